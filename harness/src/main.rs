@@ -1,0 +1,2 @@
+//! Duet.
+fn main() {}
