@@ -1,0 +1,257 @@
+//! Records in, findings out: cells with estimates, ratios, verdicts and warnings.
+//!
+//! [`Analysis`] is all that a report sees, and `summary.json` is its JSON form. It is a pure function of
+//! the record.
+
+use serde::{Deserialize, Serialize};
+
+use crate::metric::Metric;
+use crate::record::{BuildRecord, Failure, Finding, Machine};
+use crate::spec::{CellId, Lane};
+use crate::verdict::Verdict;
+
+/// The version of `summary.json`; raised when a reader of the old format would be wrong.
+pub const SCHEMA: u32 = 1;
+
+/// What a run found out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Analysis {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// What was run.
+    pub run: RunSummary,
+    /// The servers that took part, in the definitions' order.
+    pub servers: Vec<ServerSummary>,
+    /// The matchups, in the order of their first cell.
+    pub matchups: Vec<MatchupAnalysis>,
+    /// What failed, in order; a failure that recurs in every block of a cell is listed once.
+    pub failures: Vec<CellFailure>,
+    /// Doubts about the run as a whole.
+    pub warnings: Vec<Warning>,
+}
+
+/// What was run, where, when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSummary {
+    /// The suite's name.
+    pub suite: String,
+    /// Whether the suite is meant to give verdicts.
+    pub verdicts: bool,
+    /// The command line that made the run, `duet run standard`.
+    pub command: String,
+    /// When it began, ISO 8601 in UTC.
+    pub started: String,
+    /// How long it took; absent when it was killed.
+    pub elapsed_ns: Option<u64>,
+    /// The signal that interrupted it, or absent. A run that was killed has `killed` instead.
+    pub interrupted: Option<i32>,
+    /// Whether the record has no end: the harness was killed, or the run is still going on.
+    pub killed: bool,
+    /// Blocks measured and counted.
+    pub blocks: u32,
+    /// Blocks planned.
+    pub blocks_planned: u32,
+    /// Time in windows, over all blocks.
+    pub measured_ns: u64,
+    /// The seed.
+    pub seed: u64,
+    /// The harness's version.
+    pub duet_version: String,
+    /// The commit, with `-dirty` when there were uncommitted changes.
+    pub commit: Option<String>,
+    /// CPUs of the servers.
+    pub server_cpus: Vec<usize>,
+    /// CPUs of the generator.
+    pub generator_cpus: Vec<usize>,
+    /// The machine.
+    pub machine: Machine,
+    /// What `duet doctor` said of it.
+    pub findings: Vec<Finding>,
+    /// Share of time stolen from the servers' CPUs during windows.
+    pub stolen_share: f64,
+}
+
+/// A server that took part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerSummary {
+    /// Its language.
+    pub language: String,
+    /// One sentence.
+    pub summary: String,
+    /// Whether it prints while it serves; its output was read and thrown away.
+    pub prints: bool,
+    /// Its build: version, binary size, build time, failure.
+    pub build: BuildRecord,
+}
+
+/// A matchup: its cells, and what does not depend on the cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MatchupAnalysis {
+    /// Its name.
+    pub name: String,
+    /// Its lane.
+    pub lane: Lane,
+    /// Whether both arms are the same server, so that every difference is an error of the measurement.
+    pub control: bool,
+    /// The arms; the first is the base.
+    pub arms: Vec<Arm>,
+    /// Its cells.
+    pub cells: Vec<CellAnalysis>,
+    /// Metrics that belong to a start and not to a load (start-up, idle memory), over the blocks of all cells.
+    pub starts: Vec<MetricAnalysis>,
+    /// Over all its cells, per metric: the estimate over blocks of the mean contrast over cells, that is, a
+    /// geometric mean of ratios with an interval. Only cells that print a ratio, and blocks in which all
+    /// of them were measured; absent with fewer than two such cells.
+    pub means: Vec<Mean>,
+}
+
+/// One side of a matchup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arm {
+    /// The server.
+    pub server: String,
+    /// What reports call it: the server's name, in an A/A matchup with ` (A)` or ` (B)`.
+    pub label: String,
+    /// Its language.
+    pub language: String,
+}
+
+/// One matchup under one workload and one load.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellAnalysis {
+    /// Its name.
+    pub id: CellId,
+    /// The workload's question.
+    pub question: String,
+    /// The load for people: `64 connections`, `64 connections, a new one per request`.
+    pub load: String,
+    /// Blocks that count.
+    pub blocks: u32,
+    /// Blocks that failed.
+    pub blocks_failed: u32,
+    /// Length of its windows; absent when no block counts.
+    pub window_ns: Option<u64>,
+    /// Who was the bottleneck.
+    pub bottleneck: Bottleneck,
+    /// The metrics, in the order of [`Metric::ALL`], without those that could not be had.
+    pub metrics: Vec<MetricAnalysis>,
+    /// Memory over the time of a block, per arm: medians over blocks.
+    pub rss: Vec<Vec<RssPoint>>,
+    /// Errors in windows by kind, per arm.
+    pub errors: Vec<std::collections::BTreeMap<String, u64>>,
+    /// Doubts.
+    pub warnings: Vec<Warning>,
+}
+
+/// Memory at a moment of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RssPoint {
+    /// Milliseconds since the block began.
+    pub at_ms: u64,
+    /// Resident set.
+    pub rss_bytes: f64,
+}
+
+/// A value, its interval, its n.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Estimate {
+    /// The value.
+    pub value: f64,
+    /// Lower end of the 95 % interval; absent below n = 6.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+    /// Blocks behind it.
+    pub n: u32,
+}
+
+/// A metric of a cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricAnalysis {
+    /// Which.
+    pub metric: Metric,
+    /// The arms' values, in the metric's unit.
+    pub arms: Vec<Estimate>,
+    /// How many times worse the second arm is than the first: above one, the first arm is better, whatever
+    /// the metric's direction. Absent where the cell may not print one.
+    pub ratio: Option<Estimate>,
+    /// The block contrasts behind the ratio, in the order of blocks: ln of how many times worse.
+    pub contrasts: Vec<f64>,
+    /// What the ratio lets us say of the second arm against the first.
+    pub verdict: Verdict,
+    /// Why the verdict is inconclusive, where it is.
+    pub reason: Option<String>,
+}
+
+/// The geometric mean of ratios over the cells of a matchup.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mean {
+    /// Which metric.
+    pub metric: Metric,
+    /// Cells in it.
+    pub cells: u32,
+    /// How many times worse the second arm is.
+    pub ratio: Estimate,
+    /// What it lets us say.
+    pub verdict: Verdict,
+}
+
+/// Who was the bottleneck of a cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bottleneck {
+    /// Who.
+    pub who: Who,
+    /// Busy share of the servers' CPUs in the windows that drove each arm.
+    pub server_busy: Vec<f64>,
+    /// Busy share of the generator's CPUs in the same windows.
+    pub generator_busy: Vec<f64>,
+}
+
+/// Candidates for the bottleneck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Who {
+    /// The server: what was measured is the server.
+    Server,
+    /// The generator: what was measured is the generator, and no ratio is printed.
+    Generator,
+    /// Nobody was busy: more connections would bring more.
+    Latency,
+    /// The shares do not say.
+    Unknown,
+}
+
+/// A doubt about a number, carried with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Warning {
+    /// A fixed word for machines: `unequal_work`.
+    pub code: String,
+    /// What is doubtful.
+    pub message: String,
+    /// What to do about it.
+    pub cure: Option<String>,
+}
+
+/// A failure and how often it happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellFailure {
+    /// The cell; absent for a failed build.
+    pub cell: Option<CellId>,
+    /// What happened.
+    pub failure: Failure,
+    /// Blocks in which it happened; 1 for a build.
+    pub blocks: u32,
+}

@@ -1,0 +1,118 @@
+//! What the generator is told and what it answers: one JSON job in, JSON lines out.
+//!
+//! The generator knows addresses, request bytes, expected answers, window order and the process
+//! ids whose CPU clocks it reads at window edges. It does not know servers, suites or files.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// What the generator has to do: drive each arm in turn, closed loop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// The arms.
+    pub arms: Vec<ArmJob>,
+    /// Connections to each arm, spread over the threads.
+    pub connections: u32,
+    /// Whether each request has a connection of its own.
+    pub churn: bool,
+    /// One thread per entry, pinned to it.
+    pub cpus: Vec<usize>,
+    /// The servers' CPUs, whose stolen time is read at window edges.
+    pub server_cpus: Vec<usize>,
+    /// The shortest window. A pilot makes it longer where it would hold fewer than ten requests per
+    /// connection.
+    pub window_ns: u64,
+    /// The length of windows decided by an earlier block of the same cell; no pilot then.
+    pub fixed_window_ns: Option<u64>,
+    /// Time to spend in measured windows, over all arms. Decides how many of `rounds` are driven.
+    pub measure_ns: u64,
+    /// The longest warm-up.
+    pub warmup_ns: u64,
+    /// The orders of windows: each round names every arm twice, a permutation and its reverse. Rounds come
+    /// in pairs that balance each other, so any even number of them from the front is balanced.
+    pub rounds: Vec<Vec<u32>>,
+    /// How long an answer may take.
+    pub timeout_ns: u64,
+    /// Decides the order of cases; the same for all arms.
+    pub seed: u64,
+}
+
+/// One arm of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArmJob {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// The process whose CPU clock is read.
+    pub pid: i32,
+    /// Requests and their right answers.
+    pub exchanges: Vec<Exchange>,
+}
+
+/// A request as bytes, and its right answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// The whole request, head and body.
+    pub request: String,
+    /// Whether the request is a HEAD, whose answer has no body.
+    pub head: bool,
+    /// The right status.
+    pub status: u16,
+    /// The right value of `Content-Type`; absent: not checked.
+    pub content_type: Option<String>,
+    /// The right body.
+    pub body: String,
+}
+
+/// What the generator prints, a JSON object a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Event {
+    /// All connections are open; the warm-up begins.
+    Connected,
+    /// The warm-up is over; the first window begins.
+    Warm {
+        /// Whether the arms had become stationary.
+        stationary: bool,
+        /// How long it took.
+        elapsed_ns: u64,
+        /// The length of the windows that follow.
+        window_ns: u64,
+    },
+    /// The last window is over; connections are still open. The generator now waits for a line on
+    /// standard input (or its end), so that memory under load can be read, before it closes them.
+    Driven,
+    /// A window's result. All of them come after `Driven`, so that nothing is encoded between windows.
+    Window(WindowResult),
+    /// Connections are closed, all results are out.
+    Done,
+    /// The job cannot go on.
+    Failed {
+        /// The arm it is about.
+        arm: Option<u32>,
+        /// What happened.
+        error: String,
+    },
+}
+
+/// A window's result; [`crate::record::WindowRecord`] has the meanings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of WindowRecord, documented there")]
+pub struct WindowResult {
+    pub arm: u32,
+    pub round: u32,
+    pub elapsed_ns: u64,
+    pub requests: u64,
+    pub errors: BTreeMap<String, u64>,
+    pub received_bytes: u64,
+    pub server_cpu_ns: Vec<u64>,
+    pub generator_cpu_ns: u64,
+    pub server_stolen_ns: u64,
+    pub generator_stolen_ns: u64,
+    pub service_time: String,
+}

@@ -1,0 +1,3 @@
+//! The load generator: a process of its own, pinned, with a job on standard input.
+
+pub mod job;

@@ -1,0 +1,115 @@
+//! The metrics: their names, units and directions. One list, used by records, analysis and reports.
+
+use serde::{Deserialize, Serialize};
+
+/// Something measured once per arm and block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Right answers in windows per second of windows.
+    RequestsPerSecond,
+    /// The server's CPU time per right answer, all threads, background work included.
+    CpuNsPerRequest,
+    /// Resident memory after the first right answer, before any load.
+    RssBytesIdle,
+    /// Median resident memory while windows run.
+    RssBytesSteady,
+    /// The largest resident memory, by the kernel's count.
+    RssBytesPeak,
+    /// Resident memory a moment after the load has ended and its connections are closed.
+    RssBytesAfter,
+    /// From starting the process to its first right answer.
+    StartupNs,
+    /// Median service time in a closed loop. Throughput again by Little's law; never a headline.
+    ServiceTimeNsP50,
+    /// 99th percentile of service time in a closed loop.
+    ServiceTimeNsP99,
+}
+
+/// How a metric's values are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// A rate.
+    PerSecond,
+    /// A duration.
+    Nanoseconds,
+    /// An amount of memory.
+    Bytes,
+}
+
+/// Which direction is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Better {
+    /// Less is better.
+    Lower,
+    /// More is better.
+    Higher,
+}
+
+impl Metric {
+    /// All metrics, in the order reports show them.
+    pub const ALL: [Self; 9] = [
+        Self::RequestsPerSecond,
+        Self::CpuNsPerRequest,
+        Self::RssBytesPeak,
+        Self::RssBytesSteady,
+        Self::RssBytesIdle,
+        Self::RssBytesAfter,
+        Self::StartupNs,
+        Self::ServiceTimeNsP50,
+        Self::ServiceTimeNsP99,
+    ];
+
+    /// Its name for people.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::RequestsPerSecond => "requests per second",
+            Self::CpuNsPerRequest => "CPU per request",
+            Self::RssBytesIdle => "memory, idle",
+            Self::RssBytesSteady => "memory, steady",
+            Self::RssBytesPeak => "memory, peak",
+            Self::RssBytesAfter => "memory, after load",
+            Self::StartupNs => "start-up",
+            Self::ServiceTimeNsP50 => "service time, median",
+            Self::ServiceTimeNsP99 => "service time, 99 %",
+        }
+    }
+
+    /// How its values are written.
+    #[must_use]
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::RequestsPerSecond => Unit::PerSecond,
+            Self::CpuNsPerRequest
+            | Self::StartupNs
+            | Self::ServiceTimeNsP50
+            | Self::ServiceTimeNsP99 => Unit::Nanoseconds,
+            Self::RssBytesIdle
+            | Self::RssBytesSteady
+            | Self::RssBytesPeak
+            | Self::RssBytesAfter => Unit::Bytes,
+        }
+    }
+
+    /// Which direction is better.
+    #[must_use]
+    pub fn better(self) -> Better {
+        match self {
+            Self::RequestsPerSecond => Better::Higher,
+            _ => Better::Lower,
+        }
+    }
+
+    /// A value with its unit, for people.
+    #[must_use]
+    pub fn format(self, value: f64) -> String {
+        match self.unit() {
+            Unit::PerSecond => crate::units::rate(value),
+            Unit::Nanoseconds => crate::units::nanoseconds(value),
+            Unit::Bytes => crate::units::bytes(value),
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! The record of a run: `run.jsonl`, one JSON object a line, appended and flushed as it happens.
+//!
+//! The first line is the [`RunHeader`], then a [`BuildRecord`] per server, a [`BlockRecord`] per
+//! block, and a [`RunEnd`] unless the harness was killed. Everything a report shows is derived from
+//! this file alone.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::spec::{CellId, Spec, Suite};
+
+/// The version of the record's format; raised when a reader of the old format would be wrong.
+pub const SCHEMA: u32 = 1;
+
+/// One line of `run.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// The first line.
+    Header(Box<RunHeader>),
+    /// A server was built, or could not be.
+    Build(BuildRecord),
+    /// A block was measured, or failed.
+    Block(Box<BlockRecord>),
+    /// The last line.
+    End(RunEnd),
+}
+
+/// What was run, where and with what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunHeader {
+    /// [`SCHEMA`] of the writer.
+    pub schema: u32,
+    /// The harness's version.
+    pub duet_version: String,
+    /// The command line, without the path of the binary.
+    pub command: Vec<String>,
+    /// When the run began, in seconds since 1970 (UTC).
+    pub started_unix_s: u64,
+    /// The seed of all that varies.
+    pub seed: u64,
+    /// The commit of the folder above the definitions, if it is in a git repository.
+    pub commit: Option<String>,
+    /// Whether that folder had uncommitted changes.
+    pub dirty: bool,
+    /// The machine.
+    pub machine: Machine,
+    /// Doubts about the machine, as `duet doctor` has them.
+    pub findings: Vec<Finding>,
+    /// CPUs the servers were pinned to.
+    pub server_cpus: Vec<usize>,
+    /// CPUs the generator was pinned to.
+    pub generator_cpus: Vec<usize>,
+    /// The suite, with only the cells that were chosen.
+    pub suite: Suite,
+    /// The definitions.
+    pub spec: Spec,
+}
+
+/// The machine, as far as it says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Machine {
+    /// The processor's name.
+    pub cpu: String,
+    /// CPUs this process may use.
+    pub cpus: usize,
+    /// Installed memory.
+    pub memory_bytes: u64,
+    /// Kernel name and release.
+    pub kernel: String,
+    /// The operating system's name, from os-release.
+    pub os: String,
+    /// The hypervisor, if the processor reports one.
+    pub hypervisor: Option<String>,
+    /// Versions of tools that matter, by name (`rustc`, `go`).
+    pub tools: BTreeMap<String, String>,
+}
+
+/// A doubt about the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// What was looked at: `stolen time`.
+    pub name: String,
+    /// How bad it is.
+    pub level: FindingLevel,
+    /// What was found: `3.1 % of all CPU time since boot`.
+    pub found: String,
+    /// What it does to a measurement.
+    pub effect: String,
+    /// What to do about it.
+    pub cure: String,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingLevel {
+    /// As it should be.
+    Good,
+    /// Widens intervals or limits what can be measured.
+    Warning,
+    /// Nothing can be measured here.
+    Unfit,
+}
+
+/// A server's build.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BuildRecord {
+    /// The server.
+    pub server: String,
+    /// Its version line.
+    pub version: Option<String>,
+    /// The size of its binary.
+    pub binary_bytes: Option<u64>,
+    /// How long a build with empty caches took (sources of dependencies already fetched), once.
+    pub clean_build_ns: Option<u64>,
+    /// Why it cannot be measured.
+    pub failure: Option<Failure>,
+}
+
+/// A block: one fresh start of every arm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlockRecord {
+    /// The cell it belongs to.
+    pub cell: CellId,
+    /// Its index within the cell, from 0.
+    pub block: u32,
+    /// When it began, in nanoseconds since the run began.
+    pub started_ns: u64,
+    /// How long it took, starting and stopping included.
+    pub elapsed_ns: u64,
+    /// The length of its windows, chosen by the pilot of the cell's first block.
+    pub window_ns: u64,
+    /// Whether the warm-up ended because the arms had become stationary, not because time was up.
+    pub warmup_stationary: bool,
+    /// How long the warm-up took.
+    pub warmup_ns: u64,
+    /// The arms in the matchup's order. Empty where the block failed before they were started.
+    pub arms: Vec<ArmRecord>,
+    /// The windows in the order they were driven.
+    pub windows: Vec<WindowRecord>,
+    /// Why the block does not count.
+    pub failure: Option<Failure>,
+}
+
+/// One arm in one block.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArmRecord {
+    /// The server.
+    pub server: String,
+    /// From starting the process to the first right answer.
+    pub startup_ns: u64,
+    /// Resident memory after the first right answer.
+    pub idle: Memory,
+    /// Memory right after the last window.
+    pub loaded: Memory,
+    /// Memory a moment after the load's connections were closed.
+    pub after: Memory,
+    /// The largest resident memory of the process, by the kernel's count.
+    pub rss_bytes_peak: u64,
+    /// Threads right after the last window.
+    pub threads: u32,
+    /// Resident memory over time, from the start of the warm-up to the end of the block.
+    pub rss: Vec<RssSample>,
+    /// The shape of the first right answer.
+    pub wire: Wire,
+}
+
+/// A process's memory at one moment, children included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Memory {
+    /// Resident set.
+    pub rss_bytes: u64,
+    /// Proportional set: shared pages divided by their users.
+    pub pss_bytes: u64,
+    /// Private pages, clean and dirty.
+    pub private_bytes: u64,
+}
+
+/// Resident memory at a moment of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RssSample {
+    /// Milliseconds since the block began.
+    pub at_ms: u64,
+    /// Resident set, children included.
+    pub rss_bytes: u64,
+    /// Whether windows were running.
+    pub in_windows: bool,
+}
+
+/// The shape of an answer: what must be equal for work to be equal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wire {
+    /// Header names in lower case, sorted.
+    pub header_names: Vec<String>,
+    /// Bytes of status line and headers.
+    pub head_bytes: u64,
+    /// Bytes of the body.
+    pub body_bytes: u64,
+}
+
+/// A window: a slice of time in which the generator drives exactly one arm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowRecord {
+    /// The arm driven, an index into the matchup.
+    pub arm: u32,
+    /// The round it belongs to. With two arms a round is a four of windows, ABBA or BAAB.
+    pub round: u32,
+    /// From the first send to the last answer.
+    pub elapsed_ns: u64,
+    /// Right answers.
+    pub requests: u64,
+    /// Failed requests by kind; empty when all went well.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub errors: BTreeMap<String, u64>,
+    /// Bytes received.
+    pub received_bytes: u64,
+    /// CPU time of each arm's process from the start of this window to the start of the next one
+    /// (of the last window: to its end). The driven arm's is its work, the others' what they do parked.
+    pub server_cpu_ns: Vec<u64>,
+    /// CPU time of the generator within the window.
+    pub generator_cpu_ns: u64,
+    /// Time stolen by the hypervisor from the servers' CPUs until the next window starts. Counted by the
+    /// kernel in ticks of 10 ms, so only sums over many windows mean something.
+    pub server_stolen_ns: u64,
+    /// The same for the generator's CPUs.
+    pub generator_stolen_ns: u64,
+    /// Service times of right answers in nanoseconds: a HdrHistogram, V2, deflated, base64.
+    pub service_time: String,
+}
+
+/// Where and why something failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// Where it failed.
+    pub stage: Stage,
+    /// The server it is about, if it is about one.
+    pub server: Option<String>,
+    /// What happened.
+    pub error: String,
+    /// The last lines the server wrote to standard error.
+    #[serde(default)]
+    pub stderr: Vec<String>,
+}
+
+/// The stages of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Building the server.
+    Build,
+    /// Starting it, until it says that it listens.
+    Start,
+    /// Comparing its answers with the right ones.
+    Verify,
+    /// Opening connections, warming up, driving windows.
+    Drive,
+    /// Stopping it.
+    Stop,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunEnd {
+    /// How long the run took.
+    pub elapsed_ns: u64,
+    /// The signal that interrupted it (2 or 15), if one did.
+    pub interrupted: Option<i32>,
+}
+
+/// A run read back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// The header.
+    pub header: RunHeader,
+    /// Builds in order.
+    pub builds: Vec<BuildRecord>,
+    /// Blocks in the order they were measured.
+    pub blocks: Vec<BlockRecord>,
+    /// How it ended; absent when the harness was killed.
+    pub end: Option<RunEnd>,
+    /// Whether the last line was cut short, as it is when the harness is killed while writing.
+    pub truncated: bool,
+}
+
+/// The file name of a record within a run's folder.
+pub const FILE_NAME: &str = "run.jsonl";
+
+/// Appends records to a run's file.
+#[derive(Debug)]
+pub struct Writer {
+    file: File,
+}
+
+impl Writer {
+    /// Creates `run.jsonl` in `folder`, which must not hold one.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be created.
+    pub fn create(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE_NAME);
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .open(&path)
+            .with_context(|| format!("failed to create {}", path.display()))?;
+        Ok(Self { file })
+    }
+
+    /// Appends one record and hands it to the kernel in one write, so that a record is either
+    /// whole or the last, cut-off line.
+    ///
+    /// # Errors
+    /// When the file cannot be written: a full disk, most likely.
+    pub fn append(&mut self, record: &Record) -> Result<()> {
+        let mut line = serde_json::to_vec(record).context("failed to encode a record")?;
+        line.push(b'\n');
+        self.file
+            .write_all(&line)
+            .and_then(|()| self.file.sync_data())
+            .context("failed to append to run.jsonl (is the disk full?); finished blocks are kept")
+    }
+}
+
+/// Reads a run's folder.
+///
+/// # Errors
+/// When there is no record, its first line is no header, its schema is newer than this program, or
+/// a line other than the last is damaged.
+pub fn read(folder: &Path) -> Result<Run> {
+    let path = folder.join(FILE_NAME);
+    let file = File::open(&path)
+        .with_context(|| format!("failed to open {} (is this a run's folder?)", path.display()))?;
+    read_lines(BufReader::new(file)).with_context(|| format!("failed to read {}", path.display()))
+}
+
+/// Reads records from `input`, line by line.
+fn read_lines(input: impl BufRead) -> Result<Run> {
+    let lines: Vec<String> = input.lines().collect::<Result<_, _>>()?;
+    let Some((first, rest)) = lines.split_first() else { bail!("the record is empty") };
+    let header = match serde_json::from_str(first).context("line 1 is no header")? {
+        Record::Header(header) => *header,
+        _ => bail!("line 1 is no header"),
+    };
+    if header.schema != SCHEMA {
+        bail!("the record has schema {}, this program reads schema {SCHEMA}", header.schema);
+    }
+    let mut run = Run { header, builds: vec![], blocks: vec![], end: None, truncated: false };
+    for (i, line) in rest.iter().enumerate() {
+        match serde_json::from_str(line) {
+            Ok(Record::Header(_)) => bail!("line {} is a second header", i + 2),
+            Ok(Record::Build(build)) => run.builds.push(build),
+            Ok(Record::Block(block)) => run.blocks.push(*block),
+            Ok(Record::End(end)) => run.end = Some(end),
+            Err(_) if i + 1 == rest.len() => run.truncated = true,
+            Err(e) => return Err(e).with_context(|| format!("line {} is damaged", i + 2)),
+        }
+    }
+    Ok(run)
+}

@@ -1,0 +1,255 @@
+//! What is measured, as data: servers, workloads, loads, matchups and suites.
+//!
+//! [`load`] reads a folder of definitions and reports every mistake in it at once, each with file,
+//! line and cure. Loading runs nothing. The types here are plain data; they are written into the
+//! header of every record, so that a record can be read without the folder it came from.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+mod fields;
+mod load;
+
+pub use load::{Mistake, Mistakes, load};
+
+/// Everything a folder of definitions says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// Servers in the order of `servers.toml`.
+    pub servers: Vec<Server>,
+    /// Workloads in the order of `workloads.toml`.
+    pub workloads: Vec<Workload>,
+    /// Loads in the order of `suites.toml`.
+    pub loads: Vec<Load>,
+    /// Matchups in the order of `suites.toml`.
+    pub matchups: Vec<Matchup>,
+    /// Suites in the order of `suites.toml`.
+    pub suites: Vec<Suite>,
+}
+
+/// A program under test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Its name, unique among servers.
+    pub name: String,
+    /// The language it is written in, as people write it: `Rust`, `Go`.
+    pub language: String,
+    /// The lanes it may be ranked in.
+    pub lanes: Vec<Lane>,
+    /// One sentence for reports.
+    pub summary: String,
+    /// Programs that must be on the PATH before it can be built, such as `cargo`.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// The command that builds it, run in the folder above the definitions. Empty: nothing to build.
+    #[serde(default)]
+    pub build: Vec<String>,
+    /// Environment variables that tell the build where to keep its intermediate files, each with a
+    /// folder relative to the folder above the definitions. The harness passes the absolute path.
+    /// A clean build is timed after deleting these folders.
+    #[serde(default)]
+    pub build_cache: BTreeMap<String, String>,
+    /// The command that starts it; see [`PLACEHOLDERS`]. Its first word is the binary.
+    pub run: Vec<String>,
+    /// The command that prints its version line.
+    pub version: Vec<String>,
+    /// Environment variables it is started with, beside the harness's own.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Whether it prints while it serves. Its output is then read and thrown away.
+    #[serde(default)]
+    pub prints: bool,
+    /// The workloads it implements.
+    pub workloads: Vec<String>,
+}
+
+/// What a server may use. Only servers of one lane are ranked against each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lane {
+    /// Behaves as the article's code.
+    Article,
+    /// Standard library only.
+    Std,
+    /// What the language's documentation teaches.
+    Idiomatic,
+    /// Anything safe.
+    Tuned,
+}
+
+/// The placeholders that `run` may use.
+pub const PLACEHOLDERS: [&str; 4] = ["{addr}", "{host}", "{port}", "{threads}"];
+
+/// What is asked of a server, and the right answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// Its name, unique among workloads.
+    pub name: String,
+    /// The question it answers, for reports.
+    pub question: String,
+    /// Whether every request is sent on a connection of its own.
+    #[serde(default)]
+    pub churn: bool,
+    /// Requests and their right answers, at least one. They are sent in a seeded order.
+    pub cases: Vec<Case>,
+    /// Right answers of servers that cannot give the workload's own, by server. A matchup of servers
+    /// with different answers is measured, and the report says that the work differs.
+    #[serde(default)]
+    pub answers: BTreeMap<String, Answer>,
+    /// The file the cases were read from, relative to the definitions; absent for an inline case.
+    #[serde(default)]
+    pub source: Option<String>,
+}
+
+/// A request and its right answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// The request's method.
+    pub method: String,
+    /// The request's target: path and query.
+    pub path: String,
+    /// Request headers beside `Host`, `Content-Length`, `Transfer-Encoding` and `Connection`.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The request's body.
+    #[serde(default)]
+    pub body: Option<String>,
+    /// Whether the body is sent chunked instead of with its length.
+    #[serde(default)]
+    pub chunked: bool,
+    /// The right answer.
+    pub expect: Answer,
+}
+
+/// The right answer to a request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The exact value of `Content-Type`; absent: not checked.
+    #[serde(default)]
+    pub content_type: Option<String>,
+    /// The exact body.
+    pub body: String,
+}
+
+/// How hard a server is driven. Closed loop: each connection sends its next request when the
+/// previous one is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Load {
+    /// Its name, unique among loads.
+    pub name: String,
+    /// Connections held open to each arm.
+    pub connections: u32,
+}
+
+/// The servers measured against each other. Each is an arm; the first is the base.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Matchup {
+    /// Its name, unique among matchups.
+    pub name: String,
+    /// The lane the arms are ranked in.
+    pub lane: Lane,
+    /// Exactly two servers. Twice the same: an A/A matchup, whose true ratio is one.
+    pub arms: Vec<String>,
+}
+
+/// Cells, and how long and how often they are measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suite {
+    /// Its name, unique among suites.
+    pub name: String,
+    /// One sentence for `duet list`.
+    pub summary: String,
+    /// CPUs given to the servers; also `{threads}`.
+    pub server_cpus: u32,
+    /// CPUs given to the generator.
+    pub generator_cpus: u32,
+    /// Blocks per cell.
+    pub blocks: u32,
+    /// The shortest window, in milliseconds.
+    pub window_ms: u32,
+    /// Time in windows per block, over all arms, in milliseconds.
+    pub measure_ms: u32,
+    /// The longest warm-up per block, over all arms, in milliseconds.
+    pub warmup_ms: u32,
+    /// Whether the suite is meant to give verdicts. A suite that is not may have too few blocks.
+    pub verdicts: bool,
+    /// The cells, in order, without duplicates.
+    pub cells: Vec<CellId>,
+}
+
+/// One matchup under one workload and one load.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellId {
+    /// The matchup's name.
+    pub matchup: String,
+    /// The workload's name.
+    pub workload: String,
+    /// The load's name.
+    pub load: String,
+}
+
+impl std::fmt::Display for CellId {
+    /// `matchup/workload/load`, the form that `--only` filters.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}/{}", self.matchup, self.workload, self.load)
+    }
+}
+
+impl Spec {
+    /// The server of this name.
+    #[must_use]
+    pub fn server(&self, name: &str) -> Option<&Server> {
+        self.servers.iter().find(|s| s.name == name)
+    }
+
+    /// The workload of this name.
+    #[must_use]
+    pub fn workload(&self, name: &str) -> Option<&Workload> {
+        self.workloads.iter().find(|w| w.name == name)
+    }
+
+    /// The load of this name.
+    #[must_use]
+    pub fn load(&self, name: &str) -> Option<&Load> {
+        self.loads.iter().find(|l| l.name == name)
+    }
+
+    /// The matchup of this name.
+    #[must_use]
+    pub fn matchup(&self, name: &str) -> Option<&Matchup> {
+        self.matchups.iter().find(|m| m.name == name)
+    }
+
+    /// The suite of this name.
+    #[must_use]
+    pub fn suite(&self, name: &str) -> Option<&Suite> {
+        self.suites.iter().find(|s| s.name == name)
+    }
+}
+
+impl Workload {
+    /// The right answer of `server` to `case`.
+    #[must_use]
+    pub fn answer<'a>(&'a self, case: &'a Case, server: &str) -> &'a Answer {
+        self.answers.get(server).unwrap_or(&case.expect)
+    }
+}
+
+/// The default folder of definitions, relative to the working directory.
+#[must_use]
+pub fn default_folder() -> PathBuf {
+    PathBuf::from("bench")
+}
