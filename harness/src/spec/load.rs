@@ -1,12 +1,21 @@
-//! Placeholder.
-use std::path::Path;
+//! Loads a folder of definitions: reads its three files, then checks what one file says of another.
 
-use super::Spec;
+use std::fmt;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::DeTable;
+
+use super::check;
+use super::fields::{At, Fields, Source};
+use super::suites::{self, Suites};
+use super::{Server, Spec, Workload, servers, workloads};
 
 /// A mistake in the definitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// The file, relative to the folder of definitions.
+    /// The file, relative to the folder of definitions; `.` is the folder itself.
     pub file: String,
     /// The line, from 1; absent when it is about the whole file.
     pub line: Option<usize>,
@@ -18,12 +27,216 @@ pub struct Mistake {
 
 /// All mistakes in a folder of definitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistakes(pub Vec<Mistake>);
+pub struct Mistakes {
+    /// The folder, as it was given to [`load`].
+    pub folder: PathBuf,
+    /// The mistakes, at least one, by file and line.
+    pub mistakes: Vec<Mistake>,
+}
 
-/// Reads and checks a folder of definitions.
+impl fmt::Display for Mistakes {
+    /// `bench/suites.toml:12: problem`, and below it, indented, the cure; so for each mistake.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, mistake) in self.mistakes.iter().enumerate() {
+            if i > 0 {
+                writeln!(f)?;
+            }
+            // By components, so that the folder itself is `bench` and not `bench/.`.
+            let path: PathBuf = self.folder.join(&mistake.file).components().collect();
+            write!(f, "{}:", path.display())?;
+            if let Some(line) = mistake.line {
+                write!(f, "{line}:")?;
+            }
+            write!(f, " {}\n    {}", mistake.problem, mistake.cure)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+/// Reads and checks a folder of definitions. Runs nothing.
 ///
 /// # Errors
-/// All mistakes at once.
-pub fn load(_folder: &Path) -> Result<Spec, Mistakes> {
-    Err(Mistakes(vec![]))
+/// All mistakes at once, over all files.
+pub fn load(folder: &Path) -> Result<Spec, Mistakes> {
+    let mistakes = if folder.is_dir() {
+        match load_from(&|file| std::fs::read(folder.join(file))) {
+            Ok(spec) => return Ok(spec),
+            Err(mistakes) => mistakes,
+        }
+    } else {
+        vec![Mistake {
+            file: ".".to_owned(),
+            line: None,
+            problem: "there is no such folder of definitions".to_owned(),
+            cure: "run in the folder that holds `bench`, or name another with --bench DIR"
+                .to_owned(),
+        }]
+    };
+    Err(Mistakes { folder: folder.to_owned(), mistakes })
+}
+
+/// Gives the bytes of a file, named relative to the folder of definitions.
+pub(super) type Read<'a> = dyn Fn(&str) -> io::Result<Vec<u8>> + 'a;
+
+/// What reading finds beside the definitions.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) mistakes: Vec<Mistake>,
+    pub(super) references: Vec<Reference>,
+}
+
+/// A name that must be defined somewhere.
+pub(super) struct Reference {
+    pub(super) kind: Kind,
+    pub(super) name: String,
+    /// What refers to it, for messages.
+    pub(super) from: String,
+    pub(super) file: String,
+    pub(super) line: usize,
+}
+
+/// What can be referred to by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Server,
+    Workload,
+    Load,
+    Matchup,
+    Suite,
+}
+
+impl Kind {
+    /// The word for it, which is also its key.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Kind::Server => "server",
+            Kind::Workload => "workload",
+            Kind::Load => "load",
+            Kind::Matchup => "matchup",
+            Kind::Suite => "suite",
+        }
+    }
+
+    /// The file that defines it.
+    pub(super) fn file(self) -> &'static str {
+        match self {
+            Kind::Server => "servers.toml",
+            Kind::Workload => "workloads.toml",
+            Kind::Load | Kind::Matchup | Kind::Suite => "suites.toml",
+        }
+    }
+}
+
+/// What the three files say; absent where a file could not be read as TOML.
+///
+/// A field with a mistake holds an empty value: the mistake is kept, so the value is never used,
+/// and the checks skip it.
+pub(super) struct Files {
+    pub(super) servers: Option<Vec<At<Server>>>,
+    pub(super) workloads: Option<Vec<At<Workload>>>,
+    pub(super) suites: Option<Suites>,
+}
+
+/// Loads definitions from wherever `read` gets them.
+pub(super) fn load_from(read: &Read<'_>) -> Result<Spec, Vec<Mistake>> {
+    let mut found = Found::default();
+    let files = Files {
+        servers: read_file("servers.toml", read, &mut found, servers::read),
+        workloads: read_file("workloads.toml", read, &mut found, |fields| {
+            workloads::read(fields, read)
+        }),
+        suites: read_file("suites.toml", read, &mut found, suites::read),
+    };
+    let mut mistakes = found.mistakes;
+    mistakes.extend(check::check(&files, &found.references));
+    match files {
+        Files { servers: Some(servers), workloads: Some(workloads), suites: Some(suites) }
+            if mistakes.is_empty() =>
+        {
+            Ok(Spec {
+                servers: values(servers),
+                workloads: values(workloads),
+                loads: values(suites.loads),
+                matchups: values(suites.matchups),
+                suites: suites.suites.into_iter().map(|at| at.value.suite()).collect(),
+            })
+        }
+        _ => {
+            mistakes.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+            Err(mistakes)
+        }
+    }
+}
+
+/// Whether a path stays below the folder it is relative to, and is not that folder.
+pub(super) fn stays_inside(path: &str) -> bool {
+    let mut components =
+        Path::new(path).components().filter(|c| *c != Component::CurDir).peekable();
+    components.peek().is_some() && components.all(|c| matches!(c, Component::Normal(_)))
+}
+
+/// The text of a file; otherwise a mistake is kept.
+pub(super) fn read_text(file: &str, read: &Read<'_>, found: &mut Found) -> Option<Source> {
+    let mut mistake = |line, problem: String, cure: &str| {
+        let (file, cure) = (file.to_owned(), cure.to_owned());
+        found.mistakes.push(Mistake { file, line, problem, cure });
+    };
+    let bytes = match read(file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let cure = "create it, or correct its name";
+            mistake(None, "there is no such file".to_owned(), cure);
+            return None;
+        }
+        Err(error) => {
+            mistake(None, format!("it cannot be read: {error}"), "make it a readable file");
+            return None;
+        }
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => Some(Source::new(file, text)),
+        Err(error) => {
+            let good = error.utf8_error().valid_up_to();
+            let line = 1 + error.as_bytes()[..good].iter().filter(|b| **b == b'\n').count();
+            mistake(Some(line), "the text is not UTF-8".to_owned(), "save it as UTF-8");
+            None
+        }
+    }
+}
+
+fn read_file<T>(
+    file: &str,
+    read: &Read<'_>,
+    found: &mut Found,
+    fields: impl FnOnce(&mut Fields<'_>) -> T,
+) -> Option<T> {
+    let source = read_text(file, read, found)?;
+    let table = parse(&source, found)?;
+    let mut root = Fields::of_file(&source, table.get_ref(), found);
+    let value = fields(&mut root);
+    root.finish();
+    Some(value)
+}
+
+/// Parses a file as TOML. Of several syntax errors only the first is kept: the others are often
+/// its consequences.
+fn parse<'a>(source: &'a Source, found: &mut Found) -> Option<Spanned<DeTable<'a>>> {
+    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    let start = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+    let Some(first) = errors.iter().min_by_key(|error| start(error)) else {
+        return Some(table);
+    };
+    found.mistakes.push(Mistake {
+        file: source.file.clone(),
+        line: Some(source.line(start(first))),
+        problem: format!("this is not TOML: {}", first.message()),
+        cure: "correct it; what it says is checked after that".to_owned(),
+    });
+    None
+}
+
+fn values<T>(all: Vec<At<T>>) -> Vec<T> {
+    all.into_iter().map(|at| at.value).collect()
 }

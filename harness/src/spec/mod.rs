@@ -9,8 +9,14 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+mod check;
 mod fields;
 mod load;
+mod nearest;
+mod request;
+mod servers;
+mod suites;
+mod workloads;
 
 pub use load::{Mistake, Mistakes, load};
 

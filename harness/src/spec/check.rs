@@ -1,0 +1,195 @@
+//! Checks what one table says of another: names, lanes, and whether each cell can be measured.
+
+use std::collections::BTreeSet;
+
+use super::fields::At;
+use super::load::{Files, Kind, Mistake, Reference};
+use super::nearest::suggestion;
+use super::servers::lane_word;
+use super::suites::{CellTable, SuiteTable, Suites};
+use super::{Matchup, Server};
+
+/// What is wrong between the tables. About references into a file that could not be read nothing
+/// is said: what it defines is not known.
+pub(super) fn check(files: &Files, references: &[Reference]) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    for kind in [Kind::Server, Kind::Workload, Kind::Load, Kind::Matchup, Kind::Suite] {
+        check_unique(kind, &files.names(kind).unwrap_or_default(), &mut mistakes);
+    }
+    for reference in references {
+        check_reference(reference, files, &mut mistakes);
+    }
+    if let Some(suites) = &files.suites {
+        for matchup in &suites.matchups {
+            check_lane(matchup, files, &mut mistakes);
+        }
+        for suite in &suites.suites {
+            for cells in &suite.value.cells {
+                check_workloads(suite, cells, suites, files, &mut mistakes);
+                check_loads(suite, cells, suites, &mut mistakes);
+            }
+        }
+    }
+    mistakes
+}
+
+impl Files {
+    /// The names of a kind and the lines of their tables; absent where the file could not be read.
+    fn names(&self, kind: Kind) -> Option<Vec<(&str, usize)>> {
+        fn names<T>(tables: &[At<T>], name: impl Fn(&T) -> &str) -> Vec<(&str, usize)> {
+            tables.iter().map(|table| (name(&table.value), table.line)).collect()
+        }
+        let suites = self.suites.as_ref();
+        match kind {
+            Kind::Server => self.servers.as_ref().map(|all| names(all, |s| &s.name)),
+            Kind::Workload => self.workloads.as_ref().map(|all| names(all, |w| &w.name)),
+            Kind::Load => suites.map(|file| names(&file.loads, |l| &l.name)),
+            Kind::Matchup => suites.map(|file| names(&file.matchups, |m| &m.name)),
+            Kind::Suite => suites.map(|file| names(&file.suites, |s| &s.settings().name)),
+        }
+    }
+
+    /// Whether a name is defined, as far as is known.
+    fn defines(&self, kind: Kind, name: &str) -> bool {
+        self.names(kind).is_none_or(|names| names.iter().any(|(known, _)| *known == name))
+    }
+
+    fn server(&self, name: &str) -> Option<&At<Server>> {
+        self.servers.as_ref()?.iter().find(|server| server.value.name == name)
+    }
+}
+
+fn check_unique(kind: Kind, names: &[(&str, usize)], mistakes: &mut Vec<Mistake>) {
+    for (i, (name, line)) in names.iter().enumerate() {
+        let first = names[..i].iter().find(|(earlier, _)| earlier == name);
+        // A missing name has been reported.
+        if let Some((_, first)) = first.filter(|_| !name.is_empty()) {
+            let word = kind.word();
+            mistakes.push(Mistake {
+                file: kind.file().to_owned(),
+                line: Some(*line),
+                problem: format!(
+                    "the name of {word} {name} is taken by the {word} in line {first}"
+                ),
+                cure: "rename one of them".to_owned(),
+            });
+        }
+    }
+}
+
+fn check_reference(reference: &Reference, files: &Files, mistakes: &mut Vec<Mistake>) {
+    let Reference { kind, name, from, file, line } = reference;
+    if files.defines(*kind, name) {
+        return;
+    }
+    let names = files.names(*kind).unwrap_or_default();
+    let names: Vec<&str> = names.into_iter().map(|(name, _)| name).collect();
+    let word = kind.word();
+    mistakes.push(Mistake {
+        file: file.clone(),
+        line: Some(*line),
+        problem: format!("{from}: there is no {word} `{name}`"),
+        cure: suggestion(name, &names, &format!("the {word}s in {} are", kind.file())),
+    });
+}
+
+fn check_lane(matchup: &At<Matchup>, files: &Files, mistakes: &mut Vec<Mistake>) {
+    let Matchup { name, lane, arms } = &matchup.value;
+    for arm in arms.iter().collect::<BTreeSet<_>>() {
+        let Some(server) = files.server(arm) else { continue };
+        let lanes = &server.value.lanes;
+        if !lanes.is_empty() && !lanes.contains(lane) {
+            let words: Vec<&str> = lanes.iter().map(|lane| lane_word(*lane)).collect();
+            mistakes.push(Mistake {
+                file: Kind::Matchup.file().to_owned(),
+                line: Some(matchup.line),
+                problem: format!(
+                    "matchup {name}: server `{arm}` is not in the lane {}, but in {}",
+                    lane_word(*lane),
+                    words.join(", ")
+                ),
+                cure: format!(
+                    "compare servers of one lane; if it keeps that lane's rules too, add it to \
+                     `lanes` in {}:{}",
+                    Kind::Server.file(),
+                    server.line
+                ),
+            });
+        }
+    }
+}
+
+/// Every arm of a cell must implement its workload.
+fn check_workloads(
+    suite: &At<SuiteTable>,
+    cells: &CellTable,
+    suites: &Suites,
+    files: &Files,
+    mistakes: &mut Vec<Mistake>,
+) {
+    let matchups = cells
+        .matchups
+        .iter()
+        .filter_map(|name| suites.matchups.iter().find(|matchup| matchup.value.name == name.value));
+    let arms: BTreeSet<&str> =
+        matchups.flat_map(|matchup| matchup.value.arms.iter().map(String::as_str)).collect();
+    for server in arms.into_iter().filter_map(|arm| files.server(arm)) {
+        let implemented = &server.value.workloads;
+        // A server that names an unknown workload probably means one of those it seems to lack.
+        if implemented.is_empty() || !implemented.iter().all(|w| files.defines(Kind::Workload, w)) {
+            continue;
+        }
+        for workload in &cells.workloads {
+            let known = files.defines(Kind::Workload, &workload.value);
+            if known && !implemented.contains(&workload.value) {
+                let (suite, server_name) = (&suite.value.settings().name, &server.value.name);
+                mistakes.push(Mistake {
+                    file: Kind::Suite.file().to_owned(),
+                    line: Some(workload.line),
+                    problem: format!(
+                        "suite {suite}: server `{server_name}` does not implement workload `{}`",
+                        workload.value
+                    ),
+                    cure: format!(
+                        "take the workload or the server's matchup out of these cells, or add the \
+                         workload to `workloads` in {}:{}",
+                        Kind::Server.file(),
+                        server.line
+                    ),
+                });
+            }
+        }
+    }
+}
+
+/// Every thread of the generator needs a connection.
+fn check_loads(
+    suite: &At<SuiteTable>,
+    cells: &CellTable,
+    suites: &Suites,
+    mistakes: &mut Vec<Mistake>,
+) {
+    let settings = suite.value.settings();
+    for name in &cells.loads {
+        let Some(load) = suites.loads.iter().find(|load| load.value.name == name.value) else {
+            continue;
+        };
+        let (connections, cpus) = (load.value.connections, settings.generator_cpus);
+        // None at all has been reported.
+        if connections > 0 && connections < cpus {
+            mistakes.push(Mistake {
+                file: Kind::Suite.file().to_owned(),
+                line: Some(name.line),
+                problem: format!(
+                    "suite {}: load `{}` has fewer connections ({connections}) than the generator \
+                     has CPUs ({cpus})",
+                    settings.name, name.value
+                ),
+                cure: format!(
+                    "raise `connections` in line {} or lower `generator_cpus`",
+                    load.line
+                ),
+            });
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Reads `servers.toml`.
+
+use std::collections::BTreeMap;
+
+use super::fields::{At, Fields};
+use super::load::{Kind, stays_inside};
+use super::nearest::suggestion;
+use super::{Lane, PLACEHOLDERS, Server};
+
+const LANES: [(&str, Lane); 4] = [
+    ("article", Lane::Article),
+    ("std", Lane::Std),
+    ("idiomatic", Lane::Idiomatic),
+    ("tuned", Lane::Tuned),
+];
+
+/// Reads all servers.
+pub(super) fn read(root: &mut Fields<'_>) -> Vec<At<Server>> {
+    root.require(&[("server", "a table `[[server]]`")]);
+    root.each("server", "[[server]]", |fields| At { line: fields.line, value: server(fields) })
+}
+
+/// What a lane is called in the definitions.
+pub(super) fn lane_word(lane: Lane) -> &'static str {
+    LANES.iter().find(|(_, known)| *known == lane).map_or("", |(word, _)| word)
+}
+
+/// The lane of this name; otherwise a mistake is kept.
+pub(super) fn lane(fields: &mut Fields<'_>, word: &At<String>) -> Option<Lane> {
+    let lane = LANES.iter().find(|(known, _)| *known == word.value).map(|(_, lane)| *lane);
+    if lane.is_none() {
+        let words = LANES.map(|(word, _)| word);
+        let problem = format!("unknown lane `{}`", word.value);
+        fields.mistake(word.line, problem, suggestion(&word.value, &words, "the lanes are"));
+    }
+    lane
+}
+
+fn server(fields: &mut Fields<'_>) -> Server {
+    fields.require(&[
+        ("name", "`name = \"my-server\"`"),
+        ("language", "`language = \"Rust\"`"),
+        ("lanes", "`lanes = [\"std\"]`"),
+        ("summary", "`summary = \"What it is, in one sentence\"`"),
+        ("run", "`run = [\"path/of/binary\", \"--addr\", \"{addr}\"]`"),
+        ("version", "`version = [\"path/of/binary\", \"--version\"]`"),
+        ("workloads", "`workloads = [\"name-of-a-workload\"]`"),
+    ]);
+    let name = fields.name().value;
+    let language = fields.sentence("language").unwrap_or_default().value;
+    let lanes = fields.some_texts("lanes").unwrap_or_default();
+    let lanes: Option<Vec<Lane>> = lanes.iter().map(|word| lane(fields, word)).collect();
+    let summary = fields.sentence("summary").unwrap_or_default().value;
+    let needs = fields.texts("needs").unwrap_or_default();
+    let build = fields.texts("build").unwrap_or_default();
+    let build_cache = build_cache(fields);
+    let run = fields.some_texts("run").unwrap_or_default();
+    let version = fields.some_texts("version").unwrap_or_default();
+    let env = fields.map("env");
+    let prints = fields.flag("prints").unwrap_or(false);
+    let workloads = fields.some_texts("workloads").unwrap_or_default();
+
+    check_run(fields, &run);
+    no_placeholders(fields, "build", &build);
+    no_placeholders(fields, "version", &version);
+    no_placeholders(fields, "env", env.values());
+    for workload in &workloads {
+        fields.refer(Kind::Workload, &workload.value, workload.line);
+    }
+    Server {
+        name,
+        language,
+        lanes: lanes.unwrap_or_default(),
+        summary,
+        needs: values(needs),
+        build: values(build),
+        build_cache,
+        run: values(run),
+        version: values(version),
+        env: env.into_iter().map(|(name, at)| (name, at.value)).collect(),
+        prints,
+        workloads: values(workloads),
+    }
+}
+
+/// These folders are deleted before a clean build: a path that leads elsewhere would be a disaster.
+fn build_cache(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
+    let folders = fields.map("build_cache");
+    for (variable, folder) in &folders {
+        if !stays_inside(&folder.value) {
+            let problem = format!("build_cache.{variable} is `{}`", folder.value);
+            let cure = "name a folder below the one above the definitions, relative to it and \
+                        without `..`: a clean build deletes it";
+            fields.mistake(folder.line, problem, cure);
+        }
+    }
+    folders.into_iter().map(|(variable, at)| (variable, at.value)).collect()
+}
+
+/// Checks the placeholders of the command that starts the server.
+fn check_run(fields: &mut Fields<'_>, run: &[At<String>]) {
+    let Some((binary, arguments)) = run.split_first() else { return };
+    if binary.value.is_empty() || binary.value.contains(['{', '}']) {
+        let problem = format!("`run` begins with `{}`", binary.value);
+        fields.mistake(binary.line, problem, "begin it with the path of the binary");
+    }
+    for word in arguments {
+        check_braces(fields, word);
+    }
+    if !run.iter().any(|word| word.value.contains("{addr}") || word.value.contains("{port}")) {
+        let cure = "add \"{addr}\" (the same as \"{host}:{port}\"), so that the server is told \
+                    where to listen";
+        fields.mistake(binary.line, "`run` has neither {addr} nor {port}", cure);
+    }
+}
+
+/// Every brace must belong to a placeholder.
+fn check_braces(fields: &mut Fields<'_>, word: &At<String>) {
+    let mut rest = word.value.as_str();
+    while let Some(start) = rest.find(['{', '}']) {
+        rest = &rest[start..];
+        let end = rest[1..].find(['{', '}']).map_or(rest.len(), |end| end + 1);
+        if !rest.starts_with('{') || !rest[end..].starts_with('}') {
+            let problem = format!("`run` has a brace without its partner in `{}`", word.value);
+            let cure = format!("braces stand around placeholders only: {}", PLACEHOLDERS.join(" "));
+            fields.mistake(word.line, problem, cure);
+            return;
+        }
+        let placeholder = &rest[..=end];
+        if !PLACEHOLDERS.contains(&placeholder) {
+            let problem = format!("`run` has the unknown placeholder `{placeholder}`");
+            let cure = suggestion(placeholder, &PLACEHOLDERS, "the placeholders are");
+            fields.mistake(word.line, problem, cure);
+        }
+        rest = &rest[end + 1..];
+    }
+}
+
+/// Only `run` has its placeholders replaced.
+fn no_placeholders<'a>(
+    fields: &mut Fields<'_>,
+    key: &str,
+    words: impl IntoIterator<Item = &'a At<String>>,
+) {
+    for word in words {
+        if let Some(placeholder) = PLACEHOLDERS.iter().find(|p| word.value.contains(**p)) {
+            let problem = format!("`{key}` has the placeholder {placeholder}");
+            fields.mistake(word.line, problem, "take it out: only `run` has placeholders replaced");
+        }
+    }
+}
+
+fn values(words: Vec<At<String>>) -> Vec<String> {
+    words.into_iter().map(|at| at.value).collect()
+}

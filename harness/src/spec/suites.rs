@@ -1,0 +1,189 @@
+//! Reads `suites.toml`: loads, matchups and suites.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use super::fields::{At, Fields};
+use super::load::Kind;
+use super::servers::lane;
+use super::{CellId, Lane, Load, Matchup, Suite};
+
+/// Below this there is no interval, and so no verdict: the widest exact signed-rank interval of n
+/// blocks covers 1 − 2 · (1/2)ⁿ, which is 93.8 % for n = 5 and 96.9 % for n = 6.
+const DECIDING_BLOCKS: u32 = 6;
+
+/// The fewest windows of a block: two rounds of four that balance each other, ABBA and BAAB.
+const WINDOWS: u32 = 8;
+
+/// The longest `measure_ms` and `warmup_ms`: ten minutes. More is a slip of the pen.
+const LONGEST_MS: u32 = 600_000;
+
+/// What `suites.toml` says.
+pub(super) struct Suites {
+    pub(super) loads: Vec<At<Load>>,
+    pub(super) matchups: Vec<At<Matchup>>,
+    pub(super) suites: Vec<At<SuiteTable>>,
+}
+
+/// A suite, its cells not yet multiplied out.
+pub(super) struct SuiteTable {
+    suite: Suite,
+    pub(super) cells: Vec<CellTable>,
+}
+
+/// A table `[[suite.cells]]`: each of its matchups under each workload and each load.
+pub(super) struct CellTable {
+    pub(super) matchups: Vec<At<String>>,
+    pub(super) workloads: Vec<At<String>>,
+    pub(super) loads: Vec<At<String>>,
+}
+
+impl SuiteTable {
+    /// The suite, still without cells.
+    pub(super) fn settings(&self) -> &Suite {
+        &self.suite
+    }
+
+    /// The suite with its cells in order, each once.
+    pub(super) fn suite(self) -> Suite {
+        let mut suite = self.suite;
+        let mut seen = BTreeSet::new();
+        for table in &self.cells {
+            for matchup in &table.matchups {
+                for workload in &table.workloads {
+                    for load in &table.loads {
+                        let [matchup, workload, load] =
+                            [matchup, workload, load].map(|name| name.value.clone());
+                        let cell = CellId { matchup, workload, load };
+                        if seen.insert(cell.clone()) {
+                            suite.cells.push(cell);
+                        }
+                    }
+                }
+            }
+        }
+        suite
+    }
+}
+
+/// Reads all loads, matchups and suites.
+pub(super) fn read(root: &mut Fields<'_>) -> Suites {
+    root.require(&[
+        ("load", "a table `[[load]]`"),
+        ("matchup", "a table `[[matchup]]`"),
+        ("suite", "a table `[[suite]]`"),
+    ]);
+    Suites {
+        loads: root.each("load", "[[load]]", load),
+        matchups: root.each("matchup", "[[matchup]]", matchup),
+        suites: root.each("suite", "[[suite]]", suite),
+    }
+}
+
+fn load(fields: &mut Fields<'_>) -> At<Load> {
+    fields.require(&[("name", "`name = \"my-load\"`"), ("connections", "`connections = 64`")]);
+    let name = fields.name().value;
+    // Sockets have a port each, and a client has about 28,000 of them by default on Linux.
+    let connections = fields.number("connections", 1..=20_000).map_or(0, |at| at.value);
+    At { line: fields.line, value: Load { name, connections } }
+}
+
+fn matchup(fields: &mut Fields<'_>) -> At<Matchup> {
+    fields.require(&[
+        ("name", "`name = \"my-matchup\"`"),
+        ("lane", "`lane = \"std\"`"),
+        ("arms", "`arms = [\"one-server\", \"another-server\"]`"),
+    ]);
+    let name = fields.name().value;
+    let lane = fields.text("lane").and_then(|word| lane(fields, &word));
+    let arms = fields.texts("arms").unwrap_or_default();
+    if fields.has("arms") && arms.len() != 2 {
+        let cure = "name two servers; the same one twice shows the error of the measurement";
+        let line = fields.line_of("arms");
+        fields.mistake(line, format!("`arms` has {} names, not two", arms.len()), cure);
+    }
+    for arm in &arms {
+        fields.refer(Kind::Server, &arm.value, arm.line);
+    }
+    let (lane, arms) = match lane {
+        Some(lane) => (lane, arms.into_iter().map(|arm| arm.value).collect()),
+        // Without arms no check looks at the lane.
+        None => (Lane::Std, Vec::new()),
+    };
+    At { line: fields.line, value: Matchup { name, lane, arms } }
+}
+
+fn suite(fields: &mut Fields<'_>) -> At<SuiteTable> {
+    fields.require(&[
+        ("name", "`name = \"my-suite\"`"),
+        ("summary", "`summary = \"What it is for, in one sentence\"`"),
+        ("cells", "a table `[[suite.cells]]` with `matchups`, `workloads` and `loads`"),
+    ]);
+    let suite = Suite {
+        name: fields.name().value,
+        summary: fields.sentence("summary").unwrap_or_default().value,
+        server_cpus: number(fields, "server_cpus", 1..=256, 1),
+        generator_cpus: number(fields, "generator_cpus", 1..=256, 1),
+        blocks: number(fields, "blocks", 1..=60, 8),
+        window_ms: number(fields, "window_ms", 1..=10_000, 20),
+        measure_ms: number(fields, "measure_ms", 1..=LONGEST_MS, 1_000),
+        warmup_ms: number(fields, "warmup_ms", 1..=LONGEST_MS, 500),
+        verdicts: fields.flag("verdicts").unwrap_or(true),
+        cells: Vec::new(),
+    };
+    if suite.verdicts && suite.blocks < DECIDING_BLOCKS {
+        let problem = format!("{} blocks can never decide", suite.blocks);
+        let cure = format!(
+            "no verdict is given below {DECIDING_BLOCKS} blocks: raise `blocks`, or say that none \
+             is wanted with `verdicts = false`"
+        );
+        let line = fields.line_of("blocks");
+        fields.mistake(line, problem, cure);
+    }
+    let least = WINDOWS * suite.window_ms;
+    if suite.measure_ms < least {
+        let key = if fields.has("measure_ms") { "measure_ms" } else { "window_ms" };
+        let problem = format!(
+            "{} ms do not hold {WINDOWS} windows of {} ms",
+            suite.measure_ms, suite.window_ms
+        );
+        let cure = format!(
+            "a block has at least two rounds of four windows: raise `measure_ms` to {least} or \
+             more, or lower `window_ms`"
+        );
+        let line = fields.line_of(key);
+        fields.mistake(line, problem, cure);
+    }
+    let cells = fields.each("cells", "[[suite.cells]]", cells);
+    At { line: fields.line, value: SuiteTable { suite, cells } }
+}
+
+/// A number, its default, or the default where it has a mistake.
+fn number(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    range: RangeInclusive<u32>,
+    default: u32,
+) -> u32 {
+    fields.number(key, range).map_or(default, |at| at.value)
+}
+
+fn cells(fields: &mut Fields<'_>) -> CellTable {
+    fields.require(&[
+        ("matchups", "`matchups = [\"name-of-a-matchup\"]`"),
+        ("workloads", "`workloads = [\"name-of-a-workload\"]`"),
+        ("loads", "`loads = [\"name-of-a-load\"]`"),
+    ]);
+    let mut names = |key, kind| {
+        let names = fields.some_texts(key).unwrap_or_default();
+        for name in &names {
+            fields.refer(kind, &name.value, name.line);
+        }
+        names
+    };
+    CellTable {
+        matchups: names("matchups", Kind::Matchup),
+        workloads: names("workloads", Kind::Workload),
+        loads: names("loads", Kind::Load),
+    }
+}

@@ -1,0 +1,147 @@
+//! Reads `workloads.toml` and the files of cases it names.
+
+use super::fields::{At, Fields};
+use super::load::{Found, Kind, Mistake, Read, read_text, stays_inside};
+use super::request::{Fault, answer_faults, request_faults};
+use super::{Answer, Case, Workload};
+
+/// The keys of an inline case.
+const INLINE: [&str; 6] = ["method", "path", "headers", "body", "chunked", "expect"];
+
+/// Reads all workloads.
+pub(super) fn read(root: &mut Fields<'_>, files: &Read<'_>) -> Vec<At<Workload>> {
+    root.require(&[("workload", "a table `[[workload]]`")]);
+    root.each("workload", "[[workload]]", |fields| At {
+        line: fields.line,
+        value: workload(fields, files),
+    })
+}
+
+fn workload(fields: &mut Fields<'_>, files: &Read<'_>) -> Workload {
+    fields.require(&[
+        ("name", "`name = \"my-workload\"`"),
+        ("question", "`question = \"What it tells, in one sentence\"`"),
+    ]);
+    let name = fields.name().value;
+    let question = fields.sentence("question").unwrap_or_default().value;
+    let churn = fields.flag("churn").unwrap_or(false);
+    let source = fields.text("cases");
+    let (method, inline) = inline_case(fields);
+    let cases = match &source {
+        Some(source) => {
+            check_alone(fields);
+            case_file(fields, source, files)
+        }
+        None => vec![inline],
+    };
+    let answers = fields.named("answers", "[workload.answers.SERVER]", |a| answer(a, &method));
+    for (server, answer) in &answers {
+        fields.refer(Kind::Server, server, answer.line);
+    }
+    Workload {
+        name,
+        question,
+        churn,
+        cases,
+        answers: answers.into_iter().map(|(server, at)| (server, at.value)).collect(),
+        source: source.map(|source| source.value),
+    }
+}
+
+/// The case that stands in the workload itself, and its method. Without `cases` it must be whole.
+fn inline_case(fields: &mut Fields<'_>) -> (String, Case) {
+    if !fields.has("cases") {
+        fields.require(&[
+            ("path", "`path = \"/hello\"`, or name a file of cases: `cases = \"data/my.jsonl\"`"),
+            ("expect", "a table `[workload.expect]` with `status` and `body`"),
+        ]);
+    }
+    // Where a value is missing or mistyped, one that no check complains of.
+    let method = fields.text("method").map_or_else(|| "GET".to_owned(), |at| at.value);
+    let path = fields.text("path").map_or_else(|| "/".to_owned(), |at| at.value);
+    let headers = fields.map("headers").into_iter().map(|(name, at)| (name, at.value)).collect();
+    let body = fields.text("body").map(|at| at.value);
+    let chunked = fields.flag("chunked").unwrap_or(false);
+    let expect = fields.inner("expect", |expect| answer(expect, &method));
+    let expect = expect.unwrap_or(Answer { status: 200, content_type: None, body: String::new() });
+    let case = Case { method: method.clone(), path, headers, body, chunked, expect };
+    keep(fields, request_faults(&case));
+    (method, case)
+}
+
+/// A workload with a file of cases has no case of its own.
+fn check_alone(fields: &mut Fields<'_>) {
+    for key in INLINE {
+        if !fields.has(key) {
+            continue;
+        }
+        let line = fields.line_of(key);
+        let cure = format!("remove one of the two: each case of the file has its own `{key}`");
+        fields.mistake(line, format!("`{key}` stands beside `cases`"), cure);
+    }
+}
+
+fn answer(fields: &mut Fields<'_>, method: &str) -> Answer {
+    fields.require(&[("status", "`status = 200`"), ("body", "`body = \"the exact body\"`")]);
+    let answer = Answer {
+        // The range fits in 16 bits.
+        status: fields.number("status", 200..=599).map_or(200, |status| status.value as u16),
+        content_type: fields.text("content_type").map(|at| at.value),
+        body: fields.text("body").unwrap_or_default().value,
+    };
+    keep(fields, answer_faults(method, &answer));
+    answer
+}
+
+fn keep(fields: &mut Fields<'_>, faults: Vec<Fault>) {
+    for Fault { key, problem, cure } in faults {
+        let line = fields.line_of(key);
+        fields.mistake(line, problem, cure);
+    }
+}
+
+/// Reads a file of cases, one JSON object a line.
+fn case_file(fields: &mut Fields<'_>, path: &At<String>, files: &Read<'_>) -> Vec<Case> {
+    if !stays_inside(&path.value) {
+        let cure = "name a file below the folder of definitions, relative to it, without `..`";
+        fields.mistake(path.line, format!("`cases` is `{}`", path.value), cure);
+        return Vec::new();
+    }
+    let Some(source) = read_text(&path.value, files, fields.found()) else {
+        // Said of the file; said here too, since here its name stands.
+        let problem = format!("the file of cases `{}` cannot be used", path.value);
+        fields.mistake(path.line, problem, "correct the name, or the file");
+        return Vec::new();
+    };
+    if source.text.is_empty() {
+        let problem = format!("the file of cases `{}` is empty", path.value);
+        fields.mistake(path.line, problem, "write at least one case into it");
+    }
+    let numbered = source.text.lines().zip(1..);
+    numbered.filter_map(|(text, line)| case(text, &path.value, line, fields.found())).collect()
+}
+
+/// One line of a file of cases; what is wrong with it is kept.
+fn case(text: &str, file: &str, line: usize, found: &mut Found) -> Option<Case> {
+    let mut mistake = |problem, cure| {
+        let file = file.to_owned();
+        found.mistakes.push(Mistake { file, line: Some(line), problem, cure });
+    };
+    let case: Case = match serde_json::from_str(text) {
+        Ok(case) => case,
+        Err(error) => {
+            // The message ends in " at line 1 column N", and that line is not the file's.
+            let message = error.to_string().replace(" at line 1 column ", ", at column ");
+            let cure = "write {\"method\":…,\"path\":…,\"expect\":{\"status\":…,\"body\":…}} on \
+                        one line; it may also have headers, body, chunked and, in expect, \
+                        content_type";
+            mistake(format!("this is no case: {message}"), cure.to_owned());
+            return None;
+        }
+    };
+    for fault in request_faults(&case).into_iter().chain(answer_faults(&case.method, &case.expect))
+    {
+        mistake(fault.problem, fault.cure);
+    }
+    Some(case)
+}
