@@ -1,0 +1,40 @@
+package main
+
+import (
+	"net/http/httptest"
+	"testing"
+
+	"duet/go-server/internal/servetest"
+)
+
+func TestMain(m *testing.M) {
+	servetest.Main(m, main)
+}
+
+func TestProgram(t *testing.T) {
+	servetest.CheckProgram(t, "go-article", "net/http")
+}
+
+func TestHandler(t *testing.T) {
+	const greeting = `{"message":"hello world"}`
+	const missing = "404 page not found\n"
+	for _, test := range []struct {
+		method, target    string
+		status            int
+		contentType, body string
+	}{
+		{"GET", "/hello", 200, "application/json", greeting},
+		{"POST", "/hello", 200, "application/json", greeting},
+		{"GET", "/hello?x=%zz", 200, "application/json", greeting},
+		{"GET", "/", 404, "text/plain; charset=utf-8", missing},
+		{"GET", "/hello/", 404, "text/plain; charset=utf-8", missing},
+	} {
+		w := httptest.NewRecorder()
+		newHandler().ServeHTTP(w, httptest.NewRequest(test.method, test.target, nil))
+		contentType, body := w.Header().Get("Content-Type"), w.Body.String()
+		if w.Code != test.status || contentType != test.contentType || body != test.body {
+			t.Errorf("%s %s: got %d, %q, %q; want %d, %q, %q", test.method, test.target,
+				w.Code, contentType, body, test.status, test.contentType, test.body)
+		}
+	}
+}

@@ -1,0 +1,22 @@
+// Package app holds the answers of CONTRACT.md, section 4: typed values, and the rules for what a
+// client may send. It knows no HTTP: routes, status codes and the encoding of answers are each
+// server's own.
+package app
+
+// Index is the answer of GET /.
+const Index = "<html><body>Hello world</body></html>\r\n"
+
+// Hello is the answer of GET /hello.
+type Hello struct {
+	Message string `json:"message"`
+}
+
+// NewHello returns the greeting.
+func NewHello() Hello {
+	return Hello{Message: "hello world"}
+}
+
+// Failure is the body of every answer that is not a success.
+type Failure struct {
+	Error string `json:"error"`
+}

@@ -1,0 +1,48 @@
+package app
+
+import "math"
+
+// SpectralSizeMax bounds GET /cpu?n=.
+const SpectralSizeMax = 2_000
+
+// SpectralNorm is the benchmarks game's spectral-norm: ten rounds of the power method for the
+// largest singular value of the n by n corner of an infinite matrix A (CONTRACT.md, section 4.3).
+func SpectralNorm(n int) float64 {
+	u, v, t := make([]float64, n), make([]float64, n), make([]float64, n)
+	for i := range u {
+		u[i] = 1
+	}
+	for range 10 {
+		multiplyAtA(v, u, t)
+		multiplyAtA(u, v, t)
+	}
+	var uv, vv float64
+	for i := range u {
+		uv += u[i] * v[i]
+		vv += v[i] * v[i]
+	}
+	return math.Sqrt(uv / vv)
+}
+
+// multiplyAtA sets out to AᵀA·in, with A·in in between.
+func multiplyAtA(out, in, between []float64) {
+	for i := range between {
+		var sum float64
+		for j := range in {
+			sum += entry(i, j) * in[j]
+		}
+		between[i] = sum
+	}
+	for i := range out {
+		var sum float64
+		for j := range between {
+			sum += entry(j, i) * between[j]
+		}
+		out[i] = sum
+	}
+}
+
+// entry is A(i, j).
+func entry(i, j int) float64 {
+	return 1 / float64((i+j)*(i+j+1)/2+i+1)
+}

@@ -1,0 +1,24 @@
+package app
+
+import (
+	"strconv"
+	"testing"
+)
+
+// The value for 100 is the benchmarks game's. Those for 1 and 2 come from the closed formula, for
+// the matrices (1) and (1 1/2, 1/3 1/5).
+func TestSpectralNorm(t *testing.T) {
+	for _, test := range []struct {
+		n    int
+		want string
+	}{
+		{1, "1.000000000"},
+		{2, "1.183350177"},
+		{100, "1.274219991"},
+	} {
+		got := strconv.FormatFloat(SpectralNorm(test.n), 'f', 9, 64)
+		if got != test.want {
+			t.Errorf("SpectralNorm(%d) = %s; want %s", test.n, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,150 @@
+// Package serve is what every Go server does around its handler (CONTRACT.md, section 1): command
+// line, listener, the line that says it listens, and the end on SIGTERM.
+package serve
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+const (
+	version = "0.1.0"
+
+	// drainTime is how long a request that has begun may take after SIGTERM. The contract leaves
+	// two seconds for all of the end.
+	drainTime = 1500 * time.Millisecond
+
+	// threadsMax is far above any machine this runs on; the runtime dies of absurd numbers.
+	threadsMax = 1024
+)
+
+// A Program is one of the servers under test.
+type Program struct {
+	Name      string
+	Framework string // named by --version
+	Server    *http.Server
+}
+
+// errUsage marks a command line that is not understood.
+var errUsage = errors.New("usage: [-addr HOST:PORT] [-threads N] [-version]")
+
+// Main serves p until SIGTERM or an interrupt, and returns the exit code: 0, 1 if it failed, 2 if
+// args are not understood.
+func Main(p Program, args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	err := run(ctx, p, args, stdout)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(stderr, "%s: %v\n", p.Name, err)
+	if errors.Is(err, errUsage) {
+		return 2
+	}
+	return 1
+}
+
+func run(ctx context.Context, p Program, args []string, stdout io.Writer) error {
+	o, err := parse(p.Name, args)
+	if err != nil {
+		return err
+	}
+	if o.version {
+		_, err := fmt.Fprintf(stdout, "%s %s (%s, %s)\n",
+			p.Name, version, p.Framework, runtime.Version())
+		return err
+	}
+	if o.threads > 0 {
+		runtime.GOMAXPROCS(o.threads)
+	}
+	listener, err := net.Listen("tcp", o.addr)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(stdout, "listening %s\n", listener.Addr()); err != nil {
+		return err
+	}
+	return serve(ctx, p.Server, listener)
+}
+
+type options struct {
+	addr    string
+	threads int // 0: the runtime decides
+	version bool
+}
+
+func parse(name string, args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // the error is one line, without the list of flags
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "")
+	flags.BoolVar(&o.version, "version", false, "")
+	flags.Func("threads", "", func(s string) error {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 || n > threadsMax {
+			return fmt.Errorf("must be 1 to %d", threadsMax)
+		}
+		o.threads = n
+		return nil
+	})
+	err := flags.Parse(args)
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if err == nil {
+		err = checkAddr(o.addr)
+	}
+	if err != nil {
+		return options{}, fmt.Errorf("%w (%w)", err, errUsage)
+	}
+	return o, nil
+}
+
+func checkAddr(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("invalid port in -addr %q", addr)
+	}
+	return nil
+}
+
+// serve answers until ctx is done, then lets the requests that have begun finish.
+func serve(ctx context.Context, server *http.Server, listener net.Listener) error {
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	// Shutdown holds out for connections that have never sent a byte, and for slow handlers: what
+	// is left after drainTime is cut off.
+	err := server.Shutdown(drain)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close()
+	}
+	if err != nil {
+		return err
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,183 @@
+// Package servetest runs a server program as a process of its own and checks what every program
+// promises in CONTRACT.md, section 1.
+package servetest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// programEnv tells the test binary to be the program.
+const programEnv = "DUET_TEST_AS_PROGRAM"
+
+// processTime bounds the life of a process in a test.
+const processTime = 30 * time.Second
+
+// Main is the TestMain of a program: the test binary runs program when it is started by Start or
+// Run, so that what they start is built as the tests are.
+func Main(m *testing.M, program func()) {
+	if os.Getenv(programEnv) != "" {
+		program()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// A Process is a program that listens.
+type Process struct {
+	Addr string
+
+	t      *testing.T
+	cmd    *exec.Cmd
+	stdout *bufio.Reader
+	stderr *bytes.Buffer
+}
+
+// Start runs the program on a free port and waits until it listens.
+func Start(t *testing.T, args ...string) *Process {
+	t.Helper()
+	p := launch(t, append([]string{"-addr", "127.0.0.1:0"}, args...))
+	line, err := p.stdout.ReadString('\n')
+	addr, ok := strings.CutPrefix(line, "listening ")
+	if err != nil || !ok {
+		t.Fatalf("first line is %q, %v; want listening HOST:PORT", line, err)
+	}
+	p.Addr = strings.TrimSuffix(addr, "\n")
+	return p
+}
+
+// Run runs the program to its end and returns its exit code and what it printed.
+func Run(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	return launch(t, args).Wait()
+}
+
+func launch(t *testing.T, args []string) *Process {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), processTime)
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd.Env = append(os.Environ(), programEnv+"=1")
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &Process{t: t, cmd: cmd, stdout: bufio.NewReader(stdout), stderr: &stderr}
+	t.Cleanup(func() {
+		cancel()
+		if cmd.ProcessState == nil {
+			cmd.Wait() // killed by cancel, because the test has failed before it waited
+		}
+	})
+	return p
+}
+
+// Terminate sends SIGTERM.
+func (p *Process) Terminate() {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// Wait returns the exit code of the process, and what it printed since it listens.
+func (p *Process) Wait() (code int, stdout, stderr string) {
+	p.t.Helper()
+	out, err := io.ReadAll(p.stdout)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := p.cmd.Wait(); err != nil {
+		if _, ok := errors.AsType[*exec.ExitError](err); !ok {
+			p.t.Fatal(err)
+		}
+	}
+	return p.cmd.ProcessState.ExitCode(), string(out), p.stderr.String()
+}
+
+// CheckProgram checks the command line of a program, and its end on SIGTERM while connections idle.
+func CheckProgram(t *testing.T, name, framework string) {
+	t.Run("version", func(t *testing.T) {
+		for _, flag := range []string{"-version", "--version"} {
+			code, stdout, stderr := Run(t, flag)
+			want := fmt.Sprintf("%s 0.1.0 (%s, %s)\n", name, framework, runtime.Version())
+			if code != 0 || stdout != want || stderr != "" {
+				t.Errorf("%s: got %d, %q, %q; want 0, %q", flag, code, stdout, stderr, want)
+			}
+		}
+	})
+	t.Run("usage", func(t *testing.T) {
+		for _, args := range [][]string{
+			{"-nonsense"},
+			{"nonsense"},
+			{"-version", "nonsense"},
+			{"-addr"},
+			{"-addr", "127.0.0.1"},
+			{"-addr", "127.0.0.1:http"},
+			{"-addr", "127.0.0.1:65536"},
+			{"-threads", "0"},
+			{"-threads", "-1"},
+			{"-threads", "two"},
+			{"-threads", "1025"},
+		} {
+			checkRefused(t, 2, args...)
+		}
+	})
+	t.Run("port in use", func(t *testing.T) {
+		checkRefused(t, 1, "-addr", Start(t).Addr)
+	})
+	t.Run("SIGTERM with idle connections", checkTerminate)
+}
+
+func checkRefused(t *testing.T, wantCode int, args ...string) {
+	t.Helper()
+	code, stdout, stderr := Run(t, args...)
+	oneLine := strings.Count(stderr, "\n") == 1 && strings.HasSuffix(stderr, "\n")
+	if code != wantCode || stdout != "" || !oneLine {
+		t.Errorf("%q: got %d, %q, %q; want %d and one line on standard error",
+			args, code, stdout, stderr, wantCode)
+	}
+}
+
+func checkTerminate(t *testing.T) {
+	p := Start(t, "--threads", "1")
+	for range 16 {
+		conn, err := net.Dial("tcp", p.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		if want := `{"message":"hello world"}`; string(body) != want || err != nil {
+			t.Fatalf("got %q, %v; want %q", body, err, want)
+		}
+	}
+	p.Terminate()
+	if code, stdout, stderr := p.Wait(); code != 0 || stdout != "" || stderr != "" {
+		t.Errorf("got %d, %q, %q; want 0 and no output", code, stdout, stderr)
+	}
+}
