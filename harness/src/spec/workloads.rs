@@ -52,7 +52,7 @@ fn workload(fields: &mut Fields<'_>, files: &Read<'_>) -> Workload {
 fn inline_case(fields: &mut Fields<'_>) -> (String, Case) {
     if !fields.has("cases") {
         fields.require(&[
-            ("path", "`path = \"/hello\"`, or name a file of cases: `cases = \"data/my.jsonl\"`"),
+            ("path", "`path = \"/about\"`, or name a file of cases: `cases = \"data/my.jsonl\"`"),
             ("expect", "a table `[workload.expect]` with `status` and `body`"),
         ]);
     }

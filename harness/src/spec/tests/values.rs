@@ -112,7 +112,7 @@ fn requests_and_answers() {
         f,
         "path = \"/ping\"",
         "",
-        &[&at(1, "`path` is missing | add it, such as `path = \"/hel")],
+        &[&at(1, "`path` is missing | add it, such as `path = \"/abo")],
     );
     check(
         f,
