@@ -7,7 +7,7 @@
 The files are in the repository, so nobody needs Python to measure. The answers are computed here
 from CONTRACT.md alone: a third implementation beside the Rust and the Go one, so that a mistake
 which those two share is noticed. Python's standard library only. Everything is drawn from
-SplitMix64 with a fixed seed per file: the same bytes on every machine and every Python from 3.8.
+SplitMix64 with a fixed seed per file: the same bytes on every machine and every Python from 3.6.
 """
 
 import json
@@ -22,6 +22,7 @@ def main():
     check = sys.argv[1:] == ["--check"]
     if sys.argv[1:] and not check:
         sys.exit("usage: make_cases.py [--check]")
+    check_examples()
     stale = []
     for name, make in FILES.items():
         lines = [json.dumps(case, ensure_ascii=False, separators=(",", ":")) for case in make()]
@@ -407,6 +408,19 @@ class Writer:
         pattern = self.random.choice(["\\u{:04x}", "\\u{:04X}"])
         pairs = [units[i : i + 2] for i in range(0, len(units), 2)]
         return "".join(pattern.format(int.from_bytes(pair, "big")) for pair in pairs)
+
+
+def check_examples():
+    """The examples of CONTRACT.md."""
+    first = ('{"id":1,"name":"Item 1","category":"books","price":8019,"quantity":2,"active":true,'
+             '"tags":["sale","new"],"rating":{"score":2,"count":13},"total":16038}')
+    assert compact(item(1, 1)) == first
+    body = ('[{"id":"o-00001","customer":{"name":"Zo\\u00eb \\"Z\\" Müller","country":"DE"},'
+            '"category":"books","paid":true,"lines":[{"sku":"B-1","quantity":3,"price":"12.34"}]}]')
+    answer = ('{"count":1,"unpaid":0,"customers":1,"sum_cents":3702,"by_category":{"books":3702},'
+              '"top5":[{"id":"o-00001","cents":3702}]}')
+    assert compact(orders_answer(json.loads(body))) == answer
+    assert f"{spectral_norm(100):.9f}" == "1.274219991"
 
 
 FILES = {

@@ -49,9 +49,11 @@ impl Files {
         }
     }
 
-    /// Whether a name is defined, as far as is known.
+    /// Whether a name is defined, as far as is known. A file without any table of the kind has a
+    /// mistake of its own, which says enough.
     fn defines(&self, kind: Kind, name: &str) -> bool {
-        self.names(kind).is_none_or(|names| names.iter().any(|(known, _)| *known == name))
+        let names = self.names(kind).unwrap_or_default();
+        names.is_empty() || names.iter().any(|(known, _)| *known == name)
     }
 
     fn server(&self, name: &str) -> Option<&At<Server>> {

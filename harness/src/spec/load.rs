@@ -177,33 +177,27 @@ pub(super) fn stays_inside(path: &str) -> bool {
     components.peek().is_some() && components.all(|c| matches!(c, Component::Normal(_)))
 }
 
-/// The text of a file; otherwise a mistake is kept.
-pub(super) fn read_text(file: &str, read: &Read<'_>, found: &mut Found) -> Option<Source> {
-    let mut mistake = |line, problem: String, cure: &str| {
+/// A file and its text.
+///
+/// # Errors
+/// It cannot be read, and the mistake has no line, or it is not UTF-8.
+pub(super) fn read_text(file: &str, read: &Read<'_>) -> Result<Source, Mistake> {
+    let mistake = |line, problem: String, cure: &str| {
         let (file, cure) = (file.to_owned(), cure.to_owned());
-        found.mistakes.push(Mistake { file, line, problem, cure });
+        Mistake { file, line, problem, cure }
     };
-    let bytes = match read(file) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let cure = "create it, or correct its name";
-            mistake(None, "there is no such file".to_owned(), cure);
-            return None;
+    let bytes = read(file).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            mistake(None, "there is no such file".to_owned(), "create it, or correct its name")
         }
-        Err(error) => {
-            mistake(None, format!("it cannot be read: {error}"), "make it a readable file");
-            return None;
-        }
-    };
-    match String::from_utf8(bytes) {
-        Ok(text) => Some(Source::new(file, text)),
-        Err(error) => {
-            let good = error.utf8_error().valid_up_to();
-            let line = 1 + error.as_bytes()[..good].iter().filter(|b| **b == b'\n').count();
-            mistake(Some(line), "the text is not UTF-8".to_owned(), "save it as UTF-8");
-            None
-        }
-    }
+        _ => mistake(None, format!("it cannot be read: {error}"), "make it a readable file"),
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count();
+        mistake(Some(line), "the text is not UTF-8".to_owned(), "save it as UTF-8")
+    })?;
+    Ok(Source::new(file, text))
 }
 
 fn read_file<T>(
@@ -212,7 +206,7 @@ fn read_file<T>(
     found: &mut Found,
     fields: impl FnOnce(&mut Fields<'_>) -> T,
 ) -> Option<T> {
-    let source = read_text(file, read, found)?;
+    let source = read_text(file, read).map_err(|mistake| found.mistakes.push(mistake)).ok()?;
     let table = parse(&source, found)?;
     let mut root = Fields::of_file(&source, table.get_ref(), found);
     let value = fields(&mut root);

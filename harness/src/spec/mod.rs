@@ -18,6 +18,9 @@ mod servers;
 mod suites;
 mod workloads;
 
+#[cfg(test)]
+mod tests;
+
 pub use load::{Mistake, Mistakes, load};
 
 /// Everything a folder of definitions says.

@@ -100,7 +100,7 @@ fn matchup(fields: &mut Fields<'_>) -> At<Matchup> {
     if fields.has("arms") && arms.len() != 2 {
         let cure = "name two servers; the same one twice shows the error of the measurement";
         let line = fields.line_of("arms");
-        fields.mistake(line, format!("`arms` has {} names, not two", arms.len()), cure);
+        fields.mistake(line, format!("`arms` names {} servers, not two", arms.len()), cure);
     }
     for arm in &arms {
         fields.refer(Kind::Server, &arm.value, arm.line);

@@ -52,7 +52,7 @@ fn workload(fields: &mut Fields<'_>, files: &Read<'_>) -> Workload {
 fn inline_case(fields: &mut Fields<'_>) -> (String, Case) {
     if !fields.has("cases") {
         fields.require(&[
-            ("path", "`path = \"/hello\"`, or name a file of cases: `cases = \"data/my.jsonl\"`"),
+            ("path", "`path = \"/about\"`, or name a file of cases: `cases = \"data/my.jsonl\"`"),
             ("expect", "a table `[workload.expect]` with `status` and `body`"),
         ]);
     }
@@ -107,11 +107,17 @@ fn case_file(fields: &mut Fields<'_>, path: &At<String>, files: &Read<'_>) -> Ve
         fields.mistake(path.line, format!("`cases` is `{}`", path.value), cure);
         return Vec::new();
     }
-    let Some(source) = read_text(&path.value, files, fields.found()) else {
-        // Said of the file; said here too, since here its name stands.
-        let problem = format!("the file of cases `{}` cannot be used", path.value);
-        fields.mistake(path.line, problem, "correct the name, or the file");
-        return Vec::new();
+    let source = match read_text(&path.value, files) {
+        Ok(source) => source,
+        Err(mistake) if mistake.line.is_some() => {
+            fields.found().mistakes.push(mistake);
+            return Vec::new();
+        }
+        Err(Mistake { problem, cure, .. }) => {
+            let problem = format!("the file of cases `{}`: {problem}", path.value);
+            fields.mistake(path.line, problem, cure);
+            return Vec::new();
+        }
     };
     if source.text.is_empty() {
         let problem = format!("the file of cases `{}` is empty", path.value);
@@ -127,11 +133,9 @@ fn case(text: &str, file: &str, line: usize, found: &mut Found) -> Option<Case> 
         let file = file.to_owned();
         found.mistakes.push(Mistake { file, line: Some(line), problem, cure });
     };
-    let case: Case = match serde_json::from_str(text) {
+    let case = match parse_case(text) {
         Ok(case) => case,
-        Err(error) => {
-            // The message ends in " at line 1 column N", and that line is not the file's.
-            let message = error.to_string().replace(" at line 1 column ", ", at column ");
+        Err(message) => {
             let cure = "write {\"method\":…,\"path\":…,\"expect\":{\"status\":…,\"body\":…}} on \
                         one line; it may also have headers, body, chunked and, in expect, \
                         content_type";
@@ -144,4 +148,14 @@ fn case(text: &str, file: &str, line: usize, found: &mut Found) -> Option<Case> 
         mistake(fault.problem, fault.cure);
     }
     Some(case)
+}
+
+fn parse_case(text: &str) -> Result<Case, String> {
+    // The parser would also take a list of the values in order.
+    if !text.trim_start().starts_with('{') {
+        return Err("the line is no JSON object".to_owned());
+    }
+    // The message ends in " at line 1 column N", and that line is not the file's.
+    serde_json::from_str(text)
+        .map_err(|error| error.to_string().replace(" at line 1 column ", ", at column "))
 }
