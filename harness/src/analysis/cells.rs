@@ -97,8 +97,8 @@ impl Cell<'_> {
     /// Why the cell may print no ratio, if so.
     fn refusal(&self) -> Option<&'static str> {
         (self.bottleneck.who == Who::Generator).then_some(
-            "the generator was the bottleneck, so it was measured and not the servers: give it more \
-             CPUs (generator_cpus) or choose a workload with more work per request",
+            "the generator was the bottleneck, so it was measured and not the servers: give it \
+             more CPUs (generator_cpus) or choose a workload with more work per request",
         )
     }
 

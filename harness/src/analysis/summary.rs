@@ -22,7 +22,7 @@ pub(super) fn run_summary(run: &Run, cells: &[Cell]) -> RunSummary {
         interrupted: run.end.as_ref().and_then(|end| end.interrupted),
         killed: run.end.is_none(),
         blocks: cells.iter().map(|cell| cell.counted.len() as u32).sum(),
-        blocks_planned: suite.blocks * suite.cells.len() as u32,
+        blocks_planned: suite.blocks.saturating_mul(suite.cells.len() as u32),
         measured_ns,
         seed: header.seed,
         duet_version: header.duet_version.clone(),

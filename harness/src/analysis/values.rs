@@ -30,8 +30,8 @@ pub(super) struct Rounds<'a> {
 #[derive(Clone, Copy)]
 struct Window<'a> {
     record: &'a WindowRecord,
-    /// CPU time of the driven arm until it is driven again (of its last window: until the end): what
-    /// it does while it is parked, a collector at work, say, is charged to the requests before.
+    /// CPU time of the driven arm until it is driven again (of its last window: until the end).
+    /// What it does while it is parked (a collector at work, say) belongs to the requests before.
     cpu_ns: u64,
 }
 
