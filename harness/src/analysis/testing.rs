@@ -233,13 +233,17 @@ fn block(scene: &Scene, cell: &CellId, index: u32, random: &mut SplitMix64) -> B
 fn arm_record(arm: &Speed, server: &str) -> ArmRecord {
     let rss_bytes = arm.rss_bytes as u64;
     let memory = |rss_bytes| Memory { rss_bytes, pss_bytes: rss_bytes, private_bytes: rss_bytes };
-    let rss = (0..10).map(|i| RssSample { at_ms: i * 100 + 3, rss_bytes, in_windows: i >= 5 });
+    let rss = (0..10).map(|i| RssSample {
+        at_ms: i * 100 + 3,
+        rss_bytes: if i < 5 { rss_bytes / 2 } else { rss_bytes },
+        in_windows: i >= 5,
+    });
     ArmRecord {
         server: server.to_owned(),
         startup_ns: arm.startup_ns as u64,
         idle: memory(rss_bytes / 2),
         loaded: memory(rss_bytes),
-        after: memory(rss_bytes),
+        after: memory(rss_bytes / 4 * 3),
         rss_bytes_peak: rss_bytes + rss_bytes / 8,
         threads: 2,
         rss: rss.collect(),
