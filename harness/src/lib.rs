@@ -11,6 +11,8 @@ pub mod units; // numbers as people read them
 
 // Pure: values in, values out.
 pub mod analysis; // records -> cells, ratios, warnings
+pub mod plan; // suite + seed -> blocks with their window order
+pub mod stats; // Hodges-Lehmann, exact signed-rank interval
 pub mod verdict; // estimates -> verdicts
 
 // Effects: touch the machine, return plain data.

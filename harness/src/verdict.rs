@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a ratio lets us say of the second arm against the first. `Faster` is "better" and `Slower` is "worse"
-/// for metrics that are not speeds; reports choose the word by metric.
+use crate::units::ratio_number;
+
+/// What a ratio lets us say of the second arm against the first. `Faster` is "better" and `Slower`
+/// is "worse" for metrics that are not speeds; reports choose the word by metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -15,4 +17,129 @@ pub enum Verdict {
     Tie,
     /// Anything else.
     Inconclusive,
+}
+
+/// The half width of the tie band: ratios from 1/1.01 to 1.01 are a tie. Differences below 1 % come
+/// from the layout of a binary in memory as easily as from its design (Mytkowicz et al. 2009).
+pub const TIE_BAND: f64 = 0.01;
+
+/// The smallest number of blocks with a 95 % interval, and so with a verdict.
+pub const BLOCKS_MIN: u32 = 6;
+
+/// The most blocks that a reason proposes; whoever would need more needs a quieter machine.
+const BLOCKS_PROPOSED_MAX: f64 = 200.0;
+
+/// The verdict on a ratio, and the reason where it is inconclusive. `interval` is the ratio's 95 %
+/// interval, `contrasts` are the blocks' logarithms of ratios behind it.
+#[must_use]
+pub fn verdict(interval: Option<(f64, f64)>, contrasts: &[f64]) -> (Verdict, Option<String>) {
+    let Some((low, high)) = interval else {
+        let reason = match contrasts.len() {
+            0 => "no block counts".to_owned(),
+            1 => format!("1 block: no verdict below {BLOCKS_MIN}"),
+            n => format!("{n} blocks: no verdict below {BLOCKS_MIN}"),
+        };
+        return (Verdict::Inconclusive, Some(reason));
+    };
+    let band = (1.0 / (1.0 + TIE_BAND), 1.0 + TIE_BAND);
+    if high < band.0 {
+        return (Verdict::Faster, None);
+    }
+    if low > band.1 {
+        return (Verdict::Slower, None);
+    }
+    if band.0 <= low && high <= band.1 {
+        return (Verdict::Tie, None);
+    }
+    let act = if low < band.0 && high > band.1 { "spans" } else { "reaches into" };
+    let mut reason = format!(
+        "the interval {} to {} {act} the tie band, {} to {}",
+        ratio_number(low),
+        ratio_number(high),
+        ratio_number(band.0),
+        ratio_number(band.1)
+    );
+    if let Some(blocks) = blocks_needed(contrasts) {
+        reason.push_str(&format!("; about {blocks} blocks would decide"));
+    }
+    (Verdict::Inconclusive, Some(reason))
+}
+
+/// How many blocks would probably decide, if the estimate and the spread between blocks stay as
+/// they are; absent where that is no more than there are, or more than anybody should run.
+///
+/// To find a change d with 80 % power takes ((z(1-a) + z(.80)) s_d/d)^2 / 0.955 blocks, with 0.955
+/// the efficiency of the signed ranks: 6.5 (s_d/d)^2 for a one-sided test at 5 %, and 8.2 (s_d/d)^2
+/// here, where the interval leaves out 2.5 % on the side that matters. d is the distance from the
+/// estimate to the nearer edge of the tie band.
+fn blocks_needed(contrasts: &[f64]) -> Option<u32> {
+    let n = contrasts.len() as f64;
+    let mean = contrasts.iter().sum::<f64>() / n;
+    let variance = contrasts.iter().map(|c| (c - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let distance = crate::stats::hodges_lehmann(contrasts).abs() - TIE_BAND.ln_1p();
+    let blocks = (8.2 * variance / distance.powi(2)).ceil();
+    (n < blocks && blocks <= BLOCKS_PROPOSED_MAX).then_some(blocks as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts() {
+        let cases = [
+            ((1.02, 1.04), Verdict::Slower, None),
+            ((0.95, 0.98), Verdict::Faster, None),
+            ((0.995, 1.01), Verdict::Tie, None),
+            ((1.0, 1.0), Verdict::Tie, None),
+            (
+                (0.98, 1.004),
+                Verdict::Inconclusive,
+                Some("the interval 0.980 to 1.004 reaches into the tie band, 0.990 to 1.010"),
+            ),
+            (
+                (0.5, 2.0),
+                Verdict::Inconclusive,
+                Some("the interval 0.50 to 2.00 spans the tie band, 0.990 to 1.010"),
+            ),
+        ];
+        for ((low, high), want, reason) in cases {
+            let got = verdict(Some((low, high)), &[0.0; 6]);
+            assert_eq!(got, (want, reason.map(str::to_owned)), "{low} to {high}");
+        }
+    }
+
+    #[test]
+    fn too_few_blocks() {
+        let cases = [
+            (0, "no block counts"),
+            (1, "1 block: no verdict below 6"),
+            (5, "5 blocks: no verdict below 6"),
+        ];
+        for (n, want) in cases {
+            let got = verdict(None, &vec![0.5; n]);
+            assert_eq!(got, (Verdict::Inconclusive, Some(want.to_owned())), "n = {n}");
+        }
+    }
+
+    #[test]
+    fn blocks_that_would_decide() {
+        // Alternating about a centre: the standard deviation is 1.069 times the half range.
+        let around = |centre: f64, half: f64| -> Vec<f64> {
+            (0..8).map(|i| if i % 2 == 0 { centre - half } else { centre + half }).collect()
+        };
+        let cases = [
+            // s = 0.0214, d = 0.03 - 0.00995: 9.34 (rounded up).
+            (around(0.03, 0.02), Some(10)),
+            // A tie in the making: d = 0.00995, s = 0.0214.
+            (around(0.0, 0.02), Some(38)),
+            // At the edge nothing decides; far from it eight blocks were enough.
+            (around(TIE_BAND.ln_1p(), 0.02), None),
+            (around(0.5, 0.02), None),
+            (vec![0.0; 8], None),
+        ];
+        for (contrasts, want) in cases {
+            assert_eq!(blocks_needed(&contrasts), want, "{contrasts:?}");
+        }
+    }
 }

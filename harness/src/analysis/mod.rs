@@ -1,14 +1,29 @@
 //! Records in, findings out: cells with estimates, ratios, verdicts and warnings.
 //!
-//! [`Analysis`] is all that a report sees, and `summary.json` is its JSON form. It is a pure function of
-//! the record.
+//! [`Analysis`] is all that a report sees, and `summary.json` is its JSON form. It is a pure
+//! function of the record, whatever the order of its blocks and however early it ends. The files
+//! here, in the order of the flow: `values` reduces a block to a number per arm and metric,
+//! `cells` estimates over blocks, `bottleneck` and `warnings` doubt the result, `matchups`
+//! looks over all cells of a matchup, `summary` over the run.
 
 use serde::{Deserialize, Serialize};
 
 use crate::metric::Metric;
-use crate::record::{BuildRecord, Failure, Finding, Machine};
+use crate::record::{BlockRecord, BuildRecord, Failure, Finding, Machine, Run, RunHeader};
 use crate::spec::{CellId, Lane};
 use crate::verdict::Verdict;
+
+mod bottleneck;
+mod cells;
+mod histogram;
+mod matchups;
+mod summary;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod values;
+mod warnings;
 
 /// The version of `summary.json`; raised when a reader of the old format would be wrong.
 pub const SCHEMA: u32 = 1;
@@ -95,17 +110,18 @@ pub struct MatchupAnalysis {
     pub name: String,
     /// Its lane.
     pub lane: Lane,
-    /// Whether both arms are the same server, so that every difference is an error of the measurement.
+    /// Whether both arms are the same server, so that every difference is an error of measurement.
     pub control: bool,
     /// The arms; the first is the base.
     pub arms: Vec<Arm>,
     /// Its cells.
     pub cells: Vec<CellAnalysis>,
-    /// Metrics that belong to a start and not to a load (start-up, idle memory), over the blocks of all cells.
+    /// Metrics that belong to a start and not to a load (start-up, idle memory), over the blocks of
+    /// all cells.
     pub starts: Vec<MetricAnalysis>,
-    /// Over all its cells, per metric: the estimate over blocks of the mean contrast over cells, that is, a
-    /// geometric mean of ratios with an interval. Only cells that print a ratio, and blocks in which all
-    /// of them were measured; absent with fewer than two such cells.
+    /// Over all its cells, per metric: the estimate over blocks of the mean contrast over cells,
+    /// that is, a geometric mean of ratios with an interval. Only cells that print a ratio, and
+    /// blocks in which all of them were measured; absent with fewer than two such cells.
     pub means: Vec<Mean>,
 }
 
@@ -181,10 +197,11 @@ pub struct MetricAnalysis {
     pub metric: Metric,
     /// The arms' values, in the metric's unit.
     pub arms: Vec<Estimate>,
-    /// How many times worse the second arm is than the first: above one, the first arm is better, whatever
-    /// the metric's direction. Absent where the cell may not print one.
+    /// How many times worse the second arm is than the first: above one, the first arm is better,
+    /// whatever the metric's direction. Absent where the cell may not print one.
     pub ratio: Option<Estimate>,
     /// The block contrasts behind the ratio, in the order of blocks: ln of how many times worse.
+    /// Empty where there is no ratio.
     pub contrasts: Vec<f64>,
     /// What the ratio lets us say of the second arm against the first.
     pub verdict: Verdict,
@@ -254,4 +271,29 @@ pub struct CellFailure {
     pub failure: Failure,
     /// Blocks in which it happened; 1 for a build.
     pub blocks: u32,
+}
+
+/// Analyses a run. A record that ends early, for whatever reason, is analysed as far as it goes.
+#[must_use]
+pub fn analyse(run: &Run) -> Analysis {
+    let cells = cells::collect(run);
+    Analysis {
+        schema: SCHEMA,
+        run: summary::run_summary(run, &cells),
+        servers: summary::servers(run),
+        matchups: matchups::analyse(&run.header, &cells),
+        failures: summary::failures(run),
+        warnings: warnings::of_run(run, &cells),
+    }
+}
+
+/// The throughput ratio of a cell so far, for display while the run goes on: how many times worse
+/// the second arm is. Absent before a block counts, and where the generator was the bottleneck.
+#[must_use]
+pub fn running_ratio(
+    header: &RunHeader,
+    blocks: &[BlockRecord],
+    cell: &CellId,
+) -> Option<Estimate> {
+    cells::running_ratio(header, blocks, cell)
 }

@@ -1,0 +1,300 @@
+//! What will be measured, in which order: a pure function of the suite and a seed.
+//!
+//! Everything that could favour an arm by habit (the order of windows, of starts, the layout of its
+//! memory) is drawn anew for every block, so that it becomes part of the noise an interval shows.
+//! A block's draws depend on the seed, its cell and its index only: leaving cells out of a suite
+//! does not change the plan of the others.
+
+use crate::spec::{CellId, Spec, Suite};
+
+/// A block to measure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockPlan {
+    /// Its cell.
+    pub cell: CellId,
+    /// Its index within the cell, from 0.
+    pub block: u32,
+    /// The orders of windows; each round is a permutation of the arms and then its reverse. Rounds
+    /// come in pairs that balance each other: with two arms one ABBA and one BAAB.
+    pub rounds: Vec<Vec<u32>>,
+    /// The order in which the arms are started.
+    pub start_order: Vec<u32>,
+    /// The size of an environment variable that each arm is started with, beside its own: it shifts
+    /// the stack, whose alignment alone can change a program's speed by several per cent
+    /// (T. Mytkowicz et al., "Producing wrong data without doing anything obviously wrong!", 2009).
+    pub padding_bytes: Vec<u32>,
+    /// The generator's seed, the same for all arms.
+    pub seed: u64,
+}
+
+/// Most rounds in a block. Bounds what a definition with a very long block can cost: the estimate
+/// of a block takes time and memory with the square of its rounds.
+const ROUNDS_MAX: u32 = 1024;
+
+/// Paddings are below this: a page, beyond which alignments repeat.
+const PADDING_BYTES_END: u32 = 4096;
+
+/// What a block takes beside warm-up and windows. An assumption: starting and verifying two servers
+/// (0.2 s), the pause before memory is read after load (0.5 s), stopping them (0.2 s).
+const BLOCK_OVERHEAD_MS: u64 = 900;
+
+/// A warm-up ends when the arms are stationary: as an assumption, after half of its longest time.
+const WARMUP_DIVISOR: u64 = 2;
+
+/// All blocks of a suite in the order they are measured.
+///
+/// Block 0 of all cells comes before block 1 of any, so that a run that is interrupted has as many
+/// blocks of each cell, give or take one. Within an index the order of cells is drawn, so that no
+/// cell always follows the same other.
+///
+/// # Panics
+/// Where a cell's matchup is not in `spec`; loading definitions rules that out.
+#[must_use]
+pub fn plan(suite: &Suite, spec: &Spec, seed: u64) -> Vec<BlockPlan> {
+    let mut blocks = Vec::with_capacity(suite.cells.len() * suite.blocks as usize);
+    for block in 0..suite.blocks {
+        let mut cells: Vec<&CellId> = suite.cells.iter().collect();
+        SplitMix64::derived(seed, "", block).shuffle(&mut cells);
+        blocks.extend(cells.into_iter().map(|cell| block_plan(suite, spec, seed, cell, block)));
+    }
+    blocks
+}
+
+/// How long a suite will take, in milliseconds, builds not included. A guess for people: servers
+/// that start slowly and windows that the pilot makes longer are not in it.
+#[must_use]
+pub fn expected_ms(suite: &Suite) -> u64 {
+    let warmup_ms = u64::from(suite.warmup_ms) / WARMUP_DIVISOR;
+    let block_ms = u64::from(suite.measure_ms) + warmup_ms + BLOCK_OVERHEAD_MS;
+    (suite.cells.len() as u64).saturating_mul(u64::from(suite.blocks)).saturating_mul(block_ms)
+}
+
+fn block_plan(suite: &Suite, spec: &Spec, seed: u64, cell: &CellId, block: u32) -> BlockPlan {
+    let matchup = spec.matchup(&cell.matchup);
+    let arms = matchup.unwrap_or_else(|| panic!("no matchup {}", cell.matchup)).arms.len() as u32;
+    let mut random = SplitMix64::derived(seed, &cell.to_string(), block);
+    let mut order: Vec<u32> = (0..arms).collect();
+    let mut rounds = Vec::new();
+    for _ in 0..round_pairs(suite, arms) {
+        random.shuffle(&mut order);
+        let reverse: Vec<u32> = order.iter().rev().copied().collect();
+        rounds.push([&order[..], &reverse[..]].concat());
+        rounds.push([&reverse[..], &order[..]].concat());
+    }
+    random.shuffle(&mut order);
+    BlockPlan {
+        cell: cell.clone(),
+        block,
+        rounds,
+        start_order: order,
+        padding_bytes: (0..arms).map(|_| random.below(PADDING_BYTES_END)).collect(),
+        seed: random.next(),
+    }
+}
+
+/// Pairs of rounds that fill the suite's measuring time with its shortest windows. Where the pilot
+/// makes windows longer, the generator drives only the first of them.
+fn round_pairs(suite: &Suite, arms: u32) -> u32 {
+    let windows = suite.measure_ms / suite.window_ms.max(1);
+    windows.div_ceil(4 * arms).clamp(1, ROUNDS_MAX / 2)
+}
+
+/// Random numbers from a seed: the generator SplitMix64 (G. Steele, D. Lea and C. Flood, "Fast
+/// splittable pseudorandom number generators", 2014), with the constants of S. Vigna's
+/// `splitmix64.c`. Small and fixed for ever, so that a stored seed gives the same plan in every
+/// version of this program.
+#[derive(Debug, Clone)]
+pub struct SplitMix64(u64);
+
+impl SplitMix64 {
+    /// The sequence of a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The sequence of a seed, a name and an index: different in all three.
+    fn derived(seed: u64, name: &str, index: u32) -> Self {
+        let named =
+            name.bytes().fold(Self(seed).next(), |state, b| Self(state ^ u64::from(b)).next());
+        Self(Self(named ^ u64::from(index)).next())
+    }
+
+    /// The next number.
+    #[expect(clippy::should_implement_trait, reason = "an endless sequence needs no Option")]
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number from 0 to `end` - 1. Favours some by at most `end` in 2^64 (D. Lemire, "Fast random
+    /// integer generation in an interval", 2019, without the rejection step).
+    pub fn below(&mut self, end: u32) -> u32 {
+        // The product is below end * 2^64, so its upper half is below end.
+        ((u128::from(self.next()) * u128::from(end)) >> 64) as u32
+    }
+
+    /// A number in [0, 1).
+    pub fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Puts `items` into a random order (Fisher and Yates).
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last as u32 + 1) as usize);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Lane, Matchup};
+
+    fn suite(cells: &[&str], blocks: u32, measure_ms: u32) -> (Suite, Spec) {
+        let matchup = |name: &str, arms: &[&str]| Matchup {
+            name: name.to_owned(),
+            lane: Lane::Std,
+            arms: arms.iter().map(|&a| a.to_owned()).collect(),
+        };
+        let cells = cells.iter().map(|&workload| CellId {
+            matchup: "pair".to_owned(),
+            workload: workload.to_owned(),
+            load: "c1".to_owned(),
+        });
+        let suite = Suite {
+            name: "s".to_owned(),
+            summary: String::new(),
+            server_cpus: 1,
+            generator_cpus: 1,
+            blocks,
+            window_ms: 20,
+            measure_ms,
+            warmup_ms: 1000,
+            verdicts: true,
+            cells: cells.collect(),
+        };
+        let matchups = vec![matchup("pair", &["alpha", "beta"])];
+        (
+            suite,
+            Spec { servers: vec![], workloads: vec![], loads: vec![], matchups, suites: vec![] },
+        )
+    }
+
+    /// The reference output of `splitmix64.c` for the seed 1234567.
+    #[test]
+    fn splitmix64_is_the_published_one() {
+        let mut random = SplitMix64::new(1_234_567);
+        let got: Vec<u64> = (0..3).map(|_| random.next()).collect();
+        let want =
+            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
+        assert_eq!(got, want);
+    }
+
+    /// A stored seed must give the same plan in every version: mend the code, not this test.
+    #[test]
+    fn a_stored_seed_reproduces() {
+        let (suite, spec) = suite(&["x", "y", "z"], 2, 400);
+        let blocks = plan(&suite, &spec, 42);
+        let order: Vec<String> =
+            blocks.iter().map(|b| format!("{}{}", b.cell.workload, b.block)).collect();
+        assert_eq!(order.join(" "), "x0 z0 y0 z1 x1 y1");
+        let first = &blocks[0];
+        let firsts: Vec<u32> = first.rounds.iter().map(|round| round[0]).collect();
+        assert_eq!(firsts, [0, 1, 0, 1, 1, 0]);
+        assert_eq!(first.start_order, [1, 0]);
+        assert_eq!(first.padding_bytes, [976, 3489]);
+        assert_eq!(first.seed, 1_421_692_649_454_662_326);
+    }
+
+    #[test]
+    fn the_plan_follows_from_the_seed_alone() {
+        let (suite, spec) = suite(&["x", "y", "z"], 4, 3000);
+        assert_eq!(plan(&suite, &spec, 1), plan(&suite, &spec, 1));
+        assert_ne!(plan(&suite, &spec, 1), plan(&suite, &spec, 2));
+    }
+
+    #[test]
+    fn a_cell_is_planned_alike_in_any_company() {
+        let (all, spec) = suite(&["x", "y", "z"], 4, 300);
+        let (alone, _) = suite(&["y"], 4, 300);
+        let of_y = plan(&all, &spec, 7).into_iter().filter(|b| b.cell.workload == "y");
+        assert_eq!(of_y.collect::<Vec<_>>(), plan(&alone, &spec, 7));
+    }
+
+    #[test]
+    fn an_interrupted_run_has_equally_many_blocks_of_each_cell() {
+        let (suite, spec) = suite(&["x", "y", "z"], 8, 20);
+        let blocks = plan(&suite, &spec, 3);
+        assert_eq!(blocks.len(), 24);
+        for end in 0..=blocks.len() {
+            let count = |cell: &CellId| blocks[..end].iter().filter(|b| b.cell == *cell).count();
+            let counts: Vec<usize> = suite.cells.iter().map(count).collect();
+            let (least, most) = (counts.iter().min(), counts.iter().max());
+            assert!(most <= least.map(|n| n + 1).as_ref(), "after {end} blocks: {counts:?}");
+        }
+        // Every cell comes first in some block: time's drift spreads over cells.
+        for cell in &suite.cells {
+            assert!(blocks.chunks(3).any(|c| c[0].cell == *cell), "{cell} never comes first");
+        }
+    }
+
+    #[test]
+    fn every_arm_comes_first_equally_often() {
+        let (suite, spec) = suite(&["x"], 6, 3000);
+        for block in plan(&suite, &spec, 5) {
+            for (i, pair) in block.rounds.chunks(2).enumerate() {
+                let (a, b) = (vec![0, 1, 1, 0], vec![1, 0, 0, 1]);
+                let balanced = pair == [a.clone(), b.clone()] || pair == [b, a];
+                assert!(balanced, "pair {i} of block {}: {pair:?}", block.block);
+            }
+            let abba_first = block.rounds.iter().step_by(2).filter(|r| r[0] == 0).count();
+            assert!((1..19).contains(&abba_first), "pairs are not shuffled: {abba_first}");
+        }
+    }
+
+    /// With any linear drift a round of the plan has contrast zero between equal arms. AABB, which
+    /// looks simpler and switches less, has not: it reports the drift as a difference.
+    #[test]
+    fn a_round_cancels_linear_drift_and_aabb_does_not() {
+        let contrast = |order: &[u32]| -> f64 {
+            let log = |window: usize| 3.0 - 0.01 * window as f64;
+            let mean = |arm: u32| -> f64 {
+                let of_arm = (0..order.len()).filter(|&w| order[w] == arm);
+                of_arm.map(log).sum::<f64>() / 2.0
+            };
+            mean(1) - mean(0)
+        };
+        let (suite, spec) = suite(&["x"], 2, 400);
+        for block in plan(&suite, &spec, 9) {
+            for order in &block.rounds {
+                assert!(contrast(order).abs() < 1e-12, "{order:?}");
+            }
+        }
+        assert!((contrast(&[0, 0, 1, 1]) - -0.02).abs() < 1e-12);
+    }
+
+    #[test]
+    fn numbers_of_rounds() {
+        // Windows of 20 ms, two arms: a pair of rounds takes 160 ms.
+        let cases = [(0, 2), (20, 2), (160, 2), (180, 4), (3000, 38), (u32::MAX, 1024)];
+        for (measure_ms, want) in cases {
+            let (suite, spec) = suite(&["x"], 1, measure_ms);
+            assert_eq!(plan(&suite, &spec, 1)[0].rounds.len(), want, "{measure_ms} ms");
+        }
+    }
+
+    #[test]
+    fn expected_times() {
+        let cases =
+            [(&["x"][..], 1, 1_000, 2_400), (&["x", "y"], 8, 3_000, 70_400), (&[], 8, 1, 0)];
+        for (cells, blocks, measure_ms, want) in cases {
+            let (suite, _) = suite(cells, blocks, measure_ms);
+            assert_eq!(expected_ms(&suite), want, "{cells:?}");
+        }
+    }
+}
