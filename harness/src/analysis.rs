@@ -6,8 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::metric::Metric;
-use crate::record::{BuildRecord, Failure, Finding, Machine};
-use crate::spec::{CellId, Lane};
+// Parts of the record that an analysis hands on as they are; a report takes them from here.
+pub use crate::record::{BuildRecord, Failure, Finding, FindingLevel, Machine, Stage};
+pub use crate::spec::{CellId, Lane};
 use crate::verdict::Verdict;
 
 /// The version of `summary.json`; raised when a reader of the old format would be wrong.

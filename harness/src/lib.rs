@@ -11,6 +11,7 @@ pub mod units; // numbers as people read them
 
 // Pure: values in, values out.
 pub mod analysis; // records -> cells, ratios, warnings
+pub mod report; // analysis -> text, Markdown, HTML, charts
 pub mod verdict; // estimates -> verdicts
 
 // Effects: touch the machine, return plain data.
