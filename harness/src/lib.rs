@@ -12,6 +12,7 @@ pub mod units; // numbers as people read them
 // Pure: values in, values out.
 pub mod analysis; // records -> cells, ratios, warnings
 pub mod plan; // suite + seed -> blocks with their window order
+pub mod report; // analysis -> text, Markdown, HTML, charts
 pub mod stats; // Hodges-Lehmann, exact signed-rank interval
 pub mod verdict; // estimates -> verdicts
 

@@ -9,8 +9,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::metric::Metric;
-use crate::record::{BlockRecord, BuildRecord, Failure, Finding, Machine, Run, RunHeader};
-use crate::spec::{CellId, Lane};
+// Parts of the record that an analysis hands on as they are; a report takes them from here.
+use crate::record::{BlockRecord, Run, RunHeader};
+pub use crate::record::{BuildRecord, Failure, Finding, FindingLevel, Machine, Stage};
+pub use crate::spec::{CellId, Lane};
 use crate::verdict::Verdict;
 
 mod bottleneck;

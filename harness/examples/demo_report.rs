@@ -1,0 +1,45 @@
+//! Writes every report of the made-up analyses of the tests into a folder, to be looked at:
+//! `cargo run -p duet --example demo_report -- DIR`.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use duet::analysis::Analysis;
+use duet::report::{self, Style, chart};
+
+#[path = "../tests/report/fixture.rs"]
+mod fixture;
+
+fn main() -> Result<()> {
+    let folder = std::env::args().nth(1).context("usage: demo_report DIR")?;
+    let analyses = [
+        ("standard", fixture::standard()),
+        ("interrupted", fixture::interrupted()),
+        ("smoke", fixture::smoke()),
+        ("nothing", fixture::nothing()),
+        ("extreme", fixture::extreme()),
+    ];
+    for (name, analysis) in analyses {
+        write(&Path::new(&folder).join(name), &analysis)?;
+    }
+    Ok(())
+}
+
+fn write(folder: &Path, analysis: &Analysis) -> Result<()> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("failed to create {}", folder.display()))?;
+    let files = [
+        ("report.txt", report::text(analysis, Style::Plain)),
+        ("report.ansi", report::text(analysis, Style::Colour)),
+        ("report.md", report::markdown(analysis)),
+        ("report.html", report::html(analysis)),
+        ("speed.svg", chart::speed(analysis)),
+        ("memory.svg", chart::memory(analysis)),
+    ];
+    for (name, content) in files {
+        let path = folder.join(name);
+        std::fs::write(&path, content)
+            .with_context(|| format!("failed to write {}", path.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! The axis "how many times": logarithmic, with the benchmarks game's marks 1, 3, 5, 10, 30, 50, …
+
+use crate::units;
+
+/// Ratios that may get a grid line in every decade, the most wanted first.
+const WANTED: [f64; 4] = [1.0, 3.0, 5.0, 2.0];
+
+/// More of them for the first decade, where most ratios lie.
+const WANTED_NEAR_ONE: [f64; 3] = [1.5, 1.2, 1.1];
+
+/// Pixels between two grid lines at least, so that their labels do not touch.
+const GAP: i32 = 34;
+
+/// A logarithmic axis from pixel `left` to pixel `right`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Axis {
+    left: i32,
+    right: i32,
+    low: f64,
+    high: f64,
+}
+
+impl Axis {
+    /// An axis that holds all of `values`, one, and some air, and ends at a grid line.
+    pub(super) fn holding(values: impl Iterator<Item = f64>, (left, right): (i32, i32)) -> Self {
+        let sane = values.filter(|v| v.is_finite() && *v > 0.0);
+        let (low, high) = sane.fold((1.0_f64, 1.0_f64), |(l, h), v| (l.min(v), h.max(v)));
+        let high = (0..12)
+            .flat_map(|decade| [1.1, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0].map(|m| m * 10f64.powi(decade)))
+            .find(|end| *end >= high * 1.02)
+            .unwrap_or(high);
+        // Room for the mark at one, and for intervals that reach below.
+        let low = (low / high.powf(0.02)).min(high.powf(-0.04));
+        Self { left, right, low, high }
+    }
+
+    /// The pixel of a ratio; what lies outside is drawn at the edge.
+    pub(super) fn at(&self, ratio: f64) -> i32 {
+        let share = (ratio / self.low).ln() / (self.high / self.low).ln();
+        let pixels = f64::from(self.right - self.left);
+        self.left + (share.clamp(0.0, 1.0) * pixels).round() as i32
+    }
+
+    /// Grid lines from left to right: ratios and pixels.
+    pub(super) fn grid(&self) -> Vec<(f64, i32)> {
+        let mut lines: Vec<(f64, i32)> = vec![];
+        let decades = WANTED.iter().flat_map(|m| (0..12).map(move |d| m * 10f64.powi(d)));
+        for ratio in decades.chain(WANTED_NEAR_ONE) {
+            let x = self.at(ratio);
+            // A hair of tolerance: the end is the product of floating numbers.
+            let inside = ratio <= self.high * 1.000_001;
+            if inside && lines.iter().all(|(_, other)| (x - other).abs() >= GAP) {
+                lines.push((ratio, x));
+            }
+        }
+        lines.sort_by(|a, b| a.0.total_cmp(&b.0));
+        lines
+    }
+}
+
+/// What a grid line is called: `1.5×`, `1,000×`.
+pub(super) fn label(ratio: f64) -> String {
+    // Grid lines are whole from 2 on, and short decimals below.
+    if ratio < 2.0 { format!("{ratio}×") } else { format!("{}×", units::thousands(ratio as i64)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grid_lines() {
+        let check = |highest: f64, want: &[f64]| {
+            let axis = Axis::holding([highest].into_iter(), (0, 480));
+            let got: Vec<f64> = axis.grid().iter().map(|(ratio, _)| *ratio).collect();
+            assert_eq!(got, want, "highest {highest}");
+        };
+        check(1.0, &[1.0, 1.1]);
+        check(1.4, &[1.0, 1.1, 1.2, 1.5]);
+        check(4.1, &[1.0, 1.2, 1.5, 2.0, 3.0, 5.0]);
+        check(18.0, &[1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0]);
+        check(250.0, &[1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 50.0, 100.0, 200.0, 300.0]);
+    }
+
+    #[test]
+    fn pixels() {
+        let axis = Axis::holding([0.9, 4.0, f64::NAN, f64::INFINITY].into_iter(), (100, 500));
+        assert_eq!(axis.at(5.0), 500);
+        assert_eq!(axis.at(1e9), 500);
+        assert_eq!(axis.at(1e-9), 100);
+        assert!(axis.at(0.9) > 100);
+        assert_eq!(axis.at(2.0) - axis.at(1.0), axis.at(4.0) - axis.at(2.0));
+    }
+}

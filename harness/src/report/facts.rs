@@ -1,0 +1,34 @@
+//! How a run was made: machine, versions, CPUs, command.
+
+use crate::analysis::RunSummary;
+use crate::units;
+
+/// Names and values in the order they are shown.
+pub(super) fn facts(run: &RunSummary) -> Vec<(&'static str, String)> {
+    let machine = &run.machine;
+    let cpus = |cpus: &[usize]| cpus.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let tools = machine.tools.iter().map(|(name, version)| format!("{name} {version}"));
+    let hypervisor = machine.hypervisor.as_deref().unwrap_or("none reported");
+    let elapsed = run.elapsed_ns.map_or_else(
+        || "unknown: the record has no end".to_owned(),
+        |ns| units::nanoseconds(ns as f64),
+    );
+    vec![
+        ("command", run.command.clone()),
+        ("began", run.started.clone()),
+        ("took", elapsed),
+        ("blocks", format!("{} of {} planned", run.blocks, run.blocks_planned)),
+        ("time in windows", units::nanoseconds(run.measured_ns as f64)),
+        ("processor", format!("{} × {}", machine.cpus, machine.cpu)),
+        ("memory", units::bytes(machine.memory_bytes as f64)),
+        ("system", format!("{}, {}", machine.os, machine.kernel)),
+        ("hypervisor", hypervisor.to_owned()),
+        ("CPUs of the servers", cpus(&run.server_cpus)),
+        ("CPUs of the generator", cpus(&run.generator_cpus)),
+        ("stolen time in windows", units::percent(run.stolen_share)),
+        ("tools", tools.collect::<Vec<_>>().join(", ")),
+        ("duet", run.duet_version.clone()),
+        ("commit", run.commit.clone().unwrap_or_else(|| "none".to_owned())),
+        ("seed", run.seed.to_string()),
+    ]
+}

@@ -1,0 +1,168 @@
+//! `report.md`: GitHub Flavoured Markdown, with the charts beside it as `speed.svg` and `memory.svg`.
+
+use super::words::{self, Line};
+use super::{doubts, facts};
+use crate::analysis::{Analysis, CellAnalysis, MatchupAnalysis};
+use crate::units;
+
+/// The whole report, the answer first.
+#[must_use]
+pub fn markdown(analysis: &Analysis) -> String {
+    let mut out = format!("# Suite {}\n\n", escape(&analysis.run.suite));
+    for caveat in words::caveats(&analysis.run) {
+        out += &format!("> **{}**\n\n", escape(&caveat));
+    }
+    for matchup in words::controls_last(analysis) {
+        let answer = words::headline(analysis, matchup);
+        out += &format!("- **{}**: {}\n", escape(&matchup.name), escape(&answer));
+    }
+    if analysis.matchups.is_empty() {
+        out += "Nothing was measured.\n";
+    }
+    out += "\n![How many times slower? The tables below hold the same numbers.](speed.svg)\n\n\
+            ![How many times more memory? The tables below hold the same numbers.](memory.svg)\n";
+    for matchup in words::controls_last(analysis) {
+        out += &section(analysis, matchup);
+    }
+    out += &builds(analysis);
+    out += "\n## How to read this\n\n";
+    for sentence in words::HOW_TO_READ {
+        out += &format!("- {}\n", escape(sentence));
+    }
+    out += "- The better value is bold where the verdict says that it is better. Compare rows of one \
+            table only: other tables are other lanes.\n";
+    out += &warnings(analysis);
+    out += &failures(analysis);
+    out += "\n## How it was made\n\n";
+    for (name, value) in facts::facts(&analysis.run) {
+        out += &format!("- {}: {}\n", escape(name), escape(&value));
+    }
+    out
+}
+
+fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> String {
+    let mut out = format!("\n## {}\n\n", escape(&words::title(matchup)));
+    if matchup.control {
+        out +=
+            "What no difference looks like: every ratio here is an error of the measurement.\n\n";
+    }
+    out += "| | |";
+    for arm in &matchup.arms {
+        out += &format!(" {} |", escape(&arm.label));
+    }
+    out +=
+        &format!(" ratio | verdict |\n|---|---|{}---:|---|\n", "---:|".repeat(matchup.arms.len()));
+    for cell in &matchup.cells {
+        out += &cell_rows(analysis, matchup, cell);
+    }
+    let run = &analysis.run;
+    let starts = matchup.starts.iter().map(|m| words::line(run, &matchup.arms, m));
+    out += &rows("every start", &starts.collect::<Vec<_>>(), matchup.arms.len());
+    let means = matchup.means.iter().map(|m| words::mean_line(run, &matchup.arms, m));
+    out += &rows("**geometric mean**", &means.collect::<Vec<_>>(), matchup.arms.len());
+    out
+}
+
+fn cell_rows(analysis: &Analysis, matchup: &MatchupAnalysis, cell: &CellAnalysis) -> String {
+    let mark = if cell.warnings.is_empty() { "" } else { " \\*" };
+    let name = format!(
+        "**{}**{mark}<br>{}, n = {}",
+        escape(&cell.id.workload),
+        escape(&cell.load),
+        cell.blocks
+    );
+    let lines = words::headline_lines(&analysis.run, &matchup.arms, cell);
+    if lines.is_empty() {
+        let empty = " |".repeat(matchup.arms.len() + 2);
+        return format!(
+            "| {name} |{empty} {} |\n",
+            escape(&words::silence(analysis, matchup, cell))
+        );
+    }
+    rows(&name, &lines, matchup.arms.len())
+}
+
+/// Rows of a table, the first of them with `name` (Markdown) in front.
+fn rows(name: &str, lines: &[Line], arms: usize) -> String {
+    let mut out = String::new();
+    for (i, line) in lines.iter().enumerate() {
+        out += &format!("| {} | {} |", if i == 0 { name } else { "" }, line.metric);
+        for arm in 0..arms {
+            let value = line.values.get(arm).map_or("", String::as_str);
+            let bold = if line.best == Some(arm) && !value.is_empty() { "**" } else { "" };
+            out += &format!(" {bold}{value}{bold} |");
+        }
+        let reason = line.reason.as_ref().map_or_else(String::new, |r| format!(": {}", escape(r)));
+        out += &format!(" {} | {}{reason} |\n", escape(&line.ratio), escape(&line.verdict));
+    }
+    out
+}
+
+fn builds(analysis: &Analysis) -> String {
+    if analysis.servers.is_empty() {
+        return String::new();
+    }
+    let mut out = "\n## Builds\n\n| server | language | clean build | binary | version |\n\
+                   |---|---|---:|---:|---|\n"
+        .to_owned();
+    for server in &analysis.servers {
+        let build = &server.build;
+        let time =
+            build.clean_build_ns.map_or_else(|| "–".into(), |ns| units::nanoseconds(ns as f64));
+        let size = build.binary_bytes.map_or_else(|| "–".into(), |b| units::bytes(b as f64));
+        out += &format!(
+            "| {} | {} | {time} | {size} | {} |\n",
+            escape(&build.server),
+            escape(&server.language),
+            escape(build.version.as_deref().unwrap_or("–"))
+        );
+    }
+    out
+}
+
+fn warnings(analysis: &Analysis) -> String {
+    let mut out = String::new();
+    for doubt in doubts::doubts(analysis) {
+        if out.is_empty() {
+            out += "\n## Warnings\n\n";
+        }
+        let at = if doubt.at.is_empty() { String::new() } else { doubt.at.join(", ") + ": " };
+        out += &format!("- {}{}", escape(&at), escape(&doubt.message));
+        if let Some(cure) = doubt.cure {
+            out += &format!(". *Cure:* {}", escape(&cure));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn failures(analysis: &Analysis) -> String {
+    let mut out = String::new();
+    for failed in &analysis.failures {
+        if out.is_empty() {
+            out += "\n## Failures\n\n";
+        }
+        let cure = words::cure(failed.failure.stage);
+        out += &format!("- {}. *Cure:* {}\n", escape(&doubts::failure(failed)), cure);
+        for line in &failed.failure.stderr {
+            out += &format!("  - wrote: {}\n", escape(line));
+        }
+    }
+    out
+}
+
+/// Text that Markdown and HTML leave as it is, on one line.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '&' => out += "&amp;",
+            '\\' | '`' | '*' | '|' | '[' | ']' | '_' | '~' => out.extend(['\\', c]),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,390 @@
+//! What all reports say in the same words: ratios, verdicts, headlines, the reasons for silence.
+//!
+//! A ratio is turned so that it is at least one before anybody sees it: it says how many times worse
+//! the worse arm is, and the words beside it name that arm.
+
+use crate::analysis::{
+    Analysis, Arm, CellAnalysis, Estimate, Lane, MatchupAnalysis, Mean, MetricAnalysis, RunSummary,
+    Stage, Who,
+};
+use crate::metric::{Metric, Unit};
+use crate::units;
+use crate::verdict::Verdict;
+
+/// The metrics of which every cell shows a line.
+pub(super) const HEADLINE: [Metric; 3] =
+    [Metric::RequestsPerSecond, Metric::CpuNsPerRequest, Metric::RssBytesPeak];
+
+/// How to read a ratio, in two sentences.
+pub(super) const HOW_TO_READ: [&str; 2] = [
+    "A ratio says how many times worse the worse server is; [ ] is its 95 % interval over n blocks, \
+     each a fresh start of both servers.",
+    "A server is called worse only where the whole interval lies more than 1 % above one. Wholly within \
+     1 %: a tie. All else: inconclusive.",
+];
+
+/// How a line is to be seen at a glance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    /// One arm is better.
+    Decided,
+    /// They are equal for all practical purposes.
+    Tie,
+    /// There is a ratio, and it does not say.
+    Open,
+    /// There is no ratio.
+    Silent,
+}
+
+/// A metric of a pair in words.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Line {
+    /// The metric's name.
+    pub(super) metric: &'static str,
+    /// The arms' values with units.
+    pub(super) values: Vec<String>,
+    /// The arm that is better, where the verdict says so.
+    pub(super) best: Option<usize>,
+    /// The ratio with its interval.
+    pub(super) ratio: String,
+    /// The verdict.
+    pub(super) verdict: String,
+    /// How it is to be seen.
+    pub(super) tone: Tone,
+    /// Why there is no verdict, where a verdict was wanted.
+    pub(super) reason: Option<String>,
+}
+
+/// A ratio turned so that it is at least one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Turned {
+    /// The arm that does worse.
+    pub(super) worse: usize,
+    /// How many times worse.
+    pub(super) value: f64,
+    /// Its 95 % interval.
+    pub(super) interval: Option<(f64, f64)>,
+    /// Blocks behind it.
+    pub(super) n: u32,
+}
+
+/// Turns a ratio of the second arm against the first. A ratio that is no positive number is none.
+pub(super) fn turned(ratio: &Estimate) -> Option<Turned> {
+    if !(ratio.value.is_finite() && ratio.value > 0.0) {
+        return None;
+    }
+    let interval = ratio.low.zip(ratio.high).filter(|(low, _)| *low > 0.0);
+    let n = ratio.n;
+    Some(if ratio.value >= 1.0 {
+        Turned { worse: 1, value: ratio.value, interval, n }
+    } else {
+        let interval = interval.map(|(low, high)| (1.0 / high, 1.0 / low));
+        Turned { worse: 0, value: 1.0 / ratio.value, interval, n }
+    })
+}
+
+impl Turned {
+    /// `1.88× [1.83, 1.93]`, or `1.88×` where there is no interval.
+    pub(super) fn text(&self) -> String {
+        match self.interval {
+            Some((low, high)) => units::ratio_interval(self.value, low, high),
+            None => units::ratio(self.value),
+        }
+    }
+}
+
+/// A cell's or start's metric as a line.
+pub(super) fn line(run: &RunSummary, arms: &[Arm], m: &MetricAnalysis) -> Line {
+    let values = m.arms.iter().map(|e| m.metric.format(e.value)).collect();
+    let mut line = judged(run, arms, m.metric, m.ratio.as_ref(), m.verdict);
+    line.values = values;
+    line.reason = m.reason.clone().filter(|_| run.verdicts || m.ratio.is_none());
+    line
+}
+
+/// The geometric mean over a matchup's cells as a line without values.
+pub(super) fn mean_line(run: &RunSummary, arms: &[Arm], mean: &Mean) -> Line {
+    judged(run, arms, mean.metric, Some(&mean.ratio), mean.verdict)
+}
+
+/// A ratio and its verdict in words.
+fn judged(
+    run: &RunSummary,
+    arms: &[Arm],
+    metric: Metric,
+    ratio: Option<&Estimate>,
+    verdict: Verdict,
+) -> Line {
+    let turned = ratio.and_then(turned);
+    let decided = match verdict {
+        Verdict::Faster => Some((0, 1)),
+        Verdict::Slower => Some((1, 0)),
+        Verdict::Tie | Verdict::Inconclusive => None,
+    };
+    let (tone, best, words) = match (turned, decided) {
+        (None, _) => (Tone::Silent, None, "not compared".to_owned()),
+        (Some(_), Some((worse, better))) => {
+            (Tone::Decided, Some(better), format!("{} {}", label(arms, worse), worse_at(metric)))
+        }
+        (Some(_), None) if verdict == Verdict::Tie => (Tone::Tie, None, "tie".to_owned()),
+        (Some(t), None) if t.interval.is_none() || !run.verdicts => {
+            (Tone::Open, None, format!("no verdict (n = {})", t.n))
+        }
+        (Some(_), None) => (Tone::Open, None, "inconclusive".to_owned()),
+    };
+    Line {
+        metric: metric.label(),
+        values: vec![],
+        best,
+        ratio: turned.map_or_else(|| "–".to_owned(), |t| t.text()),
+        verdict: words,
+        tone,
+        reason: None,
+    }
+}
+
+/// What the worse arm is or does.
+fn worse_at(metric: Metric) -> &'static str {
+    match (metric, metric.unit()) {
+        (Metric::CpuNsPerRequest, _) => "uses more CPU",
+        (Metric::StartupNs, _) => "starts slower",
+        (Metric::ServiceTimeNsP50 | Metric::ServiceTimeNsP99, _) => "takes longer",
+        (_, Unit::Bytes) => "uses more memory",
+        (_, Unit::PerSecond | Unit::Nanoseconds) => "is slower",
+    }
+}
+
+/// What reports call an arm.
+pub(super) fn label(arms: &[Arm], arm: usize) -> &str {
+    arms.get(arm).map_or("?", |a| a.label.as_str())
+}
+
+/// The lines of a cell that every report shows.
+pub(super) fn headline_lines(run: &RunSummary, arms: &[Arm], cell: &CellAnalysis) -> Vec<Line> {
+    HEADLINE
+        .iter()
+        .filter_map(|h| cell.metrics.iter().find(|m| m.metric == *h))
+        .map(|m| line(run, arms, m))
+        .collect()
+}
+
+/// The reasons behind lines without a verdict, each once: alone where it holds for all the lines,
+/// else after the metrics it holds for.
+pub(super) fn reasons(lines: &[Line]) -> Vec<String> {
+    let mut distinct: Vec<&str> = vec![];
+    for reason in lines.iter().filter_map(|l| l.reason.as_deref()) {
+        if !distinct.contains(&reason) {
+            distinct.push(reason);
+        }
+    }
+    let told = |reason: &str| {
+        let of: Vec<&str> = lines
+            .iter()
+            .filter(|l| l.reason.as_deref() == Some(reason))
+            .map(|l| l.metric)
+            .collect();
+        if of.len() == lines.len() {
+            reason.to_owned()
+        } else {
+            format!("{}: {reason}", of.join(", "))
+        }
+    };
+    distinct.into_iter().map(told).collect()
+}
+
+/// Why a cell shows no ratio.
+pub(super) fn silence(
+    analysis: &Analysis,
+    matchup: &MatchupAnalysis,
+    cell: &CellAnalysis,
+) -> String {
+    let failed = analysis.failures.iter().find(|f| match &f.cell {
+        Some(id) => *id == cell.id,
+        None => matchup.arms.iter().any(|a| f.failure.server.as_ref() == Some(&a.server)),
+    });
+    match failed {
+        _ if cell.bottleneck.who == Who::Generator => {
+            "no ratio: the generator was the bottleneck".to_owned()
+        }
+        Some(f) => {
+            let server = f.failure.server.as_deref().unwrap_or("a server");
+            format!("failed: {server} {}", stage(f.failure.stage))
+        }
+        None if cell.blocks == 0 => "not measured: the run ended before".to_owned(),
+        None => "no ratio".to_owned(),
+    }
+}
+
+/// What a server failed to do.
+pub(super) fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Build => "could not be built",
+        Stage::Start => "did not start",
+        Stage::Verify => "gave a wrong answer",
+        Stage::Drive => "failed under load",
+        Stage::Stop => "did not stop",
+    }
+}
+
+/// What to do about a failure.
+pub(super) fn cure(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Build => "run its build command by hand and mend what it says",
+        Stage::Start => "start it by hand: it must print listening HOST:PORT once it accepts",
+        Stage::Verify => "duet verify shows its answer beside the right one",
+        Stage::Drive => "read what it wrote to standard error; duet verify asks every route once",
+        Stage::Stop => "it must exit 0 within two seconds of SIGTERM",
+    }
+}
+
+/// A lane's name.
+pub(super) fn lane(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Article => "article",
+        Lane::Std => "std",
+        Lane::Idiomatic => "idiomatic",
+        Lane::Tuned => "tuned",
+    }
+}
+
+/// The matchups with the controls last.
+pub(super) fn controls_last(analysis: &Analysis) -> Vec<&MatchupAnalysis> {
+    let (controls, pairs): (Vec<_>, Vec<_>) = analysis.matchups.iter().partition(|m| m.control);
+    pairs.into_iter().chain(controls).collect()
+}
+
+/// A matchup's name, with its lane where the name does not say it.
+pub(super) fn title(matchup: &MatchupAnalysis) -> String {
+    match lane(matchup.lane) {
+        _ if matchup.control => format!("{}, the same server twice", matchup.name),
+        lane if lane == matchup.name => lane.to_owned(),
+        lane => format!("{} (lane {lane})", matchup.name),
+    }
+}
+
+/// The answer of a matchup in one sentence, without its name.
+pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> String {
+    let Some((basis, found)) = basis(matchup) else {
+        return "no ratio: see below why".to_owned();
+    };
+    let of = |metric: Metric| found.iter().find(|(m, ..)| *m == metric);
+    let Some((_, speed, verdict)) = of(Metric::RequestsPerSecond) else {
+        return format!("no ratio of requests per second {basis}");
+    };
+    if matchup.control {
+        return control_headline(speed, *verdict, &basis);
+    }
+    let subject = match verdict {
+        Verdict::Faster => 1,
+        Verdict::Slower => 0,
+        Verdict::Tie | Verdict::Inconclusive => 1 - speed.worse,
+    };
+    let (this, other) = (label(&matchup.arms, subject), label(&matchup.arms, 1 - subject));
+    let head = match verdict {
+        Verdict::Faster | Verdict::Slower => {
+            format!("{this} serves {} the requests of {other}", speed.text())
+        }
+        Verdict::Tie => {
+            format!("{this} and {other} serve equally many requests ({}, tie)", speed.text())
+        }
+        Verdict::Inconclusive if speed.interval.is_none() || !analysis.run.verdicts => format!(
+            "{this} served {} the requests of {other} (n = {}, no verdict)",
+            speed.text(),
+            speed.n
+        ),
+        Verdict::Inconclusive => {
+            format!("{this} against {other} is open in requests ({}, inconclusive)", speed.text())
+        }
+    };
+    let rest: Vec<String> = [
+        (Metric::CpuNsPerRequest, "the CPU per request"),
+        (Metric::RssBytesPeak, "the peak memory"),
+    ]
+    .into_iter()
+    .filter_map(|(metric, noun)| of(metric).map(|(_, t, v)| share_of(t, *v, subject, noun)))
+    .collect();
+    let rest =
+        if rest.is_empty() { String::new() } else { format!(", with {}", rest.join(" and ")) };
+    format!("{head}{rest} {basis}")
+}
+
+/// What the subject of a headline needs of `noun`, as a multiple of what the other arm needs.
+fn share_of(ratio: &Turned, verdict: Verdict, subject: usize, noun: &str) -> String {
+    let share = if ratio.worse == subject { ratio.value } else { 1.0 / ratio.value };
+    match verdict {
+        Verdict::Tie => format!("{noun} equal"),
+        Verdict::Inconclusive if ratio.interval.is_some() => format!("{noun} open"),
+        _ => format!("{} {noun}", units::ratio(share)),
+    }
+}
+
+/// The answer of an A/A matchup.
+fn control_headline(speed: &Turned, verdict: Verdict, basis: &str) -> String {
+    let end = match verdict {
+        Verdict::Tie => "a tie, as it must be",
+        Verdict::Inconclusive => "no difference found, as it must be",
+        Verdict::Faster | Verdict::Slower => {
+            "a difference where there is none: distrust others of this size"
+        }
+    };
+    format!("requests per second differ by {}: {end} {basis}", speed.text())
+}
+
+/// What a headline rests on: the geometric means, or the only cell with a ratio.
+fn basis(matchup: &MatchupAnalysis) -> Option<(String, Vec<(Metric, Turned, Verdict)>)> {
+    if let Some(first) = matchup.means.first() {
+        let loads: std::collections::BTreeSet<&str> =
+            matchup.cells.iter().map(|c| c.id.load.as_str()).collect();
+        let noun = if loads.len() == 1 { "workloads" } else { "cells" };
+        let found = matchup.means.iter();
+        let found = found.filter_map(|m| Some((m.metric, turned(&m.ratio)?, m.verdict))).collect();
+        return Some((format!("(geometric mean of {} {noun})", first.cells), found));
+    }
+    let speed = |c: &&CellAnalysis| {
+        c.metrics.iter().any(|m| m.metric == Metric::RequestsPerSecond && m.ratio.is_some())
+    };
+    let cell = matchup.cells.iter().find(speed)?;
+    let found = cell.metrics.iter();
+    let found =
+        found.filter_map(|m| Some((m.metric, turned(m.ratio.as_ref()?)?, m.verdict))).collect();
+    Some((format!("({}, {})", cell.id.workload, cell.load), found))
+}
+
+/// What must be known of the run before its numbers are read: that it is not whole, or not meant to
+/// give verdicts.
+pub(super) fn caveats(run: &RunSummary) -> Vec<String> {
+    let mut said = vec![];
+    let (done, planned) = (run.blocks, run.blocks_planned);
+    if let Some(signal) = run.interrupted {
+        said.push(format!("interrupted by signal {signal} after {done} of {planned} blocks"));
+    }
+    if run.killed {
+        said.push(format!(
+            "the record has no end ({done} of {planned} blocks): the harness was killed or is still \
+             at work"
+        ));
+    }
+    if !run.verdicts {
+        said.push(format!(
+            "suite {} is for a first look: too few blocks for intervals and verdicts",
+            run.suite
+        ));
+    }
+    said
+}
+
+/// When and where, in one line: `2026-02-12, 2 CPUs of AMD EPYC 7B13, Linux 6.1.0`.
+pub(super) fn place(run: &RunSummary) -> String {
+    format!("{}, {} × {}, {}", date(run), run.machine.cpus, run.machine.cpu, run.machine.kernel)
+}
+
+/// The day a run began.
+pub(super) fn date(run: &RunSummary) -> &str {
+    run.started.split('T').next().unwrap_or_default()
+}
+
+/// What made a report: command, commit, version.
+pub(super) fn maker(run: &RunSummary) -> String {
+    let commit = run.commit.as_ref().map_or_else(String::new, |c| format!(" · commit {c}"));
+    format!("{}{commit} · duet {} · seed {}", run.command, run.duet_version, run.seed)
+}
