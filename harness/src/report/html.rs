@@ -3,6 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::{self, Width};
+use super::headline::headline;
 use super::words::{self, Line, Tone};
 use super::{details, doubts, facts};
 use crate::analysis::{Analysis, CellAnalysis, MatchupAnalysis};
@@ -56,7 +57,7 @@ fn answers(analysis: &Analysis) -> Markup {
             @if analysis.matchups.is_empty() { p.caveat { strong { "nothing was measured" } } }
             @for matchup in words::controls_last(analysis) {
                 p.answer.control[matchup.control] {
-                    span.lane { (matchup.name) } " " (words::headline(analysis, matchup))
+                    span.lane { (matchup.name) } " " (headline(analysis, matchup))
                 }
             }
         }
@@ -122,12 +123,9 @@ fn cell_rows(
 ) -> Markup {
     let columns = matchup.arms.len() + 2;
     let lines = words::headline_lines(&analysis.run, &matchup.arms, cell);
-    let mut about = format!("{}, n = {}", cell.load, cell.blocks);
-    if cell.blocks_failed > 0 {
-        about += &format!(" ({} failed)", cell.blocks_failed);
-    }
+    let mut about = words::about(cell);
     if !cell.warnings.is_empty() {
-        about += ", with a warning";
+        about += " · with a warning";
     }
     html! {
         (group(&cell.id.workload, Some(&about), &lines, columns))

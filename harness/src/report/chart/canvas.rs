@@ -203,7 +203,7 @@ pub(super) fn cut(text: &str, room: i32, look: Type) -> String {
 /// `text` in lines of at most `room` pixels, broken at spaces.
 pub(super) fn wrap(text: &str, room: i32, look: Type) -> Vec<String> {
     let mut lines: Vec<String> = vec![];
-    for word in text.split_whitespace() {
+    for word in text.split(' ').filter(|w| !w.is_empty()) {
         match lines.last_mut() {
             Some(line) if width(&format!("{line} {word}"), look) <= room => {
                 line.push(' ');
@@ -227,7 +227,7 @@ pub(super) fn width(text: &str, look: Type) -> i32 {
 fn advance(c: char) -> f64 {
     match c {
         'i' | 'j' | 'l' | '\'' => 0.35,
-        ' ' | '.' | ',' | ':' | 'f' | 't' | 'I' | '|' | '·' => 0.40,
+        ' ' | '\u{a0}' | '.' | ',' | ':' | 'f' | 't' | 'I' | '|' | '·' => 0.40,
         '(' | ')' | '[' | ']' | '-' | '/' | 'r' | '"' => 0.46,
         'm' | 'M' | 'W' | '%' | '@' | '…' => 1.0,
         'w' | '×' | '+' | '=' | '<' | '>' | '_' | '–' => 0.84,

@@ -8,6 +8,7 @@ mod axis;
 mod canvas;
 mod compare;
 mod palette;
+mod rows;
 mod small;
 
 pub use compare::{Width, comparison, memory, speed};
