@@ -78,6 +78,8 @@ impl Page {
         let indent = " ".repeat(lead.chars().count());
         let mut line = lead.to_owned();
         let mut empty = true;
+        // What servers wrote may hold escape codes of its own.
+        let text = text.replace(char::is_control, " ");
         for word in text.split(' ').filter(|w| !w.is_empty()) {
             let width = line.chars().count() + word.chars().count() + usize::from(!empty);
             if !empty && width > COLUMNS {

@@ -134,7 +134,7 @@ pub(crate) fn extreme() -> Analysis {
     matchup.cells[3].metrics[0] = metric(Metric::RequestsPerSecond, 40.0, 1.0, 4.0);
     matchup.cells[1].id.workload = "<script>|*`[x](y)".into();
     matchup.cells[1].question = "is </details> & <b> kept?".into();
-    analysis.failures[0].failure.stderr.push("</pre><script>alert(1)</script>".into());
+    analysis.failures[0].failure.stderr.push("</pre><script>\u{1b}[31malert(1)</script>".into());
     analysis
 }
 

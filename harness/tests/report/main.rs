@@ -72,6 +72,7 @@ fn colour_changes_no_word() {
 #[test]
 fn text_fits_the_terminal() {
     for (name, analysis) in analyses() {
+        assert!(!report::text(&analysis, Style::Plain).contains('\u{1b}'), "{name}");
         for line in report::text(&analysis, Style::Plain).lines() {
             assert!(line.chars().count() <= 100, "{name}: {line}");
         }
