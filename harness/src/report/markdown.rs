@@ -1,4 +1,5 @@
-//! `report.md`: GitHub Flavoured Markdown, with the charts beside it as `speed.svg` and `memory.svg`.
+//! `report.md`: GitHub Flavoured Markdown, with the charts beside it as `speed.svg` and
+//! `memory.svg`.
 
 use super::headline::headline;
 use super::words::{self, Line};
@@ -30,8 +31,7 @@ pub fn markdown(analysis: &Analysis) -> String {
     for sentence in words::HOW_TO_READ {
         out += &format!("- {}\n", escape(sentence));
     }
-    out += "- The better value is bold where the verdict says that it is better. Compare rows of one \
-            table only: other tables are other lanes.\n";
+    out += &format!("- {}\n", escape(words::HOW_TO_COMPARE));
     out += &warnings(analysis);
     out += &failures(analysis);
     out += "\n## How it was made\n\n";

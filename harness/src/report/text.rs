@@ -1,4 +1,5 @@
-//! The terminal's report: one table a matchup, at most 100 columns wide with names of ordinary length.
+//! The terminal's report: one table a matchup, at most 100 columns wide with names of ordinary
+//! length.
 
 use anstyle::{AnsiColor, Style as Ansi};
 

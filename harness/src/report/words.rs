@@ -1,7 +1,7 @@
 //! What all reports say in the same words: ratios, verdicts, headlines, the reasons for silence.
 //!
-//! A ratio is turned so that it is at least one before anybody sees it: it says how many times worse
-//! the worse arm is, and the words beside it name that arm.
+//! A ratio is turned so that it is at least one before anybody sees it: it says how many times
+//! worse the worse arm is, and the words beside it name that arm.
 
 use crate::analysis::{
     Analysis, Arm, CellAnalysis, Estimate, Lane, MatchupAnalysis, Mean, MetricAnalysis, RunSummary,
@@ -17,11 +17,19 @@ pub(super) const HEADLINE: [Metric; 3] =
 
 /// How to read a ratio, in two sentences.
 pub(super) const HOW_TO_READ: [&str; 2] = [
-    "A ratio says how many times worse the worse server is; [\u{a0}] is its 95\u{a0}% interval over n \
-     blocks, each a fresh start of both servers.",
-    "A server is called worse only where the whole interval lies more than 1\u{a0}% above one. Wholly \
-     within 1\u{a0}%: a tie. All else: inconclusive.",
+    "A ratio says how many times worse the worse server is; [\u{a0}] is its 95\u{a0}% interval over \
+     n blocks, each a fresh start of both servers.",
+    "A server is called worse only where the whole interval lies more than 1\u{a0}% above one. \
+     Wholly within 1\u{a0}%: a tie. All else: inconclusive.",
 ];
+
+/// How to read a table, for reports that are read at leisure.
+pub(super) const HOW_TO_COMPARE: &str = "The better value is bold where the verdict says that it is better. Compare rows of one table \
+     only: other tables are other lanes.";
+
+/// What is said above a control's table.
+pub(super) const CONTROL: &str =
+    "What no difference looks like: every ratio here is an error of the measurement.";
 
 /// How a line is to be seen at a glance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -284,8 +292,8 @@ pub(super) fn caveats(run: &RunSummary) -> Vec<String> {
     }
     if run.killed {
         said.push(format!(
-            "the record has no end ({done} of {planned} blocks): the harness was killed or is still \
-             at work"
+            "the record has no end ({done} of {planned} blocks): the harness was killed or is \
+             still at work"
         ));
     }
     if !run.verdicts {

@@ -1,4 +1,5 @@
-//! An analysis made up for looking at reports: plausible numbers, and one of everything that can happen.
+//! An analysis made up for looking at reports: plausible numbers, and one of everything that can
+//! happen.
 
 use std::collections::BTreeMap;
 

@@ -26,8 +26,8 @@ fn charts(analysis: &Analysis) -> [(&'static str, String); 4] {
     [
         ("speed", chart::speed(analysis)),
         ("memory", chart::memory(analysis)),
-        ("narrow speed", narrow(Metric::RequestsPerSecond)),
-        ("narrow memory", narrow(Metric::RssBytesPeak)),
+        ("narrow-speed", narrow(Metric::RequestsPerSecond)),
+        ("narrow-memory", narrow(Metric::RssBytesPeak)),
     ]
 }
 

@@ -1,7 +1,8 @@
 //! Plotters' SVG backend, with text that is placed by anchors and measured by a table of widths.
 //!
-//! Without system fonts plotters only guesses the size of text, so nothing here lets it lay text out:
-//! words get a position, an anchor and the room they may take, and are cut where they do not fit.
+//! Without system fonts plotters only guesses the size of text, so nothing here lets it lay text
+//! out: words get a position, an anchor and the room they may take, and are cut where they do not
+//! fit.
 
 use std::fmt::Debug;
 
@@ -128,7 +129,8 @@ impl Canvas<'_> {
         done(self.backend.draw_circle(at, radius, &ink.rgb().mix(0.6), true));
     }
 
-    /// A mark, filled or hollow, with a hair of paper around it. `radius` is that of the circle; the other shapes have about its area.
+    /// A mark, filled or hollow, with a hair of paper around it. `radius` is that of the circle;
+    /// the other shapes have about its area.
     pub(super) fn mark(&mut self, at: (i32, i32), radius: i32, mark: Mark, hollow: bool) {
         self.shape(at, radius + 1, mark.shape, PAPER);
         self.shape(at, radius, mark.shape, mark.ink);
@@ -155,8 +157,8 @@ impl Canvas<'_> {
         }
     }
 
-    /// Writes `text` so that `at` is its anchor horizontally and its middle vertically, cut to `room`
-    /// pixels. Returns the width it takes.
+    /// Writes `text` so that `at` is its anchor horizontally and its middle vertically, cut to
+    /// `room` pixels. Returns the width it takes.
     pub(super) fn text(
         &mut self,
         at: (i32, i32),

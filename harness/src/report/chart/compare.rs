@@ -1,5 +1,5 @@
-//! "How many times slower?": a row per cell, the better arm at one, the other at its ratio, with the
-//! interval as a whisker.
+//! "How many times slower?": a row per cell, the better arm at one, the other at its ratio, with
+//! the interval as a whisker.
 
 use super::axis::{self, Axis};
 use super::canvas::{self, Anchor, Canvas, Caption, Type};
@@ -251,7 +251,8 @@ impl Row {
     }
 }
 
-/// The better arm at one, the other at its ratio with its whisker, and a word where neither is better.
+/// The better arm at one, the other at its ratio with its whisker, and a word where neither is
+/// better.
 fn paint_pair(
     canvas: &mut Canvas<'_>,
     frame: &Frame,
