@@ -17,15 +17,15 @@ pub(super) const HEADLINE: [Metric; 3] =
 
 /// How to read a ratio, in two sentences.
 pub(super) const HOW_TO_READ: [&str; 2] = [
-    "A ratio says how many times worse the worse server is; [\u{a0}] is its 95\u{a0}% interval over \
-     n blocks, each a fresh start of both servers.",
+    "A ratio says how many times worse the worse server is; [\u{a0}] is its 95\u{a0}% interval \
+     over n blocks, each a fresh start of both servers.",
     "A server is called worse only where the whole interval lies more than 1\u{a0}% above one. \
      Wholly within 1\u{a0}%: a tie. All else: inconclusive.",
 ];
 
 /// How to read a table, for reports that are read at leisure.
-pub(super) const HOW_TO_COMPARE: &str = "The better value is bold where the verdict says that it is better. Compare rows of one table \
-     only: other tables are other lanes.";
+pub(super) const HOW_TO_COMPARE: &str = "The better value is bold where the verdict says so. \
+    Compare rows of one table only: other tables are other lanes.";
 
 /// What is said above a control's table.
 pub(super) const CONTROL: &str =
