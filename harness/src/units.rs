@@ -47,13 +47,15 @@ pub fn ratio_number(r: f64) -> String {
     }
 }
 
-/// A ratio and its interval with as many decimals each as the ratio itself has: `1.88× [1.83, 1.93]`.
+/// A ratio and its interval: `1.88× [1.83, 1.93]`. Where the ratio is near one, its bounds have three
+/// decimals as it has.
 #[must_use]
 pub fn ratio_interval(r: f64, low: f64, high: f64) -> String {
-    let decimals = ratio_number(r).split_once('.').map_or(0, |(_, decimals)| decimals.len());
-    let bound = |b: f64| match decimals {
-        0 => thousands(b.round() as i64),
-        _ => format!("{b:.decimals$}"),
+    let near_one = (0.9..1.1).contains(&r);
+    let bound = |b: f64| match b.abs() {
+        _ if near_one => format!("{b:.3}"),
+        a if a < 10.0 => format!("{b:.2}"),
+        _ => ratio_number(b),
     };
     format!("{} [{}, {}]", ratio(r), bound(low), bound(high))
 }
@@ -114,7 +116,7 @@ mod tests {
             (ratio_interval(1.8765, 1.8312, 1.9296), "1.88× [1.83, 1.93]"),
             (ratio_interval(1.0044, 0.9981, 1.0101), "1.004× [0.998, 1.010]"),
             (ratio_interval(1.12, 1.09, 1.15), "1.12× [1.09, 1.15]"),
-            (ratio_interval(1234.0, 998.6, 1500.2), "1,234× [999, 1,500]"),
+            (ratio_interval(12.34, 9.87, 1500.2), "12.3× [9.87, 1,500]"),
             (percent(0.032), "3.2 %"),
             (percent(0.0), "0 %"),
             (percent(0.97), "97 %"),

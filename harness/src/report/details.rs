@@ -82,7 +82,7 @@ fn metrics(analysis: &Analysis, matchup: &MatchupAnalysis, cell: &CellAnalysis) 
                 tbody { @for line in &lines { (row(line, matchup.arms.len())) } }
             }
             p.small {
-                "Service time: from send to answer in a closed loop. It is throughput told in another way."
+                "Service time: from send to answer in a closed loop; throughput in other words."
             }
         }
     }

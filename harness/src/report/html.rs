@@ -3,9 +3,10 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::{self, Width};
+use super::headline::headline;
 use super::words::{self, Line, Tone};
 use super::{details, doubts, facts};
-use crate::analysis::{Analysis, CellAnalysis, MatchupAnalysis};
+use crate::analysis::{Analysis, CellAnalysis, MatchupAnalysis, ServerSummary};
 use crate::metric::Metric;
 use crate::units;
 
@@ -56,7 +57,7 @@ fn answers(analysis: &Analysis) -> Markup {
             @if analysis.matchups.is_empty() { p.caveat { strong { "nothing was measured" } } }
             @for matchup in words::controls_last(analysis) {
                 p.answer.control[matchup.control] {
-                    span.lane { (matchup.name) } " " (words::headline(analysis, matchup))
+                    span.lane { (matchup.name) } " " (headline(analysis, matchup))
                 }
             }
         }
@@ -68,7 +69,7 @@ fn figure(analysis: &Analysis, metric: Metric) -> Markup {
         figure {
             div.wide { (PreEscaped(chart::comparison(analysis, metric, Width::Wide))) }
             div.narrow { (PreEscaped(chart::comparison(analysis, metric, Width::Narrow))) }
-            figcaption { "All cells: " (metric.label()) ". The tables below hold the same numbers." }
+            figcaption { "The tables below hold the same numbers." }
         }
     }
 }
@@ -82,9 +83,7 @@ fn section(analysis: &Analysis, matchup: &MatchupAnalysis, index: usize) -> Mark
     html! {
         section {
             h2 { (words::title(matchup)) }
-            @if matchup.control {
-                p { "What no difference looks like: every ratio here is an error of the measurement." }
-            }
+            @if matchup.control { p { (words::CONTROL) } }
             div.scroll {
                 table {
                     caption { (names(matchup)) }
@@ -99,8 +98,9 @@ fn section(analysis: &Analysis, matchup: &MatchupAnalysis, index: usize) -> Mark
                         (cell_rows(analysis, matchup, cell, &format!("m{index}c{i}")))
                     }
                     @if !starts.is_empty() { (group("every start", None, &starts, columns)) }
-                    @if !means.is_empty() {
-                        (group("geometric mean", Some("over the cells that have a ratio"), &means, columns))
+                    @if let Some(mean) = matchup.means.first() {
+                        @let about = format!("of {} cells", mean.cells);
+                        (group("geometric mean", Some(&about), &means, columns))
                     }
                 }
             }
@@ -122,12 +122,9 @@ fn cell_rows(
 ) -> Markup {
     let columns = matchup.arms.len() + 2;
     let lines = words::headline_lines(&analysis.run, &matchup.arms, cell);
-    let mut about = format!("{}, n = {}", cell.load, cell.blocks);
-    if cell.blocks_failed > 0 {
-        about += &format!(" ({} failed)", cell.blocks_failed);
-    }
+    let mut about = words::about(cell);
     if !cell.warnings.is_empty() {
-        about += ", with a warning";
+        about += " · with a warning";
     }
     html! {
         (group(&cell.id.workload, Some(&about), &lines, columns))
@@ -182,7 +179,6 @@ fn tone(tone: Tone) -> &'static str {
 }
 
 fn builds(analysis: &Analysis) -> Markup {
-    let dash = || "–".to_owned();
     html! {
         section {
             h2 { "Builds" }
@@ -196,30 +192,31 @@ fn builds(analysis: &Analysis) -> Markup {
                             th.number scope="col" { "binary" }
                         }
                     }
-                    tbody {
-                        @for server in &analysis.servers {
-                            @let build = &server.build;
-                            tr {
-                                th.server scope="row" {
-                                    (build.server)
-                                    div.small { (server.summary) }
-                                    @if server.prints {
-                                        div.small { "Prints while it serves; its output was thrown away." }
-                                    }
-                                    @if let Some(version) = &build.version { div.small { (version) } }
-                                }
-                                td { (server.language) }
-                                td.number {
-                                    (build.clean_build_ns.map_or_else(dash, |ns| units::nanoseconds(ns as f64)))
-                                }
-                                td.number {
-                                    (build.binary_bytes.map_or_else(dash, |b| units::bytes(b as f64)))
-                                }
-                            }
-                        }
-                    }
+                    tbody { @for server in &analysis.servers { (build(server)) } }
                 }
             }
+        }
+    }
+}
+
+fn build(server: &ServerSummary) -> Markup {
+    let build = &server.build;
+    let dash = || "–".to_owned();
+    let time = build.clean_build_ns.map_or_else(dash, |ns| units::nanoseconds(ns as f64));
+    let size = build.binary_bytes.map_or_else(dash, |b| units::bytes(b as f64));
+    html! {
+        tr {
+            th.server scope="row" {
+                (build.server)
+                div.small { (server.summary) }
+                @if server.prints {
+                    div.small { "Prints while it serves; its output was thrown away." }
+                }
+                @if let Some(version) = &build.version { div.small { (version) } }
+            }
+            td { (server.language) }
+            td.number { (time) }
+            td.number { (size) }
         }
     }
 }
@@ -230,13 +227,10 @@ fn how_to_read() -> Markup {
             h2 { "How to read this" }
             ul {
                 @for sentence in words::HOW_TO_READ { li { (sentence) } }
+                li { (words::HOW_TO_COMPARE) }
                 li {
-                    "The better value is bold where the verdict says that it is better. Compare rows of one \
-                     table only: other tables are other lanes."
-                }
-                li {
-                    "Service times are those of a closed loop: throughput told in another way, not what a user \
-                     waits for. They are in the details and in no headline."
+                    "Service times are those of a closed loop: throughput told in another way, \
+                     not what a user waits for. They are in the details and in no headline."
                 }
             }
         }

@@ -1,5 +1,7 @@
-//! `report.md`: GitHub Flavoured Markdown, with the charts beside it as `speed.svg` and `memory.svg`.
+//! `report.md`: GitHub Flavoured Markdown, with the charts beside it as `speed.svg` and
+//! `memory.svg`.
 
+use super::headline::headline;
 use super::words::{self, Line};
 use super::{doubts, facts};
 use crate::analysis::{Analysis, CellAnalysis, MatchupAnalysis};
@@ -13,7 +15,7 @@ pub fn markdown(analysis: &Analysis) -> String {
         out += &format!("> **{}**\n\n", escape(&caveat));
     }
     for matchup in words::controls_last(analysis) {
-        let answer = words::headline(analysis, matchup);
+        let answer = headline(analysis, matchup);
         out += &format!("- **{}**: {}\n", escape(&matchup.name), escape(&answer));
     }
     if analysis.matchups.is_empty() {
@@ -29,8 +31,7 @@ pub fn markdown(analysis: &Analysis) -> String {
     for sentence in words::HOW_TO_READ {
         out += &format!("- {}\n", escape(sentence));
     }
-    out += "- The better value is bold where the verdict says that it is better. Compare rows of one \
-            table only: other tables are other lanes.\n";
+    out += &format!("- {}\n", escape(words::HOW_TO_COMPARE));
     out += &warnings(analysis);
     out += &failures(analysis);
     out += "\n## How it was made\n\n";
@@ -59,18 +60,16 @@ fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> String {
     let starts = matchup.starts.iter().map(|m| words::line(run, &matchup.arms, m));
     out += &rows("every start", &starts.collect::<Vec<_>>(), matchup.arms.len());
     let means = matchup.means.iter().map(|m| words::mean_line(run, &matchup.arms, m));
-    out += &rows("**geometric mean**", &means.collect::<Vec<_>>(), matchup.arms.len());
+    let cells = matchup.means.first().map_or(0, |mean| mean.cells);
+    let name = format!("**geometric mean**<br>of {cells} cells");
+    out += &rows(&name, &means.collect::<Vec<_>>(), matchup.arms.len());
     out
 }
 
 fn cell_rows(analysis: &Analysis, matchup: &MatchupAnalysis, cell: &CellAnalysis) -> String {
     let mark = if cell.warnings.is_empty() { "" } else { " \\*" };
-    let name = format!(
-        "**{}**{mark}<br>{}, n = {}",
-        escape(&cell.id.workload),
-        escape(&cell.load),
-        cell.blocks
-    );
+    let about = escape(&words::about(cell));
+    let name = format!("**{}**{mark}<br>{about}", escape(&cell.id.workload));
     let lines = words::headline_lines(&analysis.run, &matchup.arms, cell);
     if lines.is_empty() {
         let empty = " |".repeat(matchup.arms.len() + 2);
@@ -151,15 +150,18 @@ fn failures(analysis: &Analysis) -> String {
     out
 }
 
-/// Text that Markdown and HTML leave as it is, on one line.
+/// Text that Markdown and HTML leave as it is, on one line. Brackets stay, except where they would
+/// make a link.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
         match c {
             '<' => out += "&lt;",
             '>' => out += "&gt;",
             '&' => out += "&amp;",
-            '\\' | '`' | '*' | '|' | '[' | ']' | '_' | '~' => out.extend(['\\', c]),
+            '\\' | '`' | '*' | '|' | '_' | '~' => out.extend(['\\', c]),
+            ']' if matches!(chars.peek(), Some('(' | '[' | ':')) => out += "\\]",
             c if c.is_control() => out.push(' '),
             c => out.push(c),
         }

@@ -8,6 +8,7 @@ pub mod chart;
 mod details;
 mod doubts;
 mod facts;
+mod headline;
 mod html;
 mod markdown;
 mod text;

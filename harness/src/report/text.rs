@@ -1,8 +1,10 @@
-//! The terminal's report: one table a matchup, at most 100 columns wide with names of ordinary length.
+//! The terminal's report: one table a matchup, at most 100 columns wide with names of ordinary
+//! length.
 
 use anstyle::{AnsiColor, Style as Ansi};
 
 use super::doubts;
+use super::headline::headline;
 use super::words::{self, Line, Tone};
 use crate::analysis::{Analysis, Arm, CellAnalysis, MatchupAnalysis};
 use crate::units;
@@ -77,7 +79,9 @@ impl Page {
         let indent = " ".repeat(lead.chars().count());
         let mut line = lead.to_owned();
         let mut empty = true;
-        for word in text.split_whitespace() {
+        // What servers wrote may hold escape codes of its own.
+        let text = text.replace(char::is_control, " ");
+        for word in text.split(' ').filter(|w| !w.is_empty()) {
             let width = line.chars().count() + word.chars().count() + usize::from(!empty);
             if !empty && width > COLUMNS {
                 let full = self.styled(style, &line);
@@ -107,7 +111,7 @@ impl Page {
         }
         for matchup in words::controls_last(analysis) {
             let style = if matchup.control { DIM } else { BOLD };
-            let answer = words::headline(analysis, matchup);
+            let answer = headline(analysis, matchup);
             self.wrapped(style, "", &format!("{}: {answer}", matchup.name));
         }
         if analysis.matchups.is_empty() {
@@ -135,11 +139,15 @@ impl Page {
         }
         if !matchup.starts.is_empty() {
             let lines = matchup.starts.iter().map(|m| words::line(&analysis.run, &arms, m));
-            table.group("every start".to_owned(), lines.collect());
+            table.group("every start".to_owned(), &lines.collect::<Vec<_>>());
         }
         if let Some(first) = matchup.means.first() {
             let lines = matchup.means.iter().map(|m| words::mean_line(&analysis.run, &arms, m));
-            table.group(format!("geometric mean of {} cells", first.cells), lines.collect());
+            let title = format!("geometric mean of {} cells", first.cells);
+            table.group(title, &lines.collect::<Vec<_>>());
+        }
+        if table.is_empty() {
+            table.rows.remove(0);
         }
         self.table(&table);
     }
@@ -244,10 +252,7 @@ fn cell_rows(
     cell: &CellAnalysis,
 ) {
     let mark = if cell.warnings.is_empty() { "" } else { " *" };
-    let mut about = format!("{mark} · {} · n = {}", cell.load, cell.blocks);
-    if cell.blocks_failed > 0 {
-        about += &format!(" ({} failed)", cell.blocks_failed);
-    }
+    let about = format!("{mark} · {}", words::about(cell));
     table.rows.push(Entry::Heading(vec![(BOLD, cell.id.workload.clone()), (DIM, about)]));
     let lines = words::headline_lines(&analysis.run, arms, cell);
     if lines.is_empty() {
@@ -277,9 +282,9 @@ impl Table {
         Self { arms: arms.len(), rows: vec![Entry::Cells(head)] }
     }
 
-    fn group(&mut self, title: String, lines: Vec<Line>) {
+    fn group(&mut self, title: String, lines: &[Line]) {
         self.rows.push(Entry::Heading(vec![(BOLD, title)]));
-        self.lines(&lines);
+        self.lines(lines);
     }
 
     fn lines(&mut self, lines: &[Line]) {
@@ -302,6 +307,11 @@ impl Table {
         }
         let reasons = words::reasons(lines);
         self.rows.extend(reasons.into_iter().map(|reason| Entry::Words(DIM, reason)));
+    }
+
+    /// Whether there are no lines below the head.
+    fn is_empty(&self) -> bool {
+        !self.rows.iter().skip(1).any(|row| matches!(row, Entry::Cells(_)))
     }
 
     /// The width of every column.

@@ -1,7 +1,7 @@
 //! What all reports say in the same words: ratios, verdicts, headlines, the reasons for silence.
 //!
-//! A ratio is turned so that it is at least one before anybody sees it: it says how many times worse
-//! the worse arm is, and the words beside it name that arm.
+//! A ratio is turned so that it is at least one before anybody sees it: it says how many times
+//! worse the worse arm is, and the words beside it name that arm.
 
 use crate::analysis::{
     Analysis, Arm, CellAnalysis, Estimate, Lane, MatchupAnalysis, Mean, MetricAnalysis, RunSummary,
@@ -17,11 +17,19 @@ pub(super) const HEADLINE: [Metric; 3] =
 
 /// How to read a ratio, in two sentences.
 pub(super) const HOW_TO_READ: [&str; 2] = [
-    "A ratio says how many times worse the worse server is; [ ] is its 95 % interval over n blocks, \
-     each a fresh start of both servers.",
-    "A server is called worse only where the whole interval lies more than 1 % above one. Wholly within \
-     1 %: a tie. All else: inconclusive.",
+    "A ratio says how many times worse the worse server is; [\u{a0}] is its 95\u{a0}% interval \
+     over n blocks, each a fresh start of both servers.",
+    "A server is called worse only where the whole interval lies more than 1\u{a0}% above one. \
+     Wholly within 1\u{a0}%: a tie. All else: inconclusive.",
 ];
+
+/// How to read a table, for reports that are read at leisure.
+pub(super) const HOW_TO_COMPARE: &str = "The better value is bold where the verdict says so. \
+    Compare rows of one table only: other tables are other lanes.";
+
+/// What is said above a control's table.
+pub(super) const CONTROL: &str =
+    "What no difference looks like: every ratio here is an error of the measurement.";
 
 /// How a line is to be seen at a glance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -262,92 +270,16 @@ pub(super) fn title(matchup: &MatchupAnalysis) -> String {
     }
 }
 
-/// The answer of a matchup in one sentence, without its name.
-pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> String {
-    let Some((basis, found)) = basis(matchup) else {
-        return "no ratio: see below why".to_owned();
-    };
-    let of = |metric: Metric| found.iter().find(|(m, ..)| *m == metric);
-    let Some((_, speed, verdict)) = of(Metric::RequestsPerSecond) else {
-        return format!("no ratio of requests per second {basis}");
-    };
-    if matchup.control {
-        return control_headline(speed, *verdict, &basis);
+/// What is said about a cell beside its name: load, blocks, failures.
+pub(super) fn about(cell: &CellAnalysis) -> String {
+    let mut said = vec![cell.load.clone()];
+    if cell.blocks > 0 {
+        said.push(format!("n = {}", cell.blocks));
     }
-    let subject = match verdict {
-        Verdict::Faster => 1,
-        Verdict::Slower => 0,
-        Verdict::Tie | Verdict::Inconclusive => 1 - speed.worse,
-    };
-    let (this, other) = (label(&matchup.arms, subject), label(&matchup.arms, 1 - subject));
-    let head = match verdict {
-        Verdict::Faster | Verdict::Slower => {
-            format!("{this} serves {} the requests of {other}", speed.text())
-        }
-        Verdict::Tie => {
-            format!("{this} and {other} serve equally many requests ({}, tie)", speed.text())
-        }
-        Verdict::Inconclusive if speed.interval.is_none() || !analysis.run.verdicts => format!(
-            "{this} served {} the requests of {other} (n = {}, no verdict)",
-            speed.text(),
-            speed.n
-        ),
-        Verdict::Inconclusive => {
-            format!("{this} against {other} is open in requests ({}, inconclusive)", speed.text())
-        }
-    };
-    let rest: Vec<String> = [
-        (Metric::CpuNsPerRequest, "the CPU per request"),
-        (Metric::RssBytesPeak, "the peak memory"),
-    ]
-    .into_iter()
-    .filter_map(|(metric, noun)| of(metric).map(|(_, t, v)| share_of(t, *v, subject, noun)))
-    .collect();
-    let rest =
-        if rest.is_empty() { String::new() } else { format!(", with {}", rest.join(" and ")) };
-    format!("{head}{rest} {basis}")
-}
-
-/// What the subject of a headline needs of `noun`, as a multiple of what the other arm needs.
-fn share_of(ratio: &Turned, verdict: Verdict, subject: usize, noun: &str) -> String {
-    let share = if ratio.worse == subject { ratio.value } else { 1.0 / ratio.value };
-    match verdict {
-        Verdict::Tie => format!("{noun} equal"),
-        Verdict::Inconclusive if ratio.interval.is_some() => format!("{noun} open"),
-        _ => format!("{} {noun}", units::ratio(share)),
+    if cell.blocks_failed > 0 {
+        said.push(format!("{} failed", cell.blocks_failed));
     }
-}
-
-/// The answer of an A/A matchup.
-fn control_headline(speed: &Turned, verdict: Verdict, basis: &str) -> String {
-    let end = match verdict {
-        Verdict::Tie => "a tie, as it must be",
-        Verdict::Inconclusive => "no difference found, as it must be",
-        Verdict::Faster | Verdict::Slower => {
-            "a difference where there is none: distrust others of this size"
-        }
-    };
-    format!("requests per second differ by {}: {end} {basis}", speed.text())
-}
-
-/// What a headline rests on: the geometric means, or the only cell with a ratio.
-fn basis(matchup: &MatchupAnalysis) -> Option<(String, Vec<(Metric, Turned, Verdict)>)> {
-    if let Some(first) = matchup.means.first() {
-        let loads: std::collections::BTreeSet<&str> =
-            matchup.cells.iter().map(|c| c.id.load.as_str()).collect();
-        let noun = if loads.len() == 1 { "workloads" } else { "cells" };
-        let found = matchup.means.iter();
-        let found = found.filter_map(|m| Some((m.metric, turned(&m.ratio)?, m.verdict))).collect();
-        return Some((format!("(geometric mean of {} {noun})", first.cells), found));
-    }
-    let speed = |c: &&CellAnalysis| {
-        c.metrics.iter().any(|m| m.metric == Metric::RequestsPerSecond && m.ratio.is_some())
-    };
-    let cell = matchup.cells.iter().find(speed)?;
-    let found = cell.metrics.iter();
-    let found =
-        found.filter_map(|m| Some((m.metric, turned(m.ratio.as_ref()?)?, m.verdict))).collect();
-    Some((format!("({}, {})", cell.id.workload, cell.load), found))
+    said.join(" · ")
 }
 
 /// What must be known of the run before its numbers are read: that it is not whole, or not meant to
@@ -360,8 +292,8 @@ pub(super) fn caveats(run: &RunSummary) -> Vec<String> {
     }
     if run.killed {
         said.push(format!(
-            "the record has no end ({done} of {planned} blocks): the harness was killed or is still \
-             at work"
+            "the record has no end ({done} of {planned} blocks): the harness was killed or is \
+             still at work"
         ));
     }
     if !run.verdicts {

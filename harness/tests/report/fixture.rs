@@ -1,4 +1,5 @@
-//! An analysis made up for looking at reports: plausible numbers, and one of everything that can happen.
+//! An analysis made up for looking at reports: plausible numbers, and one of everything that can
+//! happen.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +62,10 @@ pub(crate) fn interrupted() -> Analysis {
     analysis.run.blocks = 40;
     for matchup in &mut analysis.matchups[1..] {
         let measured = if matchup.name == "std" { 3 } else { 0 };
-        matchup.cells[measured..].iter_mut().for_each(fail);
+        matchup.cells[measured..].iter_mut().for_each(|cell| {
+            fail(cell);
+            cell.blocks_failed = 0;
+        });
         matchup.means.clear();
         if measured == 0 {
             matchup.starts.clear();
@@ -128,9 +132,10 @@ pub(crate) fn extreme() -> Analysis {
     matchup.cells[0].id.workload = long("a-workload-with-a-very-long-name");
     matchup.cells[0].metrics[0] = metric(Metric::RequestsPerSecond, 1_234_567.0, 1_234.5, 0.4);
     matchup.cells[0].metrics[2] = metric(Metric::RssBytesPeak, 3.6e6, 3.6e9, 0.02);
+    matchup.cells[3].metrics[0] = metric(Metric::RequestsPerSecond, 40.0, 1.0, 4.0);
     matchup.cells[1].id.workload = "<script>|*`[x](y)".into();
     matchup.cells[1].question = "is </details> & <b> kept?".into();
-    analysis.failures[0].failure.stderr.push("</pre><script>alert(1)</script>".into());
+    analysis.failures[0].failure.stderr.push("</pre><script>\u{1b}[31malert(1)</script>".into());
     analysis
 }
 

@@ -1,7 +1,8 @@
 //! Plotters' SVG backend, with text that is placed by anchors and measured by a table of widths.
 //!
-//! Without system fonts plotters only guesses the size of text, so nothing here lets it lay text out:
-//! words get a position, an anchor and the room they may take, and are cut where they do not fit.
+//! Without system fonts plotters only guesses the size of text, so nothing here lets it lay text
+//! out: words get a position, an anchor and the room they may take, and are cut where they do not
+//! fit.
 
 use std::fmt::Debug;
 
@@ -128,7 +129,8 @@ impl Canvas<'_> {
         done(self.backend.draw_circle(at, radius, &ink.rgb().mix(0.6), true));
     }
 
-    /// A mark, filled or hollow, with a hair of paper around it. `radius` is that of the circle; the other shapes have about its area.
+    /// A mark, filled or hollow, with a hair of paper around it. `radius` is that of the circle;
+    /// the other shapes have about its area.
     pub(super) fn mark(&mut self, at: (i32, i32), radius: i32, mark: Mark, hollow: bool) {
         self.shape(at, radius + 1, mark.shape, PAPER);
         self.shape(at, radius, mark.shape, mark.ink);
@@ -155,8 +157,8 @@ impl Canvas<'_> {
         }
     }
 
-    /// Writes `text` so that `at` is its anchor horizontally and its middle vertically, cut to `room`
-    /// pixels. Returns the width it takes.
+    /// Writes `text` so that `at` is its anchor horizontally and its middle vertically, cut to
+    /// `room` pixels. Returns the width it takes.
     pub(super) fn text(
         &mut self,
         at: (i32, i32),
@@ -203,7 +205,7 @@ pub(super) fn cut(text: &str, room: i32, look: Type) -> String {
 /// `text` in lines of at most `room` pixels, broken at spaces.
 pub(super) fn wrap(text: &str, room: i32, look: Type) -> Vec<String> {
     let mut lines: Vec<String> = vec![];
-    for word in text.split_whitespace() {
+    for word in text.split(' ').filter(|w| !w.is_empty()) {
         match lines.last_mut() {
             Some(line) if width(&format!("{line} {word}"), look) <= room => {
                 line.push(' ');
@@ -227,7 +229,7 @@ pub(super) fn width(text: &str, look: Type) -> i32 {
 fn advance(c: char) -> f64 {
     match c {
         'i' | 'j' | 'l' | '\'' => 0.35,
-        ' ' | '.' | ',' | ':' | 'f' | 't' | 'I' | '|' | '·' => 0.40,
+        ' ' | '\u{a0}' | '.' | ',' | ':' | 'f' | 't' | 'I' | '|' | '·' => 0.40,
         '(' | ')' | '[' | ']' | '-' | '/' | 'r' | '"' => 0.46,
         'm' | 'M' | 'W' | '%' | '@' | '…' => 1.0,
         'w' | '×' | '+' | '=' | '<' | '>' | '_' | '–' => 0.84,

@@ -1,10 +1,11 @@
-//! "How many times slower?": a row per cell, the better arm at one, the other at its ratio, with the
-//! interval as a whisker.
+//! "How many times slower?": a row per cell, the better arm at one, the other at its ratio, with
+//! the interval as a whisker.
 
 use super::axis::{self, Axis};
 use super::canvas::{self, Anchor, Canvas, Caption, Type};
-use super::palette::{self, BAND, GRID, MUTED, Mark, PAPER, RULE, TEXT};
-use crate::analysis::{Analysis, CellAnalysis, MatchupAnalysis};
+use super::palette::{BAND, GRID, MUTED, Mark, PAPER, RULE, TEXT};
+use super::rows::{self, Found, Group, Row};
+use crate::analysis::Analysis;
 use crate::metric::Metric;
 use crate::report::words::{self, Tone, Turned};
 
@@ -34,15 +35,19 @@ pub fn memory(analysis: &Analysis) -> String {
 pub fn comparison(analysis: &Analysis, metric: Metric, width: Width) -> String {
     let groups: Vec<Group<'_>> = words::controls_last(analysis)
         .into_iter()
-        .map(|matchup| group(analysis, matchup, metric))
+        .map(|matchup| rows::group(analysis, matchup, metric))
         .collect();
     let frame = frame(width, &groups);
     let head = head(analysis, metric, &groups, &frame);
     let foot = canvas::wrap(&words::maker(&analysis.run), frame.size - 2 * MARGIN, SMALL);
     let body: i32 = groups.iter().map(|g| g.height(&frame)).sum();
     let height = head.height + body + AXIS + 14 + LINE * foot.len() as i32 + MARGIN / 2;
-    let id = format!("{}-{}", anchor(metric), if width == Width::Wide { "wide" } else { "narrow" });
-    let description = description(&groups, &head.lines);
+    let id = format!(
+        "{}-{}",
+        rows::anchor(metric),
+        if width == Width::Wide { "wide" } else { "narrow" }
+    );
+    let description = rows::description(&groups, &head.lines);
     let caption = Caption { id: &id, title: head.title, description: &description };
     canvas::picture((frame.size, height), caption, |canvas| {
         head.paint(canvas);
@@ -144,85 +149,6 @@ fn frame(width: Width, groups: &[Group<'_>]) -> Frame {
     }
 }
 
-/// A matchup.
-struct Group<'a> {
-    title: String,
-    arms: Vec<(Mark, &'a str)>,
-    rows: Vec<Row>,
-}
-
-/// A cell, or the geometric mean over a group's cells.
-struct Row {
-    label: String,
-    detail: String,
-    ratio: String,
-    values: String,
-    found: Found,
-    mean: bool,
-}
-
-/// What a row draws.
-enum Found {
-    Ratio(Turned, Tone),
-    Words(String),
-}
-
-fn group<'a>(analysis: &Analysis, matchup: &'a MatchupAnalysis, metric: Metric) -> Group<'a> {
-    let languages: Vec<&str> = matchup.arms.iter().map(|a| a.language.as_str()).collect();
-    let mut marks = palette::marks(analysis, &languages);
-    if matchup.control {
-        marks.iter_mut().for_each(|m| m.ink = MUTED);
-    }
-    let labels = matchup.arms.iter().map(|a| a.label.as_str());
-    let cells = matchup.cells.iter().map(|cell| cell_row(analysis, matchup, cell, metric));
-    let mean = matchup.means.iter().find(|m| m.metric == metric).and_then(|mean| {
-        let line = words::mean_line(&analysis.run, &matchup.arms, mean);
-        Some(Row {
-            label: "geometric mean".to_owned(),
-            detail: format!("of {} cells", mean.cells),
-            ratio: line.ratio,
-            values: String::new(),
-            found: Found::Ratio(words::turned(&mean.ratio)?, line.tone),
-            mean: true,
-        })
-    });
-    Group {
-        title: words::title(matchup),
-        arms: marks.into_iter().zip(labels).collect(),
-        rows: cells.chain(mean).collect(),
-    }
-}
-
-fn cell_row(
-    analysis: &Analysis,
-    matchup: &MatchupAnalysis,
-    cell: &CellAnalysis,
-    metric: Metric,
-) -> Row {
-    let measured = cell.metrics.iter().find(|m| m.metric == metric);
-    let line = measured.map(|m| words::line(&analysis.run, &matchup.arms, m));
-    let ratio = measured.and_then(|m| words::turned(m.ratio.as_ref()?));
-    let (found, text) = match (ratio, &line) {
-        (Some(turned), Some(line)) => (Found::Ratio(turned, line.tone), line.ratio.clone()),
-        _ => (Found::Words(words::silence(analysis, matchup, cell)), String::new()),
-    };
-    let mark = if cell.warnings.is_empty() { "" } else { " *" };
-    Row {
-        label: format!("{}{mark}", cell.id.workload),
-        detail: cell.load.clone(),
-        ratio: text,
-        values: line.map_or_else(String::new, |line| values(&line.values, metric)),
-        found,
-        mean: false,
-    }
-}
-
-/// The arms' values side by side: `62,000 | 33,000 req/s`.
-fn values(values: &[String], metric: Metric) -> String {
-    let unit = if metric == Metric::RequestsPerSecond { " req/s" } else { "" };
-    format!("{}{unit}", values.join(" | "))
-}
-
 /// What stands above the plot.
 struct Head {
     title: &'static str,
@@ -232,23 +158,7 @@ struct Head {
 
 fn head(analysis: &Analysis, metric: Metric, groups: &[Group<'_>], frame: &Frame) -> Head {
     let rows = || groups.iter().flat_map(|g| &g.rows);
-    let n = rows().filter_map(|r| match &r.found {
-        Found::Ratio(turned, _) => Some(turned.n),
-        Found::Words(_) => None,
-    });
-    let n = match (n.clone().min(), n.max()) {
-        (Some(low), Some(high)) if low == high => format!("n = {low} blocks"),
-        (Some(low), Some(high)) => format!("n = {low} to {high} blocks"),
-        _ => "nothing could be compared".to_owned(),
-    };
-    let mut said = vec![
-        format!(
-            "{}: the better of each pair stands at 1×, the other at its ratio. Whisker: 95 % interval, {n}, \
-             where wider than the mark. Shaded: within 1 %, a tie. Hollow: no difference shown.",
-            what(metric)
-        ),
-        words::place(&analysis.run),
-    ];
+    let mut said = vec![rows::legend(metric, rows()), words::place(&analysis.run)];
     said.extend(words::caveats(&analysis.run));
     if rows().any(|r| r.label.ends_with(" *")) {
         said.push("* measured with a warning; the report says which".to_owned());
@@ -256,7 +166,7 @@ fn head(analysis: &Analysis, metric: Metric, groups: &[Group<'_>], frame: &Frame
     let room = frame.size - 2 * MARGIN;
     let lines: Vec<String> = said.iter().flat_map(|s| canvas::wrap(s, room, SMALL)).collect();
     let height = 58 + LINE * lines.len() as i32 + AXIS;
-    Head { title: question(metric), lines, height }
+    Head { title: rows::question(metric), lines, height }
 }
 
 impl Head {
@@ -266,47 +176,6 @@ impl Head {
             canvas.text((MARGIN, 58 + LINE * line), Anchor::Start, 850, SMALL, text);
         }
     }
-}
-
-/// The chart's title, in the manner of the benchmarks game.
-fn question(metric: Metric) -> &'static str {
-    match metric {
-        Metric::RequestsPerSecond => "How many times slower?",
-        Metric::CpuNsPerRequest => "How many times more CPU?",
-        Metric::RssBytesIdle
-        | Metric::RssBytesSteady
-        | Metric::RssBytesPeak
-        | Metric::RssBytesAfter => "How many times more memory?",
-        Metric::StartupNs | Metric::ServiceTimeNsP50 | Metric::ServiceTimeNsP99 => {
-            "How many times longer?"
-        }
-    }
-}
-
-fn what(metric: Metric) -> &'static str {
-    match metric {
-        Metric::RequestsPerSecond => "Requests per second",
-        Metric::RssBytesPeak => "Peak resident memory",
-        metric => metric.label(),
-    }
-}
-
-/// A word for identifiers.
-fn anchor(metric: Metric) -> String {
-    metric.label().chars().filter(char::is_ascii_alphanumeric).collect()
-}
-
-/// The chart's rows as sentences.
-fn description(groups: &[Group<'_>], lines: &[String]) -> String {
-    let row = |r: &Row| match &r.found {
-        Found::Ratio(..) => format!("{} {} {}", r.label, r.detail, r.ratio),
-        Found::Words(words) => format!("{} {} {words}", r.label, r.detail),
-    };
-    let group = |g: &Group<'_>| {
-        let rows: Vec<String> = g.rows.iter().map(row).collect();
-        format!("{}: {}.", g.title, rows.join("; "))
-    };
-    lines.iter().cloned().chain(groups.iter().map(group)).collect::<Vec<_>>().join(" ")
 }
 
 /// The axis' labels above and below the plot.
@@ -329,17 +198,6 @@ fn paint_grid(canvas: &mut Canvas<'_>, axis: &Axis, (top, bottom): (i32, i32)) {
 impl Group<'_> {
     fn height(&self, frame: &Frame) -> i32 {
         frame.heading + frame.row * self.rows.len() as i32 + 8
-    }
-
-    /// All ratios that must lie within the axis.
-    fn extent(&self) -> impl Iterator<Item = f64> {
-        self.rows.iter().flat_map(|row| match &row.found {
-            Found::Ratio(t, _) => {
-                let (low, high) = t.interval.unwrap_or((t.value, t.value));
-                vec![t.value, low, high]
-            }
-            Found::Words(_) => vec![],
-        })
     }
 
     fn paint(&self, canvas: &mut Canvas<'_>, frame: &Frame, axis: &Axis, top: i32) {
@@ -393,7 +251,8 @@ impl Row {
     }
 }
 
-/// The better arm at one, the other at its ratio with its whisker, and a word where neither is better.
+/// The better arm at one, the other at its ratio with its whisker, and a word where neither is
+/// better.
 fn paint_pair(
     canvas: &mut Canvas<'_>,
     frame: &Frame,
@@ -421,12 +280,18 @@ fn paint_pair(
     let word = match tone {
         Tone::Tie => "tie",
         Tone::Open if turned.interval.is_some() => "inconclusive",
-        Tone::Open => "no interval",
-        Tone::Decided | Tone::Silent => return,
+        Tone::Open | Tone::Decided | Tone::Silent => return,
     };
-    let (width, end) = (canvas::width(word, SMALL), high.max(x + MARK) + AIR);
-    let start = low.min(one - MARK) - AIR - width;
-    aside(canvas, (if end + width <= frame.plot.1 { end } else { start }, y), width, word);
+    let width = canvas::width(word, SMALL);
+    let (after, before) = (high.max(x + MARK) + AIR, low.min(one - MARK) - AIR - width);
+    let start = match () {
+        () if after + width <= frame.plot.1 => after,
+        () if before >= frame.plot.0 => before,
+        // A whisker from end to end: upon its longer half.
+        () if high - x >= x - low => x + MARK + AIR,
+        () => low + AIR,
+    };
+    aside(canvas, (start, y), width, word);
 }
 
 /// A remark within the plot, on paper so that no grid line runs through it.

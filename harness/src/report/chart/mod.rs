@@ -1,13 +1,14 @@
 //! The charts, drawn by plotters into SVG text.
 //!
-//! [`speed`] and [`memory`] are pictures for a README, in the manner of the benchmarks game's "How many
-//! times slower?": they carry their own background, follow light and dark, and need nothing else.
-//! [`rss_curve`] and [`contrasts`] are parts of the HTML report.
+//! [`speed`] and [`memory`] are pictures for a README, in the manner of the benchmarks game's "How
+//! many times slower?": they carry their own background, follow light and dark, and need nothing
+//! else. [`rss_curve`] and [`contrasts`] are parts of the HTML report.
 
 mod axis;
 mod canvas;
 mod compare;
 mod palette;
+mod rows;
 mod small;
 
 pub use compare::{Width, comparison, memory, speed};

@@ -1,4 +1,5 @@
-//! Colours and shapes: safe for the colour-blind, told apart by shape too, legible on light and dark.
+//! Colours and shapes: safe for the colour-blind, told apart by shape too, legible on light and
+//! dark.
 
 use plotters::style::RGBColor;
 
@@ -24,9 +25,9 @@ pub(super) const RULE: Ink = Ink { light: (234, 238, 242), dark: (33, 38, 45) };
 /// The band of ties.
 pub(super) const BAND: Ink = Ink { light: (221, 227, 233), dark: (48, 54, 61) };
 
-/// Okabe and Ito's palette ("Color Universal Design", 2008), vermillion and blue first; its yellow and
-/// black are left out, which drown in light and dark paper. On dark paper the blue and the green are
-/// lighter.
+/// Okabe and Ito's palette ("Color Universal Design", 2008), vermillion and blue first; its yellow
+/// and black are left out, which drown in light and dark paper. On dark paper the blue and the
+/// green are lighter.
 const LANGUAGES: [Ink; 6] = [
     Ink { light: (213, 94, 0), dark: (240, 124, 45) },
     Ink { light: (0, 114, 178), dark: (77, 163, 224) },

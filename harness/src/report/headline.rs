@@ -1,0 +1,102 @@
+//! The answer first: what a matchup found, in one sentence.
+
+use std::collections::BTreeSet;
+
+use super::words::{self, Turned, label};
+use crate::analysis::{Analysis, CellAnalysis, MatchupAnalysis};
+use crate::metric::Metric;
+use crate::units;
+use crate::verdict::Verdict;
+
+/// The answer of a matchup in one sentence, without its name.
+pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> String {
+    let Some((basis, found)) = basis(matchup) else {
+        let first = matchup.cells.first().map(|cell| words::silence(analysis, matchup, cell));
+        return first.unwrap_or_else(|| "not measured".to_owned());
+    };
+    let of = |metric: Metric| found.iter().find(|(m, ..)| *m == metric);
+    let Some((_, speed, verdict)) = of(Metric::RequestsPerSecond) else {
+        return format!("no ratio of requests per second {basis}");
+    };
+    if matchup.control {
+        return control_headline(speed, *verdict, &basis);
+    }
+    let subject = match verdict {
+        Verdict::Faster => 1,
+        Verdict::Slower => 0,
+        Verdict::Tie | Verdict::Inconclusive => 1 - speed.worse,
+    };
+    let (this, other) = (label(&matchup.arms, subject), label(&matchup.arms, 1 - subject));
+    let head = match verdict {
+        Verdict::Faster | Verdict::Slower => {
+            format!("{this} serves {} the requests of {other}", speed.text())
+        }
+        Verdict::Tie => {
+            format!("{this} serves as many requests as {other} ({}, a tie)", speed.text())
+        }
+        Verdict::Inconclusive if speed.interval.is_none() || !analysis.run.verdicts => format!(
+            "{this} served {} the requests of {other} (n = {}, no verdict)",
+            speed.text(),
+            speed.n
+        ),
+        Verdict::Inconclusive => format!(
+            "{this} may or may not serve more requests than {other} ({}, inconclusive)",
+            speed.text()
+        ),
+    };
+    let rest: Vec<String> =
+        [(Metric::CpuNsPerRequest, "CPU per request"), (Metric::RssBytesPeak, "peak memory")]
+            .into_iter()
+            .filter_map(|(metric, noun)| of(metric).map(|(_, t, v)| share_of(t, *v, subject, noun)))
+            .collect();
+    let rest =
+        if rest.is_empty() { String::new() } else { format!(", with {}", rest.join(" and ")) };
+    format!("{head}{rest} {basis}")
+}
+
+/// What the subject of a headline needs of `noun`, as a multiple of what the other arm needs.
+fn share_of(ratio: &Turned, verdict: Verdict, subject: usize, noun: &str) -> String {
+    let share = if ratio.worse == subject { ratio.value } else { 1.0 / ratio.value };
+    match verdict {
+        Verdict::Tie => format!("equal {noun}"),
+        Verdict::Inconclusive if ratio.interval.is_some() => format!("{noun} undecided"),
+        _ => format!("{} the {noun}", units::ratio(share)),
+    }
+}
+
+/// The answer of an A/A matchup.
+fn control_headline(speed: &Turned, verdict: Verdict, basis: &str) -> String {
+    let end = match verdict {
+        _ if speed.interval.is_none() => "too few blocks to say more",
+        Verdict::Tie => "a tie, as it must be",
+        Verdict::Inconclusive => "no difference found, as it must be",
+        Verdict::Faster | Verdict::Slower => {
+            "a difference where there is none: distrust others of this size"
+        }
+    };
+    format!("requests per second differ by {}: {end} {basis}", speed.text())
+}
+
+/// A metric's ratio and its verdict.
+type Found = (Metric, Turned, Verdict);
+
+/// What a headline rests on: the geometric means, or the only cell with a ratio.
+fn basis(matchup: &MatchupAnalysis) -> Option<(String, Vec<Found>)> {
+    if let Some(first) = matchup.means.first() {
+        let loads: BTreeSet<&str> = matchup.cells.iter().map(|c| c.id.load.as_str()).collect();
+        let noun = if loads.len() == 1 { "workloads" } else { "cells" };
+        let found = matchup.means.iter();
+        let found =
+            found.filter_map(|m| Some((m.metric, words::turned(&m.ratio)?, m.verdict))).collect();
+        return Some((format!("(geometric mean of {} {noun})", first.cells), found));
+    }
+    let speed = |c: &&CellAnalysis| {
+        c.metrics.iter().any(|m| m.metric == Metric::RequestsPerSecond && m.ratio.is_some())
+    };
+    let cell = matchup.cells.iter().find(speed)?;
+    let found = cell.metrics.iter();
+    let found = found
+        .filter_map(|m| Some((m.metric, words::turned(m.ratio.as_ref()?)?, m.verdict)))
+        .collect();
+    Some((format!("({}, {})", cell.id.workload, cell.load), found))
+}

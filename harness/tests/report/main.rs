@@ -1,0 +1,232 @@
+//! Reports of made-up analyses: golden files, and what must hold for all of them.
+
+use duet::analysis::{Analysis, Estimate};
+use duet::metric::Metric;
+use duet::report::chart::{self, Width};
+use duet::report::{self, Style};
+use duet::verdict::Verdict;
+
+mod fixture;
+mod markup;
+
+/// Every analysis, by name.
+fn analyses() -> [(&'static str, Analysis); 5] {
+    [
+        ("standard", fixture::standard()),
+        ("interrupted", fixture::interrupted()),
+        ("smoke", fixture::smoke()),
+        ("nothing", fixture::nothing()),
+        ("extreme", fixture::extreme()),
+    ]
+}
+
+/// Every chart of an analysis, by name.
+fn charts(analysis: &Analysis) -> [(&'static str, String); 4] {
+    let narrow = |metric| chart::comparison(analysis, metric, Width::Narrow);
+    [
+        ("speed", chart::speed(analysis)),
+        ("memory", chart::memory(analysis)),
+        ("narrow-speed", narrow(Metric::RequestsPerSecond)),
+        ("narrow-memory", narrow(Metric::RssBytesPeak)),
+    ]
+}
+
+#[test]
+fn golden_text() {
+    for (name, analysis) in analyses() {
+        insta::assert_snapshot!(format!("{name}.txt"), report::text(&analysis, Style::Plain));
+    }
+}
+
+#[test]
+fn golden_markdown() {
+    for (name, analysis) in analyses() {
+        insta::assert_snapshot!(format!("{name}.md"), report::markdown(&analysis));
+    }
+}
+
+/// The words of the page, without its pictures.
+#[test]
+fn golden_html() {
+    let page = report::html(&fixture::standard());
+    insta::assert_snapshot!("standard.html", markup::words(&page));
+}
+
+/// The words of the charts and where they stand.
+#[test]
+fn golden_charts() {
+    for (name, svg) in charts(&fixture::standard()) {
+        insta::assert_snapshot!(format!("{name}.svg"), markup::placed_words(&svg));
+    }
+}
+
+#[test]
+fn colour_changes_no_word() {
+    for (name, analysis) in analyses() {
+        let coloured = report::text(&analysis, Style::Colour);
+        assert!(coloured.contains("\u{1b}["), "{name} has no colour");
+        assert_eq!(markup::without_escapes(&coloured), report::text(&analysis, Style::Plain));
+    }
+}
+
+#[test]
+fn text_fits_the_terminal() {
+    for (name, analysis) in analyses() {
+        assert!(!report::text(&analysis, Style::Plain).contains('\u{1b}'), "{name}");
+        for line in report::text(&analysis, Style::Plain).lines() {
+            assert!(line.chars().count() <= 100, "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn markup_is_well_formed() {
+    for (name, analysis) in analyses() {
+        markup::assert_balanced(name, &report::html(&analysis));
+        for (chart, svg) in charts(&analysis) {
+            markup::assert_balanced(&format!("{name} {chart}"), &svg);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_fetched_and_nothing_runs() {
+    const NAMESPACE: &str = "xmlns=\"http://www.w3.org/2000/svg\"";
+    for (name, analysis) in analyses() {
+        let mut all = charts(&analysis).to_vec();
+        all.push(("page", report::html(&analysis)));
+        all.push(("markdown", report::markdown(&analysis)));
+        for (kind, text) in all {
+            let text = text.replace(NAMESPACE, "");
+            for bad in ["http://", "https://", "<script", "<link", "@import", "url(", "src="] {
+                assert!(!text.contains(bad), "{name} {kind} contains {bad}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_cell_is_shown() {
+    for (name, analysis) in analyses() {
+        let mut all = charts(&analysis).map(|(_, svg)| markup::words(&svg)).to_vec();
+        all.push(markup::words(&report::html(&analysis)));
+        all.push(report::text(&analysis, Style::Plain));
+        for text in all {
+            for matchup in &analysis.matchups {
+                for cell in &matchup.cells {
+                    // Narrow charts cut long names.
+                    let start: String = cell.id.workload.chars().take(12).collect();
+                    let others = analysis.matchups.iter().flat_map(|m| &m.cells);
+                    let alike = others.filter(|c| c.id.workload.starts_with(&start)).count();
+                    let shown = text.matches(&start).count();
+                    assert!(shown >= alike, "{name}: {start} {shown} times of {alike}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn chart_words_stay_inside_and_apart() {
+    for (name, analysis) in analyses() {
+        for (chart, svg) in charts(&analysis) {
+            markup::assert_placed(&format!("{name} {chart}"), &svg);
+        }
+    }
+}
+
+#[test]
+fn ids_are_unique_in_a_page() {
+    for (name, analysis) in analyses() {
+        let page = report::html(&analysis);
+        let mut ids: Vec<&str> =
+            page.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let all = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), all, "{name}");
+    }
+}
+
+#[test]
+fn headlines() {
+    let check = |ratio: (f64, f64, f64), verdict: Verdict, want: &str| {
+        let mut analysis = fixture::standard();
+        analysis.matchups.drain(..2);
+        let mean = &mut analysis.matchups[0].means[0];
+        let (low, value, high) = ratio;
+        mean.ratio = Estimate { value, low: Some(low), high: Some(high), n: 8 };
+        mean.verdict = verdict;
+        let text = report::text(&analysis, Style::Plain).replace('\n', " ");
+        let got = text.split(", with").next().unwrap_or_default();
+        assert_eq!(got, format!("idiomatic: {want}"), "{ratio:?} {verdict:?}");
+    };
+    check(
+        (1.8, 1.9, 2.0),
+        Verdict::Slower,
+        "rust-axum serves 1.90× [1.80, 2.00] the requests of go-nethttp",
+    );
+    check(
+        (0.5, 0.5, 0.5),
+        Verdict::Faster,
+        "go-nethttp serves 2.00× [2.00, 2.00] the requests of rust-axum",
+    );
+    check(
+        (0.998, 1.001, 1.004),
+        Verdict::Tie,
+        "rust-axum serves as many requests as go-nethttp (1.001× [0.998, 1.004], a tie)",
+    );
+    check(
+        (0.8, 0.98, 1.2),
+        Verdict::Inconclusive,
+        "go-nethttp may or may not serve more requests than rust-axum (1.020× [0.833, 1.250], \
+         inconclusive)",
+    );
+}
+
+/// Which arm stands first is of no consequence for what is said.
+#[test]
+fn swapped_arms_say_the_same() {
+    let analysis = fixture::standard();
+    let mut swapped = analysis.clone();
+    let turn = |r: &mut Estimate| {
+        *r = Estimate {
+            value: 1.0 / r.value,
+            low: r.high.map(|h| 1.0 / h),
+            high: r.low.map(|l| 1.0 / l),
+            n: r.n,
+        };
+    };
+    let other = |v: &mut Verdict| {
+        *v = match *v {
+            Verdict::Faster => Verdict::Slower,
+            Verdict::Slower => Verdict::Faster,
+            same => same,
+        };
+    };
+    for matchup in &mut swapped.matchups {
+        matchup.arms.swap(0, 1);
+        let cells = matchup.cells.iter_mut().flat_map(|c| &mut c.metrics);
+        for m in cells.chain(&mut matchup.starts) {
+            m.arms.swap(0, 1);
+            m.ratio.iter_mut().for_each(turn);
+            other(&mut m.verdict);
+        }
+        for mean in &mut matchup.means {
+            turn(&mut mean.ratio);
+            other(&mut mean.verdict);
+        }
+    }
+    // The columns are swapped; ratios, verdicts and headlines are not.
+    let said = |analysis: &Analysis| {
+        let text = report::text(analysis, Style::Plain);
+        let mut lines: Vec<String> = text
+            .lines()
+            .filter(|l| l.contains('×') && l.contains('['))
+            .map(|l| l.split_whitespace().skip_while(|w| !w.ends_with('×')).collect())
+            .collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(said(&analysis), said(&swapped));
+}
