@@ -15,7 +15,7 @@ pub mod spectral_norm;
 
 pub mod json;
 #[cfg(feature = "axum")]
-pub mod serde_object;
+pub mod json_serde;
 
 pub mod http;
 pub mod routes;

@@ -20,7 +20,7 @@ pub struct Order<'a> {
     #[cfg_attr(feature = "axum", serde(borrow))]
     pub id: Cow<'a, str>,
     /// Who ordered.
-    #[cfg_attr(feature = "axum", serde(borrow, deserialize_with = "crate::serde_object::one"))]
+    #[cfg_attr(feature = "axum", serde(borrow, deserialize_with = "crate::json_serde::object"))]
     pub customer: Customer<'a>,
     /// 1 to 16 characters of `a-z`.
     #[cfg_attr(feature = "axum", serde(borrow))]
@@ -28,7 +28,7 @@ pub struct Order<'a> {
     /// Absent or `null` means no.
     pub paid: Option<bool>,
     /// At least one.
-    #[cfg_attr(feature = "axum", serde(borrow, deserialize_with = "crate::serde_object::many"))]
+    #[cfg_attr(feature = "axum", serde(borrow, deserialize_with = "crate::json_serde::objects"))]
     pub lines: Vec<Line<'a>>,
 }
 

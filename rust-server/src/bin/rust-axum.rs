@@ -15,9 +15,7 @@ use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use rust_server::answer::{self, BadRequest};
 use rust_server::command_line;
-use rust_server::orders::Order;
-use rust_server::serde_object::Object;
-use rust_server::{decimal, items, orders, spectral_norm};
+use rust_server::{decimal, items, json_serde, orders, spectral_norm};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::runtime;
@@ -139,10 +137,7 @@ async fn list_items(
 
 async fn sum_orders(body: Result<Bytes, BytesRejection>) -> Result<Response, Refusal> {
     let body = body?;
-    // serde_json does not look at the bytes of the strings it skips.
-    let text = str::from_utf8(&body).map_err(|_| BadRequest)?;
-    let orders: Vec<Object<Order<'_>>> = serde_json::from_str(text).map_err(|_| BadRequest)?;
-    let orders: Vec<_> = orders.into_iter().map(|Object(order)| order).collect();
+    let orders = json_serde::orders(&body)?;
     Ok(json(&orders::summary(&orders)?))
 }
 

@@ -90,6 +90,9 @@ pub(super) fn write(
     text(answer.status.line());
     text("Content-Type: ");
     text(answer.content_type);
+    text("\r\nContent-Length: ");
+    decimal::push(out, body.len() as u64);
+    let mut text = |text: &str| out.extend_from_slice(text.as_bytes());
     text("\r\nDate: ");
     text(date.now());
     if let Some(methods) = answer.allow {
@@ -99,9 +102,7 @@ pub(super) fn write(
     if framing.close {
         text("\r\nConnection: close");
     }
-    text("\r\nContent-Length: ");
-    decimal::push(out, body.len() as u64);
-    out.extend_from_slice(b"\r\n\r\n");
+    text("\r\n\r\n");
     if !framing.without_body {
         out.extend_from_slice(body);
     }
