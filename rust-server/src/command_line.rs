@@ -26,7 +26,8 @@ enum Command {
 }
 
 /// A server's `main`: reads the command line, then prints the version or serves. What goes wrong is
-/// one line on standard error: exit code 2 for a command line that is not understood, 1 for the rest.
+/// one line on standard error: exit code 2 for a command line that is not understood, 1 for the
+/// rest.
 pub fn run(version: &str, serve: impl FnOnce(&Options) -> io::Result<()>) -> ExitCode {
     let served = match parse(env::args().skip(1)) {
         Ok(Command::Serve(options)) => {

@@ -1,7 +1,7 @@
 //! JSON for a server that has serde: the same orders that `json` decodes.
 //!
-//! A derived `Deserialize` takes an array of the fields for a struct, too. The contract does not, so
-//! structs are read through `Object`.
+//! A derived `Deserialize` takes an array of the fields for a struct, too. The contract does not,
+//! so structs are read through `Object`.
 
 use std::fmt;
 use std::marker::PhantomData;

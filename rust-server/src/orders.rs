@@ -1,7 +1,7 @@
 //! `POST /orders`: decoded orders in, their summary out.
 //!
-//! The types are what both decoders (`json` and serde) produce. What a value may be is checked here,
-//! once for both.
+//! The types are what both decoders (`json` and serde) produce. What a value may be is checked
+//! here, once for both.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};

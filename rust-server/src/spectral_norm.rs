@@ -1,7 +1,7 @@
 //! `GET /cpu?n=`: the benchmarks game's spectral-norm.
 //!
-//! The matrix is A(i,j) = 1 / ((i+j)(i+j+1)/2 + i + 1), of which nothing is stored. Ten steps of the
-//! power method on AᵀA approach the square of its spectral norm (Challenge 3 of Trefethen's
+//! The matrix is A(i,j) = 1 / ((i+j)(i+j+1)/2 + i + 1), of which nothing is stored. Ten steps of
+//! the power method on AᵀA approach the square of its spectral norm (Challenge 3 of Trefethen's
 //! "Hundred-Dollar, Hundred-Digit Challenge Problems", SIAM News, 2002).
 
 use crate::answer::BadRequest;

@@ -9,12 +9,11 @@ use std::time::{Duration, Instant};
 
 use super::chunked::Decoder;
 use super::date::DateCache;
+use super::input::{BUFFER_BYTES, Input};
 use super::response::{self, Framing};
 use super::{Answer, BodyLength, Head, HeadParser, Limits, Method, Request, Status};
 use crate::answer::JSON;
 
-/// First size of the buffers: several requests of usual length.
-const BUFFER_BYTES: usize = 8_192;
 /// Collected answers are written when they exceed this, though more requests are waiting.
 const OUTPUT_BYTES: usize = 65_536;
 
@@ -28,8 +27,8 @@ pub trait Transport: Read + Write {
 /// What a connection and the server know of each other: whether a request has begun, and whether
 /// the server wants to stop.
 ///
-/// Each side first says its own, then asks for the other's (hence sequential consistency): either the
-/// connection learns that it must leave before it waits, or the server that it waits.
+/// Each side first says its own, then asks for the other's (hence sequential consistency): either
+/// the connection learns that it must leave before it waits, or the server that it waits.
 #[derive(Debug, Default)]
 pub struct Presence {
     waits: AtomicBool,
@@ -37,8 +36,8 @@ pub struct Presence {
 }
 
 impl Presence {
-    /// Asks the connection to end after the request it has begun. Returns whether it has begun none:
-    /// then it may be blocked in a read, and somebody has to end that.
+    /// Asks the connection to end after the request it has begun. Returns whether it has begun
+    /// none: then it may be blocked in a read, and somebody has to end that.
     pub fn leave(&self) -> bool {
         self.must_leave.store(true, Ordering::SeqCst);
         self.waits.load(Ordering::SeqCst)
@@ -75,9 +74,7 @@ impl Buffers {
 
     /// Gives back what large requests and answers took.
     fn shrink(&mut self) {
-        if self.input.bytes.len() > BUFFER_BYTES && self.input.pending().is_empty() {
-            self.input = Input::new();
-        }
+        self.input.shrink();
         self.output.shrink_to(BUFFER_BYTES);
         self.body.clear();
         self.body.shrink_to(BUFFER_BYTES);
@@ -101,7 +98,8 @@ pub fn converse<T: Transport>(
 ) {
     buffers.input.clear();
     buffers.output.clear();
-    let mut conversation = Conversation { transport, limits, presence, buffers };
+    let mut conversation =
+        Conversation { transport, limits, presence, buffers, without_body: false };
     let end = conversation.requests(answer);
     // The client may be gone by now. Then nothing is left to do for it.
     let _gone = conversation.end(end);
@@ -137,6 +135,8 @@ struct Conversation<'a, T> {
     limits: &'a Limits,
     presence: &'a Presence,
     buffers: &'a mut Buffers,
+    /// Whether the request that is being read is one for a head only.
+    without_body: bool,
 }
 
 impl<T: Transport> Conversation<'_, T> {
@@ -155,7 +155,9 @@ impl<T: Transport> Conversation<'_, T> {
         &mut self,
         answer: &impl Fn(&Request<'_>, &mut Vec<u8>) -> Answer,
     ) -> Result<bool, End> {
+        self.without_body = false;
         let head = self.head()?;
+        self.without_body = head.method == Method::Head;
         let (body_end, request_end) = self.body(&head)?;
         let Buffers { input, output, body, date } = &mut *self.buffers;
         let bytes = input.pending();
@@ -168,7 +170,7 @@ impl<T: Transport> Conversation<'_, T> {
         body.clear();
         let answer = answer(&request, body);
         let close = !head.keep_alive || self.presence.must_leave();
-        let framing = Framing { without_body: head.method == Method::Head, close };
+        let framing = Framing { without_body: self.without_body, close };
         response::write(output, &answer, body, framing, date);
         input.consume(request_end);
         if output.len() > OUTPUT_BYTES {
@@ -307,8 +309,8 @@ impl<T: Transport> Conversation<'_, T> {
         Ok(())
     }
 
-    /// Writes what is left to say. If the client may still be sending, reads on for a while: a socket
-    /// closed with unread bytes resets the connection, and the client may lose the answer.
+    /// Writes what is left to say. If the client may still be sending, reads on for a while: a
+    /// socket closed with unread bytes resets the connection, and the client may lose the answer.
     fn end(&mut self, end: End) -> Result<(), End> {
         let all_read = match end {
             End::Gone => return Ok(()),
@@ -316,7 +318,7 @@ impl<T: Transport> Conversation<'_, T> {
             End::Refused(status) => {
                 let Buffers { output, date, .. } = &mut *self.buffers;
                 let answer = Answer { status, content_type: JSON, allow: None };
-                let framing = Framing { without_body: false, close: true };
+                let framing = Framing { without_body: self.without_body, close: true };
                 response::write(output, &answer, status.error_body().as_bytes(), framing, date);
                 false
             }
@@ -339,58 +341,4 @@ impl<T: Transport> Conversation<'_, T> {
 
 fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
-}
-
-/// Bytes that have been read and not been used.
-#[derive(Debug)]
-struct Input {
-    bytes: Vec<u8>,
-    start: usize,
-    end: usize,
-}
-
-impl Input {
-    fn new() -> Input {
-        Input { bytes: vec![0; BUFFER_BYTES], start: 0, end: 0 }
-    }
-
-    fn pending(&self) -> &[u8] {
-        &self.bytes[self.start..self.end]
-    }
-
-    fn pending_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..self.end]
-    }
-
-    fn clear(&mut self) {
-        (self.start, self.end) = (0, 0);
-    }
-
-    /// Drops the first bytes that are pending.
-    fn consume(&mut self, length: usize) {
-        self.start += length;
-        if self.start == self.end {
-            self.clear();
-        }
-    }
-
-    /// Keeps only the first bytes that are pending.
-    fn truncate(&mut self, length: usize) {
-        self.end = self.start + length;
-    }
-
-    /// Reads once, into whatever room there is; without any, it is made.
-    fn read_from(&mut self, source: &mut impl Read) -> io::Result<usize> {
-        if self.end == self.bytes.len() {
-            if self.start > 0 {
-                self.bytes.copy_within(self.start..self.end, 0);
-                (self.start, self.end) = (0, self.end - self.start);
-            } else {
-                self.bytes.resize(2 * self.end, 0);
-            }
-        }
-        let length = source.read(&mut self.bytes[self.end..])?;
-        self.end += length;
-        Ok(length)
-    }
 }

@@ -48,8 +48,8 @@ fn imf_fixdate(seconds: u64) -> String {
 }
 
 /// Year, month (from 0) and day (from 1) of a number of days since 1970, by Howard Hinnant's
-/// `civil_from_days` (<https://howardhinnant.github.io/date_algorithms.html>): years begin in March,
-/// so that the leap day comes last, and 400 of them have 146,097 days.
+/// `civil_from_days` (<https://howardhinnant.github.io/date_algorithms.html>): years begin in
+/// March, so that the leap day comes last, and 400 of them have 146,097 days.
 fn civil(days: u64) -> (u64, usize, u64) {
     let days = days + 719_468;
     let era = days / 146_097;

@@ -1,7 +1,7 @@
 //! Request heads from bytes (RFC 9112, sections 2 to 6).
 //!
-//! Strict wherever two readers of the same bytes could disagree about where a request ends. Only the
-//! headers that frame a request are kept; nothing is copied.
+//! Strict wherever two readers of the same bytes could disagree about where a request ends. Only
+//! the headers that frame a request are kept; nothing is copied.
 
 use std::ops::Range;
 

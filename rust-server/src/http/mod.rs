@@ -1,8 +1,8 @@
 //! An HTTP/1.1 server (RFC 9110, RFC 9112) with nothing but the standard library.
 //!
 //! `head` and `chunked` read requests from bytes, `response` writes answers to bytes, `connection`
-//! is the conversation over anything that reads and writes, `server` is sockets and threads. None of
-//! them knows a route.
+//! is the conversation over anything that reads and writes, `server` is sockets and threads. None
+//! of them knows a route.
 //!
 //! What is left out on purpose: HTTP/1.0 connections are always closed after one answer, trailers
 //! and chunk extensions are read and forgotten, an `Expect` other than `100-continue` is ignored.
@@ -11,6 +11,7 @@ mod chunked;
 mod connection;
 mod date;
 mod head;
+mod input;
 mod response;
 mod server;
 

@@ -122,7 +122,11 @@ mod tests {
     fn contract_items() {
         let mut out = Vec::new();
         items(&mut out, &crate::items::items(b"1", b"1").unwrap());
-        let expected = r#"{"items":[{"id":1,"name":"Item 1","category":"books","price":8019,"quantity":2,"active":true,"tags":["sale","new"],"rating":{"score":2,"count":13},"total":16038}],"count":1}"#;
+        let expected = concat!(
+            r#"{"items":[{"id":1,"name":"Item 1","category":"books","price":8019,"quantity":2,"#,
+            r#""active":true,"tags":["sale","new"],"rating":{"score":2,"count":13},"#,
+            r#""total":16038}],"count":1}"#
+        );
         assert_eq!(String::from_utf8_lossy(&out), expected);
     }
 }

@@ -17,10 +17,21 @@ const NOT_FOUND: (u16, &str, &str) = (404, JSON, r#"{"error":"not found"}"#);
 const NOT_ALLOWED: (u16, &str, &str) = (405, JSON, r#"{"error":"method not allowed"}"#);
 const TOO_LARGE: (u16, &str, &str) = (413, JSON, r#"{"error":"payload too large"}"#);
 
-const ORDER: &str = r#"[{"id":"o-00001","customer":{"name":"Zo\u00eb \"Z\" Müller","country":"DE"},"category":"books","paid":true,
-  "lines":[{"sku":"B-1","quantity":3,"price":"12.34"}]}]"#;
-const SUMMARY: &str = r#"{"count":1,"unpaid":0,"customers":1,"sum_cents":3702,"by_category":{"books":3702},"top5":[{"id":"o-00001","cents":3702}]}"#;
-const ITEM: &str = r#"{"items":[{"id":1,"name":"Item 1","category":"books","price":8019,"quantity":2,"active":true,"tags":["sale","new"],"rating":{"score":2,"count":13},"total":16038}],"count":1}"#;
+const ORDER: &str = concat!(
+    r#"[{"id":"o-00001","customer":{"name":"Zo\u00eb \"Z\" Müller","country":"DE"},"#,
+    r#""category":"books","paid":true,"#,
+    "\n  ",
+    r#""lines":[{"sku":"B-1","quantity":3,"price":"12.34"}]}]"#
+);
+const SUMMARY: &str = concat!(
+    r#"{"count":1,"unpaid":0,"customers":1,"sum_cents":3702,"by_category":{"books":3702},"#,
+    r#""top5":[{"id":"o-00001","cents":3702}]}"#
+);
+const ITEM: &str = concat!(
+    r#"{"items":[{"id":1,"name":"Item 1","category":"books","price":8019,"quantity":2,"#,
+    r#""active":true,"tags":["sale","new"],"rating":{"score":2,"count":13},"total":16038}],"#,
+    r#""count":1}"#
+);
 
 fn request(line: &str, headers: &str, body: &str) -> String {
     format!("{line} HTTP/1.1\r\nHost: h\r\n{headers}\r\n{body}")

@@ -191,6 +191,13 @@ fn the_end_of_a_connection() {
 }
 
 #[test]
+fn a_refusal_of_head_has_no_body() {
+    let script = run([&b"HEAD / HTTP/1.1\r\nHost: h\r\nContent-Length: 2000\r\n\r\n"[..]]);
+    let text = String::from_utf8_lossy(&script.output);
+    assert!(text.starts_with("HTTP/1.1 413 ") && text.ends_with("\r\n\r\n"), "{text}");
+}
+
+#[test]
 fn small_writes() {
     let mut script = run([]);
     script.parts = VecDeque::from([HELLO.repeat(3).into_bytes()]);
@@ -199,7 +206,7 @@ fn small_writes() {
     assert_eq!(outcome(&script.output).0, [200; 3]);
 }
 
-/// A server that wants to stop answers what has begun and says that it closes.
+/// A server that wants to stop takes no request that has not begun.
 #[test]
 fn leaving() {
     let presence = Presence::default();

@@ -23,14 +23,15 @@ fn parse(input: &[u8]) -> Result<Option<Head>, Status> {
     whole
 }
 
+#[track_caller]
+fn check_refused(head: &str, expected: Status) {
+    assert_eq!(parse(head.as_bytes()).err(), Some(expected), "{head:?}");
+}
+
 #[test]
-fn refused() {
-    #[track_caller]
-    fn check(head: &str, expected: Status) {
-        assert_eq!(parse(head.as_bytes()).err(), Some(expected), "{head:?}");
-    }
-    use Status::{BadRequest, HeadTooLarge, NotImplemented, VersionNotSupported};
-    // The request line.
+fn refused_request_lines() {
+    use Status::{BadRequest, HeadTooLarge, VersionNotSupported};
+    use check_refused as check;
     check("GET / HTTP/1.1\n", BadRequest);
     check("\nGET / HTTP/1.1\r\n", BadRequest);
     check("GET /\r\n", BadRequest);
@@ -53,7 +54,14 @@ fn refused() {
     check("GET / HTTP/x.y\r\n", BadRequest);
     check("GET / HTTP/0.9\r\n", VersionNotSupported);
     check("PRI * HTTP/2.0\r\n\r\n", VersionNotSupported);
-    // Header lines.
+    check(&format!("GET /{} HTTP/1.1\r\n", "x".repeat(LIMIT)), HeadTooLarge);
+    check(&"\r\n".repeat(LIMIT), HeadTooLarge);
+}
+
+#[test]
+fn refused_header_lines() {
+    use Status::{BadRequest, HeadTooLarge};
+    use check_refused as check;
     check("GET / HTTP/1.1\r\nHost: h\n", BadRequest);
     check("GET / HTTP/1.1\r\nHost : h\r\n", BadRequest);
     check("GET / HTTP/1.1\r\n Host: h\r\n", BadRequest);
@@ -65,14 +73,19 @@ fn refused() {
     check("GET / HTTP/1.1\r\nHost: h\r\nX: \u{7f}\r\n", BadRequest);
     check("GET / HTTP/1.1\r\nHost: h\r\nX: a\rb\r\n", BadRequest);
     check("GET / HTTP/1.1\r\nHost: h\r\nX: a\r\r\n", BadRequest);
-    // Host.
     check("GET / HTTP/1.1\r\n\r\n", BadRequest);
     check("GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n", BadRequest);
     check("GET / HTTP/1.0\r\nHost: h\r\nHost: h\r\n\r\n", BadRequest);
     check("GET / HTTP/1.1\r\nHost: a b\r\n", BadRequest);
     check("GET / HTTP/1.1\r\nHost: a/b\r\n", BadRequest);
     check("GET / HTTP/1.1\r\nHost: a@b\r\n", BadRequest);
-    // Framing.
+    check(&format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(LIMIT)), HeadTooLarge);
+}
+
+#[test]
+fn refused_framing() {
+    use Status::{BadRequest, NotImplemented};
+    use check_refused as check;
     let framed = |lines: &str| format!("POST / HTTP/1.1\r\nHost: h\r\n{lines}\r\n\r\n");
     check(&framed("Content-Length: 1\r\nContent-Length: 1"), BadRequest);
     check(&framed("Content-Length: 1\r\nContent-Length: 2"), BadRequest);
@@ -94,15 +107,11 @@ fn refused() {
     check(&framed("Transfer-Encoding: identity"), NotImplemented);
     check(&framed("Transfer-Encoding: \"chunked\""), NotImplemented);
     check("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", BadRequest);
-    // Size.
-    check(&framed(&format!("X: {}", "x".repeat(LIMIT))), HeadTooLarge);
-    check(&format!("GET /{} HTTP/1.1\r\n", "x".repeat(LIMIT)), HeadTooLarge);
-    check(&"\r\n".repeat(LIMIT), HeadTooLarge);
 }
 
 #[test]
 fn accepted() {
-    /// method, path, query, body, expects 100, keeps alive
+    /// Method, path, query, body, whether it expects 100, whether it keeps alive.
     type Summary<'a> = (Method, &'a str, &'a str, BodyLength, bool, bool);
     #[track_caller]
     fn check(head: &str, expected: Summary<'_>) {

@@ -152,7 +152,10 @@ fn misbehave(server: &Server) {
 /// The article's server answers everything alike, prints twice, and closes.
 #[test]
 fn the_article() {
-    const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=UTF-8\r\n\r\n<html><body>Hello world</body></html>\r\n";
+    const ANSWER: &str = concat!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=UTF-8\r\n\r\n",
+        "<html><body>Hello world</body></html>\r\n"
+    );
     let mut server = Server::start(ARTICLE);
     let mut stdout = server.stdout.take().expect("nobody has it yet");
     for request in [HELLO, "POST /nothing HTTP/1.1\r\n\r\n", "nonsense \u{fffd}"] {
