@@ -1,0 +1,45 @@
+//! Gives the sources the versions that `--version` prints: of the compiler, and of the frameworks
+//! as the lock file has them.
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-env=RUSTC_VERSION={}", rustc_version()?);
+    let lock = match lock_file() {
+        Some(path) => {
+            println!("cargo::rerun-if-changed={}", path.display());
+            fs::read_to_string(path)?
+        }
+        None => String::new(),
+    };
+    for package in ["axum", "tokio"] {
+        let version = locked_version(&lock, package).unwrap_or("of unknown version");
+        println!("cargo::rustc-env={}_VERSION={version}", package.to_uppercase());
+    }
+    Ok(())
+}
+
+/// `1.95.0` of `rustc 1.95.0 (59807616e 2026-04-14)`.
+fn rustc_version() -> Result<String, Box<dyn Error>> {
+    let output = Command::new(env::var("RUSTC")?).arg("--version").output()?;
+    let line = String::from_utf8(output.stdout)?;
+    Ok(line.split(' ').nth(1).ok_or("rustc --version printed no version")?.trim().to_owned())
+}
+
+/// The lock file of the workspace: the nearest one above this package.
+fn lock_file() -> Option<PathBuf> {
+    let manifest = env::var("CARGO_MANIFEST_DIR").ok()?;
+    Path::new(&manifest).ancestors().map(|dir| dir.join("Cargo.lock")).find(|path| path.is_file())
+}
+
+/// The version of the package in the text of a lock file.
+fn locked_version<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
+    let entry = format!("\nname = \"{package}\"\nversion = \"");
+    let start = lock.find(&entry)? + entry.len();
+    lock[start..].split('"').next()
+}

@@ -1,0 +1,11 @@
+//! The servers, from parts in memory to processes on sockets.
+
+mod client;
+mod contract;
+mod conversation;
+#[cfg(feature = "axum")]
+mod decoders;
+mod head;
+mod process;
+mod random;
+mod timeouts;
