@@ -18,3 +18,4 @@ pub mod verdict; // estimates -> verdicts
 
 // Effects: touch the machine, return plain data.
 pub mod load; // the load generator
+pub mod proc; // CPU clocks and memory of processes

@@ -31,8 +31,9 @@ pub struct Job {
     pub measure_ns: u64,
     /// The longest warm-up.
     pub warmup_ns: u64,
-    /// The orders of windows: each round names every arm twice, a permutation and its reverse. Rounds come
-    /// in pairs that balance each other, so any even number of them from the front is balanced.
+    /// The orders of windows: each round names every arm twice, a permutation and its reverse.
+    /// Rounds come in pairs that balance each other, so any even number of them from the front is
+    /// balanced.
     pub rounds: Vec<Vec<u32>>,
     /// How long an answer may take.
     pub timeout_ns: u64,
@@ -86,7 +87,8 @@ pub enum Event {
     /// The last window is over; connections are still open. The generator now waits for a line on
     /// standard input (or its end), so that memory under load can be read, before it closes them.
     Driven,
-    /// A window's result. All of them come after `Driven`, so that nothing is encoded between windows.
+    /// A window's result. All of them come after `Driven`, so that nothing is encoded between
+    /// windows.
     Window(WindowResult),
     /// Connections are closed, all results are out.
     Done,

@@ -1,3 +1,101 @@
 //! The load generator: a process of its own, pinned, with a job on standard input.
+//!
+//! It drives one arm at a time, closed loop: `session` decides the windows, `worker` has the
+//! threads, `share` is the loop that a window runs in. `http1`, `template` and `judge` decide
+//! what a right answer is. It knows nothing of servers, suites or files.
+
+use std::io::{BufRead, ErrorKind, Write};
+
+use anyhow::{Context, Result};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::proc;
+use failure::Failure;
+use job::{Event, Job};
+use session::Stop;
 
 pub mod job;
+
+// What is right.
+pub mod fault; // the ways to fail
+pub mod http1; // the full parser
+mod judge; // expected against got
+pub mod template; // the fast path
+
+// Driving.
+mod connection; // one connection
+mod requests; // the order of exchanges
+pub mod service_time; // histograms
+mod share; // a thread's connections to an arm, and the hot loop
+mod worker; // threads
+
+// Deciding.
+mod edges; // clocks between windows
+mod failure; // why a job ends early
+mod session; // one job, from start to end
+mod warmup; // when it is warm, how long windows are
+
+/// Reads a [`Job`] from the first line of `stdin`, carries it out, and writes [`Event`]s to
+/// `stdout`. A job that fails ends with [`Event::Failed`], not with an error. When nobody reads
+/// `stdout` any more, the generator ends quietly.
+///
+/// The process is killed when the thread that started it ends.
+///
+/// # Errors
+/// When `stdin` or `stdout` break in another way than by being closed.
+pub fn run(stdin: impl BufRead, mut stdout: impl Write) -> Result<()> {
+    let ended = proc::die_with_parent()
+        .map_err(|error| Failure::general(error).into())
+        .and_then(|()| carry_out(stdin, &mut stdout));
+    let ended = match ended {
+        Err(Stop::Failed(Failure { arm, error })) => {
+            session::emit(&mut stdout, &Event::Failed { arm, error })
+        }
+        ended => ended,
+    };
+    match ended {
+        Err(Stop::Unread(error)) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("failed to talk to the harness")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn carry_out(mut stdin: impl BufRead, stdout: &mut impl Write) -> Result<(), Stop> {
+    let mut line = String::new();
+    stdin.read_line(&mut line).map_err(Stop::Unread)?;
+    let job: Job = serde_json::from_str(&line)
+        .map_err(|error| Failure::general(format_args!("the job cannot be read: {error}")))?;
+    check(&job)?;
+    raise_file_limit();
+    session::run(&job, stdin, stdout)
+}
+
+/// Refuses jobs that mean nothing.
+fn check(job: &Job) -> Result<(), Failure> {
+    let wrong_round =
+        |round: &Vec<u32>| round.is_empty() || round.iter().any(|&a| a as usize >= job.arms.len());
+    let mistakes = [
+        (job.arms.is_empty(), "it has no arms"),
+        (job.arms.iter().any(|arm| arm.exchanges.is_empty()), "an arm has no exchanges"),
+        (job.cpus.is_empty(), "it has no CPUs"),
+        (job.connections == 0, "it has no connections"),
+        (job.rounds.len() < 2, "it has fewer than two rounds"),
+        (job.rounds.iter().any(wrong_round), "a round is empty or names an arm that there is not"),
+        (job.timeout_ns == 0, "the timeout is zero"),
+        (job.fixed_window_ns.unwrap_or(job.window_ns) == 0, "the windows are empty"),
+    ];
+    match mistakes.iter().find(|(wrong, _)| *wrong) {
+        Some((_, what)) => Err(Failure::general(format_args!("the job is invalid: {what}"))),
+        None => Ok(()),
+    }
+}
+
+/// Allows as many connections as the system lets this process have. Where that is too few, opening
+/// them fails and says so.
+fn raise_file_limit() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // Within the hard limit this is always allowed.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}

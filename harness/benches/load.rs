@@ -1,0 +1,45 @@
+//! What the load generator spends on one answer outside the kernel: the template comparison, the
+//! full parser it saves, and the histogram.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use duet::load::http1;
+use duet::load::service_time::ServiceTimes;
+use duet::load::template::Template;
+
+const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
+    Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: ";
+
+fn answer(body: &str) -> Vec<u8> {
+    format!("{HEAD}{}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+fn answers(criterion: &mut Criterion) {
+    let bodies =
+        [("25 B", r#"{"message":"hello world"}"#.to_owned()), ("64 KiB", "x".repeat(1 << 16))];
+    for (size, body) in bodies {
+        let bytes = answer(&body);
+        let parse = || http1::parse(black_box(&bytes), false, false);
+        let Ok(Some(parsed)) = parse() else { panic!("the answer of {size} is no answer") };
+        let mut template = Template::new(&bytes, &parsed);
+        criterion.bench_function(&format!("parser, {size}"), |b| b.iter(parse));
+        criterion.bench_function(&format!("template, {size}"), |b| {
+            b.iter(|| template.check(0, black_box(&bytes)));
+        });
+    }
+}
+
+fn histogram(criterion: &mut Criterion) {
+    let mut times = ServiceTimes::new();
+    let mut ns = 0_u64;
+    criterion.bench_function("histogram, record", |b| {
+        b.iter(|| {
+            ns = (ns + 7919) % 4_000_000; // anything from 0 to 4 ms
+            times.record(black_box(ns));
+        });
+    });
+}
+
+criterion_group!(benches, answers, histogram);
+criterion_main!(benches);

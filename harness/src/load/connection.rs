@@ -1,0 +1,188 @@
+//! One connection: opening it, writing a request to it, and what it keeps while an answer is
+//! incomplete. What answers mean and when to ask next is left to [`super::share`].
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrStorage};
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// There is none: not opened yet, or lost and not to be replaced in this window.
+    Vacant,
+    /// Open, nothing asked.
+    Idle,
+    /// Asked; the answer is not complete.
+    Asked,
+    /// Answered after this many nanoseconds; the server has to close it, then the answer counts.
+    Closing(u64),
+}
+
+/// One connection, or the place of one.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: Option<TcpStream>,
+    pub(super) phase: Phase,
+    /// The exchange asked last.
+    pub(super) exchange: usize,
+    /// When it was asked.
+    pub(super) asked_at: Instant,
+    /// Bytes of the request written.
+    pub(super) written: usize,
+    /// Bytes of the answer that matched the template so far.
+    pub(super) matched: usize,
+    /// The bytes of an answer that differs from its template, until it is complete.
+    pub(super) received: Vec<u8>,
+    /// Failed requests since the last right answer or the start of the window.
+    pub(super) failures: u32,
+    /// Whether the epoll instance watches for room to write.
+    wants_room: bool,
+}
+
+impl Connection {
+    /// The place of a connection.
+    pub(super) fn vacant() -> Self {
+        Self {
+            stream: None,
+            phase: Phase::Vacant,
+            exchange: 0,
+            asked_at: Instant::now(),
+            written: 0,
+            matched: 0,
+            received: vec![],
+            failures: 0,
+            wants_room: false,
+        }
+    }
+
+    /// Opens it, waiting for the server no longer than `timeout`.
+    pub(super) fn open(
+        &mut self,
+        addr: SocketAddr,
+        timeout: Duration,
+        epoll: &Epoll,
+        key: u64,
+    ) -> io::Result<()> {
+        let stream = connect(addr)?;
+        await_connected(&stream, timeout)?;
+        epoll.add(&stream, EpollEvent::new(watch(false), key))?;
+        self.stream = Some(stream);
+        self.phase = Phase::Idle;
+        self.wants_room = false;
+        Ok(())
+    }
+
+    /// Opens it without waiting and writes what can be written. On a loopback interface the
+    /// handshake is over when `connect` returns, so that this is all of the request.
+    pub(super) fn open_and_write(
+        &mut self,
+        addr: SocketAddr,
+        request: &[u8],
+        epoll: &Epoll,
+        key: u64,
+    ) -> io::Result<()> {
+        let stream = connect(addr)?;
+        let mut written = 0;
+        let wants_room = !write(&stream, request, &mut written)?;
+        epoll.add(&stream, EpollEvent::new(watch(wants_room), key))?;
+        self.stream = Some(stream);
+        self.wants_room = wants_room;
+        self.written = written;
+        Ok(())
+    }
+
+    /// Notes that `exchange` is asked at `now`; the caller writes it.
+    #[inline]
+    pub(super) fn ask(&mut self, exchange: usize, now: Instant) {
+        self.phase = Phase::Asked;
+        self.exchange = exchange;
+        self.asked_at = now;
+        self.written = 0;
+        self.matched = 0;
+    }
+
+    /// Writes what is left of the request; when the socket is full, asks `epoll` to say when it
+    /// is not.
+    #[inline]
+    pub(super) fn write(&mut self, request: &[u8], epoll: &Epoll, key: u64) -> io::Result<()> {
+        let Some(stream) = &self.stream else { return Err(Errno::ENOTCONN.into()) };
+        let wants_room = !write(stream, request, &mut self.written)?;
+        if wants_room != self.wants_room {
+            self.wants_room = wants_room;
+            epoll.modify(stream, &mut EpollEvent::new(watch(wants_room), key))?;
+        }
+        Ok(())
+    }
+
+    /// Reads what has arrived.
+    #[inline]
+    pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &self.stream {
+            Some(stream) => io::Read::read(&mut &*stream, buffer),
+            None => Err(Errno::ENOTCONN.into()),
+        }
+    }
+
+    /// Whether part of the request could not be written yet.
+    #[inline]
+    pub(super) fn wants_room(&self) -> bool {
+        self.wants_room
+    }
+
+    /// Closes it. The epoll instance forgets a socket that is closed.
+    pub(super) fn close(&mut self) {
+        self.stream = None;
+        self.phase = Phase::Vacant;
+        self.received.clear();
+    }
+}
+
+/// What is watched for, level-triggered. Edges save the kernel a second look at each socket that
+/// was ready, which is less than 1 % of a request here: too little for the care they need.
+fn watch(wants_room: bool) -> EpollFlags {
+    let always = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP;
+    if wants_room { always | EpollFlags::EPOLLOUT } else { always }
+}
+
+fn await_connected(stream: &TcpStream, timeout: Duration) -> io::Result<()> {
+    let mut events = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
+    let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
+    if poll(&mut events, timeout)? == 0 {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    stream.take_error()?.map_or(Ok(()), Err)
+}
+
+/// Begins to connect, without waiting.
+fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
+    let family = if addr.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let socket = socket::socket(family, SockType::Stream, flags, None)?;
+    match socket::connect(socket.as_raw_fd(), &SockaddrStorage::from(addr)) {
+        Ok(()) | Err(Errno::EINPROGRESS) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let stream = TcpStream::from(socket);
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Writes `request` from `written` on. Returns whether all of it is written.
+#[inline]
+fn write(mut stream: &TcpStream, request: &[u8], written: &mut usize) -> io::Result<bool> {
+    while *written < request.len() {
+        match stream.write(&request[*written..]) {
+            Ok(n) => *written += n,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}

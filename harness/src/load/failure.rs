@@ -1,0 +1,155 @@
+//! Why a job cannot go on, in words that say what to do.
+
+use std::fmt;
+use std::io;
+
+use nix::errno::Errno;
+
+use super::fault::{Fault, Faults};
+use super::job::Job;
+use super::judge::Wrong;
+use crate::units;
+
+/// Failed requests tolerated per hundred.
+const TOLERATED_PERCENT: u64 = 1;
+
+/// The end of a job before its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) arm: Option<u32>,
+    pub(super) error: String,
+}
+
+/// A request that failed in transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub(super) fault: Fault,
+    /// The system's error, where there was one.
+    pub(super) errno: Option<i32>,
+    /// Whether the answer was complete and only the server's close was missing.
+    pub(super) closing: bool,
+}
+
+impl Trouble {
+    /// Trouble with nothing more to say than its kind.
+    pub(super) fn of(fault: Fault) -> Self {
+        Self { fault, errno: None, closing: false }
+    }
+}
+
+impl Failure {
+    /// It is about no arm, or about all.
+    pub(super) fn general(error: impl fmt::Display) -> Self {
+        Self { arm: None, error: error.to_string() }
+    }
+
+    /// It is about one arm.
+    pub(super) fn of(arm: u32, error: impl fmt::Display) -> Self {
+        Self { arm: Some(arm), error: error.to_string() }
+    }
+
+    /// A server that answers wrongly may not be measured.
+    pub(super) fn wrong(arm: u32, wrong: &Wrong) -> Self {
+        Self::of(arm, format_args!("{}: {}", wrong.fault.name(), wrong.text))
+    }
+
+    /// Transport trouble that leaves nothing to measure.
+    pub(super) fn trouble(arm: u32, job: &Job, trouble: Trouble) -> Self {
+        Self::of(arm, describe(arm, job, trouble))
+    }
+}
+
+/// What an arm's requests came to so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Health {
+    right: u64,
+    faults: Faults,
+}
+
+impl Health {
+    /// Adds a window. Fails the job when it held no right answer, or when too many requests failed
+    /// so far. All connections may fail once before the bound counts: one incident breaks them
+    /// all, and early on one incident is more than a hundredth.
+    pub(super) fn add(
+        &mut self,
+        arm: u32,
+        job: &Job,
+        right: u64,
+        faults: &Faults,
+        trouble: Option<Trouble>,
+    ) -> Result<(), Failure> {
+        self.right += right;
+        self.faults.merge(faults);
+        match trouble {
+            Some(trouble) if right == 0 => Err(Failure::trouble(arm, job, trouble)),
+            Some(trouble) if self.is_bad(job.connections.into()) => {
+                Err(self.too_many(arm, job, trouble))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The same bound at the end of the job, without its allowance.
+    pub(super) fn conclude(
+        &self,
+        arm: u32,
+        job: &Job,
+        trouble: Option<Trouble>,
+    ) -> Result<(), Failure> {
+        match trouble {
+            Some(trouble) if self.is_bad(0) => Err(self.too_many(arm, job, trouble)),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_bad(&self, allowance: u64) -> bool {
+        let requests = self.right + self.faults.total();
+        self.faults.total() > allowance + requests * TOLERATED_PERCENT / 100
+    }
+
+    fn too_many(&self, arm: u32, job: &Job, trouble: Trouble) -> Failure {
+        let kinds: Vec<String> =
+            self.faults.by_name().iter().map(|(kind, n)| format!("{kind} {n}")).collect();
+        let error = format!(
+            "{} of {} requests failed ({}), more than {TOLERATED_PERCENT} %; the last one: {}",
+            self.faults.total(),
+            self.right + self.faults.total(),
+            kinds.join(", "),
+            describe(arm, job, trouble)
+        );
+        Failure::of(arm, error)
+    }
+}
+
+fn describe(arm: u32, job: &Job, trouble: Trouble) -> String {
+    let addr = job.arms[arm as usize].addr;
+    let timeout = units::nanoseconds(job.timeout_ns as f64);
+    match trouble.fault {
+        Fault::Connect => unconnected(&addr.to_string(), trouble.errno),
+        Fault::Timeout if trouble.closing => format!(
+            "{addr} answered but did not close the connection within {timeout}, as it had to"
+        ),
+        Fault::Timeout => format!("no answer from {addr} within {timeout}"),
+        Fault::Short => format!("{addr} closed the connection in the middle of an answer"),
+        _ => format!("{addr} closed the connection instead of answering"),
+    }
+}
+
+fn unconnected(addr: &str, errno: Option<i32>) -> String {
+    match errno.map(Errno::from_raw) {
+        Some(Errno::ECONNREFUSED) => {
+            format!("connection refused by {addr}: is the server still running?")
+        }
+        Some(Errno::EADDRNOTAVAIL) => format!(
+            "no free local port for a connection to {addr}: closed connections hold them for a \
+             minute; widen net.ipv4.ip_local_port_range or wait"
+        ),
+        Some(Errno::EMFILE | Errno::ENFILE) => {
+            format!("too many open files for a connection to {addr}: raise `ulimit -n`")
+        }
+        Some(errno) => {
+            format!("cannot connect to {addr}: {}", io::Error::from_raw_os_error(errno as i32))
+        }
+        None => format!("cannot connect to {addr}: no reply in time"),
+    }
+}

@@ -1,0 +1,224 @@
+//! One job from its first connection to its last event: connect, warm up, drive windows, report.
+
+use std::io::{self, BufRead, Write};
+use std::time::{Duration, Instant};
+
+use super::edges::{Edge, Edges};
+use super::failure::{Failure, Health};
+use super::job::{Event, Job, WindowResult};
+use super::service_time;
+use super::warmup;
+use super::worker::{Driven, Team};
+use crate::proc::CpuClock;
+
+/// Why a session ended early.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The job cannot go on.
+    Failed(Failure),
+    /// Events cannot be written: nobody reads them any more, most likely.
+    Unread(io::Error),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Carries out `job`, which is valid. Events are written as they happen. After
+/// [`Event::Driven`] it waits for a line of `proceed`, or its end.
+pub(super) fn run(
+    job: &Job,
+    mut proceed: impl BufRead,
+    mut events: impl Write,
+) -> Result<(), Stop> {
+    std::thread::scope(|scope| {
+        let mut session = Session::connect(job, Team::start(job, scope)?)?;
+        emit(&mut events, &Event::Connected)?;
+
+        let warm = session.warm_up()?;
+        let Warm { stationary, elapsed_ns, window_ns, .. } = warm;
+        emit(&mut events, &Event::Warm { stationary, elapsed_ns, window_ns })?;
+
+        let measured = session.measure(&warm)?;
+        emit(&mut events, &Event::Driven)?;
+        proceed.read_line(&mut String::new()).map_err(Stop::Unread)?;
+
+        session.team.end()?;
+        for result in results(measured)? {
+            emit(&mut events, &Event::Window(result))?;
+        }
+        emit(&mut events, &Event::Done)
+    })
+}
+
+/// Writes one event as a line.
+pub(super) fn emit(events: &mut impl Write, event: &Event) -> Result<(), Stop> {
+    let mut line = serde_json::to_vec(event).map_err(|e| Stop::Unread(e.into()))?;
+    line.push(b'\n');
+    events.write_all(&line).and_then(|()| events.flush()).map_err(Stop::Unread)
+}
+
+struct Session<'s, 'j> {
+    job: &'j Job,
+    team: Team<'s, 'j>,
+    edges: Edges<'j>,
+    health: Vec<Health>,
+}
+
+/// What the warm-up found.
+struct Warm {
+    stationary: bool,
+    elapsed_ns: u64,
+    window_ns: u64,
+    /// Right answers per second of each arm.
+    rates: Vec<f64>,
+}
+
+/// A window that was driven and is not encoded yet.
+struct Window {
+    arm: u32,
+    round: u32,
+    driven: Driven,
+    generator_cpu_ns: u64,
+    /// The clocks when it began.
+    begin: Edge,
+}
+
+/// All measured windows, and the clocks behind the last.
+struct Measured {
+    windows: Vec<Window>,
+    end: Edge,
+}
+
+impl<'s, 'j> Session<'s, 'j> {
+    fn connect(job: &'j Job, team: Team<'s, 'j>) -> Result<Self, Failure> {
+        let health = vec![Health::default(); job.arms.len()];
+        let mut session = Self { job, team, edges: Edges::new(job)?, health };
+        (0..job.arms.len()).try_for_each(|arm| session.team.prepare(arm))?;
+        Ok(session)
+    }
+
+    /// Drives rounds of windows until [`warmup::is_stationary`] and every exchange was answered
+    /// once, or the time for it is over. One round is always driven: it decides the windows'
+    /// length.
+    fn warm_up(&mut self) -> Result<Warm, Failure> {
+        let began = Instant::now();
+        let deadline = began + Duration::from_nanos(self.job.warmup_ns);
+        let mut window_ns = self.job.fixed_window_ns.unwrap_or(self.job.window_ns);
+        let mut rates = vec![];
+        let stationary = loop {
+            let hurry = (!rates.is_empty()).then_some(deadline);
+            let Some((round_rates, unseen)) = self.warm_up_round(window_ns, hurry)? else {
+                break false;
+            };
+            rates.push(round_rates);
+            if self.job.fixed_window_ns.is_none() {
+                let slowest =
+                    warmup::recent_rates(&rates).into_iter().fold(f64::INFINITY, f64::min);
+                window_ns = warmup::window_ns(self.job.window_ns, self.job.connections, slowest);
+            }
+            if unseen == 0 && warmup::is_stationary(&rates) {
+                break true;
+            }
+        };
+        let elapsed_ns = began.elapsed().as_nanos() as u64; // 584 years
+        Ok(Warm { stationary, elapsed_ns, window_ns, rates: warmup::recent_rates(&rates) })
+    }
+
+    /// Drives every arm twice, forth and back. Returns the arms' rates and how many exchanges were
+    /// never answered; none if `deadline` passed meanwhile.
+    fn warm_up_round(
+        &mut self,
+        window_ns: u64,
+        deadline: Option<Instant>,
+    ) -> Result<Option<(Vec<f64>, usize)>, Failure> {
+        let arms = self.job.arms.len();
+        let mut right = vec![0; arms];
+        let mut time = vec![Duration::ZERO; arms];
+        let mut unseen = vec![0; arms];
+        for arm in (0..arms).chain((0..arms).rev()) {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Ok(None);
+            }
+            let driven = self.drive(arm, 0, window_ns)?.driven;
+            right[arm] += driven.right;
+            time[arm] += driven.last_answer - driven.first_ask;
+            unseen[arm] = driven.unseen;
+        }
+        let rates = right.iter().zip(&time).map(|(&n, time)| n as f64 / time.as_secs_f64());
+        Ok(Some((rates.collect(), unseen.iter().sum())))
+    }
+
+    /// Drives the job's rounds, as many as there is time for.
+    fn measure(&mut self, warm: &Warm) -> Result<Measured, Failure> {
+        let job = self.job;
+        let rounds = warmup::rounds(
+            job.measure_ns,
+            warm.window_ns,
+            job.connections,
+            &warm.rates,
+            job.rounds.len(),
+        );
+        let mut windows = Vec::with_capacity(rounds * job.rounds[0].len());
+        for (round, arms) in job.rounds[..rounds].iter().enumerate() {
+            for &arm in arms {
+                windows.push(self.drive(arm as usize, round as u32, warm.window_ns)?);
+            }
+        }
+        let end = self.edges.read()?;
+        for (arm, health) in self.health.iter().enumerate() {
+            let last = windows.iter().rev().find(|window| window.arm == arm as u32);
+            let trouble = last.and_then(|window| window.driven.trouble);
+            health.conclude(arm as u32, job, trouble)?;
+        }
+        Ok(Measured { windows, end })
+    }
+
+    /// Drives one window.
+    fn drive(&mut self, arm: usize, round: u32, window_ns: u64) -> Result<Window, Failure> {
+        self.team.prepare(arm)?;
+        let begin = self.edges.read()?;
+        let cpu_ns_before = own_cpu_ns()?;
+        self.team.drive(arm, Instant::now() + Duration::from_nanos(window_ns))?;
+        let generator_cpu_ns = own_cpu_ns()? - cpu_ns_before;
+        let driven = self.team.collect(arm)?;
+        let arm = arm as u32;
+        let health = &mut self.health[arm as usize];
+        health.add(arm, self.job, driven.right, &driven.faults, driven.trouble)?;
+        Ok(Window { arm, round, driven, generator_cpu_ns, begin })
+    }
+}
+
+/// What the harness is told about the windows.
+fn results(measured: Measured) -> Result<Vec<WindowResult>, Failure> {
+    let Measured { windows, end } = measured;
+    let nexts = windows.iter().skip(1).map(|window| &window.begin).chain([&end]);
+    windows.iter().zip(nexts).map(|(window, next)| result(window, next)).collect()
+}
+
+fn result(window: &Window, next: &Edge) -> Result<WindowResult, Failure> {
+    let Window { arm, round, driven, generator_cpu_ns, begin } = window;
+    let cpu = next.server_cpu_ns.iter().zip(&begin.server_cpu_ns);
+    Ok(WindowResult {
+        arm: *arm,
+        round: *round,
+        elapsed_ns: (driven.last_answer - driven.first_ask).as_nanos() as u64,
+        requests: driven.right,
+        errors: driven.faults.by_name(),
+        received_bytes: driven.received_bytes,
+        server_cpu_ns: cpu.map(|(after, before)| after - before).collect(),
+        generator_cpu_ns: *generator_cpu_ns,
+        // Counters of stolen time may go back where a virtual machine migrates.
+        server_stolen_ns: next.server_stolen_ns.saturating_sub(begin.server_stolen_ns),
+        generator_stolen_ns: next.generator_stolen_ns.saturating_sub(begin.generator_stolen_ns),
+        service_time: service_time::encode(&driven.service_times)
+            .map_err(|error| Failure::general(format_args!("{error:#}")))?,
+    })
+}
+
+fn own_cpu_ns() -> Result<u64, Failure> {
+    let read = CpuClock::own().read_ns();
+    read.map_err(|e| Failure::general(format_args!("failed to read the own CPU clock: {e}")))
+}

@@ -1,0 +1,68 @@
+//! Between windows: connections that the server gave up while they were parked are replaced, off
+//! the clock and silently, as any client would.
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use super::{Scratch, Share};
+use crate::load::connection::Phase;
+use crate::load::failure::{Failure, Trouble};
+use crate::load::fault::Fault;
+use crate::load::judge;
+
+impl Share<'_> {
+    /// Makes ready for a window: afterwards every connection is open and drained, unless each
+    /// request opens its own.
+    pub(in crate::load) fn prepare(&mut self, scratch: &mut Scratch) -> Result<(), Failure> {
+        loop {
+            let ready = match self.epoll.wait(&mut scratch.events, 0u8) {
+                Err(Errno::EINTR) => continue,
+                ready => ready.map_err(|error| self.broken(error))?,
+            };
+            for event in &scratch.events[..ready] {
+                self.parked(event.data() as usize, &mut scratch.buffer)?;
+            }
+            if ready < scratch.events.len() {
+                break;
+            }
+        }
+        if self.job.churn { Ok(()) } else { self.open_all() }
+    }
+
+    fn open_all(&mut self) -> Result<(), Failure> {
+        let timeout = Duration::from_nanos(self.job.timeout_ns);
+        for (key, connection) in self.connections.iter_mut().enumerate() {
+            if connection.phase != Phase::Vacant {
+                continue;
+            }
+            let opened = connection.open(self.target.addr, timeout, &self.epoll, key as u64);
+            opened.map_err(|error| {
+                let errno = error.raw_os_error();
+                let trouble = Trouble { fault: Fault::Connect, errno, closing: false };
+                Failure::trouble(self.arm, self.job, trouble)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Something happened on a parked connection: closed, most likely.
+    fn parked(&mut self, key: usize, buffer: &mut [u8]) -> Result<(), Failure> {
+        let connection = &mut self.connections[key];
+        match connection.read(buffer) {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            // Some servers announce that they close an idle connection.
+            Ok(n) if n > 0 && !is_request_timeout(&buffer[..n]) => {
+                let wrong = judge::excess(&buffer[..n], &self.exchanges[connection.exchange]);
+                return Err(Failure::wrong(self.arm, &wrong));
+            }
+            Ok(_) | Err(_) => connection.close(),
+        }
+        Ok(())
+    }
+}
+
+/// Whether these bytes begin an answer with status 408 (Request Timeout).
+fn is_request_timeout(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"HTTP/1.1 408 ") || bytes.starts_with(b"HTTP/1.0 408 ")
+}

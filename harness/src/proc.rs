@@ -1,0 +1,272 @@
+//! What the kernel says about a process and about CPUs: CPU time, memory, threads, stolen time.
+//!
+//! Plain functions over `clock_gettime` and `/proc`. When to ask, and what an answer means for a
+//! measurement, is left to the callers.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use nix::time::{ClockId, clock_getcpuclockid};
+use nix::unistd::{Pid, getppid};
+
+/// Ticks of `/proc/stat` are hundredths of a second on every architecture that Rust supports
+/// (`USER_HZ`).
+const TICK_NS: u64 = 10_000_000;
+
+/// Processes looked at below one parent, at most: bounds the walk should the tree change meanwhile.
+const DESCENDANTS_MAX: usize = 1000;
+
+/// The CPU clock of a process: nanoseconds in user and system mode, all threads, ended ones
+/// included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CpuClock(ClockId);
+
+impl CpuClock {
+    /// The clock of another process.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn of(pid: i32) -> io::Result<Self> {
+        Ok(Self(clock_getcpuclockid(Pid::from_raw(pid))?))
+    }
+
+    /// The clock of this process.
+    #[must_use]
+    pub fn own() -> Self {
+        Self(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+    }
+
+    /// CPU time used so far, in nanoseconds.
+    ///
+    /// # Errors
+    /// When the process has ended and was reaped.
+    pub fn read_ns(self) -> io::Result<u64> {
+        // A u64 of nanoseconds holds 584 years.
+        Ok(Duration::from(self.0.now()?).as_nanos() as u64)
+    }
+}
+
+/// A process's memory at one moment, children included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProcessMemory {
+    /// Resident set.
+    pub rss_bytes: u64,
+    /// Proportional set: shared pages divided by their users.
+    pub pss_bytes: u64,
+    /// Private pages, clean and dirty.
+    pub private_bytes: u64,
+}
+
+/// The memory of `pid` and its descendants, from `smaps_rollup`. The kernel walks the page tables
+/// for it: some milliseconds for a large process.
+///
+/// # Errors
+/// When the process is gone or belongs to another user.
+pub fn memory(pid: i32) -> io::Result<ProcessMemory> {
+    let mut total = memory_of_one(pid)?;
+    for child in descendants(pid) {
+        // A child that ended meanwhile has no memory.
+        let Ok(memory) = memory_of_one(child) else { continue };
+        total.rss_bytes += memory.rss_bytes;
+        total.pss_bytes += memory.pss_bytes;
+        total.private_bytes += memory.private_bytes;
+    }
+    Ok(total)
+}
+
+/// The resident set of `pid` and its descendants, from `statm`: cheap enough to sample.
+///
+/// # Errors
+/// When the process is gone.
+pub fn rss_bytes(pid: i32) -> io::Result<u64> {
+    let mut total = rss_bytes_of_one(pid)?;
+    for child in descendants(pid) {
+        total += rss_bytes_of_one(child).unwrap_or(0); // ended meanwhile
+    }
+    Ok(total)
+}
+
+/// The largest resident set that `pid` alone ever had (`VmHWM`).
+///
+/// # Errors
+/// When the process is gone.
+pub fn rss_bytes_peak(pid: i32) -> io::Result<u64> {
+    kib_after(&fs::read_to_string(format!("/proc/{pid}/status"))?, "VmHWM:")
+}
+
+/// The number of threads of `pid` alone.
+///
+/// # Errors
+/// When the process is gone.
+pub fn threads(pid: i32) -> io::Result<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let threads = number_after(&status, "Threads:")?;
+    u32::try_from(threads).map_err(|_| unexpected("Threads:"))
+}
+
+/// Has the kernel kill this process when the thread that started it ends.
+///
+/// The parent must start it from a thread that lives as long as it should. A parent that died
+/// before this call is noticed only if it dies within it.
+///
+/// # Errors
+/// When the parent is already gone.
+pub fn die_with_parent() -> io::Result<()> {
+    let parent = getppid();
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+    if getppid() == parent {
+        Ok(())
+    } else {
+        Err(io::Error::other("the process that started this one is gone"))
+    }
+}
+
+/// Reads stolen time from `/proc/stat`, which it keeps open.
+#[derive(Debug)]
+pub struct StolenTime {
+    file: File,
+    buffer: Vec<u8>,
+}
+
+impl StolenTime {
+    /// Opens `/proc/stat`.
+    ///
+    /// # Errors
+    /// When `/proc` is not mounted.
+    pub fn open() -> io::Result<Self> {
+        // The lines of CPUs come first, about 100 bytes each; what is behind them is not needed.
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from).max(64);
+        Ok(Self { file: File::open("/proc/stat")?, buffer: vec![0; cpus * 256] })
+    }
+
+    /// Takes the present state. [`stolen_ns`] reads it.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read(&mut self) -> io::Result<&str> {
+        let length = self.file.read_at(&mut self.buffer, 0)?;
+        str::from_utf8(&self.buffer[..length]).map_err(|_| unexpected("text"))
+    }
+}
+
+/// The time stolen by the hypervisor from `cpus` since boot, by the text of `/proc/stat`.
+/// A CPU that is not listed has none.
+#[must_use]
+pub fn stolen_ns(stat: &str, cpus: &[usize]) -> u64 {
+    let per_cpu = stat.lines().filter_map(|line| {
+        let mut fields = line.strip_prefix("cpu")?.split_ascii_whitespace();
+        let cpu: usize = fields.next()?.parse().ok()?; // none: the line of all CPUs
+        let stolen: u64 = fields.nth(7)?.parse().ok()?;
+        cpus.contains(&cpu).then_some(stolen)
+    });
+    per_cpu.sum::<u64>() * TICK_NS
+}
+
+fn memory_of_one(pid: i32) -> io::Result<ProcessMemory> {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    Ok(ProcessMemory {
+        rss_bytes: kib_after(&rollup, "Rss:")?,
+        pss_bytes: kib_after(&rollup, "Pss:")?,
+        private_bytes: kib_after(&rollup, "Private_Clean:")?
+            + kib_after(&rollup, "Private_Dirty:")?,
+    })
+}
+
+fn rss_bytes_of_one(pid: i32) -> io::Result<u64> {
+    let statm = fs::read_to_string(format!("/proc/{pid}/statm"))?;
+    let pages = statm.split_ascii_whitespace().nth(1).and_then(|field| field.parse::<u64>().ok());
+    Ok(pages.ok_or_else(|| unexpected("statm"))? * page_bytes()?)
+}
+
+fn page_bytes() -> io::Result<u64> {
+    let bytes = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)?;
+    bytes.and_then(|b| u64::try_from(b).ok()).ok_or_else(|| unexpected("page size"))
+}
+
+/// All processes below `pid`. Empty on kernels without the `children` files.
+fn descendants(pid: i32) -> Vec<i32> {
+    let mut found = children(pid);
+    let mut next = 0;
+    while next < found.len() && found.len() < DESCENDANTS_MAX {
+        found.extend(children(found[next]));
+        next += 1;
+    }
+    found
+}
+
+fn children(pid: i32) -> Vec<i32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return vec![] };
+    let lists =
+        tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
+    let mut children: Vec<i32> = lists
+        .flat_map(|list| list.split_ascii_whitespace().flat_map(str::parse).collect::<Vec<_>>())
+        .collect();
+    children.sort_unstable();
+    children
+}
+
+fn kib_after(text: &str, label: &str) -> io::Result<u64> {
+    Ok(number_after(text, label)? * 1024)
+}
+
+fn number_after(text: &str, label: &str) -> io::Result<u64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix(label));
+    let number = rest.and_then(|rest| rest.split_ascii_whitespace().next());
+    number.and_then(|number| number.parse().ok()).ok_or_else(|| unexpected(label))
+}
+
+fn unexpected(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("/proc has no readable {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAT: &str = "cpu  20 0 0 0 0 0 0 9 0 0\ncpu0 10 0 0 0 0 0 0 4 0 0\n\
+        cpu1 10 1 2 3 4 5 6 5 0 0\ncpu10 1 1 1 1 1 1 1 7 0 0\nintr 5 6 7\n";
+
+    #[test]
+    fn stolen_time_of_cpus() {
+        let cases: [(&[usize], u64); 5] =
+            [(&[0], 4), (&[1], 5), (&[0, 1], 9), (&[10], 7), (&[2], 0)];
+        for (cpus, ticks) in cases {
+            assert_eq!(stolen_ns(STAT, cpus), ticks * TICK_NS, "{cpus:?}");
+        }
+    }
+
+    #[test]
+    fn own_process() -> io::Result<()> {
+        let pid = std::process::id() as i32;
+        let memory = memory(pid)?;
+        assert!(memory.rss_bytes > 0 && memory.pss_bytes > 0);
+        assert!(memory.pss_bytes <= memory.rss_bytes);
+        assert!(memory.private_bytes <= memory.rss_bytes);
+        assert!(rss_bytes(pid)? > 0);
+        assert!(rss_bytes_peak(pid)? > 0);
+        assert!(threads(pid)? > 0);
+        assert!(StolenTime::open()?.read()?.starts_with("cpu"));
+        Ok(())
+    }
+
+    #[test]
+    fn cpu_clocks_never_go_back() -> io::Result<()> {
+        let own = CpuClock::own();
+        let same = CpuClock::of(std::process::id() as i32)?;
+        let readings = [own.read_ns()?, same.read_ns()?, own.read_ns()?, same.read_ns()?];
+        assert!(readings.is_sorted(), "{readings:?}");
+        assert!(readings[0] > 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_process_that_is_gone() {
+        let gone = (1 << 22) + 1; // above the kernel's largest process id
+        assert!(CpuClock::of(gone).is_err());
+        assert!(memory(gone).is_err());
+        assert!(rss_bytes(gone).is_err());
+    }
+}

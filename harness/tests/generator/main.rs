@@ -1,0 +1,396 @@
+//! The load generator as the harness uses it: the real binary, a job in, events out, against a
+//! server in this process that behaves and misbehaves as told.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use base64::Engine;
+use duet::load::job::{ArmJob, Event, Exchange, Job, WindowResult};
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+
+mod responder;
+
+use responder::{Act, Request, serve};
+
+const MS: u64 = 1_000_000;
+const CONNECTIONS: u32 = 8;
+
+fn answer(body: &str) -> Vec<u8> {
+    answer_with("", body)
+}
+
+/// A right answer with more header fields.
+fn answer_with(fields: &str, body: &str) -> Vec<u8> {
+    let n = body.len();
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+         {fields}Content-Length: {n}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
+fn exchange(path: &str, body: &str) -> Exchange {
+    Exchange {
+        request: format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"),
+        head: false,
+        status: 200,
+        content_type: Some("text/plain".into()),
+        body: body.into(),
+    }
+}
+
+/// A short job: arms at these addresses, all asked the same.
+fn job(addrs: &[SocketAddr], exchanges: &[Exchange]) -> Job {
+    let arms = addrs.iter().map(|&addr| ArmJob {
+        addr,
+        pid: std::process::id() as i32,
+        exchanges: exchanges.to_vec(),
+    });
+    let forth: Vec<u32> = (0..addrs.len() as u32).collect();
+    let round = [forth.clone(), forth.into_iter().rev().collect()].concat();
+    Job {
+        arms: arms.collect(),
+        connections: CONNECTIONS,
+        churn: false,
+        cpus: vec![own_cpu()],
+        server_cpus: vec![own_cpu()],
+        window_ns: 2 * MS,
+        fixed_window_ns: Some(2 * MS),
+        measure_ns: 1000 * MS,
+        warmup_ns: 50 * MS,
+        rounds: vec![round; 4],
+        timeout_ns: 20_000 * MS,
+        seed: 1,
+    }
+}
+
+/// A CPU that this process may use.
+fn own_cpu() -> usize {
+    let set = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).unwrap();
+    (0..nix::sched::CpuSet::count()).find(|&cpu| set.is_set(cpu).unwrap()).unwrap()
+}
+
+fn start() -> Child {
+    Command::new(env!("CARGO_BIN_EXE_duet"))
+        .arg("generator")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Has the generator carry out a job and returns all it says.
+fn generate(job: &Job) -> Vec<Event> {
+    talk(&serde_json::to_string(job).unwrap())
+}
+
+fn talk(job: &str) -> Vec<Event> {
+    let mut child = start();
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{job}").unwrap();
+    let mut events = vec![];
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let event: Event = serde_json::from_str(&line.unwrap()).unwrap();
+        if event == Event::Driven {
+            writeln!(stdin).unwrap();
+        }
+        events.push(event);
+    }
+    assert!(child.wait().unwrap().success());
+    events
+}
+
+/// Carries out a job that must succeed and returns its windows.
+#[track_caller]
+fn windows(job: &Job) -> Vec<WindowResult> {
+    let events = generate(job);
+    let [Event::Connected, Event::Warm { .. }, Event::Driven, windows @ .., Event::Done] =
+        &events[..]
+    else {
+        panic!("{events:?}");
+    };
+    let windows = windows.iter().map(|event| match event {
+        Event::Window(window) => window.clone(),
+        other => panic!("{other:?} among windows"),
+    });
+    windows.collect()
+}
+
+/// Carries out a job that must fail; the arm and the error.
+#[track_caller]
+fn failure(job: &Job) -> (Option<u32>, String) {
+    let events = generate(job);
+    match events.last() {
+        Some(Event::Failed { arm, error }) => (*arm, error.clone()),
+        _ => panic!("{events:?}"),
+    }
+}
+
+fn histogram(window: &WindowResult) -> Histogram<u64> {
+    let bytes = base64::engine::general_purpose::STANDARD.decode(&window.service_time).unwrap();
+    Deserializer::new().deserialize(&mut &bytes[..]).unwrap()
+}
+
+#[test]
+fn windows_of_two_arms() {
+    let server = || serve(|_| Act::Answer(vec![answer("hi")]));
+    let job = job(&[server(), server()], &[exchange("/", "hi")]);
+    let windows = windows(&job);
+    let order: Vec<(u32, u32)> = windows.iter().map(|w| (w.round, w.arm)).collect();
+    let expected: Vec<(u32, u32)> =
+        (0..4).flat_map(|round| [0, 1, 1, 0].map(|arm| (round, arm))).collect();
+    assert_eq!(order, expected);
+    for window in &windows {
+        assert!(window.requests >= CONNECTIONS.into(), "{window:?}");
+        assert_eq!(window.errors, BTreeMap::new());
+        assert_eq!(window.received_bytes, window.requests * answer("hi").len() as u64);
+        assert_eq!(histogram(window).len(), window.requests);
+        assert!(histogram(window).max() <= window.elapsed_ns + window.elapsed_ns / 500);
+        assert_eq!(window.server_cpu_ns.len(), 2);
+        assert!(window.generator_cpu_ns > 0);
+    }
+}
+
+#[test]
+fn answers_of_many_shapes() {
+    let big: &'static str = Box::leak("0123456789abcdef".repeat(40_000).into_boxed_str());
+    type Behaviour = Box<dyn Fn(&Request) -> Act + Send + Sync>;
+    let cases: Vec<(&str, &str, Behaviour)> = vec![
+        ("byte by byte", "hello", {
+            let bytes = answer("hello");
+            Box::new(move |_| Act::Answer(bytes.iter().map(|&b| vec![b]).collect()))
+        }),
+        ("every second differently", "hello", {
+            Box::new(|request| {
+                let fields = if request.index % 2 == 0 { "A: b\r\n" } else { "B: a\r\n" };
+                Act::Answer(vec![answer_with(fields, "hello")])
+            })
+        }),
+        ("no two alike", "hello", {
+            Box::new(|request| {
+                let fields = format!("Id: {}\r\n", request.index);
+                Act::Answer(vec![answer_with(&fields, "hello")])
+            })
+        }),
+        ("a date that moves", "hello", {
+            Box::new(|request| {
+                let text = String::from_utf8(answer("hello")).unwrap();
+                let second = format!(":{:02} GMT", request.index / 100 % 60);
+                Act::Answer(vec![text.replace(":37 GMT", &second).into_bytes()])
+            })
+        }),
+        ("chunked, in pieces, 1xx before", "hello", {
+            Box::new(|_| {
+                let head = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\
+                    Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n";
+                let pieces = [head, "2\r\nhe\r\n", "3\r\nllo\r\n0\r\nTrailer: x\r\n", "\r\n"];
+                Act::Answer(pieces.map(Into::into).into())
+            })
+        }),
+        ("640 KB", big, Box::new(|_| Act::Answer(vec![answer(big)]))),
+        ("640 KB, no two alike", big, {
+            Box::new(|request| {
+                let fields = format!("Id: {}\r\n", request.index);
+                Act::Answer(vec![answer_with(&fields, big)])
+            })
+        }),
+        ("the last on its connection", "hello", {
+            Box::new(|_| Act::AnswerAndClose(answer_with("Connection: close\r\n", "hello")))
+        }),
+        ("until the connection ends", "hello", {
+            Box::new(|_| {
+                let answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nhello";
+                Act::AnswerAndClose(answer.into())
+            })
+        }),
+    ];
+    for (name, body, behave) in cases {
+        let addr = serve(move |request| behave(request));
+        for window in windows(&job(&[addr], &[exchange("/", body)])) {
+            assert!(window.requests >= CONNECTIONS.into(), "{name}: {window:?}");
+            assert_eq!(window.errors, BTreeMap::new(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn bodies_of_64_kb_are_echoed() {
+    let echo =
+        |request: &Request| Act::Answer(vec![answer(str::from_utf8(&request.body).unwrap())]);
+    let exchanges: Vec<Exchange> = (0..5)
+        .map(|i| {
+            let body = format!("case {i} ").repeat(9_362);
+            let n = body.len();
+            let request =
+                format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {n}\r\n\r\n{body}");
+            Exchange { request, ..exchange("/", &body) }
+        })
+        .collect();
+    for window in windows(&job(&[serve(echo)], &exchanges)) {
+        assert!(window.requests >= CONNECTIONS.into(), "{window:?}");
+        assert_eq!(window.errors, BTreeMap::new());
+    }
+}
+
+#[test]
+fn every_exchange_is_asked_and_has_its_own_answer() {
+    let asked: Arc<Vec<AtomicU64>> = Arc::new((0..7).map(|_| AtomicU64::new(0)).collect());
+    let counters = Arc::clone(&asked);
+    let addr = serve(move |request| {
+        let n: usize = request.path[1..].parse().unwrap();
+        counters[n].fetch_add(1, Ordering::SeqCst);
+        Act::Answer(vec![answer(&request.path)])
+    });
+    let exchanges: Vec<Exchange> =
+        (0..7).map(|i| exchange(&format!("/{i}"), &format!("/{i}"))).collect();
+    let threads = vec![own_cpu(); 3];
+    let windows = windows(&Job { cpus: threads, ..job(&[addr], &exchanges) });
+    assert_eq!(windows.len(), 8);
+    for window in &windows {
+        assert!(window.requests >= CONNECTIONS.into(), "{window:?}");
+        assert_eq!(histogram(window).len(), window.requests);
+    }
+    assert!(asked.iter().all(|count| count.load(Ordering::SeqCst) > 0), "{asked:?}");
+}
+
+#[test]
+fn a_connection_for_each_request() {
+    let polite = serve(|_| Act::AnswerAndClose(answer_with("Connection: close\r\n", "hi")));
+    let until_close = serve(|_| {
+        Act::AnswerAndClose(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nhi".into())
+    });
+    let job = Job { churn: true, ..job(&[polite, until_close], &[exchange("/", "hi")]) };
+    for window in windows(&job) {
+        assert!(window.requests >= CONNECTIONS.into(), "{window:?}");
+        assert_eq!(window.errors, BTreeMap::new());
+    }
+}
+
+#[test]
+fn wrong_answers_fail_the_job() {
+    let cases: [(&str, Vec<u8>, &[&str]); 6] = [
+        ("status", "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n".into(), {
+            &["bad_status: ", "expected status 200, got 503", "HTTP/1.1 503 No"]
+        }),
+        ("body", answer("ho"), {
+            &["wrong_body: ", "first difference at byte 1", r#"expected "hi", got "ho""#]
+        }),
+        ("content type", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi".into(), {
+            &["bad_header: ", r#"expected Content-Type "text/plain", got none"#]
+        }),
+        ("no HTTP", "SSH-2.0-OpenSSH_9.2\r\n".into(), &["malformed: ", "SSH-2.0"]),
+        ("excess", [answer("hi"), b"more".into()].concat(), {
+            &["excess_bytes: ", r#"4 bytes nobody had asked for: "more""#]
+        }),
+        ("endless", "HTTP/1.1 200 OK\r\n\r\n".repeat(40_000).into(), {
+            &["wrong_body: ", "the answer does not end"]
+        }),
+    ];
+    for (name, bytes, expected) in cases {
+        let good = serve(|_| Act::Answer(vec![answer("hi")]));
+        // Wrong from the start, and wrong after many right answers.
+        for right in [0, 100] {
+            let bytes = bytes.clone();
+            let bad = serve(move |request| {
+                Act::Answer(vec![if request.index < right { answer("hi") } else { bytes.clone() }])
+            });
+            let (arm, error) = failure(&job(&[good, bad], &[exchange("/x", "hi")]));
+            assert_eq!(arm, Some(1), "{name}: {error}");
+            assert!(error.contains("GET /x HTTP/1.1"), "{name}: {error}");
+            for part in expected {
+                assert!(error.contains(part), "{name}: {error} lacks {part}");
+            }
+        }
+    }
+}
+
+#[test]
+fn trouble_that_fails_the_job() {
+    let refused = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap() // and nobody listens there any more
+    };
+    let closing = serve(|_| Act::AnswerAndClose(answer("hi")));
+    let mute = serve(|_| Act::Close);
+    let cut = serve(|_| Act::AnswerAndClose(answer("hi")[..60].into()));
+    let hanging = serve(|_| Act::Hang);
+    let dying = serve(|request| match request.index {
+        100.. => Act::Die,
+        _ => Act::Answer(vec![answer("hi")]),
+    });
+    let not_closing = serve(|_| Act::Answer(vec![answer("hi")]));
+    let cases = [
+        ("refused", refused, false, "connection refused by 127.0.0.1:"),
+        ("refused, churn", refused, true, "is the server still running?"),
+        ("closes unasked", closing, false, "more than 1 %; the last one: 127.0.0.1:"),
+        ("never answers", mute, false, "closed the connection instead of answering"),
+        ("answers in part", cut, false, "closed the connection in the middle of an answer"),
+        ("hangs", hanging, false, "no answer from 127.0.0.1:"),
+        ("dies", dying, false, "127.0.0.1:"),
+        ("does not close", not_closing, true, "did not close the connection within 100 ms"),
+    ];
+    for (name, addr, churn, expected) in cases {
+        let job = Job { churn, timeout_ns: 100 * MS, ..job(&[addr], &[exchange("/", "hi")]) };
+        let (arm, error) = failure(&job);
+        assert_eq!(arm, Some(0), "{name}: {error}");
+        assert!(error.contains(expected), "{name}: {error}");
+    }
+}
+
+#[test]
+fn rare_trouble_is_counted_and_tolerated() {
+    let addr = serve(|request| match request.index % 200 {
+        199 => Act::Close,
+        _ => Act::Answer(vec![answer("hi")]),
+    });
+    for window in windows(&job(&[addr], &[exchange("/", "hi")])) {
+        assert!(window.requests > 0);
+        assert!(window.errors.keys().all(|kind| kind == "reset"), "{window:?}");
+    }
+}
+
+#[test]
+fn a_server_that_is_gone() {
+    let addr = serve(|_| Act::Answer(vec![answer("hi")]));
+    let mut job = job(&[addr], &[exchange("/", "hi")]);
+    job.arms[0].pid = (1 << 22) + 1; // above the kernel's largest process id
+    let (arm, error) = failure(&job);
+    assert_eq!(arm, Some(0));
+    assert!(error.contains("is gone"), "{error}");
+}
+
+#[test]
+fn jobs_that_mean_nothing() {
+    let addr = "127.0.0.1:1".parse().unwrap();
+    let good = job(&[addr], &[exchange("/", "hi")]);
+    let cases = [
+        (Job { arms: vec![], rounds: vec![vec![]; 2], ..good.clone() }, "no arms"),
+        (Job { connections: 0, ..good.clone() }, "no connections"),
+        (Job { cpus: vec![], ..good.clone() }, "no CPUs"),
+        (Job { rounds: vec![vec![0]], ..good.clone() }, "fewer than two rounds"),
+        (Job { rounds: vec![vec![1]; 2], ..good.clone() }, "names an arm that there is not"),
+        (Job { cpus: vec![1000], ..good }, "failed to pin to CPU 1000"),
+    ];
+    for (job, expected) in cases {
+        let (arm, error) = failure(&job);
+        assert_eq!(arm, None);
+        assert!(error.contains(expected), "{error}");
+    }
+    let events = talk("{}");
+    assert!(matches!(&events[..], [Event::Failed { arm: None, .. }]), "{events:?}");
+}
+
+#[test]
+fn a_harness_that_is_gone() {
+    let addr = serve(|_| Act::Answer(vec![answer("hi")]));
+    let mut child = start();
+    drop(child.stdout.take());
+    let job = serde_json::to_string(&job(&[addr], &[exchange("/", "hi")])).unwrap();
+    writeln!(child.stdin.take().unwrap(), "{job}").unwrap();
+    assert!(child.wait().unwrap().success());
+}

@@ -1,0 +1,98 @@
+//! A small server, a thread per connection, that behaves and misbehaves as told.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+/// What the server does with a request.
+pub(crate) enum Act {
+    /// Writes these pieces, one after the other.
+    Answer(Vec<Vec<u8>>),
+    /// The same, then closes the connection.
+    AnswerAndClose(Vec<u8>),
+    /// Closes the connection.
+    Close,
+    /// Reads on and never answers.
+    Hang,
+    /// Stops listening and closes all connections as they are used.
+    Die,
+}
+
+/// A request as the server sees it.
+pub(crate) struct Request {
+    /// How many came before it, on all connections.
+    pub(crate) index: u64,
+    pub(crate) path: String,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Starts a server and returns its address. Its threads end with this process.
+pub(crate) fn serve(behave: impl Fn(&Request) -> Act + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let shared = Arc::new((behave, AtomicU64::new(0), AtomicBool::new(false)));
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let shared = Arc::clone(&shared);
+            if shared.2.load(Ordering::SeqCst) {
+                return;
+            }
+            thread::spawn(move || {
+                let (behave, count, dead) = &*shared;
+                // An error ends the connection, as it would in any server.
+                let _ = serve_connection(stream.unwrap(), addr, behave, count, dead);
+            });
+        }
+    });
+    addr
+}
+
+fn serve_connection(
+    stream: TcpStream,
+    addr: SocketAddr,
+    behave: &impl Fn(&Request) -> Act,
+    count: &AtomicU64,
+    dead: &AtomicBool,
+) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut writer = stream.try_clone()?;
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 || dead.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+        let mut length = 0;
+        while line != "\r\n" {
+            line.clear();
+            reader.read_line(&mut line)?;
+            if let Some(n) = line.strip_prefix("Content-Length: ") {
+                length = n.trim_end().parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body)?;
+        let index = count.fetch_add(1, Ordering::SeqCst);
+        match behave(&Request { index, path, body }) {
+            Act::Answer(pieces) => {
+                for piece in pieces {
+                    writer.write_all(&piece)?;
+                }
+            }
+            Act::AnswerAndClose(bytes) => {
+                writer.write_all(&bytes)?;
+                return writer.shutdown(Shutdown::Both);
+            }
+            Act::Close => return Ok(()),
+            Act::Hang => {}
+            Act::Die => {
+                dead.store(true, Ordering::SeqCst);
+                // Wakes the listener, which then sees that it is dead.
+                return TcpStream::connect(addr).map(drop);
+            }
+        }
+    }
+}
