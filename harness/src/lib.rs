@@ -17,5 +17,19 @@ pub mod stats; // Hodges-Lehmann, exact signed-rank interval
 pub mod verdict; // estimates -> verdicts
 
 // Effects: touch the machine, return plain data.
-pub mod load; // the load generator
-pub mod proc; // CPU clocks and memory of processes
+pub mod block; // one block, from starting the servers to stopping them
+pub mod build; // builds servers, times clean builds
+pub mod child; // child processes that are pinned and never outlive the harness
+pub mod generator; // starts the load generator, hands it a job, reads its events
+pub mod host; // what machine this is, which CPUs to use, what is wrong with it
+pub mod interrupt; // Ctrl-C and SIGTERM as a flag
+pub mod load; // the load generator itself
+pub mod probe; // the first right answer of a fresh server
+pub mod proc; // CPU clock, memory, stolen time
+pub mod progress; // the progress bar
+pub mod requests; // cases -> bytes on the wire
+pub mod server; // starts and stops servers
+pub mod verify; // compares answers, with a full client
+
+// Commands: each file owns its arguments and its run.
+pub mod cmd;

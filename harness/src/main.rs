@@ -1,8 +1,20 @@
-//! Duet.
+//! `duet`: dispatch, print the error chain, choose the exit code.
 
-fn main() -> anyhow::Result<()> {
-    match std::env::args().nth(1).as_deref() {
-        Some("generator") => duet::load::run(std::io::stdin().lock(), std::io::stdout().lock()),
-        _ => Ok(()),
-    }
+use std::process::ExitCode;
+
+use clap::Parser;
+use duet::cmd::{self, Cli};
+
+fn main() -> ExitCode {
+    // clap prints usage errors itself and exits with 2, which is our code for them.
+    let outcome = cmd::run(Cli::parse());
+    let code = match outcome {
+        Ok(exit) => exit.code(),
+        Err(error) => {
+            let exit = cmd::Exit::of_error(&error);
+            anstream::eprintln!("{}", cmd::error_text(&error));
+            exit.code()
+        }
+    };
+    ExitCode::from(code)
 }

@@ -231,12 +231,13 @@ pub struct WindowRecord {
     /// Bytes received.
     pub received_bytes: u64,
     /// CPU time of each arm's process from the start of this window to the start of the next one
-    /// (of the last window: to its end). The driven arm's is its work, the others' what they do parked.
+    /// (of the last window: to its end). The driven arm's is its work, the others' what they do
+    /// parked.
     pub server_cpu_ns: Vec<u64>,
     /// CPU time of the generator within the window.
     pub generator_cpu_ns: u64,
-    /// Time stolen by the hypervisor from the servers' CPUs until the next window starts. Counted by the
-    /// kernel in ticks of 10 ms, so only sums over many windows mean something.
+    /// Time stolen by the hypervisor from the servers' CPUs until the next window starts. Counted
+    /// by the kernel in ticks of 10 ms, so only sums over many windows mean something.
     pub server_stolen_ns: u64,
     /// The same for the generator's CPUs.
     pub generator_stolen_ns: u64,
@@ -258,6 +259,14 @@ pub struct Failure {
     #[serde(default)]
     pub stderr: Vec<String>,
 }
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.error)
+    }
+}
+
+impl std::error::Error for Failure {}
 
 /// The stages of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

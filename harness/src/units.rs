@@ -47,8 +47,8 @@ pub fn ratio_number(r: f64) -> String {
     }
 }
 
-/// A ratio and its interval: `1.88× [1.83, 1.93]`. Where the ratio is near one, its bounds have three
-/// decimals as it has.
+/// A ratio and its interval: `1.88× [1.83, 1.93]`. Where the ratio is near one, its bounds have
+/// three decimals as it has.
 #[must_use]
 pub fn ratio_interval(r: f64, low: f64, high: f64) -> String {
     let near_one = (0.9..1.1).contains(&r);
@@ -65,6 +65,17 @@ pub fn ratio_interval(r: f64, low: f64, high: f64) -> String {
 pub fn percent(share: f64) -> String {
     let p = share * 100.0;
     if p != 0.0 && p.abs() < 10.0 { format!("{p:.1} %") } else { format!("{p:.0} %") }
+}
+
+/// A span of time in a sentence: `45 s`, `5 min 10 s`, `1 h 2 min`.
+#[must_use]
+pub fn minutes(seconds: u64) -> String {
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, 0) => format!("{m} min"),
+        (0, m, s) => format!("{m} min {s} s"),
+        (h, m, _) => format!("{h} h {m} min"),
+    }
 }
 
 /// An integer with thousands separated by commas.
@@ -123,6 +134,9 @@ mod tests {
             (thousands(1_234_567), "1,234,567"),
             (thousands(-1_000), "-1,000"),
             (thousands(999), "999"),
+            (minutes(45), "45 s"),
+            (minutes(310), "5 min 10 s"),
+            (minutes(3_725), "1 h 2 min"),
         ];
         for (got, want) in cases {
             assert_eq!(got, want);

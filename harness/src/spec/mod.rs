@@ -54,7 +54,8 @@ pub struct Server {
     /// Programs that must be on the PATH before it can be built, such as `cargo`.
     #[serde(default)]
     pub needs: Vec<String>,
-    /// The command that builds it, run in the folder above the definitions. Empty: nothing to build.
+    /// The command that builds it, run in the folder above the definitions. Empty: nothing to
+    /// build.
     #[serde(default)]
     pub build: Vec<String>,
     /// Environment variables that tell the build where to keep its intermediate files, each with a
@@ -90,6 +91,19 @@ pub enum Lane {
     Tuned,
 }
 
+impl Lane {
+    /// Its name in definitions and reports.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Article => "article",
+            Self::Std => "std",
+            Self::Idiomatic => "idiomatic",
+            Self::Tuned => "tuned",
+        }
+    }
+}
+
 /// The placeholders that `run` may use.
 pub const PLACEHOLDERS: [&str; 4] = ["{addr}", "{host}", "{port}", "{threads}"];
 
@@ -106,8 +120,8 @@ pub struct Workload {
     pub churn: bool,
     /// Requests and their right answers, at least one. They are sent in a seeded order.
     pub cases: Vec<Case>,
-    /// Right answers of servers that cannot give the workload's own, by server. A matchup of servers
-    /// with different answers is measured, and the report says that the work differs.
+    /// Right answers of servers that cannot give the workload's own, by server. A matchup of
+    /// servers with different answers is measured, and the report says that the work differs.
     #[serde(default)]
     pub answers: BTreeMap<String, Answer>,
     /// The file the cases were read from, relative to the definitions; absent for an inline case.

@@ -1,0 +1,260 @@
+//! Builds servers, and times a clean build of each once per source state.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::child::{self, Tail};
+use crate::interrupt::{Interrupt, POLL};
+use crate::record::{BuildRecord, Failure, Stage};
+use crate::server::{build_environment, resolve};
+use crate::spec::Server;
+
+/// How long a build may take.
+const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// How long `--version` may take.
+const VERSION_LIMIT: Duration = Duration::from_secs(5);
+
+/// Where measured clean builds are remembered, beside each server's build caches.
+const MEMORY_FILE: &str = "target/servers/clean-builds.json";
+
+/// The file that says that a folder may be removed, and its first line (bford.info/cachedir).
+const CACHE_TAG: (&str, &str) =
+    ("CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n# Made by duet.\n");
+
+/// A clean build that was timed earlier.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CleanBuild {
+    /// The build command and version line it belongs to.
+    build: Vec<String>,
+    version: String,
+    elapsed_ns: u64,
+}
+
+/// Builds a server and asks for its version. The first build, and every build after the version
+/// line or the build command has changed, is a clean one and timed.
+///
+/// # Errors
+/// Only when interrupted; a build that fails is a [`BuildRecord`] with a failure.
+pub fn build(server: &Server, root: &Path, interrupt: &Interrupt) -> Result<BuildRecord> {
+    let mut record = BuildRecord {
+        server: server.name.clone(),
+        version: None,
+        binary_bytes: None,
+        clean_build_ns: None,
+        failure: None,
+    };
+    if let Err(error) = fill(&mut record, server, root, interrupt) {
+        interrupt.check()?;
+        let (error, stderr) = match error.downcast::<BuildFailed>() {
+            Ok(failed) => (failed.error, failed.output),
+            Err(error) => (format!("{error:#}"), vec![]),
+        };
+        record.failure =
+            Some(Failure { stage: Stage::Build, server: Some(server.name.clone()), error, stderr });
+    }
+    Ok(record)
+}
+
+/// A build command that failed.
+#[derive(Debug)]
+struct BuildFailed {
+    error: String,
+    output: Vec<String>,
+}
+
+impl std::fmt::Display for BuildFailed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.error)
+    }
+}
+
+impl std::error::Error for BuildFailed {}
+
+fn fill(
+    record: &mut BuildRecord,
+    server: &Server,
+    root: &Path,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    for program in &server.needs {
+        ensure!(
+            on_path(program),
+            "`{program}` is not on the PATH: install it, or leave this server out"
+        );
+    }
+    let memory = root.join(MEMORY_FILE);
+    let mut remembered = remembered(&memory);
+    let timed = !server.build.is_empty() && !server.build_cache.is_empty();
+    let known = remembered.get(&server.name).filter(|known| known.build == server.build).cloned();
+    let mut clean = None;
+    if timed && known.is_none() {
+        clean = Some(clean_build(server, root, interrupt)?);
+    } else if !server.build.is_empty() {
+        run_build(server, root, interrupt)?;
+    }
+    let version = version(server, root, interrupt)?;
+    if let Some(known) = known.filter(|known| known.version != version) {
+        // Another compiler or framework: its clean build is another figure.
+        debug_assert_eq!(known.build, server.build);
+        clean = Some(clean_build(server, root, interrupt)?);
+    }
+    if let Some(elapsed_ns) = clean {
+        let entry =
+            CleanBuild { build: server.build.clone(), version: version.clone(), elapsed_ns };
+        remembered.insert(server.name.clone(), entry);
+        remember(&memory, &remembered)?;
+    }
+    record.clean_build_ns = remembered.get(&server.name).map(|known| known.elapsed_ns);
+    record.binary_bytes = binary_bytes(server, root);
+    record.version = Some(version);
+    Ok(())
+}
+
+/// Whether a program can be found on the PATH.
+pub(crate) fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// Builds with empty caches and returns the time it took.
+fn clean_build(server: &Server, root: &Path, interrupt: &Interrupt) -> Result<u64> {
+    for folder in build_environment(server, root).values() {
+        remove_cache(folder)?;
+    }
+    let started = Instant::now();
+    run_build(server, root, interrupt)?;
+    Ok(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Removes a build cache, which may not exist. Only a folder that carries the tag is removed, so
+/// that a wrong definition cannot cost anybody their sources.
+fn remove_cache(folder: &Path) -> Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    ensure!(
+        folder.join(CACHE_TAG.0).is_file(),
+        "{} is not a build cache (it has no {}): name another folder in build_cache, or remove it",
+        folder.display(),
+        CACHE_TAG.0
+    );
+    fs::remove_dir_all(folder).with_context(|| format!("failed to remove {}", folder.display()))
+}
+
+/// Makes the folder of a build cache, with the tag.
+fn make_cache(folder: &Path) -> Result<()> {
+    let tag = folder.join(CACHE_TAG.0);
+    if folder.exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(tag, CACHE_TAG.1))
+        .with_context(|| format!("failed to create {}", folder.display()))
+}
+
+/// Runs the build command.
+fn run_build(server: &Server, root: &Path, interrupt: &Interrupt) -> Result<()> {
+    let environment = build_environment(server, root);
+    for folder in environment.values() {
+        make_cache(folder)?;
+    }
+    let (_, output, outcome) = run(&server.build, root, &environment, BUILD_LIMIT, interrupt)?;
+    match outcome {
+        None => Ok(()),
+        Some(error) => {
+            let error = format!("`{}` {error}", server.build.join(" "));
+            Err(BuildFailed { error, output }.into())
+        }
+    }
+}
+
+/// The server's version line.
+fn version(server: &Server, root: &Path, interrupt: &Interrupt) -> Result<String> {
+    let (stdout, output, outcome) =
+        run(&server.version, root, &BTreeMap::new(), VERSION_LIMIT, interrupt)?;
+    if let Some(error) = outcome {
+        let error = format!("`{}` {error}", server.version.join(" "));
+        return Err(BuildFailed { error, output }.into());
+    }
+    match stdout.as_slice() {
+        [line] if !line.trim().is_empty() => Ok(line.trim().to_owned()),
+        lines => bail!(
+            "`{}` printed {} lines where one version line was due (CONTRACT.md, 1.3)",
+            server.version.join(" "),
+            lines.len()
+        ),
+    }
+}
+
+/// Runs a command to its end. Returns the last lines of standard output and standard error, and
+/// what went wrong, if something did.
+fn run(
+    words: &[String],
+    root: &Path,
+    environment: &BTreeMap<String, PathBuf>,
+    limit: Duration,
+    interrupt: &Interrupt,
+) -> Result<(Vec<String>, Vec<String>, Option<String>)> {
+    let (program, arguments) = words.split_first().context("the command is empty")?;
+    let mut command = Command::new(resolve(root, program));
+    command.args(arguments).current_dir(root).envs(environment);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    child::tame(&mut command, &[])?;
+    let mut child = command.spawn().with_context(|| format!("failed to start `{program}`"))?;
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        unreachable!("both streams were asked for");
+    };
+    let (stdout, stdout_end) = Tail::follow(stdout);
+    let (stderr, stderr_end) = Tail::follow(stderr);
+    let deadline = Instant::now() + limit;
+    let status = loop {
+        let status = child::wait_until(&mut child, Instant::now() + POLL);
+        let over = Instant::now() >= deadline;
+        match status {
+            Ok(None) if !over && interrupt.signal().is_none() => {}
+            other => break other,
+        }
+    };
+    // Whatever the command left running in its group ends with it, and so do its streams.
+    child::destroy(&mut child);
+    for handle in [stdout_end, stderr_end] {
+        ensure!(handle.join().is_ok(), "a thread that reads output died");
+    }
+    interrupt.check()?;
+    let outcome = match status? {
+        Some(status) if status.success() => None,
+        Some(status) => Some(child::describe(status)),
+        None => Some(format!("did not end within {} s and was killed", limit.as_secs())),
+    };
+    Ok((stdout.lines(), stderr.lines(), outcome))
+}
+
+/// The size of the program that the run command starts, where it is a file.
+fn binary_bytes(server: &Server, root: &Path) -> Option<u64> {
+    let program = server.run.first()?;
+    fs::metadata(resolve(root, program)).ok().filter(fs::Metadata::is_file).map(|file| file.len())
+}
+
+/// What is remembered of clean builds. A file that is missing or cannot be read is as good as
+/// empty: the builds are timed again.
+fn remembered(file: &Path) -> BTreeMap<String, CleanBuild> {
+    fs::read(file).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+}
+
+/// Writes what is to be remembered of clean builds.
+fn remember(file: &Path, builds: &BTreeMap<String, CleanBuild>) -> Result<()> {
+    let text = serde_json::to_vec_pretty(builds).context("failed to encode build times")?;
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("failed to create {}", folder.display()))?;
+    }
+    fs::write(file, text).with_context(|| format!("failed to write {}", file.display()))
+}

@@ -1,0 +1,154 @@
+//! Child processes that are pinned, stay in a group of their own and never outlive the harness.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::{Pid, getppid};
+
+/// Lines of standard error that are kept for failure messages.
+const KEPT_LINES: usize = 20;
+
+/// The longest line that is kept; a program may print anything.
+const KEPT_BYTES: usize = 500;
+
+/// Makes `command` start pinned to `cpus` (all CPUs if empty), in a process group of its own (so
+/// that Ctrl-C reaches the harness only, which then stops its children in order), and be killed by
+/// the kernel when the harness dies.
+///
+/// The kernel ties the last promise to the thread that starts the process, so children are started
+/// by threads that live as long as they are needed; in the harness that is the main thread.
+///
+/// # Errors
+/// When a CPU number is not one the kernel's sets can hold.
+#[expect(unsafe_code, reason = "std offers no safe way to pin a child or tie it to its parent")]
+pub fn tame(command: &mut Command, cpus: &[usize]) -> Result<()> {
+    let mut set = CpuSet::new();
+    for &cpu in cpus {
+        set.set(cpu).with_context(|| format!("CPU {cpu} is out of range"))?;
+    }
+    let pin = !cpus.is_empty();
+    let parent = Pid::this();
+    command.process_group(0);
+    // SAFETY: the closure runs in the forked child before exec. It makes system calls only (prctl,
+    // getppid, sched_setaffinity), which are async-signal-safe, and allocates nothing.
+    unsafe {
+        command.pre_exec(move || {
+            set_pdeathsig(Signal::SIGKILL)?;
+            if getppid() != parent {
+                // The harness died before the kernel was told; nobody would stop this process.
+                return Err(std::io::Error::from(nix::errno::Errno::ESRCH));
+            }
+            if pin {
+                sched_setaffinity(Pid::from_raw(0), &set)?;
+            }
+            Ok(())
+        });
+    }
+    Ok(())
+}
+
+/// The process id of a child.
+#[must_use]
+pub fn pid(child: &Child) -> Pid {
+    // Linux process ids are at most 2^22, so the conversion cannot fail.
+    Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
+}
+
+/// Asks a child to end by SIGTERM. It may have ended already.
+///
+/// # Errors
+/// When the signal cannot be sent for another reason.
+pub fn terminate(child: &Child) -> Result<()> {
+    match kill(pid(child), Signal::SIGTERM) {
+        Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
+        Err(e) => Err(e).context("failed to send SIGTERM"),
+    }
+}
+
+/// Ends a child and everything in its process group, and reaps it.
+pub fn destroy(child: &mut Child) {
+    // Either call fails only when nothing is left to end, which is what is wanted.
+    let _ = killpg(pid(child), Signal::SIGKILL);
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Waits until the child ends or `limit` is over; None when it is over.
+///
+/// # Errors
+/// When the child's state cannot be read.
+pub fn wait_until(child: &mut Child, limit: Instant) -> Result<Option<ExitStatus>> {
+    loop {
+        if let Some(status) = child.try_wait().context("failed to wait for a process")? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= limit {
+            return Ok(None);
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// How a process ended, for people: `exited with 3`, `was killed by SIGSEGV`.
+#[must_use]
+pub fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exited with {code}"),
+        (None, Some(signal)) => match Signal::try_from(signal) {
+            Ok(signal) => format!("was killed by {signal}"),
+            Err(_) => format!("was killed by signal {signal}"),
+        },
+        (None, None) => "ended".to_owned(),
+    }
+}
+
+/// The last lines that a stream carried.
+#[derive(Debug, Clone, Default)]
+pub struct Tail {
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Tail {
+    /// Reads `stream` to its end in the background.
+    pub fn follow(stream: impl Read + Send + 'static) -> (Self, thread::JoinHandle<()>) {
+        let tail = Self::default();
+        let lines = Arc::clone(&tail.lines);
+        let handle = thread::spawn(move || {
+            let mut reader = BufReader::new(stream);
+            let mut line = Vec::new();
+            loop {
+                line.clear();
+                match reader.by_ref().take(64 * 1024).read_until(b'\n', &mut line) {
+                    Ok(0) | Err(_) => break,
+                    Ok(_) => keep(&lines, &line),
+                }
+            }
+        });
+        (tail, handle)
+    }
+
+    /// The last lines so far.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Appends a line, without its end and shortened, and forgets the oldest.
+fn keep(lines: &Mutex<Vec<String>>, line: &[u8]) {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = &line[..line.len().min(KEPT_BYTES)];
+    let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+    if lines.len() == KEPT_LINES {
+        lines.remove(0);
+    }
+    lines.push(String::from_utf8_lossy(line).into_owned());
+}

@@ -1,0 +1,88 @@
+//! `duet list`: what can be measured.
+
+use anyhow::Result;
+use clap::Args;
+
+use super::{BenchFolder, Exit};
+use crate::plan;
+use crate::spec::{Lane, Spec};
+use crate::units;
+
+/// Lists servers, workloads, matchups and suites, and checks the definitions
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    bench: BenchFolder,
+}
+
+pub(super) fn run(args: &List) -> Result<Exit> {
+    anstream::print!("{}", text(&args.bench.load()?));
+    Ok(Exit::Done)
+}
+
+/// The definitions as text.
+fn text(spec: &Spec) -> String {
+    let lanes = |lanes: &[Lane]| lanes.iter().map(Lane::name).collect::<Vec<_>>().join(", ");
+    let servers = spec
+        .servers
+        .iter()
+        .map(|s| vec![s.name.clone(), s.language.clone(), lanes(&s.lanes), s.summary.clone()]);
+    let workloads = spec.workloads.iter().map(|w| {
+        let cases =
+            if w.cases.len() == 1 { "1 case".into() } else { format!("{} cases", w.cases.len()) };
+        vec![w.name.clone(), cases, w.question.clone()]
+    });
+    let matchups = spec
+        .matchups
+        .iter()
+        .map(|m| vec![m.name.clone(), m.lane.name().to_owned(), m.arms.join(" against ")]);
+    let suites = spec.suites.iter().map(|s| {
+        let time = plan::expected_ms(s).div_ceil(1000);
+        vec![
+            s.name.clone(),
+            format!("{} cells, {} blocks", s.cells.len(), s.blocks),
+            format!("about {}", units::minutes(time)),
+            s.summary.clone(),
+        ]
+    });
+    [
+        section("SERVERS", servers),
+        section("WORKLOADS", workloads),
+        section("MATCHUPS", matchups),
+        section("SUITES (duet run SUITE)", suites),
+    ]
+    .join("\n")
+}
+
+/// A heading and rows in columns.
+fn section(heading: &str, rows: impl Iterator<Item = Vec<String>>) -> String {
+    let rows: Vec<Vec<String>> = rows.collect();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+    };
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let mut out = format!("{heading}\n");
+    for row in &rows {
+        let mut line = String::from(" ");
+        for (cell, &width) in row.iter().zip(&widths) {
+            line.push_str(&format!(" {cell:<width$} "));
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_aligned() {
+        let rows =
+            [vec!["a".to_owned(), "first".to_owned()], vec!["long".to_owned(), "b".to_owned()]];
+        let want = "NAMES\n  a     first\n  long  b\n";
+        assert_eq!(section("NAMES", rows.into_iter()), want);
+    }
+}

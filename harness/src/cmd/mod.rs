@@ -1,0 +1,153 @@
+//! The commands. Each file owns its arguments and its `run`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::{Args, Parser, Subcommand};
+
+use crate::interrupt::Interrupted;
+use crate::spec::{self, Mistakes, Spec};
+
+mod doctor;
+mod generator;
+mod list;
+mod report;
+mod run;
+mod verify;
+
+/// Measures pairs of servers side by side, and says how sure the result is.
+///
+/// The servers of a matchup are driven in alternating windows of milliseconds, so that a noisy
+/// machine disturbs both alike. Start with `duet doctor`, then `duet run standard`.
+#[derive(Debug, Parser)]
+#[command(name = "duet", version, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done; 1 a regression, or a budget broken; 2 wrong usage or \
+                        definitions; 3 inconclusive; 4 could not measure here; 5 a server failed; \
+                        130 and 143 interrupted, finished blocks kept.")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Report(report::Report),
+    List(list::List),
+    Verify(verify::Verify),
+    Doctor(doctor::Doctor),
+    /// Drives servers as told on standard input; started by `run`.
+    #[command(hide = true)]
+    Generator,
+}
+
+/// Where the definitions are.
+#[derive(Debug, Clone, Args)]
+struct BenchFolder {
+    /// The folder of definitions: servers.toml, workloads.toml, suites.toml.
+    ///
+    /// Servers are built and started in the folder above it.
+    #[arg(long, value_name = "DIR", default_value_os_t = spec::default_folder())]
+    bench: PathBuf,
+}
+
+/// How a command ended when it did not end with an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All that was asked for is done.
+    Done,
+    /// The command line or the definitions are wrong.
+    Usage,
+    /// Nothing could be measured on this machine.
+    Unmeasurable,
+    /// A server failed.
+    ServerFailed,
+    /// A signal ended the command; what was finished is kept.
+    Interrupted(i32),
+}
+
+impl Exit {
+    /// The process's exit code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Usage => 2,
+            Self::Unmeasurable => 4,
+            Self::ServerFailed => 5,
+            // Signals are small numbers: SIGINT is 2, SIGTERM is 15.
+            Self::Interrupted(signal) => 128 + u8::try_from(signal).unwrap_or(0),
+        }
+    }
+
+    /// What an error means for the exit code. What is neither the user's nor a server's mistake is
+    /// the machine's: a full disk, a missing permission.
+    #[must_use]
+    pub fn of_error(error: &anyhow::Error) -> Self {
+        let found = error.chain().find_map(|cause| {
+            if cause.is::<Mistakes>() || cause.is::<Misuse>() {
+                Some(Self::Usage)
+            } else {
+                cause.downcast_ref::<Interrupted>().map(|i| Self::Interrupted(i.0))
+            }
+        });
+        found.unwrap_or(Self::Unmeasurable)
+    }
+}
+
+/// The command line asks for something that does not exist.
+#[derive(Debug)]
+struct Misuse(String);
+
+impl std::fmt::Display for Misuse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misuse {}
+
+/// An error as it is shown to people.
+#[must_use]
+pub fn error_text(error: &anyhow::Error) -> String {
+    use anstyle::{AnsiColor, Style};
+    let red = Style::new().fg_color(Some(AnsiColor::Red.into())).bold();
+    format!("{red}error{red:#}: {error:#}")
+}
+
+/// Carries out a command.
+///
+/// # Errors
+/// What kept the command from its end; [`Exit::of_error`] has the exit code.
+pub fn run(cli: Cli) -> Result<Exit> {
+    match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::List(args) => list::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Generator => generator::run(),
+    }
+}
+
+impl BenchFolder {
+    /// The definitions.
+    fn load(&self) -> Result<Spec> {
+        Ok(spec::load(&self.bench)?)
+    }
+
+    /// The folder above the definitions, in which servers are built and started.
+    fn root(&self) -> Result<PathBuf> {
+        let folder = self.bench.canonicalize()?;
+        match folder.parent() {
+            Some(parent) => Ok(parent.to_owned()),
+            None => bail!(Misuse("the definitions cannot be in the root folder".to_owned())),
+        }
+    }
+}
+
+/// A path as the user would write it: relative to the working directory where it lies below it.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}

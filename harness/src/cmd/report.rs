@@ -1,0 +1,102 @@
+//! `duet report`: everything a run's folder can show, from its record alone.
+
+use std::fs;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use super::{Exit, Misuse, shown};
+use crate::analysis::{self, Analysis, Who};
+use crate::record;
+use crate::report::{self, Style};
+
+/// Rebuilds tables, charts and reports from a run's record
+///
+/// Reads run.jsonl in DIR and writes summary.json, report.md, report.html, speed.svg and memory.svg
+/// beside it. The exit code is the run's own.
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// A run's folder, such as results/latest.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+pub(super) fn run(args: &Report) -> Result<Exit> {
+    if !args.folder.join(record::FILE_NAME).is_file() {
+        bail!(Misuse(format!(
+            "{} is no run's folder: it has no {}",
+            args.folder.display(),
+            record::FILE_NAME
+        )));
+    }
+    let analysis = write(&args.folder)?;
+    show(&analysis, &args.folder);
+    Ok(exit(&analysis))
+}
+
+/// Derives everything from the record in `folder` and writes it there.
+pub(super) fn write(folder: &Path) -> Result<Analysis> {
+    let run = record::read(folder)?;
+    let analysis = analysis::analyse(&run);
+    let summary =
+        serde_json::to_string_pretty(&analysis).context("failed to encode the summary")?;
+    for (name, text) in [
+        ("summary.json", summary + "\n"),
+        ("speed.svg", report::chart::speed(&analysis)),
+        ("memory.svg", report::chart::memory(&analysis)),
+        ("report.md", report::markdown(&analysis)),
+        ("report.html", report::html(&analysis)),
+    ] {
+        replace(&folder.join(name), text.as_bytes())?;
+    }
+    Ok(analysis)
+}
+
+/// Prints the tables and where the rest lies.
+pub(super) fn show(analysis: &Analysis, folder: &Path) {
+    // anstream drops the colours where they are not wanted.
+    let style = if std::io::stdout().is_terminal() { Style::Colour } else { Style::Plain };
+    anstream::print!("{}", report::text(analysis, style));
+    anstream::println!("Report: {}", shown(&folder.join("report.html")));
+    anstream::println!(
+        "Charts: {}, {}",
+        shown(&folder.join("speed.svg")),
+        shown(&folder.join("memory.svg"))
+    );
+}
+
+/// What a run's outcome means for the exit code: interrupted, then a failed server, then nothing
+/// measured.
+pub(super) fn exit(analysis: &Analysis) -> Exit {
+    let measured = |who: Who| who != Who::Generator;
+    let cells = || analysis.matchups.iter().flat_map(|matchup| &matchup.cells);
+    if let Some(signal) = analysis.run.interrupted {
+        Exit::Interrupted(signal)
+    } else if !analysis.failures.is_empty() {
+        Exit::ServerFailed
+    } else if !cells().any(|cell| cell.blocks > 0 && measured(cell.bottleneck.who)) {
+        Exit::Unmeasurable
+    } else {
+        Exit::Done
+    }
+}
+
+/// Replaces a file whole: a reader sees the old or the new one, also when the disk is full.
+fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let write = || {
+        let mut file = fs::File::create(&partial)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&partial, path)
+    };
+    write().with_context(|| {
+        // The error that is reported is the one that matters.
+        drop(fs::remove_file(&partial));
+        format!("failed to write {} (is the disk full?)", path.display())
+    })
+}

@@ -1,0 +1,292 @@
+//! `duet run`: a suite carried out, recorded and reported.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use super::{BenchFolder, Exit, Misuse, doctor, report, shown, verify};
+use crate::analysis;
+use crate::block::{self, Bench};
+use crate::build;
+use crate::host::{self, Cpus};
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::plan::{self, BlockPlan};
+use crate::progress::Progress;
+use crate::record::{
+    self, BlockRecord, BuildRecord, Failure, FindingLevel, Record, RunEnd, RunHeader, Stage, Writer,
+};
+use crate::spec::{CellId, Spec, Suite};
+use crate::units;
+use crate::verify::Verifier;
+
+/// Measures a suite and writes a report
+///
+/// Builds the servers, compares their answers with the right ones, measures them in alternating
+/// windows, and writes the record, tables and charts. Ctrl-C keeps what was measured.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// The suite, such as `standard` (see `duet list`).
+    #[arg(value_name = "SUITE")]
+    suite: String,
+
+    /// The folder for record and report [default: results/latest, whose former content moves to
+    /// results/previous].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Decides all that varies: the order of windows and requests, ports, environment [default:
+    /// from the clock].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Only cells whose name (matchup/workload/load) contains FILTER.
+    #[arg(long, value_name = "FILTER")]
+    only: Option<String>,
+
+    #[command(flatten)]
+    bench: BenchFolder,
+}
+
+pub(super) fn run(args: &Run) -> Result<Exit> {
+    let spec = args.bench.load()?;
+    let root = args.bench.root()?;
+    let suite = choose(&spec, &args.suite, args.only.as_deref())?;
+    let cpus = host::choose_cpus(suite.server_cpus, suite.generator_cpus)?;
+    let header = header(args, &spec, &suite, &cpus, &root)?;
+    if let Some(unfit) = header.findings.iter().find(|f| f.level == FindingLevel::Unfit) {
+        bail!("this machine cannot measure: {}: {}; {}", unfit.name, unfit.found, unfit.cure);
+    }
+    let interrupt = Interrupt::watch()?;
+    let folder = output_folder(args.out.as_deref(), &root)?;
+    announce(&header, &folder);
+    let mut writer = Writer::create(&folder)?;
+    writer.append(&Record::Header(Box::new(header.clone())))?;
+    let started = Instant::now();
+    let outcome = carry_out(&header, &root, &cpus, &mut writer, started, &interrupt);
+    let interrupted = match &outcome {
+        Ok(()) => None,
+        Err(error) => error.downcast_ref::<Interrupted>().map(|i| i.0),
+    };
+    if interrupted.is_none() {
+        outcome?;
+    }
+    let elapsed_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    writer.append(&Record::End(RunEnd { elapsed_ns, interrupted }))?;
+    let analysis = report::write(&folder)?;
+    report::show(&analysis, &folder);
+    Ok(report::exit(&analysis))
+}
+
+/// The suite, with only the cells whose name contains the filter.
+fn choose(spec: &Spec, name: &str, only: Option<&str>) -> Result<Suite> {
+    let Some(suite) = spec.suite(name) else {
+        let known: Vec<&str> = spec.suites.iter().map(|suite| suite.name.as_str()).collect();
+        bail!(Misuse(format!("there is no suite `{name}`; there are {}", known.join(", "))));
+    };
+    let mut suite = suite.clone();
+    if let Some(only) = only {
+        suite.cells.retain(|cell| cell.to_string().contains(only));
+        if suite.cells.is_empty() {
+            bail!(Misuse(format!(
+                "no cell of `{name}` contains `{only}`; `duet list` has the names"
+            )));
+        }
+    }
+    Ok(suite)
+}
+
+/// What is written at the head of the record.
+fn header(args: &Run, spec: &Spec, suite: &Suite, cpus: &Cpus, root: &Path) -> Result<RunHeader> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+    let (commit, dirty) = host::commit(root);
+    let connections = suite
+        .cells
+        .iter()
+        .filter_map(|cell| spec.load(&cell.load))
+        .map(|load| load.connections)
+        .max();
+    let needs: BTreeSet<String> = servers(spec, suite)
+        .filter_map(|server| spec.server(server))
+        .flat_map(|server| server.needs.iter().cloned())
+        .collect();
+    Ok(RunHeader {
+        schema: record::SCHEMA,
+        duet_version: env!("CARGO_PKG_VERSION").to_owned(),
+        command: std::env::args().skip(1).collect(),
+        started_unix_s: now.as_secs(),
+        seed: args.seed.unwrap_or(u64::from(now.subsec_nanos())),
+        commit,
+        dirty,
+        machine: host::machine(),
+        findings: host::findings(
+            connections.unwrap_or(1),
+            suite.server_cpus + suite.generator_cpus,
+            &needs.into_iter().collect::<Vec<_>>(),
+        ),
+        server_cpus: cpus.servers.clone(),
+        generator_cpus: cpus.generator.clone(),
+        suite: suite.clone(),
+        spec: spec.clone(),
+    })
+}
+
+/// The servers that take part in a suite, in the definitions' order.
+fn servers<'a>(spec: &'a Spec, suite: &'a Suite) -> impl Iterator<Item = &'a String> {
+    let arms: BTreeSet<&String> = suite
+        .cells
+        .iter()
+        .filter_map(|cell| spec.matchup(&cell.matchup))
+        .flat_map(|matchup| &matchup.arms)
+        .collect();
+    spec.servers.iter().map(|server| &server.name).filter(move |name| arms.contains(name))
+}
+
+/// The folder for the record, empty of an earlier one.
+fn output_folder(out: Option<&Path>, root: &Path) -> Result<PathBuf> {
+    let folder = match out {
+        Some(folder) if folder.join(record::FILE_NAME).exists() => bail!(Misuse(format!(
+            "{} holds a run already: choose another folder, or remove it",
+            folder.display()
+        ))),
+        Some(folder) => folder.to_owned(),
+        None => {
+            let latest = root.join("results/latest");
+            let previous = root.join("results/previous");
+            if latest.exists() {
+                if previous.exists() {
+                    fs::remove_dir_all(&previous)
+                        .with_context(|| format!("failed to remove {}", previous.display()))?;
+                }
+                fs::rename(&latest, &previous)
+                    .with_context(|| format!("failed to move {}", latest.display()))?;
+            }
+            latest
+        }
+    };
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("failed to create {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// Says what will run, for how long, and what is doubtful about the machine.
+fn announce(header: &RunHeader, folder: &Path) {
+    let suite = &header.suite;
+    let list = |cpus: &[usize]| {
+        let cpus: Vec<String> = cpus.iter().map(ToString::to_string).collect();
+        cpus.join(", ")
+    };
+    anstream::println!(
+        "Suite `{}`: {} cells, {} blocks each, about {} of measuring after the builds.",
+        suite.name,
+        suite.cells.len(),
+        suite.blocks,
+        units::minutes(plan::expected_ms(suite).div_ceil(1000))
+    );
+    anstream::println!(
+        "Servers on CPU {}, load generator on CPU {}; seed {}; record in {}.",
+        list(&header.server_cpus),
+        list(&header.generator_cpus),
+        header.seed,
+        shown(folder)
+    );
+    let doubts: Vec<_> =
+        header.findings.iter().filter(|f| f.level != FindingLevel::Good).cloned().collect();
+    anstream::print!("{}", doctor::text(&doubts));
+}
+
+/// Builds, verifies and measures, appending to the record as it goes.
+fn carry_out(
+    header: &RunHeader,
+    root: &Path,
+    cpus: &Cpus,
+    writer: &mut Writer,
+    started: Instant,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let (spec, suite) = (&header.spec, &header.suite);
+    let verifier = Verifier::new()?;
+    let progress = Progress::new();
+    let mut unusable = BTreeMap::new();
+    for name in servers(spec, suite) {
+        progress.say(&format!("building and verifying {name}"));
+        let record = prepare(spec, name, root, &verifier, interrupt)?;
+        if let Some(failure) = &record.failure {
+            progress.print(&format!("{name} cannot be measured: {failure}"));
+            unusable.insert(name.clone(), failure.clone());
+        }
+        writer.append(&Record::Build(record))?;
+    }
+    let usable = |cell: &CellId| {
+        let matchup = spec.matchup(&cell.matchup);
+        matchup.is_some_and(|m| m.arms.iter().all(|arm| !unusable.contains_key(arm)))
+    };
+    let plans: Vec<BlockPlan> = plan::plan(suite, spec, header.seed)
+        .into_iter()
+        .filter(|plan| usable(&plan.cell))
+        .collect();
+    let bench =
+        Bench { root, spec, suite, cpus, verifier: &verifier, run_started: started, interrupt };
+    measure(&bench, header, &plans, writer, &progress)
+}
+
+/// Builds a server and compares all its answers; what goes wrong is part of the record.
+fn prepare(
+    spec: &Spec,
+    name: &str,
+    root: &Path,
+    verifier: &Verifier,
+    interrupt: &Interrupt,
+) -> Result<BuildRecord> {
+    let Some(server) = spec.server(name) else {
+        unreachable!("the names come from the definitions")
+    };
+    let mut record = build::build(server, root, interrupt)?;
+    if record.failure.is_none() {
+        record.failure = match verify::answers(spec, server, root, verifier, interrupt) {
+            Ok(_) => None,
+            Err(error) if error.is::<Interrupted>() => return Err(error),
+            Err(error) => Some(error.downcast().unwrap_or_else(|error| Failure {
+                stage: Stage::Verify,
+                server: Some(name.to_owned()),
+                error: format!("{error:#}"),
+                stderr: vec![],
+            })),
+        };
+    }
+    Ok(record)
+}
+
+/// Measures the blocks in the plan's order.
+fn measure(
+    bench: &Bench<'_>,
+    header: &RunHeader,
+    plans: &[BlockPlan],
+    writer: &mut Writer,
+    progress: &Progress,
+) -> Result<()> {
+    let mut windows: BTreeMap<CellId, u64> = BTreeMap::new();
+    let mut measured: BTreeMap<CellId, Vec<BlockRecord>> = BTreeMap::new();
+    progress.start(plans.len());
+    for plan in plans {
+        bench.interrupt.check()?;
+        let so_far = measured.entry(plan.cell.clone()).or_default();
+        let ratio = analysis::running_ratio(header, so_far, &plan.cell);
+        progress.block(&plan.cell, ratio);
+        let fixed = windows.get(&plan.cell).copied();
+        let record = block::run(bench, plan, fixed)?;
+        if let Some(failure) = &record.failure {
+            progress.print(&format!("{} block {}: {failure}", plan.cell, plan.block + 1));
+        } else {
+            windows.entry(plan.cell.clone()).or_insert(record.window_ns);
+        }
+        writer.append(&Record::Block(Box::new(record.clone())))?;
+        so_far.push(record);
+        progress.advance();
+    }
+    progress.finish();
+    Ok(())
+}
