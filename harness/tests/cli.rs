@@ -1,0 +1,421 @@
+//! The real binary against a real server, mostly one that fails: every failure has a stage, a
+//! reason and an exit code, and leaves nothing behind.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+const DUET: &str = env!("CARGO_BIN_EXE_duet");
+const SERVER: &str = env!("CARGO_BIN_EXE_faulty-server");
+
+/// How long anything here may take before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An environment variable that every process of a test inherits, so that leftovers can be found.
+const MARK: &str = "DUET_TEST_FOLDER";
+
+/// A folder with definitions of a good and a faulty server.
+struct Bench {
+    folder: TempDir,
+}
+
+impl Bench {
+    /// `fault` is the command line of the faulty server behind `--addr`.
+    fn new(fault: &str) -> Self {
+        Self::with(fault, "blocks = 2\nverdicts = false", r#"build = []"#)
+    }
+
+    fn with(fault: &str, suite: &str, build: &str) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let bench = folder.path().join("bench");
+        fs::create_dir(&bench).expect("a folder");
+        let fault: String = fault.split_whitespace().map(|word| format!(", \"{word}\"")).collect();
+        let server = |name: &str, fault: &str, build: &str| {
+            format!(
+                "[[server]]\nname = \"{name}\"\nlanguage = \"Rust\"\nlanes = [\"std\"]\n\
+                 summary = \"For tests\"\nrun = [\"{SERVER}\", \"--addr\", \"{{addr}}\"{fault}]\n\
+                 version = [\"{SERVER}\", \"--version\"]\nworkloads = [\"hello\"]\n{build}\n"
+            )
+        };
+        let servers = server("good", "", "") + &server("faulty", &fault, build);
+        let workloads = "[[workload]]\nname = \"hello\"\nquestion = \"Does it work?\"\n\
+                         path = \"/\"\n\
+                         [workload.expect]\nstatus = 200\ncontent_type = \"application/json\"\n\
+                         body = '{\"message\":\"hello world\"}'\n";
+        let suites = format!(
+            "[[load]]\nname = \"c2\"\nconnections = 2\n\
+             [[matchup]]\nname = \"fine\"\nlane = \"std\"\narms = [\"good\", \"good\"]\n\
+             [[matchup]]\nname = \"pair\"\nlane = \"std\"\narms = [\"good\", \"faulty\"]\n\
+             [[suite]]\nname = \"s\"\nsummary = \"For tests\"\nwindow_ms = 5\nmeasure_ms = 100\n\
+             warmup_ms = 60\n{suite}\n\
+             [[suite.cells]]\nmatchups = [\"fine\", \"pair\"]\nworkloads = [\"hello\"]\n\
+             loads = [\"c2\"]\n"
+        );
+        for (name, text) in [
+            ("servers.toml", &servers[..]),
+            ("workloads.toml", workloads),
+            ("suites.toml", &suites),
+        ] {
+            fs::write(bench.join(name), text).expect("a file");
+        }
+        Self { folder }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(DUET);
+        command.args(words).current_dir(self.path()).env(MARK, self.path()).env("NO_COLOR", "1");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn duet(&self, words: &[&str]) -> Outcome {
+        let child = self.command(words).spawn().expect("the binary starts");
+        outcome(&child.wait_with_output().expect("it ends"))
+    }
+
+    fn latest(&self, name: &str) -> PathBuf {
+        self.path().join("results/latest").join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        let path = self.latest(name);
+        fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    }
+
+    /// Blocks of the record, failed or not.
+    fn blocks(&self) -> Vec<duet::record::BlockRecord> {
+        duet::record::read(&self.path().join("results/latest")).expect("a record").blocks
+    }
+
+    /// Waits until the record holds a block.
+    fn wait_for_a_block(&self) {
+        wait(|| {
+            let text = fs::read_to_string(self.latest("run.jsonl")).unwrap_or_default();
+            text.contains("\"record\":\"block\"")
+        });
+    }
+
+    /// Waits until no process of this test is left.
+    fn nothing_is_left(&self) {
+        wait(|| self.processes().is_empty());
+    }
+
+    /// Processes that carry the mark.
+    fn processes(&self) -> Vec<i32> {
+        let mark = format!("{MARK}={}", self.path().display());
+        let carries = |pid: &i32| {
+            fs::read(format!("/proc/{pid}/environ"))
+                .is_ok_and(|text| text.split(|b| *b == 0).any(|v| v == mark.as_bytes()))
+        };
+        fs::read_dir("/proc")
+            .expect("proc is mounted")
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_string_lossy().parse().ok())
+            .filter(carries)
+            .collect()
+    }
+}
+
+struct Outcome {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Outcome {
+    #[track_caller]
+    fn exits(&self, code: i32) -> &Self {
+        assert_eq!(self.code, Some(code), "\nstdout: {}\nstderr: {}", self.out, self.err);
+        self
+    }
+
+    #[track_caller]
+    fn says(&self, what: &str) -> &Self {
+        let all = format!("{}{}", self.out, self.err);
+        assert!(all.contains(what), "no `{what}` in\n{all}");
+        self
+    }
+}
+
+fn outcome(output: &Output) -> Outcome {
+    Outcome {
+        code: output.status.code(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Looks every few milliseconds whether something has come about.
+#[track_caller]
+fn wait(mut come_about: impl FnMut() -> bool) {
+    let limit = Instant::now() + PATIENCE;
+    while !come_about() {
+        assert!(Instant::now() < limit, "it did not come about");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("process ids are small"));
+    kill(pid, signal).expect("the process is there");
+}
+
+#[test]
+fn a_run_measures_and_reports() {
+    let bench = Bench::new("");
+    bench.duet(&["run", "s", "--seed", "7"]).exits(0).says("good").says("Report:");
+    let blocks = bench.blocks();
+    assert_eq!(blocks.len(), 4);
+    assert!(blocks.iter().all(|block| block.failure.is_none() && !block.windows.is_empty()));
+    assert!(blocks.iter().all(|block| block.arms.iter().all(|arm| arm.rss_bytes_peak > 0)));
+    for name in ["summary.json", "report.md", "report.html", "speed.svg", "memory.svg"] {
+        assert!(bench.latest(name).is_file(), "{name}");
+    }
+    bench.nothing_is_left();
+
+    // The record alone gives the same report elsewhere.
+    let copy = bench.path().join("copy");
+    fs::create_dir(&copy).expect("a folder");
+    fs::copy(bench.latest("run.jsonl"), copy.join("run.jsonl")).expect("a copy");
+    bench.duet(&["report", "copy"]).exits(0);
+    for name in ["summary.json", "report.md", "report.html", "speed.svg", "memory.svg"] {
+        let again = fs::read_to_string(copy.join(name)).expect("the report is there");
+        assert_eq!(again, bench.read(name), "{name}");
+    }
+
+    // A second run keeps the first.
+    bench.duet(&["run", "s", "--only", "fine"]).exits(0);
+    assert!(bench.path().join("results/previous/run.jsonl").is_file());
+    assert_eq!(bench.blocks().len(), 2);
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    let bench = Bench::new("");
+    bench.duet(&["run"]).exits(2);
+    bench.duet(&["walk"]).exits(2);
+    bench.duet(&["run", "t"]).exits(2).says("there is no suite `t`; there are s");
+    bench.duet(&["run", "s", "--only", "xyz"]).exits(2).says("no cell of `s` contains `xyz`");
+    bench.duet(&["run", "s", "--bench", "nowhere"]).exits(2).says("nowhere");
+    bench
+        .duet(&["verify", "god"])
+        .exits(2)
+        .says("there is no server `god`; there are good, faulty");
+    bench.duet(&["report", "bench"]).exits(2).says("is no run's folder");
+    fs::create_dir(bench.path().join("out")).expect("a folder");
+    fs::write(bench.path().join("out/run.jsonl"), "").expect("a file");
+    bench.duet(&["run", "s", "--out", "out"]).exits(2).says("holds a run already");
+}
+
+#[test]
+fn all_mistakes_in_definitions_are_reported_at_once() {
+    let bench = Bench::new("");
+    let folder = bench.path().join("bench");
+    for name in ["servers.toml", "suites.toml"] {
+        let text = fs::read_to_string(folder.join(name)).expect("definitions");
+        let text = text
+            .replace("language =", "langage =")
+            .replace("\"good\", \"good\"", "\"good\", \"best\"");
+        fs::write(folder.join(name), text).expect("a file");
+    }
+    let outcome = bench.duet(&["list"]);
+    outcome.exits(2).says("servers.toml:3").says("langage").says("suites.toml:").says("best");
+    assert!(!bench.path().join("results").exists());
+}
+
+#[test]
+fn too_few_cpus_exits_with_4() {
+    let bench = Bench::with("", "blocks = 2\nverdicts = false\nserver_cpus = 256", "");
+    bench.duet(&["run", "s"]).exits(4).says("CPUs are needed");
+    bench.duet(&["doctor"]).exits(4).says("unfit");
+}
+
+#[test]
+fn the_doctor_names_effects_and_cures() {
+    let outcome = Bench::new("").duet(&["doctor"]);
+    assert!(matches!(outcome.code, Some(0 | 4)), "{}", outcome.err);
+    outcome.says("CPUs").says("stolen time");
+}
+
+#[test]
+fn the_list_names_everything() {
+    Bench::new("")
+        .duet(&["list"])
+        .exits(0)
+        .says("faulty")
+        .says("good against faulty")
+        .says("2 cells");
+}
+
+#[test]
+fn verify_says_which_server_fails() {
+    let bench = Bench::new("--fault wrong-body");
+    bench
+        .duet(&["verify"])
+        .exits(5)
+        .says("good: 1 answers")
+        .says("failed faulty: wrong answer to GET / (hello): the body differs from byte 19 on")
+        .says("hello w0rld");
+    bench.duet(&["verify", "good"]).exits(0);
+}
+
+/// Runs the suite with a faulty server: exit 5, the failure named in terminal and report, the other
+/// cell measured, nothing left.
+#[track_caller]
+fn check_failure(bench: &Bench, reason: &str) {
+    bench.duet(&["run", "s"]).exits(5).says(reason);
+    assert!(bench.read("report.md").contains(reason), "{}", bench.read("report.md"));
+    let blocks = bench.blocks();
+    let fine = blocks.iter().filter(|block| block.cell.matchup == "fine");
+    assert_eq!(fine.filter(|block| block.failure.is_none()).count(), 2);
+    bench.nothing_is_left();
+}
+
+#[test]
+fn a_server_that_does_not_build() {
+    let build = "needs = []\nbuild = [\"sh\", \"-c\", \"echo no compiler here >&2; exit 9\"]";
+    let bench = Bench::with("", "blocks = 2\nverdicts = false", build);
+    check_failure(&bench, "exited with 9");
+    assert!(bench.read("report.md").contains("no compiler here"));
+}
+
+#[test]
+fn a_server_whose_tool_is_missing() {
+    let bench = Bench::with("", "blocks = 2\nverdicts = false", "needs = [\"no-such-tool\"]");
+    check_failure(&bench, "is not on the PATH");
+}
+
+#[test]
+fn a_server_that_does_not_start() {
+    let bench = Bench::new("--fault exit-at-start");
+    check_failure(&bench, "the server exited with 3");
+    assert!(bench.read("report.md").contains("the configuration is missing"));
+}
+
+#[test]
+fn a_server_that_never_listens() {
+    check_failure(&Bench::new("--fault silent"), "line within 10 s");
+}
+
+#[test]
+fn a_server_that_babbles() {
+    check_failure(&Bench::new("--fault babble"), "starting up, please wait");
+}
+
+#[test]
+fn a_server_that_answers_wrongly() {
+    check_failure(&Bench::new("--fault wrong-body"), "the body differs from byte 19 on");
+}
+
+/// Enough requests to get through verification and into the load.
+const DEEP: &str = "--after 100";
+
+#[test]
+fn a_server_that_answers_wrongly_under_load() {
+    check_failure(&Bench::new(&format!("--fault wrong-body {DEEP}")), "hello w0rld");
+}
+
+#[test]
+fn a_server_that_crashes_under_load() {
+    let bench = Bench::new(&format!("--fault crash {DEEP}"));
+    check_failure(&bench, "was killed by SIGABRT");
+    assert!(bench.read("report.md").contains("the answer is 42"));
+}
+
+#[test]
+fn a_server_that_hangs_under_load() {
+    check_failure(&Bench::new(&format!("--fault hang {DEEP}")), "within 2.00 s");
+}
+
+#[test]
+fn a_server_that_drops_connections_under_load() {
+    let bench = Bench::new(&format!("--fault drop {DEEP}"));
+    bench.duet(&["run", "s"]).exits(5);
+    bench.nothing_is_left();
+}
+
+#[test]
+fn a_server_that_ignores_sigterm() {
+    check_failure(&Bench::new("--fault ignore-sigterm"), "did not end within 2 s of SIGTERM");
+}
+
+#[test]
+fn a_server_that_exits_badly() {
+    check_failure(&Bench::new("--fault bad-exit"), "exited with 7 on SIGTERM");
+}
+
+/// A run long enough to be interrupted.
+fn long() -> Bench {
+    Bench::with("", "blocks = 60\nverdicts = false", "")
+}
+
+#[track_caller]
+fn check_interruption(with: Signal, code: i32) {
+    let bench = long();
+    let child = bench.command(&["run", "s"]).spawn().expect("the binary starts");
+    bench.wait_for_a_block();
+    signal(&child, with);
+    let outcome = outcome(&child.wait_with_output().expect("it ends"));
+    outcome.exits(code).says("interrupted");
+    assert!(!bench.blocks().is_empty());
+    assert!(bench.read("report.md").contains("interrupted"));
+    bench.nothing_is_left();
+    // The report made later says the same.
+    bench.duet(&["report", "results/latest"]).exits(code).says("interrupted");
+}
+
+#[test]
+fn ctrl_c_keeps_finished_blocks() {
+    check_interruption(Signal::SIGINT, 130);
+}
+
+#[test]
+fn sigterm_keeps_finished_blocks() {
+    check_interruption(Signal::SIGTERM, 143);
+}
+
+#[test]
+fn an_interrupted_build_leaves_nothing() {
+    let build = "build = [\"sh\", \"-c\", \"touch building; sleep 100 & wait\"]";
+    let bench = Bench::with("", "blocks = 2\nverdicts = false", build);
+    let child = bench.command(&["run", "s"]).spawn().expect("the binary starts");
+    wait(|| bench.path().join("building").exists());
+    signal(&child, Signal::SIGINT);
+    outcome(&child.wait_with_output().expect("it ends")).exits(130);
+    bench.nothing_is_left();
+}
+
+#[test]
+fn a_killed_harness_leaves_no_process() {
+    let bench = long();
+    let mut child = bench.command(&["run", "s"]).spawn().expect("the binary starts");
+    bench.wait_for_a_block();
+    signal(&child, Signal::SIGKILL);
+    child.wait().expect("it ends");
+    bench.nothing_is_left();
+    bench.duet(&["report", "results/latest"]).exits(0).says("killed");
+}
+
+#[test]
+fn a_full_disk_keeps_finished_blocks() {
+    let bench = long();
+    // A limit on file size stands for a full disk: writes fail after so many blocks of 512 bytes.
+    let script = format!("ulimit -f 160; exec {DUET} run s");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).current_dir(bench.path()).env(MARK, bench.path());
+    let outcome = outcome(&command.output().expect("it ends"));
+    outcome.exits(4).says("is the disk full?");
+    assert!(!bench.blocks().is_empty());
+    bench.nothing_is_left();
+    bench.duet(&["report", "results/latest"]).says("good");
+}
