@@ -1,0 +1,47 @@
+# A menu. What each target needs is built or fetched first; only cargo and go must be there.
+.DEFAULT_GOAL := help
+DUET := $(or $(CARGO_TARGET_DIR),target)/release/duet
+STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: help tools build bench smoke test check lint rust-test go-test data-test microbench clean
+
+help: ## show this menu
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+tools: ## check that cargo and a new enough Go are installed
+	@sh .ci/tools.sh
+
+build: tools ## build the harness
+	cargo build --release --locked --package duet --bin duet
+
+bench: build ## measure the standard suite (about five minutes) and write results/latest
+	$(DUET) run standard
+
+smoke: build ## measure everything once, briefly
+	$(DUET) run smoke --out "$$(mktemp -d)"
+
+test: tools rust-test go-test data-test ## run all tests
+	@echo "all tests passed"
+
+check: lint test ## lint and test: all of CI
+
+lint: tools ## formatting and static analysis, no warning tolerated
+	cargo fmt --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	test -z "$$(gofmt -l go-server)"
+	cd go-server && go vet ./... && $(STATICCHECK) ./...
+
+rust-test: tools
+	cargo test --locked --workspace
+
+go-test: tools
+	cd go-server && go test -race ./...
+
+data-test:
+	@if command -v python3 >/dev/null; then python3 bench/data/make_cases.py --check; else echo "python3 is not installed: data not compared with its generator"; fi
+
+microbench: tools ## time the harness's own hot paths
+	cargo bench --locked --package duet
+
+clean: ## remove everything that was built
+	cargo clean
