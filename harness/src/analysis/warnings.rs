@@ -65,7 +65,7 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader, metrics: &[MetricAnalysis
         blocks_dropped(cell),
         rounds_dropped(cell),
         errors(cell),
-        not_stationary(cell),
+        not_stationary(cell, header),
         generator_busy(cell),
         parked_cpu(cell, header),
         stolen_time(cell, header),
@@ -186,7 +186,10 @@ fn errors(cell: &Cell) -> Option<Warning> {
     (!parts.is_empty()).then(|| warning("errors", message, cure))
 }
 
-fn not_stationary(cell: &Cell) -> Option<Warning> {
+fn not_stationary(cell: &Cell, header: &RunHeader) -> Option<Warning> {
+    if !header.suite.verdicts {
+        return None; // a suite for a first look has no time to warm up, and says so itself
+    }
     let n = cell.counted.iter().filter(|b| !b.record.warmup_stationary).count();
     let message = format!("in {n} of {} blocks the warm-up ended unfinished", cell.counted.len());
     let cure = "raise warmup_ms";

@@ -101,8 +101,9 @@ impl<'s, 'j> Session<'s, 'j> {
     }
 
     /// Drives rounds of windows until [`warmup::is_stationary`] and every exchange was answered
-    /// once, or the time for it is over. One round is always driven: it decides the windows'
-    /// length.
+    /// once, or the time for it is over. Its windows are half as long as those that are measured:
+    /// what has settled shows in the number of rounds rather than in their length. One round is
+    /// always driven: it decides the windows' length.
     fn warm_up(&mut self) -> Result<Warm, Failure> {
         let began = Instant::now();
         let deadline = began + Duration::from_nanos(self.job.warmup_ns);
@@ -110,7 +111,7 @@ impl<'s, 'j> Session<'s, 'j> {
         let mut rates = vec![];
         let stationary = loop {
             let hurry = (!rates.is_empty()).then_some(deadline);
-            let Some((round_rates, unseen)) = self.warm_up_round(window_ns, hurry)? else {
+            let Some((round_rates, unseen)) = self.warm_up_round(window_ns / 2, hurry)? else {
                 break false;
             };
             rates.push(round_rates);

@@ -8,6 +8,7 @@ use super::rows::{self, Found, Group, Row};
 use crate::analysis::Analysis;
 use crate::metric::Metric;
 use crate::report::words::{self, Tone, Turned};
+use crate::verdict::TIE_BAND;
 
 /// How wide a chart is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,7 +190,7 @@ fn paint_labels(canvas: &mut Canvas<'_>, axis: &Axis, (top, bottom): (i32, i32))
 
 /// Grid lines and the band of ties from `top` to `bottom`.
 fn paint_grid(canvas: &mut Canvas<'_>, axis: &Axis, (top, bottom): (i32, i32)) {
-    canvas.rect((axis.at(1.0 / 1.01), top), (axis.at(1.01), bottom), BAND);
+    canvas.rect((axis.at(1.0 / (1.0 + TIE_BAND)), top), (axis.at(1.0 + TIE_BAND), bottom), BAND);
     for (_, x) in axis.grid() {
         canvas.line((x, top), (x, bottom), 1, GRID);
     }

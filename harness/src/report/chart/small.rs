@@ -5,6 +5,7 @@ use super::palette::{self, GRID, MUTED, TEXT};
 use crate::analysis::{Analysis, Arm, CellAnalysis, MetricAnalysis, RssPoint};
 use crate::report::words;
 use crate::units;
+use crate::verdict::TIE_BAND;
 
 const SMALL: Type = Type { size: 11.0, bold: false, ink: MUTED };
 const WORD: Type = Type { size: 11.0, bold: false, ink: TEXT };
@@ -119,7 +120,7 @@ const STRIP: i32 = 50;
 fn strip(canvas: &mut Canvas<'_>, top: i32, turned: &words::Turned, dots: &[f64]) {
     let (low, high) = turned.interval.unwrap_or((turned.value, turned.value));
     // At least 1 % either way, so that a tie does not look like a scatter.
-    let ends = [low, high, turned.value / 1.01, turned.value * 1.01];
+    let ends = [low, high, turned.value / (1.0 + TIE_BAND), turned.value * (1.0 + TIE_BAND)];
     let all = || dots.iter().copied().chain(ends).filter(|r| r.is_finite());
     let (first, last) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
     let (left, right) = (60, WIDTH - 60);
