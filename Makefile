@@ -18,9 +18,10 @@ bench: build ## measure the standard suite (about five minutes) and write result
 	$(DUET) run standard
 
 smoke: build ## measure everything once, briefly
-	$(DUET) run smoke --out "$$(mktemp -d)"
+	rm -rf results/smoke
+	$(DUET) run smoke --out results/smoke
 
-test: tools rust-test go-test data-test ## run all tests
+test: tools rust-test go-test data-test smoke ## run all tests, and measure everything once
 	@echo "all tests passed"
 
 check: lint test ## lint and test: all of CI
