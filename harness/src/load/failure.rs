@@ -153,3 +153,73 @@ fn unconnected(addr: &str, errno: Option<i32>) -> String {
         None => format!("cannot connect to {addr}: no reply in time"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A job of 10 connections to one arm.
+    fn job() -> Job {
+        let arm = r#"{"addr":"127.0.0.1:9","pid":1,"exchanges":[]}"#;
+        let text = format!(
+            r#"{{"arms":[{arm}],"connections":10,"churn":false,"cpus":[0],"server_cpus":[0],
+            "window_ns":1,"fixed_window_ns":null,"measure_ns":1,"warmup_ns":1,"rounds":[],
+            "timeout_ns":2000000000,"seed":1}}"#
+        );
+        serde_json::from_str(&text).expect("the text is a job")
+    }
+
+    #[test]
+    fn bounds() {
+        // Right answers and resets of successive windows, and how the error starts, if there is one.
+        type Case<'a> = (&'a [(u64, u64)], Option<&'a str>);
+        let cases: [Case<'_>; 7] = [
+            (&[(100, 0), (100, 0)], None),
+            (&[(0, 1)], Some("127.0.0.1:9 closed the connection instead of answering")),
+            (&[(1000, 10)], None),
+            (&[(1000, 11)], Some("11 of 1011 requests failed (reset 11), more than 1 %")),
+            (&[(20, 10), (1000, 0)], None),
+            (&[(20, 11)], Some("11 of 31 requests failed")),
+            (&[(1000, 10), (1000, 30)], Some("40 of 2040 requests failed")),
+        ];
+        for (windows, expected) in cases {
+            let mut health = Health::default();
+            let trouble = Some(Trouble::of(Fault::Reset));
+            let during = windows.iter().try_for_each(|&(right, resets)| {
+                let mut faults = Faults::default();
+                (0..resets).for_each(|_| faults.add(Fault::Reset));
+                health.add(0, &job(), right, &faults, trouble)
+            });
+            let ended = during.and_then(|()| health.conclude(0, &job(), trouble));
+            let error = ended.err().map(|failure| failure.error).unwrap_or_default();
+            match expected {
+                Some(expected) => assert!(error.starts_with(expected), "{windows:?}: {error}"),
+                None => assert_eq!(error, "", "{windows:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn descriptions() {
+        let connect = |errno: Errno| Trouble {
+            fault: Fault::Connect,
+            errno: Some(errno as i32),
+            closing: false,
+        };
+        let cases = [
+            (
+                connect(Errno::ECONNREFUSED),
+                "connection refused by 127.0.0.1:9: is the server still running?",
+            ),
+            (connect(Errno::EADDRNOTAVAIL), "no free local port for a connection to 127.0.0.1:9"),
+            (connect(Errno::EMFILE), "too many open files for a connection to 127.0.0.1:9"),
+            (connect(Errno::EHOSTUNREACH), "cannot connect to 127.0.0.1:9: No route to host"),
+            (Trouble::of(Fault::Connect), "cannot connect to 127.0.0.1:9: no reply in time"),
+            (Trouble::of(Fault::Timeout), "no answer from 127.0.0.1:9 within 2.00 s"),
+        ];
+        for (trouble, expected) in cases {
+            let text = describe(0, &job(), trouble);
+            assert!(text.starts_with(expected), "{text}");
+        }
+    }
+}

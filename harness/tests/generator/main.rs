@@ -19,6 +19,9 @@ use responder::{Act, Request, serve};
 
 const MS: u64 = 1_000_000;
 const CONNECTIONS: u32 = 8;
+/// Requests after which a server turns bad. Every window asks once on each connection at least, so
+/// that each arm of a job is asked more often than this on the slowest machine.
+const ENOUGH: u64 = 2 * CONNECTIONS as u64;
 
 fn answer(body: &str) -> Vec<u8> {
     answer_with("", body)
@@ -294,7 +297,7 @@ fn wrong_answers_fail_the_job() {
     for (name, bytes, expected) in cases {
         let good = serve(|_| Act::Answer(vec![answer("hi")]));
         // Wrong from the start, and wrong after many right answers.
-        for right in [0, 100] {
+        for right in [0, ENOUGH] {
             let bytes = bytes.clone();
             let bad = serve(move |request| {
                 Act::Answer(vec![if request.index < right { answer("hi") } else { bytes.clone() }])
@@ -320,22 +323,23 @@ fn trouble_that_fails_the_job() {
     let cut = serve(|_| Act::AnswerAndClose(answer("hi")[..60].into()));
     let hanging = serve(|_| Act::Hang);
     let dying = serve(|request| match request.index {
-        100.. => Act::Die,
+        ENOUGH.. => Act::Die,
         _ => Act::Answer(vec![answer("hi")]),
     });
     let not_closing = serve(|_| Act::Answer(vec![answer("hi")]));
+    let long = 20_000 * MS;
     let cases = [
-        ("refused", refused, false, "connection refused by 127.0.0.1:"),
-        ("refused, churn", refused, true, "is the server still running?"),
-        ("closes unasked", closing, false, "more than 1 %; the last one: 127.0.0.1:"),
-        ("never answers", mute, false, "closed the connection instead of answering"),
-        ("answers in part", cut, false, "closed the connection in the middle of an answer"),
-        ("hangs", hanging, false, "no answer from 127.0.0.1:"),
-        ("dies", dying, false, "127.0.0.1:"),
-        ("does not close", not_closing, true, "did not close the connection within 100 ms"),
+        ("refused", refused, false, long, "connection refused by 127.0.0.1:"),
+        ("refused, churn", refused, true, long, "is the server still running?"),
+        ("closes unasked", closing, false, long, "more than 1 %; the last one: 127.0.0.1:"),
+        ("never answers", mute, false, long, "closed the connection instead of answering"),
+        ("cut off", cut, false, long, "closed the connection in the middle of an answer"),
+        ("dies", dying, false, long, "127.0.0.1:"),
+        ("hangs", hanging, false, 50 * MS, "no answer from 127.0.0.1:"),
+        ("stays open", not_closing, true, 1000 * MS, "did not close the connection within 1.00 s"),
     ];
-    for (name, addr, churn, expected) in cases {
-        let job = Job { churn, timeout_ns: 100 * MS, ..job(&[addr], &[exchange("/", "hi")]) };
+    for (name, addr, churn, timeout_ns, expected) in cases {
+        let job = Job { churn, timeout_ns, ..job(&[addr], &[exchange("/", "hi")]) };
         let (arm, error) = failure(&job);
         assert_eq!(arm, Some(0), "{name}: {error}");
         assert!(error.contains(expected), "{name}: {error}");
@@ -393,4 +397,27 @@ fn a_harness_that_is_gone() {
     let job = serde_json::to_string(&job(&[addr], &[exchange("/", "hi")])).unwrap();
     writeln!(child.stdin.take().unwrap(), "{job}").unwrap();
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_harness_that_is_killed() {
+    let addr = serve(|_| Act::Answer(vec![answer("hi")]));
+    // The second command keeps the shell from becoming the generator.
+    let mut harness = Command::new("sh")
+        .args(["-c", r#""$0" generator; true"#, env!("CARGO_BIN_EXE_duet")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = harness.stdin.take().unwrap();
+    writeln!(stdin, "{}", serde_json::to_string(&job(&[addr], &[exchange("/", "hi")])).unwrap())
+        .unwrap();
+    let mut lines = BufReader::new(harness.stdout.take().unwrap()).lines();
+    let driven = serde_json::to_string(&Event::Driven).unwrap();
+    assert!(lines.any(|line| line.unwrap() == driven));
+    harness.kill().unwrap();
+    harness.wait().unwrap();
+    // A generator that had survived would go on now.
+    drop(stdin);
+    assert_eq!(lines.map(Result::unwrap).collect::<Vec<_>>(), Vec::<String>::new());
 }
