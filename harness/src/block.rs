@@ -16,7 +16,7 @@ use crate::record::{
     ArmRecord, BlockRecord, Failure, Memory, RssSample, Stage, WindowRecord, Wire,
 };
 use crate::server::{self, Launch, Running};
-use crate::spec::{Matchup, Spec, Suite, Workload};
+use crate::spec::{Matchup, Server, Spec, Suite, Workload};
 use crate::verify::Verifier;
 use crate::{probe, requests};
 
@@ -104,7 +104,9 @@ fn measure(
     let (matchup, workload) = definitions(bench, plan);
     let mut arms = start_all(bench, plan, matchup, workload, record)?;
     for running in &mut arms {
-        let verified = bench.verifier.workload(running, workload, VERIFIED_CASES, bench.interrupt);
+        let server = definition(bench, &running.name);
+        let verified =
+            bench.verifier.workload(running, server, workload, VERIFIED_CASES, bench.interrupt);
         verified.map_err(|e| halt(bench, Some(running), Stage::Verify, &e))?;
     }
     let job = job(bench, plan, workload, &arms, fixed_window_ns);
@@ -131,6 +133,14 @@ fn definitions<'a>(bench: &Bench<'a>, plan: &BlockPlan) -> (&'a Matchup, &'a Wor
     }
 }
 
+/// The definition of a server. The loader has checked that it exists.
+fn definition<'a>(bench: &Bench<'a>, name: &str) -> &'a Server {
+    match bench.spec.server(name) {
+        Some(server) => server,
+        None => unreachable!("the loader has checked the matchup's servers"),
+    }
+}
+
 /// Starts the arms in the plan's order; they come back in the matchup's.
 fn start_all(
     bench: &Bench<'_>,
@@ -143,9 +153,7 @@ fn start_all(
     for &index in &plan.start_order {
         let index = index as usize;
         let name = &matchup.arms[index];
-        let Some(server) = bench.spec.server(name) else {
-            unreachable!("the loader has checked the matchup's servers")
-        };
+        let server = definition(bench, name);
         let launch = Launch {
             root: bench.root,
             cpus: &bench.cpus.servers,

@@ -180,10 +180,10 @@ fn announce(header: &RunHeader, folder: &Path) {
         cpus.join(", ")
     };
     anstream::println!(
-        "Suite `{}`: {} cells, {} blocks each, about {} of measuring after the builds.",
+        "Suite `{}`: {}, {} each, about {} of measuring after the builds.",
         suite.name,
-        suite.cells.len(),
-        suite.blocks,
+        units::count(suite.cells.len(), "cell"),
+        units::count(suite.blocks as usize, "block"),
         units::minutes(plan::expected_ms(suite).div_ceil(1000))
     );
     anstream::println!(
