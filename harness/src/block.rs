@@ -11,7 +11,7 @@ use crate::host::Cpus;
 use crate::interrupt::{Interrupt, Interrupted, POLL};
 use crate::load::job::{ArmJob, Event, Job, WindowResult};
 use crate::plan::BlockPlan;
-use crate::proc;
+use crate::proc::{self, CpuClock, StolenTime};
 use crate::record::{
     ArmRecord, BlockRecord, Failure, Memory, RssSample, Stage, WindowRecord, Wire,
 };
@@ -81,6 +81,8 @@ pub fn run(
         window_ns: 0,
         warmup_stationary: false,
         warmup_ns: 0,
+        driven_ns: 0,
+        foreign_cpu_ns: 0,
         arms: vec![],
         windows: vec![],
         failure: None,
@@ -258,6 +260,7 @@ fn drive(
     let mut deadline = Instant::now() + budget + GENERATOR_SLACK;
     let mut next_sample = Instant::now();
     let mut in_windows = false;
+    let mut began = None;
     loop {
         bench.interrupt.check().map_err(anyhow::Error::from)?;
         if Instant::now() >= next_sample {
@@ -278,12 +281,18 @@ fn drive(
                 record.warmup_ns = elapsed_ns;
                 record.window_ns = window_ns;
                 in_windows = true;
+                began = Some(usage(bench, arms, &generator)?);
                 // Long windows are driven at least in two rounds, whatever the budget.
                 let least = Duration::from_nanos(window_ns.saturating_mul(16));
                 deadline = deadline.max(Instant::now() + least + GENERATOR_SLACK);
             }
             Event::Driven => {
                 in_windows = false;
+                if let Some(began) = &began {
+                    let ended = usage(bench, arms, &generator)?;
+                    record.driven_ns = nanoseconds(ended.at - began.at);
+                    record.foreign_cpu_ns = ended.foreign_ns.saturating_sub(began.foreign_ns);
+                }
                 under_load(arms, &mut generator, record)?;
             }
             Event::Window(window) => record.windows.push(window_record(window)),
@@ -293,6 +302,27 @@ fn drive(
             }
         }
     }
+}
+
+/// CPU time of everybody else, up to a moment.
+struct Usage {
+    at: Instant,
+    foreign_ns: u64,
+}
+
+/// What all processes used on the CPUs of this block since boot, less what the servers, the
+/// generator and this process used.
+fn usage(bench: &Bench<'_>, arms: &[Running], generator: &Generator) -> Result<Usage> {
+    let cpus = [&bench.cpus.servers[..], &bench.cpus.generator[..]].concat();
+    let mut stat = StolenTime::open().context("failed to open /proc/stat")?;
+    let all_ns = proc::busy_ns(stat.read().context("failed to read /proc/stat")?, &cpus);
+    let pids = arms.iter().map(Running::pid).chain([generator.pid()]);
+    let mut own_ns = CpuClock::own().read_ns().context("failed to read the CPU clock")?;
+    for pid in pids {
+        let clock = CpuClock::of(pid).and_then(CpuClock::read_ns);
+        own_ns += clock.with_context(|| format!("failed to read the CPU clock of {pid}"))?;
+    }
+    Ok(Usage { at: Instant::now(), foreign_ns: all_ns.saturating_sub(own_ns) })
 }
 
 /// Appends a sample of every arm's memory. A process that cannot be read has ended, which the

@@ -339,6 +339,7 @@ fn doubts_about_a_cell() {
         assert!(cell(&analysis).warnings[0].cure.is_some(), "{code}");
     }
     check("stolen_time", |b| b.windows[0].server_stolen_ns = 30_000_000);
+    check("foreign_cpu", |b| b.foreign_cpu_ns = 110_000_000);
     check("stolen_time", |b| b.windows[1].generator_stolen_ns = 30_000_000);
     check("warmup_not_stationary", |b| b.warmup_stationary = b.block > 2);
     check("damaged_histogram", |b| b.windows[0].service_time = "?".to_owned());

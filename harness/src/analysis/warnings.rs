@@ -12,6 +12,10 @@ use crate::verdict::{BLOCKS_MIN, Verdict};
 /// the other is one only from there on.
 const STOLEN_SHARE_MAX: f64 = 0.02;
 
+/// CPU time of other processes above this share of the CPUs in use is a doubt. Less is what the
+/// system's own housekeeping and the coarseness of the kernel's ticks come to.
+const FOREIGN_SHARE_MAX: f64 = 0.05;
+
 /// Less stolen time than five of the kernel's ticks of 10 ms is an accident of counting.
 const STOLEN_NS_MIN: u64 = 50_000_000;
 
@@ -69,6 +73,7 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader, metrics: &[MetricAnalysis
         generator_busy(cell),
         parked_cpu(cell, header),
         stolen_time(cell, header),
+        foreign_cpu(cell, header),
         short_windows(cell),
         few_threads(cell, header),
         damaged_histograms(cell),
@@ -239,6 +244,20 @@ fn stolen_time(cell: &Cell, header: &RunHeader) -> Option<Warning> {
     let message = format!("the hypervisor stole, in the arms' windows, {}", parts.join("; "));
     let cure = "choose a quieter machine or hour; intervals are wider for it";
     (!parts.is_empty()).then(|| warning("stolen_time", message, cure))
+}
+
+fn foreign_cpu(cell: &Cell, header: &RunHeader) -> Option<Warning> {
+    let cpus = cpus(header);
+    let blocks = || cell.counted.iter().map(|block| block.record);
+    let foreign_ns = blocks().map(|block| block.foreign_cpu_ns).sum();
+    let driven_ns = blocks().map(|block| block.driven_ns).sum();
+    let share = share(foreign_ns, driven_ns, cpus.server + cpus.generator);
+    let message = format!(
+        "other processes took {} of the CPUs that servers and generator were pinned to",
+        percent(share)
+    );
+    let cure = "stop them and measure again; intervals are wider for it, and may mislead";
+    (share > FOREIGN_SHARE_MAX).then(|| warning("foreign_cpu", message, cure))
 }
 
 fn short_windows(cell: &Cell) -> Option<Warning> {
