@@ -1,6 +1,6 @@
 //! Doubts about numbers, each with what to do about it.
 
-use super::bottleneck::{BUSY_DOUBTFUL, Usage};
+use super::bottleneck::{BUSY_DOUBTFUL, SATURATED, Usage};
 use super::cells::{Cell, cpus, is_control};
 use super::{MetricAnalysis, Warning, Who};
 use crate::record::{Run, RunHeader, Wire};
@@ -202,7 +202,10 @@ fn not_stationary(cell: &Cell, header: &RunHeader) -> Option<Warning> {
 }
 
 fn generator_busy(cell: &Cell) -> Option<Warning> {
-    let busy = cell.bottleneck.generator_busy.iter().copied().fold(0.0, f64::max);
+    let (servers, generators) = (&cell.bottleneck.server_busy, &cell.bottleneck.generator_busy);
+    // A server that has no time left is what is measured, however busy the generator is beside it.
+    let unsure = generators.iter().zip(servers).filter(|(_, server)| **server < SATURATED);
+    let busy = unsure.map(|(generator, _)| *generator).fold(0.0, f64::max);
     let message =
         format!("the generator was {} busy, which may hide part of the difference", percent(busy));
     let cure = "raise generator_cpus, or choose a workload with more work per request";
