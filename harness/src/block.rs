@@ -86,6 +86,7 @@ pub fn run(
         arms: vec![],
         windows: vec![],
         failure: None,
+        set_aside: None,
     };
     match measure(bench, plan, fixed_window_ns, started, &mut record) {
         Ok(()) => {}

@@ -156,6 +156,9 @@ pub struct BlockRecord {
     pub windows: Vec<WindowRecord>,
     /// Why the block does not count.
     pub failure: Option<Failure>,
+    /// What disturbed the block, which was therefore measured again and does not count. Decided
+    /// without a look at its outcome.
+    pub set_aside: Option<String>,
 }
 
 /// One arm in one block.

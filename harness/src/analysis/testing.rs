@@ -229,6 +229,7 @@ fn block(scene: &Scene, cell: &CellId, index: u32, random: &mut SplitMix64) -> B
         arms: arms.iter().zip(scene.servers).map(|(arm, server)| arm_record(arm, server)).collect(),
         windows,
         failure: None,
+        set_aside: None,
     }
 }
 

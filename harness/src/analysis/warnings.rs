@@ -2,6 +2,7 @@
 
 use super::bottleneck::{BUSY_DOUBTFUL, SATURATED, Usage};
 use super::cells::{Cell, cpus, is_control};
+use super::disturbance::{FOREIGN_SHARE_MAX, share};
 use super::{MetricAnalysis, Warning, Who};
 use crate::record::{Run, RunHeader, Wire};
 use crate::spec::CellId;
@@ -11,10 +12,6 @@ use crate::verdict::{BLOCKS_MIN, Verdict};
 /// Stolen time above this share of either arm's windows is a doubt; that it hurt one arm more than
 /// the other is one only from there on.
 const STOLEN_SHARE_MAX: f64 = 0.02;
-
-/// CPU time of other processes above this share of the CPUs in use is a doubt. Less is what the
-/// system's own housekeeping and the coarseness of the kernel's ticks come to.
-const FOREIGN_SHARE_MAX: f64 = 0.05;
 
 /// Less stolen time than five of the kernel's ticks of 10 ms is an accident of counting.
 const STOLEN_NS_MIN: u64 = 50_000_000;
@@ -294,9 +291,4 @@ fn damaged_histograms(cell: &Cell) -> Option<Warning> {
     let message = format!("service times of block {} are missing: {error}", block.record.block);
     let cure = "throughput, CPU and memory are not affected; report it as a defect";
     Some(warning("damaged_histogram", message, cure))
-}
-
-/// A share of the time of CPUs.
-fn share(ns: u64, elapsed_ns: u64, cpus: usize) -> f64 {
-    ns as f64 / (elapsed_ns as f64 * cpus as f64).max(1.0)
 }
