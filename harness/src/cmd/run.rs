@@ -184,7 +184,7 @@ fn announce(header: &RunHeader, folder: &Path) {
         suite.name,
         suite.cells.len(),
         suite.blocks,
-        units::minutes(plan::expected_ms(suite).div_ceil(1000))
+        units::minutes(plan::expected_ms(suite, &header.spec).div_ceil(1000))
     );
     anstream::println!(
         "Servers on CPU {}, load generator on CPU {}; seed {}; record in {}.",

@@ -154,7 +154,7 @@ fn judged(
 /// What the worse arm is or does.
 fn worse_at(metric: Metric) -> &'static str {
     match (metric, metric.unit()) {
-        (Metric::CpuNsPerRequest, _) => "uses more CPU",
+        (Metric::CpuNsPerRequest | Metric::CpuNs, _) => "uses more CPU",
         (Metric::StartupNs, _) => "starts slower",
         (Metric::ServiceTimeNsP50 | Metric::ServiceTimeNsP99, _) => "takes longer",
         (_, Unit::Bytes) => "uses more memory",
@@ -231,6 +231,7 @@ pub(super) fn stage(stage: Stage) -> &'static str {
         Stage::Verify => "gave a wrong answer",
         Stage::Drive => "failed under load",
         Stage::Stop => "did not stop",
+        Stage::Run => "did not run to its end",
     }
 }
 
@@ -241,6 +242,7 @@ pub(super) fn cure(stage: Stage) -> &'static str {
         Stage::Start => "start it by hand: it must print listening HOST:PORT once it accepts",
         Stage::Verify => "duet verify shows its answer beside the right one",
         Stage::Drive => "read what it wrote to standard error; duet verify asks every route once",
+        Stage::Run => "run it by hand at this size; the suite sets its limits of time and memory",
         Stage::Stop => "it must exit 0 within two seconds of SIGTERM",
     }
 }

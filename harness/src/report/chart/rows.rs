@@ -92,8 +92,8 @@ fn values(values: &[String], metric: Metric) -> String {
 /// The chart's title, in the manner of the benchmarks game.
 pub(super) fn question(metric: Metric) -> &'static str {
     match metric {
-        Metric::RequestsPerSecond => "How many times slower?",
-        Metric::CpuNsPerRequest => "How many times more CPU?",
+        Metric::RequestsPerSecond | Metric::ElapsedNs => "How many times slower?",
+        Metric::CpuNsPerRequest | Metric::CpuNs => "How many times more CPU?",
         Metric::RssBytesIdle
         | Metric::RssBytesSteady
         | Metric::RssBytesPeak
