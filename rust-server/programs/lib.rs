@@ -7,7 +7,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, ErrorKind, Stdin, Write};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Stdin, Write};
 use std::num::NonZero;
 use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
@@ -15,10 +15,21 @@ use std::process::ExitCode;
 use std::thread;
 
 /// Standard input. A [`File`] would tell `read_to_end` its size; the rules want buffers that grow.
-pub type Input = BufReader<Stdin>;
+pub type Input = BufReader<StandardInput>;
 
 /// Standard output without the search for line ends that [`io::Stdout`] makes in all it is given.
 pub type Output = BufWriter<File>;
+
+/// Standard input whose errors say so.
+pub struct StandardInput(Stdin);
+
+impl Read for StandardInput {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| {
+            io::Error::new(error.kind(), format!("failed to read standard input: {error}"))
+        })
+    }
+}
 
 const BUFFER_BYTES: usize = 1 << 16;
 
@@ -40,9 +51,12 @@ pub fn with_input(
     run: impl FnOnce(Input, &mut Output) -> io::Result<()>,
 ) -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
-    let number =
-        if arguments.is_empty() { Ok(0) } else { parse_number(&arguments, 0..=usize::MAX) };
-    let input = BufReader::with_capacity(BUFFER_BYTES, io::stdin());
+    let number = if arguments.is_empty() {
+        Ok(0)
+    } else {
+        parse_number(&arguments, 0..=isize::MAX as usize)
+    };
+    let input = BufReader::with_capacity(BUFFER_BYTES, StandardInput(io::stdin()));
     exit_code(program, number.and_then(|_| with_output(|out| run(input, out))))
 }
 

@@ -57,14 +57,15 @@ fn read_codes(mut input: Input, record: &str) -> io::Result<Vec<u8>> {
         } else if wanted {
             for letter in text {
                 codes.push(code(*letter).ok_or_else(|| {
-                    unusable(format!("{record} has a letter other than A, C, G, T: {letter:#04x}"))
+                    let letter = char::from(*letter);
+                    unusable(format!("record {record} must be of A, C, G and T: got {letter:?}"))
                 })?);
             }
         }
         line.clear();
     }
     if codes.is_empty() {
-        return Err(unusable(format!("standard input has no sequence {record}")));
+        return Err(unusable(format!("standard input must be FASTA with a record {record}")));
     }
     Ok(codes)
 }

@@ -40,7 +40,7 @@ fn regex_redux(mut input: Input, out: &mut Output) -> io::Result<()> {
     let mut text = Vec::new();
     input.read_to_end(&mut text)?;
     if !text.starts_with(b">") {
-        return Err(unusable("standard input does not begin with the '>' of a FASTA header"));
+        return Err(unusable("standard input must be FASTA, which begins with \">\""));
     }
     let sequence = replace(&text, r">.*\n|\n", b"");
     let (rewritten, counts): (usize, Vec<usize>) = rayon::join(

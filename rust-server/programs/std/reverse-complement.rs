@@ -36,11 +36,11 @@ fn reverse_complement(mut input: Input, out: &mut Output) -> io::Result<()> {
     let (mut header, mut letters) = (Vec::new(), Vec::new());
     input.read_until(b'\n', &mut header)?;
     if !header.starts_with(b">") {
-        return Err(unusable("standard input does not begin with the '>' of a FASTA header"));
+        return Err(unusable("standard input must be FASTA, which begins with \">\""));
     }
     while !header.is_empty() {
         let next_header = read_letters(&mut input, &mut letters)?;
-        out.write_all(header.trim_ascii_end())?;
+        out.write_all(header.strip_suffix(b"\n").unwrap_or(&header))?;
         out.write_all(b"\n")?;
         write_reversed(&letters, out)?;
         header = next_header;
@@ -91,7 +91,7 @@ fn reversed_lines(letters: &[u8]) -> io::Result<Vec<u8>> {
         lines.push(b'\n');
     }
     if lines.contains(&0) {
-        return Err(unusable("a sequence has a letter without a complement"));
+        return Err(unusable("sequences must be of the letters ACGTUMKRYWSVBHDN"));
     }
     Ok(lines)
 }
