@@ -2,39 +2,50 @@
 //! seven k.
 //!
 //! A letter is two bits and a sequence of up to 18 letters an integer, which is the key of a
-//! `HashMap` that begins empty. Each k is counted in stretches of the DNA, any thread taking the
-//! next stretch of any k, and the tables of the stretches are added up. The time goes into hashing
-//! and looking up, once for every position and k; reading line by line is not shared out.
+//! `FxHashMap` that begins empty. A thread reads the next stretch of the DNA, while no other reads,
+//! and counts it for each k in tables of its own, which are added up in the end; the DNA is never
+//! in memory as a whole. The time goes into the tables: a hash and a look-up for every position and
+//! every k, for the larger k in tables that are larger than the cache next to the core.
 
 #![forbid(unsafe_code)]
 
 use std::cmp::Reverse;
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
+use std::sync::Mutex;
 
-use rayon::prelude::*;
 use rust_programs::{Input, Output, unusable};
 use rustc_hash::FxHashMap;
 
 type Counts = FxHashMap<u64, u64>;
+/// One for each of `LENGTHS`.
+type Tables = [Counts; LENGTHS.len()];
 
 /// A letter's code is its index.
 const LETTERS: [u8; 4] = *b"ACGT";
-const ALL_OF_LENGTH: [usize; 2] = [1, 2];
+const RECORD: &str = ">THREE";
+/// Of these all sequences are shown, the others are those of `CHOSEN`.
+const LENGTHS: [usize; 7] = [1, 2, 3, 4, 6, 12, 18];
 const CHOSEN: [&str; 5] = ["GGT", "GGTA", "GGTATT", "GGTATTTTAATT", "GGTATTTTAATTTATAGT"];
-const STRETCH: usize = 1 << 22;
+/// Letters, about: a stretch ends with a line.
+const STRETCH: usize = 1 << 20;
+/// Letters before a stretch that belong to sequences which end in it.
+const OVERLAP: usize = 17;
 
 fn main() -> ExitCode {
     rust_programs::with_input("k-nucleotide", k_nucleotide)
 }
 
 fn k_nucleotide(input: Input, out: &mut Output) -> io::Result<()> {
-    let codes = read_codes(input, ">THREE")?;
-    let lengths: Vec<usize> = ALL_OF_LENGTH.into_iter().chain(CHOSEN.map(str::len)).collect();
-    let counts: Vec<Counts> = lengths.par_iter().map(|k| count_all(&codes, *k)).collect();
-
-    let (all, chosen) = counts.split_at(ALL_OF_LENGTH.len());
-    for (k, counts) in ALL_OF_LENGTH.iter().zip(all) {
+    let dna = Mutex::new(Dna::find(input)?);
+    let counts = rayon::broadcast(|_| count_stretches(&dna))
+        .into_iter()
+        .try_fold(Tables::default(), |total, counts| Ok::<_, io::Error>(add(total, counts?)))?;
+    if counts[0].is_empty() {
+        return Err(no_record());
+    }
+    let (all, chosen) = counts.split_at(LENGTHS.len() - CHOSEN.len());
+    for (k, counts) in LENGTHS.iter().zip(all) {
         write_shares(counts, *k, out)?;
     }
     for (sequence, counts) in CHOSEN.iter().zip(chosen) {
@@ -44,30 +55,69 @@ fn k_nucleotide(input: Input, out: &mut Output) -> io::Result<()> {
     Ok(())
 }
 
-/// The letters of one record of a FASTA file, as codes.
-fn read_codes(mut input: Input, record: &str) -> io::Result<Vec<u8>> {
-    let (mut codes, mut line, mut wanted) = (Vec::new(), Vec::new(), false);
-    while input.read_until(b'\n', &mut line)? > 0 {
-        let text = line.trim_ascii_end();
-        if text.starts_with(b">") {
-            if wanted {
-                break;
+/// The record, as far as it has not been read.
+struct Dna {
+    input: Input,
+    /// The last letters that have been read.
+    overlap: Vec<u8>,
+    ended: bool,
+}
+
+impl Dna {
+    fn find(mut input: Input) -> io::Result<Dna> {
+        let mut line = Vec::new();
+        while input.read_until(b'\n', &mut line)? > 0 {
+            if line.starts_with(RECORD.as_bytes()) {
+                return Ok(Dna { input, overlap: Vec::new(), ended: false });
             }
-            wanted = text.starts_with(record.as_bytes());
-        } else if wanted {
-            for letter in text {
-                codes.push(code(*letter).ok_or_else(|| {
-                    let letter = char::from(*letter);
-                    unusable(format!("record {record} must be of A, C, G and T: got {letter:?}"))
-                })?);
-            }
+            line.clear();
         }
-        line.clear();
+        Err(no_record())
     }
-    if codes.is_empty() {
-        return Err(unusable(format!("standard input must be FASTA with a record {record}")));
+
+    /// Reads the letters of the next lines into `stretch`, after the overlap, whose length is
+    /// returned. If there is nothing after it, the record has ended.
+    fn next_stretch(&mut self, stretch: &mut Vec<u8>) -> io::Result<usize> {
+        stretch.clear();
+        stretch.append(&mut self.overlap);
+        let overlap = stretch.len();
+        while !self.ended && stretch.len() < STRETCH {
+            let start = stretch.len();
+            self.ended = self.input.read_until(b'\n', stretch)? == 0 || stretch[start] == b'>';
+            let letters = if self.ended { 0 } else { stretch[start..].trim_ascii_end().len() };
+            stretch.truncate(start + letters);
+        }
+        self.overlap.extend(&stretch[stretch.len().saturating_sub(OVERLAP)..]);
+        Ok(overlap)
     }
-    Ok(codes)
+}
+
+fn no_record() -> io::Error {
+    unusable(format!("standard input must be FASTA with a record {RECORD}"))
+}
+
+/// Counts stretches until there are no more.
+fn count_stretches(dna: &Mutex<Dna>) -> io::Result<Tables> {
+    let dna = || dna.lock().expect("reading does not panic");
+    let (mut tables, mut stretch) = (Tables::default(), Vec::new());
+    loop {
+        let overlap = dna().next_stretch(&mut stretch)?;
+        if stretch.len() == overlap {
+            return Ok(tables);
+        }
+        for letter in &mut stretch {
+            let Some(code) = code(*letter) else {
+                dna().ended = true;
+                let letter = char::from(*letter);
+                let problem = format!("record {RECORD} must be of A, C, G and T: got {letter:?}");
+                return Err(unusable(problem));
+            };
+            *letter = code;
+        }
+        for (k, counts) in LENGTHS.iter().zip(&mut tables) {
+            count(&stretch[overlap.saturating_sub(k - 1)..], *k, counts);
+        }
+    }
 }
 
 fn code(letter: u8) -> Option<u8> {
@@ -79,30 +129,22 @@ fn append(key: u64, code: u8) -> u64 {
     key << 2 | u64::from(code)
 }
 
-/// How often each sequence of `k` letters occurs.
-fn count_all(codes: &[u8], k: usize) -> Counts {
-    let last_start = (codes.len() + 1).saturating_sub(k);
-    let stretches = (0..last_start.div_ceil(STRETCH)).into_par_iter().map(|i| {
-        let end = codes.len().min((i + 1) * STRETCH + k - 1);
-        count(&codes[i * STRETCH..end], k)
-    });
-    stretches.reduce(Counts::default, |mut total, counts| {
-        for (key, count) in counts {
-            *total.entry(key).or_default() += count;
-        }
-        total
-    })
-}
-
-fn count(codes: &[u8], k: usize) -> Counts {
-    let mut counts = Counts::default();
-    let (first, rest) = codes.split_at(k - 1);
+fn count(codes: &[u8], k: usize, counts: &mut Counts) {
+    let Some((first, rest)) = codes.split_at_checked(k - 1) else { return };
     let mut key = first.iter().fold(0, |key, code| append(key, *code));
     for code in rest {
         key = append(key, *code) & ((1 << (2 * k)) - 1);
         *counts.entry(key).or_default() += 1;
     }
-    counts
+}
+
+fn add(mut total: Tables, tables: Tables) -> Tables {
+    for (total, counts) in total.iter_mut().zip(tables) {
+        for (key, count) in counts {
+            *total.entry(key).or_default() += count;
+        }
+    }
+    total
 }
 
 /// The share of every sequence of length k in per cent, the most frequent first.

@@ -41,20 +41,19 @@ fn fill(row: &mut [u8], y: usize, n: usize) {
 }
 
 /// One bit for each of eight points: whether |z|² was never above 4. The first is the highest bit.
+/// Here |c| < 2, and so |z|² stays above 4 once it has been there: the last value tells.
 fn byte(real: [f64; 8], imaginary: f64) -> u8 {
     let (mut zr, mut zi, mut tr, mut ti) = ([0.0; 8], [0.0; 8], [0.0; 8], [0.0; 8]);
-    let mut inside = [true; 8];
     for _ in 0..STEPS {
         for i in 0..8 {
             zi[i] = 2.0 * zr[i] * zi[i] + imaginary;
             zr[i] = tr[i] - ti[i] + real[i];
             tr[i] = zr[i] * zr[i];
             ti[i] = zi[i] * zi[i];
-            inside[i] &= tr[i] + ti[i] <= 4.0;
         }
-        if inside == [false; 8] {
+        if (0..8).all(|i| tr[i] + ti[i] > 4.0) {
             return 0;
         }
     }
-    inside.into_iter().fold(0, |bits, inside| bits << 1 | u8::from(inside))
+    (0..8).fold(0, |bits, i| bits << 1 | u8::from(tr[i] + ti[i] <= 4.0))
 }

@@ -57,10 +57,14 @@ impl Permutation {
 
     fn flips(&self) -> i64 {
         let mut elements = self.elements;
+        // The first element is kept here: a flip puts it where the next one comes from.
+        let mut first = usize::from(elements[0]);
         let mut flips = 0;
-        while elements[0] != 0 {
-            let first = usize::from(elements[0]);
-            elements[..=first].reverse();
+        while first != 0 {
+            let next = usize::from(elements[first]);
+            elements[first] = first as u8;
+            elements[1..first].reverse();
+            first = next;
             flips += 1;
         }
         flips

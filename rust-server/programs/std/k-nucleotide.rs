@@ -2,12 +2,14 @@
 //! seven k.
 //!
 //! A letter is two bits and a sequence of up to 18 letters an integer, which is the key of a
-//! `HashMap` that begins empty. Each k is counted in stretches of the DNA, any thread taking the
-//! next stretch of any k, and the tables of the stretches are added up. The time goes into hashing
-//! and looking up, once for every position and k; reading line by line is not shared out.
+//! `HashMap` that begins empty. A thread reads the next stretch of the DNA, while no other reads,
+//! and counts it for each k in tables of its own, which are added up in the end; the DNA is never
+//! in memory as a whole. The time goes into the tables: a hash and a look-up for every position and
+//! every k, for the larger k in tables that are larger than the cache next to the core.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -15,25 +17,60 @@ use std::thread;
 
 use rust_programs::{Input, Output, unusable};
 
-type Counts = HashMap<u64, u64>;
+type Counts = HashMap<u64, u64, BuildHasherDefault<KeyHasher>>;
+/// One for each of `LENGTHS`.
+type Tables = [Counts; LENGTHS.len()];
 
 /// A letter's code is its index.
 const LETTERS: [u8; 4] = *b"ACGT";
-const ALL_OF_LENGTH: [usize; 2] = [1, 2];
+const RECORD: &str = ">THREE";
+/// Of these all sequences are shown, the others are those of `CHOSEN`.
+const LENGTHS: [usize; 7] = [1, 2, 3, 4, 6, 12, 18];
 const CHOSEN: [&str; 5] = ["GGT", "GGTA", "GGTATT", "GGTATTTTAATT", "GGTATTTTAATTTATAGT"];
-const STRETCH: usize = 1 << 22;
+/// Letters, about: a stretch ends with a line.
+const STRETCH: usize = 1 << 20;
+/// Letters before a stretch that belong to sequences which end in it.
+const OVERLAP: usize = 17;
+
+/// Spreads the bits of a key by multiplication. The standard hasher withstands keys that somebody
+/// has chosen to collide, at five times the cost; nobody does that here.
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write_u64(&mut self, key: u64) {
+        // 2^64 divided by the golden ratio. A table takes its index from the low bits.
+        self.0 = key.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26);
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("a key is a u64");
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 fn main() -> ExitCode {
     rust_programs::with_input("k-nucleotide", k_nucleotide)
 }
 
 fn k_nucleotide(input: Input, out: &mut Output) -> io::Result<()> {
-    let codes = read_codes(input, ">THREE")?;
-    let lengths: Vec<usize> = ALL_OF_LENGTH.into_iter().chain(CHOSEN.map(str::len)).collect();
-    let counts = count_all(&codes, &lengths);
-
-    let (all, chosen) = counts.split_at(ALL_OF_LENGTH.len());
-    for (k, counts) in ALL_OF_LENGTH.iter().zip(all) {
+    let dna = Mutex::new(Dna::find(input)?);
+    let counts = thread::scope(|scope| {
+        let cores = rust_programs::cores();
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(|| count_stretches(&dna))).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no thread panics"))
+            .try_fold(Tables::default(), |total, counts| Ok::<_, io::Error>(add(total, counts?)))
+    })?;
+    if counts[0].is_empty() {
+        return Err(no_record());
+    }
+    let (all, chosen) = counts.split_at(LENGTHS.len() - CHOSEN.len());
+    for (k, counts) in LENGTHS.iter().zip(all) {
         write_shares(counts, *k, out)?;
     }
     for (sequence, counts) in CHOSEN.iter().zip(chosen) {
@@ -43,30 +80,69 @@ fn k_nucleotide(input: Input, out: &mut Output) -> io::Result<()> {
     Ok(())
 }
 
-/// The letters of one record of a FASTA file, as codes.
-fn read_codes(mut input: Input, record: &str) -> io::Result<Vec<u8>> {
-    let (mut codes, mut line, mut wanted) = (Vec::new(), Vec::new(), false);
-    while input.read_until(b'\n', &mut line)? > 0 {
-        let text = line.trim_ascii_end();
-        if text.starts_with(b">") {
-            if wanted {
-                break;
+/// The record, as far as it has not been read.
+struct Dna {
+    input: Input,
+    /// The last letters that have been read.
+    overlap: Vec<u8>,
+    ended: bool,
+}
+
+impl Dna {
+    fn find(mut input: Input) -> io::Result<Dna> {
+        let mut line = Vec::new();
+        while input.read_until(b'\n', &mut line)? > 0 {
+            if line.starts_with(RECORD.as_bytes()) {
+                return Ok(Dna { input, overlap: Vec::new(), ended: false });
             }
-            wanted = text.starts_with(record.as_bytes());
-        } else if wanted {
-            for letter in text {
-                codes.push(code(*letter).ok_or_else(|| {
-                    let letter = char::from(*letter);
-                    unusable(format!("record {record} must be of A, C, G and T: got {letter:?}"))
-                })?);
-            }
+            line.clear();
         }
-        line.clear();
+        Err(no_record())
     }
-    if codes.is_empty() {
-        return Err(unusable(format!("standard input must be FASTA with a record {record}")));
+
+    /// Reads the letters of the next lines into `stretch`, after the overlap, whose length is
+    /// returned. If there is nothing after it, the record has ended.
+    fn next_stretch(&mut self, stretch: &mut Vec<u8>) -> io::Result<usize> {
+        stretch.clear();
+        stretch.append(&mut self.overlap);
+        let overlap = stretch.len();
+        while !self.ended && stretch.len() < STRETCH {
+            let start = stretch.len();
+            self.ended = self.input.read_until(b'\n', stretch)? == 0 || stretch[start] == b'>';
+            let letters = if self.ended { 0 } else { stretch[start..].trim_ascii_end().len() };
+            stretch.truncate(start + letters);
+        }
+        self.overlap.extend(&stretch[stretch.len().saturating_sub(OVERLAP)..]);
+        Ok(overlap)
     }
-    Ok(codes)
+}
+
+fn no_record() -> io::Error {
+    unusable(format!("standard input must be FASTA with a record {RECORD}"))
+}
+
+/// Counts stretches until there are no more.
+fn count_stretches(dna: &Mutex<Dna>) -> io::Result<Tables> {
+    let dna = || dna.lock().expect("reading does not panic");
+    let (mut tables, mut stretch) = (Tables::default(), Vec::new());
+    loop {
+        let overlap = dna().next_stretch(&mut stretch)?;
+        if stretch.len() == overlap {
+            return Ok(tables);
+        }
+        for letter in &mut stretch {
+            let Some(code) = code(*letter) else {
+                dna().ended = true;
+                let letter = char::from(*letter);
+                let problem = format!("record {RECORD} must be of A, C, G and T: got {letter:?}");
+                return Err(unusable(problem));
+            };
+            *letter = code;
+        }
+        for (k, counts) in LENGTHS.iter().zip(&mut tables) {
+            count(&stretch[overlap.saturating_sub(k - 1)..], *k, counts);
+        }
+    }
 }
 
 fn code(letter: u8) -> Option<u8> {
@@ -78,44 +154,22 @@ fn append(key: u64, code: u8) -> u64 {
     key << 2 | u64::from(code)
 }
 
-/// For each length the counts of all sequences of that length.
-fn count_all(codes: &[u8], lengths: &[usize]) -> Vec<Counts> {
-    // The longest take longest: they go first.
-    let stretches = lengths.iter().enumerate().rev().flat_map(|(i, k)| {
-        let last_start = (codes.len() + 1).saturating_sub(*k);
-        (0..last_start).step_by(STRETCH).map(move |start| {
-            let end = codes.len().min(start + STRETCH + k - 1);
-            (i, *k, &codes[start..end])
-        })
-    });
-    let stretches = Mutex::new(stretches);
-    let totals: Vec<Mutex<Counts>> = lengths.iter().map(|_| Mutex::default()).collect();
-    let next = || stretches.lock().expect("taking a stretch does not panic").next();
-    thread::scope(|scope| {
-        for _ in 0..rust_programs::cores() {
-            scope.spawn(|| {
-                while let Some((i, k, codes)) = next() {
-                    let counts = count(codes, k);
-                    let mut total = totals[i].lock().expect("adding does not panic");
-                    for (key, count) in counts {
-                        *total.entry(key).or_default() += count;
-                    }
-                }
-            });
-        }
-    });
-    totals.into_iter().map(|total| total.into_inner().expect("as above")).collect()
-}
-
-fn count(codes: &[u8], k: usize) -> Counts {
-    let mut counts = Counts::default();
-    let (first, rest) = codes.split_at(k - 1);
+fn count(codes: &[u8], k: usize, counts: &mut Counts) {
+    let Some((first, rest)) = codes.split_at_checked(k - 1) else { return };
     let mut key = first.iter().fold(0, |key, code| append(key, *code));
     for code in rest {
         key = append(key, *code) & ((1 << (2 * k)) - 1);
         *counts.entry(key).or_default() += 1;
     }
-    counts
+}
+
+fn add(mut total: Tables, tables: Tables) -> Tables {
+    for (total, counts) in total.iter_mut().zip(tables) {
+        for (key, count) in counts {
+            *total.entry(key).or_default() += count;
+        }
+    }
+    total
 }
 
 /// The share of every sequence of length k in per cent, the most frequent first.
