@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
@@ -42,7 +43,9 @@ fn regex_redux(mut input: Input, out: &mut Output) -> io::Result<()> {
     if !text.starts_with(b">") {
         return Err(unusable("standard input must be FASTA, which begins with \">\""));
     }
-    let sequence = replace(&text, r">.*\n|\n", b"");
+    let length = text.len();
+    let sequence = replace(&text, r">.*\n|\n", b"").into_owned();
+    drop(text);
     let (rewritten, counts): (usize, Vec<usize>) = rayon::join(
         || rewrite(&sequence).len(),
         || COUNTED.par_iter().map(|pattern| regex(pattern).find_iter(&sequence).count()).collect(),
@@ -50,15 +53,17 @@ fn regex_redux(mut input: Input, out: &mut Output) -> io::Result<()> {
     for (pattern, count) in COUNTED.iter().zip(counts) {
         writeln!(out, "{pattern} {count}")?;
     }
-    writeln!(out, "\n{}\n{}\n{rewritten}", text.len(), sequence.len())
+    writeln!(out, "\n{length}\n{}\n{rewritten}", sequence.len())
 }
 
-fn rewrite(sequence: &[u8]) -> Vec<u8> {
-    REPLACED.iter().fold(sequence.to_vec(), |text, (pattern, with)| replace(&text, pattern, with))
+fn rewrite(sequence: &[u8]) -> Cow<'_, [u8]> {
+    REPLACED.iter().fold(sequence.into(), |text, (pattern, with)| {
+        replace(&text, pattern, with).into_owned().into()
+    })
 }
 
-fn replace(text: &[u8], pattern: &str, with: &[u8]) -> Vec<u8> {
-    regex(pattern).replace_all(text, NoExpand(with)).into_owned()
+fn replace<'a>(text: &'a [u8], pattern: &str, with: &[u8]) -> Cow<'a, [u8]> {
+    regex(pattern).replace_all(text, NoExpand(with))
 }
 
 fn regex(pattern: &str) -> Regex {

@@ -3,7 +3,7 @@
 //!
 //! A permutation is sixteen half bytes of an integer. Reversing a prefix is then to reverse the
 //! whole (bytes, then the halves of each) and to shift what was not wanted out; no length to
-//! predict. Sixteen permutations are flipped side by side, which the compiler turns into vector
+//! predict. Thirty-two permutations are flipped side by side, which the compiler turns into vector
 //! instructions, until the last is done; a flip of one that is done changes nothing. rayon shares
 //! out blocks. The time goes in equal parts into flips and into making the permutations.
 //!
@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use rust_programs::Output;
 
 const MAX_N: usize = 16;
-const LANES: usize = 16;
+const LANES: usize = 32;
 /// A multiple of `LANES`.
 const BLOCK: usize = 1 << 16;
 
