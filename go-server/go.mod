@@ -1,0 +1,3 @@
+module duet/go-server
+
+go 1.26
