@@ -63,7 +63,7 @@ func Fasta(t *testing.T, run Program) {
 // Mandelbrot tests the program of that name.
 func Mandelbrot(t *testing.T, run Program) {
 	outputs(t, run, []test{
-		{arg: "1", want: "P4\n1 1\n\x00"}, // by hand: -1.5-i is out
+		{arg: "1", want: "P4\n1 1\n\x00"},     // by hand: -1.5-i is out
 		{arg: "2", want: "P4\n2 2\n\x00\xc0"}, // -0.5-i too; -1.5 and -0.5 are in
 		{arg: "8", sha256: "5cb3c72ff26073f0dcd32ae46289dcf3ef468694ab383f4b98b1bf33c155f6d3"},
 		{arg: "16", sha256: "8560a9f45ef36c9d5d15f5024ad4c91a322a4b373d675d163f6cf51f54d5b141"},

@@ -40,8 +40,9 @@ func run(args []string, _ io.Reader, stdout io.Writer) error {
 type spigot struct {
 	num, acc, den big.Int
 	term          uint64 // how many terms of the series went into them
-	low, high     big.Int
-	factor, tmp   big.Int // so that no step allocates
+
+	// These are kept for their memory only, so that hardly a step allocates.
+	factor, product, dividend, quotient, remainder big.Int
 }
 
 func newSpigot() *spigot {
@@ -58,8 +59,8 @@ func (s *spigot) next() byte {
 		if s.num.Cmp(&s.acc) > 0 {
 			continue
 		}
-		digit := s.extract(&s.low, 3)
-		if digit == s.extract(&s.high, 4) {
+		digit := s.extract(3)
+		if digit == s.extract(4) {
 			s.remove(digit)
 			return byte(digit)
 		}
@@ -68,24 +69,26 @@ func (s *spigot) next() byte {
 
 func (s *spigot) addTerm() {
 	s.term++
-	s.tmp.Lsh(&s.num, 1)
-	s.acc.Add(&s.acc, &s.tmp)
+	s.product.Lsh(&s.num, 1)
+	s.acc.Add(&s.acc, &s.product)
 	s.factor.SetUint64(2*s.term + 1)
 	s.acc.Mul(&s.acc, &s.factor)
 	s.den.Mul(&s.den, &s.factor)
 	s.num.Mul(&s.num, s.factor.SetUint64(s.term))
 }
 
-// extract is ⌊(nth·num + acc) / den⌋, computed in end.
-func (s *spigot) extract(end *big.Int, nth uint64) uint64 {
-	end.Mul(&s.num, s.factor.SetUint64(nth))
-	end.Add(end, &s.acc)
-	return end.Quo(end, &s.den).Uint64()
+// extract is ⌊(nth·num + acc) / den⌋.
+func (s *spigot) extract(nth uint64) uint64 {
+	s.product.Mul(&s.num, s.factor.SetUint64(nth))
+	s.dividend.Add(&s.product, &s.acc)
+	// Quo would allocate a remainder every time.
+	s.quotient.QuoRem(&s.dividend, &s.den, &s.remainder)
+	return s.quotient.Uint64()
 }
 
 func (s *spigot) remove(digit uint64) {
-	s.tmp.Mul(&s.den, s.factor.SetUint64(digit))
-	s.acc.Sub(&s.acc, &s.tmp)
+	s.product.Mul(&s.den, s.factor.SetUint64(digit))
+	s.acc.Sub(&s.acc, &s.product)
 	s.factor.SetUint64(10)
 	s.acc.Mul(&s.acc, &s.factor)
 	s.num.Mul(&s.num, &s.factor)
