@@ -24,7 +24,8 @@ func TestBinaries(t *testing.T) {
 func testBinary(t *testing.T, folder string) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "program")
-	if out, err := exec.Command("go", "build", "-o", binary, "./"+folder).CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-o", binary, "./"+folder)
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)

@@ -1,5 +1,5 @@
-// Command fannkuch-redux flips pancakes: for each permutation of 0 … n-1 it reverses as many leading
-// elements as the first one says, until that is 0, and counts the flips.
+// Command fannkuch-redux flips pancakes: for each permutation of 0 … n-1 it reverses the elements up
+// to the one whose index the first element is, until the first is 0, and counts the flips.
 //
 // The n! permutations come in a fixed order, in which any one can be computed from its index. So the
 // order is cut into chunks, and each core takes the next. A permutation is one number of four bits

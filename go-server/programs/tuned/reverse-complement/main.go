@@ -97,13 +97,14 @@ func (s *sequence) append(line []byte) {
 func (s *sequence) writeReversed(out io.Writer) error {
 	done := make(chan struct{})
 	defer close(done)
+	pieces := (s.symbols + pieceSymbols - 1) / pieceSymbols
 	cores := make([]chan []byte, runtime.GOMAXPROCS(0))
 	for i := range cores {
 		cores[i] = make(chan []byte)
-		go s.reverseEvery(len(cores), i, cores[i], done)
+		go reversePieces(cores[i], done, *s, pieces-1-i, len(cores))
 	}
-	for piece := range (s.symbols + pieceSymbols - 1) / pieceSymbols {
-		text := <-cores[piece%len(cores)]
+	for i := range pieces {
+		text := <-cores[i%len(cores)]
 		if bytes.IndexByte(text, unknown) >= 0 {
 			return cli.Unusable("a sequence has a letter without a complement")
 		}
@@ -118,11 +119,13 @@ func (s *sequence) writeReversed(out io.Writer) error {
 	return err
 }
 
-// reverseEvery turns every nth piece around, from the one that is first from the end of the sequence
-// on. It fills one buffer while the other is being written.
-func (s *sequence) reverseEvery(n, first int, reversed chan<- []byte, done <-chan struct{}) {
+// reversePieces turns the piece around, then every one step before it. It fills one buffer while the
+// other is being written.
+func reversePieces(
+	reversed chan<- []byte, done <-chan struct{}, s sequence, piece, step int,
+) {
 	var text, written []byte
-	for piece := (s.symbols-1)/pieceSymbols - first; s.symbols > 0 && piece >= 0; piece -= n {
+	for ; piece >= 0; piece -= step {
 		start, end := piece*pieceSymbols, min((piece+1)*pieceSymbols, s.symbols)
 		text = appendReversed(text[:0], s.pieces[piece][:end-start], (s.symbols-end)%columns)
 		select {
