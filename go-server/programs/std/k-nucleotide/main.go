@@ -1,9 +1,10 @@
 // Command k-nucleotide counts how often pieces of one to eighteen nucleotides occur in the record
 // >THREE of a FASTA file, with the language's own hash table.
 //
-// The sequence is cut into parts. For each length of piece and each part, the longest pieces first,
-// a core counts in a map of its own, which is then added to the others of that length. The time
-// goes into looking up long pieces in maps that are larger than the cache next to the core.
+// The record is read in stretches, which are never all in memory. For each length of piece a few
+// goroutines, each with a map of its own, take turns at counting stretches; in the end their maps
+// are added up. The time goes into looking up long pieces in maps that are larger than the cache
+// next to the core.
 package main
 
 import (
@@ -16,7 +17,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"duet/go-server/programs/internal/cli"
 )
@@ -24,9 +24,19 @@ import (
 // letters are written as two bits, so that a piece fits into a number and numbers sort as pieces.
 const letters = "ACGT"
 
-var listed = []int{1, 2}
+const (
+	header = ">THREE"
 
-var looked = []string{"GGT", "GGTA", "GGTATT", "GGTATTTTAATT", "GGTATTTTAATTTATAGT"}
+	// stretchSymbols is how long a stretch is, up to the end of a line.
+	stretchSymbols = 1 << 16
+)
+
+// lengths are those of all pieces: those that are listed, and those that are looked up.
+var (
+	lengths = []int{1, 2, 3, 4, 6, 12, 18}
+	listed  = []int{1, 2}
+	looked  = []string{"GGT", "GGTA", "GGTATT", "GGTATTTTAATT", "GGTATTTTAATTTATAGT"}
+)
 
 func main() { cli.Main("k-nucleotide", run) }
 
@@ -34,11 +44,10 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	if err := cli.NoNumber(args); err != nil {
 		return err
 	}
-	sequence, err := readSequence(stdin, ">THREE")
+	counted, err := countAll(stdin)
 	if err != nil {
 		return err
 	}
-	counted := countAll(sequence)
 	var out bytes.Buffer
 	for _, length := range listed {
 		list(&out, counted[length], length)
@@ -50,18 +59,85 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	return err
 }
 
-// readSequence is the record whose header begins so, each letter as its index in letters.
-func readSequence(stdin io.Reader, header string) ([]byte, error) {
-	var sequence []byte
+// counts is how often each piece occurs.
+type counts map[uint64]int
+
+// countAll counts the pieces of all lengths, which are the keys.
+func countAll(stdin io.Reader) (map[int]counts, error) {
+	// There are more lengths than most machines have cores; every goroutine costs another map.
+	turns := (runtime.GOMAXPROCS(0) + 1) / 2
+	stretches := make([]chan stretch, turns*len(lengths))
+	counted := map[int]counts{}
+	var mu sync.Mutex
+	var counting sync.WaitGroup
+	for i := range stretches {
+		stretches[i] = make(chan stretch, 1)
+		length := lengths[i%len(lengths)]
+		counting.Go(func() {
+			mine := counts{}
+			for s := range stretches[i] {
+				mine.count(s, length)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if counted[length] == nil {
+				counted[length] = mine
+				return
+			}
+			for piece, n := range mine {
+				counted[length][piece] += n
+			}
+		})
+	}
+	turn := 0
+	err := readStretches(stdin, func(s stretch) {
+		for i := range lengths {
+			stretches[turn*len(lengths)+i] <- s
+		}
+		turn = (turn + 1) % turns
+	})
+	for i := range stretches {
+		close(stretches[i])
+	}
+	counting.Wait()
+	return counted, err
+}
+
+// count counts the pieces that end in the stretch.
+func (c counts) count(s stretch, length int) {
+	codes := s.codes[max(0, s.before-(length-1)):]
+	if len(codes) < length {
+		return
+	}
+	var piece uint64
+	for _, code := range codes[:length-1] {
+		piece = piece<<2 | uint64(code)
+	}
+	mask := uint64(1)<<(2*length) - 1
+	for _, code := range codes[length-1:] {
+		piece = (piece<<2 | uint64(code)) & mask
+		c[piece]++
+	}
+}
+
+// A stretch is a part of the record, each letter as its index in letters.
+type stretch struct {
+	codes  []byte
+	before int // so many of them belong to the stretch before: enough for the longest piece
+}
+
+// readStretches reads the record and passes on its stretches.
+func readStretches(stdin io.Reader, found func(stretch)) error {
 	lines := bufio.NewReaderSize(stdin, 1<<16)
-	inHeader, inRecord, starts := false, false, true
+	inHeader, inRecord, starts, empty := false, false, true, true
+	var s stretch
 	for {
 		line, goesOn, err := lines.ReadLine()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("failed to read standard input: %w", err)
+			return fmt.Errorf("failed to read standard input: %w", err)
 		}
 		if starts {
 			inHeader = bytes.HasPrefix(line, []byte(">"))
@@ -76,73 +152,38 @@ func readSequence(stdin io.Reader, header string) ([]byte, error) {
 		if inHeader || !inRecord {
 			continue
 		}
-		for _, letter := range line {
-			code := codes[letter]
-			if code == unknown {
-				return nil, cli.Unusable("record %s must be of A, C, G and T: got %q", header, letter)
-			}
-			sequence = append(sequence, code)
+		if err := s.append(line); err != nil {
+			return err
+		}
+		empty = empty && len(line) == 0
+		if len(s.codes) >= stretchSymbols {
+			found(s)
+			s = s.next()
 		}
 	}
-	if len(sequence) == 0 {
-		return nil, cli.Unusable("standard input must be FASTA with a record %s", header)
+	if empty {
+		return cli.Unusable("standard input must be FASTA with a record %s", header)
 	}
-	return sequence, nil
+	found(s)
+	return nil
 }
 
-// counts is how often each piece occurs.
-type counts map[uint64]int
-
-// countAll counts the pieces of all lengths that are asked for; they are the keys.
-func countAll(sequence []byte) map[int]counts {
-	counted := map[int]counts{}
-	for _, length := range listed {
-		counted[length] = counts{}
+func (s *stretch) append(line []byte) error {
+	for _, letter := range line {
+		code := codes[letter]
+		if code == unknown {
+			return cli.Unusable("record %s must be of A, C, G and T: got %q", header, letter)
+		}
+		s.codes = append(s.codes, code)
 	}
-	for _, piece := range looked {
-		counted[len(piece)] = counts{}
-	}
-	lengths := slices.Sorted(maps.Keys(counted))
-	slices.Reverse(lengths)
-
-	parts := runtime.GOMAXPROCS(0)
-	var next atomic.Int64
-	var mu sync.Mutex
-	var cores sync.WaitGroup
-	for range parts {
-		cores.Go(func() {
-			for work := int(next.Add(1)) - 1; work < len(lengths)*parts; work = int(next.Add(1)) - 1 {
-				length, part := lengths[work/parts], work%parts
-				pieces := max(0, len(sequence)-length+1)
-				mine := count(sequence, length, pieces*part/parts, pieces*(part+1)/parts)
-				mu.Lock()
-				for piece, n := range mine {
-					counted[length][piece] += n
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	cores.Wait()
-	return counted
+	return nil
 }
 
-// count counts the pieces of the length that begin in [from, to).
-func count(sequence []byte, length, from, to int) counts {
-	counted := counts{}
-	if from == to {
-		return counted
-	}
-	var piece uint64
-	for _, code := range sequence[from : from+length-1] {
-		piece = piece<<2 | uint64(code)
-	}
-	mask := uint64(1)<<(2*length) - 1
-	for _, code := range sequence[from+length-1 : to+length-1] {
-		piece = (piece<<2 | uint64(code)) & mask
-		counted[piece]++
-	}
-	return counted
+// next begins the stretch after s.
+func (s stretch) next() stretch {
+	before := slices.Max(lengths) - 1
+	codes := make([]byte, 0, cap(s.codes))
+	return stretch{append(codes, s.codes[len(s.codes)-before:]...), before}
 }
 
 // list writes the share of each piece in per cent, the most frequent first.
