@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 
 	"duet/go-server/programs/internal/cli"
 )
@@ -64,6 +65,10 @@ func readRecord(lines *bufio.Reader, buffer []byte) (header, sequence []byte, er
 			break
 		}
 		line, _, err = lines.ReadLine()
+		if cap(buffer)-len(buffer) < len(line) {
+			// Twice as long: append grows large buffers by a quarter, and copies four times as much.
+			buffer = slices.Grow(buffer, max(len(line), len(buffer)))
+		}
 		buffer = append(buffer, line...)
 	}
 	if err == io.EOF {
