@@ -39,10 +39,6 @@ const PADDING_BYTES_END: u32 = 4096;
 /// (0.2 s), the pause before memory is read after load (0.5 s), stopping them (0.2 s).
 const BLOCK_OVERHEAD_MS: u64 = 900;
 
-/// What a block of two programs takes: as long as their size makes them. An assumption that fits
-/// sizes of a few tenths of a second.
-const PROGRAMS_BLOCK_MS: u64 = 700;
-
 /// A warm-up ends when the arms are stationary: as an assumption, after half of its longest time.
 const WARMUP_DIVISOR: u64 = 2;
 
@@ -71,7 +67,10 @@ pub fn plan(suite: &Suite, spec: &Spec, seed: u64) -> Vec<BlockPlan> {
 pub fn expected_ms(suite: &Suite, spec: &Spec) -> u64 {
     let warmup_ms = u64::from(suite.warmup_ms) / WARMUP_DIVISOR;
     let block_ms = u64::from(suite.measure_ms) + warmup_ms + BLOCK_OVERHEAD_MS;
-    let of_cell = |cell| if spec.is_of_programs(cell) { PROGRAMS_BLOCK_MS } else { block_ms };
+    let of_cell = |cell| match spec.is_of_programs(cell) {
+        true => u64::from(suite.program_block_ms),
+        false => block_ms,
+    };
     let cells_ms: u64 = suite.cells.iter().map(of_cell).sum();
     cells_ms.saturating_mul(u64::from(suite.blocks))
 }
@@ -198,6 +197,7 @@ mod tests {
             window_ms: 20,
             measure_ms,
             warmup_ms: 1000,
+            program_block_ms: 700,
             program_limit_s: 60,
             program_limit_mib: 4096,
             verdicts: true,
@@ -305,6 +305,7 @@ mod tests {
             version: vec![],
             run: vec![],
             source: String::new(),
+            own: vec![],
             problems: vec![],
             rest: None,
         };

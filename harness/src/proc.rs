@@ -97,6 +97,13 @@ pub fn rss_bytes_peak(pid: i32) -> io::Result<u64> {
     kib_after(&fs::read_to_string(format!("/proc/{pid}/status"))?, "VmHWM:")
 }
 
+/// The sum of the largest resident sets that the descendants of `pid` ever had, as far as they are
+/// still there.
+#[must_use]
+pub fn rss_bytes_peak_below(pid: i32) -> u64 {
+    descendants(pid).into_iter().filter_map(|child| rss_bytes_peak(child).ok()).sum()
+}
+
 /// The number of threads of `pid` alone.
 ///
 /// # Errors
@@ -163,6 +170,21 @@ pub fn stolen_ns(stat: &str, cpus: &[usize]) -> u64 {
         cpus.contains(&cpu).then_some(stolen)
     });
     per_cpu.sum::<u64>() * TICK_NS
+}
+
+/// The time that each of `cpus` was busy since boot, by the text of `/proc/stat`: in user mode,
+/// niced or not, and in the kernel, interrupts included. A CPU that is not listed has none.
+#[must_use]
+pub fn busy_ns(stat: &str, cpus: &[usize]) -> Vec<u64> {
+    let of = |cpu: usize| {
+        let name = format!("cpu{cpu}");
+        let mut lines = stat.lines().map(str::split_ascii_whitespace);
+        let mut line = lines.find_map(|mut line| (line.next()? == name).then_some(line))?;
+        // user, nice, system; then idle and iowait; then irq, softirq.
+        let ticks: Vec<u64> = line.by_ref().take(7).flat_map(str::parse).collect();
+        (ticks.len() == 7).then(|| (ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6]) * TICK_NS)
+    };
+    cpus.iter().map(|&cpu| of(cpu).unwrap_or(0)).collect()
 }
 
 fn memory_of_one(pid: i32) -> io::Result<ProcessMemory> {
@@ -236,6 +258,13 @@ mod tests {
         for (cpus, ticks) in cases {
             assert_eq!(stolen_ns(STAT, cpus), ticks * TICK_NS, "{cpus:?}");
         }
+    }
+
+    #[test]
+    fn busy_time_of_cpus() {
+        // cpu1: 10 + 1 + 2 and 5 + 6.
+        let want = [24 * TICK_NS, 10 * TICK_NS, 5 * TICK_NS, 0];
+        assert_eq!(busy_ns(STAT, &[1, 0, 10, 2]), want);
     }
 
     #[test]

@@ -129,6 +129,7 @@ fn header(scene: &Scene) -> RunHeader {
         window_ms: 20,
         measure_ms: scene.rounds * 80,
         warmup_ms: 500,
+        program_block_ms: 700,
         program_limit_s: 60,
         program_limit_mib: 4096,
         verdicts: true,

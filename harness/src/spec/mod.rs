@@ -187,9 +187,9 @@ pub struct Problem {
     /// The problem whose output at N is standard input; absent: nothing is read.
     #[serde(default)]
     pub input: Option<String>,
-    /// Right outputs by N. Where there is none, the arms must agree.
+    /// Right outputs by N in digits, since keys of JSON are text. Where there is none, the arms must agree.
     #[serde(default)]
-    pub outputs: BTreeMap<u32, Output>,
+    pub outputs: BTreeMap<String, Output>,
     /// By how much numbers in the output may differ; absent: outputs are equal byte for byte.
     #[serde(default)]
     pub within: Option<f64>,
@@ -233,6 +233,9 @@ pub struct ProgramSet {
     pub run: Vec<String>,
     /// The source of one, relative to the folder above the definitions; `{problem}` is filled in.
     pub source: String,
+    /// Modules that the set's programs share, which are no foreign crates.
+    #[serde(default)]
+    pub own: Vec<String>,
     /// The problems it has a program of its own for.
     pub problems: Vec<String>,
     /// The set whose programs it uses for all other problems.
@@ -323,6 +326,9 @@ pub struct Suite {
     pub measure_ms: u32,
     /// The longest warm-up per block, over all arms, in milliseconds.
     pub warmup_ms: u32,
+    /// About how long a block of programs takes, in milliseconds: for the forecast only.
+    #[serde(default)]
+    pub program_block_ms: u32,
     /// The longest time one run of a program may take, in seconds.
     #[serde(default)]
     pub program_limit_s: u32,

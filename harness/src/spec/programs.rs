@@ -56,7 +56,7 @@ fn problem(fields: &mut Fields<'_>, files: &Read<'_>) -> Problem {
     let within = fields.fraction("within").map(|at| at.value);
     let outputs = outputs(fields, files);
     if let Some(test) = sizes.get(TEST_SIZE)
-        && !outputs.contains_key(&test.value)
+        && !outputs.contains_key(&test.value.to_string())
     {
         let problem = format!("`outputs` has none for the size `{TEST_SIZE}`, {}", test.value);
         let cure =
@@ -74,15 +74,14 @@ fn problem(fields: &mut Fields<'_>, files: &Read<'_>) -> Problem {
 }
 
 /// Right outputs by N: files, which must be there, or hashes.
-fn outputs(fields: &mut Fields<'_>, files: &Read<'_>) -> BTreeMap<u32, Output> {
+fn outputs(fields: &mut Fields<'_>, files: &Read<'_>) -> BTreeMap<String, Output> {
     let mut outputs = BTreeMap::new();
     for (n, text) in fields.map("outputs") {
         let At { line, value } = text;
-        let Ok(number) = n.parse::<u32>() else {
+        if n.parse::<u32>().is_err() {
             let cure = "use the N of one of the sizes as the key";
             fields.mistake(line, format!("`outputs` has the key `{n}`"), cure);
-            continue;
-        };
+        }
         let output = match value.strip_prefix("sha256:") {
             Some(hash) => {
                 let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
@@ -102,7 +101,7 @@ fn outputs(fields: &mut Fields<'_>, files: &Read<'_>) -> BTreeMap<u32, Output> {
                 Output::File(value)
             }
         };
-        outputs.insert(number, output);
+        outputs.insert(n, output);
     }
     outputs
 }
@@ -131,6 +130,7 @@ fn set(fields: &mut Fields<'_>) -> ProgramSet {
     let source = fields.text("source");
     check_placeholders(fields, "run", &run, &PLACEHOLDERS);
     check_placeholders(fields, "source", source.as_slice(), &PLACEHOLDERS[..1]);
+    let own = fields.texts("own").unwrap_or_default();
     let problems = fields.some_texts("problems").unwrap_or_default();
     for problem in &problems {
         fields.refer(Kind::Problem, &problem.value, problem.line);
@@ -150,6 +150,7 @@ fn set(fields: &mut Fields<'_>) -> ProgramSet {
         version: values(version),
         run: values(run),
         source: source.unwrap_or_default().value,
+        own: values(own),
         problems: values(problems),
         rest: rest.map(|at| at.value),
     }
@@ -209,8 +210,10 @@ fn row(fields: &mut Fields<'_>, languages: usize) -> PublishedRow {
         ("problem", "`problem = \"name-of-a-problem\"`"),
         ("secs", "`secs = [1.2, 12.6]`: one number per language"),
     ]);
-    let problem = fields.text("problem").unwrap_or_default();
-    fields.refer(Kind::Problem, &problem.value, problem.line);
+    let problem = fields.text("problem");
+    if let Some(problem) = &problem {
+        fields.refer(Kind::Problem, &problem.value, problem.line);
+    }
     let mut numbers = |key: &'static str| {
         let line = fields.line_of(key);
         let numbers = fields.fractions(key);
@@ -226,7 +229,7 @@ fn row(fields: &mut Fields<'_>, languages: usize) -> PublishedRow {
         mem_kb: numbers("mem_kb"),
         gz_bytes: numbers("gz_bytes"),
         plain_secs: numbers("plain_secs"),
-        problem: problem.value,
+        problem: problem.unwrap_or_default().value,
         figure: fields.sentence("figure").map(|at| at.value),
         note: fields.sentence("note").map(|at| at.value),
     }

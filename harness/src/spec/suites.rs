@@ -133,6 +133,7 @@ fn suite(fields: &mut Fields<'_>) -> At<SuiteTable> {
         window_ms: number(fields, "window_ms", 1..=10_000, 20),
         measure_ms: number(fields, "measure_ms", 1..=LONGEST_MS, 1_000),
         warmup_ms: number(fields, "warmup_ms", 1..=LONGEST_MS, 500),
+        program_block_ms: number(fields, "program_block_ms", 1..=LONGEST_MS, 700),
         program_limit_s: number(fields, "program_limit_s", 1..=3600, 60),
         program_limit_mib: number(fields, "program_limit_mib", 1..=1 << 20, 4096),
         verdicts: fields.flag("verdicts").unwrap_or(true),

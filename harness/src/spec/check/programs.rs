@@ -13,6 +13,11 @@ impl Files {
         self.programs.as_ref()?.sets.iter().find(|set| set.value.name == name)
     }
 
+    /// Whether an arm is a set and nothing else; a server of the same name is a mistake by itself.
+    fn is_set(&self, arm: &str) -> bool {
+        self.set(arm).is_some() && self.server(arm).is_none()
+    }
+
     /// Whether a set has a program for a problem, of its own or of the sets it falls back on.
     fn has_program(&self, set: &ProgramSet, problem: &str) -> bool {
         let next = |set: &&ProgramSet| Some(&self.set(set.rest.as_deref()?)?.value);
@@ -48,7 +53,7 @@ pub(super) fn check_sets(files: &Files, mistakes: &mut Vec<Mistake>) {
 pub(super) fn check_kinds(matchup: &At<Matchup>, files: &Files, mistakes: &mut Vec<Mistake>) {
     let arms = &matchup.value.arms;
     let server = arms.iter().find(|arm| files.server(arm).is_some());
-    let set = arms.iter().find(|arm| files.set(arm).is_some());
+    let set = arms.iter().find(|arm| files.is_set(arm));
     if let (Some(server), Some(set)) = (server, set) {
         mistakes.push(Mistake {
             file: Kind::Matchup.file().to_owned(),
@@ -122,7 +127,7 @@ pub(super) fn check_cells(
     files: &Files,
     mistakes: &mut Vec<Mistake>,
 ) {
-    check_matchups(cells, suites, &|arm| files.set(arm).is_some(), &mut |line, matchup| {
+    check_matchups(cells, suites, &|arm| files.is_set(arm), &mut |line, matchup| {
         mistakes.push(Mistake {
             file: Kind::Suite.file().to_owned(),
             line: Some(line),
