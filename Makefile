@@ -3,7 +3,7 @@
 DUET := $(or $(CARGO_TARGET_DIR),target)/release/duet
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help tools build bench smoke test check lint rust-test go-test data-test microbench clean
+.PHONY: help tools build bench bench-game-site smoke test check lint rust-test go-test data-test microbench clean
 
 help: ## show this menu
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -16,6 +16,9 @@ build: tools ## build the harness
 
 bench: build ## measure the standard suite (about five minutes) and write results/latest
 	$(DUET) run standard
+
+bench-game-site: build ## measure the programs at the sizes the benchmarks game publishes (hours)
+	$(DUET) run game-site
 
 smoke: build ## measure everything once, briefly
 	rm -rf results/smoke

@@ -18,6 +18,7 @@ fn main() -> Result<()> {
         ("smoke", fixture::smoke()),
         ("nothing", fixture::nothing()),
         ("extreme", fixture::extreme()),
+        ("programs", fixture::programs()),
     ];
     for (name, analysis) in analyses {
         write(&Path::new(&folder).join(name), &analysis)?;
@@ -28,6 +29,7 @@ fn main() -> Result<()> {
 fn write(folder: &Path, analysis: &Analysis) -> Result<()> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
+    let boxes = chart::boxes(analysis).map(|svg| ("programs.svg", svg));
     let files = [
         ("report.txt", report::text(analysis, Style::Plain)),
         ("report.ansi", report::text(analysis, Style::Colour)),
@@ -36,7 +38,7 @@ fn write(folder: &Path, analysis: &Analysis) -> Result<()> {
         ("speed.svg", chart::speed(analysis)),
         ("memory.svg", chart::memory(analysis)),
     ];
-    for (name, content) in files {
+    for (name, content) in files.into_iter().chain(boxes) {
         let path = folder.join(name);
         std::fs::write(&path, content)
             .with_context(|| format!("failed to write {}", path.display()))?;

@@ -316,7 +316,7 @@ struct Usage {
 fn usage(bench: &Bench<'_>, arms: &[Running], generator: &Generator) -> Result<Usage> {
     let cpus = [&bench.cpus.servers[..], &bench.cpus.generator[..]].concat();
     let mut stat = StolenTime::open().context("failed to open /proc/stat")?;
-    let all_ns = proc::busy_ns(stat.read().context("failed to read /proc/stat")?, &cpus);
+    let all_ns = proc::process_ns(stat.read().context("failed to read /proc/stat")?, &cpus);
     let pids = arms.iter().map(Running::pid).chain([generator.pid()]);
     let mut own_ns = CpuClock::own().read_ns().context("failed to read the CPU clock")?;
     for pid in pids {

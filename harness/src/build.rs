@@ -1,4 +1,4 @@
-//! Builds servers, and times a clean build of each once per source state.
+//! Builds servers and programs, and times a clean build of each once per source state.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::child::{self, Tail};
 use crate::interrupt::{Interrupt, POLL};
 use crate::record::{BuildRecord, Failure, Stage};
-use crate::server::{build_environment, resolve};
-use crate::spec::Server;
+use crate::server::resolve;
+use crate::spec::{ProgramSet, Server};
 
 /// How long a build may take.
 const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -38,27 +38,79 @@ struct CleanBuild {
     elapsed_ns: u64,
 }
 
-/// Builds a server and asks for its version. The first build, and every build after the version
-/// line or the build command has changed, is a clean one and timed.
+/// How something is built.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipe<'a> {
+    /// The server or set of programs.
+    pub name: &'a str,
+    /// Programs that must be on the PATH.
+    pub needs: &'a [String],
+    /// The command that builds it; empty: nothing to build.
+    pub build: &'a [String],
+    /// Where the build keeps its intermediate files, by environment variable.
+    pub build_cache: &'a BTreeMap<String, String>,
+    /// The command that prints its version line.
+    pub version: &'a [String],
+    /// Its binary, where it is one.
+    pub binary: Option<&'a str>,
+}
+
+impl<'a> From<&'a Server> for Recipe<'a> {
+    fn from(server: &'a Server) -> Self {
+        Self {
+            name: &server.name,
+            needs: &server.needs,
+            build: &server.build,
+            build_cache: &server.build_cache,
+            version: &server.version,
+            binary: server.run.first().map(String::as_str),
+        }
+    }
+}
+
+impl<'a> From<&'a ProgramSet> for Recipe<'a> {
+    fn from(set: &'a ProgramSet) -> Self {
+        Self {
+            name: &set.name,
+            needs: &set.needs,
+            build: &set.build,
+            build_cache: &set.build_cache,
+            version: &set.version,
+            binary: None,
+        }
+    }
+}
+
+/// Builds a server or a set of programs and asks for its version. The first build, and every build
+/// after the version line or the build command has changed, is a clean one and timed.
 ///
 /// # Errors
 /// Only when interrupted; a build that fails is a [`BuildRecord`] with a failure.
-pub fn build(server: &Server, root: &Path, interrupt: &Interrupt) -> Result<BuildRecord> {
+pub fn build<'a>(
+    what: impl Into<Recipe<'a>>,
+    root: &Path,
+    interrupt: &Interrupt,
+) -> Result<BuildRecord> {
+    let server = what.into();
     let mut record = BuildRecord {
-        server: server.name.clone(),
+        server: server.name.to_owned(),
         version: None,
         binary_bytes: None,
         clean_build_ns: None,
         failure: None,
     };
-    if let Err(error) = fill(&mut record, server, root, interrupt) {
+    if let Err(error) = fill(&mut record, &server, root, interrupt) {
         interrupt.check()?;
         let (error, stderr) = match error.downcast::<BuildFailed>() {
             Ok(failed) => (failed.error, failed.output),
             Err(error) => (format!("{error:#}"), vec![]),
         };
-        record.failure =
-            Some(Failure { stage: Stage::Build, server: Some(server.name.clone()), error, stderr });
+        record.failure = Some(Failure {
+            stage: Stage::Build,
+            server: Some(server.name.to_owned()),
+            error,
+            stderr,
+        });
     }
     Ok(record)
 }
@@ -80,11 +132,11 @@ impl std::error::Error for BuildFailed {}
 
 fn fill(
     record: &mut BuildRecord,
-    server: &Server,
+    server: &Recipe<'_>,
     root: &Path,
     interrupt: &Interrupt,
 ) -> Result<()> {
-    for program in &server.needs {
+    for program in server.needs {
         ensure!(
             on_path(program),
             "`{program}` is not on the PATH: install it, or leave this server out"
@@ -93,7 +145,7 @@ fn fill(
     let memory = root.join(MEMORY_FILE);
     let mut remembered = remembered(&memory);
     let timed = !server.build.is_empty() && !server.build_cache.is_empty();
-    let known = remembered.get(&server.name).filter(|known| known.build == server.build).cloned();
+    let known = remembered.get(server.name).filter(|known| known.build == server.build).cloned();
     let mut clean = None;
     if timed && known.is_none() {
         clean = Some(clean_build(server, root, interrupt)?);
@@ -108,14 +160,19 @@ fn fill(
     }
     if let Some(elapsed_ns) = clean {
         let entry =
-            CleanBuild { build: server.build.clone(), version: version.clone(), elapsed_ns };
-        remembered.insert(server.name.clone(), entry);
+            CleanBuild { build: server.build.to_vec(), version: version.clone(), elapsed_ns };
+        remembered.insert(server.name.to_owned(), entry);
         remember(&memory, &remembered)?;
     }
-    record.clean_build_ns = remembered.get(&server.name).map(|known| known.elapsed_ns);
+    record.clean_build_ns = remembered.get(server.name).map(|known| known.elapsed_ns);
     record.binary_bytes = binary_bytes(server, root);
     record.version = Some(version);
     Ok(())
+}
+
+/// The environment that makes a build keep its intermediate files where the definition says.
+fn environment(server: &Recipe<'_>, root: &Path) -> BTreeMap<String, PathBuf> {
+    server.build_cache.iter().map(|(name, folder)| (name.clone(), root.join(folder))).collect()
 }
 
 /// Whether a program can be found on the PATH.
@@ -125,8 +182,8 @@ pub(crate) fn on_path(program: &str) -> bool {
 }
 
 /// Builds with empty caches and returns the time it took.
-fn clean_build(server: &Server, root: &Path, interrupt: &Interrupt) -> Result<u64> {
-    for folder in build_environment(server, root).values() {
+fn clean_build(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<u64> {
+    for folder in environment(server, root).values() {
         remove_cache(folder)?;
     }
     let started = Instant::now();
@@ -161,12 +218,12 @@ fn make_cache(folder: &Path) -> Result<()> {
 }
 
 /// Runs the build command.
-fn run_build(server: &Server, root: &Path, interrupt: &Interrupt) -> Result<()> {
-    let environment = build_environment(server, root);
+fn run_build(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<()> {
+    let environment = environment(server, root);
     for folder in environment.values() {
         make_cache(folder)?;
     }
-    let (_, output, outcome) = run(&server.build, root, &environment, BUILD_LIMIT, interrupt)?;
+    let (_, output, outcome) = run(server.build, root, &environment, BUILD_LIMIT, interrupt)?;
     match outcome {
         None => Ok(()),
         Some(error) => {
@@ -177,9 +234,9 @@ fn run_build(server: &Server, root: &Path, interrupt: &Interrupt) -> Result<()> 
 }
 
 /// The server's version line.
-fn version(server: &Server, root: &Path, interrupt: &Interrupt) -> Result<String> {
+fn version(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<String> {
     let (stdout, output, outcome) =
-        run(&server.version, root, &BTreeMap::new(), VERSION_LIMIT, interrupt)?;
+        run(server.version, root, &BTreeMap::new(), VERSION_LIMIT, interrupt)?;
     if let Some(error) = outcome {
         let error = format!("`{}` {error}", server.version.join(" "));
         return Err(BuildFailed { error, output }.into());
@@ -238,9 +295,13 @@ fn run(
 }
 
 /// The size of the program that the run command starts, where it is a file.
-fn binary_bytes(server: &Server, root: &Path) -> Option<u64> {
-    let program = server.run.first()?;
-    fs::metadata(resolve(root, program)).ok().filter(fs::Metadata::is_file).map(|file| file.len())
+fn binary_bytes(server: &Recipe<'_>, root: &Path) -> Option<u64> {
+    file_bytes(&resolve(root, server.binary?))
+}
+
+/// The size of a file; absent where there is none.
+pub(crate) fn file_bytes(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.len())
 }
 
 /// What is remembered of clean builds. A file that is missing or cannot be read is as good as

@@ -28,15 +28,28 @@ const KEPT_BYTES: usize = 500;
 ///
 /// # Errors
 /// When a CPU number is not one the kernel's sets can hold.
-#[expect(unsafe_code, reason = "std offers no safe way to pin a child or tie it to its parent")]
 pub fn tame(command: &mut Command, cpus: &[usize]) -> Result<()> {
+    command.process_group(0);
+    prepare(command, cpus)
+}
+
+/// Makes `command` start in this process's own group and be killed by the kernel when this process
+/// dies: for a process whose group is somebody else's to end.
+///
+/// # Errors
+/// Never; it is a result because [`tame`] is one.
+pub fn tie(command: &mut Command) -> Result<()> {
+    prepare(command, &[])
+}
+
+#[expect(unsafe_code, reason = "std offers no safe way to pin a child or tie it to its parent")]
+fn prepare(command: &mut Command, cpus: &[usize]) -> Result<()> {
     let mut set = CpuSet::new();
     for &cpu in cpus {
         set.set(cpu).with_context(|| format!("CPU {cpu} is out of range"))?;
     }
     let pin = !cpus.is_empty();
     let parent = Pid::this();
-    command.process_group(0);
     // SAFETY: the closure runs in the forked child before exec. It makes system calls only (prctl,
     // getppid, sched_setaffinity), which are async-signal-safe, and allocates nothing.
     unsafe {

@@ -28,6 +28,16 @@ pub struct Cpus {
     pub generator: Vec<usize>,
 }
 
+impl Cpus {
+    /// All of them in order: programs have no generator beside them.
+    #[must_use]
+    pub fn all(&self) -> Vec<usize> {
+        let mut all = [&self.servers[..], &self.generator[..]].concat();
+        all.sort_unstable();
+        all
+    }
+}
+
 /// The CPUs this process may use.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! Duet measures pairs of servers in alternating windows of milliseconds.
+//! Duet measures pairs of servers in alternating windows of milliseconds, and pairs of programs.
 //!
 //! Modules in reading order: plain data first, then pure functions, then what touches the machine,
 //! then the commands. ARCHITECTURE.md has the map.
@@ -11,8 +11,10 @@ pub mod units; // numbers as people read them
 
 // Pure: values in, values out.
 pub mod analysis; // records -> cells, ratios, warnings
+pub mod output; // what a program printed, and whether it is right
 pub mod plan; // suite + seed -> blocks with their window order
 pub mod report; // analysis -> text, Markdown, HTML, charts
+pub mod source; // what a source says of its program: size, features
 pub mod stats; // Hodges-Lehmann, exact signed-rank interval
 pub mod verdict; // estimates -> verdicts
 
@@ -23,9 +25,12 @@ pub mod child; // child processes that are pinned and never outlive the harness
 pub mod generator; // starts the load generator, hands it a job, reads its events
 pub mod host; // what machine this is, which CPUs to use, what is wrong with it
 pub mod interrupt; // Ctrl-C and SIGTERM as a flag
+pub mod launcher; // starts one program and says what the kernel counted
 pub mod load; // the load generator itself
 pub mod probe; // the first right answer of a fresh server
 pub mod proc; // CPU clock, memory, stolen time
+pub mod program; // one run of a program
+pub mod programs; // checks programs, makes their inputs, measures blocks of them
 pub mod progress; // the progress bar
 pub mod requests; // cases -> bytes on the wire
 pub mod server; // starts and stops servers

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Something measured once per arm and block.
+/// Something measured once per arm and block. Programs have [`Metric::ElapsedNs`],
+/// [`Metric::CpuNs`] and [`Metric::RssBytesPeak`], servers all but the first two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
@@ -24,6 +25,10 @@ pub enum Metric {
     ServiceTimeNsP50,
     /// 99th percentile of service time in a closed loop.
     ServiceTimeNsP99,
+    /// Of a program: from starting its process to its end.
+    ElapsedNs,
+    /// Of a program: CPU time in user mode and in the kernel, all of its processes.
+    CpuNs,
 }
 
 /// How a metric's values are written.
@@ -50,7 +55,9 @@ pub enum Better {
 
 impl Metric {
     /// All metrics, in the order reports show them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
+        Self::ElapsedNs,
+        Self::CpuNs,
         Self::RequestsPerSecond,
         Self::CpuNsPerRequest,
         Self::RssBytesPeak,
@@ -75,6 +82,8 @@ impl Metric {
             Self::StartupNs => "start-up",
             Self::ServiceTimeNsP50 => "service time, median",
             Self::ServiceTimeNsP99 => "service time, 99 %",
+            Self::ElapsedNs => "elapsed",
+            Self::CpuNs => "CPU",
         }
     }
 
@@ -86,7 +95,9 @@ impl Metric {
             Self::CpuNsPerRequest
             | Self::StartupNs
             | Self::ServiceTimeNsP50
-            | Self::ServiceTimeNsP99 => Unit::Nanoseconds,
+            | Self::ServiceTimeNsP99
+            | Self::ElapsedNs
+            | Self::CpuNs => Unit::Nanoseconds,
             Self::RssBytesIdle
             | Self::RssBytesSteady
             | Self::RssBytesPeak

@@ -17,7 +17,8 @@ pub struct BlockPlan {
     /// The orders of windows; each round is a permutation of the arms and then its reverse. Rounds
     /// come in pairs that balance each other: with two arms one ABBA and one BAAB.
     pub rounds: Vec<Vec<u32>>,
-    /// The order in which the arms are started.
+    /// The order in which the arms are started. For programs: run; the orders of two successive
+    /// blocks of a cell are each other's reverse.
     pub start_order: Vec<u32>,
     /// The size of an environment variable that each arm is started with, beside its own: it shifts
     /// the stack, whose alignment alone can change a program's speed by several per cent
@@ -63,10 +64,15 @@ pub fn plan(suite: &Suite, spec: &Spec, seed: u64) -> Vec<BlockPlan> {
 /// How long a suite will take, in milliseconds, builds not included. A guess for people: servers
 /// that start slowly and windows that the pilot makes longer are not in it.
 #[must_use]
-pub fn expected_ms(suite: &Suite) -> u64 {
+pub fn expected_ms(suite: &Suite, spec: &Spec) -> u64 {
     let warmup_ms = u64::from(suite.warmup_ms) / WARMUP_DIVISOR;
     let block_ms = u64::from(suite.measure_ms) + warmup_ms + BLOCK_OVERHEAD_MS;
-    (suite.cells.len() as u64).saturating_mul(u64::from(suite.blocks)).saturating_mul(block_ms)
+    let of_cell = |cell| match spec.is_of_programs(cell) {
+        true => u64::from(suite.program_block_ms),
+        false => block_ms,
+    };
+    let cells_ms: u64 = suite.cells.iter().map(of_cell).sum();
+    cells_ms.saturating_mul(u64::from(suite.blocks))
 }
 
 fn block_plan(suite: &Suite, spec: &Spec, seed: u64, cell: &CellId, block: u32) -> BlockPlan {
@@ -82,6 +88,9 @@ fn block_plan(suite: &Suite, spec: &Spec, seed: u64, cell: &CellId, block: u32) 
         rounds.push([&reverse[..], &order[..]].concat());
     }
     random.shuffle(&mut order);
+    if spec.is_of_programs(cell) {
+        order = balanced_order(seed, cell, block, arms);
+    }
     BlockPlan {
         cell: cell.clone(),
         block,
@@ -90,6 +99,17 @@ fn block_plan(suite: &Suite, spec: &Spec, seed: u64, cell: &CellId, block: u32) 
         padding_bytes: (0..arms).map(|_| random.below(PADDING_BYTES_END)).collect(),
         seed: random.next(),
     }
+}
+
+/// The order of whole runs, which happen once a block: drawn for a pair of blocks, and reversed in
+/// the second of them, so that drift over a cell's blocks favours no arm.
+fn balanced_order(seed: u64, cell: &CellId, block: u32, arms: u32) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..arms).collect();
+    SplitMix64::derived(seed, &format!("{cell} order"), block / 2).shuffle(&mut order);
+    if block % 2 == 1 {
+        order.reverse();
+    }
+    order
 }
 
 /// Pairs of rounds that fill the suite's measuring time with its shortest windows. Where the pilot
@@ -153,7 +173,9 @@ impl SplitMix64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Lane, Matchup};
+    use std::collections::BTreeMap;
+
+    use crate::spec::{Lane, Matchup, ProgramSet};
 
     fn suite(cells: &[&str], blocks: u32, measure_ms: u32) -> (Suite, Spec) {
         let matchup = |name: &str, arms: &[&str]| Matchup {
@@ -175,13 +197,25 @@ mod tests {
             window_ms: 20,
             measure_ms,
             warmup_ms: 1000,
+            program_block_ms: 700,
+            program_limit_s: 60,
+            program_limit_mib: 4096,
             verdicts: true,
             cells: cells.collect(),
         };
         let matchups = vec![matchup("pair", &["alpha", "beta"])];
         (
             suite,
-            Spec { servers: vec![], workloads: vec![], loads: vec![], matchups, suites: vec![] },
+            Spec {
+                servers: vec![],
+                workloads: vec![],
+                problems: vec![],
+                sets: vec![],
+                published: vec![],
+                loads: vec![],
+                matchups,
+                suites: vec![],
+            },
         )
     }
 
@@ -257,6 +291,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn programs_run_in_both_orders_equally_often() {
+        let (suite, mut spec) = suite(&["x"], 8, 20);
+        let set = |name: &str| ProgramSet {
+            name: name.to_owned(),
+            language: String::new(),
+            lanes: vec![],
+            summary: String::new(),
+            needs: vec![],
+            build: vec![],
+            build_cache: BTreeMap::new(),
+            version: vec![],
+            run: vec![],
+            source: String::new(),
+            own: vec![],
+            problems: vec![],
+            rest: None,
+        };
+        spec.sets = vec![set("alpha"), set("beta")];
+        for seed in 0..20 {
+            let orders: Vec<Vec<u32>> =
+                plan(&suite, &spec, seed).into_iter().map(|b| b.start_order).collect();
+            let forward = orders.iter().filter(|order| **order == [0, 1]).count();
+            assert_eq!(forward, 4, "seed {seed}: {orders:?}");
+        }
+    }
+
     /// With any linear drift a round of the plan has contrast zero between equal arms. AABB, which
     /// looks simpler and switches less, has not: it reports the drift as a difference.
     #[test]
@@ -293,8 +354,8 @@ mod tests {
         let cases =
             [(&["x"][..], 1, 1_000, 2_400), (&["x", "y"], 8, 3_000, 70_400), (&[], 8, 1, 0)];
         for (cells, blocks, measure_ms, want) in cases {
-            let (suite, _) = suite(cells, blocks, measure_ms);
-            assert_eq!(expected_ms(&suite), want, "{cells:?}");
+            let (suite, spec) = suite(cells, blocks, measure_ms);
+            assert_eq!(expected_ms(&suite, &spec), want, "{cells:?}");
         }
     }
 }

@@ -97,6 +97,13 @@ pub fn rss_bytes_peak(pid: i32) -> io::Result<u64> {
     kib_after(&fs::read_to_string(format!("/proc/{pid}/status"))?, "VmHWM:")
 }
 
+/// The sum of the largest resident sets that the descendants of `pid` ever had, as far as they are
+/// still there.
+#[must_use]
+pub fn rss_bytes_peak_below(pid: i32) -> u64 {
+    descendants(pid).into_iter().filter_map(|child| rss_bytes_peak(child).ok()).sum()
+}
+
 /// The number of threads of `pid` alone.
 ///
 /// # Errors
@@ -162,7 +169,7 @@ pub fn stolen_ns(stat: &str, cpus: &[usize]) -> u64 {
 /// The time `cpus` spent in processes since boot: user, nice and system time. Interrupts are left
 /// out, since they are in no process's CPU clock either.
 #[must_use]
-pub fn busy_ns(stat: &str, cpus: &[usize]) -> u64 {
+pub fn process_ns(stat: &str, cpus: &[usize]) -> u64 {
     ticks(stat, cpus, &[0, 1, 2]) * TICK_NS
 }
 
@@ -177,6 +184,13 @@ fn ticks(stat: &str, cpus: &[usize], columns: &[usize]) -> u64 {
         cpus.contains(&cpu).then_some(sum)
     });
     per_cpu.sum()
+}
+
+/// The time that each of `cpus` was busy since boot, by the text of `/proc/stat`: in user mode,
+/// niced or not, and in the kernel, interrupts included. A CPU that is not listed has none.
+#[must_use]
+pub fn busy_ns(stat: &str, cpus: &[usize]) -> Vec<u64> {
+    cpus.iter().map(|&cpu| ticks(stat, &[cpu], &[0, 1, 2, 5, 6]) * TICK_NS).collect()
 }
 
 fn memory_of_one(pid: i32) -> io::Result<ProcessMemory> {
@@ -250,7 +264,14 @@ mod tests {
         for (cpus, ticks) in cases {
             assert_eq!(stolen_ns(STAT, cpus), ticks * TICK_NS, "{cpus:?}");
         }
-        assert_eq!(busy_ns(STAT, &[1, 10]), (10 + 1 + 2 + 3) * TICK_NS);
+        assert_eq!(process_ns(STAT, &[1, 10]), (10 + 1 + 2 + 3) * TICK_NS);
+    }
+
+    #[test]
+    fn busy_time_of_cpus() {
+        // cpu1: 10 + 1 + 2 and 5 + 6.
+        let want = [24 * TICK_NS, 10 * TICK_NS, 5 * TICK_NS, 0];
+        assert_eq!(busy_ns(STAT, &[1, 0, 10, 2]), want);
     }
 
     #[test]

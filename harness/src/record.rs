@@ -1,8 +1,8 @@
 //! The record of a run: `run.jsonl`, one JSON object a line, appended and flushed as it happens.
 //!
-//! The first line is the [`RunHeader`], then a [`BuildRecord`] per server, a [`BlockRecord`] per
-//! block, and a [`RunEnd`] unless the harness was killed. Everything a report shows is derived from
-//! this file alone.
+//! The first line is the [`RunHeader`], then a [`BuildRecord`] per server and set of programs, a
+//! [`ProgramRecord`] per program, a [`BlockRecord`] or [`ProgramBlock`] per block, and a [`RunEnd`]
+//! unless the harness was killed. Everything a report shows is derived from this file alone.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -25,8 +25,12 @@ pub enum Record {
     Header(Box<RunHeader>),
     /// A server was built, or could not be.
     Build(BuildRecord),
+    /// A program was checked at its test size, or failed.
+    Program(ProgramRecord),
     /// A block was measured, or failed.
     Block(Box<BlockRecord>),
+    /// A block of programs was measured, or failed.
+    ProgramBlock(Box<ProgramBlock>),
     /// The last line.
     End(RunEnd),
 }
@@ -53,7 +57,7 @@ pub struct RunHeader {
     pub machine: Machine,
     /// Doubts about the machine, as `duet doctor` has them.
     pub findings: Vec<Finding>,
-    /// CPUs the servers were pinned to.
+    /// CPUs the servers were pinned to. Programs were pinned to these and the generator's.
     pub server_cpus: Vec<usize>,
     /// CPUs the generator was pinned to.
     pub generator_cpus: Vec<usize>,
@@ -111,11 +115,11 @@ pub enum FindingLevel {
     Unfit,
 }
 
-/// A server's build.
+/// A server's build, or that of a set of programs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BuildRecord {
-    /// The server.
+    /// The server or the set.
     pub server: String,
     /// Its version line.
     pub version: Option<String>,
@@ -125,6 +129,69 @@ pub struct BuildRecord {
     pub clean_build_ns: Option<u64>,
     /// Why it cannot be measured.
     pub failure: Option<Failure>,
+}
+
+/// A program: what can be said of it without running it for long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramRecord {
+    /// The set it belongs to.
+    pub set: String,
+    /// The problem it solves.
+    pub problem: String,
+    /// Its source, relative to the folder above the definitions.
+    pub source: String,
+    /// The size of its source without comments and repeated white space, after gzip -9.
+    pub gz_bytes: Option<u64>,
+    /// The size of its binary.
+    pub binary_bytes: Option<u64>,
+    /// What its source uses beyond plain code of one thread: `threads`, `crate rayon`, sorted.
+    pub features: Vec<String>,
+    /// Why it cannot be measured.
+    pub failure: Option<Failure>,
+}
+
+/// A block of programs: each arm run once, a fresh process each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramBlock {
+    /// The cell it belongs to.
+    pub cell: CellId,
+    /// Its index within the cell, from 0.
+    pub block: u32,
+    /// When it began, in nanoseconds since the run began.
+    pub started_ns: u64,
+    /// How long it took.
+    pub elapsed_ns: u64,
+    /// The order in which the arms ran, indices into the matchup.
+    pub order: Vec<u32>,
+    /// The arms in the matchup's order. Empty where one of them failed.
+    pub arms: Vec<ProgramRun>,
+    /// Why the block does not count.
+    pub failure: Option<Failure>,
+}
+
+/// One run of a program, from fork to exit, all of its processes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramRun {
+    /// The set it belongs to.
+    pub set: String,
+    /// From just before its process was made until it was reaped.
+    pub elapsed_ns: u64,
+    /// CPU time in user mode.
+    pub user_ns: u64,
+    /// CPU time in the kernel.
+    pub system_ns: u64,
+    /// The largest resident set.
+    pub rss_bytes_peak: u64,
+    /// Time that each of the programs' CPUs was busy meanwhile, with whatever, in their order.
+    /// Counted by the kernel in ticks of 10 ms.
+    pub cpu_busy_ns: Vec<u64>,
+    /// Bytes of its output.
+    pub output_bytes: u64,
+    /// The output's SHA-256 in hexadecimal digits.
+    pub output_sha256: String,
 }
 
 /// A block: one fresh start of every arm.
@@ -290,6 +357,8 @@ pub enum Stage {
     Drive,
     /// Stopping it.
     Stop,
+    /// Running a program to its end, within its limits.
+    Run,
 }
 
 /// How a run ended.
@@ -309,8 +378,12 @@ pub struct Run {
     pub header: RunHeader,
     /// Builds in order.
     pub builds: Vec<BuildRecord>,
+    /// Programs in order.
+    pub programs: Vec<ProgramRecord>,
     /// Blocks in the order they were measured.
     pub blocks: Vec<BlockRecord>,
+    /// Blocks of programs in the order they were measured.
+    pub program_blocks: Vec<ProgramBlock>,
     /// How it ended; absent when the harness was killed.
     pub end: Option<RunEnd>,
     /// Whether the last line was cut short, as it is when the harness is killed while writing.
@@ -379,12 +452,22 @@ fn read_lines(input: impl BufRead) -> Result<Run> {
     if header.schema != SCHEMA {
         bail!("the record has schema {}, this program reads schema {SCHEMA}", header.schema);
     }
-    let mut run = Run { header, builds: vec![], blocks: vec![], end: None, truncated: false };
+    let mut run = Run {
+        header,
+        builds: vec![],
+        programs: vec![],
+        blocks: vec![],
+        program_blocks: vec![],
+        end: None,
+        truncated: false,
+    };
     for (i, line) in rest.iter().enumerate() {
         match serde_json::from_str(line) {
             Ok(Record::Header(_)) => bail!("line {} is a second header", i + 2),
             Ok(Record::Build(build)) => run.builds.push(build),
+            Ok(Record::Program(program)) => run.programs.push(program),
             Ok(Record::Block(block)) => run.blocks.push(*block),
+            Ok(Record::ProgramBlock(block)) => run.program_blocks.push(*block),
             Ok(Record::End(end)) => run.end = Some(end),
             Err(_) if i + 1 == rest.len() => run.truncated = true,
             Err(e) => return Err(e).with_context(|| format!("line {} is damaged", i + 2)),

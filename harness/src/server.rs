@@ -1,6 +1,5 @@
 //! A server's life: start, wait for its `listening` line, stop.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
@@ -218,10 +217,4 @@ impl Running {
             stderr: self.stderr.lines(),
         })
     }
-}
-
-/// The environment that makes a build keep its intermediate files where the definition says.
-#[must_use]
-pub fn build_environment(server: &Server, root: &Path) -> BTreeMap<String, std::path::PathBuf> {
-    server.build_cache.iter().map(|(name, folder)| (name.clone(), root.join(folder))).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use duet::spec::{Spec, load};
+use duet::spec::{CellId, Spec, load};
 
 #[test]
 fn bench_loads() {
@@ -13,6 +13,16 @@ fn bench_loads() {
         assert!(!suite.cells.is_empty(), "{}", suite.name);
         for cell in &suite.cells {
             let arms = &spec.matchup(&cell.matchup).expect("the cell's matchup").arms;
+            if spec.is_of_programs(cell) {
+                let problem = spec.problem(&cell.workload).expect("the cell's problem");
+                assert!(problem.sizes.contains_key(&cell.load), "{cell}");
+                for arm in arms {
+                    let set = spec.origin(arm, &problem.name).expect("a set with the program");
+                    let source = folder.join("..").join(set.source_of(&problem.name));
+                    assert!(source.is_file(), "{}", source.display());
+                }
+                continue;
+            }
             let workload = spec.workload(&cell.workload).expect("the cell's workload");
             assert!(spec.load(&cell.load).is_some(), "{cell}");
             for arm in arms {
@@ -27,10 +37,15 @@ fn bench_loads() {
 }
 
 #[test]
-fn standard_suite_has_eighteen_cells() {
+fn standard_suite_has_eighteen_cells_of_servers_and_as_many_of_programs() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench");
     let spec = load(&folder).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     let cells = |name: &str| spec.suite(name).expect("a suite of this name").cells.clone();
-    assert_eq!(cells("standard").len(), 18);
-    assert_eq!(cells("smoke"), cells("standard"), "smoke runs everything once");
+    let (programs, servers): (Vec<CellId>, Vec<CellId>) =
+        cells("standard").into_iter().partition(|cell| spec.is_of_programs(cell));
+    assert_eq!((servers.len(), programs.len()), (18, 18));
+    // Smoke runs everything once, programs at their test size.
+    let at_test = |cell: CellId| CellId { load: "test".to_owned(), ..cell };
+    let all: Vec<CellId> = programs.into_iter().map(at_test).chain(servers).collect();
+    assert_eq!(cells("smoke"), all);
 }

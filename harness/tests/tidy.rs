@@ -9,7 +9,7 @@ const LAYERS: [&[&str]; 5] = [
     &["units"],
     &["metric", "spec"],
     &["record"],
-    &["stats", "plan", "verdict", "analysis", "report"],
+    &["stats", "plan", "verdict", "output", "source", "analysis", "report"],
     &[
         "interrupt",
         "child",
@@ -23,12 +23,15 @@ const LAYERS: [&[&str]; 5] = [
         "verify",
         "generator",
         "block",
+        "launcher",
+        "program",
+        "programs",
         "progress",
     ],
 ];
 
 /// Pure modules: no clock, file, process or socket.
-const PURE: [&str; 5] = ["stats", "plan", "verdict", "analysis", "report"];
+const PURE: [&str; 7] = ["stats", "plan", "verdict", "output", "source", "analysis", "report"];
 
 /// What pure modules must not name.
 const EFFECTS: [&str; 8] = [
@@ -191,7 +194,7 @@ fn only_main_chooses_the_exit_code() {
 #[test]
 fn no_definition_is_named_in_the_harness() {
     let mut names = BTreeSet::new();
-    for file in ["servers.toml", "workloads.toml", "suites.toml"] {
+    for file in ["servers.toml", "workloads.toml", "programs.toml", "suites.toml"] {
         let text = fs::read_to_string(root().join("bench").join(file)).expect("definitions exist");
         for line in text.lines() {
             if let Some(name) = line.strip_prefix("name = \"").and_then(|l| l.split('"').next()) {

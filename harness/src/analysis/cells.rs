@@ -48,7 +48,11 @@ pub(super) fn collect(run: &Run) -> Vec<Cell<'_>> {
 
 fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
     let spec = &run.header.spec;
+    if spec.is_of_programs(id) {
+        return None;
+    }
     let matchup = spec.matchup(&id.matchup)?;
+    let (workload, load) = (spec.workload(&id.workload)?, spec.load(&id.load)?);
     let arms = arms(matchup, spec);
     let mut blocks: Vec<&BlockRecord> = run.blocks.iter().filter(|b| b.cell == *id).collect();
     blocks.sort_by_key(|b| (b.block, b.started_ns));
@@ -65,7 +69,6 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
     }
     let usage = usage(counted.iter().map(|b| b.record), arms.len());
     let bottleneck = bottleneck(&usage, cpus(&run.header));
-    let (workload, load) = (spec.workload(&id.workload)?, spec.load(&id.load)?);
     Some(Cell { id, matchup, workload, load, arms, blocks, counted, spoilt, usage, bottleneck })
 }
 
@@ -80,9 +83,15 @@ pub(super) fn arms(matchup: &Matchup, spec: &Spec) -> Vec<Arm> {
     let arm = |(server, letter): (&String, char)| Arm {
         server: server.clone(),
         label: if control { format!("{server} ({letter})") } else { server.clone() },
-        language: spec.server(server).map_or_else(String::new, |s| s.language.clone()),
+        language: language(spec, server).unwrap_or_default().to_owned(),
     };
     matchup.arms.iter().zip('A'..).map(arm).collect()
+}
+
+/// The language of a server or a set.
+fn language<'a>(spec: &'a Spec, arm: &str) -> Option<&'a str> {
+    let server = spec.server(arm).map(|server| server.language.as_str());
+    server.or_else(|| Some(spec.set(arm)?.language.as_str()))
 }
 
 /// Whether all arms are the same server.
@@ -129,6 +138,7 @@ impl Cell<'_> {
             metrics,
             rss: (0..self.arms.len()).map(|arm| self.rss(arm)).collect(),
             errors: (0..self.arms.len()).map(|arm| self.errors(arm)).collect(),
+            program: None,
         }
     }
 

@@ -23,14 +23,19 @@ pub(super) fn analyse(header: &RunHeader, cells: &[Cell]) -> Vec<MatchupAnalysis
         }
         let own: Vec<&Cell> =
             cells.iter().filter(|c| c.matchup.name == cell.matchup.name).collect();
+        let printing = own.iter().filter(|cell| cell.prints_ratios());
+        let printing: Vec<Vec<(u32, &BlockValues)>> = printing
+            .map(|cell| cell.counted.iter().map(|b| (b.record.block, &b.values)).collect())
+            .collect();
         matchups.push(MatchupAnalysis {
             name: cell.matchup.name.clone(),
             lane: cell.matchup.lane,
             control: is_control(cell.matchup),
+            programs: false,
             arms: cell.arms.clone(),
             cells: own.iter().map(|cell| cell.analyse(header)).collect(),
             starts: starts(&own),
-            means: OF_MEANS.into_iter().filter_map(|metric| mean(metric, &own)).collect(),
+            means: OF_MEANS.into_iter().filter_map(|metric| mean(metric, &printing)).collect(),
         });
     }
     matchups
@@ -47,24 +52,24 @@ fn starts(cells: &[&Cell]) -> Vec<MetricAnalysis> {
     OF_STARTS.into_iter().filter_map(of_metric).collect()
 }
 
-/// The mean of a metric over the cells that print a ratio of it: per block the mean contrast over
-/// cells, then the estimate over blocks. Cells weigh the same, whatever their speed.
-fn mean(metric: Metric, cells: &[&Cell]) -> Option<Mean> {
-    let contrast = |cell: &Cell, block: u32| -> Option<f64> {
-        let counted = cell.counted.iter().find(|b| b.record.block == block)?;
-        counted.values.contrasts.get(&metric).copied()
+/// The mean of a metric over cells, each with its blocks: per block the mean contrast over cells,
+/// then the estimate over blocks. Cells weigh the same, whatever their speed. Only cells that have
+/// the metric; absent with fewer than two of them.
+pub(super) fn mean(metric: Metric, cells: &[Vec<(u32, &BlockValues)>]) -> Option<Mean> {
+    let contrast = |cell: &[(u32, &BlockValues)], block: u32| -> Option<f64> {
+        let (_, values) = cell.iter().find(|(index, _)| *index == block)?;
+        values.contrasts.get(&metric).copied()
     };
-    let has_metric =
-        |cell: &&&Cell| cell.counted.iter().any(|b| b.values.contrasts.contains_key(&metric));
-    let printing: Vec<&&Cell> =
-        cells.iter().filter(|c| c.prints_ratios()).filter(has_metric).collect();
+    let has_metric = |cell: &&Vec<(u32, &BlockValues)>| {
+        cell.iter().any(|(_, values)| values.contrasts.contains_key(&metric))
+    };
+    let printing: Vec<&Vec<(u32, &BlockValues)>> = cells.iter().filter(has_metric).collect();
     let (first, _) = printing.split_first().filter(|(_, others)| !others.is_empty())?;
     let of_block = |block: u32| -> Option<f64> {
         let of_cells: Option<Vec<f64>> = printing.iter().map(|c| contrast(c, block)).collect();
         of_cells.map(|contrasts| contrasts.iter().sum::<f64>() / contrasts.len() as f64)
     };
-    let contrasts: Vec<f64> =
-        first.counted.iter().filter_map(|b| of_block(b.record.block)).collect();
+    let contrasts: Vec<f64> = first.iter().filter_map(|(block, _)| of_block(*block)).collect();
     let ratio = geometric(&contrasts)?;
     let (verdict, _) = verdict(ratio.low.zip(ratio.high), &contrasts);
     Some(Mean { metric, cells: printing.len() as u32, ratio, verdict })

@@ -14,12 +14,15 @@ use crate::record::{BlockRecord, Run, RunHeader};
 pub use crate::record::{BuildRecord, Failure, Finding, FindingLevel, Machine, Stage};
 pub use crate::spec::{CellId, Lane};
 use crate::verdict::Verdict;
+pub use published::{PublishedAnalysis, PublishedComparison, Standing, Today};
 
 mod bottleneck;
 mod cells;
 mod disturbance;
 mod histogram;
 mod matchups;
+mod programs;
+mod published;
 mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -41,10 +44,12 @@ pub struct Analysis {
     pub schema: u32,
     /// What was run.
     pub run: RunSummary,
-    /// The servers that took part, in the definitions' order.
+    /// The servers that took part, and the sets of programs, in the definitions' order.
     pub servers: Vec<ServerSummary>,
-    /// The matchups, in the order of their first cell.
+    /// The matchups, those of programs first, in the order of their first cell.
     pub matchups: Vec<MatchupAnalysis>,
+    /// What others published of the same problems, beside this run.
+    pub published: Vec<PublishedAnalysis>,
     /// What failed, in order; a failure that recurs in every block of a cell is listed once.
     pub failures: Vec<CellFailure>,
     /// Doubts about the run as a whole.
@@ -93,7 +98,7 @@ pub struct RunSummary {
     pub stolen_share: f64,
 }
 
-/// A server that took part.
+/// A server that took part, or a set of programs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerSummary {
@@ -117,6 +122,8 @@ pub struct MatchupAnalysis {
     pub lane: Lane,
     /// Whether both arms are the same server, so that every difference is an error of measurement.
     pub control: bool,
+    /// Whether the arms are sets of programs, not servers.
+    pub programs: bool,
     /// The arms; the first is the base.
     pub arms: Vec<Arm>,
     /// Its cells.
@@ -170,6 +177,36 @@ pub struct CellAnalysis {
     pub errors: Vec<std::collections::BTreeMap<String, u64>>,
     /// Doubts.
     pub warnings: Vec<Warning>,
+    /// What is known of its programs; absent for servers.
+    pub program: Option<ProgramCell>,
+}
+
+/// What is known of the programs of a cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramCell {
+    /// N.
+    pub n: u32,
+    /// The arms' programs.
+    pub arms: Vec<ProgramSummary>,
+}
+
+/// What is known of a program beside its times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramSummary {
+    /// The set it comes from: the arm's, or one that the arm's falls back on.
+    pub set: String,
+    /// Its source, relative to the project's folder.
+    pub source: String,
+    /// The size of its source without comments and repeated white space, after gzip -9.
+    pub gz_bytes: Option<u64>,
+    /// The size of its binary.
+    pub binary_bytes: Option<u64>,
+    /// What its source uses beyond plain code of one thread.
+    pub features: Vec<String>,
+    /// The busy share of each CPU while it ran, whoever kept it busy.
+    pub cpu_load: Vec<f64>,
 }
 
 /// Memory at a moment of a block.
@@ -276,7 +313,7 @@ pub struct CellFailure {
     pub cell: Option<CellId>,
     /// What happened.
     pub failure: Failure,
-    /// Blocks in which it happened; 1 for a build.
+    /// Blocks in which it happened; 1 for a build, 0 for a program that failed before any.
     pub blocks: u32,
 }
 
@@ -284,11 +321,15 @@ pub struct CellFailure {
 #[must_use]
 pub fn analyse(run: &Run) -> Analysis {
     let cells = cells::collect(run);
+    let mut matchups = programs::analyse(run);
+    let published = published::analyse(&run.header.spec.published, &matchups);
+    matchups.extend(matchups::analyse(&run.header, &cells));
     Analysis {
         schema: SCHEMA,
         run: summary::run_summary(run, &cells),
         servers: summary::servers(run),
-        matchups: matchups::analyse(&run.header, &cells),
+        matchups,
+        published,
         failures: summary::failures(run),
         warnings: warnings::of_run(run, &cells),
     }

@@ -1,8 +1,9 @@
 //! What a run as a whole was: when, where, by whom, and what failed in it.
 
 use super::cells::{Cell, cpus};
+use super::programs;
 use super::{CellFailure, RunSummary, ServerSummary};
-use crate::record::{BlockRecord, BuildRecord, Failure, Run};
+use crate::record::{BuildRecord, Failure, ProgramRecord, Run};
 use crate::spec::{CellId, Server};
 
 pub(super) fn run_summary(run: &Run, cells: &[Cell]) -> RunSummary {
@@ -21,7 +22,8 @@ pub(super) fn run_summary(run: &Run, cells: &[Cell]) -> RunSummary {
         elapsed_ns: run.end.as_ref().map(|end| end.elapsed_ns),
         interrupted: run.end.as_ref().and_then(|end| end.interrupted),
         killed: run.end.is_none(),
-        blocks: cells.iter().map(|cell| cell.counted.len() as u32).sum(),
+        blocks: cells.iter().map(|cell| cell.counted.len() as u32).sum::<u32>()
+            + programs::blocks(run),
         blocks_planned: suite.blocks.saturating_mul(suite.cells.len() as u32),
         measured_ns,
         seed: header.seed,
@@ -47,7 +49,14 @@ pub(super) fn servers(run: &Run) -> Vec<ServerSummary> {
         prints: server.prints,
         build: build(run, &server.name),
     };
-    spec.servers.iter().filter(|s| named.contains(&&s.name)).map(summary).collect()
+    let sets = spec.origins(cells).map(|set| ServerSummary {
+        language: set.language.clone(),
+        summary: set.summary.clone(),
+        prints: false,
+        build: build(run, &set.name),
+    });
+    let servers = spec.servers.iter().filter(|s| named.contains(&&s.name)).map(summary);
+    servers.chain(sets).collect()
 }
 
 /// A server's build; of a run that ended before it, one of which nothing is known.
@@ -67,20 +76,42 @@ pub(super) fn failures(run: &Run) -> Vec<CellFailure> {
     let of_builds = run.builds.iter().filter_map(|build| build.failure.clone());
     let mut failures: Vec<CellFailure> =
         of_builds.map(|failure| CellFailure { cell: None, failure, blocks: 1 }).collect();
-    let mut blocks: Vec<&BlockRecord> = run.blocks.iter().collect();
-    blocks.sort_by_key(|b| (b.started_ns, &b.cell, b.block));
-    for block in blocks {
-        let Some(failure) = &block.failure else { continue };
-        match failures.iter_mut().find(|seen| is_same(seen, &block.cell, failure)) {
+    for program in &run.programs {
+        failures.extend(failures_of_program(run, program));
+    }
+    let of_servers = run.blocks.iter().map(|b| (b.started_ns, &b.cell, b.block, &b.failure));
+    let of_programs = run.program_blocks.iter();
+    let of_programs = of_programs.map(|b| (b.started_ns, &b.cell, b.block, &b.failure));
+    let mut blocks: Vec<_> = of_servers.chain(of_programs).collect();
+    blocks.sort_by_key(|(started_ns, cell, block, _)| (*started_ns, *cell, *block));
+    for (_, cell, _, failure) in blocks {
+        let Some(failure) = failure else { continue };
+        match failures.iter_mut().find(|seen| is_same(seen, cell, failure)) {
             Some(seen) => seen.blocks += 1,
             None => failures.push(CellFailure {
-                cell: Some(block.cell.clone()),
+                cell: Some(cell.clone()),
                 failure: failure.clone(),
                 blocks: 1,
             }),
         }
     }
     failures
+}
+
+/// A program that failed its check, in every cell that needs it; no block was measured of them.
+fn failures_of_program(run: &Run, program: &ProgramRecord) -> Vec<CellFailure> {
+    let Some(failure) = &program.failure else { return vec![] };
+    let spec = &run.header.spec;
+    let needs = |cell: &&CellId| {
+        let arms = spec.matchup(&cell.matchup).map_or(&[][..], |matchup| &matchup.arms);
+        let origin = |arm: &String| spec.origin(arm, &program.problem);
+        cell.workload == program.problem
+            && arms.iter().any(|arm| origin(arm).is_some_and(|set| set.name == program.set))
+    };
+    let cells = run.header.suite.cells.iter().filter(needs);
+    cells
+        .map(|cell| CellFailure { cell: Some(cell.clone()), failure: failure.clone(), blocks: 0 })
+        .collect()
 }
 
 fn is_same(seen: &CellFailure, cell: &CellId, failure: &Failure) -> bool {

@@ -91,7 +91,16 @@ pub(crate) fn run(scene: &Scene) -> Run {
         failure: None,
     });
     let end = Some(RunEnd { elapsed_ns: 60_000_000_000, interrupted: None });
-    Run { builds: builds.collect(), blocks, end, truncated: false, header }
+    let (programs, program_blocks) = (vec![], vec![]);
+    Run {
+        builds: builds.collect(),
+        programs,
+        program_blocks,
+        blocks,
+        end,
+        truncated: false,
+        header,
+    }
 }
 
 /// A histogram of service times as the generator writes it.
@@ -120,6 +129,9 @@ fn header(scene: &Scene) -> RunHeader {
         window_ms: 20,
         measure_ms: scene.rounds * 80,
         warmup_ms: 500,
+        program_block_ms: 700,
+        program_limit_s: 60,
+        program_limit_mib: 4096,
         verdicts: true,
         cells: scene.workloads.iter().map(cell).collect(),
     };
@@ -189,6 +201,9 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
     Spec {
         servers,
         workloads: scene.workloads.iter().map(workload).collect(),
+        problems: vec![],
+        sets: vec![],
+        published: vec![],
         loads: vec![Load { name: "c64".to_owned(), connections: 64 }],
         matchups: vec![Matchup { name: "pair".to_owned(), lane: Lane::Std, arms }],
         suites: vec![suite.clone()],

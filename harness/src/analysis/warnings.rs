@@ -25,7 +25,10 @@ const WINDOW_REQUESTS_MIN: f64 = 8.0;
 /// Doubts about the run as a whole.
 pub(super) fn of_run(run: &Run, cells: &[Cell]) -> Vec<Warning> {
     let planned = run.header.suite.blocks as usize * run.header.suite.cells.len();
-    let so_far = format!("{} of {planned} planned blocks are in it", run.blocks.len());
+    let so_far = format!(
+        "{} of {planned} planned blocks are in it",
+        run.blocks.len() + run.program_blocks.len()
+    );
     let mut warnings = vec![];
     let partial = "all there is has been analysed; run again for the rest";
     match &run.end {
@@ -43,8 +46,12 @@ pub(super) fn of_run(run: &Run, cells: &[Cell]) -> Vec<Warning> {
             }
         }
     }
-    let known = |id: &&CellId| cells.iter().any(|cell| cell.id == *id);
-    let ids = run.header.suite.cells.iter().chain(run.blocks.iter().map(|b| &b.cell));
+    let known = |id: &&CellId| {
+        cells.iter().any(|cell| cell.id == *id) || run.header.spec.is_of_programs(id)
+    };
+    let blocks = run.blocks.iter().map(|b| &b.cell);
+    let blocks = blocks.chain(run.program_blocks.iter().map(|b| &b.cell));
+    let ids = run.header.suite.cells.iter().chain(blocks);
     let mut unknown: Vec<String> = ids.filter(|id| !known(id)).map(ToString::to_string).collect();
     unknown.sort();
     unknown.dedup();
@@ -78,7 +85,7 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader, metrics: &[MetricAnalysis
     doubts.into_iter().flatten().collect()
 }
 
-fn warning(code: &str, message: String, cure: &str) -> Warning {
+pub(super) fn warning(code: &str, message: String, cure: &str) -> Warning {
     Warning { code: code.to_owned(), message, cure: Some(cure.to_owned()) }
 }
 

@@ -37,7 +37,7 @@ fn text(spec: &Spec) -> String {
         .iter()
         .map(|m| vec![m.name.clone(), m.lane.name().to_owned(), m.arms.join(" against ")]);
     let suites = spec.suites.iter().map(|s| {
-        let time = plan::expected_ms(s).div_ceil(1000);
+        let time = plan::expected_ms(s, spec).div_ceil(1000);
         vec![
             s.name.clone(),
             units::count(s.cells.len(), "cell"),

@@ -10,9 +10,11 @@ use crate::spec::{self, Mistakes, Spec};
 
 mod doctor;
 mod generator;
+mod launcher;
 mod list;
 mod report;
 mod run;
+mod run_programs;
 mod verify;
 
 /// Measures pairs of servers side by side, and says how sure the result is.
@@ -39,6 +41,9 @@ enum Command {
     /// Drives servers as told on standard input; started by `run`.
     #[command(hide = true)]
     Generator,
+    /// Starts one program as told on standard input; started by `run`.
+    #[command(hide = true)]
+    Launcher,
 }
 
 /// Where the definitions are.
@@ -127,6 +132,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Verify(args) => verify::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Generator => generator::run(),
+        Command::Launcher => launcher::run(),
     }
 }
 

@@ -14,8 +14,8 @@ use crate::report::{self, Style};
 
 /// Rebuilds tables, charts and reports from a run's record
 ///
-/// Reads run.jsonl in DIR and writes summary.json, report.md, report.html, speed.svg and memory.svg
-/// beside it. The exit code is the run's own.
+/// Reads run.jsonl in DIR and writes summary.json, report.md, report.html, speed.svg, memory.svg
+/// and, of programs, programs.svg beside it. The exit code is the run's own.
 #[derive(Debug, Args)]
 pub(super) struct Report {
     /// A run's folder, such as results/latest.
@@ -48,7 +48,10 @@ pub(super) fn write(folder: &Path) -> Result<Analysis> {
         ("memory.svg", report::chart::memory(&analysis)),
         ("report.md", report::markdown(&analysis)),
         ("report.html", report::html(&analysis)),
-    ] {
+    ]
+    .into_iter()
+    .chain(report::chart::boxes(&analysis).map(|svg| ("programs.svg", svg)))
+    {
         replace(&folder.join(name), text.as_bytes())?;
     }
     Ok(analysis)

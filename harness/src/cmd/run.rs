@@ -8,13 +8,14 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::{BenchFolder, Exit, Misuse, doctor, report, shown, verify};
+use super::{BenchFolder, Exit, Misuse, doctor, report, run_programs, shown, verify};
 use crate::analysis;
 use crate::block::{self, Bench};
 use crate::build;
 use crate::host::{self, Cpus};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::plan::{self, BlockPlan};
+use crate::programs::{Course, Memory};
 use crate::progress::Progress;
 use crate::record::{
     self, BlockRecord, BuildRecord, Failure, FindingLevel, Record, RunEnd, RunHeader, Stage, Writer,
@@ -69,7 +70,8 @@ pub(super) fn run(args: &Run) -> Result<Exit> {
     let mut writer = Writer::create(&folder)?;
     writer.append(&Record::Header(Box::new(header.clone())))?;
     let started = Instant::now();
-    let outcome = carry_out(&header, &root, &cpus, &mut writer, started, &interrupt);
+    let outcome =
+        carry_out(&header, (&root, &args.bench.bench), &cpus, &mut writer, started, &interrupt);
     let interrupted = match &outcome {
         Ok(()) => None,
         Err(error) => error.downcast_ref::<Interrupted>().map(|i| i.0),
@@ -112,10 +114,10 @@ fn header(args: &Run, spec: &Spec, suite: &Suite, cpus: &Cpus, root: &Path) -> R
         .filter_map(|cell| spec.load(&cell.load))
         .map(|load| load.connections)
         .max();
-    let needs: BTreeSet<String> = servers(spec, suite)
-        .filter_map(|server| spec.server(server))
-        .flat_map(|server| server.needs.iter().cloned())
-        .collect();
+    let of_servers = servers(spec, suite).filter_map(|server| spec.server(server));
+    let of_servers = of_servers.flat_map(|server| &server.needs);
+    let of_sets = spec.origins(&suite.cells).flat_map(|set| &set.needs);
+    let needs: BTreeSet<String> = of_servers.chain(of_sets).cloned().collect();
     Ok(RunHeader {
         schema: record::SCHEMA,
         duet_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -187,12 +189,14 @@ fn announce(header: &RunHeader, folder: &Path) {
         suite.name,
         units::count(suite.cells.len(), "cell"),
         units::count(suite.blocks as usize, "block"),
-        units::minutes(plan::expected_ms(suite).div_ceil(1000))
+        units::minutes(plan::expected_ms(suite, &header.spec).div_ceil(1000))
     );
+    let programs = suite.cells.iter().any(|cell| header.spec.is_of_programs(cell));
     anstream::println!(
-        "Servers on CPU {}, load generator on CPU {}; seed {}; record in {}.",
+        "Servers on CPU {}, load generator on CPU {}{}; seed {}; record in {}.",
         list(&header.server_cpus),
         list(&header.generator_cpus),
+        if programs { ", programs on all of them" } else { "" },
         header.seed,
         shown(folder)
     );
@@ -204,7 +208,7 @@ fn announce(header: &RunHeader, folder: &Path) {
 /// Builds, verifies and measures, appending to the record as it goes.
 fn carry_out(
     header: &RunHeader,
-    root: &Path,
+    (root, definitions): (&Path, &Path),
     cpus: &Cpus,
     writer: &mut Writer,
     started: Instant,
@@ -213,19 +217,27 @@ fn carry_out(
     let (spec, suite) = (&header.spec, &header.suite);
     let verifier = Verifier::new()?;
     let progress = Progress::new();
-    let mut unusable = BTreeMap::new();
+    let mut unusable = BTreeSet::new();
     for name in servers(spec, suite) {
         progress.say(&format!("building and verifying {name}"));
         let record = prepare(spec, name, root, &verifier, interrupt)?;
         if let Some(failure) = &record.failure {
             progress.print(&format!("{name} cannot be measured: {failure}"));
-            unusable.insert(name.clone(), failure.clone());
+            unusable.insert(name.clone());
         }
         writer.append(&Record::Build(record))?;
     }
+    let all_cpus = cpus.all();
+    let course =
+        Course { root, definitions, spec, suite, cpus: &all_cpus, run_started: started, interrupt };
+    let mut memory = Memory::default();
+    let unusable_programs = run_programs::prepare(&course, &mut memory, writer, &progress)?;
     let usable = |cell: &CellId| {
-        let matchup = spec.matchup(&cell.matchup);
-        matchup.is_some_and(|m| m.arms.iter().all(|arm| !unusable.contains_key(arm)))
+        let arms = spec.matchup(&cell.matchup).map_or(&[][..], |matchup| &matchup.arms);
+        arms.iter().all(|arm| match spec.origin(arm, &cell.workload) {
+            Some(set) => !unusable_programs.contains(&(set.name.clone(), cell.workload.clone())),
+            None => !unusable.contains(arm),
+        })
     };
     let plans: Vec<BlockPlan> = plan::plan(suite, spec, header.seed)
         .into_iter()
@@ -233,7 +245,7 @@ fn carry_out(
         .collect();
     let bench =
         Bench { root, spec, suite, cpus, verifier: &verifier, run_started: started, interrupt };
-    measure(&bench, header, &plans, writer, &progress)
+    measure(&bench, (&course, &mut memory), header, &plans, writer, &progress)
 }
 
 /// Builds a server and compares all its answers; what goes wrong is part of the record.
@@ -263,11 +275,12 @@ fn prepare(
     Ok(record)
 }
 
-/// Measures the blocks in the plan's order. A block that was disturbed is measured again, at once and in
-/// the same order, but at most a quarter of a cell's blocks: where more are disturbed, they count,
-/// and the cell says so.
+/// Measures the blocks in the plan's order. A block that was disturbed is measured again, at once
+/// and in the same order, but at most a quarter of a cell's blocks: where more are disturbed, they
+/// count, and the cell says so.
 fn measure(
     bench: &Bench<'_>,
+    (course, memory): (&Course<'_>, &mut Memory),
     header: &RunHeader,
     plans: &[BlockPlan],
     writer: &mut Writer,
@@ -278,6 +291,11 @@ fn measure(
     progress.start(plans.len());
     for plan in plans {
         bench.interrupt.check()?;
+        if bench.spec.is_of_programs(&plan.cell) {
+            run_programs::measure(course, memory, plan, writer, progress)?;
+            progress.advance();
+            continue;
+        }
         let so_far = measured.entry(plan.cell.clone()).or_default();
         let ratio = analysis::running_ratio(header, so_far, &plan.cell);
         progress.block(&plan.cell, ratio);

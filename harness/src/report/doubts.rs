@@ -46,6 +46,7 @@ pub(super) fn failure(failed: &CellFailure) -> String {
     let server = failure.server.as_deref().unwrap_or("a server");
     let what = format!("{server} {}: {}", words::stage(failure.stage), failure.error);
     match &failed.cell {
+        Some(cell) if failed.blocks == 0 => format!("{cell}: {what} (not measured)"),
         Some(cell) if failed.blocks == 1 => format!("{cell}: {what} (in one block)"),
         Some(cell) => format!("{cell}: {what} (in {} blocks)", failed.blocks),
         None => what,

@@ -14,6 +14,9 @@ pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> String
         let first = matchup.cells.first().map(|cell| words::silence(analysis, matchup, cell));
         return first.unwrap_or_else(|| "not measured".to_owned());
     };
+    if matchup.programs {
+        return program_headline(analysis, matchup, &basis, &found);
+    }
     let of = |metric: Metric| found.iter().find(|(m, ..)| *m == metric);
     let Some((_, speed, verdict)) = of(Metric::RequestsPerSecond) else {
         return format!("no ratio of requests per second {basis}");
@@ -54,6 +57,43 @@ pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> String
     format!("{head}{rest} {basis}")
 }
 
+/// The answer of a matchup of programs.
+fn program_headline(
+    analysis: &Analysis,
+    matchup: &MatchupAnalysis,
+    basis: &str,
+    found: &[Found],
+) -> String {
+    let of = |metric: Metric| found.iter().find(|(m, ..)| *m == metric);
+    let Some((_, time, verdict)) = of(Metric::ElapsedNs) else {
+        return format!("no ratio of elapsed times {basis}");
+    };
+    let subject = match verdict {
+        Verdict::Faster => 0,
+        Verdict::Slower => 1,
+        Verdict::Tie | Verdict::Inconclusive => time.worse,
+    };
+    let (this, other) = (label(&matchup.arms, subject), label(&matchup.arms, 1 - subject));
+    let text = time.text();
+    let head = match verdict {
+        Verdict::Faster | Verdict::Slower => format!("{this} takes {text} the time of {other}"),
+        Verdict::Tie => format!("{this} takes as long as {other} ({text}, a tie)"),
+        Verdict::Inconclusive if time.interval.is_none() || !analysis.run.verdicts => {
+            format!("{this} took {text} the time of {other} (n = {}, no verdict)", time.n)
+        }
+        Verdict::Inconclusive => {
+            format!("{this} may or may not take longer than {other} ({text}, inconclusive)")
+        }
+    };
+    let rest: Vec<String> = [(Metric::CpuNs, "CPU time"), (Metric::RssBytesPeak, "peak memory")]
+        .into_iter()
+        .filter_map(|(metric, noun)| of(metric).map(|(_, t, v)| share_of(t, *v, subject, noun)))
+        .collect();
+    let rest =
+        if rest.is_empty() { String::new() } else { format!(", with {}", rest.join(" and ")) };
+    format!("{head}{rest} {basis}")
+}
+
 /// What the subject of a headline needs of `noun`, as a multiple of what the other arm needs.
 fn share_of(ratio: &Turned, verdict: Verdict, subject: usize, noun: &str) -> String {
     let share = if ratio.worse == subject { ratio.value } else { 1.0 / ratio.value };
@@ -84,15 +124,19 @@ type Found = (Metric, Turned, Verdict);
 fn basis(matchup: &MatchupAnalysis) -> Option<(String, Vec<Found>)> {
     if let Some(first) = matchup.means.first() {
         let loads: BTreeSet<&str> = matchup.cells.iter().map(|c| c.id.load.as_str()).collect();
-        let noun = if loads.len() == 1 { "workloads" } else { "cells" };
+        let noun = match loads.len() {
+            1 if matchup.programs => "programs",
+            1 => "workloads",
+            _ => "cells",
+        };
         let found = matchup.means.iter();
         let found =
             found.filter_map(|m| Some((m.metric, words::turned(&m.ratio)?, m.verdict))).collect();
         return Some((format!("(geometric mean of {} {noun})", first.cells), found));
     }
-    let speed = |c: &&CellAnalysis| {
-        c.metrics.iter().any(|m| m.metric == Metric::RequestsPerSecond && m.ratio.is_some())
-    };
+    let metric = words::speed(matchup);
+    let speed =
+        |c: &&CellAnalysis| c.metrics.iter().any(|m| m.metric == metric && m.ratio.is_some());
     let cell = matchup.cells.iter().find(speed)?;
     let found = cell.metrics.iter();
     let found = found

@@ -10,6 +10,8 @@ use crate::analysis::{Analysis, CellAnalysis, MatchupAnalysis, ServerSummary};
 use crate::metric::Metric;
 use crate::units;
 
+mod pairs;
+
 /// The whole report, the answer first.
 #[must_use]
 pub fn html(analysis: &Analysis) -> String {
@@ -34,9 +36,17 @@ pub fn html(analysis: &Analysis) -> String {
                     (answers(analysis))
                     (figure(analysis, Metric::RequestsPerSecond))
                     (figure(analysis, Metric::RssBytesPeak))
-                    @for (i, matchup) in words::controls_last(analysis).into_iter().enumerate() {
-                        (section(analysis, matchup, i))
+                    @if let Some(svg) = chart::boxes(analysis) {
+                        figure { (PreEscaped(svg)) }
                     }
+                    @for (i, matchup) in words::controls_last(analysis).into_iter().enumerate() {
+                        @if matchup.programs {
+                            (pairs::section(analysis, matchup))
+                        } @else {
+                            (section(analysis, matchup, i))
+                        }
+                    }
+                    (pairs::published(analysis))
                     (builds(analysis))
                     (how_to_read())
                     (warnings(analysis))

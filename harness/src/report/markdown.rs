@@ -7,6 +7,8 @@ use super::{doubts, facts};
 use crate::analysis::{Analysis, CellAnalysis, MatchupAnalysis};
 use crate::units;
 
+mod pairs;
+
 /// The whole report, the answer first.
 #[must_use]
 pub fn markdown(analysis: &Analysis) -> String {
@@ -23,9 +25,17 @@ pub fn markdown(analysis: &Analysis) -> String {
     }
     out += "\n![How many times slower? The tables below hold the same numbers.](speed.svg)\n\n\
             ![How many times more memory? The tables below hold the same numbers.](memory.svg)\n";
-    for matchup in words::controls_last(analysis) {
-        out += &section(analysis, matchup);
+    if analysis.matchups.iter().any(|m| m.programs) {
+        out += "\n![How many times slower, all programs at once?](programs.svg)\n";
     }
+    for matchup in words::controls_last(analysis) {
+        out += &if matchup.programs {
+            pairs::section(analysis, matchup)
+        } else {
+            section(analysis, matchup)
+        };
+    }
+    out += &pairs::published(analysis);
     out += &builds(analysis);
     out += "\n## How to read this\n\n";
     for sentence in words::HOW_TO_READ {

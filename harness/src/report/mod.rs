@@ -11,6 +11,8 @@ mod facts;
 mod headline;
 mod html;
 mod markdown;
+mod pairs;
+mod published;
 mod text;
 mod words;
 

@@ -9,6 +9,8 @@ use super::words::{self, Line, Tone};
 use crate::analysis::{Analysis, Arm, CellAnalysis, MatchupAnalysis};
 use crate::units;
 
+mod pairs;
+
 /// Whether escape codes may be written. The command decides, from the terminal and `NO_COLOR`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
@@ -24,8 +26,13 @@ pub fn text(analysis: &Analysis, style: Style) -> String {
     let mut page = Page { out: String::new(), style };
     page.answers(analysis);
     for matchup in words::controls_last(analysis) {
-        page.matchup(analysis, matchup);
+        if matchup.programs {
+            page.pairs(analysis, matchup);
+        } else {
+            page.matchup(analysis, matchup);
+        }
     }
+    page.published(analysis);
     page.builds(analysis);
     page.doubts(analysis);
     page.failures(analysis);

@@ -15,11 +15,30 @@ use crate::verdict::Verdict;
 pub(super) const HEADLINE: [Metric; 3] =
     [Metric::RequestsPerSecond, Metric::CpuNsPerRequest, Metric::RssBytesPeak];
 
+/// The metric of speed of a matchup.
+pub(super) fn speed(matchup: &MatchupAnalysis) -> Metric {
+    if matchup.programs { Metric::ElapsedNs } else { Metric::RequestsPerSecond }
+}
+
+/// The cells of a matchup as reports show them: programs by their ratio of times, the second arm's
+/// greatest disadvantage first, as the benchmarks game orders them; others as they are defined.
+pub(super) fn ordered(matchup: &MatchupAnalysis) -> Vec<&CellAnalysis> {
+    let mut cells: Vec<&CellAnalysis> = matchup.cells.iter().collect();
+    if matchup.programs {
+        let ratio = |cell: &CellAnalysis| {
+            let elapsed = cell.metrics.iter().find(|m| m.metric == Metric::ElapsedNs);
+            elapsed.and_then(|m| m.ratio).map_or(0.0, |ratio| ratio.value)
+        };
+        cells.sort_by(|a, b| ratio(b).total_cmp(&ratio(a)));
+    }
+    cells
+}
+
 /// How to read a ratio, in two sentences.
 pub(super) const HOW_TO_READ: [&str; 2] = [
-    "A ratio says how many times worse the worse server is; [\u{a0}] is its 95\u{a0}% interval \
-     over n blocks, each a fresh start of both servers.",
-    "A server is called worse only where the whole interval lies more than 1\u{a0}% above one. \
+    "A ratio says how many times worse the worse arm is; [\u{a0}] is its 95\u{a0}% interval \
+     over n blocks, each a fresh start of both arms.",
+    "An arm is called worse only where the whole interval lies more than 1\u{a0}% above one. \
      Wholly within 1\u{a0}%: a tie. All else: inconclusive.",
 ];
 
@@ -154,7 +173,7 @@ fn judged(
 /// What the worse arm is or does.
 fn worse_at(metric: Metric) -> &'static str {
     match (metric, metric.unit()) {
-        (Metric::CpuNsPerRequest, _) => "uses more CPU",
+        (Metric::CpuNsPerRequest | Metric::CpuNs, _) => "uses more CPU",
         (Metric::StartupNs, _) => "starts slower",
         (Metric::ServiceTimeNsP50 | Metric::ServiceTimeNsP99, _) => "takes longer",
         (_, Unit::Bytes) => "uses more memory",
@@ -208,7 +227,11 @@ pub(super) fn silence(
 ) -> String {
     let failed = analysis.failures.iter().find(|f| match &f.cell {
         Some(id) => *id == cell.id,
-        None => matchup.arms.iter().any(|a| f.failure.server.as_ref() == Some(&a.server)),
+        None => {
+            let sets = cell.program.iter().flat_map(|p| &p.arms).map(|arm| &arm.set);
+            let servers = matchup.arms.iter().map(|arm| &arm.server);
+            servers.chain(sets).any(|name| f.failure.server.as_ref() == Some(name))
+        }
     });
     match failed {
         _ if cell.bottleneck.who == Who::Generator => {
@@ -231,6 +254,7 @@ pub(super) fn stage(stage: Stage) -> &'static str {
         Stage::Verify => "gave a wrong answer",
         Stage::Drive => "failed under load",
         Stage::Stop => "did not stop",
+        Stage::Run => "did not run to its end",
     }
 }
 
@@ -241,6 +265,7 @@ pub(super) fn cure(stage: Stage) -> &'static str {
         Stage::Start => "start it by hand: it must print listening HOST:PORT once it accepts",
         Stage::Verify => "duet verify shows its answer beside the right one",
         Stage::Drive => "read what it wrote to standard error; duet verify asks every route once",
+        Stage::Run => "run it by hand at this size; the suite sets its limits of time and memory",
         Stage::Stop => "it must exit 0 within two seconds of SIGTERM",
     }
 }

@@ -7,24 +7,40 @@ use super::load::{Files, Kind, Mistake, Reference};
 use super::nearest::suggestion;
 use super::servers::lane_word;
 use super::suites::{CellTable, SuiteTable, Suites};
-use super::{Matchup, Server};
+use super::{Lane, Matchup, Server};
+
+mod programs;
 
 /// What is wrong between the tables. About references into a file that could not be read nothing
 /// is said: what it defines is not known.
 pub(super) fn check(files: &Files, references: &[Reference]) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
-    for kind in [Kind::Server, Kind::Workload, Kind::Load, Kind::Matchup, Kind::Suite] {
+    for kind in [
+        Kind::Server,
+        Kind::Set,
+        Kind::Workload,
+        Kind::Problem,
+        Kind::Load,
+        Kind::Matchup,
+        Kind::Suite,
+    ] {
         check_unique(kind, &files.names(kind).unwrap_or_default(), &mut mistakes);
     }
     for reference in references {
         check_reference(reference, files, &mut mistakes);
     }
+    programs::check_sets(files, &mut mistakes);
     if let Some(suites) = &files.suites {
         for matchup in &suites.matchups {
+            programs::check_kinds(matchup, files, &mut mistakes);
             check_lane(matchup, files, &mut mistakes);
         }
         for suite in &suites.suites {
+            for cells in &suite.value.programs {
+                programs::check_programs(suite, cells, suites, files, &mut mistakes);
+            }
             for cells in &suite.value.cells {
+                programs::check_cells(suite, cells, suites, files, &mut mistakes);
                 check_workloads(suite, cells, suites, files, &mut mistakes);
                 check_loads(suite, cells, suites, &mut mistakes);
             }
@@ -43,6 +59,12 @@ impl Files {
         match kind {
             Kind::Server => self.servers.as_ref().map(|all| names(all, |s| &s.name)),
             Kind::Workload => self.workloads.as_ref().map(|all| names(all, |w| &w.name)),
+            Kind::Problem => self.programs.as_ref().map(|all| names(&all.problems, |p| &p.name)),
+            Kind::Set => self.programs.as_ref().map(|all| names(&all.sets, |s| &s.name)),
+            Kind::Arm => {
+                let (servers, sets) = (self.names(Kind::Server)?, self.names(Kind::Set)?);
+                Some(servers.into_iter().chain(sets).collect())
+            }
             Kind::Load => suites.map(|file| names(&file.loads, |l| &l.name)),
             Kind::Matchup => suites.map(|file| names(&file.matchups, |m| &m.name)),
             Kind::Suite => suites.map(|file| names(&file.suites, |s| &s.settings().name)),
@@ -54,6 +76,12 @@ impl Files {
     fn defines(&self, kind: Kind, name: &str) -> bool {
         let names = self.names(kind).unwrap_or_default();
         names.is_empty() || names.iter().any(|(known, _)| *known == name)
+    }
+
+    /// What an arm is, the lanes it is in, and its line.
+    fn lanes(&self, arm: &str) -> Option<(Kind, &[Lane], usize)> {
+        let server = self.server(arm).map(|at| (Kind::Server, &at.value.lanes[..], at.line));
+        server.or_else(|| self.set(arm).map(|at| (Kind::Set, &at.value.lanes[..], at.line)))
     }
 
     fn server(&self, name: &str) -> Option<&At<Server>> {
@@ -84,37 +112,43 @@ fn check_reference(reference: &Reference, files: &Files, mistakes: &mut Vec<Mist
     if files.defines(*kind, name) {
         return;
     }
-    let names = files.names(*kind).unwrap_or_default();
+    let no_sets = files.names(Kind::Set).is_none_or(|sets| sets.is_empty());
+    // Who has no programs need not read of sets.
+    let kind = if *kind == Kind::Arm && no_sets { Kind::Server } else { *kind };
+    let names = files.names(kind).unwrap_or_default();
     let names: Vec<&str> = names.into_iter().map(|(name, _)| name).collect();
     let word = kind.word();
+    let known = match kind {
+        Kind::Arm => "the servers and sets are".to_owned(),
+        _ => format!("the {word}s in {} are", kind.file()),
+    };
     mistakes.push(Mistake {
         file: file.clone(),
         line: Some(*line),
         problem: format!("{from}: there is no {word} `{name}`"),
-        cure: suggestion(name, &names, &format!("the {word}s in {} are", kind.file())),
+        cure: suggestion(name, &names, &known),
     });
 }
 
 fn check_lane(matchup: &At<Matchup>, files: &Files, mistakes: &mut Vec<Mistake>) {
     let Matchup { name, lane, arms } = &matchup.value;
     for arm in arms.iter().collect::<BTreeSet<_>>() {
-        let Some(server) = files.server(arm) else { continue };
-        let lanes = &server.value.lanes;
+        let Some((kind, lanes, line)) = files.lanes(arm) else { continue };
+        let word = kind.word();
         if !lanes.is_empty() && !lanes.contains(lane) {
             let words: Vec<&str> = lanes.iter().map(|lane| lane_word(*lane)).collect();
             mistakes.push(Mistake {
                 file: Kind::Matchup.file().to_owned(),
                 line: Some(matchup.line),
                 problem: format!(
-                    "matchup {name}: server `{arm}` is not in the lane {}, but in {}",
+                    "matchup {name}: {word} `{arm}` is not in the lane {}, but in {}",
                     lane_word(*lane),
                     words.join(", ")
                 ),
                 cure: format!(
-                    "compare servers of one lane; if it keeps that lane's rules too, add it to \
-                     `lanes` in {}:{}",
-                    Kind::Server.file(),
-                    server.line
+                    "compare {word}s of one lane; if it keeps that lane's rules too, add it to \
+                     `lanes` in {}:{line}",
+                    kind.file()
                 ),
             });
         }

@@ -124,6 +124,55 @@ impl<'a> Fields<'a> {
         Some(At { line, value })
     }
 
+    /// A table of whole numbers within a range; empty when it is absent.
+    pub(super) fn numbers(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<u32>,
+    ) -> BTreeMap<String, At<u32>> {
+        let cure = "write a table of whole numbers: { NAME = 1000 }";
+        let mut numbers = BTreeMap::new();
+        let Some((value, line)) = self.get(key) else { return numbers };
+        let table = self.typed(key, value, line, value.as_table(), cure);
+        for (name, value) in table.into_iter().flatten() {
+            let line = self.source.line(name.span().start);
+            let path = format!("{key}.{}", name.get_ref());
+            let integer = value.get_ref().as_integer();
+            let Some(integer) = self.typed(&path, value.get_ref(), line, integer, cure) else {
+                continue;
+            };
+            let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
+            match number.filter(|number| range.contains(number)) {
+                Some(value) => {
+                    numbers.insert(name.get_ref().to_string(), At { line, value });
+                }
+                None => {
+                    let cure = format!("write a number from {} to {}", range.start(), range.end());
+                    self.mistake(line, format!("`{path}` is {integer}"), cure);
+                }
+            }
+        }
+        numbers
+    }
+
+    /// A positive number, whole or not.
+    pub(super) fn fraction(&mut self, key: &'static str) -> Option<At<f64>> {
+        let (value, line) = self.get(key)?;
+        let number = positive(value);
+        let value =
+            self.typed(key, value, line, number, "write a number above 0, without quotes")?;
+        Some(At { line, value })
+    }
+
+    /// A list of positive numbers.
+    pub(super) fn fractions(&mut self, key: &'static str) -> Option<Vec<f64>> {
+        let cure = "write a list of numbers above 0: [1.2, 12.6]";
+        let (value, line) = self.get(key)?;
+        let items = self.typed(key, value, line, value.as_array(), cure)?;
+        let numbers: Option<Vec<f64>> = items.iter().map(|item| positive(item.get_ref())).collect();
+        self.typed(key, value, line, numbers, cure)
+    }
+
     /// `true` or `false`.
     pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {
         let (value, line) = self.get(key)?;
@@ -331,6 +380,16 @@ impl<'a> Fields<'a> {
         fields.finish();
         value
     }
+}
+
+/// A number above 0, whole or not.
+fn positive(value: &DeValue<'_>) -> Option<f64> {
+    let number: Option<f64> = match value {
+        DeValue::Integer(integer) => integer.as_str().parse().ok(),
+        DeValue::Float(float) => float.as_str().parse().ok(),
+        _ => None,
+    };
+    number.filter(|number| number.is_finite() && *number > 0.0)
 }
 
 /// What a value is, with its article.

@@ -1,4 +1,4 @@
-//! Loads a folder of definitions: reads its three files, then checks what one file says of another.
+//! Loads a folder of definitions: reads its files, then checks what one file says of another.
 
 use std::fmt;
 use std::io;
@@ -9,8 +9,9 @@ use toml::de::DeTable;
 
 use super::check;
 use super::fields::{At, Fields, Source};
+use super::programs::{self, Programs};
 use super::suites::{self, Suites};
-use super::{Server, Spec, Workload, servers, workloads};
+use super::{Published, Server, Spec, Workload, servers, workloads};
 
 /// A mistake in the definitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +106,10 @@ pub(super) enum Kind {
     Load,
     Matchup,
     Suite,
+    Problem,
+    Set,
+    /// What a matchup names: a server or a set.
+    Arm,
 }
 
 impl Kind {
@@ -116,27 +121,33 @@ impl Kind {
             Kind::Load => "load",
             Kind::Matchup => "matchup",
             Kind::Suite => "suite",
+            Kind::Problem => "problem",
+            Kind::Set => "set",
+            Kind::Arm => "server or set",
         }
     }
 
     /// The file that defines it.
     pub(super) fn file(self) -> &'static str {
         match self {
-            Kind::Server => "servers.toml",
+            Kind::Server | Kind::Arm => "servers.toml",
             Kind::Workload => "workloads.toml",
             Kind::Load | Kind::Matchup | Kind::Suite => "suites.toml",
+            Kind::Problem | Kind::Set => "programs.toml",
         }
     }
 }
 
-/// What the three files say; absent where a file could not be read as TOML.
+/// What the files say; absent where a file could not be read as TOML.
 ///
 /// A field with a mistake holds an empty value: the mistake is kept, so the value is never used,
 /// and the checks skip it.
 pub(super) struct Files {
     pub(super) servers: Option<Vec<At<Server>>>,
     pub(super) workloads: Option<Vec<At<Workload>>>,
+    pub(super) programs: Option<Programs>,
     pub(super) suites: Option<Suites>,
+    pub(super) published: Option<Vec<Published>>,
 }
 
 /// Loads definitions from wherever `read` gets them.
@@ -147,22 +158,31 @@ pub(super) fn load_from(read: &Read<'_>) -> Result<Spec, Vec<Mistake>> {
         workloads: read_file("workloads.toml", read, &mut found, |fields| {
             workloads::read(fields, read)
         }),
+        programs: read_file_if_any("programs.toml", read, &mut found, |fields| {
+            programs::read(fields, read)
+        }),
         suites: read_file("suites.toml", read, &mut found, suites::read),
+        published: read_file_if_any("published.toml", read, &mut found, programs::read_published),
     };
     let mut mistakes = found.mistakes;
     mistakes.extend(check::check(&files, &found.references));
     match files {
-        Files { servers: Some(servers), workloads: Some(workloads), suites: Some(suites) }
-            if mistakes.is_empty() =>
-        {
-            Ok(Spec {
-                servers: values(servers),
-                workloads: values(workloads),
-                loads: values(suites.loads),
-                matchups: values(suites.matchups),
-                suites: suites.suites.into_iter().map(|at| at.value.suite()).collect(),
-            })
-        }
+        Files {
+            servers: Some(servers),
+            workloads: Some(workloads),
+            programs: Some(programs),
+            suites: Some(suites),
+            published: Some(published),
+        } if mistakes.is_empty() => Ok(Spec {
+            servers: values(servers),
+            workloads: values(workloads),
+            problems: values(programs.problems),
+            sets: values(programs.sets),
+            published,
+            loads: values(suites.loads),
+            matchups: values(suites.matchups),
+            suites: suites.suites.into_iter().map(|at| at.value.suite()).collect(),
+        }),
         _ => {
             mistakes.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
             Err(mistakes)
@@ -212,6 +232,19 @@ fn read_file<T>(
     let value = fields(&mut root);
     root.finish();
     Some(value)
+}
+
+/// Like [`read_file`]; a file that is not there defines nothing.
+fn read_file_if_any<T: Default>(
+    file: &str,
+    read: &Read<'_>,
+    found: &mut Found,
+    fields: impl FnOnce(&mut Fields<'_>) -> T,
+) -> Option<T> {
+    match read(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(T::default()),
+        _ => read_file(file, read, found, fields),
+    }
 }
 
 /// Parses a file as TOML. Of several syntax errors only the first is kept: the others are often

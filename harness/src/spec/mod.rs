@@ -1,10 +1,10 @@
-//! What is measured, as data: servers, workloads, loads, matchups and suites.
+//! What is measured, as data: servers and workloads, programs and problems, matchups and suites.
 //!
 //! [`load`] reads a folder of definitions and reports every mistake in it at once, each with file,
 //! line and cure. Loading runs nothing. The types here are plain data; they are written into the
 //! header of every record, so that a record can be read without the folder it came from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ mod check;
 mod fields;
 mod load;
 mod nearest;
+mod programs;
 mod request;
 mod servers;
 mod suites;
@@ -22,6 +23,7 @@ mod workloads;
 mod tests;
 
 pub use load::{Mistake, Mistakes, load};
+pub use programs::TEST_SIZE;
 
 /// Everything a folder of definitions says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +33,15 @@ pub struct Spec {
     pub servers: Vec<Server>,
     /// Workloads in the order of `workloads.toml`.
     pub workloads: Vec<Workload>,
+    /// Problems in the order of `programs.toml`.
+    #[serde(default)]
+    pub problems: Vec<Problem>,
+    /// Sets of programs in the order of `programs.toml`.
+    #[serde(default)]
+    pub sets: Vec<ProgramSet>,
+    /// What others published of the same problems, in the order of `published.toml`.
+    #[serde(default)]
+    pub published: Vec<Published>,
     /// Loads in the order of `suites.toml`.
     pub loads: Vec<Load>,
     /// Matchups in the order of `suites.toml`.
@@ -163,6 +174,115 @@ pub struct Answer {
     pub body: String,
 }
 
+/// What a program computes, and its right outputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Problem {
+    /// Its name, unique among problems.
+    pub name: String,
+    /// What it computes, for reports.
+    pub question: String,
+    /// N by the name of the size. [`TEST_SIZE`] is always there.
+    pub sizes: BTreeMap<String, u32>,
+    /// The problem whose output at N is standard input; absent: nothing is read.
+    #[serde(default)]
+    pub input: Option<String>,
+    /// Right outputs by N in digits, since keys of JSON are text. Where there is none, the arms
+    /// must agree.
+    #[serde(default)]
+    pub outputs: BTreeMap<String, Output>,
+    /// By how much numbers in the output may differ; absent: outputs are equal byte for byte.
+    #[serde(default)]
+    pub within: Option<f64>,
+}
+
+/// A right output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Output {
+    /// A file, relative to the folder of definitions.
+    File(String),
+    /// The SHA-256 of the output in hexadecimal digits.
+    Sha256(String),
+}
+
+/// The programs of one language and lane: one per problem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramSet {
+    /// Its name, unique among sets and servers.
+    pub name: String,
+    /// The language they are written in.
+    pub language: String,
+    /// The lanes they may be ranked in.
+    pub lanes: Vec<Lane>,
+    /// One sentence for reports.
+    pub summary: String,
+    /// Programs that must be on the PATH before they can be built.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// The command that builds all of them; as [`Server::build`].
+    #[serde(default)]
+    pub build: Vec<String>,
+    /// As [`Server::build_cache`].
+    #[serde(default)]
+    pub build_cache: BTreeMap<String, String>,
+    /// The command that prints the compiler's version line.
+    pub version: Vec<String>,
+    /// The command that runs one; `{problem}` and `{n}` are filled in. Its first word is the
+    /// binary.
+    pub run: Vec<String>,
+    /// The source of one, relative to the folder above the definitions; `{problem}` is filled in.
+    pub source: String,
+    /// Modules that the set's programs share, which are no foreign crates.
+    #[serde(default)]
+    pub own: Vec<String>,
+    /// The problems it has a program of its own for.
+    pub problems: Vec<String>,
+    /// The set whose programs it uses for all other problems.
+    #[serde(default)]
+    pub rest: Option<String>,
+}
+
+/// Figures that others published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// When.
+    pub date: String,
+    /// Versions and machine, for reports.
+    pub about: String,
+    /// The languages compared; the numbers of a row are in this order.
+    pub languages: Vec<String>,
+    /// A row per problem.
+    pub rows: Vec<PublishedRow>,
+}
+
+/// Published figures of one problem, of the fastest program of each language.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedRow {
+    /// The problem.
+    pub problem: String,
+    /// Elapsed seconds.
+    pub secs: Vec<f64>,
+    /// Peak memory in kilobytes.
+    #[serde(default)]
+    pub mem_kb: Option<Vec<f64>>,
+    /// Source size as the site counts it.
+    #[serde(default)]
+    pub gz_bytes: Option<Vec<f64>>,
+    /// Elapsed seconds of the fastest programs without intrinsics, `unsafe` and C libraries.
+    #[serde(default)]
+    pub plain_secs: Option<Vec<f64>>,
+    /// The figure of the article that shows the row; absent: it left the row out.
+    #[serde(default)]
+    pub figure: Option<String>,
+    /// What the fastest programs owe their speed to.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
 /// How hard a server is driven. Closed loop: each connection sends its next request when the
 /// previous one is answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,7 +294,8 @@ pub struct Load {
     pub connections: u32,
 }
 
-/// The servers measured against each other. Each is an arm; the first is the base.
+/// The servers, or sets of programs, measured against each other. Each is an arm; the first is the
+/// base.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Matchup {
@@ -182,7 +303,7 @@ pub struct Matchup {
     pub name: String,
     /// The lane the arms are ranked in.
     pub lane: Lane,
-    /// Exactly two servers. Twice the same: an A/A matchup, whose true ratio is one.
+    /// Exactly two servers or two sets. Twice the same: an A/A matchup, whose true ratio is one.
     pub arms: Vec<String>,
 }
 
@@ -206,21 +327,30 @@ pub struct Suite {
     pub measure_ms: u32,
     /// The longest warm-up per block, over all arms, in milliseconds.
     pub warmup_ms: u32,
+    /// About how long a block of programs takes, in milliseconds: for the forecast only.
+    #[serde(default)]
+    pub program_block_ms: u32,
+    /// The longest time one run of a program may take, in seconds.
+    #[serde(default)]
+    pub program_limit_s: u32,
+    /// The most memory a program may take, in MiB.
+    #[serde(default)]
+    pub program_limit_mib: u32,
     /// Whether the suite is meant to give verdicts. A suite that is not may have too few blocks.
     pub verdicts: bool,
     /// The cells, in order, without duplicates.
     pub cells: Vec<CellId>,
 }
 
-/// One matchup under one workload and one load.
+/// One matchup under one workload and one load; of programs, one problem at one size.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CellId {
     /// The matchup's name.
     pub matchup: String,
-    /// The workload's name.
+    /// The workload's name, or the problem's.
     pub workload: String,
-    /// The load's name.
+    /// The load's name, or the size's.
     pub load: String,
 }
 
@@ -242,6 +372,46 @@ impl Spec {
     #[must_use]
     pub fn workload(&self, name: &str) -> Option<&Workload> {
         self.workloads.iter().find(|w| w.name == name)
+    }
+
+    /// The problem of this name.
+    #[must_use]
+    pub fn problem(&self, name: &str) -> Option<&Problem> {
+        self.problems.iter().find(|p| p.name == name)
+    }
+
+    /// The set of programs of this name.
+    #[must_use]
+    pub fn set(&self, name: &str) -> Option<&ProgramSet> {
+        self.sets.iter().find(|s| s.name == name)
+    }
+
+    /// The set that the program of `set` for `problem` comes from: itself, or the first along
+    /// `rest` that has one.
+    #[must_use]
+    pub fn origin(&self, set: &str, problem: &str) -> Option<&ProgramSet> {
+        let next = |set: &&ProgramSet| self.set(set.rest.as_deref()?);
+        // No chain is longer than there are sets; the loader rules out circles.
+        let mut chain = std::iter::successors(self.set(set), next).take(self.sets.len());
+        chain.find(|set| set.problems.iter().any(|p| p == problem))
+    }
+
+    /// The sets that have a program of their own in a suite's cells, in the definitions' order.
+    pub fn origins<'a>(&'a self, cells: &'a [CellId]) -> impl Iterator<Item = &'a ProgramSet> {
+        let names: BTreeSet<&str> = cells
+            .iter()
+            .filter_map(|cell| Some((self.matchup(&cell.matchup)?, &cell.workload)))
+            .flat_map(|(matchup, problem)| matchup.arms.iter().map(move |arm| (arm, problem)))
+            .filter_map(|(arm, problem)| Some(self.origin(arm, problem)?.name.as_str()))
+            .collect();
+        self.sets.iter().filter(move |set| names.contains(set.name.as_str()))
+    }
+
+    /// Whether a cell measures programs, not servers.
+    #[must_use]
+    pub fn is_of_programs(&self, cell: &CellId) -> bool {
+        let matchup = self.matchup(&cell.matchup);
+        matchup.is_some_and(|m| m.arms.iter().any(|arm| self.set(arm).is_some()))
     }
 
     /// The load of this name.
@@ -268,6 +438,22 @@ impl Workload {
     #[must_use]
     pub fn answer<'a>(&'a self, case: &'a Case, server: &str) -> &'a Answer {
         self.answers.get(server).unwrap_or(&case.expect)
+    }
+}
+
+impl ProgramSet {
+    /// The path of a problem's source.
+    #[must_use]
+    pub fn source_of(&self, problem: &str) -> String {
+        self.source.replace("{problem}", problem)
+    }
+
+    /// The command that runs a problem's program at N.
+    #[must_use]
+    pub fn command(&self, problem: &str, n: u32) -> Vec<String> {
+        let fill =
+            |word: &String| word.replace("{problem}", problem).replace("{n}", &n.to_string());
+        self.run.iter().map(fill).collect()
     }
 }
 

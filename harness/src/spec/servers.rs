@@ -84,7 +84,7 @@ fn server(fields: &mut Fields<'_>) -> Server {
 }
 
 /// These folders are deleted before a clean build: a path that leads elsewhere would be a disaster.
-fn build_cache(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
+pub(super) fn build_cache(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
     let folders = fields.map("build_cache");
     for (variable, folder) in &folders {
         if !stays_inside(&folder.value) {
@@ -150,6 +150,7 @@ fn no_placeholders<'a>(
     }
 }
 
-fn values(words: Vec<At<String>>) -> Vec<String> {
+/// The texts without their lines.
+pub(super) fn values(words: Vec<At<String>>) -> Vec<String> {
     words.into_iter().map(|at| at.value).collect()
 }

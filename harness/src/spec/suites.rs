@@ -29,6 +29,8 @@ pub(super) struct Suites {
 pub(super) struct SuiteTable {
     suite: Suite,
     pub(super) cells: Vec<CellTable>,
+    /// Tables `[[suite.programs]]`: their workloads are problems, their loads sizes.
+    pub(super) programs: Vec<CellTable>,
 }
 
 /// A table `[[suite.cells]]`: each of its matchups under each workload and each load.
@@ -48,7 +50,7 @@ impl SuiteTable {
     pub(super) fn suite(self) -> Suite {
         let mut suite = self.suite;
         let mut seen = BTreeSet::new();
-        for table in &self.cells {
+        for table in self.programs.iter().chain(&self.cells) {
             for matchup in &table.matchups {
                 for workload in &table.workloads {
                     for load in &table.loads {
@@ -98,12 +100,12 @@ fn matchup(fields: &mut Fields<'_>) -> At<Matchup> {
     let lane = fields.text("lane").and_then(|word| lane(fields, &word));
     let arms = fields.texts("arms").unwrap_or_default();
     if fields.has("arms") && arms.len() != 2 {
-        let cure = "name two servers; the same one twice shows the error of the measurement";
+        let cure = "name two servers or two sets of programs; the same one twice shows the error of the measurement";
         let line = fields.line_of("arms");
         fields.mistake(line, format!("`arms` names {} servers, not two", arms.len()), cure);
     }
     for arm in &arms {
-        fields.refer(Kind::Server, &arm.value, arm.line);
+        fields.refer(Kind::Arm, &arm.value, arm.line);
     }
     let (lane, arms) = match lane {
         Some(lane) => (lane, arms.into_iter().map(|arm| arm.value).collect()),
@@ -117,8 +119,11 @@ fn suite(fields: &mut Fields<'_>) -> At<SuiteTable> {
     fields.require(&[
         ("name", "`name = \"my-suite\"`"),
         ("summary", "`summary = \"What it is for, in one sentence\"`"),
-        ("cells", "a table `[[suite.cells]]` with `matchups`, `workloads` and `loads`"),
     ]);
+    if !fields.has("programs") {
+        let cells = "a table `[[suite.cells]]` with `matchups`, `workloads` and `loads`";
+        fields.require(&[("cells", cells)]);
+    }
     let suite = Suite {
         name: fields.name().value,
         summary: fields.sentence("summary").unwrap_or_default().value,
@@ -128,6 +133,9 @@ fn suite(fields: &mut Fields<'_>) -> At<SuiteTable> {
         window_ms: number(fields, "window_ms", 1..=10_000, 20),
         measure_ms: number(fields, "measure_ms", 1..=LONGEST_MS, 1_000),
         warmup_ms: number(fields, "warmup_ms", 1..=LONGEST_MS, 500),
+        program_block_ms: number(fields, "program_block_ms", 1..=LONGEST_MS, 700),
+        program_limit_s: number(fields, "program_limit_s", 1..=3600, 60),
+        program_limit_mib: number(fields, "program_limit_mib", 1..=1 << 20, 4096),
         verdicts: fields.flag("verdicts").unwrap_or(true),
         cells: Vec::new(),
     };
@@ -155,7 +163,8 @@ fn suite(fields: &mut Fields<'_>) -> At<SuiteTable> {
         fields.mistake(line, problem, cure);
     }
     let cells = fields.each("cells", "[[suite.cells]]", cells);
-    At { line: fields.line, value: SuiteTable { suite, cells } }
+    let programs = fields.each("programs", "[[suite.programs]]", programs);
+    At { line: fields.line, value: SuiteTable { suite, cells, programs } }
 }
 
 /// A number, its default, or the default where it has a mistake.
@@ -185,5 +194,26 @@ fn cells(fields: &mut Fields<'_>) -> CellTable {
         matchups: names("matchups", Kind::Matchup),
         workloads: names("workloads", Kind::Workload),
         loads: names("loads", Kind::Load),
+    }
+}
+
+fn programs(fields: &mut Fields<'_>) -> CellTable {
+    fields.require(&[
+        ("matchups", "`matchups = [\"name-of-a-matchup\"]`"),
+        ("problems", "`problems = [\"name-of-a-problem\"]`"),
+        ("sizes", "`sizes = [\"quick\"]`"),
+    ]);
+    let mut names = |key, kind: Option<Kind>| {
+        let names = fields.some_texts(key).unwrap_or_default();
+        for (name, kind) in names.iter().filter_map(|name| Some((name, kind?))) {
+            fields.refer(kind, &name.value, name.line);
+        }
+        names
+    };
+    CellTable {
+        matchups: names("matchups", Some(Kind::Matchup)),
+        workloads: names("problems", Some(Kind::Problem)),
+        // Sizes are each problem's own; that it has them is checked with the other files.
+        loads: names("sizes", None),
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use duet::analysis::{
     Analysis, Arm, Bottleneck, BuildRecord, CellAnalysis, CellFailure, CellId, Estimate, Failure,
-    Finding, FindingLevel, Lane, Machine, MatchupAnalysis, Mean, MetricAnalysis, RssPoint,
-    RunSummary, SCHEMA, ServerSummary, Stage, Warning, Who,
+    Finding, FindingLevel, Lane, Machine, MatchupAnalysis, Mean, MetricAnalysis, ProgramCell,
+    ProgramSummary, PublishedAnalysis, PublishedComparison, RssPoint, RunSummary, SCHEMA,
+    ServerSummary, Stage, Standing, Today, Warning, Who,
 };
 use duet::metric::{Better, Metric};
 use duet::verdict::Verdict;
@@ -25,6 +26,7 @@ pub(crate) fn standard() -> Analysis {
             server("go-nethttp", "Go", 8_074_035, 10.2e9, false),
         ],
         matchups: vec![article(), standard_library(), idiomatic(), null()],
+        published: vec![],
         failures: vec![CellFailure {
             cell: Some(id("std", "orders-1mb", "c64")),
             failure: Failure {
@@ -274,6 +276,7 @@ fn matchup(name: &str, lane: Lane, servers: [&str; 2], cells: &[Numbers]) -> Mat
         name: name.into(),
         lane,
         control: false,
+        programs: false,
         arms: servers.map(arm).into(),
         means: vec![],
         starts: vec![
@@ -328,6 +331,7 @@ fn cell(matchup: &str, (workload, load, rps, cpu, mib, width): &Numbers) -> Cell
         rss: mib.iter().map(|m| curve(*m)).collect(),
         errors: vec![BTreeMap::new(), BTreeMap::from([("timeout".into(), 3)])],
         warnings: vec![],
+        program: None,
     }
 }
 
@@ -408,4 +412,156 @@ fn limit_by_generator(cell: &mut CellAnalysis) {
             );
         }
     }
+}
+
+/// The programs before the servers, with published figures beside them: a tie, an inconclusive
+/// cell, one where the second arm is ahead, and one that failed.
+pub(crate) fn programs() -> Analysis {
+    let mut analysis = standard();
+    for (name, language) in [("rust-programs", "Rust"), ("go-programs", "Go")] {
+        analysis.servers.push(server(name, language, 0, 9e9, false));
+    }
+    for server in analysis.servers.iter_mut().rev().take(2) {
+        server.build.binary_bytes = None;
+    }
+    let mut matchup = program_matchup();
+    fail(&mut matchup.cells[4]);
+    matchup.means = [Metric::ElapsedNs, Metric::CpuNs, Metric::RssBytesPeak]
+        .map(|metric| {
+            let ratio = estimate(if metric == Metric::RssBytesPeak { 1.94 } else { 1.63 }, 0.01);
+            Mean { metric, cells: 9, ratio, verdict: verdict(&ratio) }
+        })
+        .into();
+    analysis.published = published(&matchup);
+    analysis.failures.push(CellFailure {
+        cell: Some(matchup.cells[4].id.clone()),
+        failure: Failure {
+            stage: Stage::Run,
+            server: Some("go-programs".into()),
+            error: "it ran longer than 60 s and was killed".into(),
+            stderr: vec![],
+        },
+        blocks: 1,
+    });
+    analysis.matchups.insert(0, matchup);
+    analysis
+}
+
+/// Problem, milliseconds, CPU milliseconds, KiB, gz, the first arm's features, half the width.
+type Program = (&'static str, [f64; 2], [f64; 2], [f64; 2], [u64; 2], &'static str, f64);
+
+fn program_matchup() -> MatchupAnalysis {
+    let programs: [Program; 10] = [
+        (
+            "binary-trees",
+            [152., 491.],
+            [288., 902.],
+            [19e3, 46e3],
+            [620, 540],
+            "crate bumpalo",
+            0.03,
+        ),
+        ("fannkuch-redux", [212., 231.], [420., 458.], [2.1e3, 3.9e3], [901, 880], "threads", 0.02),
+        ("fasta", [98., 131.], [180., 250.], [2.6e3, 9.9e3], [1404, 1290], "threads", 0.02),
+        ("k-nucleotide", [141., 402.], [270., 760.], [31e3, 42e3], [1300, 1250], "threads", 0.03),
+        ("mandelbrot", [1., 1.], [1., 1.], [1., 1.], [640, 700], "threads", 0.02),
+        ("n-body", [251., 262.], [250., 261.], [2.0e3, 3.6e3], [1201, 1130], "", 0.06),
+        ("pidigits", [402., 281.], [400., 300.], [2.4e3, 8.1e3], [640, 590], "", 0.02),
+        ("regex-redux", [41., 702.], [60., 900.], [21e3, 44e3], [740, 760], "crate regex", 0.05),
+        ("reverse-complement", [61., 63.], [80., 99.], [26e3, 53e3], [880, 910], "threads", 0.04),
+        (
+            "spectral-norm",
+            [130., 130.2],
+            [255., 256.],
+            [2.2e3, 3.7e3],
+            [560, 530],
+            "threads",
+            0.004,
+        ),
+    ];
+    let arm = |server: &str, language: &str| Arm {
+        server: server.into(),
+        label: server.into(),
+        language: language.into(),
+    };
+    MatchupAnalysis {
+        name: "programs".into(),
+        lane: Lane::Idiomatic,
+        control: false,
+        programs: true,
+        arms: vec![arm("rust-programs", "Rust"), arm("go-programs", "Go")],
+        cells: programs.iter().map(program_cell).collect(),
+        starts: vec![],
+        means: vec![],
+    }
+}
+
+fn program_cell((problem, ms, cpu, kib, gz, uses, width): &Program) -> CellAnalysis {
+    let two = |m: Metric, v: [f64; 2], width: f64| metric(m, v[0], v[1], width);
+    let program = |arm: usize, set: &str, source: String, features: Vec<String>| ProgramSummary {
+        set: set.into(),
+        source,
+        gz_bytes: Some(gz[arm]),
+        binary_bytes: Some(500_000),
+        features,
+        cpu_load: vec![0.98, (cpu[arm] / ms[arm] - 1.0).clamp(0.0, 1.0)],
+    };
+    let uses = (!uses.is_empty()).then(|| (*uses).to_owned());
+    CellAnalysis {
+        metrics: vec![
+            two(Metric::ElapsedNs, ms.map(|ms| ms * 1e6), *width),
+            two(Metric::CpuNs, cpu.map(|ms| ms * 1e6), *width),
+            two(Metric::RssBytesPeak, kib.map(|kib| kib * 1024.0), 0.006),
+        ],
+        load: "quick, N = 1,000,000".into(),
+        rss: vec![],
+        errors: vec![],
+        window_ns: None,
+        question: format!("What does {problem} cost?"),
+        program: Some(ProgramCell {
+            n: 1_000_000,
+            arms: vec![
+                program(
+                    0,
+                    "rust-programs",
+                    format!("rust/{problem}.rs"),
+                    uses.into_iter().collect(),
+                ),
+                program(1, "go-programs", format!("go/{problem}/main.go"), vec!["threads".into()]),
+            ],
+        }),
+        bottleneck: Bottleneck { who: Who::Unknown, server_busy: vec![], generator_busy: vec![] },
+        ..cell("programs", &(problem, "quick", [1.0; 2], [1.0; 2], [1.0; 2], 0.01))
+    }
+}
+
+fn published(matchup: &MatchupAnalysis) -> Vec<PublishedAnalysis> {
+    let row = |(i, cell): (usize, &CellAnalysis)| {
+        let of = |m: Metric| cell.metrics.iter().find(|found| found.metric == m)?.ratio;
+        let secs = [1.0 + 0.25 * i as f64, 2.5 + i as f64];
+        Some(PublishedComparison {
+            problem: cell.id.workload.clone(),
+            secs,
+            ratio: secs[1] / secs[0],
+            memory_ratio: Some(1.5),
+            gz_ratio: Some(0.8),
+            plain_ratio: (i % 2 == 0).then_some(1.4),
+            figure: (i < 3).then(|| "speed".to_owned()),
+            note: (i == 2).then(|| "the fastest Rust program has vector intrinsics".to_owned()),
+            today: vec![Today {
+                cell: cell.id.clone(),
+                ratio: of(Metric::ElapsedNs)?,
+                memory_ratio: of(Metric::RssBytesPeak),
+                standing: [Standing::Stands, Standing::Shrunk, Standing::Unclear][i % 3],
+            }],
+        })
+    };
+    let table = |date: &str| PublishedAnalysis {
+        date: date.into(),
+        about: "rustc and go of that day".into(),
+        languages: ["Rust".into(), "Go".into()],
+        rows: matchup.cells.iter().enumerate().filter_map(row).collect(),
+        mean: 2.36,
+    };
+    vec![table("2020-09-21"), table("2022-05-12")]
 }

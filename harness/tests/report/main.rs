@@ -10,18 +10,25 @@ mod fixture;
 mod markup;
 
 /// Every analysis, by name.
-fn analyses() -> [(&'static str, Analysis); 5] {
+fn analyses() -> [(&'static str, Analysis); 6] {
     [
         ("standard", fixture::standard()),
         ("interrupted", fixture::interrupted()),
         ("smoke", fixture::smoke()),
         ("nothing", fixture::nothing()),
         ("extreme", fixture::extreme()),
+        ("programs", fixture::programs()),
     ]
 }
 
 /// Every chart of an analysis, by name.
-fn charts(analysis: &Analysis) -> [(&'static str, String); 4] {
+fn charts(analysis: &Analysis) -> Vec<(&'static str, String)> {
+    let boxes = chart::boxes(analysis).map(|svg| ("boxes", svg));
+    comparisons(analysis).into_iter().chain(boxes).collect()
+}
+
+/// The charts that have a row per cell.
+fn comparisons(analysis: &Analysis) -> [(&'static str, String); 4] {
     let narrow = |metric| chart::comparison(analysis, metric, Width::Narrow);
     [
         ("speed", chart::speed(analysis)),
@@ -50,6 +57,8 @@ fn golden_markdown() {
 fn golden_html() {
     let page = report::html(&fixture::standard());
     insta::assert_snapshot!("standard.html", markup::words(&page));
+    let page = report::html(&fixture::programs());
+    insta::assert_snapshot!("programs.html", markup::words(&page));
 }
 
 /// The words of the charts and where they stand.
@@ -57,6 +66,9 @@ fn golden_html() {
 fn golden_charts() {
     for (name, svg) in charts(&fixture::standard()) {
         insta::assert_snapshot!(format!("{name}.svg"), markup::placed_words(&svg));
+    }
+    for (name, svg) in charts(&fixture::programs()) {
+        insta::assert_snapshot!(format!("programs-{name}.svg"), markup::placed_words(&svg));
     }
 }
 
@@ -93,7 +105,7 @@ fn markup_is_well_formed() {
 fn nothing_is_fetched_and_nothing_runs() {
     const NAMESPACE: &str = "xmlns=\"http://www.w3.org/2000/svg\"";
     for (name, analysis) in analyses() {
-        let mut all = charts(&analysis).to_vec();
+        let mut all = charts(&analysis);
         all.push(("page", report::html(&analysis)));
         all.push(("markdown", report::markdown(&analysis)));
         for (kind, text) in all {
@@ -108,7 +120,7 @@ fn nothing_is_fetched_and_nothing_runs() {
 #[test]
 fn every_cell_is_shown() {
     for (name, analysis) in analyses() {
-        let mut all = charts(&analysis).map(|(_, svg)| markup::words(&svg)).to_vec();
+        let mut all = comparisons(&analysis).map(|(_, svg)| markup::words(&svg)).to_vec();
         all.push(markup::words(&report::html(&analysis)));
         all.push(report::text(&analysis, Style::Plain));
         for text in all {
@@ -187,7 +199,7 @@ fn headlines() {
 /// Which arm stands first is of no consequence for what is said.
 #[test]
 fn swapped_arms_say_the_same() {
-    let analysis = fixture::standard();
+    let analysis = fixture::programs();
     let mut swapped = analysis.clone();
     let turn = |r: &mut Estimate| {
         *r = Estimate {
@@ -206,6 +218,8 @@ fn swapped_arms_say_the_same() {
     };
     for matchup in &mut swapped.matchups {
         matchup.arms.swap(0, 1);
+        let programs = matchup.cells.iter_mut().filter_map(|cell| cell.program.as_mut());
+        programs.for_each(|program| program.arms.swap(0, 1));
         let cells = matchup.cells.iter_mut().flat_map(|c| &mut c.metrics);
         for m in cells.chain(&mut matchup.starts) {
             m.arms.swap(0, 1);

@@ -19,7 +19,7 @@ pub enum Width {
     Narrow,
 }
 
-/// The chart of speed: requests per second.
+/// The chart of speed: elapsed time of programs, requests per second of servers.
 #[must_use]
 pub fn speed(analysis: &Analysis) -> String {
     comparison(analysis, Metric::RequestsPerSecond, Width::Wide)
@@ -159,7 +159,8 @@ struct Head {
 
 fn head(analysis: &Analysis, metric: Metric, groups: &[Group<'_>], frame: &Frame) -> Head {
     let rows = || groups.iter().flat_map(|g| &g.rows);
-    let mut said = vec![rows::legend(metric, rows()), words::place(&analysis.run)];
+    let mut said =
+        vec![rows::legend(rows::what(analysis, metric), rows()), words::place(&analysis.run)];
     said.extend(words::caveats(&analysis.run));
     if rows().any(|r| r.label.ends_with(" *")) {
         said.push("* measured with a warning; the report says which".to_owned());

@@ -5,12 +5,14 @@
 //! else. [`rss_curve`] and [`contrasts`] are parts of the HTML report.
 
 mod axis;
+mod boxes;
 mod canvas;
 mod compare;
 mod palette;
 mod rows;
 mod small;
 
+pub use boxes::boxes;
 pub use compare::{Width, comparison, memory, speed};
 pub(super) use palette::dark_css;
 pub use small::{contrasts, rss_curve};

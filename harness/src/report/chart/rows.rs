@@ -40,7 +40,9 @@ pub(super) fn group<'a>(
         marks.iter_mut().for_each(|m| m.ink = MUTED);
     }
     let labels = matchup.arms.iter().map(|a| a.label.as_str());
-    let cells = matchup.cells.iter().map(|cell| cell_row(analysis, matchup, cell, metric));
+    let metric = if metric == Metric::RequestsPerSecond { words::speed(matchup) } else { metric };
+    let cells = words::ordered(matchup).into_iter();
+    let cells = cells.map(|cell| cell_row(analysis, matchup, cell, metric));
     let mean = matchup.means.iter().find(|m| m.metric == metric).and_then(|mean| {
         let line = words::mean_line(&analysis.run, &matchup.arms, mean);
         Some(Row {
@@ -92,8 +94,8 @@ fn values(values: &[String], metric: Metric) -> String {
 /// The chart's title, in the manner of the benchmarks game.
 pub(super) fn question(metric: Metric) -> &'static str {
     match metric {
-        Metric::RequestsPerSecond => "How many times slower?",
-        Metric::CpuNsPerRequest => "How many times more CPU?",
+        Metric::RequestsPerSecond | Metric::ElapsedNs => "How many times slower?",
+        Metric::CpuNsPerRequest | Metric::CpuNs => "How many times more CPU?",
         Metric::RssBytesIdle
         | Metric::RssBytesSteady
         | Metric::RssBytesPeak
@@ -104,8 +106,13 @@ pub(super) fn question(metric: Metric) -> &'static str {
     }
 }
 
-fn what(metric: Metric) -> &'static str {
+/// What is compared, at the beginning of a sentence.
+pub(super) fn what(analysis: &Analysis, metric: Metric) -> &'static str {
+    let of_programs = |m: &MatchupAnalysis| m.programs;
     match metric {
+        Metric::RequestsPerSecond if analysis.matchups.iter().any(of_programs) => {
+            "Elapsed time of programs, requests per second of servers"
+        }
         Metric::RequestsPerSecond => "Requests per second",
         Metric::RssBytesPeak => "Peak resident memory",
         metric => metric.label(),
@@ -131,7 +138,7 @@ pub(super) fn description(groups: &[Group<'_>], lines: &[String]) -> String {
 }
 
 /// What the marks mean, as far as they occur.
-pub(super) fn legend<'a>(metric: Metric, rows: impl Iterator<Item = &'a Row>) -> String {
+pub(super) fn legend<'a>(what: &str, rows: impl Iterator<Item = &'a Row>) -> String {
     let found: Vec<(&Turned, Tone)> = rows
         .filter_map(|r| match &r.found {
             Found::Ratio(turned, tone) => Some((turned, *tone)),
@@ -140,11 +147,11 @@ pub(super) fn legend<'a>(metric: Metric, rows: impl Iterator<Item = &'a Row>) ->
         .collect();
     let n = || found.iter().map(|(turned, _)| turned.n);
     let (Some(low), Some(high)) = (n().min(), n().max()) else {
-        return format!("{}: nothing could be compared.", what(metric));
+        return format!("{what}: nothing could be compared.");
     };
     let n = if low == high { format!("n = {low}") } else { format!("n = {low} to {high}") };
     let mut said =
-        format!("{}: the better of each pair stands at 1×, the other at its ratio. ", what(metric));
+        format!("{what}: the better of each pair stands at 1×, the other at its ratio. ");
     said += &if found.iter().any(|(turned, _)| turned.interval.is_some()) {
         format!("Whisker: 95\u{a0}% interval over blocks ({n}), where wider than the mark.")
     } else {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::spec::Output;
 
 /// Thirty mistakes in four files.
 #[test]
@@ -84,7 +85,8 @@ loads = [4]
 fn files_broken_at_random() {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench");
     let mut folder = Folder::new();
-    for file in ["servers.toml", "workloads.toml", "suites.toml"] {
+    for file in ["servers.toml", "workloads.toml", "programs.toml", "published.toml", "suites.toml"]
+    {
         let text = std::fs::read_to_string(own.join(file)).expect("it is there");
         // Without comments, which take time to parse and cannot go wrong.
         let text = text.split_inclusive('\n').filter(|line| !line.starts_with('#'));
@@ -94,6 +96,11 @@ fn files_broken_at_random() {
     let good = read_own(&folder).expect("the repository's own definitions");
     for source in good.workloads.into_iter().filter_map(|workload| workload.source) {
         folder.insert(source, CASES.as_bytes().to_vec());
+    }
+    for output in good.problems.into_iter().flat_map(|problem| problem.outputs.into_values()) {
+        if let Output::File(file) = output {
+            folder.insert(file, b"x".to_vec());
+        }
     }
     let files: Vec<String> = folder.keys().cloned().collect();
     let mut random = 7;

@@ -1,0 +1,9 @@
+package main
+
+import (
+	"testing"
+
+	"duet/go-server/programs/internal/expect"
+)
+
+func TestReverseComplement(t *testing.T) { expect.ReverseComplement(t, run) }

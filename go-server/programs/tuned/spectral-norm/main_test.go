@@ -1,0 +1,9 @@
+package main
+
+import (
+	"testing"
+
+	"duet/go-server/programs/internal/expect"
+)
+
+func TestSpectralNorm(t *testing.T) { expect.SpectralNorm(t, run) }

@@ -1,0 +1,119 @@
+//! The launcher: starts one program, waits for it, and says what the kernel counted.
+//!
+//! It is `duet launcher`, a process of its own, because the kernel adds up the processor time and
+//! memory of ended children per parent: this parent has one child. Its standard input is a socket
+//! to the harness: a [`Job`] comes in, a [`Report`] goes back. Its standard output and error are
+//! handed on to the program as they are, so that nobody stands between the program and the harness.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+use serde::{Deserialize, Serialize};
+
+use crate::{child, proc};
+
+/// What to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// The file that is its standard input; absent: nothing.
+    pub input: Option<PathBuf>,
+    /// The CPUs whose busy time is reported.
+    pub cpus: Vec<usize>,
+}
+
+/// How the program did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// Why the program could not be started, if so; nothing else then means anything.
+    pub error: Option<String>,
+    /// Its wait status.
+    pub status: i32,
+    /// From just before its process was made until it was reaped.
+    pub elapsed_ns: u64,
+    /// CPU time in user mode, of all processes below the launcher.
+    pub user_ns: u64,
+    /// CPU time in the kernel.
+    pub system_ns: u64,
+    /// The largest resident set of any process, but never less than that of the launcher from
+    /// which it was forked.
+    pub rss_bytes_peak: u64,
+    /// The launcher's own largest resident set.
+    pub rss_bytes_floor: u64,
+    /// Busy time per CPU of the job.
+    pub cpu_busy_ns: Vec<u64>,
+}
+
+/// Does one job.
+///
+/// # Errors
+/// When the harness cannot be understood or is gone.
+pub fn run() -> Result<()> {
+    let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let mut line = String::new();
+    BufReader::new(&socket).read_line(&mut line).context("failed to read the job")?;
+    let job: Job = serde_json::from_str(&line).context("this is no job")?;
+    let report = match launch(&job) {
+        Ok(report) => report,
+        Err(error) => Report { error: Some(format!("{error:#}")), ..Report::default() },
+    };
+    let mut line = serde_json::to_vec(&report).context("failed to encode the report")?;
+    line.push(b'\n');
+    (&socket).write_all(&line).context("the harness is gone")
+}
+
+fn launch(job: &Job) -> Result<Report> {
+    let mut command = Command::new(&job.program);
+    command.args(&job.arguments);
+    command.stdin(match &job.input {
+        Some(path) => Stdio::from(
+            File::open(path).with_context(|| format!("failed to open {}", path.display()))?,
+        ),
+        None => Stdio::null(),
+    });
+    child::tie(&mut command)?;
+    let mut clock = proc::StolenTime::open()?;
+    let busy_before = proc::busy_ns(clock.read()?, &job.cpus);
+    let before = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let started = Instant::now();
+    let mut child =
+        command.spawn().with_context(|| format!("failed to start {}", job.program.display()))?;
+    let status = child.wait().context("failed to wait for the program")?;
+    let elapsed = started.elapsed();
+    let after = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let busy_after = proc::busy_ns(clock.read()?, &job.cpus);
+    let kib = |kib: i64| u64::try_from(kib).unwrap_or(0) * 1024;
+    Ok(Report {
+        error: None,
+        status: status.into_raw(),
+        elapsed_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
+        user_ns: nanoseconds(after.user_time()) - nanoseconds(before.user_time()),
+        system_ns: nanoseconds(after.system_time()) - nanoseconds(before.system_time()),
+        rss_bytes_peak: kib(after.max_rss()),
+        rss_bytes_floor: kib(getrusage(UsageWho::RUSAGE_SELF)?.max_rss()),
+        cpu_busy_ns: busy_before
+            .iter()
+            .zip(busy_after)
+            .map(|(a, b)| b.saturating_sub(*a))
+            .collect(),
+    })
+}
+
+fn nanoseconds(time: TimeVal) -> u64 {
+    let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
+    seconds * 1_000_000_000 + u64::try_from(time.tv_usec()).unwrap_or(0) * 1000
+}

@@ -1,0 +1,253 @@
+//! One run of a program: pinned, its output read and hashed, its time and memory bounded.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::child::{self, Tail};
+use crate::interrupt::Interrupt;
+use crate::launcher::{Job, Report};
+use crate::output::{Output, Taker};
+use crate::proc;
+use crate::server::resolve;
+
+/// Time between two looks at the program's memory: often enough to see what a short run holds at
+/// its height, seldom enough to take less than a hundredth of a CPU.
+const LOOK_PAUSE: Duration = Duration::from_millis(10);
+
+/// Pieces in which output is read.
+const PIECE_BYTES: usize = 1 << 18;
+
+/// What to run and within which limits.
+#[derive(Debug)]
+pub struct Task<'a> {
+    /// The folder it runs in.
+    pub root: &'a Path,
+    /// The command; its first word is a path relative to `root` or a name on the PATH.
+    pub command: &'a [String],
+    /// The file that is its standard input; absent: nothing.
+    pub input: Option<PathBuf>,
+    /// CPUs it is pinned to.
+    pub cpus: &'a [usize],
+    /// Size of an environment variable that moves its stack.
+    pub padding_bytes: u32,
+    /// The longest time it may take.
+    pub limit: Duration,
+    /// The most memory it may take.
+    pub limit_bytes: u64,
+    /// A file that gets its output; absent: it is hashed and thrown away.
+    pub keep: Option<&'a Path>,
+}
+
+/// A run that went to its end.
+#[derive(Debug)]
+pub struct Finished {
+    /// What the kernel counted.
+    pub report: Report,
+    /// The largest resident set.
+    pub rss_bytes_peak: u64,
+    /// What it printed.
+    pub output: Output,
+}
+
+/// A run that did not.
+#[derive(Debug)]
+pub struct Broken {
+    /// Why.
+    pub error: String,
+    /// Its last lines of standard error.
+    pub stderr: Vec<String>,
+    /// Whether it broke a limit, as it would again.
+    pub over_limit: bool,
+}
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.error)
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// The launcher's process. Dropping it kills it, and the program with it.
+struct Launcher(Child);
+
+impl Drop for Launcher {
+    fn drop(&mut self) {
+        child::destroy(&mut self.0);
+    }
+}
+
+/// Runs a program to its end.
+///
+/// # Errors
+/// [`Broken`] when it fails or breaks a limit, [`crate::interrupt::Interrupted`] when the harness
+/// is interrupted, another error when the harness itself fails.
+pub fn run(task: &Task<'_>, interrupt: &Interrupt) -> Result<Finished> {
+    let (ours, theirs) = UnixStream::pair().context("failed to make a socket")?;
+    let mut launcher = Launcher(start(task, theirs)?);
+    let (Some(stdout), Some(stderr)) = (launcher.0.stdout.take(), launcher.0.stderr.take()) else {
+        unreachable!("both streams were asked for");
+    };
+    let reader = read_output(stdout, task.keep)?;
+    let (stderr, stderr_end) = Tail::follow(stderr);
+    send(&ours, task)?;
+    let outcome = watch(task, &ours, &launcher, interrupt);
+    // Whatever still holds the streams ends here, so that reading them ends too.
+    drop(launcher);
+    let output = reader.join().ok().context("the thread that reads output died")?;
+    ensure!(stderr_end.join().is_ok(), "the thread that reads standard error died");
+    let broken = |error: String, over_limit| Broken { error, stderr: stderr.lines(), over_limit };
+    match outcome? {
+        Outcome::Over(error) => Err(broken(error, true).into()),
+        Outcome::Reported(report, polled) => match failure(&report) {
+            Some(error) => Err(broken(error, false).into()),
+            None => Ok(Finished {
+                rss_bytes_peak: rss_bytes_peak(&report, polled),
+                report,
+                output: output.context("failed to take the program's output")?,
+            }),
+        },
+    }
+}
+
+fn start(task: &Task<'_>, socket: UnixStream) -> Result<Child> {
+    let binary = std::env::current_exe().context("failed to find this program's own binary")?;
+    let mut command = Command::new(binary);
+    command.arg("launcher").current_dir(task.root);
+    if task.padding_bytes > 0 {
+        command.env("DUET_PADDING", "x".repeat(task.padding_bytes as usize));
+    }
+    command.stdin(Stdio::from(OwnedFd::from(socket)));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    child::tame(&mut command, task.cpus)?;
+    command.spawn().context("failed to start the launcher")
+}
+
+fn send(mut socket: &UnixStream, task: &Task<'_>) -> Result<()> {
+    let (program, arguments) = task.command.split_first().context("the command is empty")?;
+    let job = Job {
+        program: resolve(task.root, program),
+        arguments: arguments.to_vec(),
+        input: task.input.clone(),
+        cpus: task.cpus.to_vec(),
+    };
+    let mut line = serde_json::to_vec(&job).context("failed to encode the job")?;
+    line.push(b'\n');
+    socket.write_all(&line).context("the launcher did not take its job")
+}
+
+/// Reads, hashes and perhaps keeps an output, in the background.
+fn read_output(
+    mut stdout: impl Read + Send + 'static,
+    keep: Option<&Path>,
+) -> Result<JoinHandle<std::io::Result<Output>>> {
+    let mut kept = keep.map(std::fs::File::create).transpose().context("failed to make a file")?;
+    Ok(thread::spawn(move || {
+        let mut taker = Taker::default();
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            let length = stdout.read(&mut piece)?;
+            if length == 0 {
+                return Ok(taker.output());
+            }
+            taker.take(&piece[..length]);
+            if let Some(kept) = &mut kept {
+                kept.write_all(&piece[..length])?;
+            }
+        }
+    }))
+}
+
+/// How waiting ended.
+enum Outcome {
+    /// With a report, and with the largest memory that was seen.
+    Reported(Report, u64),
+    /// With a broken limit.
+    Over(String),
+}
+
+/// Waits for the report, and looks at time and memory meanwhile.
+fn watch(
+    task: &Task<'_>,
+    mut socket: &UnixStream,
+    launcher: &Launcher,
+    interrupt: &Interrupt,
+) -> Result<Outcome> {
+    socket.set_read_timeout(Some(LOOK_PAUSE)).context("failed to set a time limit")?;
+    let pid = child::pid(&launcher.0).as_raw();
+    let deadline = Instant::now() + task.limit;
+    let (mut line, mut piece, mut peak) = (Vec::new(), [0; 4096], 0);
+    loop {
+        match socket.read(&mut piece) {
+            Ok(0) => return Ok(Outcome::Reported(ended_early(), peak)),
+            Ok(length) => line.extend(&piece[..length]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error).context("failed to read from the launcher"),
+        }
+        if line.ends_with(b"\n") {
+            let report = serde_json::from_slice(&line).context("the launcher sent no report")?;
+            return Ok(Outcome::Reported(report, peak));
+        }
+        interrupt.check()?;
+        if Instant::now() >= deadline {
+            let seconds = task.limit.as_secs();
+            return Ok(Outcome::Over(format!("it ran longer than {seconds} s and was killed")));
+        }
+        peak = peak.max(proc::rss_bytes_peak_below(pid));
+        if peak > task.limit_bytes {
+            let mib = task.limit_bytes >> 20;
+            return Ok(Outcome::Over(format!("it took more than {mib} MiB and was killed")));
+        }
+    }
+}
+
+/// The report of a launcher that sent none.
+fn ended_early() -> Report {
+    let error = Some("its launcher ended without a report: was it killed?".to_owned());
+    Report { error, ..Report::default() }
+}
+
+/// Why a run does not count, by its report.
+fn failure(report: &Report) -> Option<String> {
+    let status = ExitStatus::from_raw(report.status);
+    match &report.error {
+        Some(error) => Some(error.clone()),
+        None if status.success() => None,
+        None => Some(format!("it {}", child::describe(status))),
+    }
+}
+
+/// The largest resident set of a program. What the kernel reports at the end is exact, but begins
+/// with that of the launcher, from which the program was forked; below that, what was seen while it
+/// ran is nearer (the kernel's own high-water mark, looked at every 10 ms).
+fn rss_bytes_peak(report: &Report, seen: u64) -> u64 {
+    if report.rss_bytes_peak > report.rss_bytes_floor || seen == 0 {
+        report.rss_bytes_peak.max(seen)
+    } else {
+        seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peaks() {
+        let cases = [(9, 5, 7, 9), (9, 5, 11, 11), (5, 5, 3, 3), (5, 5, 0, 5), (9, 5, 0, 9)];
+        for (reported, floor, seen, want) in cases {
+            let report =
+                Report { rss_bytes_peak: reported, rss_bytes_floor: floor, ..Report::default() };
+            assert_eq!(rss_bytes_peak(&report, seen), want, "{reported} {floor} {seen}");
+        }
+    }
+}

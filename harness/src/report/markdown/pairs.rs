@@ -1,0 +1,86 @@
+//! Markdown's pair tables.
+
+use super::escape;
+use crate::analysis::{Analysis, MatchupAnalysis};
+use crate::report::pairs::{self, COLUMNS, Section};
+use crate::report::published::{self, Table};
+use crate::report::words;
+
+/// Where sources lie, seen from a run's default folder.
+pub(super) const TO_PROJECT: &str = "../../";
+
+pub(super) fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> String {
+    let names: Vec<String> = matchup.arms.iter().map(|arm| escape(&arm.label)).collect();
+    let title = escape(&words::title(matchup));
+    let mut out =
+        format!("\n## {title}\n\n{}. {}\n", names.join(" against "), escape(pairs::LEGEND));
+    for section in pairs::sections(analysis, matchup) {
+        out += &program(&section);
+    }
+    if let Some(first) = matchup.means.first() {
+        out += &format!("\n**Geometric mean of {} cells**\n\n| | ratio | verdict |\n", first.cells);
+        out += "|---|---:|---|\n";
+    }
+    for line in pairs::means(analysis, matchup) {
+        let (ratio, verdict) = (escape(&line.ratio), escape(&line.verdict));
+        out += &format!("| {} | {ratio} | {verdict} |\n", line.metric);
+    }
+    out
+}
+
+fn program(section: &Section<'_>) -> String {
+    let mark = if section.cell.warnings.is_empty() { "" } else { " \\*" };
+    let name = escape(&section.cell.id.workload);
+    let about = escape(&words::about(section.cell));
+    let mut out = format!("\n### {name}{mark}\n\n{} ({about})\n\n", escape(&section.cell.question));
+    if let Some(silence) = &section.silence {
+        return out + &escape(silence) + "\n";
+    }
+    out += &format!("| {} |\n|---|---:|---:|---:|---:|---:|\n", COLUMNS.join(" | "));
+    for row in &section.rows {
+        out += &format!("| [{}]({TO_PROJECT}{}) |", escape(row.source), row.path);
+        for (text, best) in row.columns.iter().zip(row.best) {
+            let bold = if best { "**" } else { "" };
+            out += &format!(" {bold}{}{bold} |", escape(text));
+        }
+        out.push('\n');
+    }
+    if let Some(ratios) = &section.ratios {
+        let ratios: Vec<String> = ratios.iter().map(|ratio| escape(ratio)).collect();
+        out += &format!("| ratio | {} | |\n", ratios.join(" | "));
+    }
+    let verdicts = section.verdicts.iter().map(|(verdict, _)| escape(verdict));
+    let uses = section.rows.iter().filter(|row| !row.features.is_empty());
+    let uses = uses.map(|row| format!("{} uses {}", row.source, row.features));
+    let said: Vec<String> = verdicts.chain(uses.map(|text| escape(&text))).collect();
+    out + &format!("\n{}.\n", said.join("; "))
+}
+
+pub(super) fn published(analysis: &Analysis) -> String {
+    let tables = published::tables(analysis);
+    if tables.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n## Published figures\n\n{}\n", escape(published::ABOUT));
+    for table in &tables {
+        out += &one_table(table);
+    }
+    out
+}
+
+fn one_table(table: &Table) -> String {
+    let cells = |words: &[String]| words.iter().map(|word| escape(word)).collect::<Vec<_>>();
+    let mut out = format!("\n### {}\n\n", escape(&table.title));
+    out += &format!("| {} |\n", cells(&table.heads).join(" | "));
+    out += &format!("|{}\n", "---|".repeat(table.heads.len()));
+    for row in &table.rows {
+        out += &format!("| {} |\n", cells(row).join(" | "));
+    }
+    if !table.notes.is_empty() {
+        out.push('\n');
+    }
+    for note in &table.notes {
+        out += &format!("- {}\n", escape(note));
+    }
+    out
+}

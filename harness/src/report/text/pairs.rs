@@ -1,0 +1,101 @@
+//! The terminal's pair tables.
+
+use super::{BAD, BEST, BOLD, DIM, NORMAL, OPEN, Page};
+use crate::analysis::{Analysis, MatchupAnalysis};
+use crate::report::pairs::{self, COLUMNS, Section};
+use crate::report::published;
+use crate::report::words::{self, Tone};
+
+/// Columns that hold a ratio are wide enough for one with its interval.
+const WIDTHS: [usize; 5] = [22, 22, 8, 22, 16];
+
+impl Page {
+    pub(super) fn pairs(&mut self, analysis: &Analysis, matchup: &MatchupAnalysis) {
+        let names: Vec<&str> = matchup.arms.iter().map(|a| a.label.as_str()).collect();
+        self.heading(&format!("{}: {}", words::title(matchup), names.join(" against ")));
+        let sections = pairs::sections(analysis, matchup);
+        let source = sections.iter().flat_map(|s| &s.rows).map(|row| row.source.chars().count());
+        let source = source.max().unwrap_or(0).clamp(6, 8);
+        for section in &sections {
+            self.pair_section(section, source);
+        }
+        let means = pairs::means(analysis, matchup);
+        if let Some(first) = matchup.means.first() {
+            let title = self.styled(BOLD, &format!("geometric mean of {} cells", first.cells));
+            self.line(&format!("  {title}"));
+        }
+        for line in means {
+            self.line(&format!("    {:12}  {:21}  {}", line.metric, line.ratio, line.verdict));
+        }
+        self.wrapped(DIM, "  ", pairs::LEGEND);
+    }
+
+    fn pair_section(&mut self, section: &Section<'_>, source: usize) {
+        let mark = if section.cell.warnings.is_empty() { "" } else { " *" };
+        let name = self.styled(BOLD, &section.cell.id.workload);
+        let about = self.styled(DIM, &format!("{mark} · {}", words::about(section.cell)));
+        self.line(&format!("  {name}{about}"));
+        if let Some(silence) = &section.silence {
+            self.wrapped(BAD, "      ", silence);
+            return;
+        }
+        let head = self.columns(COLUMNS[0], source, &COLUMNS[1..], &|_| DIM);
+        self.line(&head);
+        for row in &section.rows {
+            let style = |i: usize| if row.best[i] { BEST } else { NORMAL };
+            let columns: Vec<&str> = row.columns.iter().map(String::as_str).collect();
+            let line = self.columns(row.source, source, &columns, &style);
+            self.line(&line);
+        }
+        if let Some([secs, memory, gz, cpu]) = &section.ratios {
+            let line = self.columns("ratio", source, &[secs, memory, gz, cpu, ""], &|_| NORMAL);
+            self.line(&line);
+        }
+        for (verdict, tone) in &section.verdicts {
+            let style = match tone {
+                Tone::Decided => continue,
+                Tone::Tie => DIM,
+                Tone::Open => OPEN,
+                Tone::Silent => BAD,
+            };
+            self.wrapped(style, "      ", verdict);
+        }
+        let uses = section.rows.iter().filter(|row| !row.features.is_empty());
+        let uses: Vec<String> =
+            uses.map(|row| format!("{}: {}", row.source, row.features)).collect();
+        if !uses.is_empty() {
+            self.wrapped(DIM, "      ", &format!("uses {}", uses.join("; ")));
+        }
+    }
+
+    fn columns(
+        &self,
+        first: &str,
+        width: usize,
+        columns: &[&str],
+        style: &dyn Fn(usize) -> anstyle::Style,
+    ) -> String {
+        let shortened: String = first.chars().take(width).collect();
+        let mut line = format!("    {shortened:width$}");
+        for (i, (text, room)) in columns.iter().zip(WIDTHS).enumerate() {
+            let pad = " ".repeat(room.saturating_sub(text.chars().count()));
+            line += &format!("{pad}{}", self.styled(style(i), text));
+        }
+        line
+    }
+
+    /// The published figures: the table of gaps alone; the others are for reports read at leisure.
+    pub(super) fn published(&mut self, analysis: &Analysis) {
+        let Some(table) = published::tables(analysis).into_iter().next() else { return };
+        self.heading("published figures");
+        self.wrapped(NORMAL, "  ", &table.title);
+        for row in &table.rows {
+            let mut words = table.heads.iter().zip(row);
+            let name = words.next().map_or("", |(_, word)| word.as_str());
+            let shown = words.filter(|(_, word)| !word.is_empty() && *word != "–");
+            let shown: Vec<String> = shown.map(|(head, word)| format!("{head} {word}")).collect();
+            self.wrapped(NORMAL, &format!("    {name:20}"), &shown.join("; "));
+        }
+        self.wrapped(DIM, "  ", published::ABOUT);
+    }
+}

@@ -1,0 +1,167 @@
+//! Checks what the tables of programs say of each other and of suites.
+
+use std::collections::BTreeSet;
+
+use super::super::fields::At;
+use super::super::load::{Files, Kind, Mistake};
+use super::super::nearest::suggestion;
+use super::super::suites::{CellTable, SuiteTable, Suites};
+use super::super::{Matchup, ProgramSet};
+
+impl Files {
+    pub(super) fn set(&self, name: &str) -> Option<&At<ProgramSet>> {
+        self.programs.as_ref()?.sets.iter().find(|set| set.value.name == name)
+    }
+
+    /// Whether an arm is a set and nothing else; a server of the same name is a mistake by itself.
+    fn is_set(&self, arm: &str) -> bool {
+        self.set(arm).is_some() && self.server(arm).is_none()
+    }
+
+    /// Whether a set has a program for a problem, of its own or of the sets it falls back on.
+    fn has_program(&self, set: &ProgramSet, problem: &str) -> bool {
+        let next = |set: &&ProgramSet| Some(&self.set(set.rest.as_deref()?)?.value);
+        let sets = self.programs.as_ref().map_or(0, |programs| programs.sets.len());
+        std::iter::successors(Some(set), next)
+            .take(sets)
+            .any(|set| set.problems.iter().any(|own| own == problem))
+    }
+}
+
+/// Sets: their names, and that `rest` ends somewhere.
+pub(super) fn check_sets(files: &Files, mistakes: &mut Vec<Mistake>) {
+    let sets = files.programs.iter().flat_map(|programs| &programs.sets);
+    for set in sets {
+        let name = &set.value.name;
+        let mut mistake = |problem: String, cure: &str| {
+            let file = Kind::Set.file().to_owned();
+            mistakes.push(Mistake { file, line: Some(set.line), problem, cure: cure.to_owned() });
+        };
+        if files.server(name).is_some() {
+            let problem = format!("set {name}: a server has this name too");
+            mistake(problem, "rename one of them: a matchup names either");
+        }
+        let next = |set: &&At<ProgramSet>| files.set(set.value.rest.as_deref()?);
+        if std::iter::successors(next(&set), next).take(100).any(|other| other.value.name == *name)
+        {
+            mistake(format!("set {name}: `rest` leads back to it"), "take one of them out");
+        }
+    }
+}
+
+/// Both arms must be of one kind.
+pub(super) fn check_kinds(matchup: &At<Matchup>, files: &Files, mistakes: &mut Vec<Mistake>) {
+    let arms = &matchup.value.arms;
+    let server = arms.iter().find(|arm| files.server(arm).is_some());
+    let set = arms.iter().find(|arm| files.is_set(arm));
+    if let (Some(server), Some(set)) = (server, set) {
+        mistakes.push(Mistake {
+            file: Kind::Matchup.file().to_owned(),
+            line: Some(matchup.line),
+            problem: format!(
+                "matchup {}: `{server}` is a server and `{set}` a set of programs",
+                matchup.value.name
+            ),
+            cure: "compare servers with servers and programs with programs".to_owned(),
+        });
+    }
+}
+
+/// Each matchup of `[[suite.programs]]` must be of sets that have each problem, and each problem
+/// must have each size.
+pub(super) fn check_programs(
+    suite: &At<SuiteTable>,
+    cells: &CellTable,
+    suites: &Suites,
+    files: &Files,
+    mistakes: &mut Vec<Mistake>,
+) {
+    let mut mistake = |line: usize, problem: String, cure: String| {
+        let problem = format!("suite {}: {problem}", suite.value.settings().name);
+        let file = Kind::Suite.file().to_owned();
+        mistakes.push(Mistake { file, line: Some(line), problem, cure });
+    };
+    check_matchups(cells, suites, &|arm| files.server(arm).is_some(), &mut |line, matchup| {
+        let problem = format!("matchup `{matchup}` is of servers, not of sets of programs");
+        mistake(line, problem, "move it to `[[suite.cells]]`".to_owned());
+    });
+    for set in arms(cells, suites).into_iter().filter_map(|arm| files.set(arm)) {
+        for problem in &cells.workloads {
+            if files.defines(Kind::Problem, &problem.value)
+                && !files.has_program(&set.value, &problem.value)
+            {
+                let (set_name, name) = (&set.value.name, &problem.value);
+                mistake(
+                    problem.line,
+                    format!("set `{set_name}` has no program for problem `{name}`"),
+                    format!(
+                        "take the problem or the set's matchup out of these cells, or add the \
+                         problem to `problems` in {}:{}",
+                        Kind::Set.file(),
+                        set.line
+                    ),
+                );
+            }
+        }
+    }
+    let problems = files.programs.iter().flat_map(|programs| &programs.problems);
+    for problem in problems.filter(|p| cells.workloads.iter().any(|w| w.value == p.value.name)) {
+        for size in &cells.loads {
+            if !problem.value.sizes.is_empty() && !problem.value.sizes.contains_key(&size.value) {
+                let sizes: Vec<&str> = problem.value.sizes.keys().map(String::as_str).collect();
+                mistake(
+                    size.line,
+                    format!("problem `{}` has no size `{}`", problem.value.name, size.value),
+                    suggestion(&size.value, &sizes, "its sizes are"),
+                );
+            }
+        }
+    }
+}
+
+/// No matchup of `[[suite.cells]]` may be of sets.
+pub(super) fn check_cells(
+    suite: &At<SuiteTable>,
+    cells: &CellTable,
+    suites: &Suites,
+    files: &Files,
+    mistakes: &mut Vec<Mistake>,
+) {
+    check_matchups(cells, suites, &|arm| files.is_set(arm), &mut |line, matchup| {
+        mistakes.push(Mistake {
+            file: Kind::Suite.file().to_owned(),
+            line: Some(line),
+            problem: format!(
+                "suite {}: matchup `{matchup}` is of sets of programs, not of servers",
+                suite.value.settings().name
+            ),
+            cure: "move it to `[[suite.programs]]`".to_owned(),
+        });
+    });
+}
+
+/// Tells `complain` of matchups with an arm that is none of this table's.
+fn check_matchups(
+    cells: &CellTable,
+    suites: &Suites,
+    is_wrong: &dyn Fn(&str) -> bool,
+    complain: &mut dyn FnMut(usize, &str),
+) {
+    for name in &cells.matchups {
+        let matchup = suites.matchups.iter().find(|matchup| matchup.value.name == name.value);
+        if matchup.is_some_and(|m| m.value.arms.iter().any(|arm| is_wrong(arm))) {
+            complain(name.line, &name.value);
+        }
+    }
+}
+
+fn arms<'a>(cells: &CellTable, suites: &'a Suites) -> BTreeSet<&'a str> {
+    let named =
+        |matchup: &&At<Matchup>| cells.matchups.iter().any(|name| name.value == matchup.value.name);
+    suites
+        .matchups
+        .iter()
+        .filter(named)
+        .flat_map(|matchup| matchup.value.arms.iter().map(String::as_str))
+        .collect()
+}

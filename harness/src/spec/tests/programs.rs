@@ -1,0 +1,213 @@
+//! What the tables of programs may say.
+
+use super::*;
+
+const PROGRAMS: &str = r#"[[problem]]
+name = "make"
+question = "Makes text"
+sizes = { test = 1, large = 1_000 }
+outputs = { 1 = "data/many.jsonl" }
+[[problem]]
+name = "read"
+question = "Reads text"
+sizes = { test = 1 }
+input = "make"
+within = 1e-8
+outputs = { 1 = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" }
+[[set]]
+name = "first"
+language = "Rust"
+lanes = ["std"]
+summary = "One set"
+version = ["echo", "1"]
+run = ["bin/{problem}", "{n}"]
+source = "src/{problem}.rs"
+problems = ["make", "read"]
+[[set]]
+name = "second"
+language = "Go"
+lanes = ["std"]
+summary = "Another set"
+version = ["echo", "1"]
+run = ["bin/{problem}", "{n}"]
+source = "src/{problem}.go"
+problems = ["make"]
+rest = "first"
+"#;
+
+const SUITE: &str = r#"[[matchup]]
+name = "sets"
+lane = "std"
+arms = ["first", "second"]
+[[suite]]
+name = "programs"
+summary = "A suite of programs"
+[[suite.programs]]
+matchups = ["sets"]
+problems = ["make", "read"]
+sizes = ["test"]
+"#;
+
+const PUBLISHED: &str = r#"[[published]]
+date = "2020-01-01"
+about = "Versions"
+languages = ["Rust", "Go"]
+[[published.row]]
+problem = "make"
+secs = [1.5, 3]
+"#;
+
+fn with_programs() -> Folder {
+    let mut folder = folder();
+    let suites = format!("{SUITES}{SUITE}");
+    for (file, text) in
+        [("programs.toml", PROGRAMS), ("suites.toml", &suites), ("published.toml", PUBLISHED)]
+    {
+        folder.insert(file.to_owned(), text.as_bytes().to_vec());
+    }
+    folder
+}
+
+/// As [`super::check`], of a folder with programs.
+fn check(file: &str, from: &str, to: &str, want: &[&str]) {
+    let mut folder = with_programs();
+    let text = String::from_utf8(folder[file].clone()).expect("the files above are UTF-8");
+    assert!(text.contains(from), "{file} has no {from:?}");
+    folder.insert(file.to_owned(), text.replacen(from, to, 1).into_bytes());
+    compare(&folder, want, &format!("{from:?} -> {to:?}"));
+}
+
+#[test]
+fn a_good_folder_with_programs() {
+    let spec = read(&with_programs()).expect("no mistakes");
+    assert_eq!(spec.problems[0].sizes["large"], 1000);
+    assert_eq!(spec.published[0].rows[0].secs, [1.5, 3.0]);
+    let cells: Vec<String> = spec.suites[1].cells.iter().map(CellId::to_string).collect();
+    assert_eq!(cells, ["sets/make/test", "sets/read/test"]);
+    let origin = |set: &str, problem: &str| spec.origin(set, problem).map(|s| s.name.as_str());
+    assert_eq!(origin("second", "make"), Some("second"));
+    assert_eq!(origin("second", "read"), Some("first"));
+    assert_eq!(origin("second", "write"), None);
+    assert_eq!(spec.sets[0].command("read", 7), ["bin/read", "7"]);
+    let json = serde_json::to_string(&spec).expect("plain data");
+    assert_eq!(serde_json::from_str::<Spec>(&json).expect("the same"), spec);
+}
+
+#[test]
+fn mistakes_in_problems() {
+    let f = "programs.toml";
+    check(
+        f,
+        "test = 1, large",
+        "tst = 1, large",
+        &[
+            "programs.toml:4: problem make: `sizes` has no `test` | add one, such as `test = 1000`",
+            "suites.toml:26: suite programs: problem `make` has no size `test` | did you mean `tst`?",
+        ],
+    );
+    check(
+        f,
+        "large = 1_000",
+        "large = 0",
+        &["programs.toml:4: problem make: `sizes.large` is 0 | write a number from 1"],
+    );
+    check(
+        f,
+        "input = \"make\"",
+        "input = \"mke\"",
+        &["programs.toml:10: problem read: there is no problem `mke` | did you mean `make`?"],
+    );
+    check(
+        f,
+        "within = 1e-8",
+        "within = -1",
+        &["programs.toml:11: problem read: `within` is a whole number | write a number above 0"],
+    );
+    check(
+        f,
+        "data/many.jsonl",
+        "data/few.jsonl",
+        &["programs.toml:5: problem make: `outputs.1` is `data/few.jsonl`, which cannot be read"],
+    );
+    check(
+        f,
+        "1 = \"data",
+        "2 = \"data",
+        &["programs.toml:4: problem make: `outputs` has none for the size `test`, 1"],
+    );
+    check(f, "sha256:ba", "sha256:", &["programs.toml:12: problem read: `outputs.1` is no hash"]);
+}
+
+#[test]
+fn mistakes_in_sets() {
+    let f = "programs.toml";
+    check(
+        f,
+        "bin/{problem}",
+        "bin/{problm}",
+        &[
+            "programs.toml:19: set first: `run` has the unknown placeholder `{problm}` | did you mean",
+            "programs.toml:19: set first: `run` has no {problem}",
+        ],
+    );
+    check(
+        f,
+        "src/{problem}.rs",
+        "src/make.rs",
+        &["programs.toml:20: set first: `source` has no {problem} | put it where"],
+    );
+    check(
+        f,
+        "rest = \"first\"",
+        "rest = \"second\"",
+        &[
+            "programs.toml:22: set second: `rest` leads back to it | take one of them out",
+            "suites.toml:25: suite programs: set `second` has no program for problem `read`",
+        ],
+    );
+    check(
+        f,
+        "name = \"first\"",
+        "name = \"alpha\"",
+        &[
+            "programs.toml:13: set alpha: a server has this name too | rename one of them",
+            "programs.toml:31: set second: there is no set `first` | the sets in programs.toml",
+            "suites.toml:19: matchup sets: there is no server or set `first` | the servers and",
+            "suites.toml:25: suite programs: set `second` has no program for problem `read`",
+        ],
+    );
+}
+
+#[test]
+fn mistakes_between_files() {
+    let f = "suites.toml";
+    check(
+        f,
+        "[\"first\", \"second\"]",
+        "[\"first\", \"alpha\"]",
+        &[
+            "suites.toml:16: matchup sets: `alpha` is a server and `first` a set of programs",
+            "suites.toml:24: suite programs: matchup `sets` is of servers, not of sets of programs",
+        ],
+    );
+    check(
+        f,
+        "matchups = [\"duel\"]",
+        "matchups = [\"sets\"]",
+        &["suites.toml:13: suite quick: matchup `sets` is of sets of programs, not of servers"],
+    );
+    check(
+        f,
+        "sizes = [\"test\"]",
+        "sizes = [\"large\"]",
+        &[
+            "suites.toml:26: suite programs: problem `read` has no size `large` | its sizes are test",
+        ],
+    );
+    check(
+        "published.toml",
+        "secs = [1.5, 3]",
+        "secs = [1.5]",
+        &["published.toml:7: published, row: `secs` has 1 numbers for 2 languages | write one per"],
+    );
+}
