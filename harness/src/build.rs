@@ -81,8 +81,8 @@ impl<'a> From<&'a ProgramSet> for Recipe<'a> {
     }
 }
 
-/// Builds a server or a set of programs and asks for its version. The first build, and every build after the version
-/// line or the build command has changed, is a clean one and timed.
+/// Builds a server or a set of programs and asks for its version. The first build, and every build
+/// after the version line or the build command has changed, is a clean one and timed.
 ///
 /// # Errors
 /// Only when interrupted; a build that fails is a [`BuildRecord`] with a failure.

@@ -159,11 +159,10 @@ fn measure(
     plan: &BlockPlan,
 ) -> Result<Vec<ProgramRun>, (String, anyhow::Error)> {
     let cell = &plan.cell;
-    let (matchup, problem) =
-        match (course.spec.matchup(&cell.matchup), course.spec.problem(&cell.workload)) {
-            (Some(matchup), Some(problem)) => (matchup, problem),
-            _ => unreachable!("the plan was made from these definitions"),
-        };
+    let found = (course.spec.matchup(&cell.matchup), course.spec.problem(&cell.workload));
+    let (Some(matchup), Some(problem)) = found else {
+        unreachable!("the plan was made from these definitions")
+    };
     let n = problem.sizes[&cell.load];
     let mut runs: Vec<Option<ProgramRun>> = matchup.arms.iter().map(|_| None).collect();
     for &index in &plan.start_order {

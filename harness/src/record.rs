@@ -1,8 +1,8 @@
 //! The record of a run: `run.jsonl`, one JSON object a line, appended and flushed as it happens.
 //!
 //! The first line is the [`RunHeader`], then a [`BuildRecord`] per server and set of programs, a
-//! [`ProgramRecord`] per program, a [`BlockRecord`] or [`ProgramBlock`] per block, and a [`RunEnd`] unless the harness was killed. Everything a report shows is derived from
-//! this file alone.
+//! [`ProgramRecord`] per program, a [`BlockRecord`] or [`ProgramBlock`] per block, and a [`RunEnd`]
+//! unless the harness was killed. Everything a report shows is derived from this file alone.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};

@@ -187,7 +187,8 @@ pub struct Problem {
     /// The problem whose output at N is standard input; absent: nothing is read.
     #[serde(default)]
     pub input: Option<String>,
-    /// Right outputs by N in digits, since keys of JSON are text. Where there is none, the arms must agree.
+    /// Right outputs by N in digits, since keys of JSON are text. Where there is none, the arms
+    /// must agree.
     #[serde(default)]
     pub outputs: BTreeMap<String, Output>,
     /// By how much numbers in the output may differ; absent: outputs are equal byte for byte.
