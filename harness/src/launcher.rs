@@ -49,11 +49,10 @@ pub struct Report {
     pub user_ns: u64,
     /// CPU time in the kernel.
     pub system_ns: u64,
-    /// The largest resident set of any process, but never less than that of the launcher from
-    /// which it was forked.
+    /// The largest resident set of any process. The kernel counts from the fork on, when a process
+    /// still shares the launcher's memory, but for mapped files: so it is never less than the about
+    /// 1 MiB that the launcher has written to.
     pub rss_bytes_peak: u64,
-    /// The launcher's own largest resident set.
-    pub rss_bytes_floor: u64,
     /// Busy time per CPU of the job.
     pub cpu_busy_ns: Vec<u64>,
 }
@@ -104,7 +103,6 @@ fn launch(job: &Job) -> Result<Report> {
         user_ns: nanoseconds(after.user_time()) - nanoseconds(before.user_time()),
         system_ns: nanoseconds(after.system_time()) - nanoseconds(before.system_time()),
         rss_bytes_peak: kib(after.max_rss()),
-        rss_bytes_floor: kib(getrusage(UsageWho::RUSAGE_SELF)?.max_rss()),
         cpu_busy_ns: busy_before
             .iter()
             .zip(busy_after)

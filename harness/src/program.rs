@@ -18,9 +18,9 @@ use crate::output::{Output, Taker};
 use crate::proc;
 use crate::server::resolve;
 
-/// Time between two looks at the program's memory: often enough to see what a short run holds at
-/// its height, seldom enough to take less than a hundredth of a CPU.
-const LOOK_PAUSE: Duration = Duration::from_millis(10);
+/// Time between two looks at the program's memory: often enough to stop one before the machine
+/// swaps, seldom enough to take less than a hundredth of a CPU.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Pieces in which output is read.
 const PIECE_BYTES: usize = 1 << 18;
@@ -107,10 +107,11 @@ pub fn run(task: &Task<'_>, interrupt: &Interrupt) -> Result<Finished> {
     let broken = |error: String, over_limit| Broken { error, stderr: stderr.lines(), over_limit };
     match outcome? {
         Outcome::Over(error) => Err(broken(error, true).into()),
-        Outcome::Reported(report, polled) => match failure(&report) {
+        Outcome::Reported(report, seen) => match failure(&report) {
             Some(error) => Err(broken(error, false).into()),
             None => Ok(Finished {
-                rss_bytes_peak: rss_bytes_peak(&report, polled),
+                // Of several processes the kernel reports the largest, a look sees the sum.
+                rss_bytes_peak: report.rss_bytes_peak.max(seen),
                 report,
                 output: output.context("failed to take the program's output")?,
             }),
@@ -223,31 +224,5 @@ fn failure(report: &Report) -> Option<String> {
         Some(error) => Some(error.clone()),
         None if status.success() => None,
         None => Some(format!("it {}", child::describe(status))),
-    }
-}
-
-/// The largest resident set of a program. What the kernel reports at the end is exact, but begins
-/// with that of the launcher, from which the program was forked; below that, what was seen while it
-/// ran is nearer (the kernel's own high-water mark, looked at every 10 ms).
-fn rss_bytes_peak(report: &Report, seen: u64) -> u64 {
-    if report.rss_bytes_peak > report.rss_bytes_floor || seen == 0 {
-        report.rss_bytes_peak.max(seen)
-    } else {
-        seen
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn peaks() {
-        let cases = [(9, 5, 7, 9), (9, 5, 11, 11), (5, 5, 3, 3), (5, 5, 0, 5), (9, 5, 0, 9)];
-        for (reported, floor, seen, want) in cases {
-            let report =
-                Report { rss_bytes_peak: reported, rss_bytes_floor: floor, ..Report::default() };
-            assert_eq!(rss_bytes_peak(&report, seen), want, "{reported} {floor} {seen}");
-        }
     }
 }

@@ -159,9 +159,8 @@ fn measure(
     plan: &BlockPlan,
 ) -> Result<Vec<ProgramRun>, (String, anyhow::Error)> {
     let cell = &plan.cell;
-    let (Some(matchup), Some(problem)) =
-        (course.spec.matchup(&cell.matchup), course.spec.problem(&cell.workload))
-    else {
+    let found = (course.spec.matchup(&cell.matchup), course.spec.problem(&cell.workload));
+    let (Some(matchup), Some(problem)) = found else {
         unreachable!("the plan was made from these definitions")
     };
     let n = problem.sizes[&cell.load];

@@ -14,7 +14,7 @@ use crate::record::{BlockRecord, Run, RunHeader};
 pub use crate::record::{BuildRecord, Failure, Finding, FindingLevel, Machine, Stage};
 pub use crate::spec::{CellId, Lane};
 use crate::verdict::Verdict;
-pub use published::{PublishedAnalysis, PublishedComparison, Standing, Today};
+pub use published::{MeanToday, PublishedAnalysis, PublishedComparison, Standing, Today};
 
 mod bottleneck;
 mod cells;

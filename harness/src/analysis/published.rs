@@ -22,6 +22,20 @@ pub struct PublishedAnalysis {
     pub rows: Vec<PublishedComparison>,
     /// The geometric mean of these rows' ratios.
     pub mean: f64,
+    /// The means of this run's matchups in these languages, each over all of its programs.
+    pub today: Vec<MeanToday>,
+}
+
+/// A matchup's geometric mean of elapsed times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeanToday {
+    /// The matchup.
+    pub matchup: String,
+    /// Programs in it.
+    pub cells: u32,
+    /// The mean, in the order of the published languages.
+    pub ratio: Estimate,
 }
 
 /// A published row and the cells of this run that correspond to it.
@@ -91,7 +105,15 @@ pub(super) fn analyse(
         let (date, about) = (table.date.clone(), table.about.clone());
         let logs: f64 = rows.iter().map(|row| row.ratio.ln()).sum();
         let mean = (logs / rows.len() as f64).exp();
-        (!rows.is_empty()).then_some(PublishedAnalysis { date, about, languages, rows, mean })
+        let today = matchups.iter().filter_map(|m| mean_today(m, &languages)).collect();
+        (!rows.is_empty()).then_some(PublishedAnalysis {
+            date,
+            about,
+            languages,
+            rows,
+            mean,
+            today,
+        })
     };
     published.iter().filter_map(of_table).collect()
 }
@@ -133,12 +155,7 @@ fn todays(
     languages: &[String; 2],
     matchup: &MatchupAnalysis,
 ) -> Vec<Today> {
-    let [a, b] = &matchup.arms[..] else { return vec![] };
-    let swapped = match [&a.language, &b.language] {
-        [first, second] if [first, second] == [&languages[0], &languages[1]] => false,
-        [first, second] if [second, first] == [&languages[0], &languages[1]] => true,
-        _ => return vec![],
-    };
+    let Some(swapped) = is_swapped(matchup, languages) else { return vec![] };
     let turned = |ratio: Estimate| if swapped { inverse(ratio) } else { ratio };
     let cells = matchup.cells.iter().filter(|cell| cell.id.workload == row.problem);
     let today = cells.filter_map(|cell| {
@@ -153,6 +170,23 @@ fn todays(
         })
     });
     today.collect()
+}
+
+fn mean_today(matchup: &MatchupAnalysis, languages: &[String; 2]) -> Option<MeanToday> {
+    let swapped = is_swapped(matchup, languages)?;
+    let mean = matchup.means.iter().find(|mean| mean.metric == Metric::ElapsedNs)?;
+    Some(MeanToday {
+        matchup: matchup.name.clone(),
+        cells: mean.cells,
+        ratio: if swapped { inverse(mean.ratio) } else { mean.ratio },
+    })
+}
+
+/// Whether a matchup's arms are in the other order than the published languages; absent where they
+/// are in other languages.
+fn is_swapped(matchup: &MatchupAnalysis, languages: &[String; 2]) -> Option<bool> {
+    let arms = || matchup.arms.iter().map(|arm| &arm.language);
+    if arms().eq(languages) { Some(false) } else { arms().rev().eq(languages).then_some(true) }
 }
 
 fn inverse(ratio: Estimate) -> Estimate {

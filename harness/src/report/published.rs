@@ -2,9 +2,8 @@
 
 use super::pairs::seconds;
 use crate::analysis::{
-    Analysis, Estimate, MatchupAnalysis, PublishedAnalysis, PublishedComparison, Standing, Today,
+    Analysis, Estimate, PublishedAnalysis, PublishedComparison, Standing, Today,
 };
-use crate::metric::Metric;
 use crate::units;
 
 /// What stands above the tables.
@@ -24,7 +23,7 @@ pub(super) struct Table {
 
 /// The tables, if there is anything published to compare with.
 pub(super) fn tables(analysis: &Analysis) -> Vec<Table> {
-    let gaps = analysis.published.last().map(|newest| gaps(analysis, newest));
+    let gaps = analysis.published.last().map(|newest| gaps(&analysis.published, newest));
     let article = analysis
         .published
         .iter()
@@ -34,8 +33,7 @@ pub(super) fn tables(analysis: &Analysis) -> Vec<Table> {
 }
 
 /// Problem by problem: the gap at each date, without vectors and C, and today.
-fn gaps(analysis: &Analysis, newest: &PublishedAnalysis) -> Table {
-    let published = &analysis.published;
+fn gaps(published: &[PublishedAnalysis], newest: &PublishedAnalysis) -> Table {
     let languages = newest.languages.join(" and ");
     let dates = published.iter().map(|table| table.date.clone());
     let plain = "without vectors and C".to_owned();
@@ -58,7 +56,10 @@ fn gaps(analysis: &Analysis, newest: &PublishedAnalysis) -> Table {
     };
     let mut rows: Vec<Vec<String>> = newest.rows.iter().map(row).collect();
     let means = published.iter().map(|table| units::ratio(table.mean));
-    let now = matchups.iter().map(|name| mean_today(analysis, newest, name));
+    let now = matchups.iter().map(|matchup| {
+        let mean = newest.today.iter().find(|mean| mean.matchup == **matchup);
+        mean.map_or_else(dash, |mean| format!("{} of {}", estimate(&mean.ratio), mean.cells))
+    });
     let name = std::iter::once("geometric mean".to_owned());
     rows.push(name.chain(means).chain([String::new()]).chain(now).collect());
     let about = published.iter().map(|table| format!("{}: {}", table.date, table.about));
@@ -70,17 +71,6 @@ fn gaps(analysis: &Analysis, newest: &PublishedAnalysis) -> Table {
         rows,
         notes: about.chain(notes).collect(),
     }
-}
-
-/// The mean over a matchup's programs, where its arms are in the published order.
-fn mean_today(analysis: &Analysis, published: &PublishedAnalysis, name: &str) -> String {
-    let matchup = analysis.matchups.iter().find(|matchup| matchup.name == name);
-    let alike =
-        |m: &&MatchupAnalysis| m.arms.iter().map(|arm| &arm.language).eq(&published.languages);
-    let mean = matchup
-        .filter(alike)
-        .and_then(|m| m.means.iter().find(|mean| mean.metric == Metric::ElapsedNs));
-    mean.map_or_else(dash, |mean| format!("{} of {}", estimate(&mean.ratio), mean.cells))
 }
 
 /// The article's figures as data, and the rows of their page that it left out.

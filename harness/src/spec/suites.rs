@@ -100,7 +100,8 @@ fn matchup(fields: &mut Fields<'_>) -> At<Matchup> {
     let lane = fields.text("lane").and_then(|word| lane(fields, &word));
     let arms = fields.texts("arms").unwrap_or_default();
     if fields.has("arms") && arms.len() != 2 {
-        let cure = "name two servers or two sets of programs; the same one twice shows the error of the measurement";
+        let cure = "name two servers or two sets of programs; the same one twice shows the error \
+                    of the measurement";
         let line = fields.line_of("arms");
         fields.mistake(line, format!("`arms` names {} servers, not two", arms.len()), cure);
     }

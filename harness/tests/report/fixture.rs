@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use duet::analysis::{
     Analysis, Arm, Bottleneck, BuildRecord, CellAnalysis, CellFailure, CellId, Estimate, Failure,
-    Finding, FindingLevel, Lane, Machine, MatchupAnalysis, Mean, MetricAnalysis, ProgramCell,
-    ProgramSummary, PublishedAnalysis, PublishedComparison, RssPoint, RunSummary, SCHEMA,
-    ServerSummary, Stage, Standing, Today, Warning, Who,
+    Finding, FindingLevel, Lane, Machine, MatchupAnalysis, Mean, MeanToday, MetricAnalysis,
+    ProgramCell, ProgramSummary, PublishedAnalysis, PublishedComparison, RssPoint, RunSummary,
+    SCHEMA, ServerSummary, Stage, Standing, Today, Warning, Who,
 };
 use duet::metric::{Better, Metric};
 use duet::verdict::Verdict;
@@ -562,6 +562,11 @@ fn published(matchup: &MatchupAnalysis) -> Vec<PublishedAnalysis> {
         languages: ["Rust".into(), "Go".into()],
         rows: matchup.cells.iter().enumerate().filter_map(row).collect(),
         mean: 2.36,
+        today: vec![MeanToday {
+            matchup: matchup.name.clone(),
+            cells: 9,
+            ratio: estimate(1.63, 0.01),
+        }],
     };
     vec![table("2020-09-21"), table("2022-05-12")]
 }
