@@ -11,12 +11,12 @@ use crate::host::Cpus;
 use crate::interrupt::{Interrupt, Interrupted, POLL};
 use crate::load::job::{ArmJob, Event, Job, WindowResult};
 use crate::plan::BlockPlan;
-use crate::proc;
+use crate::proc::{self, CpuClock, StolenTime};
 use crate::record::{
     ArmRecord, BlockRecord, Failure, Memory, RssSample, Stage, WindowRecord, Wire,
 };
 use crate::server::{self, Launch, Running};
-use crate::spec::{Matchup, Spec, Suite, Workload};
+use crate::spec::{Matchup, Server, Spec, Suite, Workload};
 use crate::verify::Verifier;
 use crate::{probe, requests};
 
@@ -81,9 +81,12 @@ pub fn run(
         window_ns: 0,
         warmup_stationary: false,
         warmup_ns: 0,
+        driven_ns: 0,
+        foreign_cpu_ns: 0,
         arms: vec![],
         windows: vec![],
         failure: None,
+        set_aside: None,
     };
     match measure(bench, plan, fixed_window_ns, started, &mut record) {
         Ok(()) => {}
@@ -104,7 +107,9 @@ fn measure(
     let (matchup, workload) = definitions(bench, plan);
     let mut arms = start_all(bench, plan, matchup, workload, record)?;
     for running in &mut arms {
-        let verified = bench.verifier.workload(running, workload, VERIFIED_CASES, bench.interrupt);
+        let server = definition(bench, &running.name);
+        let verified =
+            bench.verifier.workload(running, server, workload, VERIFIED_CASES, bench.interrupt);
         verified.map_err(|e| halt(bench, Some(running), Stage::Verify, &e))?;
     }
     let job = job(bench, plan, workload, &arms, fixed_window_ns);
@@ -131,6 +136,14 @@ fn definitions<'a>(bench: &Bench<'a>, plan: &BlockPlan) -> (&'a Matchup, &'a Wor
     }
 }
 
+/// The definition of a server. The loader has checked that it exists.
+fn definition<'a>(bench: &Bench<'a>, name: &str) -> &'a Server {
+    match bench.spec.server(name) {
+        Some(server) => server,
+        None => unreachable!("the loader has checked the matchup's servers"),
+    }
+}
+
 /// Starts the arms in the plan's order; they come back in the matchup's.
 fn start_all(
     bench: &Bench<'_>,
@@ -143,9 +156,7 @@ fn start_all(
     for &index in &plan.start_order {
         let index = index as usize;
         let name = &matchup.arms[index];
-        let Some(server) = bench.spec.server(name) else {
-            unreachable!("the loader has checked the matchup's servers")
-        };
+        let server = definition(bench, name);
         let launch = Launch {
             root: bench.root,
             cpus: &bench.cpus.servers,
@@ -250,6 +261,7 @@ fn drive(
     let mut deadline = Instant::now() + budget + GENERATOR_SLACK;
     let mut next_sample = Instant::now();
     let mut in_windows = false;
+    let mut began = None;
     loop {
         bench.interrupt.check().map_err(anyhow::Error::from)?;
         if Instant::now() >= next_sample {
@@ -270,12 +282,18 @@ fn drive(
                 record.warmup_ns = elapsed_ns;
                 record.window_ns = window_ns;
                 in_windows = true;
+                began = Some(usage(bench, arms, &generator)?);
                 // Long windows are driven at least in two rounds, whatever the budget.
                 let least = Duration::from_nanos(window_ns.saturating_mul(16));
                 deadline = deadline.max(Instant::now() + least + GENERATOR_SLACK);
             }
             Event::Driven => {
                 in_windows = false;
+                if let Some(began) = &began {
+                    let ended = usage(bench, arms, &generator)?;
+                    record.driven_ns = nanoseconds(ended.at - began.at);
+                    record.foreign_cpu_ns = ended.foreign_ns.saturating_sub(began.foreign_ns);
+                }
                 under_load(arms, &mut generator, record)?;
             }
             Event::Window(window) => record.windows.push(window_record(window)),
@@ -285,6 +303,27 @@ fn drive(
             }
         }
     }
+}
+
+/// CPU time of everybody else, up to a moment.
+struct Usage {
+    at: Instant,
+    foreign_ns: u64,
+}
+
+/// What all processes used on the CPUs of this block since boot, less what the servers, the
+/// generator and this process used.
+fn usage(bench: &Bench<'_>, arms: &[Running], generator: &Generator) -> Result<Usage> {
+    let cpus = [&bench.cpus.servers[..], &bench.cpus.generator[..]].concat();
+    let mut stat = StolenTime::open().context("failed to open /proc/stat")?;
+    let all_ns = proc::busy_ns(stat.read().context("failed to read /proc/stat")?, &cpus);
+    let pids = arms.iter().map(Running::pid).chain([generator.pid()]);
+    let mut own_ns = CpuClock::own().read_ns().context("failed to read the CPU clock")?;
+    for pid in pids {
+        let clock = CpuClock::of(pid).and_then(CpuClock::read_ns);
+        own_ns += clock.with_context(|| format!("failed to read the CPU clock of {pid}"))?;
+    }
+    Ok(Usage { at: Instant::now(), foreign_ns: all_ns.saturating_sub(own_ns) })
 }
 
 /// Appends a sample of every arm's memory. A process that cannot be read has ended, which the

@@ -77,6 +77,12 @@ impl Generator {
         }
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        child::pid(&self.child).as_raw()
+    }
+
     /// Tells a generator that has driven its last window to close its connections.
     ///
     /// # Errors

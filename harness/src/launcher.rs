@@ -86,7 +86,7 @@ fn launch(job: &Job) -> Result<Report> {
     });
     child::tie(&mut command)?;
     let mut clock = proc::StolenTime::open()?;
-    let busy_before = proc::busy_ns(clock.read()?, &job.cpus);
+    let busy_before = busy_ns(clock.read()?, &job.cpus);
     let before = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let started = Instant::now();
     let mut child =
@@ -94,7 +94,7 @@ fn launch(job: &Job) -> Result<Report> {
     let status = child.wait().context("failed to wait for the program")?;
     let elapsed = started.elapsed();
     let after = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let busy_after = proc::busy_ns(clock.read()?, &job.cpus);
+    let busy_after = busy_ns(clock.read()?, &job.cpus);
     let kib = |kib: i64| u64::try_from(kib).unwrap_or(0) * 1024;
     Ok(Report {
         error: None,
@@ -109,6 +109,11 @@ fn launch(job: &Job) -> Result<Report> {
             .map(|(a, b)| b.saturating_sub(*a))
             .collect(),
     })
+}
+
+/// The busy time of each CPU.
+fn busy_ns(stat: &str, cpus: &[usize]) -> Vec<u64> {
+    cpus.iter().map(|cpu| proc::busy_ns(stat, &[*cpu])).collect()
 }
 
 fn nanoseconds(time: TimeVal) -> u64 {

@@ -163,28 +163,27 @@ impl StolenTime {
 /// A CPU that is not listed has none.
 #[must_use]
 pub fn stolen_ns(stat: &str, cpus: &[usize]) -> u64 {
+    ticks(stat, cpus, &[7]) * TICK_NS
+}
+
+/// The time `cpus` spent in processes since boot: user, nice and system time. Interrupts are left
+/// out, since they are in no process's CPU clock either.
+#[must_use]
+pub fn busy_ns(stat: &str, cpus: &[usize]) -> u64 {
+    ticks(stat, cpus, &[0, 1, 2]) * TICK_NS
+}
+
+/// The sum of some columns of `/proc/stat` (user nice system idle iowait irq softirq steal) over
+/// `cpus`.
+fn ticks(stat: &str, cpus: &[usize], columns: &[usize]) -> u64 {
     let per_cpu = stat.lines().filter_map(|line| {
         let mut fields = line.strip_prefix("cpu")?.split_ascii_whitespace();
         let cpu: usize = fields.next()?.parse().ok()?; // none: the line of all CPUs
-        let stolen: u64 = fields.nth(7)?.parse().ok()?;
-        cpus.contains(&cpu).then_some(stolen)
+        let fields: Vec<u64> = fields.map_while(|field| field.parse().ok()).collect();
+        let sum = columns.iter().filter_map(|&column| fields.get(column)).sum::<u64>();
+        cpus.contains(&cpu).then_some(sum)
     });
-    per_cpu.sum::<u64>() * TICK_NS
-}
-
-/// The time that each of `cpus` was busy since boot, by the text of `/proc/stat`: in user mode,
-/// niced or not, and in the kernel, interrupts included. A CPU that is not listed has none.
-#[must_use]
-pub fn busy_ns(stat: &str, cpus: &[usize]) -> Vec<u64> {
-    let of = |cpu: usize| {
-        let name = format!("cpu{cpu}");
-        let mut lines = stat.lines().map(str::split_ascii_whitespace);
-        let mut line = lines.find_map(|mut line| (line.next()? == name).then_some(line))?;
-        // user, nice, system; then idle and iowait; then irq, softirq.
-        let ticks: Vec<u64> = line.by_ref().take(7).flat_map(str::parse).collect();
-        (ticks.len() == 7).then(|| (ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6]) * TICK_NS)
-    };
-    cpus.iter().map(|&cpu| of(cpu).unwrap_or(0)).collect()
+    per_cpu.sum()
 }
 
 fn memory_of_one(pid: i32) -> io::Result<ProcessMemory> {
@@ -252,19 +251,13 @@ mod tests {
         cpu1 10 1 2 3 4 5 6 5 0 0\ncpu10 1 1 1 1 1 1 1 7 0 0\nintr 5 6 7\n";
 
     #[test]
-    fn stolen_time_of_cpus() {
+    fn times_of_cpus() {
         let cases: [(&[usize], u64); 5] =
             [(&[0], 4), (&[1], 5), (&[0, 1], 9), (&[10], 7), (&[2], 0)];
         for (cpus, ticks) in cases {
             assert_eq!(stolen_ns(STAT, cpus), ticks * TICK_NS, "{cpus:?}");
         }
-    }
-
-    #[test]
-    fn busy_time_of_cpus() {
-        // cpu1: 10 + 1 + 2 and 5 + 6.
-        let want = [24 * TICK_NS, 10 * TICK_NS, 5 * TICK_NS, 0];
-        assert_eq!(busy_ns(STAT, &[1, 0, 10, 2]), want);
+        assert_eq!(busy_ns(STAT, &[1, 10]), (10 + 1 + 2 + 3) * TICK_NS);
     }
 
     #[test]

@@ -212,12 +212,20 @@ pub struct BlockRecord {
     pub warmup_stationary: bool,
     /// How long the warm-up took.
     pub warmup_ns: u64,
+    /// From the first window to the last.
+    pub driven_ns: u64,
+    /// CPU time that other processes took on the servers' and the generator's CPUs meanwhile. From
+    /// the kernel's ticks of 10 ms, so only sums over blocks mean something.
+    pub foreign_cpu_ns: u64,
     /// The arms in the matchup's order. Empty where the block failed before they were started.
     pub arms: Vec<ArmRecord>,
     /// The windows in the order they were driven.
     pub windows: Vec<WindowRecord>,
     /// Why the block does not count.
     pub failure: Option<Failure>,
+    /// What disturbed the block, which was therefore measured again and does not count. Decided
+    /// without a look at its outcome.
+    pub set_aside: Option<String>,
 }
 
 /// One arm in one block.

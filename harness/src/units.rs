@@ -78,6 +78,12 @@ pub fn minutes(seconds: u64) -> String {
     }
 }
 
+/// A number of things: `1 cell`, `18 cells`.
+#[must_use]
+pub fn count(n: usize, thing: &str) -> String {
+    if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
+}
+
 /// An integer with thousands separated by commas.
 #[must_use]
 pub fn thousands(n: i64) -> String {
@@ -134,6 +140,8 @@ mod tests {
             (thousands(1_234_567), "1,234,567"),
             (thousands(-1_000), "-1,000"),
             (thousands(999), "999"),
+            (count(1, "cell"), "1 cell"),
+            (count(18, "cell"), "18 cells"),
             (minutes(45), "45 s"),
             (minutes(310), "5 min 10 s"),
             (minutes(3_725), "1 h 2 min"),

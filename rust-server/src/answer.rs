@@ -1,4 +1,4 @@
-//! The answers that never change, and the one way in which a request can be wrong.
+//! The answers that take no input, and the one way in which a request can be wrong.
 
 /// The largest request body, in bytes. One byte more is answered with 413.
 pub const BODY_BYTES_MAX: usize = 1_048_576;
@@ -12,8 +12,16 @@ pub const JSON: &str = "application/json";
 
 /// `GET /`: the article's Rust page.
 pub const PAGE: &str = "<html><body>Hello world</body></html>\r\n";
-/// `GET /hello`: the article's Go answer.
-pub const HELLO: &str = r#"{"message":"hello world"}"#;
+/// `GET /hello`: what the article's Go server encodes for every request.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "axum", derive(serde::Serialize))]
+pub struct Hello {
+    /// The greeting.
+    pub message: &'static str,
+}
+
+/// The greeting of `GET /hello`. Each answer encodes it anew.
+pub const HELLO: Hello = Hello { message: "hello world" };
 
 /// Body of a 400.
 pub const BAD_REQUEST: &str = r#"{"error":"bad request"}"#;

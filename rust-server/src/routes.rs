@@ -14,7 +14,7 @@ pub fn answer(request: &Request<'_>, body: &mut Vec<u8>) -> Answer {
     let post = request.method == Method::Post;
     let answered = match route {
         Route::Page if get => constant(answer::HTML, answer::PAGE, body),
-        Route::Hello if get => constant(answer::JSON, answer::HELLO, body),
+        Route::Hello if get => hello(body),
         Route::Sum if get => sum(request, 0, body),
         Route::Sum if post => {
             decimal::integer(request.body).and_then(|third| sum(request, third, body))
@@ -73,6 +73,11 @@ type Written = Result<&'static str, BadRequest>;
 fn constant(content_type: &'static str, text: &str, body: &mut Vec<u8>) -> Written {
     body.extend_from_slice(text.as_bytes());
     Ok(content_type)
+}
+
+fn hello(body: &mut Vec<u8>) -> Written {
+    json::hello(body, &answer::HELLO);
+    Ok(answer::JSON)
 }
 
 fn sum(request: &Request<'_>, third: i64, body: &mut Vec<u8>) -> Written {

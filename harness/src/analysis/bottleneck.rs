@@ -39,6 +39,9 @@ const SERVER_BUSY_MIN: f64 = 0.80;
 /// Below this a share is no sign that more could not be done; from here on it is a doubt.
 pub(super) const BUSY_DOUBTFUL: f64 = 0.70;
 
+/// A server busier than this has no time left: more from the generator would bring nothing.
+pub(super) const SATURATED: f64 = 0.90;
+
 /// Sums over windows, per arm driven.
 pub(super) fn usage<'a>(
     blocks: impl IntoIterator<Item = &'a BlockRecord>,

@@ -58,7 +58,7 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
     blocks.sort_by_key(|b| (b.block, b.started_ns));
     let mut counted = vec![];
     let mut spoilt = vec![];
-    for &record in blocks.iter().filter(|b| b.failure.is_none()) {
+    for &record in blocks.iter().filter(|b| counts(b)) {
         match values(record) {
             Ok(values) if values.arms.len() == arms.len() => {
                 counted.push(Counted { record, values });
@@ -70,6 +70,11 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
     let usage = usage(counted.iter().map(|b| b.record), arms.len());
     let bottleneck = bottleneck(&usage, cpus(&run.header));
     Some(Cell { id, matchup, workload, load, arms, blocks, counted, spoilt, usage, bottleneck })
+}
+
+/// Whether a block was measured whole and undisturbed.
+fn counts(block: &BlockRecord) -> bool {
+    block.failure.is_none() && block.set_aside.is_none()
 }
 
 /// The arms of a matchup, as reports call them.
@@ -125,6 +130,7 @@ impl Cell<'_> {
             question: self.workload.question.clone(),
             load: self.load_text(),
             blocks: self.counted.len() as u32,
+            blocks_set_aside: self.blocks.iter().filter(|b| b.set_aside.is_some()).count() as u32,
             blocks_failed: self.blocks.iter().filter(|b| b.failure.is_some()).count() as u32,
             window_ns: self.counted.first().map(|b| b.record.window_ns),
             bottleneck: self.bottleneck.clone(),
@@ -231,7 +237,8 @@ pub(super) fn running_ratio(
     blocks: &[BlockRecord],
     cell: &CellId,
 ) -> Option<Estimate> {
-    let mut of_cell: Vec<&BlockRecord> = blocks.iter().filter(|b| b.cell == *cell).collect();
+    let mut of_cell: Vec<&BlockRecord> =
+        blocks.iter().filter(|b| b.cell == *cell && counts(b)).collect();
     of_cell.sort_by_key(|b| (b.block, b.started_ns));
     let contrast = |b: &&BlockRecord| rounds(b).ok()?.contrast(Metric::RequestsPerSecond);
     let (counted, contrasts): (Vec<&BlockRecord>, Vec<f64>) =

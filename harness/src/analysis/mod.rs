@@ -18,6 +18,7 @@ pub use published::{MeanToday, PublishedAnalysis, PublishedComparison, Standing,
 
 mod bottleneck;
 mod cells;
+mod disturbance;
 mod histogram;
 mod matchups;
 mod programs;
@@ -29,6 +30,8 @@ pub(crate) mod testing;
 mod tests;
 mod values;
 mod warnings;
+
+pub use disturbance::disturbance;
 
 /// The version of `summary.json`; raised when a reader of the old format would be wrong.
 pub const SCHEMA: u32 = 1;
@@ -160,6 +163,8 @@ pub struct CellAnalysis {
     pub blocks: u32,
     /// Blocks that failed.
     pub blocks_failed: u32,
+    /// Blocks that were disturbed, set aside and measured again.
+    pub blocks_set_aside: u32,
     /// Length of its windows; absent when no block counts.
     pub window_ns: Option<u64>,
     /// Who was the bottleneck.

@@ -239,9 +239,12 @@ fn block(scene: &Scene, cell: &CellId, index: u32, random: &mut SplitMix64) -> B
         window_ns: 20_000_000,
         warmup_stationary: true,
         warmup_ns: 250_000_000,
+        driven_ns: 1_000_000_000,
+        foreign_cpu_ns: 0,
         arms: arms.iter().zip(scene.servers).map(|(arm, server)| arm_record(arm, server)).collect(),
         windows,
         failure: None,
+        set_aside: None,
     }
 }
 

@@ -332,6 +332,44 @@ fn unequal_work_is_named() {
 }
 
 #[test]
+fn disturbed_blocks_are_told_without_a_look_at_the_outcome() {
+    let check = |change: fn(&mut BlockRecord), want: Option<&str>| {
+        let mut record = run(&Scene::default());
+        change(&mut record.blocks[0]);
+        let found = disturbance(&record.blocks[0], &record.header);
+        assert_eq!(found.as_deref(), want);
+    };
+    check(|_| {}, None);
+    check(|b| b.windows.iter_mut().for_each(|w| w.requests /= 2), None);
+    check(|b| b.foreign_cpu_ns = 90_000_000, None);
+    check(|b| b.foreign_cpu_ns = 400_000_000, Some("other processes took 20 % of the CPUs"));
+    check(|b| b.windows[0].server_stolen_ns = 40_000_000, None);
+    let both =
+        |b: &mut BlockRecord| b.windows.iter_mut().for_each(|w| w.server_stolen_ns = 1_000_000);
+    check(both, None);
+    let one = |b: &mut BlockRecord| b.windows[0].server_stolen_ns = 400_000_000;
+    let mut record = run(&Scene::default());
+    one(&mut record.blocks[0]);
+    let found = disturbance(&record.blocks[0], &record.header).expect("it is disturbed");
+    assert!(found.starts_with("the hypervisor stole"), "{found}");
+}
+
+#[test]
+fn blocks_set_aside_do_not_count() {
+    let mut record = run(&Scene::default());
+    let mut disturbed = record.blocks[2].clone();
+    disturbed.set_aside = Some("other processes".to_owned());
+    disturbed.windows.iter_mut().for_each(|w| w.requests /= 3);
+    record.blocks.insert(2, disturbed);
+    let undisturbed = run(&Scene::default());
+    let (got, want) = (analyse(&record), analyse(&undisturbed));
+    assert_eq!((cell(&got).blocks, cell(&got).blocks_set_aside), (8, 1));
+    assert_eq!(cell(&got).metrics, cell(&want).metrics);
+    let ratio = |r: &Run| running_ratio(&r.header, &r.blocks, &r.header.suite.cells[0]);
+    assert_eq!(ratio(&record), ratio(&undisturbed));
+}
+
+#[test]
 fn doubts_about_a_cell() {
     fn check(code: &str, change: fn(&mut BlockRecord)) {
         let mut record = run(&Scene::default());
@@ -341,6 +379,7 @@ fn doubts_about_a_cell() {
         assert!(cell(&analysis).warnings[0].cure.is_some(), "{code}");
     }
     check("stolen_time", |b| b.windows[0].server_stolen_ns = 30_000_000);
+    check("foreign_cpu", |b| b.foreign_cpu_ns = 110_000_000);
     check("stolen_time", |b| b.windows[1].generator_stolen_ns = 30_000_000);
     check("warmup_not_stationary", |b| b.warmup_stationary = b.block > 2);
     check("damaged_histogram", |b| b.windows[0].service_time = "?".to_owned());

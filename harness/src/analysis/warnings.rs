@@ -1,7 +1,8 @@
 //! Doubts about numbers, each with what to do about it.
 
-use super::bottleneck::{BUSY_DOUBTFUL, Usage};
+use super::bottleneck::{BUSY_DOUBTFUL, SATURATED, Usage};
 use super::cells::{Cell, cpus, is_control};
+use super::disturbance::{FOREIGN_SHARE_MAX, share};
 use super::{MetricAnalysis, Warning, Who};
 use crate::record::{Run, RunHeader, Wire};
 use crate::spec::CellId;
@@ -76,6 +77,7 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader, metrics: &[MetricAnalysis
         generator_busy(cell),
         parked_cpu(cell, header),
         stolen_time(cell, header),
+        foreign_cpu(cell, header),
         short_windows(cell),
         few_threads(cell, header),
         damaged_histograms(cell),
@@ -204,7 +206,10 @@ fn not_stationary(cell: &Cell, header: &RunHeader) -> Option<Warning> {
 }
 
 fn generator_busy(cell: &Cell) -> Option<Warning> {
-    let busy = cell.bottleneck.generator_busy.iter().copied().fold(0.0, f64::max);
+    let (servers, generators) = (&cell.bottleneck.server_busy, &cell.bottleneck.generator_busy);
+    // A server that has no time left is what is measured, however busy the generator is beside it.
+    let unsure = generators.iter().zip(servers).filter(|(_, server)| **server < SATURATED);
+    let busy = unsure.map(|(generator, _)| *generator).fold(0.0, f64::max);
     let message =
         format!("the generator was {} busy, which may hide part of the difference", percent(busy));
     let cure = "raise generator_cpus, or choose a workload with more work per request";
@@ -248,6 +253,20 @@ fn stolen_time(cell: &Cell, header: &RunHeader) -> Option<Warning> {
     (!parts.is_empty()).then(|| warning("stolen_time", message, cure))
 }
 
+fn foreign_cpu(cell: &Cell, header: &RunHeader) -> Option<Warning> {
+    let cpus = cpus(header);
+    let blocks = || cell.counted.iter().map(|block| block.record);
+    let foreign_ns = blocks().map(|block| block.foreign_cpu_ns).sum();
+    let driven_ns = blocks().map(|block| block.driven_ns).sum();
+    let share = share(foreign_ns, driven_ns, cpus.server + cpus.generator);
+    let message = format!(
+        "other processes took {} of the CPUs that servers and generator were pinned to",
+        percent(share)
+    );
+    let cure = "stop them and measure again; intervals are wider for it, and may mislead";
+    (share > FOREIGN_SHARE_MAX).then(|| warning("foreign_cpu", message, cure))
+}
+
 fn short_windows(cell: &Cell) -> Option<Warning> {
     let connections = f64::from(cell.load.connections.max(1));
     let per_window = |u: &Usage| u.requests as f64 / u.windows as f64 / connections;
@@ -279,9 +298,4 @@ fn damaged_histograms(cell: &Cell) -> Option<Warning> {
     let message = format!("service times of block {} are missing: {error}", block.record.block);
     let cure = "throughput, CPU and memory are not affected; report it as a defect";
     Some(warning("damaged_histogram", message, cure))
-}
-
-/// A share of the time of CPUs.
-fn share(ns: u64, elapsed_ns: u64, cpus: usize) -> f64 {
-    ns as f64 / (elapsed_ns as f64 * cpus as f64).max(1.0)
 }

@@ -40,7 +40,8 @@ fn text(spec: &Spec) -> String {
         let time = plan::expected_ms(s, spec).div_ceil(1000);
         vec![
             s.name.clone(),
-            format!("{} cells, {} blocks", s.cells.len(), s.blocks),
+            units::count(s.cells.len(), "cell"),
+            units::count(s.blocks as usize, "block"),
             format!("about {}", units::minutes(time)),
             s.summary.clone(),
         ]

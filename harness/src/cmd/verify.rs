@@ -11,6 +11,7 @@ use crate::interrupt::{Interrupt, Interrupted};
 use crate::record::Failure;
 use crate::server::{self, Launch};
 use crate::spec::{Server, Spec};
+use crate::units;
 use crate::verify::Verifier;
 
 /// Builds and starts servers and compares every answer with the right one
@@ -42,7 +43,8 @@ pub(super) fn run(args: &Verify) -> Result<Exit> {
         match outcome {
             Ok(cases) => {
                 let green = Style::new().fg_color(Some(AnsiColor::Green.into()));
-                anstream::println!("{green}ok{green:#}     {}: {cases} answers", server.name);
+                let answers = units::count(cases, "right answer");
+                anstream::println!("{green}ok{green:#}     {}: {answers}", server.name);
             }
             Err(error) if error.is::<Interrupted>() => return Err(error),
             Err(error) => {
@@ -87,7 +89,7 @@ pub(super) fn answers(
         let Some(workload) = spec.workload(name) else {
             unreachable!("the loader has checked the server's workloads")
         };
-        verifier.workload(&running, workload, workload.cases.len(), interrupt)?;
+        verifier.workload(&running, server, workload, workload.cases.len(), interrupt)?;
         cases += workload.cases.len();
     }
     running.stop()?;

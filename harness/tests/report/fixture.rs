@@ -312,6 +312,7 @@ fn cell(matchup: &str, (workload, load, rps, cpu, mib, width): &Numbers) -> Cell
         load: format!("{connections}{churn}"),
         blocks: BLOCKS,
         blocks_failed: 0,
+        blocks_set_aside: 0,
         window_ns: Some(20_000_000),
         bottleneck: Bottleneck {
             who: if *load == "c1" { Who::Latency } else { Who::Server },

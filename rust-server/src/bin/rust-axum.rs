@@ -90,7 +90,7 @@ async fn page(_: NoBody) -> impl IntoResponse {
 }
 
 async fn hello(_: NoBody) -> impl IntoResponse {
-    ([(CONTENT_TYPE, answer::JSON)], answer::HELLO)
+    json(&answer::HELLO)
 }
 
 #[derive(Deserialize)]

@@ -1,11 +1,18 @@
 //! Values to JSON: compact, keys in the order of the fields.
 
+use crate::answer::Hello;
 use crate::decimal;
 use crate::items::{Item, Items};
 use crate::orders::Summary;
 
 /// Roughly what an item takes, so that the buffer grows once.
 const ITEM_BYTES: usize = 192;
+
+/// Appends the greeting.
+pub fn hello(out: &mut Vec<u8>, hello: &Hello) {
+    string(out, "{\"message\":", hello.message);
+    out.push(b'}');
+}
 
 /// Appends the items.
 pub fn items(out: &mut Vec<u8>, items: &Items) {
@@ -115,6 +122,13 @@ mod tests {
         check("Zoë", r#""Zoë""#);
         check("\"a\\", r#""\"a\\""#);
         check("\u{8}\u{c}\n\r\t\0\u{1f}\u{7f}", "\"\\b\\f\\n\\r\\t\\u0000\\u001f\u{7f}\"");
+    }
+
+    #[test]
+    fn contract_hello() {
+        let mut out = Vec::new();
+        hello(&mut out, &crate::answer::HELLO);
+        assert_eq!(String::from_utf8_lossy(&out), r#"{"message":"hello world"}"#);
     }
 
     /// The contract's example.

@@ -200,9 +200,7 @@ fn mistakes_between_files() {
         f,
         "sizes = [\"test\"]",
         "sizes = [\"large\"]",
-        &[
-            "suites.toml:26: suite programs: problem `read` has no size `large` | its",
-        ],
+        &["suites.toml:26: suite programs: problem `read` has no size `large` | its"],
     );
     check(
         "published.toml",

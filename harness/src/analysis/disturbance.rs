@@ -1,0 +1,49 @@
+//! Whether a block was disturbed, by rules that do not look at its outcome: a block is never set
+//! aside because its value looks odd.
+
+use crate::record::{BlockRecord, RunHeader};
+use crate::units;
+
+/// CPU time of other processes above this share of the CPUs in use. Less is what the system's own
+/// housekeeping and the coarseness of the kernel's ticks come to.
+pub(super) const FOREIGN_SHARE_MAX: f64 = 0.05;
+
+/// Stolen time may differ by this share of an arm's windows between the arms.
+const STOLEN_DIFFERENCE_MAX: f64 = 0.03;
+
+/// A difference of fewer than five of the kernel's ticks of 10 ms is an accident of counting.
+const STOLEN_DIFFERENCE_NS_MIN: u64 = 50_000_000;
+
+/// What disturbed a block that did not fail, if something did. Such a block is measured again, in the
+/// same order.
+#[must_use]
+pub fn disturbance(block: &BlockRecord, header: &RunHeader) -> Option<String> {
+    let cpus = header.server_cpus.len() + header.generator_cpus.len();
+    let foreign = share(block.foreign_cpu_ns, block.driven_ns, cpus);
+    if foreign > FOREIGN_SHARE_MAX {
+        return Some(format!("other processes took {} of the CPUs", units::percent(foreign)));
+    }
+    let of_arm = |arm: usize| {
+        let windows = || block.windows.iter().filter(move |window| window.arm as usize == arm);
+        let stolen: u64 = windows().map(|window| window.server_stolen_ns).sum();
+        let elapsed = windows().map(|window| window.elapsed_ns).sum();
+        (stolen, share(stolen, elapsed, header.server_cpus.len()))
+    };
+    let arms: Vec<(u64, f64)> = (0..block.arms.len()).map(of_arm).collect();
+    let most = arms.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let least = arms.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let unequal = most.1 - least.1 > STOLEN_DIFFERENCE_MAX
+        && most.0.saturating_sub(least.0) >= STOLEN_DIFFERENCE_NS_MIN;
+    unequal.then(|| {
+        format!(
+            "the hypervisor stole {} of one arm's time and {} of the other's",
+            units::percent(most.1),
+            units::percent(least.1)
+        )
+    })
+}
+
+/// A share of the time of so many CPUs.
+pub(super) fn share(ns: u64, elapsed_ns: u64, cpus: usize) -> f64 {
+    ns as f64 / (elapsed_ns as f64 * cpus as f64).max(1.0)
+}
