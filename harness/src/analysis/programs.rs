@@ -115,8 +115,8 @@ impl Cell<'_> {
             question: self.problem.question.clone(),
             load: format!("{}, N = {}", self.id.load, crate::units::thousands(n.into())),
             blocks: self.counted.len() as u32,
-            blocks_set_aside: 0,
             blocks_failed: self.blocks.iter().filter(|b| b.failure.is_some()).count() as u32,
+            blocks_set_aside: 0,
             window_ns: None,
             bottleneck: Bottleneck {
                 who: Who::Unknown,

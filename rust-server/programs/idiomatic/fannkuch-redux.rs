@@ -2,8 +2,8 @@
 //! reversed, f being the first element, until a 1 leads.
 //!
 //! The permutations have a fixed order in which any one can be found from its index, so rayon
-//! shares out blocks of consecutive indices. The time goes into the reversals: short copies whose length
-//! nobody can predict.
+//! shares out blocks of consecutive indices. The time goes into the reversals: short copies whose
+//! length nobody can predict.
 
 #![forbid(unsafe_code)]
 

@@ -3,8 +3,8 @@
 //! The random numbers are a chain, each made from the one before. But k steps of the generator are
 //! again a step of the same form (an affine map, found by repeated squaring). So thirty-two
 //! generators run side by side, which the compiler turns into vector instructions, and every block
-//! of lines can begin at its own place in the chain: threads fill blocks, and the blocks are written
-//! in order. The time goes into choosing the letters: a comparison for every weight.
+//! of lines can begin at its own place in the chain: threads fill blocks, and the blocks are
+//! written in order. The time goes into choosing the letters: a comparison for every weight.
 //!
 //! Build flags: target-cpu=native, LTO, codegen-units=1, panic=abort.
 

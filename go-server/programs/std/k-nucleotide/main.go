@@ -64,7 +64,7 @@ type counts map[uint64]int
 
 // countAll counts the pieces of all lengths, which are the keys.
 func countAll(stdin io.Reader) (map[int]counts, error) {
-	// There are more lengths than most machines have cores; every goroutine costs another map.
+	// Seven lengths need no turns on two cores, and every goroutine more is a map more to grow.
 	turns := (runtime.GOMAXPROCS(0) + 1) / 2
 	stretches := make([]chan stretch, turns*len(lengths))
 	counted := map[int]counts{}

@@ -163,12 +163,12 @@ func makeBlocks(
 	}
 }
 
-// appendRandom adds lines of so many symbols to text, four at a time if it is a whole block.
+// appendRandom adds lines of so many symbols to text.
 func appendRandom(text []byte, from *alphabet, symbols int, r random) []byte {
 	if symbols == blockSymbols {
-		text = text[:0]
+		start := len(text)
 		text = append(text, make([]byte, parts*partBytes)...)
-		fillBlock(text, from, r)
+		fillBlock(text[start:], from, r)
 		return text
 	}
 	for ; symbols > 0; symbols -= columns {
@@ -181,6 +181,7 @@ func appendRandom(text []byte, from *alphabet, symbols int, r random) []byte {
 	return text
 }
 
+// fillBlock writes the lines of a whole block, the next one of each of its four parts at a time.
 func fillBlock(text []byte, from *alphabet, r random) {
 	r0, r1, r2, r3 := r, r.after(partSymbols), r.after(2*partSymbols), r.after(3*partSymbols)
 	for len(text) > 3*partBytes {

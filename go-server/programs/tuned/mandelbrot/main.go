@@ -59,7 +59,7 @@ func drawRow(row []byte, y, n int) {
 		row[x/8] |= (left<<7 | right<<6) >> (x % 8)
 	}
 	if n%8 != 0 {
-		row[n/8] &^= 0xff >> (n % 8)
+		row[n/8] &^= 0xff >> (n % 8) // the pixel beyond an odd number
 	}
 }
 
