@@ -135,7 +135,7 @@ fn describe(arm: u32, job: &Job, trouble: Trouble) -> String {
     }
 }
 
-fn unconnected(addr: &str, errno: Option<i32>) -> String {
+pub(super) fn unconnected(addr: &str, errno: Option<i32>) -> String {
     match errno.map(Errno::from_raw) {
         Some(Errno::ECONNREFUSED) => {
             format!("connection refused by {addr}: is the server still running?")
