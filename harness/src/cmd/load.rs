@@ -40,7 +40,8 @@ pub(super) struct Load {
     url: String,
 
     /// Connections [default: 50].
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(short, long, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     connections: Option<u32>,
 
     /// Threads [default: half the CPUs that may be used].

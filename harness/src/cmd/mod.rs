@@ -37,7 +37,7 @@ enum Command {
     List(list::List),
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
-    Load(load::Load),
+    Load(Box<load::Load>),
     /// Drives servers as told on standard input; started by `run`.
     #[command(hide = true)]
     Generator,

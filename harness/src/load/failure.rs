@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn bounds() {
-        // Right answers and resets of successive windows, and how the error starts, if there is one.
+        // Right answers and resets of successive windows; how the error starts, if there is one.
         type Case<'a> = (&'a [(u64, u64)], Option<&'a str>);
         let cases: [Case<'_>; 7] = [
             (&[(100, 0), (100, 0)], None),

@@ -109,7 +109,7 @@ impl Latencies {
     /// The mean, where every value is known.
     #[must_use]
     pub fn mean_ns(&self) -> Option<f64> {
-        (self.exact.len() > 0 && self.at_least.is_empty()).then(|| self.exact.mean())
+        (!self.exact.is_empty() && self.at_least.is_empty()).then(|| self.exact.mean())
     }
 
     /// All as one histogram, lower bounds as if they were the values.
@@ -155,7 +155,8 @@ mod tests {
         let ms = |found: Option<Latency>| {
             found.map(|l| ((l.ns as f64 / MS as f64).round() as u64, l.at_least))
         };
-        let cases: [(&str, u64, Vec<u64>, f64, Option<(u64, bool)>); 9] = [
+        type Case<'a> = (&'a str, u64, Vec<u64>, f64, Option<(u64, bool)>);
+        let cases: [Case<'_>; 9] = [
             ("too few", 99, vec![], 0.9, None),
             ("just enough", 100, vec![], 0.9, Some((1, false))),
             ("enough for the median", 20, vec![], 0.5, Some((1, false))),

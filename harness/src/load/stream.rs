@@ -154,7 +154,7 @@ impl<'l> Stream<'l> {
             }
             self.dispatch(now);
             if self.sending && (now >= self.edges.to || self.schedule.is_over()) {
-                self.stop(now, DRAIN_MAX.min(self.timeout))?;
+                self.stop(now, DRAIN_MAX)?;
             }
             if !self.sending && (self.outstanding == 0 || now >= self.give_up) {
                 break;
@@ -284,7 +284,7 @@ impl<'l> Stream<'l> {
         if self.sending && (self.live.stop.load(Ordering::Relaxed) || hopeless) {
             self.edges.to = now;
             self.schedule.cut(&self.edges);
-            self.stop(now, DRAIN_INTERRUPTED.min(self.timeout))?;
+            self.stop(now, DRAIN_INTERRUPTED)?;
         }
         Ok(())
     }
@@ -301,7 +301,7 @@ impl<'l> Stream<'l> {
     /// Stops sending.
     fn stop(&mut self, now: Instant, patience: Duration) -> Result<(), Failure> {
         self.sending = false;
-        self.give_up = now + patience;
+        self.give_up = now + patience.min(self.timeout + 2 * SWEEP); // a sweep finds a timeout
         self.part.stopped = Some(now);
         if let Some((from, cpu_ns, delay_ns)) = self.measured_from {
             let health = &mut self.part.thread;

@@ -64,9 +64,9 @@ impl Schedule {
                     return Due::Nothing;
                 }
                 if measured {
-                    main.advance()
+                    main.advance();
                 } else {
-                    warmup.advance()
+                    warmup.advance();
                 }
                 if deadline.is_some_and(|deadline| now - planned > deadline) {
                     return Due::Shed { planned, measured };
