@@ -39,6 +39,12 @@ impl CpuClock {
         Self(ClockId::CLOCK_PROCESS_CPUTIME_ID)
     }
 
+    /// The clock of the calling thread; no other thread may read it.
+    #[must_use]
+    pub fn own_thread() -> Self {
+        Self(ClockId::CLOCK_THREAD_CPUTIME_ID)
+    }
+
     /// CPU time used so far, in nanoseconds.
     ///
     /// # Errors
@@ -112,6 +118,16 @@ pub fn threads(pid: i32) -> io::Result<u32> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let threads = number_after(&status, "Threads:")?;
     u32::try_from(threads).map_err(|_| unexpected("Threads:"))
+}
+
+/// How long the calling thread was ready to run and waited for a CPU, in nanoseconds.
+///
+/// # Errors
+/// When the kernel keeps no such account.
+pub fn run_delay_ns() -> io::Result<u64> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
+    let field = text.split_ascii_whitespace().nth(1).and_then(|field| field.parse().ok());
+    field.ok_or_else(|| unexpected("schedstat"))
 }
 
 /// Has the kernel kill this process when the thread that started it ends.

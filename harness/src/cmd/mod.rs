@@ -12,6 +12,7 @@ mod doctor;
 mod generator;
 mod launcher;
 mod list;
+mod load;
 mod report;
 mod run;
 mod run_programs;
@@ -23,7 +24,7 @@ mod verify;
 /// machine disturbs both alike. Start with `duet doctor`, then `duet run standard`.
 #[derive(Debug, Parser)]
 #[command(name = "duet", version, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done; 1 a regression, or a budget broken; 2 wrong usage or \
+#[command(after_help = "Exit codes: 0 done; 1 a regression, or a limit broken; 2 wrong usage or \
                         definitions; 3 inconclusive; 4 could not measure here; 5 a server failed; \
                         130 and 143 interrupted, finished blocks kept.")]
 pub struct Cli {
@@ -38,6 +39,7 @@ enum Command {
     List(list::List),
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
+    Load(Box<load::Load>),
     /// Drives servers as told on standard input; started by `run`.
     #[command(hide = true)]
     Generator,
@@ -61,8 +63,12 @@ struct BenchFolder {
 pub enum Exit {
     /// All that was asked for is done.
     Done,
+    /// A limit is broken.
+    Broken,
     /// The command line or the definitions are wrong.
     Usage,
+    /// Too little was measured to say whether a limit is kept.
+    Inconclusive,
     /// Nothing could be measured on this machine.
     Unmeasurable,
     /// A server failed.
@@ -77,7 +83,9 @@ impl Exit {
     pub fn code(self) -> u8 {
         match self {
             Self::Done => 0,
+            Self::Broken => 1,
             Self::Usage => 2,
+            Self::Inconclusive => 3,
             Self::Unmeasurable => 4,
             Self::ServerFailed => 5,
             // Signals are small numbers: SIGINT is 2, SIGTERM is 15.
@@ -92,6 +100,8 @@ impl Exit {
         let found = error.chain().find_map(|cause| {
             if cause.is::<Mistakes>() || cause.is::<Misuse>() {
                 Some(Self::Usage)
+            } else if cause.is::<Unserved>() {
+                Some(Self::ServerFailed)
             } else {
                 cause.downcast_ref::<Interrupted>().map(|i| Self::Interrupted(i.0))
             }
@@ -112,6 +122,18 @@ impl std::fmt::Display for Misuse {
 
 impl std::error::Error for Misuse {}
 
+/// A server that cannot be measured, in words.
+#[derive(Debug)]
+struct Unserved(String);
+
+impl std::fmt::Display for Unserved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unserved {}
+
 /// An error as it is shown to people.
 #[must_use]
 pub fn error_text(error: &anyhow::Error) -> String {
@@ -131,6 +153,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::List(args) => list::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Load(args) => load::run(&args),
         Command::Generator => generator::run(),
         Command::Launcher => launcher::run(),
     }

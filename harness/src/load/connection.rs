@@ -16,6 +16,8 @@ use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrStorage}
 pub(super) enum Phase {
     /// There is none: not opened yet, or lost and not to be replaced in this window.
     Vacant,
+    /// Being opened, nothing asked.
+    Opening,
     /// Open, nothing asked.
     Idle,
     /// Asked; the answer is not complete.
@@ -73,6 +75,26 @@ impl Connection {
         await_connected(&stream, timeout)?;
         epoll.add(&stream, EpollEvent::new(watch(false), key))?;
         self.stream = Some(stream);
+        self.phase = Phase::Idle;
+        self.wants_room = false;
+        Ok(())
+    }
+
+    /// Begins to open it, without waiting: `epoll` says when there is room to write.
+    pub(super) fn begin(&mut self, addr: SocketAddr, epoll: &Epoll, key: u64) -> io::Result<()> {
+        let stream = connect(addr)?;
+        epoll.add(&stream, EpollEvent::new(watch(true), key))?;
+        self.stream = Some(stream);
+        self.phase = Phase::Opening;
+        self.wants_room = true;
+        Ok(())
+    }
+
+    /// What was begun is done, or it has failed.
+    pub(super) fn opened(&mut self, epoll: &Epoll, key: u64) -> io::Result<()> {
+        let Some(stream) = &self.stream else { return Err(Errno::ENOTCONN.into()) };
+        stream.take_error()?.map_or(Ok(()), Err)?;
+        epoll.modify(stream, &mut EpollEvent::new(watch(false), key))?;
         self.phase = Phase::Idle;
         self.wants_room = false;
         Ok(())

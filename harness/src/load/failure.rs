@@ -135,7 +135,7 @@ fn describe(arm: u32, job: &Job, trouble: Trouble) -> String {
     }
 }
 
-fn unconnected(addr: &str, errno: Option<i32>) -> String {
+pub(super) fn unconnected(addr: &str, errno: Option<i32>) -> String {
     match errno.map(Errno::from_raw) {
         Some(Errno::ECONNREFUSED) => {
             format!("connection refused by {addr}: is the server still running?")
@@ -171,8 +171,7 @@ mod tests {
 
     #[test]
     fn bounds() {
-        // Right answers and resets of successive windows, and how the error starts, if there is
-        // one.
+        // Right answers and resets of successive windows; how the error starts, if there is one.
         type Case<'a> = (&'a [(u64, u64)], Option<&'a str>);
         let cases: [Case<'_>; 7] = [
             (&[(100, 0), (100, 0)], None),

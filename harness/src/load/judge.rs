@@ -1,5 +1,8 @@
 //! Compares an answer with the right one and says what differs, so that it can be read.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use super::fault::Fault;
 use super::http1::{Answer, Malformed};
 use super::job::Exchange;
@@ -10,6 +13,29 @@ const AFTER: usize = 60;
 /// Bytes shown of an answer that cannot be compared.
 const START: usize = 200;
 
+/// A request as bytes, and what its answers are held against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Question<'j> {
+    /// The whole request, head and body.
+    pub(super) request: Cow<'j, [u8]>,
+    /// Whether the request is a HEAD, whose answer has no body.
+    pub(super) head: bool,
+    pub(super) status: Status,
+    /// The right value of `Content-Type`; none: any.
+    pub(super) content_type: Option<Cow<'j, [u8]>>,
+    /// The right body; none: any.
+    pub(super) body: Option<Cow<'j, [u8]>>,
+}
+
+/// Which statuses are right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// This one.
+    Exactly(u16),
+    /// Any from 200 to 299.
+    Successful,
+}
+
 /// A wrong answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wrong {
@@ -18,55 +44,94 @@ pub(super) struct Wrong {
     pub(super) text: String,
 }
 
+impl Status {
+    /// Whether an answer may have this status.
+    #[must_use]
+    pub fn allows(self, status: u16) -> bool {
+        match self {
+            Self::Exactly(exactly) => status == exactly,
+            Self::Successful => (200..300).contains(&status),
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(status) => status.fmt(f),
+            Self::Successful => f.write_str("2xx"),
+        }
+    }
+}
+
+impl<'j> From<&'j Exchange> for Question<'j> {
+    fn from(exchange: &'j Exchange) -> Self {
+        Self {
+            request: exchange.request.as_bytes().into(),
+            head: exchange.head,
+            status: Status::Exactly(exchange.status),
+            content_type: exchange.content_type.as_ref().map(|value| value.as_bytes().into()),
+            body: (!exchange.head).then(|| exchange.body.as_bytes().into()),
+        }
+    }
+}
+
 /// Whether `answer`, which `bytes` starts with, is the right one.
-pub(super) fn judge(bytes: &[u8], answer: &Answer<'_>, expected: &Exchange) -> Result<(), Wrong> {
+pub(super) fn judge(
+    bytes: &[u8],
+    answer: &Answer<'_>,
+    expected: &Question<'_>,
+) -> Result<(), Wrong> {
     let wrong = |fault, text: String| Err(wrong(fault, expected, &text));
-    if answer.status != expected.status {
+    if !expected.status.allows(answer.status) {
         let start = excerpt(bytes, 0, START);
         let (want, got) = (expected.status, answer.status);
         return wrong(Fault::BadStatus, format!("expected status {want}, got {got}: {start}"));
     }
     if let Some(want) = &expected.content_type
-        && answer.content_type != Some(want.as_bytes())
+        && answer.content_type != Some(want)
     {
         let got = answer.content_type.map_or("none".to_owned(), |value| excerpt(value, 0, START));
         return wrong(
             Fault::BadHeader,
-            format!("expected Content-Type {}, got {got}", excerpt(want.as_bytes(), 0, START)),
+            format!("expected Content-Type {}, got {got}", excerpt(want, 0, START)),
         );
     }
-    if !expected.head && *answer.body != *expected.body.as_bytes() {
-        return wrong(Fault::WrongBody, difference(expected.body.as_bytes(), &answer.body));
+    match &expected.body {
+        Some(want) if answer.body != *want => {
+            wrong(Fault::WrongBody, difference(want, &answer.body))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// The verdict on bytes that are no answer.
-pub(super) fn malformed(bytes: &[u8], why: Malformed, expected: &Exchange) -> Wrong {
+pub(super) fn malformed(bytes: &[u8], why: Malformed, expected: &Question<'_>) -> Wrong {
     let text = format!("the answer is malformed ({}): {}", why.0, excerpt(bytes, 0, START));
     wrong(Fault::Malformed, expected, &text)
 }
 
 /// The verdict on an answer so long that it cannot become right.
-pub(super) fn too_long(bytes: &[u8], expected: &Exchange) -> Wrong {
+pub(super) fn too_long(bytes: &[u8], expected: &Question<'_>) -> Wrong {
     let text = format!(
         "the answer does not end: {} bytes so far, the right body has {}; it begins {}",
         bytes.len(),
-        expected.body.len(),
+        expected.body.as_ref().map_or("any number".to_owned(), |body| body.len().to_string()),
         excerpt(bytes, 0, START)
     );
     wrong(Fault::WrongBody, expected, &text)
 }
 
 /// The verdict on bytes behind the answer to `expected`, with nothing else asked.
-pub(super) fn excess(bytes: &[u8], expected: &Exchange) -> Wrong {
+pub(super) fn excess(bytes: &[u8], expected: &Question<'_>) -> Wrong {
     let text = format!("{} bytes nobody had asked for: {}", bytes.len(), excerpt(bytes, 0, START));
     wrong(Fault::ExcessBytes, expected, &text)
 }
 
-fn wrong(fault: Fault, expected: &Exchange, text: &str) -> Wrong {
-    let request = expected.request.lines().next().unwrap_or_default();
-    Wrong { fault, text: format!("{}: {text}", excerpt(request.as_bytes(), 0, START)) }
+fn wrong(fault: Fault, expected: &Question<'_>, text: &str) -> Wrong {
+    let end = expected.request.iter().position(|byte| b"\r\n".contains(byte));
+    let request = &expected.request[..end.unwrap_or(expected.request.len())];
+    Wrong { fault, text: format!("{}: {text}", excerpt(request, 0, START)) }
 }
 
 fn difference(want: &[u8], got: &[u8]) -> String {
@@ -147,7 +212,7 @@ mod tests {
         for (bytes, want) in cases {
             let parsed = http1::parse(bytes.as_bytes(), false, false);
             let Ok(Some(answer)) = parsed else { panic!("no answer: {bytes}") };
-            let got = judge(bytes.as_bytes(), &answer, &expected).err();
+            let got = judge(bytes.as_bytes(), &answer, &Question::from(&expected)).err();
             let want = want.map(|(fault, text)| Wrong {
                 fault,
                 text: format!("\"GET /hello HTTP/1.1\": {text}"),

@@ -1,8 +1,11 @@
-//! The load generator: a process of its own, pinned, with a job on standard input.
+//! The load generator. One engine, two drivers.
 //!
-//! It drives one arm at a time, closed loop: `session` decides the windows, `worker` has the
-//! threads, `share` is the loop that a window runs in. `http1`, `template` and `judge` decide
-//! what a right answer is. It knows nothing of servers, suites or files.
+//! For `duet run` it is a process of its own, pinned, with a job on standard input, and drives one
+//! arm at a time, closed loop: `session` decides the windows, `worker` has the threads, `share` is
+//! the loop that a window runs in. For `duet load` it is threads of the process: `steady` has
+//! them, `stream` is their loop, closed or open. Both loops ask by way of `client`; `http1`,
+//! `template` and `judge` decide what a right answer is. It knows nothing of servers, suites or
+//! files.
 
 use std::io::{BufRead, ErrorKind, Write};
 
@@ -15,6 +18,7 @@ use job::{Event, Job};
 use session::Stop;
 
 pub mod job;
+pub mod steady; // one load on one address: `duet load`
 
 // What is right.
 pub mod fault; // the ways to fail
@@ -23,11 +27,20 @@ mod judge; // expected against got
 pub mod template; // the fast path
 
 // Driving.
+mod client; // a thread's connections to a server, and the hot path
 mod connection; // one connection
 mod requests; // the order of exchanges
-pub mod service_time; // histograms
-mod share; // a thread's connections to an arm, and the hot loop
+mod seeded; // random numbers
+pub mod service_time; // histograms of windows
+mod share; // a thread's part of an arm, driven in windows
 mod worker; // threads
+
+// One load.
+pub mod account; // what became of every request
+pub mod first; // the first answer, which the others are held against
+pub mod latencies; // histograms that know what they do not know
+pub mod pace; // planned instants
+pub mod stream; // a thread's part
 
 // Deciding.
 mod edges; // clocks between windows
@@ -93,7 +106,7 @@ fn check(job: &Job) -> Result<(), Failure> {
 
 /// Allows as many connections as the system lets this process have. Where that is too few, opening
 /// them fails and says so.
-fn raise_file_limit() {
+pub(super) fn raise_file_limit() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         // Within the hard limit this is always allowed.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);

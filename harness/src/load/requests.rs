@@ -1,5 +1,7 @@
 //! The order in which a thread asks an arm's exchanges: a seeded permutation, walked in a circle.
 
+use super::seeded::Seeded;
+
 /// A walk over a permutation of `0..n`, again and again.
 #[derive(Debug)]
 pub(super) struct Walk {
@@ -30,18 +32,12 @@ impl Walk {
     }
 }
 
-/// Fisher and Yates's shuffle, driven by SplitMix64 (Steele, Lea, Flood, OOPSLA 2014). The
-/// remainder favours some permutations by less than n in 2^64.
+/// Fisher and Yates's shuffle. The remainder favours some permutations by less than n in 2^64.
 fn permutation(n: usize, seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
-    let mut state = seed;
+    let mut seeded = Seeded::new(seed);
     for i in (1..n).rev() {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^= z >> 31;
-        order.swap(i, (z % (i as u64 + 1)) as usize);
+        order.swap(i, (seeded.bits() % (i as u64 + 1)) as usize);
     }
     order
 }

@@ -1,52 +1,39 @@
-//! A thread's share of one arm: its connections, and the loop that drives them for one window.
-//!
-//! This is the hot path. Per request it makes two system calls and a share of a third
-//! (`epoll_wait`), reads the clock once, compares the answer with its template and counts it.
-//! It allocates, locks, logs and formats nothing unless an answer is unlike the ones before.
+//! A thread's share of one arm: its connections, driven for one window at a time.
 //!
 //! In a window every connection asks, and asks again when it is answered, until the window's time
-//! is over; then the outstanding answers are awaited, each no longer than the timeout.
-//!
-//! A connection that has to end behind an answer (each request has one of its own, or the answer
-//! says so) is closed only when the server has closed it. The side that closes first keeps the
-//! pair of ports for a minute (TIME_WAIT). With that on the server's side, a port here is free
-//! again at once, and thousands of connections a second never run out of ports.
+//! is over; then the outstanding answers are awaited, each no longer than the timeout. The hot
+//! path is [`super::client`].
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::epoll::EpollEvent;
 
-use super::connection::{Connection, Phase};
+use super::client::{Client, Outcome};
 use super::failure::{Failure, Trouble};
 use super::fault::{Fault, Faults};
-use super::job::{ArmJob, Exchange, Job};
+use super::job::Job;
+use super::judge::Question;
 use super::requests::Walk;
 use super::service_time::ServiceTimes;
-use super::template::Template;
 
-mod answers;
 mod parked;
 
 /// Bytes read at once, at most.
-const READ_BYTES: usize = 256 * 1024;
+pub(super) const READ_BYTES: usize = 256 * 1024;
 /// Events fetched at once, at most.
-const EVENTS: usize = 1024;
+pub(super) const EVENTS: usize = 1024;
 /// Timeouts are looked for this often, so that no request needs a timer.
-const SWEEP: Duration = Duration::from_millis(50);
+pub(super) const SWEEP: Duration = Duration::from_millis(50);
+/// Failed requests in a row after which a connection is not replaced until the next window.
+const FAILURES_MAX: u32 = 3;
 
 /// A thread's share of one arm.
 #[derive(Debug)]
 pub(super) struct Share<'j> {
     job: &'j Job,
     arm: u32,
-    exchanges: &'j [Exchange],
-    target: &'j ArmJob,
-    epoll: Epoll,
-    connections: Vec<Connection>,
-    templates: Vec<Option<Template>>,
-    walk: Walk,
+    client: Client<'j>,
     /// Connections that are asked or closing.
     outstanding: usize,
     /// The last failed request.
@@ -91,26 +78,17 @@ impl<'j> Share<'j> {
     pub(super) fn new(job: &'j Job, arm: usize, thread: usize) -> Result<Self, Failure> {
         let threads = job.cpus.len();
         let target = &job.arms[arm];
-        let of_all = job.connections as usize;
-        let connections = of_all * (thread + 1) / threads - of_all * thread / threads;
-        Ok(Self {
-            job,
-            arm: arm as u32,
-            exchanges: &target.exchanges,
-            target,
-            epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)
-                .map_err(|e| Failure::general(format_args!("failed to make an epoll: {e}")))?,
-            connections: (0..connections).map(|_| Connection::vacant()).collect(),
-            templates: vec![None; target.exchanges.len()],
-            walk: Walk::new(target.exchanges.len(), job.seed, thread, threads),
-            outstanding: 0,
-            trouble: None,
-        })
+        let connections = part(job.connections.into(), thread, threads) as usize;
+        let walk = Walk::new(target.exchanges.len(), job.seed, thread, threads);
+        let questions = target.exchanges.iter().map(Question::from).collect();
+        let client = Client::new(target.addr, questions, connections, job.churn, walk)
+            .map_err(|e| Failure::general(format_args!("failed to make an epoll: {e}")))?;
+        Ok(Self { job, arm: arm as u32, client, outstanding: 0, trouble: None })
     }
 
     /// Exchanges never answered yet.
     pub(super) fn unseen(&self) -> usize {
-        self.templates.iter().filter(|template| template.is_none()).count()
+        self.client.unseen()
     }
 
     /// Drives all connections until `end`, then awaits every outstanding answer.
@@ -118,117 +96,126 @@ impl<'j> Share<'j> {
         let Scratch { buffer, events, tally } = scratch;
         tally.first_ask = Instant::now();
         tally.last_answer = tally.first_ask;
-        self.outstanding = self.connections.len();
-        self.ask_all(end, tally);
+        self.outstanding = self.client.connections.len();
+        self.ask_all(end, tally)?;
         let sweep = SWEEP.min(Duration::from_nanos(self.job.timeout_ns / 4));
         let sweep_ms = sweep.as_millis().max(1) as u16; // at most 50
         let mut next_sweep = tally.first_ask + sweep;
         while self.outstanding > 0 {
-            let ready = match self.epoll.wait(events, sweep_ms) {
+            let ready = match self.client.epoll.wait(events, sweep_ms) {
                 Err(Errno::EINTR) => continue,
                 ready => ready.map_err(|error| self.broken(error))?,
             };
             let mut last_read = None;
             for event in &events[..ready] {
-                last_read = Some(self.handle(event, end, buffer, tally)?);
+                let (outcome, now) = self.client.handle(event, buffer, &mut tally.received_bytes);
+                self.settle(event.data() as usize, outcome, now, end, tally)?;
+                last_read = Some(now);
             }
             let now = last_read.unwrap_or_else(Instant::now);
             if now >= next_sweep {
                 next_sweep = now + sweep;
-                self.sweep(now, end, tally);
+                self.sweep(now, end, tally)?;
             }
         }
         Ok(())
     }
 
-    /// Handles one event. Returns the clock as it was read last.
+    /// Counts what happened on a connection, and asks again if there is time.
     #[inline]
-    fn handle(
+    fn settle(
         &mut self,
-        event: &EpollEvent,
+        key: usize,
+        outcome: Outcome,
+        now: Instant,
         end: Instant,
-        buffer: &mut [u8],
         tally: &mut Tally,
-    ) -> Result<Instant, Failure> {
-        const CLOSED: EpollFlags = EpollFlags::EPOLLRDHUP.union(EpollFlags::EPOLLHUP);
-        let key = event.data() as usize;
-        let flags = event.events();
-        if self.connections[key].wants_room() && flags.contains(EpollFlags::EPOLLOUT) {
-            let request = self.exchanges[self.connections[key].exchange].request.as_bytes();
-            if let Err(error) = self.connections[key].write(request, &self.epoll, key as u64) {
-                let now = Instant::now();
-                self.lost(key, &error, now, end, tally);
-                return Ok(now); // whatever else the event says is about a socket now closed
-            }
-            if flags == EpollFlags::EPOLLOUT {
-                return Ok(Instant::now());
-            }
-        }
-        loop {
-            let read = self.connections[key].read(buffer);
-            let now = Instant::now();
-            match read {
-                Ok(0) => self.closed(key, now, end, tally)?,
-                Ok(n) => {
-                    tally.received_bytes += n as u64;
-                    self.received(key, &buffer[..n], now, end, tally)?;
-                    if n == buffer.len() || flags.contains(EpollFlags::EPOLLERR) {
-                        continue;
-                    }
-                    // A short read: drained. If the close had arrived before it, this was all.
-                    if flags.intersects(CLOSED) {
-                        self.closed(key, now, end, tally)?;
-                    }
+    ) -> Result<(), Failure> {
+        match outcome {
+            Outcome::Pending | Outcome::Opened | Outcome::Gone(_) => Ok(()),
+            Outcome::Right(service_ns) => {
+                tally.service_times.record(service_ns);
+                tally.last_answer = now;
+                self.client.connections[key].failures = 0;
+                if now < end {
+                    return self.ask(key, now, end, tally);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => self.lost(key, &error, now, end, tally),
+                self.outstanding -= 1;
+                Ok(())
             }
-            return Ok(now);
+            Outcome::Failed(trouble) => self.fail(key, trouble, now, end, tally),
+            Outcome::Wrong(wrong) | Outcome::Unasked(wrong) => {
+                Err(Failure::wrong(self.arm, &wrong))
+            }
         }
     }
 
-    /// Asks the next exchange on this connection, opening it if there is none.
+    /// Counts a failed request and replaces the connection, unless that seems to be of no use.
+    #[cold]
+    fn fail(
+        &mut self,
+        key: usize,
+        trouble: Trouble,
+        now: Instant,
+        end: Instant,
+        tally: &mut Tally,
+    ) -> Result<(), Failure> {
+        tally.faults.add(trouble.fault);
+        tally.last_answer = now;
+        self.trouble = Some(trouble);
+        let connection = &mut self.client.connections[key];
+        connection.failures += 1;
+        let replace = trouble.fault != Fault::Connect && connection.failures < FAILURES_MAX;
+        if replace && now < end {
+            return self.ask(key, now, end, tally); // may come back here, FAILURES_MAX times
+        }
+        self.outstanding -= 1;
+        Ok(())
+    }
+
+    /// Asks the next exchange on this connection.
     #[inline]
-    fn ask(&mut self, key: usize, now: Instant, end: Instant, tally: &mut Tally) {
-        let exchange = self.walk.next();
-        let request = self.exchanges[exchange].request.as_bytes();
-        let connection = &mut self.connections[key];
-        let vacant = connection.phase == Phase::Vacant;
-        connection.ask(exchange, now);
-        let written = if vacant {
-            connection.open_and_write(self.target.addr, request, &self.epoll, key as u64)
-        } else {
-            connection.write(request, &self.epoll, key as u64)
-        };
-        if let Err(error) = written {
-            self.lost(key, &error, now, end, tally);
+    fn ask(
+        &mut self,
+        key: usize,
+        now: Instant,
+        end: Instant,
+        tally: &mut Tally,
+    ) -> Result<(), Failure> {
+        match self.client.ask(key, now) {
+            Outcome::Pending => Ok(()),
+            outcome => self.settle(key, outcome, now, end, tally),
         }
     }
 
     /// Asks on all connections, whatever they asked before.
-    fn ask_all(&mut self, end: Instant, tally: &mut Tally) {
-        for key in 0..self.connections.len() {
-            self.connections[key].failures = 0;
-            self.ask(key, Instant::now(), end, tally);
+    fn ask_all(&mut self, end: Instant, tally: &mut Tally) -> Result<(), Failure> {
+        for key in 0..self.client.connections.len() {
+            self.client.connections[key].failures = 0;
+            self.ask(key, Instant::now(), end, tally)?;
         }
+        Ok(())
     }
 
     /// Fails requests that have waited too long.
-    fn sweep(&mut self, now: Instant, end: Instant, tally: &mut Tally) {
+    fn sweep(&mut self, now: Instant, end: Instant, tally: &mut Tally) -> Result<(), Failure> {
         let timeout = Duration::from_nanos(self.job.timeout_ns);
-        for key in 0..self.connections.len() {
-            let connection = &self.connections[key];
-            let closing = matches!(connection.phase, Phase::Closing(_));
-            let waits = closing || connection.phase == Phase::Asked;
-            if waits && now.saturating_duration_since(connection.asked_at) > timeout {
-                let trouble = Trouble { fault: Fault::Timeout, errno: None, closing };
-                self.fail(key, trouble, now, end, tally);
+        for key in 0..self.client.connections.len() {
+            if let Some(trouble) = self.client.overdue(key, now, timeout) {
+                self.fail(key, trouble, now, end, tally)?;
             }
         }
+        Ok(())
     }
 
     fn broken(&self, error: Errno) -> Failure {
         Failure::of(self.arm, format_args!("failed to wait for answers: {}", error.desc()))
     }
+}
+
+/// How many of `all` are for thread `thread` of `threads`: as equal parts as whole numbers allow.
+pub(super) fn part(all: u64, thread: usize, threads: usize) -> u64 {
+    let (thread, threads) = (thread as u64, threads as u64);
+    let up_to = |n: u64| (u128::from(all) * u128::from(n) / u128::from(threads)) as u64;
+    up_to(thread + 1) - up_to(thread)
 }

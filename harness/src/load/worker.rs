@@ -175,7 +175,7 @@ fn follow(job: &Job, thread: usize, orders: &Receiver<Order>, outcomes: &Sender<
 }
 
 /// Pins the calling thread.
-fn pin(cpu: usize) -> Result<(), Failure> {
+pub(super) fn pin(cpu: usize) -> Result<(), Failure> {
     let mut set = CpuSet::new();
     set.set(cpu).and_then(|()| sched_setaffinity(Pid::from_raw(0), &set)).map_err(|error| {
         let error = error.desc();

@@ -320,6 +320,7 @@ fn trouble_that_fails_the_job() {
     };
     let closing = serve(|_| Act::AnswerAndClose(answer("hi")));
     let mute = serve(|_| Act::Close);
+    let finishing = serve(|_| Act::AnswerAndFinish(vec![]));
     let cut = serve(|_| Act::AnswerAndClose(answer("hi")[..60].into()));
     let hanging = serve(|_| Act::Hang);
     let dying = serve(|request| match request.index {
@@ -333,6 +334,7 @@ fn trouble_that_fails_the_job() {
         ("refused, churn", refused, true, long, "is the server still running?"),
         ("closes unasked", closing, false, long, "more than 1 %; the last one: 127.0.0.1:"),
         ("never answers", mute, false, long, "closed the connection instead of answering"),
+        ("half-closes", finishing, false, long, "closed the connection instead of answering"),
         ("cut off", cut, false, long, "closed the connection in the middle of an answer"),
         ("dies", dying, false, long, "127.0.0.1:"),
         ("hangs", hanging, false, 50 * MS, "no answer from 127.0.0.1:"),

@@ -12,6 +12,8 @@ pub(crate) enum Act {
     Answer(Vec<Vec<u8>>),
     /// The same, then closes the connection.
     AnswerAndClose(Vec<u8>),
+    /// Writes this, then sends no more, but keeps reading.
+    AnswerAndFinish(Vec<u8>),
     /// Closes the connection.
     Close,
     /// Reads on and never answers.
@@ -85,6 +87,10 @@ fn serve_connection(
             Act::AnswerAndClose(bytes) => {
                 writer.write_all(&bytes)?;
                 return writer.shutdown(Shutdown::Both);
+            }
+            Act::AnswerAndFinish(bytes) => {
+                writer.write_all(&bytes)?;
+                writer.shutdown(Shutdown::Write)?;
             }
             Act::Close => return Ok(()),
             Act::Hang => {}

@@ -6,6 +6,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::{Scratch, Share};
+use crate::load::client::Client;
 use crate::load::connection::Phase;
 use crate::load::failure::{Failure, Trouble};
 use crate::load::fault::Fault;
@@ -16,7 +17,7 @@ impl Share<'_> {
     /// request opens its own.
     pub(in crate::load) fn prepare(&mut self, scratch: &mut Scratch) -> Result<(), Failure> {
         loop {
-            let ready = match self.epoll.wait(&mut scratch.events, 0u8) {
+            let ready = match self.client.epoll.wait(&mut scratch.events, 0u8) {
                 Err(Errno::EINTR) => continue,
                 ready => ready.map_err(|error| self.broken(error))?,
             };
@@ -32,11 +33,12 @@ impl Share<'_> {
 
     fn open_all(&mut self) -> Result<(), Failure> {
         let timeout = Duration::from_nanos(self.job.timeout_ns);
-        for (key, connection) in self.connections.iter_mut().enumerate() {
+        let Client { addr, epoll, connections, .. } = &mut self.client;
+        for (key, connection) in connections.iter_mut().enumerate() {
             if connection.phase != Phase::Vacant {
                 continue;
             }
-            let opened = connection.open(self.target.addr, timeout, &self.epoll, key as u64);
+            let opened = connection.open(*addr, timeout, epoll, key as u64);
             opened.map_err(|error| {
                 let errno = error.raw_os_error();
                 let trouble = Trouble { fault: Fault::Connect, errno, closing: false };
@@ -48,12 +50,12 @@ impl Share<'_> {
 
     /// Something happened on a parked connection: closed, most likely.
     fn parked(&mut self, key: usize, buffer: &mut [u8]) -> Result<(), Failure> {
-        let connection = &mut self.connections[key];
+        let connection = &mut self.client.connections[key];
         match connection.read(buffer) {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             // Some servers announce that they close an idle connection.
             Ok(n) if n > 0 && !is_request_timeout(&buffer[..n]) => {
-                let wrong = judge::excess(&buffer[..n], &self.exchanges[connection.exchange]);
+                let wrong = judge::excess(&buffer[..n], self.client.question(key));
                 return Err(Failure::wrong(self.arm, &wrong));
             }
             Ok(_) | Err(_) => connection.close(),
@@ -63,6 +65,6 @@ impl Share<'_> {
 }
 
 /// Whether these bytes begin an answer with status 408 (Request Timeout).
-fn is_request_timeout(bytes: &[u8]) -> bool {
+pub(in crate::load) fn is_request_timeout(bytes: &[u8]) -> bool {
     bytes.starts_with(b"HTTP/1.1 408 ") || bytes.starts_with(b"HTTP/1.0 408 ")
 }

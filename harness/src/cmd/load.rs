@@ -1,0 +1,362 @@
+//! `duet load`: one load on one URL.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use reqwest::Url;
+
+use super::{Exit, Misuse, Unserved};
+use crate::host;
+use crate::interrupt::Interrupt;
+use crate::load::first::{self, First};
+use crate::load::steady::{self, Arrivals, Live, Measured, Pressure, Status};
+
+mod limit;
+mod live;
+mod request;
+mod summary;
+mod text;
+
+use limit::{Limit, Verdict};
+
+/// Connections where none are asked for: what oha and hey take.
+const CONNECTIONS: u32 = 50;
+/// The highest rate: what is planned is counted one by one.
+const RATE_MAX: f64 = 1e8;
+
+/// Load-tests a URL
+///
+/// Closed loop: each connection asks again when it is answered. With --rate, open loop: requests
+/// are sent at planned instants whatever the server does, and response times count from those
+/// instants. Every answer is compared; the accounts add up.
+#[derive(Debug, Args)]
+pub(super) struct Load {
+    /// Whom to ask: http://host[:port]/path?query.
+    #[arg(value_name = "URL")]
+    url: String,
+
+    /// Connections [default: 50].
+    #[arg(short, long, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    connections: Option<u32>,
+
+    /// Threads [default: half the CPUs that may be used].
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    threads: Option<u32>,
+
+    /// How long to measure, such as 10s, 500ms or 2m; a number alone is seconds.
+    #[arg(short, long, short_alias = 'z', value_name = "TIME", default_value = "10s")]
+    #[arg(value_parser = duration, conflicts_with = "requests")]
+    duration: Duration,
+
+    /// How many requests to measure, instead of a duration.
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    requests: Option<u64>,
+
+    /// Requests per second over all connections: an open loop.
+    #[arg(short = 'q', long, short_alias = 'R', alias = "qps", value_name = "N")]
+    #[arg(value_parser = rate)]
+    rate: Option<f64>,
+
+    /// Random instants, as if of many independent users, instead of evenly spaced ones.
+    #[arg(long, requires = "rate")]
+    poisson: bool,
+
+    /// Decides the random instants.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// A request that is older than this when its turn comes is not sent, and counted.
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "rate")]
+    deadline: Option<Duration>,
+
+    /// Time before the measured time [default: 1s; none with --requests].
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    warmup: Option<Duration>,
+
+    /// How long an answer may take.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10s")]
+    timeout: Duration,
+
+    #[command(flatten)]
+    request: request::RequestArgs,
+
+    /// The right status [default: any 2xx].
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..600))]
+    expect_status: Option<u16>,
+
+    /// What is compared with the first answer.
+    #[arg(long, value_name = "WHAT", default_value = "auto")]
+    verify: Verify,
+
+    /// The tolerated share of requests without a right answer, such as 0.01 or 1%.
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
+    max_error_rate: f64,
+
+    /// What must hold, such as p99=5ms or max=1s; may be repeated. Response times in an open loop,
+    /// service times in a closed one.
+    #[arg(long, value_name = "QUANTILE=TIME")]
+    limit: Vec<Limit>,
+
+    /// Pin the threads to these CPUs, such as 2,3; one thread for each unless --threads says so.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    cpus: Vec<usize>,
+
+    /// Print the result as JSON (schema duet.load/1).
+    #[arg(long)]
+    json: bool,
+
+    /// Write the histograms as a HdrHistogram log, V2.
+    #[arg(long, value_name = "FILE")]
+    hdr: Option<PathBuf>,
+
+    /// Write the percentiles as text for HdrHistogram's plotter, in milliseconds.
+    #[arg(long, value_name = "FILE")]
+    hgrm: Option<PathBuf>,
+}
+
+/// What is compared with the first answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Verify {
+    /// Status, and the body if the first two bodies are equal.
+    Auto,
+    /// Status and body.
+    Body,
+    /// Status only.
+    Status,
+}
+
+pub(super) fn run(args: &Load) -> Result<Exit> {
+    let url = request::url(&args.url)?;
+    let load = prepare(args, &url)?;
+    if !args.json {
+        anstream::print!("{}", text::head(&load, &url));
+    }
+    let interrupt = Interrupt::watch()?;
+    let measured = drive(&load, &interrupt)?;
+    let verdicts: Vec<Verdict> =
+        args.limit.iter().map(|limit| limit.judge(text::headline(&load, &measured))).collect();
+    if args.json {
+        let summary = summary::of(&load, &url, &measured, &args.limit, &verdicts);
+        anstream::println!("{}", serde_json::to_string_pretty(&summary)?);
+    } else {
+        anstream::print!("{}", text::result(&load, &measured, &args.limit, &verdicts));
+    }
+    if let Some(path) = &args.hdr {
+        summary::write_log(path, &load, &measured)?;
+    }
+    if let Some(path) = &args.hgrm {
+        summary::write_percentiles(path, text::headline(&load, &measured))?;
+    }
+    Ok(exit(&measured, args.max_error_rate, &verdicts, interrupt.signal()))
+}
+
+/// Asks the first questions, so that the others can be judged.
+fn prepare(args: &Load, url: &Url) -> Result<steady::Load> {
+    let request = args.request.bytes(url)?;
+    let head = args.request.is_head();
+    let status = args.expect_status.map_or(Status::Successful, Status::Exactly);
+    let (addr, first) = first_answer(url, &request, head, args.timeout)?;
+    if !status.allows(first.status) {
+        let cure = match args.expect_status {
+            Some(_) => "",
+            None => "; if that is right, say --expect-status",
+        };
+        bail!(Unserved(format!("expected status {status}, got {}{cure}", first.status)));
+    }
+    let body = match args.verify {
+        _ if head => None,
+        Verify::Status => None,
+        Verify::Body => Some(first.body),
+        Verify::Auto => {
+            let second = first::ask(addr, &request, head, args.timeout);
+            let second = second.map_err(|error| Unserved(format!("second request: {error}")))?;
+            (second.body == first.body).then_some(first.body)
+        }
+    };
+    let (connections, threads) = counts(args)?;
+    let (pressure, measure) = pressure(args);
+    let warmup = args.requests.map_or(Duration::from_secs(1), |_| Duration::ZERO);
+    Ok(steady::Load {
+        addr,
+        request,
+        head,
+        status,
+        body,
+        connections,
+        threads,
+        cpus: args.cpus.clone(),
+        pressure,
+        warmup: args.warmup.unwrap_or(warmup),
+        measure,
+        timeout: args.timeout.max(Duration::from_millis(1)),
+        seed: args.seed,
+    })
+}
+
+/// The first of the host's addresses that answers, and its answer.
+fn first_answer(
+    url: &Url,
+    request: &[u8],
+    head: bool,
+    timeout: Duration,
+) -> Result<(SocketAddr, First)> {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = url.port_or_known_default().unwrap_or(80);
+    let addrs = (host, port).to_socket_addrs();
+    let addrs = addrs.with_context(|| format!("failed to find the address of {host}"))?;
+    let mut error = format!("{host} has no address");
+    for addr in addrs {
+        match first::ask(addr, request, head, timeout) {
+            Ok(first) => return Ok((addr, first)),
+            Err(why) => error = why,
+        }
+    }
+    bail!(Unserved(error))
+}
+
+/// Connections and threads.
+fn counts(args: &Load) -> Result<(u32, usize)> {
+    let allowed = host::allowed_cpus()?;
+    if let Some(cpu) = args.cpus.iter().find(|cpu| !allowed.contains(cpu)) {
+        bail!(Misuse(format!("CPU {cpu} may not be used here; these may: {allowed:?}")));
+    }
+    let enough = args.requests.and_then(|n| u32::try_from(n).ok()).unwrap_or(u32::MAX);
+    let connections = args.connections.unwrap_or(CONNECTIONS.min(enough));
+    let threads = match (args.threads, args.cpus.len()) {
+        (Some(threads), _) => threads as usize,
+        (None, 0) => allowed.len() / 2,
+        (None, cpus) => cpus,
+    };
+    Ok((connections, threads.clamp(1, connections as usize)))
+}
+
+/// When requests are sent, and for how long.
+fn pressure(args: &Load) -> (Pressure, Duration) {
+    let Some(per_second) = args.rate else {
+        return (Pressure::Closed { requests: args.requests }, args.duration);
+    };
+    let arrivals = if args.poisson { Arrivals::Poisson } else { Arrivals::Uniform };
+    let measure = match args.requests {
+        Some(n) => Duration::from_secs_f64((n as f64 / per_second).min(1e9)),
+        None => args.duration,
+    };
+    (Pressure::Open { per_second, arrivals, deadline: args.deadline }, measure)
+}
+
+/// Carries it out, showing how far it is, until it is over or Ctrl-C.
+fn drive(load: &steady::Load, interrupt: &Interrupt) -> Result<Measured> {
+    let live = Live::default();
+    std::thread::scope(|scope| {
+        let driving = scope.spawn(|| steady::run(load, &live));
+        let mut view = live::View::new(load);
+        while !driving.is_finished() {
+            if interrupt.signal().is_some() {
+                live.stop.store(true, Ordering::Relaxed);
+            }
+            view.show(live.so_far());
+            std::thread::park_timeout(live::TICK);
+        }
+        view.finish();
+        driving.join().map_err(|_| anyhow::anyhow!("the load generator has died"))?
+    })
+}
+
+/// How it ended. What makes the figures worthless comes before what they say.
+fn exit(
+    measured: &Measured,
+    max_error_rate: f64,
+    verdicts: &[Verdict],
+    signal: Option<i32>,
+) -> Exit {
+    let connections = &measured.connections;
+    let incomplete = connections.open < connections.planned || connections.unasked > 0;
+    if let Some(signal) = signal {
+        Exit::Interrupted(signal)
+    } else if incomplete
+        || measured.account.right == 0
+        || measured.account.error_rate() > max_error_rate
+    {
+        Exit::ServerFailed
+    } else if verdicts.contains(&Verdict::Broken) {
+        Exit::Broken
+    } else if verdicts.contains(&Verdict::Unknown) {
+        Exit::Inconclusive
+    } else {
+        Exit::Done
+    }
+}
+
+/// Reads a time such as `1.5s`, `20ms`, `2m`, or a number of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let seconds = match unit {
+        "ns" => 1e-9,
+        "us" | "µs" => 1e-6,
+        "ms" => 1e-3,
+        "s" | "" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err("a time is a number and ns, us, ms, s, m or h (a body is --body)".into()),
+    };
+    let number: f64 = number.parse().map_err(|_| "a time begins with a number".to_owned())?;
+    if number * seconds > 1e9 {
+        return Err("a time is at most thirty years".into());
+    }
+    Ok(Duration::from_secs_f64(number * seconds))
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "a rate is a number".to_owned())?;
+    let fits = rate > 0.0 && rate <= RATE_MAX;
+    if fits { Ok(rate) } else { Err(format!("a rate is above 0 and at most {RATE_MAX}")) }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let (number, whole) = match text.strip_suffix('%') {
+        Some(percent) => (percent.trim_end(), 100.0),
+        None => (text, 1.0),
+    };
+    let share = number.parse::<f64>().map(|n| n / whole);
+    share
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| "a share is between 0 and 1, or 0% and 100%".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_shares() {
+        let ns = |text| duration(text).ok().map(|time| time.as_nanos());
+        let cases = [
+            ("10s", Some(10_000_000_000)),
+            ("1.5", Some(1_500_000_000)),
+            ("20ms", Some(20_000_000)),
+            ("7us", Some(7_000)),
+            ("2m", Some(120_000_000_000)),
+            ("0", Some(0)),
+            ("", None),
+            ("-1s", None),
+            ("1 day", None),
+            ("99999999999s", None),
+            ("{\"a\":1}", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(ns(text), expected, "{text}");
+        }
+        for (text, expected) in
+            [("0", Some(0.0)), ("1%", Some(0.01)), ("0.5", Some(0.5)), ("2", None), ("x", None)]
+        {
+            assert_eq!(share(text).ok(), expected, "{text}");
+        }
+        assert_eq!((rate("5").ok(), rate("0").ok(), rate("inf").ok()), (Some(5.0), None, None));
+    }
+}

@@ -1,0 +1,288 @@
+//! The result for programs: JSON, and HdrHistogram's two file formats.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, anyhow};
+use hdrhistogram::serialization::V2DeflateSerializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
+use reqwest::Url;
+use serde::Serialize;
+
+use super::text::{self, QUANTILES};
+use super::{Limit, Verdict};
+use crate::load::latencies::{Latencies, Latency};
+use crate::load::steady::{Load, Measured, Pressure};
+
+/// The name and version of the JSON's form. Fields may be added; a change of meaning is a new
+/// version.
+const SCHEMA: &str = "duet.load/1";
+
+/// Units are in the names: `_ns` nanoseconds, `_share` 0 to 1, `_per_second`.
+#[derive(Debug, Serialize)]
+pub(super) struct Summary {
+    schema: &'static str,
+    duet_version: &'static str,
+    url: String,
+    addr: String,
+    /// `closed` or `open`.
+    mode: &'static str,
+    planned_per_second: Option<f64>,
+    warmup_ns: u64,
+    /// The measured time; with a number of requests, until the last right answer.
+    elapsed_ns: u64,
+    /// Right answers that came in the measured time, per second.
+    right_per_second: Option<f64>,
+    body_verified: bool,
+    requests: Requests,
+    warmup_requests: WarmupRequests,
+    /// From the planned instant to the last byte; open loop only.
+    response: Option<Quantiles>,
+    /// From sending to the last byte.
+    service: Quantiles,
+    /// From the planned instant to sending; open loop only.
+    send_lag: Option<Quantiles>,
+    received_bytes: u64,
+    connections: Connections,
+    generator: Generator,
+    limits: Vec<LimitResult>,
+    warnings: Vec<String>,
+    wrong_answer: Option<String>,
+}
+
+/// Requests planned after the warm-up: planned = sent + never_sent + shed, and sent = right +
+/// failed + in_flight.
+#[derive(Debug, Serialize)]
+struct Requests {
+    planned: u64,
+    sent: u64,
+    never_sent: u64,
+    shed: u64,
+    right: u64,
+    failed: BTreeMap<String, u64>,
+    in_flight: u64,
+    error_share: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct WarmupRequests {
+    sent: u64,
+    failed: u64,
+}
+
+/// Quantiles with at least 10/(1−p) requests behind them. `at_least`: a lower bound.
+#[derive(Debug, Serialize)]
+struct Quantiles {
+    count: u64,
+    /// Requests of which only a lower bound is known: timed out, in flight, never sent, shed.
+    at_least_count: u64,
+    /// Absent where lower bounds are among the values.
+    mean_ns: Option<f64>,
+    quantiles: BTreeMap<&'static str, Value>,
+    max: Option<Value>,
+}
+
+#[derive(Debug, Serialize)]
+struct Value {
+    ns: u64,
+    at_least: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Connections {
+    planned: u64,
+    open: u64,
+    opened: u64,
+    refused: BTreeMap<&'static str, u64>,
+    lost_idle: u64,
+    unasked: u64,
+    /// Requests under way on average, by Little's law.
+    under_way: Option<f64>,
+    /// The smallest and largest number of right answers of a connection, as multiples of an
+    /// equal share.
+    least_served_share: Option<f64>,
+    best_served_share: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Generator {
+    /// Of the busiest thread, without what it spent waiting for planned instants.
+    busy_share: f64,
+    generator_bound: bool,
+    threads: Vec<Thread>,
+    /// The send lag for which a connection was free.
+    own_lag: Option<Quantiles>,
+}
+
+#[derive(Debug, Serialize)]
+struct Thread {
+    elapsed_ns: u64,
+    cpu_ns: u64,
+    spin_ns: u64,
+    run_delay_ns: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct LimitResult {
+    limit: String,
+    /// `kept`, `broken` or `unknown`.
+    verdict: &'static str,
+}
+
+pub(super) fn of(
+    load: &Load,
+    url: &Url,
+    measured: &Measured,
+    limits: &[Limit],
+    verdicts: &[Verdict],
+) -> Summary {
+    let planned_per_second = match load.pressure {
+        Pressure::Open { per_second, .. } => Some(per_second),
+        Pressure::Closed { .. } => None,
+    };
+    let open = |latencies| planned_per_second.map(|_| quantiles(latencies));
+    let account = &measured.account;
+    let limits = limits
+        .iter()
+        .zip(verdicts)
+        .map(|(limit, verdict)| LimitResult { limit: limit.to_string(), verdict: verdict.name() });
+    Summary {
+        schema: SCHEMA,
+        duet_version: env!("CARGO_PKG_VERSION"),
+        url: url.to_string(),
+        addr: load.addr.to_string(),
+        mode: if planned_per_second.is_some() { "open" } else { "closed" },
+        planned_per_second,
+        warmup_ns: load.warmup.as_nanos() as u64,
+        elapsed_ns: measured.elapsed_ns,
+        right_per_second: measured.right_per_second(),
+        body_verified: load.body.is_some(),
+        requests: Requests {
+            planned: account.planned,
+            sent: account.sent,
+            never_sent: account.never_sent,
+            shed: account.shed,
+            right: account.right,
+            failed: account.failed_by_kind(),
+            in_flight: account.in_flight,
+            error_share: account.error_rate(),
+        },
+        warmup_requests: WarmupRequests {
+            sent: measured.warmup_sent,
+            failed: measured.warmup_failed,
+        },
+        response: open(&measured.response),
+        service: quantiles(&measured.service),
+        send_lag: open(&measured.send_lag),
+        received_bytes: measured.received_bytes,
+        connections: connections(measured),
+        generator: generator(measured, open(&measured.own_lag)),
+        limits: limits.collect(),
+        warnings: text::doubts(load, measured),
+        wrong_answer: measured.wrong.clone(),
+    }
+}
+
+fn quantiles(latencies: &Latencies) -> Quantiles {
+    let value = |latency: Latency| Value { ns: latency.ns, at_least: latency.at_least };
+    let quantiles = QUANTILES
+        .iter()
+        .filter_map(|(name, p)| latencies.quantile(*p).map(|latency| (*name, value(latency))));
+    Quantiles {
+        count: latencies.count(),
+        at_least_count: latencies.count_at_least(),
+        mean_ns: latencies.mean_ns(),
+        quantiles: quantiles.collect(),
+        max: latencies.max().map(value),
+    }
+}
+
+fn connections(measured: &Measured) -> Connections {
+    let connections = &measured.connections;
+    let fairness = measured.fairness();
+    Connections {
+        planned: connections.planned,
+        open: connections.open,
+        opened: connections.opened,
+        refused: connections.refused.clone(),
+        lost_idle: connections.lost_idle,
+        unasked: connections.unasked,
+        under_way: measured.under_way(),
+        least_served_share: fairness.map(|(least, _)| least),
+        best_served_share: fairness.map(|(_, best)| best),
+    }
+}
+
+fn generator(measured: &Measured, own_lag: Option<Quantiles>) -> Generator {
+    let threads = measured.threads.iter().map(|thread| Thread {
+        elapsed_ns: thread.elapsed_ns,
+        cpu_ns: thread.cpu_ns,
+        spin_ns: thread.spin_ns,
+        run_delay_ns: thread.run_delay_ns,
+    });
+    Generator {
+        busy_share: measured.busy(),
+        generator_bound: measured.generator_bound(),
+        threads: threads.collect(),
+        own_lag,
+    }
+}
+
+/// Writes the histograms as a HdrHistogram log: one interval, a tag for each histogram. Lower
+/// bounds stand in it as if they were the values; the tag then ends in `-at-least`.
+pub(super) fn write_log(path: &Path, load: &Load, measured: &Measured) -> Result<()> {
+    let failed = || format!("failed to write {}", path.display());
+    let mut file = BufWriter::new(File::create(path).with_context(failed)?);
+    let elapsed = Duration::from_nanos(measured.elapsed_ns);
+    let start = SystemTime::now() - elapsed;
+    let mut serializer = V2DeflateSerializer::new();
+    let mut builder = IntervalLogWriterBuilder::new();
+    builder.with_start_time(start).with_base_time(start).with_max_value_divisor(1e6);
+    builder.add_comment("values in nanoseconds, interval maxima in milliseconds");
+    let mut log = builder.begin_log_with(&mut file, &mut serializer).with_context(failed)?;
+    let all = [
+        ("response", &measured.response),
+        ("service", &measured.service),
+        ("send-lag", &measured.send_lag),
+    ];
+    let open = matches!(load.pressure, Pressure::Open { .. });
+    for (name, latencies) in all.into_iter().filter(|(name, _)| open || *name == "service") {
+        let mark = if latencies.count_at_least() > 0 { "-at-least" } else { "" };
+        let name = format!("{name}{mark}");
+        log.write_histogram(&latencies.all(), Duration::ZERO, elapsed, Tag::new(&name))
+            .map_err(|error| anyhow!("failed to write {}: {error:?}", path.display()))?;
+    }
+    drop(log);
+    file.flush().with_context(failed)
+}
+
+/// Writes percentiles as HdrHistogram's plotter reads them, in milliseconds.
+pub(super) fn write_percentiles(path: &Path, latencies: &Latencies) -> Result<()> {
+    let failed = || format!("failed to write {}", path.display());
+    std::fs::write(path, percentiles(latencies)).with_context(failed)
+}
+
+fn percentiles(latencies: &Latencies) -> String {
+    let all = latencies.all();
+    let mut out = format!(
+        "{:>12} {:>14} {:>10} {:>14}\n\n",
+        "Value", "Percentile", "TotalCount", "1/(1-Percentile)"
+    );
+    for value in all.iter_quantiles(5) {
+        let p = value.quantile_iterated_to();
+        let ms = value.value_iterated_to() as f64 / 1e6;
+        let below = all.count_between(0, value.value_iterated_to());
+        let inverse = if p < 1.0 { format!("{:>14.2}", 1.0 / (1.0 - p)) } else { String::new() };
+        out.push_str(&format!("{ms:>12.3} {p:>14.12} {below:>10} {inverse}\n"));
+    }
+    let (mean, deviation) = (all.mean() / 1e6, all.stdev() / 1e6);
+    out.push_str(&format!("#[Mean    = {mean:>12.3}, StdDeviation   = {deviation:>12.3}]\n"));
+    let (max, count) = (all.max() as f64 / 1e6, all.len());
+    out.push_str(&format!("#[Max     = {max:>12.3}, Total count    = {count:>12}]\n"));
+    let (buckets, sub) = (all.buckets(), 2048); // sub-buckets follow from three digits
+    out.push_str(&format!("#[Buckets = {buckets:>12}, SubBuckets     = {sub:>12}]\n"));
+    out
+}

@@ -1,0 +1,277 @@
+//! The result for people.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use reqwest::Url;
+
+use super::{Limit, Verdict};
+use crate::load::latencies::{Latencies, Latency};
+use crate::load::steady::{Arrivals, Load, Measured, Pressure};
+use crate::units;
+
+/// The quantiles shown, where enough requests stand behind them.
+pub(super) const QUANTILES: [(&str, f64); 5] =
+    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
+
+/// The send lag of the generator's own making, at p99, from which on it is a doubt about the
+/// response times: this share of their p99.
+const OWN_LAG_SHARE: f64 = 0.1;
+
+/// The latencies that limits are about: response times where there are any.
+pub(super) fn headline<'a>(load: &Load, measured: &'a Measured) -> &'a Latencies {
+    match load.pressure {
+        Pressure::Open { .. } => &measured.response,
+        Pressure::Closed { .. } => &measured.service,
+    }
+}
+
+/// What will be done.
+pub(super) fn head(load: &Load, url: &Url) -> String {
+    let bodies = match (&load.body, load.head) {
+        (Some(body), _) => format!("every body compared ({})", units::bytes(body.len() as f64)),
+        (None, true) => "no body".to_owned(),
+        (None, false) => "bodies not compared".to_owned(),
+    };
+    let seconds = |time: std::time::Duration| units::nanoseconds(time.as_nanos() as f64);
+    let how = match load.pressure {
+        Pressure::Closed { requests: Some(n) } => {
+            format!("closed loop, {} requests", count(n))
+        }
+        Pressure::Closed { requests: None } => format!("closed loop, {}", seconds(load.measure)),
+        Pressure::Open { per_second, arrivals, .. } => {
+            let arrivals = match arrivals {
+                Arrivals::Uniform => "evenly spaced",
+                Arrivals::Poisson => "Poisson",
+            };
+            let rate = units::rate(per_second);
+            format!("open loop, {rate} requests per second, {arrivals}, {}", seconds(load.measure))
+        }
+    };
+    format!(
+        "{url} at {}: status {}, {bodies}\n{} on {}; {how} after {} of warm-up\n",
+        load.addr,
+        load.status,
+        plural(load.connections.into(), "connection"),
+        plural(load.threads as u64, "thread"),
+        seconds(load.warmup)
+    )
+}
+
+/// What came of it.
+pub(super) fn result(
+    load: &Load,
+    measured: &Measured,
+    limits: &[Limit],
+    verdicts: &[Verdict],
+) -> String {
+    let mut out = String::new();
+    let bold = Style::new().bold();
+    let rate = measured.right_per_second().map_or("no".to_owned(), units::rate);
+    line(&mut out, format_args!("\n{bold}{rate}{bold:#} right answers per second\n"));
+    latencies(&mut out, load, measured);
+    accounts(&mut out, measured);
+    health(&mut out, load, measured);
+    for (limit, verdict) in limits.iter().zip(verdicts) {
+        let color = match verdict {
+            Verdict::Kept => AnsiColor::Green,
+            Verdict::Broken => AnsiColor::Red,
+            Verdict::Unknown => AnsiColor::Yellow,
+        };
+        let style = Style::new().fg_color(Some(color.into()));
+        let name = verdict.name();
+        line(&mut out, format_args!("limit         {limit}: {style}{name}{style:#}"));
+    }
+    for doubt in doubts(load, measured) {
+        let yellow = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
+        line(&mut out, format_args!("{yellow}warning{yellow:#}       {doubt}"));
+    }
+    out
+}
+
+fn latencies(out: &mut String, load: &Load, measured: &Measured) {
+    let columns: &[(&str, &Latencies)] = match load.pressure {
+        Pressure::Open { .. } => &[
+            ("response", &measured.response),
+            ("service", &measured.service),
+            ("send lag", &measured.send_lag),
+        ],
+        Pressure::Closed { .. } => &[("service", &measured.service)],
+    };
+    let row = |name: &str, cell: &dyn Fn(&Latencies) -> Option<String>| {
+        let cells: Vec<Option<String>> = columns.iter().map(|(_, l)| cell(l)).collect();
+        cells.iter().any(Option::is_some).then(|| {
+            let cells = cells.into_iter().map(|cell| format!("{:>12}", cell.unwrap_or_default()));
+            format!("{name:<8}{}", cells.collect::<String>())
+        })
+    };
+    let names: String = columns.iter().map(|(name, _)| format!("{name:>12}")).collect();
+    line(out, format_args!("{:<8}{names}", ""));
+    let shown = |latency: Option<Latency>| latency.map(|latency| latency.to_string());
+    for (name, p) in QUANTILES {
+        if let Some(row) = row(name, &|l| shown(l.quantile(p))) {
+            line(out, format_args!("{row}"));
+        }
+    }
+    if let Some(row) = row("max", &|l| shown(l.max())) {
+        line(out, format_args!("{row}"));
+    }
+    if matches!(load.pressure, Pressure::Closed { .. }) {
+        line(
+            out,
+            format_args!(
+                "Closed loop: a slow answer holds back the requests behind it, so that users would \
+             wait longer\nthan these times say. --rate measures from planned instants."
+            ),
+        );
+    }
+    out.push('\n');
+}
+
+fn accounts(out: &mut String, measured: &Measured) {
+    let a = &measured.account;
+    line(
+        out,
+        format_args!(
+            "requests      {} planned = {} sent + {} never sent + {} shed",
+            count(a.planned),
+            count(a.sent),
+            count(a.never_sent),
+            count(a.shed)
+        ),
+    );
+    line(
+        out,
+        format_args!(
+            "              {} sent = {} right + {} failed + {} in flight at the end",
+            count(a.sent),
+            count(a.right),
+            count(a.failed()),
+            count(a.in_flight)
+        ),
+    );
+    if a.failed() > 0 {
+        let share = units::percent(a.error_rate());
+        line(out, format_args!("failed        {} ({share})", kinds(&a.failed_by_kind())));
+    }
+    if measured.warmup_failed > 0 {
+        let failed = count(measured.warmup_failed);
+        line(out, format_args!("              and {failed} in the warm-up"));
+    }
+    if let Some(wrong) = &measured.wrong {
+        line(out, format_args!("              the first wrong answer: {wrong}"));
+    }
+    let c = &measured.connections;
+    let mut words = format!("{} planned, {} open", count(c.planned), count(c.open));
+    for (n, what) in [
+        (c.opened.saturating_sub(c.planned), "replaced"),
+        (c.lost_idle, "closed by the server while idle"),
+        (c.unasked, "sent bytes nobody had asked for"),
+        (c.refused.values().sum(), "not opened"),
+    ] {
+        if n > 0 {
+            let _ = write!(words, ", {} {what}", count(n)); // writing to a String cannot fail
+        }
+    }
+    if !c.refused.is_empty() {
+        let _ = write!(words, " ({})", kinds(&c.refused));
+    }
+    line(out, format_args!("connections   {words}"));
+    if let Some((least, most)) = measured.fairness()
+        && c.planned > 1
+    {
+        line(
+            out,
+            format_args!(
+                "              the least served had {}, the best {} of an equal share",
+                units::ratio(least),
+                units::ratio(most)
+            ),
+        );
+    }
+    if let Some(n) = measured.under_way() {
+        line(out, format_args!("              {n:.1} requests under way on average"));
+    }
+}
+
+fn health(out: &mut String, load: &Load, measured: &Measured) {
+    let spin: u64 = measured.threads.iter().map(|thread| thread.spin_ns).sum();
+    let elapsed: u64 = measured.threads.iter().map(|thread| thread.elapsed_ns).sum();
+    let mut words = format!("busiest thread {} busy", units::percent(measured.busy()));
+    if spin > 0 && elapsed > 0 {
+        let share = units::percent(spin as f64 / elapsed as f64);
+        let _ = write!(words, ", {share} waiting for planned instants");
+    }
+    if let Some(lag) = measured.own_lag.quantile(0.99).or_else(|| measured.own_lag.max())
+        && matches!(load.pressure, Pressure::Open { .. })
+    {
+        let _ = write!(words, ", p99 of its own lag {lag}");
+    }
+    line(out, format_args!("generator     {words}"));
+}
+
+/// What one should know before believing the figures.
+pub(super) fn doubts(load: &Load, measured: &Measured) -> Vec<String> {
+    let mut doubts = vec![];
+    let connections = &measured.connections;
+    if connections.open < connections.planned {
+        doubts.push(format!(
+            "{} of {} connections were missing when measuring began",
+            count(connections.planned - connections.open),
+            count(connections.planned)
+        ));
+    }
+    if measured.generator_bound() {
+        doubts.push(
+            "generator-bound: the generator had no time to spare, so that it was measured rather \
+             than the server; give it more threads, or CPUs of its own"
+                .to_owned(),
+        );
+    }
+    match load.pressure {
+        Pressure::Closed { .. } if measured.contradicts_little() => doubts.push(
+            "rate times service time differs from the number of connections by more than 5 %: \
+             connections were idle or missing"
+                .to_owned(),
+        ),
+        Pressure::Closed { .. } => {}
+        Pressure::Open { .. } => {
+            let p99 = |latencies: &Latencies| latencies.quantile(0.99).map(|l| l.ns as f64);
+            if let Some(lag) = p99(&measured.own_lag)
+                && p99(&measured.response).is_some_and(|p99| lag > OWN_LAG_SHARE * p99)
+            {
+                let lag = units::nanoseconds(lag);
+                doubts.push(format!(
+                    "the generator itself was late by {lag} at p99; that is in the response times"
+                ));
+            }
+            if measured.account.never_sent > 0 {
+                doubts.push(
+                    "not all that was planned could be sent: the server is too slow for this \
+                     rate, or there are too few connections"
+                        .to_owned(),
+                );
+            }
+        }
+    }
+    doubts
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{text}");
+}
+
+fn kinds<K: AsRef<str>>(counts: &BTreeMap<K, u64>) -> String {
+    let counts = counts.iter().map(|(kind, n)| format!("{} {}", kind.as_ref(), count(*n)));
+    counts.collect::<Vec<_>>().join(", ")
+}
+
+fn count(n: u64) -> String {
+    units::thousands(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+fn plural(n: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
+}

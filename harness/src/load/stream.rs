@@ -1,0 +1,331 @@
+//! One thread of a load: sends what is due, takes answers, replaces connections, counts.
+//!
+//! Closed and open loops differ in their schedule only. When no connection is free, the requests
+//! of an open loop wait with their planned instants; since those are given by the schedule, there
+//! is no queue to keep. Asking for more than is possible therefore costs nothing.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::epoll::{EpollEvent, EpollFlags};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+
+use super::client::{Client, Outcome};
+use super::connection::Phase;
+use super::failure::Failure;
+use super::fault::Fault;
+use super::share::{EVENTS, READ_BYTES, SWEEP};
+use super::steady::Live;
+use crate::proc::{self, CpuClock};
+
+mod part;
+mod schedule;
+mod settle;
+
+pub(super) use part::Part;
+pub use part::{Connections, ThreadHealth};
+use schedule::Due;
+pub(super) use schedule::{Edges, Schedule};
+
+/// A timer wakes the thread this long before a request is due; from then on it looks without
+/// sleeping. About what waking up takes on a virtual machine.
+const SPIN: Duration = Duration::from_micros(80);
+/// The key of the timer among events.
+const TIMER: u64 = u64::MAX;
+/// Longer than any load.
+pub(super) const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);
+/// The longest that outstanding answers are awaited at the end, ...
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// ... and after Ctrl-C.
+const DRAIN_INTERRUPTED: Duration = Duration::from_secs(1);
+
+/// One thread of a load.
+pub(super) struct Stream<'l> {
+    client: Client<'l>,
+    slots: Vec<Slot>,
+    /// Connections that can be asked, the one that waits longest first.
+    free: VecDeque<usize>,
+    schedule: Schedule,
+    edges: Edges,
+    timeout: Duration,
+    timer: TimerFd,
+    sending: bool,
+    /// Connections that are asked.
+    outstanding: usize,
+    give_up: Instant,
+    next_sweep: Instant,
+    /// The clocks at the end of the warm-up.
+    measured_from: Option<(Instant, u64, Option<u64>)>,
+    spin_ns: u64,
+    /// What the timer is set for.
+    armed: Option<Instant>,
+    /// Since when no connection is open.
+    hopeless: Option<Instant>,
+    live: &'l Live,
+    told: (u64, u64),
+    part: Part,
+}
+
+/// What is kept about a connection beside the connection.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    /// When the request on it was due.
+    planned: Instant,
+    /// Whether that request was planned after the warm-up.
+    measured: bool,
+    /// Since when it is free, or being opened.
+    since: Instant,
+    /// When to open it anew.
+    reopen: Option<Instant>,
+}
+
+impl<'l> Stream<'l> {
+    /// A thread's part, with no connection open.
+    pub(super) fn new(
+        client: Client<'l>,
+        schedule: Schedule,
+        timeout: Duration,
+        live: &'l Live,
+    ) -> Result<Self, Failure> {
+        let now = Instant::now();
+        let never = now + FAR;
+        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags).map_err(waiting)?;
+        client
+            .epoll
+            .add(&timer, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, TIMER))
+            .map_err(waiting)?;
+        let connections = client.connections.len();
+        let slot = Slot { planned: now, measured: false, since: now, reopen: None };
+        let mut part = Part { right_per_connection: vec![0; connections], ..Part::default() };
+        part.connections.planned = connections as u64;
+        Ok(Self {
+            client,
+            slots: vec![slot; connections],
+            free: VecDeque::with_capacity(connections),
+            schedule,
+            edges: Edges { begin: never, from: never, to: never },
+            timeout,
+            timer,
+            sending: true,
+            outstanding: 0,
+            give_up: now,
+            next_sweep: now,
+            measured_from: None,
+            spin_ns: 0,
+            armed: None,
+            hopeless: None,
+            live,
+            told: (0, 0),
+            part,
+        })
+    }
+
+    /// Opens all connections, off the clock. Returns how many there are.
+    pub(super) fn connect(&mut self) -> Result<usize, Failure> {
+        let began = Instant::now();
+        (0..self.slots.len()).for_each(|key| self.open(key, began));
+        let mut events = vec![EpollEvent::empty(); EVENTS];
+        let mut buffer = vec![0; READ_BYTES];
+        while began.elapsed() < self.timeout
+            && self.client.connections.iter().any(|c| c.phase == Phase::Opening)
+            && !self.live.stop.load(Ordering::Relaxed)
+        {
+            let ready = self.poll(&mut events, SWEEP)?;
+            self.handle(&events[..ready], &mut buffer);
+        }
+        Ok(self.free.len())
+    }
+
+    /// Sends until the load is over, then awaits what is outstanding.
+    pub(super) fn drive(mut self, edges: Edges) -> Result<Part, Failure> {
+        self.edges = edges;
+        let planned = self.schedule.clone();
+        std::thread::sleep(edges.begin.saturating_duration_since(Instant::now()));
+        let mut events = vec![EpollEvent::empty(); EVENTS];
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            let now = Instant::now();
+            if self.measured_from.is_none() && now >= self.edges.from {
+                self.begin_measuring(now)?;
+            }
+            self.dispatch(now);
+            if self.sending && (now >= self.edges.to || self.schedule.is_over()) {
+                self.stop(now, DRAIN_MAX)?;
+            }
+            if !self.sending && (self.outstanding == 0 || now >= self.give_up) {
+                break;
+            }
+            let ready = self.wait(now, &mut events)?;
+            self.handle(&events[..ready], &mut buffer);
+            if now >= self.next_sweep {
+                self.sweep(now)?;
+            }
+        }
+        self.finish(planned);
+        Ok(self.part)
+    }
+
+    fn handle(&mut self, events: &[EpollEvent], buffer: &mut [u8]) {
+        for event in events {
+            let key = event.data() as usize;
+            // A connection may have been lost since the events were fetched.
+            if event.data() == TIMER || self.client.connections[key].phase == Phase::Vacant {
+                continue;
+            }
+            let received = &mut self.part.received_bytes;
+            let (outcome, now) = self.client.handle(event, buffer, received);
+            self.settle(key, outcome, now);
+            self.dispatch(now);
+        }
+    }
+
+    /// Sends what is due on connections that are free.
+    #[inline]
+    fn dispatch(&mut self, mut now: Instant) {
+        if !self.sending || self.edges.begin > now {
+            return;
+        }
+        while let Some(&key) = self.free.front() {
+            match self.schedule.take(now, &self.edges) {
+                Due::Nothing => return,
+                Due::Shed { planned, measured } => self.shed(planned, now, measured),
+                Due::Send { planned, measured } => {
+                    if matches!(self.schedule, Schedule::Open { .. }) {
+                        now = Instant::now();
+                    }
+                    self.free.pop_front();
+                    self.send(key, planned, measured, now);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn send(&mut self, key: usize, planned: Instant, measured: bool, now: Instant) {
+        let slot = &mut self.slots[key];
+        slot.planned = planned;
+        slot.measured = measured;
+        if !measured {
+            self.part.warmup_sent += 1;
+        } else {
+            self.part.account.sent += 1;
+            if matches!(self.schedule, Schedule::Open { .. }) {
+                self.part.send_lag.record(nanoseconds(planned, now));
+                self.part.own_lag.record(nanoseconds(planned.max(slot.since), now));
+            }
+        }
+        self.outstanding += 1;
+        let outcome = self.client.ask(key, now);
+        if !matches!(outcome, Outcome::Pending) {
+            self.settle(key, outcome, now);
+        }
+    }
+
+    /// Waits for events until the next request is due.
+    fn wait(&mut self, now: Instant, events: &mut [EpollEvent]) -> Result<usize, Failure> {
+        let due = if self.free.is_empty() || !self.sending {
+            None
+        } else {
+            self.schedule.next(&self.edges)
+        };
+        let Some(due) = due else { return self.poll(events, SWEEP.min(self.timeout / 4)) };
+        let ahead = due.saturating_duration_since(now);
+        if ahead <= SPIN {
+            let ready = self.poll(events, Duration::ZERO)?;
+            if ready == 0 {
+                self.spin_ns += nanoseconds(now, Instant::now());
+            }
+            return Ok(ready);
+        }
+        if self.armed != Some(due) {
+            self.armed = Some(due);
+            let alarm = Expiration::OneShot(TimeSpec::from_duration(ahead - SPIN));
+            self.timer.set(alarm, TimerSetTimeFlags::empty()).map_err(waiting)?;
+        }
+        self.poll(events, SWEEP.min(self.timeout / 4))
+    }
+
+    fn poll(&self, events: &mut [EpollEvent], patience: Duration) -> Result<usize, Failure> {
+        // Up, so that a wait of less than a millisecond is not a busy one.
+        let ms = patience.as_nanos().div_ceil(1_000_000) as u16; // at most 50
+        match self.client.epoll.wait(events, ms) {
+            Err(Errno::EINTR) => Ok(0),
+            ready => ready.map_err(waiting),
+        }
+    }
+
+    /// What is done now and then: timeouts, connections to replace, the live figures, Ctrl-C.
+    fn sweep(&mut self, now: Instant) -> Result<(), Failure> {
+        self.next_sweep = now + SWEEP.min(self.timeout / 4);
+        for key in 0..self.slots.len() {
+            if let Some(trouble) = self.client.overdue(key, now, self.timeout) {
+                self.settle(key, Outcome::Failed(trouble), now);
+            }
+            let slot = &self.slots[key];
+            let opening = self.client.connections[key].phase == Phase::Opening;
+            if opening && now.saturating_duration_since(slot.since) > self.timeout {
+                self.client.connections[key].close();
+                self.part.connections.refuse(None);
+                self.replace(key, now);
+            } else if slot.reopen.is_some_and(|at| at <= now) {
+                self.open(key, now);
+            }
+        }
+        self.live.tell(&self.part, &mut self.told);
+        let is_open = |phase| !matches!(phase, Phase::Vacant | Phase::Opening);
+        let none_open = !self.client.connections.iter().any(|c| is_open(c.phase));
+        self.hopeless = none_open.then(|| self.hopeless.unwrap_or(now));
+        let hopeless = matches!(self.schedule, Schedule::Closed { left: Some(_) })
+            && self.hopeless.is_some_and(|since| now - since > self.timeout);
+        if self.sending && (self.live.stop.load(Ordering::Relaxed) || hopeless) {
+            self.edges.to = now;
+            self.schedule.cut(&self.edges);
+            self.stop(now, DRAIN_INTERRUPTED)?;
+        }
+        Ok(())
+    }
+
+    fn begin_measuring(&mut self, now: Instant) -> Result<(), Failure> {
+        let open = |phase| !matches!(phase, Phase::Vacant | Phase::Opening);
+        let open = self.client.connections.iter().filter(|c| open(c.phase)).count();
+        self.part.connections.open = open as u64;
+        self.spin_ns = 0;
+        self.measured_from = Some((now, own_cpu_ns()?, proc::run_delay_ns().ok()));
+        Ok(())
+    }
+
+    /// Stops sending.
+    fn stop(&mut self, now: Instant, patience: Duration) -> Result<(), Failure> {
+        self.sending = false;
+        self.give_up = now + patience.min(self.timeout + 2 * SWEEP); // a sweep finds a timeout
+        self.part.stopped = Some(now);
+        if let Some((from, cpu_ns, delay_ns)) = self.measured_from {
+            let health = &mut self.part.thread;
+            health.elapsed_ns = nanoseconds(from, now);
+            health.cpu_ns = own_cpu_ns()?.saturating_sub(cpu_ns);
+            health.spin_ns = self.spin_ns;
+            let delays = delay_ns.zip(proc::run_delay_ns().ok());
+            health.run_delay_ns = delays.map(|(before, after)| after.saturating_sub(before));
+        }
+        Ok(())
+    }
+}
+
+fn own_cpu_ns() -> Result<u64, Failure> {
+    let read = CpuClock::own_thread().read_ns();
+    read.map_err(|e| Failure::general(format_args!("failed to read a thread's CPU clock: {e}")))
+}
+
+fn waiting(error: Errno) -> Failure {
+    Failure::general(format_args!("failed to wait for answers: {}", error.desc()))
+}
+
+#[inline]
+fn nanoseconds(from: Instant, to: Instant) -> u64 {
+    // A u64 of nanoseconds holds 584 years.
+    to.saturating_duration_since(from).as_nanos() as u64
+}

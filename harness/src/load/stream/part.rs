@@ -1,0 +1,100 @@
+//! What one thread of a load counted.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use nix::errno::Errno;
+
+use crate::load::account::Account;
+use crate::load::latencies::Latencies;
+
+/// What one thread of a load counted.
+#[derive(Debug, Clone, Default)]
+pub(in crate::load) struct Part {
+    /// Requests planned after the warm-up.
+    pub(in crate::load) account: Account,
+    /// Requests sent in the warm-up, and those of them that failed.
+    pub(in crate::load) warmup_sent: u64,
+    pub(in crate::load) warmup_failed: u64,
+    /// Right answers, the warm-up included.
+    pub(in crate::load) answered: u64,
+    /// From the planned instant to the last byte; open loop only.
+    pub(in crate::load) response: Latencies,
+    /// From sending to the last byte.
+    pub(in crate::load) service: Latencies,
+    /// From the planned instant to sending; open loop only.
+    pub(in crate::load) send_lag: Latencies,
+    /// That part of it for which a connection was free: the generator's own fault.
+    pub(in crate::load) own_lag: Latencies,
+    /// Right answers that came in the measured time, on each connection.
+    pub(in crate::load) right_per_connection: Vec<u64>,
+    /// The sum of their service times.
+    pub(in crate::load) service_ns: u64,
+    /// When the last of them came.
+    pub(in crate::load) last_answer: Option<Instant>,
+    /// When this thread stopped sending.
+    pub(in crate::load) stopped: Option<Instant>,
+    pub(in crate::load) received_bytes: u64,
+    pub(in crate::load) connections: Connections,
+    pub(in crate::load) thread: ThreadHealth,
+    /// The first wrong answer, in words.
+    pub(in crate::load) wrong: Option<String>,
+}
+
+/// What became of the connections.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// Asked for.
+    pub planned: u64,
+    /// Open when the measured time began.
+    pub open: u64,
+    /// Opened in all, replacements included.
+    pub opened: u64,
+    /// Attempts to open one that failed, by reason.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// Closed by the server with nothing asked on them.
+    pub lost_idle: u64,
+    /// Closed because bytes came that nobody had asked for.
+    pub unasked: u64,
+}
+
+impl Connections {
+    pub(in crate::load) fn merge(&mut self, other: &Self) {
+        self.planned += other.planned;
+        self.open += other.open;
+        self.opened += other.opened;
+        self.lost_idle += other.lost_idle;
+        self.unasked += other.unasked;
+        for (reason, count) in &other.refused {
+            *self.refused.entry(reason).or_default() += count;
+        }
+    }
+
+    pub(super) fn refuse(&mut self, errno: Option<i32>) {
+        let reason = errno.map_or("no reply in time", |errno| Errno::from_raw(errno).desc());
+        *self.refused.entry(reason).or_default() += 1;
+    }
+}
+
+/// What a thread of the generator did with its time, from the end of the warm-up until it stopped
+/// sending.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ThreadHealth {
+    /// The time.
+    pub elapsed_ns: u64,
+    /// On a CPU.
+    pub cpu_ns: u64,
+    /// Of that, waiting busily for the next planned instant.
+    pub spin_ns: u64,
+    /// Ready to run and waiting for a CPU; absent where the kernel does not say.
+    pub run_delay_ns: Option<u64>,
+}
+
+impl ThreadHealth {
+    /// The share of its time in which it had work, or could not run: 0 to 1.
+    #[must_use]
+    pub fn busy(&self) -> f64 {
+        let worked = self.cpu_ns.saturating_sub(self.spin_ns) + self.run_delay_ns.unwrap_or(0);
+        if self.elapsed_ns == 0 { 0.0 } else { worked as f64 / self.elapsed_ns as f64 }
+    }
+}

@@ -1,0 +1,328 @@
+//! `duet load` against servers whose every answer is known: what it says must be what happened.
+//!
+//! Nothing here depends on how fast the machine is: counts are exact, times are only ever compared
+//! with lower bounds that the server enforces, or with each other.
+
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+use serde_json::Value;
+
+#[path = "../generator/responder.rs"]
+mod responder;
+
+use responder::{Act, Request, serve};
+
+const MS: u64 = 1_000_000;
+/// The answers to these are what the others are held against.
+const FIRST: u64 = 2;
+
+fn answer(body: &str) -> Vec<u8> {
+    let n = body.len();
+    format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {n}\r\n\r\n{body}")
+        .into_bytes()
+}
+
+fn right() -> Act {
+    Act::Answer(vec![answer("hello")])
+}
+
+fn command(behave: impl Fn(&Request) -> Act + Send + Sync + 'static, options: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_duet"));
+    command.arg("load").arg(format!("http://{}/path", serve(behave)));
+    command.args(options.split_whitespace()).env("NO_COLOR", "1");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Loads a server; the exit code and the result, whose accounts add up.
+#[track_caller]
+fn load(behave: impl Fn(&Request) -> Act + Send + Sync + 'static, options: &str) -> (i32, Value) {
+    let output = command(behave, options).arg("--json").output().unwrap();
+    result(&output)
+}
+
+#[track_caller]
+fn result(output: &Output) -> (i32, Value) {
+    let Ok(json) = serde_json::from_slice::<Value>(&output.stdout) else {
+        panic!("{output:?}");
+    };
+    let requests = &json["requests"];
+    let n = |name: &str| requests[name].as_u64().unwrap();
+    assert_eq!(n("planned"), n("sent") + n("never_sent") + n("shed"), "{json}");
+    assert_eq!(n("sent"), n("right") + failed(&json) + n("in_flight"), "{json}");
+    (output.status.code().unwrap(), json)
+}
+
+fn failed(json: &Value) -> u64 {
+    let kinds = json["requests"]["failed"].as_object().unwrap();
+    kinds.values().map(|n| n.as_u64().unwrap()).sum()
+}
+
+fn requests(json: &Value, name: &str) -> u64 {
+    json["requests"][name].as_u64().unwrap()
+}
+
+/// A quantile or the maximum, in nanoseconds, and whether it is a lower bound.
+#[track_caller]
+fn quantile(json: &Value, histogram: &str, name: &str) -> (u64, bool) {
+    let histogram = &json[histogram];
+    let value = if name == "max" { &histogram["max"] } else { &histogram["quantiles"][name] };
+    let (Some(ns), Some(at_least)) = (value["ns"].as_u64(), value["at_least"].as_bool()) else {
+        panic!("no {name} in {json}");
+    };
+    (ns, at_least)
+}
+
+#[test]
+fn a_number_of_requests() {
+    let asked = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&asked);
+    let behave = move |_: &Request| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        right()
+    };
+    let (code, json) = load(behave, "-n 1000 -c 8 -t 3");
+    assert_eq!(code, 0);
+    assert_eq!(asked.load(Ordering::SeqCst), 1000 + FIRST);
+    for name in ["planned", "sent", "right"] {
+        assert_eq!(requests(&json, name), 1000, "{name}");
+    }
+    assert_eq!(json["service"]["count"], 1000);
+    assert_eq!(json["response"], Value::Null, "a closed loop has no response times");
+    assert_eq!(json["connections"]["open"], 8);
+    assert_eq!(json["body_verified"], true);
+    assert!(json["service"]["quantiles"]["p99"].is_object(), "{json}");
+    assert!(json["service"]["quantiles"]["p99.9"].is_null(), "too few requests for it: {json}");
+}
+
+#[test]
+fn two_per_cent_are_slow() {
+    let behave = |request: &Request| {
+        if request.index % 50 == 49 {
+            thread::sleep(Duration::from_millis(10));
+        }
+        right()
+    };
+    for options in ["-n 2000 -c 4", "-n 2000 -q 2000 -c 4 --warmup 0", "-n 2000 -q 2000 --poisson"]
+    {
+        let (code, json) = load(behave, options);
+        assert_eq!(code, 0, "{options}: {json}");
+        let (p50, _) = quantile(&json, "service", "p50");
+        let (p99, at_least) = quantile(&json, "service", "p99");
+        assert!(!at_least && p99 >= 10 * MS, "{options}: {json}");
+        assert!(p50 <= p99, "{options}: {json}");
+        if json["mode"] == "open" {
+            let (response, _) = quantile(&json, "response", "p99");
+            assert!(response >= 10 * MS, "{options}: {json}");
+        }
+    }
+}
+
+/// A server that does nothing for 100 ms of every 400 ms. Of requests at even instants a quarter
+/// come then, and the share of those that wait longer than x is (100 ms − x) / 400 ms: p90 is
+/// 60 ms, p99 is 96 ms. A closed loop meets each pause once per connection and hardly notices.
+#[test]
+fn a_server_that_pauses() {
+    let pausing = || {
+        let epoch = Instant::now();
+        move |_: &Request| {
+            let phase = (epoch.elapsed().as_millis() % 400) as u64;
+            thread::sleep(Duration::from_millis(100_u64.saturating_sub(phase)));
+            right()
+        }
+    };
+    let (code, open) = load(pausing(), "-n 1000 -q 500 -c 100 --warmup 0");
+    assert_eq!(code, 0, "{open}");
+    assert_eq!(requests(&open, "planned"), 1000);
+    assert!(quantile(&open, "response", "p90").0 >= 50 * MS, "{open}");
+    assert!(quantile(&open, "response", "p99").0 >= 85 * MS, "{open}");
+    // With one connection the pauses are send lag: the service time does not show them.
+    let (_, narrow) = load(pausing(), "-n 1000 -q 500 -c 1 --warmup 0");
+    assert!(quantile(&narrow, "response", "p90").0 >= 50 * MS, "{narrow}");
+    let (code, closed) = load(pausing(), "-n 1000 -c 1");
+    assert_eq!(code, 0, "{closed}");
+    let (p90, _) = quantile(&closed, "service", "p90");
+    assert!(p90 < quantile(&open, "response", "p90").0, "{closed}");
+}
+
+#[test]
+fn more_is_asked_than_is_possible() {
+    // Two connections and at least 5 ms per answer: at most 200 a second on each.
+    let slow = |_: &Request| {
+        thread::sleep(Duration::from_millis(5));
+        right()
+    };
+    let (code, json) = load(slow, "-d 1s -q 5000 -c 2 --warmup 0");
+    assert_eq!(code, 0, "{json}");
+    assert_eq!(requests(&json, "planned"), 5000);
+    assert!(requests(&json, "sent") <= 404, "{json}");
+    assert!(requests(&json, "never_sent") >= 4596, "{json}");
+    let (p50, at_least) = quantile(&json, "response", "p50");
+    assert!(at_least && p50 > 100 * MS, "what was never sent counts: {json}");
+    assert_eq!(json["response"]["count"], 5000);
+
+    let (_, json) = load(slow, "-d 1s -q 5000 -c 2 --warmup 0 --deadline 50ms");
+    assert_eq!(requests(&json, "planned"), 5000);
+    assert!(requests(&json, "shed") >= 4000, "{json}");
+    let (code, json) = load(slow, "-d 1s -q 5000 -c 2 --warmup 0 --limit p50=1ms");
+    assert_eq!(code, 1, "{json}");
+    assert_eq!(json["limits"][0]["verdict"], "broken");
+}
+
+/// In each case the server misbehaves on requests 19, 39, 59, 79 and 99 of 102.
+#[test]
+fn failures_have_names() {
+    type Misbehave = fn() -> Act;
+    let cases: [(&str, &str, Misbehave); 7] = [
+        ("closes", "reset", || Act::Close),
+        ("half-closes", "reset", || Act::AnswerAndFinish(vec![])),
+        ("cut off", "short", || Act::AnswerAndClose(answer("hello")[..66].into())),
+        ("cut off, half-closed", "short", || Act::AnswerAndFinish(answer("hello")[..66].into())),
+        ("wrong body", "wrong_body", || Act::Answer(vec![answer("jello")])),
+        ("bad status", "bad_status", || {
+            Act::Answer(vec!["HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n".into()])
+        }),
+        ("too much", "excess_bytes", || Act::Answer(vec![[answer("hello"), b"!".into()].concat()])),
+    ];
+    for (name, kind, misbehave) in cases {
+        let behave = move |request: &Request| {
+            if request.index % 20 == 19 { misbehave() } else { right() }
+        };
+        let (code, json) = load(behave, "-n 100 -c 4");
+        assert_eq!(json["requests"]["failed"], serde_json::json!({ kind: 5 }), "{name}: {json}");
+        assert_eq!(requests(&json, "right"), 95, "{name}");
+        assert_eq!(json["service"]["count"], 95, "{name}: failed requests are in no histogram");
+        assert_eq!(code, 5, "{name}");
+        let wrong = ["wrong_body", "bad_status", "excess_bytes"].contains(&kind);
+        assert_eq!(json["wrong_answer"].is_string(), wrong, "{name}: {json}");
+        let (code, _) = load(behave, "-n 100 -c 4 --max-error-rate 5%");
+        assert_eq!(code, 0, "{name}");
+    }
+}
+
+#[test]
+fn requests_that_time_out_are_in_the_tail() {
+    let behave = |request: &Request| if request.index % 50 == 49 { Act::Hang } else { right() };
+    let (code, json) = load(behave, "-n 100 -c 4 --timeout 2s");
+    assert_eq!(code, 5);
+    assert_eq!(json["requests"]["failed"], serde_json::json!({ "timeout": 2 }), "{json}");
+    assert_eq!(json["service"]["at_least_count"], 2);
+    let (max, at_least) = quantile(&json, "service", "max");
+    assert!(at_least && max >= 2_000 * MS, "{json}");
+    assert!(!quantile(&json, "service", "p90").1, "{json}");
+    assert_eq!(json["service"]["mean_ns"], Value::Null);
+}
+
+#[test]
+fn a_server_that_dies() {
+    let behave = |request: &Request| if request.index >= 50 { Act::Die } else { right() };
+    let (code, json) = load(behave, "-n 200 -c 2 --timeout 500ms");
+    assert_eq!(code, 5);
+    assert_eq!(requests(&json, "planned"), 200);
+    assert!(requests(&json, "never_sent") > 0, "{json}");
+    assert!(json["connections"]["refused"]["Connection refused"].as_u64() > Some(0), "{json}");
+}
+
+#[test]
+fn a_server_that_never_answers() {
+    let output = command(|_| Act::Hang, "-n 1 --timeout 100ms").output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("no answer from 127.0.0.1:"), "{error}");
+}
+
+#[test]
+fn bodies() {
+    let varying = |request: &Request| Act::Answer(vec![answer(&request.index.to_string())]);
+    let (code, json) = load(varying, "-n 50 -c 2");
+    assert_eq!((code, &json["body_verified"]), (0, &Value::Bool(false)), "{json}");
+    let (code, json) = load(varying, "-n 50 -c 2 --verify body");
+    assert_eq!((code, &json["requests"]["failed"]["wrong_body"]), (5, &50.into()), "{json}");
+
+    let echo = |request: &Request| {
+        let body = String::from_utf8(request.body.clone()).unwrap();
+        Act::Answer(vec![answer(&(body + &request.path))])
+    };
+    let (code, json) = load(echo, "-n 50 -c 2 --body hi");
+    assert_eq!((code, &json["body_verified"]), (0, &Value::Bool(true)), "{json}");
+}
+
+#[test]
+fn exit_codes() {
+    let cases = [
+        ("-n 100", 0),
+        ("-n 100 --limit p50=1h --limit max=1h", 0),
+        ("-n 100 --limit p50=1ns", 1),
+        ("-n 100 --limit p99.99=1h", 3),
+        ("-n 100 --limit p99.99=1h --limit p50=1ns", 1),
+        ("-n 100 --expect-status 204", 5),
+        ("-n 100 -d 1s", 2),
+        ("-n 100 --poisson", 2),
+        ("-H nonsense", 2),
+        ("-n 100 -c 1 --cpus 100000", 2),
+    ];
+    for (options, expected) in cases {
+        let output = command(|_| right(), options).output().unwrap();
+        assert_eq!(output.status.code(), Some(expected), "{options}: {output:?}");
+    }
+}
+
+#[test]
+fn an_interrupted_load_says_what_it_measured() {
+    let asked = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&asked);
+    let behave = move |_: &Request| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        right()
+    };
+    for options in ["-d 1h -c 2 --warmup 0 --json", "-d 1h -c 2 --warmup 0 -q 500 --json"] {
+        asked.store(0, Ordering::SeqCst);
+        let child = command(behave.clone(), options).spawn().unwrap();
+        while asked.load(Ordering::SeqCst) < 100 {
+            thread::yield_now();
+        }
+        let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+        let (code, json) = result(&child.wait_with_output().unwrap());
+        assert_eq!(code, 130);
+        assert!(requests(&json, "right") > 0, "{json}");
+    }
+}
+
+#[test]
+fn files_and_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, text) = (folder.path().join("a.hlog"), folder.path().join("a.hgrm"));
+    let mut command = command(|_| right(), "-n 500 -q 1000 -c 4 --warmup 0");
+    let output = command.arg("--hdr").arg(&log).arg("--hgrm").arg(&text).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let shown = String::from_utf8(output.stdout).unwrap();
+    for part in ["500 planned = 500 sent", "response", "send lag", "generator"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    let log = std::fs::read(log).unwrap();
+    let mut tags = vec![];
+    for entry in IntervalLogIterator::new(&log) {
+        if let LogEntry::Interval(interval) = entry.unwrap() {
+            let text = interval.encoded_histogram();
+            let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap();
+            let back: Histogram<u64> = Deserializer::new().deserialize(&mut &bytes[..]).unwrap();
+            assert_eq!(back.len(), 500);
+            tags.push(interval.tag().unwrap().as_str().to_owned());
+        }
+    }
+    assert_eq!(tags, ["response", "service", "send-lag"]);
+    let text = std::fs::read_to_string(text).unwrap();
+    assert!(
+        text.contains("Percentile") && text.contains("Total count    =          500"),
+        "{text}"
+    );
+}
