@@ -14,8 +14,8 @@ const STOLEN_DIFFERENCE_MAX: f64 = 0.03;
 /// A difference of fewer than five of the kernel's ticks of 10 ms is an accident of counting.
 const STOLEN_DIFFERENCE_NS_MIN: u64 = 50_000_000;
 
-/// What disturbed a block that did not fail, if something did. Such a block is measured again, in the
-/// same order.
+/// What disturbed a block that did not fail, if something did. Such a block is measured again, in
+/// the same order.
 #[must_use]
 pub fn disturbance(block: &BlockRecord, header: &RunHeader) -> Option<String> {
     let cpus = header.server_cpus.len() + header.generator_cpus.len();
