@@ -189,3 +189,189 @@ impl Cell<'_> {
 
 /// Below this, the millisecond or so that starting a process takes is a tenth of the result.
 const SHORT_NS: u64 = 10_000_000;
+
+#[cfg(test)]
+mod tests {
+    use crate::analysis::testing::{self, Scene};
+    use crate::analysis::{Analysis, Standing, analyse};
+    use crate::metric::Metric;
+    use crate::record::{Failure, ProgramBlock, ProgramRecord, ProgramRun, Run, Stage};
+    use crate::spec::{CellId, Lane, Matchup, Problem, ProgramSet, Published, PublishedRow};
+    use crate::verdict::Verdict;
+
+    fn set(name: &str, language: &str, problems: &[&str], rest: Option<&str>) -> ProgramSet {
+        ProgramSet {
+            name: name.to_owned(),
+            language: language.to_owned(),
+            lanes: vec![Lane::Std],
+            summary: String::new(),
+            needs: vec![],
+            build: vec![],
+            build_cache: Default::default(),
+            version: vec![],
+            run: vec![],
+            source: "src/{problem}".to_owned(),
+            own: vec![],
+            problems: problems.iter().map(|&p| p.to_owned()).collect(),
+            rest: rest.map(str::to_owned),
+        }
+    }
+
+    /// A program that ran for `ms`, on two CPUs of which the second was half busy.
+    fn run_of(set: &str, ms: u64) -> ProgramRun {
+        ProgramRun {
+            set: set.to_owned(),
+            elapsed_ns: ms * 1_000_000,
+            user_ns: ms * 1_400_000,
+            system_ns: ms * 100_000,
+            rss_bytes_peak: ms << 20,
+            cpu_busy_ns: vec![ms * 1_000_000, ms * 500_000],
+            output_bytes: 1,
+            output_sha256: String::new(),
+        }
+    }
+
+    /// Servers, and two problems by `one` and `two`; `two` takes 1.25 times as long, give or take
+    /// 2 %, and has the second problem from `base`.
+    fn scene(blocks: u32) -> Run {
+        let mut run = testing::run(&Scene { blocks, rounds: 2, ..Scene::default() });
+        let spec = &mut run.header.spec;
+        spec.sets = vec![
+            set("base", "Go", &["y"], None),
+            set("one", "Rust", &["x", "y"], None),
+            set("two", "Go", &["x"], Some("base")),
+        ];
+        let problem = |name: &str| Problem {
+            name: name.to_owned(),
+            question: String::new(),
+            sizes: [("large".to_owned(), 1000)].into(),
+            input: None,
+            outputs: Default::default(),
+            within: None,
+        };
+        spec.problems = vec![problem("x"), problem("y")];
+        let arms = vec!["one".to_owned(), "two".to_owned()];
+        spec.matchups.push(Matchup { name: "programs".to_owned(), lane: Lane::Std, arms });
+        for problem in ["x", "y"] {
+            let [matchup, workload, load] = ["programs", problem, "large"].map(str::to_owned);
+            let cell = CellId { matchup, workload, load };
+            run.header.suite.cells.push(cell.clone());
+            for block in 0..blocks {
+                let ms = 200 + u64::from(block);
+                run.program_blocks.push(ProgramBlock {
+                    cell: cell.clone(),
+                    block,
+                    started_ns: u64::from(block),
+                    elapsed_ns: 1,
+                    order: vec![0, 1],
+                    arms: vec![run_of("one", ms), run_of("two", ms * 5 / 4 + u64::from(block % 3))],
+                    failure: None,
+                });
+            }
+        }
+        run.programs.push(ProgramRecord {
+            set: "base".to_owned(),
+            problem: "y".to_owned(),
+            source: "src/y".to_owned(),
+            gz_bytes: Some(900),
+            binary_bytes: Some(1),
+            features: vec!["threads".to_owned()],
+            failure: None,
+        });
+        run
+    }
+
+    fn elapsed(analysis: &Analysis, cell: usize) -> &crate::analysis::MetricAnalysis {
+        let metrics = &analysis.matchups[0].cells[cell].metrics;
+        metrics.iter().find(|m| m.metric == Metric::ElapsedNs).expect("elapsed time")
+    }
+
+    #[test]
+    fn programs_come_before_servers_with_ratios_and_means() {
+        let analysis = analyse(&scene(8));
+        let names: Vec<&str> = analysis.matchups.iter().map(|m| m.name.as_str()).collect();
+        assert_eq!(names, ["programs", "pair"]);
+        assert_eq!((analysis.run.blocks, analysis.run.blocks_planned), (24, 24));
+        for cell in 0..2 {
+            let found = elapsed(&analysis, cell);
+            let ratio = found.ratio.expect("a ratio");
+            assert!((1.245..1.265).contains(&ratio.value), "{ratio:?}");
+            assert_eq!((found.verdict, ratio.n), (Verdict::Slower, 8));
+        }
+        let matchup = &analysis.matchups[0];
+        let means: Vec<(Metric, u32)> = matchup.means.iter().map(|m| (m.metric, m.cells)).collect();
+        let want = [Metric::ElapsedNs, Metric::CpuNs, Metric::RssBytesPeak].map(|m| (m, 2));
+        assert_eq!(means, want);
+        let program = matchup.cells[1].program.as_ref().expect("programs");
+        assert_eq!(program.n, 1000);
+        let second = &program.arms[1];
+        assert_eq!((second.set.as_str(), second.source.as_str()), ("base", "src/y"));
+        assert_eq!(
+            (second.gz_bytes, &second.features[..]),
+            (Some(900), &["threads".to_owned()][..])
+        );
+        assert!((second.cpu_load[0] - 1.0).abs() < 1e-9 && (second.cpu_load[1] - 0.5).abs() < 1e-9);
+        let cell = &matchup.cells[0];
+        assert_eq!((cell.load.as_str(), cell.warnings.len()), ("large, N = 1,000", 0));
+    }
+
+    #[test]
+    fn failed_blocks_do_not_count() {
+        let mut run = scene(6);
+        let failure = Failure {
+            stage: Stage::Run,
+            server: Some("two".to_owned()),
+            error: "it ran longer than 1 s and was killed".to_owned(),
+            stderr: vec![],
+        };
+        run.program_blocks[0].arms.clear();
+        run.program_blocks[0].failure = Some(failure.clone());
+        run.programs[0].failure = Some(failure);
+        let analysis = analyse(&run);
+        assert_eq!(elapsed(&analysis, 0).verdict, Verdict::Inconclusive);
+        let cells = &analysis.matchups[0].cells;
+        let codes: Vec<&str> = cells[0].warnings.iter().map(|w| w.code.as_str()).collect();
+        assert_eq!(codes, ["few_blocks", "blocks_failed"]);
+        // A program that failed its check is a failure of each cell that needs it.
+        let failed: Vec<(String, u32)> = analysis
+            .failures
+            .iter()
+            .map(|f| (f.cell.as_ref().map(|c| c.workload.clone()).unwrap_or_default(), f.blocks))
+            .collect();
+        assert_eq!(failed, [("y".to_owned(), 0), ("x".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn published_figures_are_compared_in_their_own_order_of_languages() {
+        let row = |secs: [f64; 2]| PublishedRow {
+            problem: "x".to_owned(),
+            secs: secs.to_vec(),
+            mem_kb: None,
+            gz_bytes: None,
+            plain_secs: None,
+            figure: None,
+            note: None,
+        };
+        let cases = [
+            (["Rust", "Go"], [1.0, 1.5], 1.25, Standing::Stands),
+            (["Rust", "Go"], [1.0, 9.0], 1.25, Standing::Shrunk),
+            (["Go", "Rust"], [1.0, 1.5], 0.8, Standing::Reversed),
+        ];
+        for (languages, secs, today, standing) in cases {
+            let mut run = scene(8);
+            run.header.spec.published = vec![Published {
+                date: "2020-01-01".to_owned(),
+                about: String::new(),
+                languages: languages.map(str::to_owned).to_vec(),
+                rows: vec![row(secs), PublishedRow { problem: "z".to_owned(), ..row(secs) }],
+            }];
+            let analysis = analyse(&run);
+            let [table] = &analysis.published[..] else { panic!("one table") };
+            assert_eq!(table.rows.len(), 1, "what was not measured is left out");
+            let found = &table.rows[0].today[0];
+            assert!((found.ratio.value / today - 1.0).abs() < 0.02, "{found:?}");
+            assert_eq!(found.standing, standing, "{languages:?} {secs:?}");
+            assert!((table.today[0].ratio.value / today - 1.0).abs() < 0.02);
+        }
+    }
+}
