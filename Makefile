@@ -4,6 +4,7 @@ DUET := $(or $(CARGO_TARGET_DIR),target)/release/duet
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: help tools build bench bench-game-site smoke test check lint rust-test go-test data-test microbench clean
+.PHONY: help tools build bench smoke test check lint rust-test go-test data-test microbench compare-load clean
 
 help: ## show this menu
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -46,6 +47,12 @@ data-test:
 
 microbench: tools ## time the harness's own hot paths
 	cargo bench --locked --package duet
+
+compare-load: build ## compare the CPU time per request of duet load with that of wrk, oha and hey
+	$(DUET) verify rust-axum go-nethttp
+	python3 bench/compare_load.py $(DUET) \
+		"target/servers/rust-axum/release/rust-axum --addr 127.0.0.1:0 --threads 1" \
+		"target/servers/go-nethttp/go-nethttp --addr 127.0.0.1:0 --threads 1"
 
 clean: ## remove everything that was built
 	cargo clean

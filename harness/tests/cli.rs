@@ -97,11 +97,11 @@ impl Bench {
         duet::record::read(&self.path().join("results/latest")).expect("a record").blocks
     }
 
-    /// Waits until the record holds a block.
+    /// Waits until the record holds a block that counts.
     fn wait_for_a_block(&self) {
         wait(|| {
             let text = fs::read_to_string(self.latest("run.jsonl")).unwrap_or_default();
-            text.contains("\"record\":\"block\"")
+            text.contains("\"failure\":null,\"set_aside\":null")
         });
     }
 

@@ -25,8 +25,8 @@ use limit::{Limit, Verdict};
 
 /// Connections where none are asked for: what oha and hey take.
 const CONNECTIONS: u32 = 50;
-/// The highest rate: what is planned is counted one by one.
-const RATE_MAX: f64 = 1e8;
+/// The highest rate: what is planned and not sent is counted one by one.
+const RATE_MAX: f64 = 1e7;
 
 /// Load-tests a URL
 ///

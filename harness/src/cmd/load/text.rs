@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use reqwest::Url;
@@ -34,7 +35,7 @@ pub(super) fn head(load: &Load, url: &Url) -> String {
         (None, true) => "no body".to_owned(),
         (None, false) => "bodies not compared".to_owned(),
     };
-    let seconds = |time: std::time::Duration| units::nanoseconds(time.as_nanos() as f64);
+    let seconds = |time: Duration| units::nanoseconds(time.as_nanos() as f64);
     let how = match load.pressure {
         Pressure::Closed { requests: Some(n) } => {
             format!("closed loop, {} requests", count(n))
@@ -49,13 +50,16 @@ pub(super) fn head(load: &Load, url: &Url) -> String {
             format!("open loop, {rate} requests per second, {arrivals}, {}", seconds(load.measure))
         }
     };
+    let warmup = match load.warmup {
+        Duration::ZERO => "without warm-up".to_owned(),
+        time => format!("after {} of warm-up", seconds(time)),
+    };
     format!(
-        "{url} at {}: status {}, {bodies}\n{} on {}; {how} after {} of warm-up\n",
+        "{url} at {}: status {}, {bodies}\n{} on {}; {how} {warmup}\n",
         load.addr,
         load.status,
         plural(load.connections.into(), "connection"),
         plural(load.threads as u64, "thread"),
-        seconds(load.warmup)
     )
 }
 
