@@ -3,8 +3,7 @@
 DUET := $(or $(CARGO_TARGET_DIR),target)/release/duet
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help tools build bench bench-game-site smoke test check lint rust-test go-test data-test microbench clean
-.PHONY: help tools build bench smoke test check lint rust-test go-test data-test microbench compare-load clean
+.PHONY: help tools build bench bench-game-site smoke test check lint rust-test go-test data-test microbench compare-load clean
 
 help: ## show this menu
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
