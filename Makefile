@@ -6,7 +6,7 @@ STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 .PHONY: help tools build bench bench-game-site smoke test check lint rust-test go-test data-test microbench compare-load clean
 
 help: ## show this menu
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 tools: ## check that cargo and a new enough Go are installed
 	@sh .ci/tools.sh
@@ -14,7 +14,7 @@ tools: ## check that cargo and a new enough Go are installed
 build: tools ## build the harness
 	cargo build --release --locked --package duet --bin duet
 
-bench: build ## measure the standard suite (about five minutes) and write results/latest
+bench: build ## measure the standard suite (about seven minutes) and write results/latest
 	$(DUET) run standard
 
 bench-game-site: build ## measure the programs at the sizes the benchmarks game publishes (hours)
