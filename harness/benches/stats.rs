@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use duet::plan::SplitMix64;
+use duet::random::SplitMix64;
 use duet::stats::{hodges_lehmann, interval};
 
 fn estimator(criterion: &mut Criterion) {

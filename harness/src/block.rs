@@ -90,7 +90,13 @@ pub fn run(
     };
     match measure(bench, plan, fixed_window_ns, started, &mut record) {
         Ok(()) => {}
-        Err(Halt::Failed(failure)) => record.failure = Some(failure),
+        Err(Halt::Failed(failure)) => {
+            record.failure = Some(failure);
+            // What was not driven to the end has no memory under load: no zeros in its place.
+            if record.windows.is_empty() {
+                record.arms.clear();
+            }
+        }
         Err(Halt::Interrupted(interrupted)) => return Err(interrupted),
     }
     record.elapsed_ns = nanoseconds(started.elapsed());
@@ -118,7 +124,7 @@ fn measure(
     }
     wait(bench.interrupt, AFTER_LOAD)?;
     for (arm, running) in record.arms.iter_mut().zip(&arms) {
-        arm.after = memory(running.pid()).unwrap_or_default();
+        arm.after = memory(running.pid()).map_err(|e| halt(bench, None, Stage::Drive, &e))?;
     }
     for running in arms {
         running.stop().map_err(Halt::Failed)?;

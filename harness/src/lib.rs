@@ -5,6 +5,7 @@
 
 // Model: plain data, and the reading and checking of it.
 pub mod metric; // the metrics: names, units, directions
+pub mod random; // numbers that a seed decides
 pub mod record; // run.jsonl: header, builds, blocks, end
 pub mod spec; // servers, workloads, suites: what is measured
 pub mod units; // numbers as people read them

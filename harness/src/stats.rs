@@ -147,7 +147,7 @@ fn assert_finite(values: &[f64]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::SplitMix64;
+    use crate::random::SplitMix64;
 
     /// n, then k and coverage of the two-sided 95 % interval, then k and level of the one-sided
     /// test at 5 %, in per cent; as in published tables of the signed-rank statistic.

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
-use crate::plan::SplitMix64;
+use crate::random::SplitMix64;
 use crate::record::{
     ArmRecord, BlockRecord, BuildRecord, Machine, Memory, RssSample, Run, RunEnd, RunHeader,
     SCHEMA, WindowRecord, Wire,

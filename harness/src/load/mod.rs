@@ -30,7 +30,6 @@ pub mod template; // the fast path
 mod client; // a thread's connections to a server, and the hot path
 mod connection; // one connection
 mod requests; // the order of exchanges
-mod seeded; // random numbers
 pub mod service_time; // histograms of windows
 mod share; // a thread's part of an arm, driven in windows
 mod worker; // threads

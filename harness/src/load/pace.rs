@@ -1,7 +1,7 @@
 //! When the requests of an open loop are due. Pure: nothing that happens in a run moves an instant,
 //! so that a slow server cannot make the load lighter.
 
-use super::seeded::Seeded;
+use crate::random::SplitMix64;
 
 /// How the requests of an open loop are spread over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,7 +24,7 @@ pub(super) struct Pace {
     per_second: f64,
     thread: u64,
     threads: u64,
-    seeded: Seeded,
+    random: SplitMix64,
     /// No request is due from here on.
     span_ns: u64,
     /// The index, within the thread, of the request due next.
@@ -42,14 +42,14 @@ impl Pace {
         seed: u64,
         span_ns: u64,
     ) -> Self {
-        let mut seeds = Seeded::new(seed);
-        let own = (0..=thread).fold(0, |_, _| seeds.bits());
+        let mut seeds = SplitMix64::new(seed);
+        let own = (0..=thread).fold(0, |_, _| seeds.next());
         let mut pace = Self {
             arrivals,
             per_second,
             thread: thread as u64,
             threads: threads as u64,
-            seeded: Seeded::new(own),
+            random: SplitMix64::new(own),
             span_ns,
             index: 0,
             next_ns: 0.0,
@@ -85,7 +85,7 @@ impl Pace {
             }
             Arrivals::Poisson => {
                 let mean_ns = 1e9 * self.threads as f64 / self.per_second;
-                self.next_ns - self.seeded.unit().ln() * mean_ns
+                self.next_ns - (1.0 - self.random.unit()).ln() * mean_ns
             }
         }
     }

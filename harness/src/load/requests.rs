@@ -1,6 +1,6 @@
 //! The order in which a thread asks an arm's exchanges: a seeded permutation, walked in a circle.
 
-use super::seeded::Seeded;
+use crate::random::SplitMix64;
 
 /// A walk over a permutation of `0..n`, again and again.
 #[derive(Debug)]
@@ -32,13 +32,9 @@ impl Walk {
     }
 }
 
-/// Fisher and Yates's shuffle. The remainder favours some permutations by less than n in 2^64.
 fn permutation(n: usize, seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
-    let mut seeded = Seeded::new(seed);
-    for i in (1..n).rev() {
-        order.swap(i, (seeded.bits() % (i as u64 + 1)) as usize);
-    }
+    SplitMix64::new(seed).shuffle(&mut order);
     order
 }
 

@@ -5,14 +5,14 @@
 //! unless the harness was killed. Everything a report shows is derived from this file alone.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 
-use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::spec::{CellId, Spec, Suite};
+
+mod file;
+
+pub use file::{FILE_NAME, Writer, read};
 
 /// The version of the record's format; raised when a reader of the old format would be wrong.
 pub const SCHEMA: u32 = 1;
@@ -217,7 +217,8 @@ pub struct BlockRecord {
     /// CPU time that other processes took on the servers' and the generator's CPUs meanwhile. From
     /// the kernel's ticks of 10 ms, so only sums over blocks mean something.
     pub foreign_cpu_ns: u64,
-    /// The arms in the matchup's order. Empty where the block failed before they were started.
+    /// The arms in the matchup's order. Empty where the block failed before it was driven to
+    /// its end.
     pub arms: Vec<ArmRecord>,
     /// The windows in the order they were driven.
     pub windows: Vec<WindowRecord>,
@@ -388,90 +389,4 @@ pub struct Run {
     pub end: Option<RunEnd>,
     /// Whether the last line was cut short, as it is when the harness is killed while writing.
     pub truncated: bool,
-}
-
-/// The file name of a record within a run's folder.
-pub const FILE_NAME: &str = "run.jsonl";
-
-/// Appends records to a run's file.
-#[derive(Debug)]
-pub struct Writer {
-    file: File,
-}
-
-impl Writer {
-    /// Creates `run.jsonl` in `folder`, which must not hold one.
-    ///
-    /// # Errors
-    /// When the file exists or cannot be created.
-    pub fn create(folder: &Path) -> Result<Self> {
-        let path = folder.join(FILE_NAME);
-        let file = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .open(&path)
-            .with_context(|| format!("failed to create {}", path.display()))?;
-        Ok(Self { file })
-    }
-
-    /// Appends one record and hands it to the kernel in one write, so that a record is either
-    /// whole or the last, cut-off line.
-    ///
-    /// # Errors
-    /// When the file cannot be written: a full disk, most likely.
-    pub fn append(&mut self, record: &Record) -> Result<()> {
-        let mut line = serde_json::to_vec(record).context("failed to encode a record")?;
-        line.push(b'\n');
-        self.file
-            .write_all(&line)
-            .and_then(|()| self.file.sync_data())
-            .context("failed to append to run.jsonl (is the disk full?); finished blocks are kept")
-    }
-}
-
-/// Reads a run's folder.
-///
-/// # Errors
-/// When there is no record, its first line is no header, its schema is newer than this program, or
-/// a line other than the last is damaged.
-pub fn read(folder: &Path) -> Result<Run> {
-    let path = folder.join(FILE_NAME);
-    let file = File::open(&path)
-        .with_context(|| format!("failed to open {} (is this a run's folder?)", path.display()))?;
-    read_lines(BufReader::new(file)).with_context(|| format!("failed to read {}", path.display()))
-}
-
-/// Reads records from `input`, line by line.
-fn read_lines(input: impl BufRead) -> Result<Run> {
-    let lines: Vec<String> = input.lines().collect::<Result<_, _>>()?;
-    let Some((first, rest)) = lines.split_first() else { bail!("the record is empty") };
-    let header = match serde_json::from_str(first).context("line 1 is no header")? {
-        Record::Header(header) => *header,
-        _ => bail!("line 1 is no header"),
-    };
-    if header.schema != SCHEMA {
-        bail!("the record has schema {}, this program reads schema {SCHEMA}", header.schema);
-    }
-    let mut run = Run {
-        header,
-        builds: vec![],
-        programs: vec![],
-        blocks: vec![],
-        program_blocks: vec![],
-        end: None,
-        truncated: false,
-    };
-    for (i, line) in rest.iter().enumerate() {
-        match serde_json::from_str(line) {
-            Ok(Record::Header(_)) => bail!("line {} is a second header", i + 2),
-            Ok(Record::Build(build)) => run.builds.push(build),
-            Ok(Record::Program(program)) => run.programs.push(program),
-            Ok(Record::Block(block)) => run.blocks.push(*block),
-            Ok(Record::ProgramBlock(block)) => run.program_blocks.push(*block),
-            Ok(Record::End(end)) => run.end = Some(end),
-            Err(_) if i + 1 == rest.len() => run.truncated = true,
-            Err(e) => return Err(e).with_context(|| format!("line {} is damaged", i + 2)),
-        }
-    }
-    Ok(run)
 }

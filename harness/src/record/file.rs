@@ -1,0 +1,140 @@
+//! `run.jsonl` on disk: appending a line at a time, reading a run back.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use super::{Record, Run, SCHEMA};
+
+/// The file name of a record within a run's folder.
+pub const FILE_NAME: &str = "run.jsonl";
+
+/// Appends records to a run's file.
+#[derive(Debug)]
+pub struct Writer {
+    file: File,
+}
+
+impl Writer {
+    /// Creates `run.jsonl` in `folder`, which must not hold one.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be created.
+    pub fn create(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE_NAME);
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .open(&path)
+            .with_context(|| format!("failed to create {}", path.display()))?;
+        Ok(Self { file })
+    }
+
+    /// Appends one record and hands it to the kernel in one write, so that a record is either
+    /// whole or the last, cut-off line.
+    ///
+    /// # Errors
+    /// When the file cannot be written: a full disk, most likely.
+    pub fn append(&mut self, record: &Record) -> Result<()> {
+        let mut line = serde_json::to_vec(record).context("failed to encode a record")?;
+        line.push(b'\n');
+        self.file
+            .write_all(&line)
+            .and_then(|()| self.file.sync_data())
+            .context("failed to append to run.jsonl (is the disk full?); finished blocks are kept")
+    }
+}
+
+/// Reads a run's folder.
+///
+/// # Errors
+/// When there is no record, its first line is no header, its schema is newer than this program, or
+/// a line other than the last is damaged.
+pub fn read(folder: &Path) -> Result<Run> {
+    let path = folder.join(FILE_NAME);
+    let file = File::open(&path)
+        .with_context(|| format!("failed to open {} (is this a run's folder?)", path.display()))?;
+    read_lines(BufReader::new(file)).with_context(|| format!("failed to read {}", path.display()))
+}
+
+/// Reads records from `input`, line by line.
+fn read_lines(input: impl BufRead) -> Result<Run> {
+    let lines: Vec<String> = input.lines().collect::<Result<_, _>>()?;
+    let Some((first, rest)) = lines.split_first() else { bail!("the record is empty") };
+    let header = match serde_json::from_str(first).context("line 1 is no header")? {
+        Record::Header(header) => *header,
+        _ => bail!("line 1 is no header"),
+    };
+    if header.schema != SCHEMA {
+        bail!("the record has schema {}, this program reads schema {SCHEMA}", header.schema);
+    }
+    let mut run = Run {
+        header,
+        builds: vec![],
+        programs: vec![],
+        blocks: vec![],
+        program_blocks: vec![],
+        end: None,
+        truncated: false,
+    };
+    for (i, line) in rest.iter().enumerate() {
+        match serde_json::from_str(line) {
+            Ok(Record::Header(_)) => bail!("line {} is a second header", i + 2),
+            Ok(Record::Build(build)) => run.builds.push(build),
+            Ok(Record::Program(program)) => run.programs.push(program),
+            Ok(Record::Block(block)) => run.blocks.push(*block),
+            Ok(Record::ProgramBlock(block)) => run.program_blocks.push(*block),
+            Ok(Record::End(end)) => run.end = Some(end),
+            Err(_) if i + 1 == rest.len() => run.truncated = true,
+            Err(e) => return Err(e).with_context(|| format!("line {} is damaged", i + 2)),
+        }
+    }
+    Ok(run)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::testing::{Scene, run};
+
+    /// The lines of a record with a header, two blocks and an end.
+    fn lines() -> Vec<String> {
+        let run = run(&Scene::default());
+        let blocks = run.blocks.into_iter().take(2).map(|block| Record::Block(Box::new(block)));
+        let end = crate::record::RunEnd { elapsed_ns: 1, interrupted: None };
+        [Record::Header(Box::new(run.header))]
+            .into_iter()
+            .chain(blocks)
+            .chain([Record::End(end)])
+            .map(|record| serde_json::to_string(&record).expect("records are JSON"))
+            .collect()
+    }
+
+    #[test]
+    fn a_record_cut_short_is_read_as_far_as_it_goes() {
+        let mut text = lines().join("\n");
+        let whole = read_lines(text.as_bytes()).expect("it is whole");
+        assert_eq!((whole.blocks.len(), whole.end.is_some(), whole.truncated), (2, true, false));
+        text.truncate(text.len() - 5);
+        let cut = read_lines(text.as_bytes()).expect("only the last line is damaged");
+        assert_eq!((cut.blocks.len(), cut.end, cut.truncated), (2, None, true));
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_trusted_is_refused() {
+        let check = |change: fn(&mut Vec<String>), want: &str| {
+            let mut lines = lines();
+            change(&mut lines);
+            let error = read_lines(lines.join("\n").as_bytes()).expect_err(want);
+            assert!(format!("{error:#}").contains(want), "{error:#}");
+        };
+        check(Vec::clear, "empty");
+        check(|lines| drop(lines.remove(0)), "line 1 is no header");
+        check(|lines| lines.insert(1, lines[0].clone()), "line 2 is a second header");
+        check(|lines| lines[1].truncate(40), "line 2 is damaged");
+        check(|lines| lines[0] = lines[0].replacen("\"schema\":1", "\"schema\":9", 1), "schema 9");
+        check(|lines| lines[1] = lines[1].replacen("\"cell\"", "\"sell\"", 1), "line 2 is damaged");
+    }
+}
