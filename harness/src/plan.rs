@@ -165,6 +165,7 @@ mod tests {
                 loads: vec![],
                 matchups,
                 suites: vec![],
+                gates: vec![],
             },
         )
     }

@@ -136,6 +136,7 @@ fn header(args: &Run, spec: &Spec, suite: &Suite, cpus: &Cpus, root: &Path) -> R
         generator_cpus: cpus.generator.clone(),
         suite: suite.clone(),
         spec: spec.clone(),
+        experiment: None,
     })
 }
 

@@ -182,6 +182,7 @@ pub(super) fn load_from(read: &Read<'_>) -> Result<Spec, Vec<Mistake>> {
             loads: values(suites.loads),
             matchups: values(suites.matchups),
             suites: suites.suites.into_iter().map(|at| at.value.suite()).collect(),
+            gates: vec![],
         }),
         _ => {
             mistakes.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
