@@ -19,5 +19,5 @@ mod text;
 mod words;
 
 pub use html::html;
-pub use markdown::markdown;
+pub use markdown::{markdown, markdown_alone};
 pub use text::{Style, text};
