@@ -9,6 +9,7 @@ use crate::interrupt::Interrupted;
 use crate::spec::{self, Mistakes, Spec};
 
 mod doctor;
+mod export;
 mod generator;
 mod launcher;
 mod list;
@@ -36,6 +37,7 @@ pub struct Cli {
 enum Command {
     Run(run::Run),
     Report(report::Report),
+    Export(export::Export),
     List(list::List),
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
@@ -150,6 +152,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::List(args) => list::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Doctor(args) => doctor::run(&args),
