@@ -6,10 +6,12 @@
 //! Mathematical Statistics 34 (1963); intervals as in M. Hollander and D. A. Wolfe,
 //! "Nonparametric Statistical Methods", 2nd edition, sections 3.1 to 3.3.
 
+mod change_points;
 mod families;
 mod quantiles;
 mod signed_rank;
 
+pub use change_points::{ChangePoint, change_points};
 pub use families::{benjamini_hochberg, holm};
 pub use quantiles::{normal_below, normal_quantile, student_quantile};
 pub use signed_rank::{lower_bound, one_sided_rank, p_above, p_below, upper_bound};

@@ -52,9 +52,9 @@ const SEED: u64 = 5;
 
 impl Floor {
     /// The floor by null experiments, whose `estimates` compare an arm with a copy of itself;
-    /// absent below two. From 19 on the largest size of any; below, what the next one stays within with
-    /// 95 % where estimates are normal: |mean| + t(.975, K-1) s sqrt(1 + 1/K). The mean belongs to
-    /// it, since a machine that favours one place over another is not a quiet one.
+    /// absent below two. From 19 on it is the largest size of any; below, what the next one stays
+    /// within with 95 % where estimates are normal: |mean| + t(.975, K-1) s sqrt(1 + 1/K). The mean
+    /// belongs to it, since a machine that favours one place over another is not a quiet one.
     #[must_use]
     pub fn of_experiments(estimates: &[f64]) -> Option<Self> {
         let experiments = estimates.len() as u32;

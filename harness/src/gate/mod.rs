@@ -303,9 +303,10 @@ fn label(interval: Option<(f64, f64)>, margin: f64, floor: Option<Floor>) -> Pas
     }
 }
 
-/// A change in words: `3.0 % worse`, `0.4 % better`.
+/// A change in words: `3.0 % worse`, `0.4 % better`, `no change` where it rounds to none.
 fn worse(change: f64) -> String {
     match change.exp_m1() {
+        share if share.abs() < 0.0005 => "no change".to_owned(),
         share if share < 0.0 => format!("{} better", percent(-share)),
         share => format!("{} worse", percent(share)),
     }

@@ -4,6 +4,8 @@
 //! `lower_bound(values, alpha)` lies above `bar`. Values at the bar, and pairs that balance each
 //! other about it, count against what is to be shown; so the tests keep their level with ties.
 
+use std::sync::OnceLock;
+
 use super::{median_of_sorted, normal_below, walsh_averages};
 
 /// The largest sample whose law is computed exactly. All 2^60 sign patterns still count in a `u64`;
@@ -14,7 +16,7 @@ const EXACT_N_MAX: usize = 60;
 #[derive(Debug)]
 enum Law {
     /// Of 2^n sign patterns, how many have W of at most the index.
-    Exact(Vec<u64>),
+    Exact(&'static [u64]),
     /// The normal law that approximates it.
     Normal { mean: f64, deviation: f64, most: usize },
 }
@@ -78,22 +80,24 @@ fn mirrored(values: &[f64]) -> Vec<f64> {
 /// The law for `n` values; `ties` as [`ties`] counts them, which the exact law does not need.
 fn law(n: usize, ties: f64) -> Law {
     if n <= EXACT_N_MAX {
-        let mut below = 0;
-        let counts = signed_rank_counts(n);
-        return Law::Exact(
-            counts
-                .into_iter()
-                .map(|count| {
-                    below += count;
-                    below
-                })
-                .collect(),
-        );
+        return Law::Exact(LAWS[n].get_or_init(|| cumulated(signed_rank_counts(n))));
     }
     let size = n as f64;
     let variance = size * (size + 1.0) * (2.0 * size + 1.0) / 24.0 - ties / 48.0;
     let mean = size * (size + 1.0) / 4.0;
     Law::Normal { mean, deviation: variance.sqrt(), most: n * (n + 1) / 2 }
+}
+
+/// Exact laws by n, worked out when first needed: a gate asks for the same few again and again.
+static LAWS: [OnceLock<Vec<u64>>; EXACT_N_MAX + 1] = [const { OnceLock::new() }; EXACT_N_MAX + 1];
+
+fn cumulated(mut counts: Vec<u64>) -> Vec<u64> {
+    let mut below = 0;
+    for count in &mut counts {
+        below += *count;
+        *count = below;
+    }
+    counts
 }
 
 impl Law {
