@@ -9,9 +9,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+mod budgets;
 mod check;
 mod fields;
 mod gate;
+mod gates;
 mod load;
 mod nearest;
 mod problem;
