@@ -14,6 +14,7 @@ mod compare;
 mod comparison;
 mod doctor;
 mod experiment;
+mod explain;
 mod export;
 mod gate;
 mod generator;
@@ -47,6 +48,7 @@ enum Command {
     Compare(Box<compare::Compare>),
     Gate(Box<gate::Gate>),
     Aa(Box<noise::Aa>),
+    Explain(explain::Explain),
     Baseline(baseline::Baseline),
     Export(export::Export),
     List(list::List),
@@ -166,6 +168,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Compare(args) => compare::run(&args),
         Command::Gate(args) => gate::run(&args),
         Command::Aa(args) => noise::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Baseline(args) => baseline::run(&args),
         Command::Export(args) => export::run(&args),
         Command::List(args) => list::run(&args),

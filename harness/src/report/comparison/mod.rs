@@ -10,12 +10,14 @@ use crate::comparison::{ComparedCell, Comparison, Outcome};
 use words::{Row, Tone};
 
 mod charts;
+mod explanation;
 mod markdown;
 mod outlets;
 mod stored;
 mod words;
 
 pub use charts::charts;
+pub use explanation::explanation;
 pub use markdown::{markdown, summary};
 pub use outlets::{annotations, junit};
 pub use stored::stored;
