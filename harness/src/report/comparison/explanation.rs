@@ -131,7 +131,7 @@ fn tests(judgement: &Judgement) -> Vec<String> {
         None => "no p value".to_owned(),
     };
     vec![format!(
-        "Tests at the look after {} (level {}): that it is not worse than {}, {} ({} by Holm over \
+        "Tests at the look after {} (level {:.3}): that it is not worse than {}, {} ({} by Holm over \
          all gated metrics); that it is worse by {} or more, {}.",
         units::count(look.blocks as usize, "block"),
         look.alpha,
