@@ -2,14 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::power::{POWER, blocks_for};
 use super::{GateVerdict, Judgement, Look, worse};
-use crate::stats::one_sided_rank;
+use crate::stats::{POWER, blocks_for, one_sided_rank};
 use crate::units::{count, percent};
-use crate::verdict::BLOCKS_MIN;
-
-/// The most blocks that a reason proposes; whoever would need more needs a quieter machine.
-const BLOCKS_PROPOSED_MAX: f64 = 200.0;
+use crate::verdict::{BLOCKS_MIN, BLOCKS_PROPOSED_MAX};
 
 /// What to do after some blocks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
