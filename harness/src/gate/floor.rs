@@ -35,7 +35,7 @@ pub enum FloorSource {
 
 /// From so many null experiments on, the largest of them is exceeded by one more with a probability
 /// of at most 1/20, whatever the law: each of 20 is as likely to be the largest.
-const EXTREME_MIN: usize = 19;
+pub const EXTREME_MIN: usize = 19;
 
 /// The quantile of estimates under the null hypothesis that makes a floor.
 const QUANTILE: f64 = 0.95;

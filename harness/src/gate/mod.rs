@@ -16,23 +16,14 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::spec::Look;
 use crate::stats::{
     hodges_lehmann, holm, interval, lower_bound, p_above, p_below, smallest_detectable,
     standard_deviation, upper_bound,
 };
 use crate::units::percent;
-pub use floor::{Floor, FloorSource};
+pub use floor::{EXTREME_MIN, Floor, FloorSource};
 pub use steps::{Step, check_looks, next_step, undecidable};
-
-/// A look: after so many blocks, with so much of the level.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Look {
-    /// Blocks at the time of the look.
-    pub blocks: u32,
-    /// The one-sided level that it spends.
-    pub alpha: f64,
-}
 
 /// The looks of a gate that says nothing else. They spend .05 together.
 pub const LOOKS: [Look; 4] = [
