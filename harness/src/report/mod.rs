@@ -5,6 +5,7 @@
 //! once, in `words`, so that no two reports can disagree.
 
 pub mod chart;
+pub mod comparison;
 mod details;
 mod doubts;
 pub mod export;

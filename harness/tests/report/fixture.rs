@@ -205,6 +205,7 @@ fn server(name: &str, language: &str, bytes: u64, build_ns: f64, prints: bool) -
             server: name.into(),
             version: Some(format!("{name} 0.1.0 {compiler}")),
             binary_bytes: Some(bytes),
+            binary_sha256: None,
             clean_build_ns: Some(build_ns as u64),
             failure: None,
         },
