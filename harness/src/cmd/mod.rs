@@ -10,6 +10,7 @@ use crate::spec::{self, Mistakes, Spec};
 
 mod doctor;
 mod generator;
+mod init;
 mod launcher;
 mod list;
 mod load;
@@ -39,6 +40,7 @@ enum Command {
     List(list::List),
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
+    Init(Box<init::Init>),
     Load(Box<load::Load>),
     /// Drives servers as told on standard input; started by `run`.
     #[command(hide = true)]
@@ -153,6 +155,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::List(args) => list::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Generator => generator::run(),
         Command::Launcher => launcher::run(),
