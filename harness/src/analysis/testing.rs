@@ -91,7 +91,7 @@ pub(crate) fn run(scene: &Scene) -> Run {
         clean_build_ns: Some(20_000_000_000),
         failure: None,
     });
-    let end = Some(RunEnd { elapsed_ns: 60_000_000_000, interrupted: None });
+    let end = Some(RunEnd { elapsed_ns: 60_000_000_000, interrupted: None, stopped: None });
     let (programs, program_blocks) = (vec![], vec![]);
     Run {
         builds: builds.collect(),

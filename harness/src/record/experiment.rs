@@ -63,12 +63,14 @@ pub struct NoiseFloor {
     pub estimates: Vec<f64>,
 }
 
-/// A server that one version lacks.
+/// A server that one version lacks, or a workload of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Absence {
     /// The server.
     pub server: String,
+    /// The workload; absent where the whole server is.
+    pub workload: Option<String>,
     /// Whether it is the head that lacks it; otherwise it is the base.
     pub in_head: bool,
 }

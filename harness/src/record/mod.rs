@@ -378,6 +378,25 @@ pub struct RunEnd {
     pub elapsed_ns: u64,
     /// The signal that interrupted it (2 or 15), if one did.
     pub interrupted: Option<i32>,
+    /// Why it stopped before all was decided, where a gate did.
+    #[serde(default)]
+    pub stopped: Option<String>,
+}
+
+impl Run {
+    /// A run that has just begun.
+    #[must_use]
+    pub fn of(header: RunHeader) -> Self {
+        Self {
+            header,
+            builds: vec![],
+            programs: vec![],
+            blocks: vec![],
+            program_blocks: vec![],
+            end: None,
+            truncated: false,
+        }
+    }
 }
 
 /// A run read back.
