@@ -18,6 +18,7 @@ mod explain;
 mod export;
 mod gate;
 mod generator;
+mod init;
 mod launcher;
 mod list;
 mod load;
@@ -54,6 +55,7 @@ enum Command {
     List(list::List),
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
+    Init(Box<init::Init>),
     Load(Box<load::Load>),
     /// Drives servers as told on standard input; started by `run`.
     #[command(hide = true)]
@@ -174,6 +176,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::List(args) => list::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Generator => generator::run(),
         Command::Launcher => launcher::run(),
