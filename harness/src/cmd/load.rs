@@ -13,8 +13,9 @@ use super::{Exit, Misuse, Unserved};
 use crate::host;
 use crate::interrupt::Interrupt;
 use crate::load::first::{self, First};
-use crate::load::steady::{self, Arrivals, Live, Measured, Pressure, Status};
+use crate::load::steady::{self, Arrivals, Live, Measured, Pressure};
 
+mod cases;
 mod limit;
 mod live;
 mod request;
@@ -84,6 +85,12 @@ pub(super) struct Load {
 
     #[command(flatten)]
     request: request::RequestArgs,
+
+    /// Requests that are under way on each connection, written together: HTTP/1.1 pipelining.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(conflicts_with_all = ["rate", "disable_keepalive"])]
+    pipeline: u32,
 
     /// The right status [default: any 2xx].
     #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..600))]
@@ -157,36 +164,16 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
 
 /// Asks the first questions, so that the others can be judged.
 fn prepare(args: &Load, url: &Url) -> Result<steady::Load> {
-    let request = args.request.bytes(url)?;
-    let head = args.request.is_head();
-    let status = args.expect_status.map_or(Status::Successful, Status::Exactly);
-    let (addr, first) = first_answer(url, &request, head, args.timeout)?;
-    if !status.allows(first.status) {
-        let cure = match args.expect_status {
-            Some(_) => "",
-            None => "; if that is right, say --expect-status",
-        };
-        bail!(Unserved(format!("expected status {status}, got {}{cure}", first.status)));
-    }
-    let body = match args.verify {
-        _ if head => None,
-        Verify::Status => None,
-        Verify::Body => Some(first.body),
-        Verify::Auto => {
-            let second = first::ask(addr, &request, head, args.timeout);
-            let second = second.map_err(|error| Unserved(format!("second request: {error}")))?;
-            (second.body == first.body).then_some(first.body)
-        }
-    };
+    let (addr, cases, first_index) = cases::prepare(args, url)?;
     let (connections, threads) = counts(args)?;
     let (pressure, measure) = pressure(args);
     let warmup = args.requests.map_or(Duration::from_secs(1), |_| Duration::ZERO);
     Ok(steady::Load {
         addr,
-        request,
-        head,
-        status,
-        body,
+        cases,
+        first_index,
+        churn: args.request.disable_keepalive,
+        pipeline: args.pipeline as usize,
         connections,
         threads,
         cpus: args.cpus.clone(),

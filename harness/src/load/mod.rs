@@ -29,6 +29,8 @@ pub mod template; // the fast path
 // Driving.
 mod client; // a thread's connections to a server, and the hot path
 mod connection; // one connection
+pub mod patch; // positions of a request that differ each time
+mod pipe; // what is asked behind a request
 mod requests; // the order of exchanges
 pub mod service_time; // histograms of windows
 mod share; // a thread's part of an arm, driven in windows

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 mod check;
 mod fields;
 mod load;
+mod mix;
 mod nearest;
 mod problem;
 mod programs;
@@ -24,6 +25,7 @@ mod workloads;
 mod tests;
 
 pub use load::{Mistake, Mistakes, load};
+pub use mix::{Header, MixCase, is_method, read_mix};
 pub use problem::{Output, Problem, ProgramSet, Published, PublishedRow};
 pub use programs::TEST_SIZE;
 
