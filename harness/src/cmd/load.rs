@@ -10,10 +10,11 @@ use clap::{Args, ValueEnum};
 use reqwest::Url;
 
 use super::{Exit, Misuse, Unserved};
+use crate::ceiling;
 use crate::host;
 use crate::interrupt::Interrupt;
 use crate::load::first::{self, First};
-use crate::load::steady::{self, Arrivals, Live, Measured, Pressure};
+use crate::load::steady::{self, Arrivals, Ceiling, Live, Measured, Pressure};
 
 mod cases;
 mod limit;
@@ -113,6 +114,11 @@ pub(super) struct Load {
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     cpus: Vec<usize>,
 
+    /// Do not measure what the generator reaches at most here, which takes a third of a second
+    /// after the run.
+    #[arg(long)]
+    no_ceiling: bool,
+
     /// Print the result as JSON (schema duet.load/1).
     #[arg(long)]
     json: bool,
@@ -144,7 +150,10 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
         anstream::print!("{}", text::head(&load, &url));
     }
     let interrupt = Interrupt::watch()?;
-    let measured = drive(&load, &interrupt)?;
+    let mut measured = drive(&load, &interrupt)?;
+    if !args.no_ceiling && measured.account.right > 0 && interrupt.signal().is_none() {
+        measured.ceiling = ceiling(&load);
+    }
     let verdicts: Vec<Verdict> =
         args.limit.iter().map(|limit| limit.judge(text::headline(&load, &measured))).collect();
     if args.json {
@@ -251,6 +260,18 @@ fn drive(load: &steady::Load, interrupt: &Interrupt) -> Result<Measured> {
         view.finish();
         driving.join().map_err(|_| anyhow::anyhow!("the load generator has died"))?
     })
+}
+
+/// What the generator reaches at most; none, and the reason on standard error, where that cannot
+/// be measured.
+fn ceiling(load: &steady::Load) -> Option<Ceiling> {
+    match ceiling::measure(load) {
+        Ok(ceiling) => Some(ceiling),
+        Err(error) => {
+            anstream::eprintln!("the generator's ceiling was not measured: {error:#}");
+            None
+        }
+    }
 }
 
 /// How it ended. What makes the figures worthless comes before what they say.

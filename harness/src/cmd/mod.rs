@@ -13,6 +13,7 @@ mod generator;
 mod launcher;
 mod list;
 mod load;
+mod null_responder;
 mod report;
 mod run;
 mod run_programs;
@@ -40,6 +41,7 @@ enum Command {
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
     Load(Box<load::Load>),
+    NullResponder(null_responder::NullResponder),
     /// Drives servers as told on standard input; started by `run`.
     #[command(hide = true)]
     Generator,
@@ -154,6 +156,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Verify(args) => verify::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::NullResponder(args) => null_responder::run(&args),
         Command::Generator => generator::run(),
         Command::Launcher => launcher::run(),
     }

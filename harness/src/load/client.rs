@@ -260,3 +260,79 @@ impl<'j> Client<'j> {
         (flags == EpollFlags::EPOLLOUT).then_some(Outcome::Pending)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::super::judge::Status;
+    use super::super::requests::Draw;
+    use super::*;
+
+    /// A client of one connection, which is open, to a listener.
+    fn client(listener: &TcpListener) -> Client<'static> {
+        let question = Question {
+            request: b"GET / HTTP/1.1\r\n\r\n".into(),
+            patches: &[],
+            head: false,
+            status: Status::Successful,
+            content_type: None,
+            body: None,
+        };
+        let manner = Manner { churn: false, depth: 1, seed: 0 };
+        let turns = Turns::Draw(Draw::new([1], 0, 0, (0, 1)));
+        let addr = listener.local_addr().expect("it has an address");
+        let client = Client::new(addr, vec![question], 1, manner, turns);
+        let mut client = client.expect("the system has room for an epoll");
+        let Client { addr, epoll, connections, .. } = &mut client;
+        let opened = connections[0].open(*addr, Duration::from_secs(10), epoll, 0);
+        opened.expect("the listener accepts");
+        client
+    }
+
+    /// What the next event comes to.
+    fn next(client: &mut Client<'_>) -> Outcome {
+        let mut events = [EpollEvent::empty()];
+        let ready = client.epoll.wait(&mut events, 10_000_u16);
+        assert_eq!(ready, Ok(1), "something happens");
+        client.handle(&events[0], &mut [0; 4096], &mut 0).0
+    }
+
+    /// The server closes a connection between requests, which is not noticed before the next.
+    #[test]
+    fn a_request_to_a_connection_that_was_closed_before_is_asked_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+        let mut client = client(&listener);
+        drop(listener.accept().expect("it was opened"));
+        assert!(matches!(client.ask(0, Instant::now()), Outcome::Pending));
+        assert!(matches!(next(&mut client), Outcome::Pending));
+        assert_eq!(client.asked_again, 1);
+        let (mut stream, _) = listener.accept().expect("it was opened anew");
+        stream.read_exact(&mut [0; 18]).expect("the request came");
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").expect("it is taken");
+        assert!(matches!(next(&mut client), Outcome::Right(_)));
+        // Once is chance.
+        drop(stream);
+        assert!(matches!(client.ask(0, Instant::now()), Outcome::Pending));
+        assert!(matches!(next(&mut client), Outcome::Pending));
+        drop(listener.accept().expect("it was opened anew"));
+        let outcome = next(&mut client);
+        assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
+        assert_eq!(client.asked_again, 2);
+    }
+
+    /// A server that has read a request and closes the connection has not answered it.
+    #[test]
+    fn a_request_that_was_read_is_not_asked_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+        let mut client = client(&listener);
+        let (mut stream, _) = listener.accept().expect("it was opened");
+        assert!(matches!(client.ask(0, Instant::now()), Outcome::Pending));
+        stream.read_exact(&mut [0; 18]).expect("the request came");
+        drop(stream);
+        let outcome = next(&mut client);
+        assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
+        assert_eq!(client.asked_again, 0);
+    }
+}

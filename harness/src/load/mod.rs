@@ -40,6 +40,7 @@ mod worker; // threads
 pub mod account; // what became of every request
 pub mod first; // the first answer, which the others are held against
 pub mod latencies; // histograms that know what they do not know
+pub mod null; // what answers every request with nothing
 pub mod pace; // planned instants
 pub mod stream; // a thread's part
 

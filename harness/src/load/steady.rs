@@ -24,6 +24,9 @@ pub use super::pace::Arrivals;
 
 /// A busier thread than this had no time to spare: what was measured is the generator.
 const BUSY: f64 = 0.85;
+/// From this share of its ceiling on likewise: a server that takes no time at all would bring
+/// hardly more.
+const NEAR_CEILING: f64 = 0.85;
 /// What Little's law may be off by.
 const LITTLE: f64 = 0.05;
 /// Answers per connection from which on the law has to hold: those at the edges weigh little then.
@@ -142,6 +145,18 @@ pub struct Measured {
     pub threads: Vec<ThreadHealth>,
     /// The first wrong answer, in words.
     pub wrong: Option<String>,
+    /// What the generator reaches at most; none: it was not measured.
+    pub ceiling: Option<Ceiling>,
+}
+
+/// What the generator reaches at most with the requests, connections and threads of a load: its
+/// rate against the null responder.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ceiling {
+    /// Right answers per second.
+    pub right_per_second: f64,
+    /// Whether the responder held it up, for want of CPUs, so that it may reach more.
+    pub at_least: bool,
 }
 
 /// Carries out a load.
@@ -260,6 +275,7 @@ fn merge(load: &Load, edges: Edges, parts: Vec<Part>) -> Measured {
         connections: Connections::default(),
         threads: vec![],
         wrong: None,
+        ceiling: None,
     };
     for part in parts {
         all.account.merge(&part.account);
@@ -305,10 +321,19 @@ impl Measured {
         self.threads.iter().map(ThreadHealth::busy).fold(0.0, f64::max)
     }
 
-    /// Whether it was the generator that was measured.
+    /// Whether it was the generator that was measured: it had no time to spare, or came near to
+    /// what it reaches at most.
     #[must_use]
     pub fn generator_bound(&self) -> bool {
-        self.busy() >= BUSY
+        let known = self.ceiling.is_some_and(|ceiling| !ceiling.at_least);
+        self.busy() >= BUSY || (known && self.share_of_ceiling().is_some_and(|s| s > NEAR_CEILING))
+    }
+
+    /// The rate as a share of what the generator reaches at most.
+    #[must_use]
+    pub fn share_of_ceiling(&self) -> Option<f64> {
+        let ceiling = self.ceiling?.right_per_second;
+        self.right_per_second().map(|rate| rate / ceiling)
     }
 
     /// By Little's law, the number of requests under way on average: rate times mean service time.

@@ -118,6 +118,12 @@ struct Generator {
     /// Of the busiest thread, without what it spent waiting for planned instants.
     busy_share: f64,
     generator_bound: bool,
+    /// Right answers per second against the null responder, with the same requests, connections
+    /// and threads; `ceiling_at_least`: the responder was short of CPUs.
+    ceiling_per_second: Option<f64>,
+    ceiling_at_least: Option<bool>,
+    /// What was reached of it, 0 to 1 but for noise.
+    ceiling_share: Option<f64>,
     threads: Vec<Thread>,
     /// The send lag for which a connection was free.
     own_lag: Option<Quantiles>,
@@ -235,6 +241,9 @@ fn generator(measured: &Measured, own_lag: Option<Quantiles>) -> Generator {
     Generator {
         busy_share: measured.busy(),
         generator_bound: measured.generator_bound(),
+        ceiling_per_second: measured.ceiling.map(|ceiling| ceiling.right_per_second),
+        ceiling_at_least: measured.ceiling.map(|ceiling| ceiling.at_least),
+        ceiling_share: measured.share_of_ceiling(),
         threads: threads.collect(),
         own_lag,
     }

@@ -235,6 +235,18 @@ fn health(out: &mut String, load: &Load, measured: &Measured) {
         let _ = write!(words, ", p99 of its own lag {lag}");
     }
     line(out, format_args!("generator     {words}"));
+    if let Some((ceiling, share)) = measured.ceiling.zip(measured.share_of_ceiling()) {
+        let at_least = if ceiling.at_least { "at least " } else { "" };
+        let rate = units::rate(ceiling.right_per_second);
+        line(
+            out,
+            format_args!(
+                "              {} of its ceiling: {at_least}{rate} per second against a responder \
+                 that does nothing",
+                units::percent(share)
+            ),
+        );
+    }
 }
 
 /// What one should know before believing the figures.
@@ -250,8 +262,8 @@ pub(super) fn doubts(load: &Load, measured: &Measured) -> Vec<String> {
     }
     if measured.generator_bound() {
         doubts.push(
-            "generator-bound: the generator had no time to spare, so that it was measured rather \
-             than the server; give it more threads, or CPUs of its own"
+            "generator-bound: the generator had no time to spare or was near its ceiling, so that \
+             it was measured rather than the server; give it more threads, or CPUs of its own"
                 .to_owned(),
         );
     }

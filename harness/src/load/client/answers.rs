@@ -75,10 +75,7 @@ impl Client<'_> {
         let connection = &mut self.connections[key];
         match connection.phase {
             Phase::Closing(service_ns) => {
-                connection.close();
-                if !connection.pipe.behind.is_empty() {
-                    self.ask_rest_again(key);
-                }
+                self.ended(key);
                 Outcome::Right(service_ns)
             }
             Phase::Asked if connection.matched == 0 && connection.received.is_empty() => {
@@ -99,7 +96,7 @@ impl Client<'_> {
                     && template.is_some_and(|t| t.ends_at_close(connection.matched))
                 {
                     let service_ns = nanoseconds(connection.asked_at, now);
-                    connection.close();
+                    self.ended(key);
                     Outcome::Right(service_ns)
                 } else {
                     self.parse(key, &[], true, now)
@@ -121,17 +118,28 @@ impl Client<'_> {
             _ => Fault::Connect,
         };
         let connection = &mut self.connections[key];
-        let phase = connection.phase;
-        connection.close();
-        match phase {
+        match connection.phase {
             Phase::Closing(service_ns) => {
-                if !connection.pipe.behind.is_empty() {
-                    self.ask_rest_again(key);
-                }
+                self.ended(key);
                 Outcome::Right(service_ns)
             }
-            Phase::Asked => Outcome::Failed(Trouble { fault, errno, closing: false }),
-            Phase::Opening | Phase::Idle | Phase::Vacant => Outcome::Gone(errno),
+            Phase::Asked => {
+                connection.close();
+                Outcome::Failed(Trouble { fault, errno, closing: false })
+            }
+            Phase::Opening | Phase::Idle | Phase::Vacant => {
+                connection.close();
+                Outcome::Gone(errno)
+            }
+        }
+    }
+
+    /// The connection ended behind the answer that had to be its last.
+    fn ended(&mut self, key: usize) {
+        let connection = &mut self.connections[key];
+        connection.close();
+        if !connection.pipe.behind.is_empty() {
+            self.ask_rest_again(key);
         }
     }
 
