@@ -99,11 +99,8 @@ fn accept(
     connections: &mut Vec<Option<Connection>>,
 ) -> io::Result<()> {
     loop {
-        let stream = match listener.accept() {
-            Ok((stream, _)) => stream,
-            // The client has given up, or there is no room for it: nothing is accepted now.
-            Err(_) => return Ok(()),
-        };
+        // Where it fails, nobody waits, the client has given up, or there is no room for it.
+        let Ok((stream, _)) = listener.accept() else { return Ok(()) };
         stream.set_write_timeout(Some(WRITE_PATIENCE))?;
         let free = connections.iter().position(Option::is_none);
         let key = free.unwrap_or_else(|| {

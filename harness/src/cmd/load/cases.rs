@@ -30,7 +30,7 @@ pub(super) fn prepare(args: &Load, url: &Url) -> Result<(SocketAddr, Vec<Case>, 
             ask(args, url, &mut addr, &request, head)
         };
         let first = ask();
-        let second = matches!((args.verify, &declared), (Verify::Auto, None)).then(|| ask());
+        let second = matches!((args.verify, &declared), (Verify::Auto, None)).then(ask);
         let answers = first.and_then(|first| Ok((first, second.transpose()?)));
         let body = answers.and_then(|answers| expected(args, &case, declared, answers));
         case.body = body.map_err(|error| Unserved(named(&case, several, &error)))?;
