@@ -23,6 +23,7 @@ mod launcher;
 mod list;
 mod load;
 mod noise;
+mod null_responder;
 mod report;
 mod run;
 mod run_programs;
@@ -57,6 +58,7 @@ enum Command {
     Doctor(doctor::Doctor),
     Init(Box<init::Init>),
     Load(Box<load::Load>),
+    NullResponder(null_responder::NullResponder),
     /// Drives servers as told on standard input; started by `run`.
     #[command(hide = true)]
     Generator,
@@ -178,6 +180,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Doctor(args) => doctor::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::NullResponder(args) => null_responder::run(&args),
         Command::Generator => generator::run(),
         Command::Launcher => launcher::run(),
     }
