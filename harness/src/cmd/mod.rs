@@ -22,6 +22,7 @@ mod init;
 mod launcher;
 mod list;
 mod load;
+mod looks;
 mod noise;
 mod null_responder;
 mod report;
