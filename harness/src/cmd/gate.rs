@@ -274,8 +274,9 @@ fn make_room(
             let interrupted = run.end.as_ref().is_none_or(|end| end.interrupted.is_some());
             let stopped = run.end.as_ref().is_some_and(|end| end.stopped.is_some());
             let open = matches!(next(&run, None), Course::GoOn { .. });
-            let unconfirmed = matches!(next(&run, None), Course::Decided(cells) if !cells.is_empty())
-                && !folder.join(comparison::CONFIRMATION).exists();
+            let to_confirm =
+                matches!(next(&run, None), Course::Decided(cells) if !cells.is_empty());
+            let unconfirmed = to_confirm && !folder.join(comparison::CONFIRMATION).exists();
             if !(open && (interrupted || stopped) || unconfirmed) {
                 return Ok(Some(Earlier { seed: None, blocks: vec![] }));
             }

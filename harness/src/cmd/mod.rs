@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::interrupt::Interrupted;
 use crate::spec::{self, Mistakes, Spec};
 
+mod baseline;
 mod blocks;
 mod compare;
 mod comparison;
@@ -46,6 +47,7 @@ enum Command {
     Compare(Box<compare::Compare>),
     Gate(Box<gate::Gate>),
     Aa(Box<noise::Aa>),
+    Baseline(baseline::Baseline),
     Export(export::Export),
     List(list::List),
     Verify(verify::Verify),
@@ -164,6 +166,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Compare(args) => compare::run(&args),
         Command::Gate(args) => gate::run(&args),
         Command::Aa(args) => noise::run(&args),
+        Command::Baseline(args) => baseline::run(&args),
         Command::Export(args) => export::run(&args),
         Command::List(args) => list::run(&args),
         Command::Verify(args) => verify::run(&args),

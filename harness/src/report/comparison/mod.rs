@@ -12,11 +12,13 @@ use words::{Row, Tone};
 mod charts;
 mod markdown;
 mod outlets;
+mod stored;
 mod words;
 
 pub use charts::charts;
 pub use markdown::{markdown, summary};
 pub use outlets::{annotations, junit};
+pub use stored::stored;
 
 const BOLD: Ansi = Ansi::new().bold();
 const DIM: Ansi = Ansi::new().dimmed();
