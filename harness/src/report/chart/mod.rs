@@ -6,9 +6,9 @@
 
 mod axis;
 mod boxes;
-mod canvas;
+pub(super) mod canvas;
 mod compare;
-mod palette;
+pub(super) mod palette;
 mod rows;
 mod small;
 
