@@ -20,6 +20,8 @@ mod judged;
 mod looks;
 mod outcome;
 pub mod stored;
+#[cfg(test)]
+mod tests;
 
 pub use judged::is_identical;
 pub use looks::{Course, next, regressions};

@@ -20,8 +20,8 @@ pub(super) fn looks(comparison: &Comparison) -> Option<String> {
     if comparison.gate.is_some() {
         said.push(
             "Verdicts are sought at the looks alone (upright lines). The mark is at the look that \
-             decided, or the last one made; the brackets beside it are the bounds that the verdict \
-             rests on, wider than the interval since one looks more than once: PASS where the \
+             decided, or the last one made. The brackets beside it are one-sided bounds, with the \
+             part of the level that this look may spend; the verdict rests on them: PASS where the \
              upper one is below the margin, REGRESSED where the lower one is above margin and \
              noise floor."
                 .to_owned(),
