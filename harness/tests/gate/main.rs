@@ -4,6 +4,7 @@
 //! looks that cannot decide.
 
 use std::fs;
+use std::path::Path;
 
 use duet::comparison::{Course, next};
 use duet::record;
@@ -91,17 +92,35 @@ fn replays(bench: &Bench, code: i32) {
 
 #[test]
 fn what_is_worse_is_confirmed_and_fails() {
-    let bench = Bench::new(SIX);
+    let bench = Bench::new("looks = [8]");
     let words = ["gate", "g", "--base", "server:fast", "--head", "server:slow"];
-    let outcome = bench.duet(&[&words[..], &["--github", "--junit", "o.xml"]].concat());
-    outcome.exits(1).says("1 regression found; a second experiment must confirm it");
-    outcome.says("REGRESSED: fast-slow/hello/c2").says("confirmed by a second experiment");
-    outcome.says("::error ");
+    // Interrupted while the second experiment is under way.
+    let child = bench.command(&words).spawn().expect("the binary starts");
+    let second = bench.path().join("results/gate/confirmation");
+    wait(|| counts(&second));
+    signal(&child, Signal::SIGINT);
+    let said = outcome(&child.wait_with_output().expect("it ends"));
+    said.exits(130).says("1 regression found; a second experiment must confirm it");
+    bench.nothing_is_left();
+    let before = record::read(&second).expect("a record").blocks;
+
+    let said = bench.duet(&[&words[..], &["--github", "--junit", "o.xml"]].concat());
+    said.exits(1).says("continues an earlier run").says("::error ");
+    said.says("REGRESSED: fast-slow/hello/c2").says("confirmed by a second experiment");
+    let after = record::read(&second).expect("a record").blocks;
+    assert_eq!(after[..before.len()], before);
     let xml = fs::read_to_string(bench.path().join("o.xml")).expect("it was written");
     assert!(xml.contains("<failure"), "{xml}");
     bench.nothing_is_left();
+    bench.duet(&words).exits(1).says("This pair has been decided");
     replays(&bench, 1);
     bench.duet(&["explain", "copy", "ns_p50"]).exits(0).says("confirms it");
+}
+
+/// Whether a folder's record has a block that counts.
+fn counts(folder: &Path) -> bool {
+    let text = fs::read_to_string(folder.join(record::FILE_NAME)).unwrap_or_default();
+    text.contains("\"failure\":null,\"set_aside\":null")
 }
 
 #[test]
@@ -241,10 +260,7 @@ fn ctrl_c_keeps_finished_blocks_and_the_next_run_goes_on() {
     let words = ["gate", "--base", "server:slow", "--head", "server:fast"];
     let child = bench.command(&words).spawn().expect("the binary starts");
     let folder = bench.path().join("results/gate");
-    wait(|| {
-        let text = fs::read_to_string(folder.join("run.jsonl")).unwrap_or_default();
-        text.contains("\"failure\":null,\"set_aside\":null")
-    });
+    wait(|| counts(&folder));
     signal(&child, Signal::SIGINT);
     outcome(&child.wait_with_output().expect("it ends")).exits(130).says("nterrupted");
     bench.nothing_is_left();
