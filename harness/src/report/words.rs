@@ -176,6 +176,7 @@ fn worse_at(metric: Metric) -> &'static str {
         (Metric::CpuNsPerRequest | Metric::CpuNs, _) => "uses more CPU",
         (Metric::StartupNs, _) => "starts slower",
         (Metric::ServiceTimeNsP50 | Metric::ServiceTimeNsP99, _) => "takes longer",
+        (metric, _) if metric.latency_quantile().is_some() => "answers later",
         (_, Unit::Bytes) => "uses more memory",
         (_, Unit::PerSecond | Unit::Nanoseconds) => "is slower",
     }

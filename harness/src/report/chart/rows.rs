@@ -100,9 +100,13 @@ pub(super) fn question(metric: Metric) -> &'static str {
         | Metric::RssBytesSteady
         | Metric::RssBytesPeak
         | Metric::RssBytesAfter => "How many times more memory?",
-        Metric::StartupNs | Metric::ServiceTimeNsP50 | Metric::ServiceTimeNsP99 => {
-            "How many times longer?"
-        }
+        Metric::StartupNs
+        | Metric::ServiceTimeNsP50
+        | Metric::ServiceTimeNsP99
+        | Metric::LatencyNsP50
+        | Metric::LatencyNsP90
+        | Metric::LatencyNsP99
+        | Metric::LatencyNsP999 => "How many times longer?",
     }
 }
 
