@@ -204,7 +204,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         problems: vec![],
         sets: vec![],
         published: vec![],
-        loads: vec![Load { name: "c64".to_owned(), connections: 64 }],
+        loads: vec![Load { name: "c64".to_owned(), connections: 64, open: None }],
         matchups: vec![Matchup { name: "pair".to_owned(), lane: Lane::Std, arms }],
         suites: vec![suite.clone()],
     }
@@ -237,6 +237,7 @@ fn block(scene: &Scene, cell: &CellId, index: u32, random: &mut SplitMix64) -> B
         started_ns: u64::from(index) * 7_000_000_000,
         elapsed_ns: measured_ns + 1_000_000_000,
         window_ns: 20_000_000,
+        open: None,
         warmup_stationary: true,
         warmup_ns: 250_000_000,
         driven_ns: 1_000_000_000,
@@ -299,5 +300,6 @@ fn window(arms: &[Speed], arm: u32, round: u32, now: f64) -> WindowRecord {
         server_stolen_ns: 0,
         generator_stolen_ns: 0,
         service_time: encode(&service_times),
+        open: None,
     }
 }

@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::{BenchFolder, Exit, Misuse, doctor, report, run_programs, shown, verify};
 use crate::analysis;
-use crate::block::{self, Bench};
+use crate::block::{self, Bench, Pilots};
 use crate::build;
 use crate::host::{self, Cpus};
 use crate::interrupt::{Interrupt, Interrupted};
@@ -286,7 +286,7 @@ fn measure(
     writer: &mut Writer,
     progress: &Progress,
 ) -> Result<()> {
-    let mut windows: BTreeMap<CellId, u64> = BTreeMap::new();
+    let mut pilots = Pilots::default();
     let mut measured: BTreeMap<CellId, Vec<BlockRecord>> = BTreeMap::new();
     progress.start(plans.len());
     for plan in plans {
@@ -300,17 +300,15 @@ fn measure(
         let ratio = analysis::running_ratio(header, so_far, &plan.cell);
         progress.block(&plan.cell, ratio);
         loop {
-            let fixed = windows.get(&plan.cell).copied();
-            let mut record = block::run(bench, plan, fixed)?;
+            let known = pilots.of(&plan.cell, bench.spec);
+            let mut record = block::run(bench, plan, known)?;
             let set_aside = so_far.iter().filter(|block| block.set_aside.is_some()).count();
             if let Some(failure) = &record.failure {
                 progress.print(&format!("{} block {}: {failure}", plan.cell, plan.block + 1));
-            } else {
-                windows.entry(plan.cell.clone()).or_insert(record.window_ns);
-                if set_aside < (bench.suite.blocks / REPEATED_SHARE) as usize {
-                    record.set_aside = analysis::disturbance(&record, header);
-                }
+            } else if set_aside < (bench.suite.blocks / REPEATED_SHARE) as usize {
+                record.set_aside = analysis::disturbance(&record, header);
             }
+            pilots.learn(&record, bench.spec);
             writer.append(&Record::Block(Box::new(record.clone())))?;
             let again = record.set_aside.is_some();
             so_far.push(record);
