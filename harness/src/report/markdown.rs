@@ -1,6 +1,7 @@
-//! `report.md`: GitHub Flavoured Markdown, with the charts beside it as `speed.svg` and
-//! `memory.svg`.
+//! `report.md`: GitHub Flavoured Markdown, with the charts beside it as `speed.svg`,
+//! `memory.svg` and, where there is one, `latency.svg`.
 
+use super::chart::{self, Width};
 use super::headline::headline;
 use super::words::{self, Line};
 use super::{doubts, facts};
@@ -23,8 +24,14 @@ pub fn markdown(analysis: &Analysis) -> String {
     if analysis.matchups.is_empty() {
         out += "Nothing was measured.\n";
     }
-    out += "\n![How many times slower? The tables below hold the same numbers.](speed.svg)\n\n\
-            ![How many times more memory? The tables below hold the same numbers.](memory.svg)\n";
+    if words::has_speeds(analysis) {
+        out += "\n![How many times slower? The tables below hold the same numbers.](speed.svg)\n\n\
+                ![How many times more memory? The tables below hold the same numbers.](memory.svg)\n";
+    }
+    if chart::latency(analysis, Width::Wide).is_some() {
+        out += "\n![How long until the answer? The tables below hold the same numbers.]\
+                (latency.svg)\n";
+    }
     if analysis.matchups.iter().any(|m| m.programs) {
         out += "\n![How many times slower, all programs at once?](programs.svg)\n";
     }
@@ -42,6 +49,9 @@ pub fn markdown(analysis: &Analysis) -> String {
         out += &format!("- {}\n", escape(sentence));
     }
     out += &format!("- {}\n", escape(words::HOW_TO_COMPARE));
+    if words::has_latencies(analysis) {
+        out += &format!("- {}\n", escape(words::LATENCY));
+    }
     out += &warnings(analysis);
     out += &failures(analysis);
     out += "\n## How it was made\n\n";
