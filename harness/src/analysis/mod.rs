@@ -134,8 +134,8 @@ pub struct MatchupAnalysis {
     /// all cells.
     pub starts: Vec<MetricAnalysis>,
     /// Over all its cells, per metric: the estimate over blocks of the mean contrast over cells,
-    /// that is, a geometric mean of ratios with an interval. Only closed loops that print a ratio, and
-    /// blocks in which all of them were measured; absent with fewer than two such cells.
+    /// that is, a geometric mean of ratios with an interval. Only closed loops that print a
+    /// ratio, and blocks in which all of them were measured; absent with fewer than two such cells.
     pub means: Vec<Mean>,
 }
 
@@ -379,7 +379,8 @@ pub fn analyse(run: &Run) -> Analysis {
 }
 
 /// The throughput ratio of a cell so far, for display while the run goes on: how many times worse
-/// the second arm is. In an open loop, where throughput is given, the ratio of CPU per request. Absent before a block counts, and where the generator was the bottleneck.
+/// the second arm is. In an open loop, where throughput is given, the ratio of CPU per request.
+/// Absent before a block counts, and where the generator was the bottleneck.
 #[must_use]
 pub fn running_ratio(
     header: &RunHeader,

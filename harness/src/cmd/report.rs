@@ -16,7 +16,8 @@ use crate::report::{self, Style};
 /// Rebuilds tables, charts and reports from a run's record
 ///
 /// Reads run.jsonl in DIR and writes summary.json, report.md, report.html, speed.svg, memory.svg
-/// and, where there are programs or latency curves, programs.svg and latency.svg beside it. The exit code is the run's own.
+/// and, where there are programs or latency curves, programs.svg and latency.svg beside it. The
+/// exit code is the run's own.
 #[derive(Debug, Args)]
 pub(super) struct Report {
     /// A run's folder, such as results/latest.

@@ -1,11 +1,11 @@
 //! The load generator. One engine, two drivers.
 //!
 //! For `duet run` it is a process of its own, pinned, with a job on standard input, and drives one
-//! arm at a time, closed or open loop: `session` decides the windows, `worker` has the threads, `share` is
-//! the loop that a window runs in. For `duet load` it is threads of the process: `steady` has
-//! them, `stream` is their loop, closed or open. Both loops ask by way of `client`; `http1`,
-//! `template` and `judge` decide what a right answer is. It knows nothing of servers, suites or
-//! files.
+//! arm at a time, closed or open loop: `session` decides the windows, `worker` has the threads,
+//! `share` is the loop that a window runs in. For `duet load` it is threads of the process:
+//! `steady` has them, `stream` is their loop, closed or open. Both loops ask by way of `client`;
+//! `http1`, `template` and `judge` decide what a right answer is. It knows nothing of servers,
+//! suites or files.
 
 use std::io::{BufRead, ErrorKind, Write};
 

@@ -22,7 +22,7 @@ pub(super) fn details(
 ) -> Markup {
     let arms = &matchup.arms;
     let headline: Vec<&MetricAnalysis> =
-        cell.metrics.iter().filter(|m| is_headline(cell, m)).collect();
+        cell.metrics.iter().filter(|m| words::is_headline(cell, m)).collect();
     let contrasts = chart::contrasts(arms, &headline, &format!("{id}-blocks"));
     let rss = chart::rss_curve(analysis, arms, cell, &format!("{id}-rss"));
     html! {
@@ -74,7 +74,7 @@ pub(super) fn details(
 
 /// The metrics that are no headline.
 fn metrics(analysis: &Analysis, matchup: &MatchupAnalysis, cell: &CellAnalysis) -> Markup {
-    let rest = cell.metrics.iter().filter(|m| !is_headline(cell, m));
+    let rest = cell.metrics.iter().filter(|m| !words::is_headline(cell, m));
     let lines: Vec<_> = rest.map(|m| words::line(&analysis.run, &matchup.arms, m)).collect();
     html! {
         @if !lines.is_empty() {
@@ -95,10 +95,6 @@ fn metrics(analysis: &Analysis, matchup: &MatchupAnalysis, cell: &CellAnalysis) 
             }
         }
     }
-}
-
-fn is_headline(cell: &CellAnalysis, m: &MetricAnalysis) -> bool {
-    words::headline_metrics(cell).contains(&m.metric)
 }
 
 /// When requests were due, and how they were sent.

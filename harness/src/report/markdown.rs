@@ -24,13 +24,15 @@ pub fn markdown(analysis: &Analysis) -> String {
     if analysis.matchups.is_empty() {
         out += "Nothing was measured.\n";
     }
+    let chart = |question: &str, file: &str| {
+        format!("\n![{question} The tables below hold the same numbers.]({file})\n")
+    };
     if words::has_speeds(analysis) {
-        out += "\n![How many times slower? The tables below hold the same numbers.](speed.svg)\n\n\
-                ![How many times more memory? The tables below hold the same numbers.](memory.svg)\n";
+        out += &chart("How many times slower?", "speed.svg");
+        out += &chart("How many times more memory?", "memory.svg");
     }
     if chart::latency(analysis, Width::Wide).is_some() {
-        out += "\n![How long until the answer? The tables below hold the same numbers.]\
-                (latency.svg)\n";
+        out += &chart("How long until the answer?", "latency.svg");
     }
     if analysis.matchups.iter().any(|m| m.programs) {
         out += "\n![How many times slower, all programs at once?](programs.svg)\n";

@@ -11,8 +11,8 @@ use crate::metric::{Metric, Unit};
 use crate::units;
 use crate::verdict::Verdict;
 
-/// The metrics of which a cell shows a line.
-pub(super) fn headline_metrics(cell: &CellAnalysis) -> &'static [Metric] {
+/// The metrics of which a cell shows a line, where it has them.
+fn headline_metrics(cell: &CellAnalysis) -> &'static [Metric] {
     match cell.open {
         None => &[Metric::RequestsPerSecond, Metric::CpuNsPerRequest, Metric::RssBytesPeak],
         Some(_) => &[
@@ -56,9 +56,9 @@ pub(super) const HOW_TO_COMPARE: &str = "The better value is bold where the verd
     Compare rows of one table only: other tables are other lanes.";
 
 /// What latencies are, for reports that have some.
-pub(super) const LATENCY: &str = "Latency is counted from the instant at which a request was due, \
-    at a rate that is the same for both arms: what a user waits for. How many requests are answered \
-    is then given, and no result.";
+pub(super) const LATENCY: &str = "Latency is counted from the instant at which a request was \
+    due, at a rate that is the same for both arms: what a user waits for. How many requests are \
+    answered is then given, and no result.";
 
 /// Whether something was measured of which speeds can be compared: all but open loops.
 pub(super) fn has_speeds(analysis: &Analysis) -> bool {
@@ -212,11 +212,19 @@ pub(super) fn label(arms: &[Arm], arm: usize) -> &str {
     arms.get(arm).map_or("?", |a| a.label.as_str())
 }
 
+/// Whether every report shows a line of a metric. A far tail has few requests in it: where it does
+/// not decide, it is left to the details.
+pub(super) fn is_headline(cell: &CellAnalysis, m: &MetricAnalysis) -> bool {
+    let tail = m.metric == Metric::LatencyNsP999 && m.verdict == Verdict::Inconclusive;
+    headline_metrics(cell).contains(&m.metric) && !tail
+}
+
 /// The lines of a cell that every report shows.
 pub(super) fn headline_lines(run: &RunSummary, arms: &[Arm], cell: &CellAnalysis) -> Vec<Line> {
     headline_metrics(cell)
         .iter()
         .filter_map(|h| cell.metrics.iter().find(|m| m.metric == *h))
+        .filter(|m| is_headline(cell, m))
         .map(|m| line(run, arms, m))
         .collect()
 }
