@@ -23,7 +23,7 @@ use crate::{probe, requests};
 
 mod pilots;
 
-pub use pilots::{Known, Pilots};
+pub use pilots::{Known, known};
 
 /// Cases verified with the full client in every block; all of them are verified once a run, and the
 /// generator compares every answer anyway.
@@ -166,7 +166,7 @@ fn start_all(
         let name = &matchup.arms[index];
         let server = definition(bench, name);
         let launch = Launch {
-            root: bench.root,
+            root: server.root.as_deref().unwrap_or(bench.root),
             cpus: &bench.cpus.servers,
             threads: bench.suite.server_cpus,
             padding_bytes: plan.padding_bytes[index],

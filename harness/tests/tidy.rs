@@ -9,7 +9,7 @@ const LAYERS: [&[&str]; 5] = [
     &["units", "random"],
     &["metric", "spec"],
     &["record"],
-    &["stats", "plan", "verdict", "output", "source", "analysis", "report"],
+    &["stats", "plan", "verdict", "gate", "output", "source", "analysis", "report"],
     &[
         "interrupt",
         "child",
@@ -31,7 +31,8 @@ const LAYERS: [&[&str]; 5] = [
 ];
 
 /// Pure modules: no clock, file, process or socket.
-const PURE: [&str; 7] = ["stats", "plan", "verdict", "output", "source", "analysis", "report"];
+const PURE: [&str; 8] =
+    ["stats", "plan", "verdict", "gate", "output", "source", "analysis", "report"];
 
 /// What pure modules must not name.
 const EFFECTS: [&str; 8] = [

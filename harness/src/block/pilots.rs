@@ -1,21 +1,8 @@
 //! What the first block of a cell finds out for those after it: the length of windows, and what
 //! servers can do, of which the rate of an open loop is a share.
 
-use std::collections::BTreeMap;
-
 use crate::record::BlockRecord;
 use crate::spec::{CellId, Spec};
-
-/// What blocks found out so far.
-#[derive(Debug, Default)]
-pub struct Pilots {
-    windows_ns: BTreeMap<CellId, u64>,
-    capacities_per_second: BTreeMap<Conditions, u64>,
-}
-
-/// What a capacity depends on: matchup, workload and connections. Cells that differ in the rate
-/// alone share one, so that their rates are shares of the same.
-type Conditions = (String, String, u32);
 
 /// What is known before a block.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,33 +13,24 @@ pub struct Known {
     pub capacity_per_second: Option<u64>,
 }
 
-impl Pilots {
-    /// What is known about a cell.
-    #[must_use]
-    pub fn of(&self, cell: &CellId, spec: &Spec) -> Known {
-        Known {
-            window_ns: self.windows_ns.get(cell).copied(),
-            capacity_per_second: self.capacities_per_second.get(&conditions(cell, spec)).copied(),
-        }
+/// What a run's blocks so far say about a cell; the first of them decides, so that all are measured
+/// alike. One that failed or was disturbed is no guide.
+///
+/// A capacity belongs to matchup, workload and number of connections: cells that differ in the rate
+/// alone have it in common, so that their rates are shares of the same.
+#[must_use]
+pub fn known(so_far: &[BlockRecord], cell: &CellId, spec: &Spec) -> Known {
+    let good = || so_far.iter().filter(|b| b.failure.is_none() && b.set_aside.is_none());
+    let connections = |cell: &CellId| spec.load(&cell.load).map(|load| load.connections);
+    let is_alike = |other: &CellId| {
+        (&other.matchup, &other.workload) == (&cell.matchup, &cell.workload)
+            && connections(other) == connections(cell)
+    };
+    let mut alike = good().filter(|block| is_alike(&block.cell));
+    Known {
+        window_ns: good().find(|block| block.cell == *cell).map(|block| block.window_ns),
+        capacity_per_second: alike.find_map(|block| block.open?.capacity_per_second),
     }
-
-    /// Keeps what a block found out, if it was the first. One that failed or was disturbed is no
-    /// guide.
-    pub fn learn(&mut self, block: &BlockRecord, spec: &Spec) {
-        if block.failure.is_some() || block.set_aside.is_some() {
-            return;
-        }
-        self.windows_ns.entry(block.cell.clone()).or_insert(block.window_ns);
-        if let Some(capacity) = block.open.and_then(|open| open.capacity_per_second) {
-            let conditions = conditions(&block.cell, spec);
-            self.capacities_per_second.entry(conditions).or_insert(capacity);
-        }
-    }
-}
-
-fn conditions(cell: &CellId, spec: &Spec) -> Conditions {
-    let connections = spec.load(&cell.load).map_or(0, |load| load.connections);
-    (cell.matchup.clone(), cell.workload.clone(), connections)
 }
 
 #[cfg(test)]
@@ -60,27 +38,39 @@ mod tests {
     use super::*;
     use crate::analysis::testing::{Scene, run};
     use crate::record::OpenRate;
+    use crate::spec::Load;
 
     #[test]
     fn the_first_good_block_decides() {
         let run = run(&Scene::default());
-        let spec = &run.header.spec;
-        let mut block = run.blocks[0].clone();
-        let mut pilots = Pilots::default();
-        let mut learn = |capacity: Option<u64>, spoil: fn(&mut BlockRecord)| {
-            let rate = |capacity| OpenRate { rate_per_second: 1, capacity_per_second: capacity };
-            block.open = capacity.map(|capacity| rate(Some(capacity)));
-            block.set_aside = None;
+        let mut spec = run.header.spec.clone();
+        let load = spec.loads[0].clone();
+        spec.loads.push(Load { name: "other".to_owned(), ..load.clone() });
+        spec.loads.push(Load { name: "fewer".to_owned(), connections: 1, ..load });
+        let cell = &run.header.suite.cells[0];
+        let open = |capacity: u64, spoil: fn(&mut BlockRecord)| {
+            let capacity_per_second = Some(capacity);
+            let mut block = run.blocks[0].clone();
+            block.open = Some(OpenRate { rate_per_second: 1, capacity_per_second });
+            block.window_ns = capacity;
             spoil(&mut block);
-            pilots.learn(&block, spec);
-            let known = pilots.of(&block.cell, spec);
-            (known.window_ns.is_some(), known.capacity_per_second)
+            block
         };
-        assert_eq!(learn(Some(7), |b| b.set_aside = Some("a neighbour".into())), (false, None));
-        assert_eq!(learn(None, |_| ()), (true, None));
-        assert_eq!(learn(Some(8), |_| ()), (true, Some(8)));
-        assert_eq!(learn(Some(9), |_| ()), (true, Some(8)));
-        let other = CellId { workload: "other".into(), ..run.blocks[0].cell.clone() };
-        assert_eq!(pilots.of(&other, spec), Known::default());
+        let disturbed = open(7, |block| block.set_aside = Some("a neighbour".to_owned()));
+        let elsewhere = open(8, |block| block.cell.load = "fewer".to_owned());
+        let alike = open(9, |block| block.cell.load = "other".to_owned());
+        let (own, later) = (open(10, |_| ()), open(11, |_| ()));
+        let cases: [(&[&BlockRecord], Option<u64>, Option<u64>); 5] = [
+            (&[], None, None),
+            (&[&disturbed, &elsewhere], None, None),
+            (&[&alike], None, Some(9)),
+            (&[&disturbed, &own, &later], Some(10), Some(10)),
+            (&[&alike, &own], Some(10), Some(9)),
+        ];
+        for (so_far, window_ns, capacity_per_second) in cases {
+            let so_far: Vec<BlockRecord> = so_far.iter().map(|&block| block.clone()).collect();
+            let want = Known { window_ns, capacity_per_second };
+            assert_eq!(known(&so_far, cell, &spec), want);
+        }
     }
 }
