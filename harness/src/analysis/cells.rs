@@ -138,9 +138,10 @@ impl Cell<'_> {
         let values: Vec<&BlockValues> = self.counted.iter().map(|b| &b.values).collect();
         let refusal = self.refusal().map(str::to_owned).or_else(|| open::refusal(self, metric));
         let mut found = metric_analysis(metric, self.arms.len(), &values, refusal.as_deref())?;
-        if found.verdict != Verdict::Inconclusive
+        if found.ratio.is_some()
             && let Some(reason) = open::informational(self, metric)
         {
+            found.informational = true;
             (found.verdict, found.reason) = (Verdict::Inconclusive, Some(reason));
         }
         Some(found)
@@ -235,12 +236,14 @@ pub(super) fn metric_analysis(
             contrasts: vec![],
             verdict: Verdict::Inconclusive,
             reason: Some(refusal.to_owned()),
+            informational: false,
         });
     }
     let contrasts: Vec<f64> = complete.iter().map(|b| b.contrasts[&metric]).collect();
     let ratio = Some(geometric(&contrasts)?);
     let (verdict, reason) = verdict(ratio.and_then(|r| r.low.zip(r.high)), &contrasts);
-    Some(MetricAnalysis { metric, arms, values, ratio, contrasts, verdict, reason })
+    let informational = false;
+    Some(MetricAnalysis { metric, arms, values, ratio, contrasts, verdict, reason, informational })
 }
 
 /// The estimate of what `logs` are the logarithms of; absent without any.

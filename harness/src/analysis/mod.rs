@@ -294,6 +294,9 @@ pub struct MetricAnalysis {
     pub verdict: Verdict,
     /// Why the verdict is inconclusive, where it is.
     pub reason: Option<String>,
+    /// Whether it is shown and not judged: a quantile with few requests beyond it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub informational: bool,
 }
 
 /// The geometric mean of ratios over the cells of a matchup.

@@ -371,12 +371,12 @@ mod tests {
         let p99 = |record: &Run| {
             let analysis = analyse(record);
             let found = cell(&analysis).metrics.iter().find(|m| m.metric == Metric::LatencyNsP99);
-            found.map(|m| (m.ratio.is_some(), m.verdict, m.reason.clone()))
+            found.map(|m| (m.ratio.is_some(), m.informational, m.verdict, m.reason.clone()))
         };
         // Both rounds have two windows of the arm; a block has 2,400.
         record.blocks.iter_mut().for_each(|block| change(block, |open| fewer(open, 600)));
-        let (ratio, verdict, reason) = p99(&record).expect("ten lie beyond");
-        assert_eq!((ratio, verdict), (true, Verdict::Inconclusive));
+        let (ratio, informational, verdict, reason) = p99(&record).expect("ten lie beyond");
+        assert_eq!((ratio, informational, verdict), (true, true, Verdict::Inconclusive));
         assert_eq!(
             reason.as_deref(),
             Some(

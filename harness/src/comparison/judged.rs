@@ -21,11 +21,12 @@ pub(super) struct Member<'a> {
 }
 
 /// The gated metrics of all cells that were measured, which are judged as one family. A metric that
-/// could not be had belongs to it without contrasts, so that it is never forgotten.
+/// could not be had, or may not be judged, belongs to it without contrasts, so that it is never
+/// forgotten.
 pub(super) fn family<'a>(analysis: &'a Analysis, experiment: &'a Experiment) -> Vec<Member<'a>> {
     let rules = || experiment.gate.iter().flat_map(|gate| &gate.rules);
     let member = |cell: &'a CellAnalysis, metric: Metric, margin: f64| {
-        let of_metric = cell.metrics.iter().find(|m| m.metric == metric);
+        let of_metric = cell.metrics.iter().find(|m| m.metric == metric && !m.informational);
         let today = analysis.run.started.as_str();
         let waiver = outcome::waiver(experiment, today, &cell.id, metric);
         let floor = experiment.floors.iter().find(|f| f.cell == cell.id && f.metric == metric);

@@ -212,10 +212,10 @@ pub(super) fn label(arms: &[Arm], arm: usize) -> &str {
     arms.get(arm).map_or("?", |a| a.label.as_str())
 }
 
-/// Whether every report shows a line of a metric. A far tail has few requests in it: where it does
-/// not decide, it is left to the details.
+/// Whether every report shows a line of a metric. A far tail that may not be judged is left to the
+/// details.
 pub(super) fn is_headline(cell: &CellAnalysis, m: &MetricAnalysis) -> bool {
-    let tail = m.metric == Metric::LatencyNsP999 && m.verdict == Verdict::Inconclusive;
+    let tail = m.metric == Metric::LatencyNsP999 && m.informational;
     headline_metrics(cell).contains(&m.metric) && !tail
 }
 
