@@ -324,7 +324,7 @@ fn drive(
                 }
                 under_load(arms, &mut generator, record)?;
             }
-            Event::Window(window) => record.windows.push(window_record(window)),
+            Event::Window(window) => record.windows.push(window_record(*window)),
             Event::Done => return Ok(()),
             Event::Failed { arm, error } => {
                 return Err(DriveError { arm: arm.map(|arm| arm as usize), error: anyhow!(error) });

@@ -127,6 +127,21 @@ impl Metric {
         }
     }
 
+    /// Whether it is a result of an open loop, or else of a closed one. In an open loop the rate is
+    /// given, and the largest memory is that of the warm-up, a closed loop; the latencies of a
+    /// closed loop are its throughput again.
+    #[must_use]
+    pub fn is_result(self, open: bool) -> bool {
+        match self {
+            Self::RequestsPerSecond
+            | Self::RssBytesPeak
+            | Self::ServiceTimeNsP50
+            | Self::ServiceTimeNsP99 => !open,
+            metric if metric.latency_quantile().is_some() => open,
+            _ => true,
+        }
+    }
+
     /// How its values are written.
     #[must_use]
     pub fn unit(self) -> Unit {

@@ -59,9 +59,7 @@ pub(super) fn values(block: &BlockRecord) -> Result<BlockValues, String> {
         let times = if block.open.is_none() {
             service_times(&windows)
         } else {
-            // The rate is given, and the largest memory is that of the warm-up, a closed loop.
-            arm.remove(&Metric::RequestsPerSecond);
-            arm.remove(&Metric::RssBytesPeak);
+            arm.retain(|metric, _| metric.is_result(true));
             let records: Vec<&WindowRecord> = windows.iter().map(|w| w.record).collect();
             open::values(&records).map(|(latencies, values)| {
                 open.push(values);

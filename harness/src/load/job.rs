@@ -145,7 +145,7 @@ pub enum Event {
     Driven,
     /// A window's result. All of them come after `Driven`, so that nothing is encoded between
     /// windows.
-    Window(WindowResult),
+    Window(Box<WindowResult>),
     /// Connections are closed, all results are out.
     Done,
     /// The job cannot go on.

@@ -55,7 +55,7 @@ pub(super) fn run(
 
         session.team.end()?;
         for result in results(measured, job.open.is_some())? {
-            emit(&mut events, &Event::Window(result))?;
+            emit(&mut events, &Event::Window(Box::new(result)))?;
         }
         emit(&mut events, &Event::Done)
     })

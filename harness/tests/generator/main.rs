@@ -120,7 +120,7 @@ fn windows(job: &Job) -> Vec<WindowResult> {
         panic!("{events:?}");
     };
     let windows = windows.iter().map(|event| match event {
-        Event::Window(window) => window.clone(),
+        Event::Window(window) => WindowResult::clone(window),
         other => panic!("{other:?} among windows"),
     });
     windows.collect()

@@ -125,7 +125,7 @@ fn legend(panels: &[Panel<'_>]) -> String {
     let uniform = |point: &Point<'_>| {
         point.cell.open.as_ref().is_some_and(|open| open.arrivals == Arrivals::Uniform)
     };
-    said += if points().any(|point| uniform(point)) {
+    said += if points().any(uniform) {
         " Some requests come at equal distances."
     } else {
         " Requests come at random (Poisson)."
