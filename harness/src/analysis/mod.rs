@@ -24,6 +24,8 @@ mod histogram;
 mod matchups;
 mod open;
 mod programs;
+#[cfg(test)]
+mod proofs;
 mod published;
 mod summary;
 #[cfg(test)]
