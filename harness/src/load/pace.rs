@@ -1,10 +1,13 @@
 //! When the requests of an open loop are due. Pure: nothing that happens in a run moves an instant,
 //! so that a slow server cannot make the load lighter.
 
+use serde::{Deserialize, Serialize};
+
 use crate::random::SplitMix64;
 
 /// How the requests of an open loop are spread over time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Arrivals {
     /// The same time between any two.
     #[default]

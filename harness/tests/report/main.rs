@@ -12,7 +12,7 @@ mod fixture;
 mod markup;
 
 /// Every analysis, by name.
-fn analyses() -> [(&'static str, Analysis); 6] {
+fn analyses() -> [(&'static str, Analysis); 7] {
     [
         ("standard", fixture::standard()),
         ("interrupted", fixture::interrupted()),
@@ -20,13 +20,16 @@ fn analyses() -> [(&'static str, Analysis); 6] {
         ("nothing", fixture::nothing()),
         ("extreme", fixture::extreme()),
         ("programs", fixture::programs()),
+        ("latency", fixture::latency()),
     ]
 }
 
 /// Every chart of an analysis, by name.
 fn charts(analysis: &Analysis) -> Vec<(&'static str, String)> {
     let boxes = chart::boxes(analysis).map(|svg| ("boxes", svg));
-    comparisons(analysis).into_iter().chain(boxes).collect()
+    let latency = |name, width| chart::latency(analysis, width).map(|svg| (name, svg));
+    let curves = [latency("latency", Width::Wide), latency("narrow-latency", Width::Narrow)];
+    comparisons(analysis).into_iter().chain(boxes).chain(curves.into_iter().flatten()).collect()
 }
 
 /// The charts that have a row per cell.
@@ -61,6 +64,8 @@ fn golden_html() {
     insta::assert_snapshot!("standard.html", markup::words(&page));
     let page = report::html(&fixture::programs());
     insta::assert_snapshot!("programs.html", markup::words(&page));
+    let page = report::html(&fixture::latency());
+    insta::assert_snapshot!("latency.html", markup::words(&page));
 }
 
 /// The words of the charts and where they stand.
@@ -71,6 +76,9 @@ fn golden_charts() {
     }
     for (name, svg) in charts(&fixture::programs()) {
         insta::assert_snapshot!(format!("programs-{name}.svg"), markup::placed_words(&svg));
+    }
+    for (name, svg) in charts(&fixture::latency()).into_iter().skip(4) {
+        insta::assert_snapshot!(format!("{name}.svg"), markup::placed_words(&svg));
     }
 }
 
@@ -122,9 +130,12 @@ fn nothing_is_fetched_and_nothing_runs() {
 #[test]
 fn every_cell_is_shown() {
     for (name, analysis) in analyses() {
-        let mut all = comparisons(&analysis).map(|(_, svg)| markup::words(&svg)).to_vec();
+        let mut all = vec![report::text(&analysis, Style::Plain)];
         all.push(markup::words(&report::html(&analysis)));
-        all.push(report::text(&analysis, Style::Plain));
+        // Of open loops there are curves.
+        if chart::latency(&analysis, Width::Wide).is_none() {
+            all.extend(comparisons(&analysis).map(|(_, svg)| markup::words(&svg)));
+        }
         for text in all {
             for matchup in &analysis.matchups {
                 for cell in &matchup.cells {
