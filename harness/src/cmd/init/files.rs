@@ -53,7 +53,8 @@ fn workloads(workload: &str, path: &str, answer: &Answer) -> String {
 
 fn suites(server: &str, workload: &str) -> String {
     format!(
-        "# How hard it is driven: connections that send the next request when the last is answered.\n\
+        "# How hard it is driven: connections that send the next request when the last is \
+         answered.\n\
          [[load]]\n\
          name = \"c16\"\n\
          connections = 16\n\
@@ -65,7 +66,8 @@ fn suites(server: &str, workload: &str) -> String {
          servers = [{}]\n\
          workloads = [{}]\n\
          loads = [\"c16\"]\n\
-         margins_percent = {{ requests_per_second = 3, cpu_ns_per_request = 3, rss_bytes_peak = 5 }}\n\
+         margins_percent = {{ requests_per_second = 3, cpu_ns_per_request = 3, \
+         rss_bytes_peak = 5 }}\n\
          budgets = [\"error_rate == 0\"]\n",
         quoted(server),
         quoted(workload)
