@@ -89,8 +89,13 @@ pub(super) fn exit(analysis: &Analysis) -> Exit {
     }
 }
 
-/// Replaces a file whole: a reader sees the old or the new one, also when the disk is full.
+/// Replaces a file whole: a reader sees the old or the new one, also when the disk is full. Its
+/// folder is made where it is missing.
 pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("failed to create {}", folder.display()))?;
+    }
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
