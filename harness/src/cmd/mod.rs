@@ -23,6 +23,7 @@ mod noise;
 mod report;
 mod run;
 mod run_programs;
+mod trend;
 mod verify;
 
 /// Measures pairs of servers side by side, and says how sure the result is.
@@ -47,6 +48,7 @@ enum Command {
     Gate(Box<gate::Gate>),
     Aa(Box<noise::Aa>),
     Export(export::Export),
+    Trend(trend::TrendArgs),
     List(list::List),
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
@@ -165,6 +167,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Gate(args) => gate::run(&args),
         Command::Aa(args) => noise::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Trend(args) => trend::run(&args),
         Command::List(args) => list::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -11,8 +11,10 @@ mod compare;
 mod palette;
 mod rows;
 mod small;
+mod trend;
 
 pub use boxes::boxes;
 pub use compare::{Width, comparison, memory, speed};
 pub(super) use palette::dark_css;
 pub use small::{contrasts, rss_curve};
+pub use trend::trend;
