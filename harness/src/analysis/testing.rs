@@ -175,6 +175,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         version: vec![format!("./{name}"), "--version".to_owned()],
         env: BTreeMap::new(),
         prints: false,
+        foreign: false,
         workloads: scene.workloads.iter().map(|&w| w.to_owned()).collect(),
         root: None,
     };

@@ -11,9 +11,9 @@ use crate::record::{BlockRecord, Record, RunHeader, Writer};
 /// One block in so many may be measured again.
 const REPEATED_SHARE: u32 = 4;
 
-/// Measures a block and appends it to the record and to `so_far`, the run's blocks. A block that was
-/// disturbed is measured again, at once and in the same order, but at most a quarter of a cell's
-/// blocks: where more are disturbed, they count, and the cell says so.
+/// Measures a block and appends it to the record and to `so_far`, the run's blocks. A block that
+/// was disturbed is measured again, at once and in the same order, but at most a quarter of a
+/// cell's blocks: where more are disturbed, they count, and the cell says so.
 pub(super) fn measure(
     bench: &Bench<'_>,
     plan: &BlockPlan,

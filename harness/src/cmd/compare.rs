@@ -10,7 +10,7 @@ use super::comparison::{self, Outputs};
 use super::experiment::{self, Pair, Tools, UnderWay, words};
 use super::gate::check_out;
 use super::run::{header, refuse_unfit};
-use super::{BenchFolder, Exit, Misuse, shown};
+use super::{BenchFolder, Exit, Misuse, baseline, shown};
 use crate::host;
 use crate::interrupt::Interrupt;
 use crate::plan;
@@ -23,8 +23,8 @@ use crate::versions::{Arm, Here, Origin};
 
 /// Compares two versions of a server, two servers, or two stored runs
 ///
-/// A and B are each server:NAME, git:REF[:SERVER], dir:PATH[:SERVER] or bin:PATH[:SERVER], built and
-/// measured side by side in alternating windows; or both are baseline:NAME or a run's folder.
+/// A and B are each server:NAME, git:REF[:SERVER], dir:PATH[:SERVER] or bin:PATH[:SERVER], built
+/// and measured side by side in alternating windows; or both are baseline:NAME or a run's folder.
 #[derive(Debug, Args)]
 pub(super) struct Compare {
     /// The first, such as git:main. With a comparison's folder alone: judge its record again.
@@ -76,7 +76,7 @@ pub(super) fn run(args: &Compare) -> Result<Exit> {
         }
         (_, None) => bail!(Misuse("compare with what? Name a second version".to_owned())),
         (base, Some(head)) if stored(base) && stored(head) => {
-            bail!(Misuse("TODO".to_owned()))
+            baseline::compare(base, head, &args.bench, args.outputs.json.as_deref())
         }
         (base, Some(head)) if stored(base) || stored(head) => bail!(Misuse(format!(
             "{} is a stored result and {} is not: a comparison measures both side by side, or \

@@ -24,7 +24,7 @@ const GITHUB_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 pub(super) struct Outputs {
     /// Also write the comparison as JSON.
     #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    pub(super) json: Option<PathBuf>,
 
     /// Also write it as Markdown.
     #[arg(long, value_name = "FILE")]

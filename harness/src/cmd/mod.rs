@@ -8,18 +8,23 @@ use clap::{Args, Parser, Subcommand};
 use crate::interrupt::Interrupted;
 use crate::spec::{self, Mistakes, Spec};
 
+mod baseline;
 mod blocks;
 mod compare;
 mod comparison;
 mod doctor;
 mod experiment;
+mod explain;
 mod export;
 mod gate;
 mod generator;
+mod init;
 mod launcher;
 mod list;
 mod load;
+mod looks;
 mod noise;
+mod null_responder;
 mod report;
 mod run;
 mod run_programs;
@@ -47,12 +52,16 @@ enum Command {
     Compare(Box<compare::Compare>),
     Gate(Box<gate::Gate>),
     Aa(Box<noise::Aa>),
+    Explain(explain::Explain),
+    Baseline(baseline::Baseline),
     Export(export::Export),
     Trend(trend::TrendArgs),
     List(list::List),
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
+    Init(Box<init::Init>),
     Load(Box<load::Load>),
+    NullResponder(null_responder::NullResponder),
     /// Drives servers as told on standard input; started by `run`.
     #[command(hide = true)]
     Generator,
@@ -166,12 +175,16 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Compare(args) => compare::run(&args),
         Command::Gate(args) => gate::run(&args),
         Command::Aa(args) => noise::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Baseline(args) => baseline::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Trend(args) => trend::run(&args),
         Command::List(args) => list::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::NullResponder(args) => null_responder::run(&args),
         Command::Generator => generator::run(),
         Command::Launcher => launcher::run(),
     }

@@ -38,7 +38,8 @@ pub(super) struct Aa {
     gate: Option<String>,
 
     /// Null experiments.
-    #[arg(long, value_name = "N", default_value_t = 19, value_parser = clap::value_parser!(u32).range(2..=100))]
+    #[arg(long, value_name = "N", default_value_t = 19)]
+    #[arg(value_parser = clap::value_parser!(u32).range(2..=100))]
     experiments: u32,
 
     /// The version.

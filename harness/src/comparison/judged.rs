@@ -6,7 +6,10 @@ use crate::gate::{self, Evidence, Floor, GateVerdict, Judgement};
 use crate::metric::Metric;
 use crate::record::Run;
 use crate::spec::{CellId, Waiver};
-use crate::stats::{benjamini_hochberg, p_above, p_below, smallest_detectable, standard_deviation};
+use crate::stats::{
+    benjamini_hochberg, hodges_lehmann, interval, p_above, p_below, smallest_detectable,
+    standard_deviation,
+};
 
 /// An adjusted p value below this makes an ungated metric a warning.
 const Q_WARNS: f64 = 0.05;
@@ -169,6 +172,8 @@ fn compared(m: &MetricAnalysis, gated: Option<Gated>) -> Option<ComparedMetric> 
         metric: m.metric,
         base,
         head,
+        estimate: hodges_lehmann(&m.contrasts),
+        interval: interval(&m.contrasts),
         contrasts: m.contrasts.clone(),
         gated,
         verdict: m.verdict,

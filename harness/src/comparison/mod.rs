@@ -8,17 +8,18 @@
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{self, CellFailure, Estimate, RunSummary, Warning};
-use crate::gate::Judgement;
+pub use crate::gate::{GateVerdict, Judgement, PassLabel};
 use crate::metric::Metric;
 use crate::record::Run;
 pub use crate::record::{Experiment, Question, Version};
-use crate::spec::{Budget, CellId, Waiver};
+pub use crate::spec::{Budget, CellId, Quantity, Waiver};
 use crate::verdict::Verdict;
 
 mod budgets;
 mod judged;
 mod looks;
 mod outcome;
+pub mod stored;
 
 pub use judged::is_identical;
 pub use looks::{Course, next, regressions};
@@ -121,7 +122,11 @@ pub struct ComparedMetric {
     pub base: Estimate,
     /// The head's value.
     pub head: Estimate,
-    /// The contrasts of blocks, in their order: ln of how many times worse the head is.
+    /// The estimated change: ln of how many times worse the head is.
+    pub estimate: f64,
+    /// Its 95 % interval; absent below n = 6.
+    pub interval: Option<(f64, f64)>,
+    /// The contrasts of blocks behind it, in their order.
     pub contrasts: Vec<f64>,
     /// How it was judged, where it is gated.
     pub gated: Option<Gated>,
@@ -199,6 +204,6 @@ impl ComparedMetric {
     /// The change for people, as a share: how much worse the head is; below zero it is better.
     #[must_use]
     pub fn change(&self) -> f64 {
-        crate::stats::hodges_lehmann(&self.contrasts).exp_m1()
+        self.estimate.exp_m1()
     }
 }

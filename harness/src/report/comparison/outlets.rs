@@ -1,8 +1,7 @@
 //! A comparison for machines that guard a build: JUnit, and GitHub's annotations.
 
 use super::words;
-use crate::comparison::{ComparedCell, ComparedMetric, Comparison, Outcome, State};
-use crate::gate::GateVerdict;
+use crate::comparison::{ComparedCell, ComparedMetric, Comparison, GateVerdict, Outcome, State};
 use crate::report::export::junit::{self, Case, Suite};
 use crate::report::github::{self, Annotation, Level};
 

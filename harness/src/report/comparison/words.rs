@@ -2,10 +2,9 @@
 
 use crate::analysis::Warning;
 use crate::comparison::{
-    CheckedBudget, ComparedCell, ComparedMetric, Comparison, Gated, Outcome, Question, State,
+    CheckedBudget, ComparedCell, ComparedMetric, Comparison, GateVerdict, Gated, Outcome,
+    PassLabel, Quantity, Question, State,
 };
-use crate::gate::{GateVerdict, PassLabel};
-use crate::spec::Quantity;
 use crate::units;
 use crate::verdict::Verdict;
 
@@ -307,7 +306,7 @@ pub(super) fn signed(change: f64) -> String {
 }
 
 fn interval(metric: &ComparedMetric) -> String {
-    match crate::stats::interval(&metric.contrasts) {
+    match metric.interval {
         Some((low, high)) => format!("{} to {}", signed(low.exp_m1()), signed(high.exp_m1())),
         None => String::new(),
     }
