@@ -6,8 +6,10 @@ use crate::metric::{Better, Metric};
 use crate::units::{self, count};
 
 /// How to read the tables.
-const LEGEND: &str = "A ratio says how many times worse the second arm is; [ ] is its 95 % interval. A change is\n\
-     one of level by more than 1 %, p < .001 by permutation of the runs; it is no verdict.\n";
+const LEGEND: &str = "\
+A ratio says how many times worse the second arm is; [ ] is its 95 % interval. A change is one of
+level by more than 1 %, p < .001 by permutation of the runs; it is no verdict.
+";
 
 /// The histories as text.
 #[must_use]
