@@ -32,6 +32,7 @@ mod summary;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod trend;
 mod values;
 mod warnings;
 

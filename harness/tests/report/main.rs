@@ -10,6 +10,7 @@ mod benchstat;
 mod exports;
 mod fixture;
 mod markup;
+mod trends;
 
 /// Every analysis, by name.
 fn analyses() -> [(&'static str, Analysis); 7] {

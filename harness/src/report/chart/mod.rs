@@ -13,9 +13,11 @@ mod latency;
 mod palette;
 mod rows;
 mod small;
+mod trend;
 
 pub use boxes::boxes;
 pub use compare::{Width, comparison, memory, speed};
 pub use latency::latency;
 pub(super) use palette::dark_css;
 pub use small::{contrasts, rss_curve};
+pub use trend::trend;
