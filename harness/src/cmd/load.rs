@@ -13,20 +13,20 @@ use super::{Exit, Misuse, Unserved};
 use crate::host;
 use crate::interrupt::Interrupt;
 use crate::load::first::{self, First};
-use crate::load::steady::{self, Arrivals, Live, Measured, Pressure, Status};
+use crate::load::steady::{self, Arrivals, Live, Measured, Pressure, Rate, Status};
 
 mod limit;
 mod live;
 mod request;
 mod summary;
 mod text;
+mod values;
 
 use limit::{Limit, Verdict};
+use values::{duration, rate, share};
 
 /// Connections where none are asked for: what oha and hey take.
 const CONNECTIONS: u32 = 50;
-/// The highest rate: what is planned and not sent is counted one by one.
-const RATE_MAX: f64 = 1e7;
 
 /// Load-tests a URL
 ///
@@ -57,10 +57,10 @@ pub(super) struct Load {
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     requests: Option<u64>,
 
-    /// Requests per second over all connections: an open loop.
-    #[arg(short = 'q', long, short_alias = 'R', alias = "qps", value_name = "N")]
+    /// Requests per second over all connections: an open loop. A:B: from A to B, evenly changing.
+    #[arg(short = 'q', long, short_alias = 'R', alias = "qps", value_name = "N|A:B")]
     #[arg(value_parser = rate)]
-    rate: Option<f64>,
+    rate: Option<Rate>,
 
     /// Random instants, as if of many independent users, instead of evenly spaced ones.
     #[arg(long, requires = "rate")]
@@ -237,15 +237,15 @@ fn counts(args: &Load) -> Result<(u32, usize)> {
 
 /// When requests are sent, and for how long.
 fn pressure(args: &Load) -> (Pressure, Duration) {
-    let Some(per_second) = args.rate else {
+    let Some(rate) = args.rate else {
         return (Pressure::Closed { requests: args.requests }, args.duration);
     };
     let arrivals = if args.poisson { Arrivals::Poisson } else { Arrivals::Uniform };
     let measure = match args.requests {
-        Some(n) => Duration::from_secs_f64((n as f64 / per_second).min(1e9)),
+        Some(n) => Duration::from_secs_f64((n as f64 / rate.mean()).min(1e9)),
         None => args.duration,
     };
-    (Pressure::Open { per_second, arrivals, deadline: args.deadline }, measure)
+    (Pressure::Open { rate, arrivals, deadline: args.deadline }, measure)
 }
 
 /// Carries it out, showing how far it is, until it is over or Ctrl-C.
@@ -288,75 +288,5 @@ fn exit(
         Exit::Inconclusive
     } else {
         Exit::Done
-    }
-}
-
-/// Reads a time such as `1.5s`, `20ms`, `2m`, or a number of seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(unit_at);
-    let seconds = match unit {
-        "ns" => 1e-9,
-        "us" | "µs" => 1e-6,
-        "ms" => 1e-3,
-        "s" | "" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        _ => return Err("a time is a number and ns, us, ms, s, m or h (a body is --body)".into()),
-    };
-    let number: f64 = number.parse().map_err(|_| "a time begins with a number".to_owned())?;
-    if number * seconds > 1e9 {
-        return Err("a time is at most thirty years".into());
-    }
-    Ok(Duration::from_secs_f64(number * seconds))
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    let rate: f64 = text.parse().map_err(|_| "a rate is a number".to_owned())?;
-    let fits = rate > 0.0 && rate <= RATE_MAX;
-    if fits { Ok(rate) } else { Err(format!("a rate is above 0 and at most {RATE_MAX}")) }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let (number, whole) = match text.strip_suffix('%') {
-        Some(percent) => (percent.trim_end(), 100.0),
-        None => (text, 1.0),
-    };
-    let share = number.parse::<f64>().map(|n| n / whole);
-    share
-        .ok()
-        .filter(|share| (0.0..=1.0).contains(share))
-        .ok_or_else(|| "a share is between 0 and 1, or 0% and 100%".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_and_shares() {
-        let ns = |text| duration(text).ok().map(|time| time.as_nanos());
-        let cases = [
-            ("10s", Some(10_000_000_000)),
-            ("1.5", Some(1_500_000_000)),
-            ("20ms", Some(20_000_000)),
-            ("7us", Some(7_000)),
-            ("2m", Some(120_000_000_000)),
-            ("0", Some(0)),
-            ("", None),
-            ("-1s", None),
-            ("1 day", None),
-            ("99999999999s", None),
-            ("{\"a\":1}", None),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(ns(text), expected, "{text}");
-        }
-        for (text, expected) in
-            [("0", Some(0.0)), ("1%", Some(0.01)), ("0.5", Some(0.5)), ("2", None), ("x", None)]
-        {
-            assert_eq!(share(text).ok(), expected, "{text}");
-        }
-        assert_eq!((rate("5").ok(), rate("0").ok(), rate("inf").ok()), (Some(5.0), None, None));
     }
 }

@@ -19,7 +19,7 @@ use super::stream::{Connections, Edges, FAR, Part, Schedule, Stream, ThreadHealt
 use super::worker::pin;
 
 pub use super::judge::Status;
-pub use super::pace::Arrivals;
+pub use super::pace::{Arrivals, Rate};
 
 /// A busier thread than this had no time to spare: what was measured is the generator.
 const BUSY: f64 = 0.85;
@@ -71,8 +71,8 @@ pub enum Pressure {
     },
     /// At planned instants.
     Open {
-        /// Requests per second, over all threads.
-        per_second: f64,
+        /// Over all threads. The warm-up is at the rate of the beginning.
+        rate: Rate,
         /// How they are spread.
         arrivals: Arrivals,
         /// Requests older than this are not sent any more.
@@ -199,14 +199,14 @@ fn schedule(load: &Load, thread: usize) -> Schedule {
         Pressure::Closed { requests } => {
             Schedule::Closed { left: requests.map(|all| part(all, thread, load.threads)) }
         }
-        Pressure::Open { per_second, arrivals, deadline } => {
-            let pace = |seed, span: Duration| {
+        Pressure::Open { rate, arrivals, deadline } => {
+            let pace = |rate, seed, span: Duration| {
                 let span_ns = span.as_nanos() as u64; // 584 years
-                Pace::new(arrivals, per_second, (thread, load.threads), seed, span_ns)
+                Pace::new(arrivals, rate, (thread, load.threads), seed, span_ns)
             };
             Schedule::Open {
-                warmup: pace(!load.seed, load.warmup),
-                measured: pace(load.seed, load.measure),
+                warmup: pace(Rate::steady(rate.from), !load.seed, load.warmup),
+                measured: pace(rate, load.seed, load.measure),
                 deadline,
             }
         }

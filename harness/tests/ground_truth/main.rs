@@ -177,6 +177,20 @@ fn more_is_asked_than_is_possible() {
     assert_eq!(json["limits"][0]["verdict"], "broken");
 }
 
+#[test]
+fn a_ramp() {
+    // 100 to 1,900 requests a second: a thousand take a second.
+    let (code, json) = load(|_| right(), "-n 1000 -q 100:1900 -c 4 --warmup 0");
+    assert_eq!(code, 0, "{json}");
+    assert_eq!((requests(&json, "planned"), requests(&json, "right")), (1000, 1000), "{json}");
+    assert_eq!(json["planned_per_second"], 100.0);
+    assert_eq!(json["planned_per_second_end"], 1900.0);
+    let (code, json) = load(|_| right(), "-d 1s -q 500:0 -c 4 --warmup 0 --poisson");
+    // 250 expected: six standard deviations are 95.
+    assert_eq!(code, 0, "{json}");
+    assert!((155..345).contains(&requests(&json, "planned")), "{json}");
+}
+
 /// In each case the server misbehaves on requests 19, 39, 59, 79 and 99 of 102.
 #[test]
 fn failures_have_names() {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::duration;
+use super::values::duration;
 use crate::load::latencies::Latencies;
 use crate::units;
 

@@ -41,12 +41,15 @@ pub(super) fn head(load: &Load, url: &Url) -> String {
             format!("closed loop, {} requests", count(n))
         }
         Pressure::Closed { requests: None } => format!("closed loop, {}", seconds(load.measure)),
-        Pressure::Open { per_second, arrivals, .. } => {
+        Pressure::Open { rate, arrivals, .. } => {
             let arrivals = match arrivals {
                 Arrivals::Uniform => "evenly spaced",
                 Arrivals::Poisson => "Poisson",
             };
-            let rate = units::rate(per_second);
+            let rate = match rate.is_steady() {
+                true => units::rate(rate.from),
+                false => format!("{} to {}", units::rate(rate.from), units::rate(rate.to)),
+            };
             format!("open loop, {rate} requests per second, {arrivals}, {}", seconds(load.measure))
         }
     };
