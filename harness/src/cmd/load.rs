@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use reqwest::Url;
 
 use super::{Exit, Misuse, Unserved};
@@ -15,6 +15,7 @@ use crate::interrupt::Interrupt;
 use crate::load::first::{self, First};
 use crate::load::steady::{self, Arrivals, Live, Measured, Pressure, Rate, Status};
 
+mod capacity;
 mod limit;
 mod live;
 mod request;
@@ -34,6 +35,7 @@ const CONNECTIONS: u32 = 50;
 /// are sent at planned instants whatever the server does, and response times count from those
 /// instants. Every answer is compared; the accounts add up.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("open").args(["rate", "find_capacity"]).multiple(true)))]
 pub(super) struct Load {
     /// Whom to ask: http://host[:port]/path?query.
     #[arg(value_name = "URL")]
@@ -63,7 +65,7 @@ pub(super) struct Load {
     rate: Option<Rate>,
 
     /// Random instants, as if of many independent users, instead of evenly spaced ones.
-    #[arg(long, requires = "rate")]
+    #[arg(long, requires = "open")]
     poisson: bool,
 
     /// Decides the random instants.
@@ -71,7 +73,7 @@ pub(super) struct Load {
     seed: u64,
 
     /// A request that is older than this when its turn comes is not sent, and counted.
-    #[arg(long, value_name = "TIME", value_parser = duration, requires = "rate")]
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "open")]
     deadline: Option<Duration>,
 
     /// Time before the measured time [default: 1s; none with --requests].
@@ -101,6 +103,9 @@ pub(super) struct Load {
     /// service times in a closed one.
     #[arg(long, value_name = "QUANTILE=TIME")]
     limit: Vec<Limit>,
+
+    #[command(flatten)]
+    capacity: capacity::CapacityArgs,
 
     /// Pin the threads to these CPUs, such as 2,3; one thread for each unless --threads says so.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -133,10 +138,13 @@ enum Verify {
 pub(super) fn run(args: &Load) -> Result<Exit> {
     let url = request::url(&args.url)?;
     let load = prepare(args, &url)?;
+    let interrupt = Interrupt::watch()?;
+    if args.capacity.find_capacity {
+        return capacity::run(args, &load, &url, &interrupt);
+    }
     if !args.json {
         anstream::print!("{}", text::head(&load, &url));
     }
-    let interrupt = Interrupt::watch()?;
     let measured = drive(&load, &interrupt)?;
     let verdicts: Vec<Verdict> =
         args.limit.iter().map(|limit| limit.judge(text::headline(&load, &measured))).collect();

@@ -77,7 +77,7 @@ struct WarmupRequests {
 
 /// Quantiles with at least 10/(1−p) requests behind them. `at_least`: a lower bound.
 #[derive(Debug, Serialize)]
-struct Quantiles {
+pub(super) struct Quantiles {
     count: u64,
     /// Requests of which only a lower bound is known: timed out, in flight, never sent, shed.
     at_least_count: u64,
@@ -189,7 +189,7 @@ pub(super) fn of(
     }
 }
 
-fn quantiles(latencies: &Latencies) -> Quantiles {
+pub(super) fn quantiles(latencies: &Latencies) -> Quantiles {
     let value = |latency: Latency| Value { ns: latency.ns, at_least: latency.at_least };
     let quantiles = QUANTILES
         .iter()

@@ -28,13 +28,24 @@ pub(super) fn headline<'a>(load: &Load, measured: &'a Measured) -> &'a Latencies
     }
 }
 
-/// What will be done.
-pub(super) fn head(load: &Load, url: &Url) -> String {
+/// Who is asked, and what is compared.
+pub(super) fn whom(load: &Load, url: &Url) -> String {
     let bodies = match (&load.body, load.head) {
         (Some(body), _) => format!("every body compared ({})", units::bytes(body.len() as f64)),
         (None, true) => "no body".to_owned(),
         (None, false) => "bodies not compared".to_owned(),
     };
+    format!(
+        "{url} at {}: status {}, {bodies}\n{} on {}; ",
+        load.addr,
+        load.status,
+        plural(load.connections.into(), "connection"),
+        plural(load.threads as u64, "thread"),
+    )
+}
+
+/// What will be done.
+pub(super) fn head(load: &Load, url: &Url) -> String {
     let seconds = |time: Duration| units::nanoseconds(time.as_nanos() as f64);
     let how = match load.pressure {
         Pressure::Closed { requests: Some(n) } => {
@@ -57,13 +68,7 @@ pub(super) fn head(load: &Load, url: &Url) -> String {
         Duration::ZERO => "without warm-up".to_owned(),
         time => format!("after {} of warm-up", seconds(time)),
     };
-    format!(
-        "{url} at {}: status {}, {bodies}\n{} on {}; {how} {warmup}\n",
-        load.addr,
-        load.status,
-        plural(load.connections.into(), "connection"),
-        plural(load.threads as u64, "thread"),
-    )
+    format!("{}{how} {warmup}\n", whom(load, url))
 }
 
 /// What came of it.
