@@ -1,7 +1,7 @@
 //! `duet load`: one load on one URL.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -19,11 +19,14 @@ mod capacity;
 mod limit;
 mod live;
 mod request;
+mod series;
 mod summary;
 mod text;
 mod values;
 
 use limit::{Limit, Verdict};
+use live::View;
+use series::Series;
 use values::{duration, rate, share};
 
 /// Connections where none are asked for: what oha and hey take.
@@ -119,6 +122,10 @@ pub(super) struct Load {
     #[arg(long, value_name = "FILE")]
     hdr: Option<PathBuf>,
 
+    /// Write a line for each second: .csv or .jsonl.
+    #[arg(long, value_name = "FILE", value_parser = series::file)]
+    series: Option<PathBuf>,
+
     /// Write the percentiles as text for HdrHistogram's plotter, in milliseconds.
     #[arg(long, value_name = "FILE")]
     hgrm: Option<PathBuf>,
@@ -145,7 +152,9 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
     if !args.json {
         anstream::print!("{}", text::head(&load, &url));
     }
-    let measured = drive(&load, &interrupt)?;
+    let mut series = args.series.as_deref().map(|path| series(path, &load)).transpose()?;
+    let view = View::new(&load, true);
+    let measured = drive(&load, &interrupt, view, series.as_mut())?;
     let verdicts: Vec<Verdict> =
         args.limit.iter().map(|limit| limit.judge(text::headline(&load, &measured))).collect();
     if args.json {
@@ -160,6 +169,7 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
     if let Some(path) = &args.hgrm {
         summary::write_percentiles(path, text::headline(&load, &measured))?;
     }
+    series.map_or(Ok(()), Series::finish)?;
     Ok(exit(&measured, args.max_error_rate, &verdicts, interrupt.signal()))
 }
 
@@ -256,17 +266,36 @@ fn pressure(args: &Load) -> (Pressure, Duration) {
     (Pressure::Open { rate, arrivals, deadline: args.deadline }, measure)
 }
 
-/// Carries it out, showing how far it is, until it is over or Ctrl-C.
-fn drive(load: &steady::Load, interrupt: &Interrupt) -> Result<Measured> {
-    let live = Live::default();
+/// The file of the series.
+fn series<'l>(path: &Path, load: &'l steady::Load) -> Result<Series<'l>> {
+    let cpus = if load.cpus.is_empty() { host::allowed_cpus()? } else { load.cpus.clone() };
+    Series::create(path, load, cpus)
+}
+
+/// Carries it out, showing and writing what happens each second, until it is over or Ctrl-C.
+fn drive(
+    load: &steady::Load,
+    interrupt: &Interrupt,
+    mut view: View<'_>,
+    mut series: Option<&mut Series<'_>>,
+) -> Result<Measured> {
+    let (live, mut seconds) = Live::watched(view.is_on_terminal() || series.is_some());
     std::thread::scope(|scope| {
         let driving = scope.spawn(|| steady::run(load, &live));
-        let mut view = live::View::new(load);
-        while !driving.is_finished() {
+        loop {
+            let over = driving.is_finished();
             if interrupt.signal().is_some() {
                 live.stop.store(true, Ordering::Relaxed);
             }
-            view.show(live.so_far());
+            let new = if over { seconds.rest() } else { seconds.complete(load.threads) };
+            for second in new {
+                view.add(&second);
+                series.as_mut().into_iter().for_each(|series| series.write(&second));
+            }
+            if over {
+                break;
+            }
+            view.show();
             std::thread::park_timeout(live::TICK);
         }
         view.finish();

@@ -40,6 +40,7 @@ pub mod capacity; // the search for the highest rate that holds
 pub mod first; // the first answer, which the others are held against
 pub mod latencies; // histograms that know what they do not know
 pub mod pace; // planned instants
+pub mod seconds; // what happened in each second
 pub mod stream; // a thread's part
 
 // Deciding.

@@ -1,7 +1,7 @@
 //! One load on one address, closed or open, carried out by threads of this process.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use super::judge::Question;
 use super::latencies::Latencies;
 use super::pace::Pace;
 use super::requests::Walk;
+use super::seconds::{self, Desk, Seconds};
 use super::share::part;
 use super::stream::{Connections, Edges, FAR, Part, Schedule, Stream, ThreadHealth};
 use super::worker::pin;
@@ -80,13 +81,12 @@ pub enum Pressure {
     },
 }
 
-/// What a running load says about itself, and how it is stopped.
+/// How a running load is watched and stopped.
 #[derive(Debug, Default)]
 pub struct Live {
     /// Set it to end the load early; what was measured counts.
     pub stop: AtomicBool,
-    right: AtomicU64,
-    failed: AtomicU64,
+    desk: Option<Desk>,
 }
 
 /// What a load came to.
@@ -301,17 +301,14 @@ impl Measured {
 }
 
 impl Live {
-    /// Right answers and failed requests so far, the warm-up included.
+    /// A load that is watched, with latencies if asked for.
     #[must_use]
-    pub fn so_far(&self) -> (u64, u64) {
-        (self.right.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed))
+    pub fn watched(with_times: bool) -> (Self, Seconds) {
+        let (desk, seconds) = seconds::desk(with_times);
+        (Self { stop: AtomicBool::new(false), desk: Some(desk) }, seconds)
     }
 
-    /// Adds what a thread counted since it last told; `told` is what it had told by then.
-    pub(super) fn tell(&self, part: &Part, told: &mut (u64, u64)) {
-        let now = (part.answered, part.account.failed() + part.warmup_failed);
-        self.right.fetch_add(now.0 - told.0, Ordering::Relaxed);
-        self.failed.fetch_add(now.1 - told.1, Ordering::Relaxed);
-        *told = now;
+    pub(super) fn desk(&self) -> Option<&Desk> {
+        self.desk.as_ref()
     }
 }

@@ -17,6 +17,7 @@ use super::client::{Client, Outcome};
 use super::connection::Phase;
 use super::failure::Failure;
 use super::fault::Fault;
+use super::seconds::Recorder;
 use super::share::{EVENTS, READ_BYTES, SWEEP};
 use super::steady::Live;
 use crate::proc::{self, CpuClock};
@@ -65,7 +66,7 @@ pub(super) struct Stream<'l> {
     /// Since when no connection is open.
     hopeless: Option<Instant>,
     live: &'l Live,
-    told: (u64, u64),
+    seconds: Recorder<'l>,
     part: Part,
 }
 
@@ -119,7 +120,7 @@ impl<'l> Stream<'l> {
             armed: None,
             hopeless: None,
             live,
-            told: (0, 0),
+            seconds: Recorder::new(None, never, never),
             part,
         })
     }
@@ -143,6 +144,7 @@ impl<'l> Stream<'l> {
     /// Sends until the load is over, then awaits what is outstanding.
     pub(super) fn drive(mut self, edges: Edges) -> Result<Part, Failure> {
         self.edges = edges;
+        self.seconds = Recorder::new(self.live.desk(), edges.begin, edges.from);
         let planned = self.schedule.clone();
         std::thread::sleep(edges.begin.saturating_duration_since(Instant::now()));
         let mut events = vec![EpollEvent::empty(); EVENTS];
@@ -218,6 +220,8 @@ impl<'l> Stream<'l> {
                 self.part.own_lag.record(nanoseconds(planned.max(slot.since), now));
             }
         }
+        let open = matches!(self.schedule, Schedule::Open { .. });
+        self.seconds.sent(now, open.then(|| nanoseconds(planned, now)));
         self.outstanding += 1;
         let outcome = self.client.ask(key, now);
         if !matches!(outcome, Outcome::Pending) {
@@ -275,7 +279,7 @@ impl<'l> Stream<'l> {
                 self.open(key, now);
             }
         }
-        self.live.tell(&self.part, &mut self.told);
+        self.seconds.at(now); // so that idle seconds are handed over, too
         let is_open = |phase| !matches!(phase, Phase::Vacant | Phase::Opening);
         let none_open = !self.client.connections.iter().any(|c| is_open(c.phase));
         self.hopeless = none_open.then(|| self.hopeless.unwrap_or(now));

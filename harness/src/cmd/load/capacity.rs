@@ -9,6 +9,7 @@ use reqwest::Url;
 use serde::Serialize;
 
 use super::limit::{Limit, Verdict};
+use super::live::View;
 use super::summary::{self, Quantiles};
 use super::values::{RATE_MAX, duration};
 use super::{Exit, Load, Misuse, text};
@@ -34,7 +35,7 @@ const WARMUP_MAX: Duration = Duration::from_secs(1);
 pub(super) struct CapacityArgs {
     /// Search for the highest rate at which every --limit holds; --rate is where to begin
     /// [default: 1000].
-    #[arg(long, requires = "limit", conflicts_with_all = ["requests", "duration", "hdr", "hgrm"])]
+    #[arg(long, requires = "limit", conflicts_with_all = ["requests", "duration", "hdr", "hgrm", "series"])]
     pub(super) find_capacity: bool,
 
     /// How long each probe measures.
@@ -99,7 +100,8 @@ pub(super) fn run(
             Next::Probe(per_second) => per_second,
             Next::End(end) => break Some(end),
         };
-        let measured = super::drive(&at(&load, args, per_second), interrupt)?;
+        let probe = at(&load, args, per_second);
+        let measured = super::drive(&probe, interrupt, View::new(&probe, false), None)?;
         if interrupt.signal().is_some() {
             break None; // nothing is known about a rate that was not tried for its whole time
         }

@@ -275,12 +275,12 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = writeln!(out, "{text}");
 }
 
-fn kinds<K: AsRef<str>>(counts: &BTreeMap<K, u64>) -> String {
+pub(super) fn kinds<K: AsRef<str>>(counts: &BTreeMap<K, u64>) -> String {
     let counts = counts.iter().map(|(kind, n)| format!("{} {}", kind.as_ref(), count(*n)));
     counts.collect::<Vec<_>>().join(", ")
 }
 
-fn count(n: u64) -> String {
+pub(super) fn count(n: u64) -> String {
     units::thousands(i64::try_from(n).unwrap_or(i64::MAX))
 }
 

@@ -52,18 +52,20 @@ impl Stream<'_> {
     fn right(&mut self, key: usize, service_ns: u64, now: Instant) {
         self.outstanding -= 1;
         self.client.connections[key].failures = 0;
-        self.part.answered += 1;
         if now >= self.edges.from && now < self.edges.to {
             self.part.right_per_connection[key] += 1;
             self.part.service_ns += service_ns;
             self.part.last_answer = Some(now);
         }
         let slot = &self.slots[key];
+        let open = matches!(self.schedule, Schedule::Open { .. });
+        let response_ns = if open { nanoseconds(slot.planned, now) } else { 0 };
+        self.seconds.right(now, if open { response_ns } else { service_ns });
         if slot.measured {
             self.part.account.right += 1;
             self.part.service.record(service_ns);
-            if matches!(self.schedule, Schedule::Open { .. }) {
-                self.part.response.record(nanoseconds(slot.planned, now));
+            if open {
+                self.part.response.record(response_ns);
             }
         }
     }
@@ -71,6 +73,7 @@ impl Stream<'_> {
     #[cold]
     fn failed(&mut self, key: usize, fault: Fault, now: Instant) {
         self.outstanding -= 1;
+        self.seconds.failed(now, fault);
         if !self.slots[key].measured {
             self.part.warmup_failed += 1;
             return;
@@ -88,12 +91,16 @@ impl Stream<'_> {
         if matches!(self.schedule, Schedule::Open { .. }) {
             let planned = self.slots[key].planned;
             self.part.response.record_at_least(nanoseconds(planned, now));
+            self.seconds.unanswered(now, nanoseconds(planned, now));
+        } else {
+            self.seconds.unanswered(now, nanoseconds(sent, now));
         }
     }
 
     /// Counts a request that is too old to be sent.
     #[cold]
     pub(super) fn shed(&mut self, planned: Instant, now: Instant, measured: bool) {
+        self.seconds.shed(now, nanoseconds(planned, now));
         if measured {
             self.part.account.shed += 1;
             self.part.response.record_at_least(nanoseconds(planned, now));
@@ -168,6 +175,6 @@ impl Stream<'_> {
         if let Schedule::Closed { left: Some(left) } = self.schedule {
             self.part.account.never_sent = left;
         }
-        self.live.tell(&self.part, &mut self.told);
+        self.seconds.finish(now);
     }
 }
