@@ -18,6 +18,7 @@ use crate::load::steady::{self, Arrivals, Live, Measured, Pressure, Rate, Status
 mod capacity;
 mod limit;
 mod live;
+mod picture;
 mod request;
 mod series;
 mod summary;
@@ -126,6 +127,10 @@ pub(super) struct Load {
     #[arg(long, value_name = "FILE", value_parser = series::file)]
     series: Option<PathBuf>,
 
+    /// Write the percentiles as a picture.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+
     /// Write the percentiles as text for HdrHistogram's plotter, in milliseconds.
     #[arg(long, value_name = "FILE")]
     hgrm: Option<PathBuf>,
@@ -168,6 +173,9 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
     }
     if let Some(path) = &args.hgrm {
         summary::write_percentiles(path, text::headline(&load, &measured))?;
+    }
+    if let Some(path) = &args.svg {
+        picture::write(path, &load, &url, &measured)?;
     }
     series.map_or(Ok(()), Series::finish)?;
     Ok(exit(&measured, args.max_error_rate, &verdicts, interrupt.signal()))

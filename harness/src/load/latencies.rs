@@ -105,7 +105,7 @@ impl Latencies {
             return None;
         }
         let all = self.all();
-        let lower = all.value_at_quantile(p);
+        let lower = all.highest_equivalent(all.value_at_quantile(p));
         // Where equal, it does not matter how long the unknown ones took.
         let at_least = self.at_most(p) != Some(lower);
         let ns = if at_least { all.lowest_equivalent(lower) } else { lower };

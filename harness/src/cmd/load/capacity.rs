@@ -35,7 +35,7 @@ const WARMUP_MAX: Duration = Duration::from_secs(1);
 pub(super) struct CapacityArgs {
     /// Search for the highest rate at which every --limit holds; --rate is where to begin
     /// [default: 1000].
-    #[arg(long, requires = "limit", conflicts_with_all = ["requests", "duration", "hdr", "hgrm", "series"])]
+    #[arg(long, requires = "limit", conflicts_with_all = ["requests", "duration", "hdr", "hgrm", "series", "svg"])]
     pub(super) find_capacity: bool,
 
     /// How long each probe measures.
@@ -249,9 +249,10 @@ fn head(args: &Load, load: &steady::Load, url: &Url) -> String {
     let quantiles = args.limit.iter().map(|limit| format!("{:>12}", limit.quantile()));
     let seconds = |time: Duration| units::nanoseconds(time.as_nanos() as f64);
     format!(
-        "{}search for the highest rate that holds: {}, errors at most {}; probes of {} after {} of \
+        "{}\n{}; search for the highest rate that holds: {}, errors at most {}; probes of {} after {} of \
          warm-up\n\n{:>12}{:>12}{}{:>12}\n",
         text::whom(load, url),
+        text::by(load),
         limits.join(", "),
         units::percent(args.max_error_rate),
         seconds(load.measure),

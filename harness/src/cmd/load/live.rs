@@ -242,19 +242,9 @@ impl Seen<'_> {
                 shade.map_or(' ', |(_, shade)| *shade)
             });
             let cells = cells.collect::<String>();
-            let _ = write!(out, "\n{:>12} │{}", bound(from), cells.trim_end());
+            let _ = write!(out, "\n{:>12} │{}", units::whole_nanoseconds(from), cells.trim_end());
         }
         out
-    }
-}
-
-/// A round latency in few characters: `300 µs`.
-fn bound(ns: u64) -> String {
-    match ns {
-        0 => "0".to_owned(),
-        _ if ns < 1_000_000 => format!("{} µs", ns / 1000),
-        _ if ns < 1_000_000_000 => format!("{} ms", ns / 1_000_000),
-        _ => format!("{} s", ns / 1_000_000_000),
     }
 }
 
@@ -352,7 +342,7 @@ mod tests {
                     30 µs │\n       \
                     10 µs │\n        \
                      3 µs │\n           \
-                        0 │  ·",
+                     0 ns │  ·",
         );
     }
 

@@ -59,7 +59,10 @@ impl<'l> Series<'l> {
     /// Writes a second of the measured time.
     pub(super) fn write(&mut self, second: &Second) {
         let stolen_ns = self.stolen.since_last();
-        if second.offset_s < 0 || self.error.is_some() {
+        let nothing = second.sent + second.right + second.shed + second.failed() == 0;
+        // Threads look up now and then when there is nothing left to do.
+        let idle_end = second.is_partial() && nothing && self.lines > 0;
+        if second.offset_s < 0 || idle_end || self.error.is_some() {
             return;
         }
         let fields = fields(self.load, second, stolen_ns);

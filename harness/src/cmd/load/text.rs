@@ -35,17 +35,17 @@ pub(super) fn whom(load: &Load, url: &Url) -> String {
         (None, true) => "no body".to_owned(),
         (None, false) => "bodies not compared".to_owned(),
     };
-    format!(
-        "{url} at {}: status {}, {bodies}\n{} on {}; ",
-        load.addr,
-        load.status,
-        plural(load.connections.into(), "connection"),
-        plural(load.threads as u64, "thread"),
-    )
+    format!("{url} at {}: status {}, {bodies}", load.addr, load.status)
 }
 
-/// What will be done.
-pub(super) fn head(load: &Load, url: &Url) -> String {
+/// By what.
+pub(super) fn by(load: &Load) -> String {
+    let connections = plural(load.connections.into(), "connection");
+    format!("{connections} on {}", plural(load.threads as u64, "thread"))
+}
+
+/// How hard, and for how long.
+pub(super) fn how(load: &Load) -> String {
     let seconds = |time: Duration| units::nanoseconds(time.as_nanos() as f64);
     let how = match load.pressure {
         Pressure::Closed { requests: Some(n) } => {
@@ -68,7 +68,26 @@ pub(super) fn head(load: &Load, url: &Url) -> String {
         Duration::ZERO => "without warm-up".to_owned(),
         time => format!("after {} of warm-up", seconds(time)),
     };
-    format!("{}{how} {warmup}\n", whom(load, url))
+    format!("{}; {how} {warmup}", by(load))
+}
+
+/// What will be done.
+pub(super) fn head(load: &Load, url: &Url) -> String {
+    format!("{}\n{}\n", whom(load, url), how(load))
+}
+
+/// The latencies that there are, by name.
+pub(super) fn columns<'a>(
+    load: &Load,
+    measured: &'a Measured,
+) -> Vec<(&'static str, &'a Latencies)> {
+    let service = ("service", &measured.service);
+    match load.pressure {
+        Pressure::Open { .. } => {
+            vec![("response", &measured.response), service, ("send lag", &measured.send_lag)]
+        }
+        Pressure::Closed { .. } => vec![service],
+    }
 }
 
 /// What came of it.
@@ -103,14 +122,7 @@ pub(super) fn result(
 }
 
 fn latencies(out: &mut String, load: &Load, measured: &Measured) {
-    let columns: &[(&str, &Latencies)] = match load.pressure {
-        Pressure::Open { .. } => &[
-            ("response", &measured.response),
-            ("service", &measured.service),
-            ("send lag", &measured.send_lag),
-        ],
-        Pressure::Closed { .. } => &[("service", &measured.service)],
-    };
+    let columns = columns(load, measured);
     let row = |name: &str, cell: &dyn Fn(&Latencies) -> Option<String>| {
         let cells: Vec<Option<String>> = columns.iter().map(|(_, l)| cell(l)).collect();
         cells.iter().any(Option::is_some).then(|| {

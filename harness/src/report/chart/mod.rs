@@ -2,17 +2,19 @@
 //!
 //! [`speed`] and [`memory`] are pictures for a README, in the manner of the benchmarks game's "How
 //! many times slower?": they carry their own background, follow light and dark, and need nothing
-//! else. [`rss_curve`] and [`contrasts`] are parts of the HTML report.
+//! else. [`percentiles`] is one for a single load. [`rss_curve`] and [`contrasts`] are parts of the HTML report.
 
 mod axis;
 mod boxes;
 mod canvas;
 mod compare;
 mod palette;
+mod percentiles;
 mod rows;
 mod small;
 
 pub use boxes::boxes;
 pub use compare::{Width, comparison, memory, speed};
 pub(super) use palette::dark_css;
+pub use percentiles::{Curve, Quantile, percentiles};
 pub use small::{contrasts, rss_curve};
