@@ -18,6 +18,10 @@ use serde_json::Value;
 #[path = "../generator/responder.rs"]
 mod responder;
 
+mod capacity;
+mod documented;
+mod series;
+
 use responder::{Act, Request, serve};
 
 const MS: u64 = 1_000_000;
@@ -318,127 +322,20 @@ fn an_interrupted_load_says_what_it_measured() {
     }
 }
 
-/// Searches for a server's capacity; the exit code and the result, whose parts agree.
-#[track_caller]
-fn search(behave: impl Fn(&Request) -> Act + Send + Sync + 'static, options: &str) -> (i32, Value) {
-    let output = command(behave, options).args(["--find-capacity", "--json"]).output().unwrap();
-    let Ok(json) = serde_json::from_slice::<Value>(&output.stdout) else {
-        panic!("{output:?}");
-    };
-    let held = json["held_per_second"].as_f64();
-    for probe in json["probes"].as_array().unwrap() {
-        let is_held = probe["held"] == true;
-        assert_eq!(is_held, probe["reasons"].as_array().unwrap().is_empty(), "{json}");
-        assert!(!is_held || held >= probe["planned_per_second"].as_f64(), "{json}");
-    }
-    if let (Some(held), Some(failed)) = (held, json["failed_per_second"].as_f64()) {
-        assert!(held < failed, "{json}");
-        assert!(json["end"] != "narrow" || failed <= 1.05 * held, "{json}");
-    }
-    (output.status.code().unwrap(), json)
-}
-
-#[test]
-fn a_capacity() {
-    // At least 5 ms per answer on each of 4 connections: at most 164 answers in 200 ms.
-    let slow = |_: &Request| {
-        thread::sleep(Duration::from_millis(5));
-        right()
-    };
-    let options = "-c 4 --rate 100 --probe-duration 200ms";
-    let (code, json) = search(slow, &format!("{options} --limit max=1s"));
-    assert_eq!(code, i32::from(json["held_per_second"].is_null()), "{json}");
-    assert!(json["held_per_second"].as_f64().unwrap_or_default() <= 850.0, "{json}");
-    // 35 a second is the lowest rate: with Poisson arrivals, too, a probe has a request.
-    let (code, json) = search(slow, &format!("{options} --poisson --limit max=4ms"));
-    assert_eq!((code, &json["end"]), (1, &"none_held".into()), "{json}");
-    assert_eq!(json["probes"].as_array().map(Vec::len), Some(6), "{json}");
-    let answers = |request: &Request| if request.index < FIRST { right() } else { Act::Close };
-    let (code, json) = search(answers, &format!("{options} --limit max=1s"));
-    assert_eq!((code, &json["end"]), (5, &"none_held".into()), "{json}");
-}
-
-#[test]
-fn an_interrupted_search() {
-    let asked = Arc::new(AtomicU64::new(0));
-    let counter = Arc::clone(&asked);
-    let behave = move |_: &Request| {
-        counter.fetch_add(1, Ordering::SeqCst);
-        right()
-    };
-    let options = "-c 2 --find-capacity --probe-duration 1h --warmup 0 --limit max=1h";
-    let child = command(behave, options).spawn().unwrap();
-    while asked.load(Ordering::SeqCst) < 10 {
-        thread::yield_now();
-    }
-    let pid = nix::unistd::Pid::from_raw(child.id() as i32);
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(130), "{text}");
-    assert!(text.ends_with("an unknown number of requests per second (0 probes)\n"), "{text}");
-}
-
-/// Loads a server; the result, and the series: the fields of each second, empty ones null.
-#[track_caller]
-fn series(options: &str, name: &str) -> (Value, Vec<Value>) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(name);
-    let mut command = command(|_| right(), options);
-    let (code, json) = result(&command.arg("--json").arg("--series").arg(&path).output().unwrap());
-    assert_eq!(code, 0, "{json}");
-    let text = std::fs::read_to_string(path).unwrap();
-    if name.ends_with("jsonl") {
-        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
-        return (json, lines.collect());
-    }
-    let (names, lines) = text.split_once('\n').unwrap();
-    let lines = lines.lines().map(|line| {
-        let values = line.split(',').map(|v| serde_json::from_str(v).unwrap_or(Value::Null));
-        names.split(',').map(str::to_owned).zip(values).collect()
-    });
-    (json, lines.collect())
-}
-
-#[test]
-fn a_series() {
-    let sum = |lines: &[Value], name: &str| {
-        lines.iter().map(|line| line[name].as_u64().unwrap()).sum::<u64>()
-    };
-    for (options, name) in [
-        ("-d 2500ms -q 400 -c 4 --warmup 0", "a.csv"),
-        ("-d 2500ms -q 400 -c 4 -t 2 --warmup 0", "a.jsonl"),
-        ("-d 2500ms -c 1 --warmup 0", "a.jsonl"),
-    ] {
-        let (json, lines) = series(options, name);
-        for (line, (offset_s, partial)) in lines.iter().zip([(0, false), (1, false), (2, true)]) {
-            assert_eq!(line["offset_s"], offset_s, "{line}");
-            assert!(line["partial"] == partial || lines.len() > 3, "{line}");
-        }
-        assert!(lines.len() >= 3, "{lines:?}");
-        for name in ["sent", "right"] {
-            assert_eq!(sum(&lines, name), requests(&json, name), "{lines:?}");
-        }
-        assert_eq!(sum(&lines, "failed_reset"), 0, "{lines:?}");
-        let open = json["mode"] == "open";
-        let planned = if open { 400.0.into() } else { Value::Null };
-        assert_eq!(lines[1]["planned_per_second"], planned, "{lines:?}");
-        let what = if open { "response" } else { "service" };
-        let ns = |quantile: &str| lines[0][format!("{what}_ns_{quantile}")].as_u64();
-        assert!(Some(0) < ns("p50") && ns("p50") <= ns("max"), "{lines:?}");
-        assert!(!open || ns("p99").is_none(), "too few requests: {lines:?}");
-    }
-    // The warm-up is left out.
-    let (_, lines) = series("-d 1s -c 1 --warmup 1500ms", "a.csv");
-    assert_eq!((&lines[0]["offset_s"], &lines[0]["partial"]), (&0.into(), &false.into()));
-}
-
 #[test]
 fn files_and_text() {
     let folder = tempfile::tempdir().unwrap();
-    let (log, text) = (folder.path().join("a.hlog"), folder.path().join("a.hgrm"));
+    let [log, text, svg] = ["a.hlog", "a.hgrm", "a.svg"].map(|name| folder.path().join(name));
     let mut command = command(|_| right(), "-n 500 -q 1000 -c 4 --warmup 0");
-    let output = command.arg("--hdr").arg(&log).arg("--hgrm").arg(&text).output().unwrap();
+    let output = command
+        .arg("--hdr")
+        .arg(&log)
+        .arg("--hgrm")
+        .arg(&text)
+        .arg("--svg")
+        .arg(&svg)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
     let shown = String::from_utf8(output.stdout).unwrap();
     for part in ["500 planned = 500 sent", "response", "send lag", "generator"] {
@@ -461,4 +358,8 @@ fn files_and_text() {
         text.contains("Percentile") && text.contains("Total count    =          500"),
         "{text}"
     );
+    let svg = std::fs::read_to_string(svg).unwrap();
+    for part in ["<svg", "response", "service", "send lag", "90 %", "evenly spaced"] {
+        assert!(svg.contains(part), "{svg}");
+    }
 }
