@@ -35,7 +35,8 @@ const WARMUP_MAX: Duration = Duration::from_secs(1);
 pub(super) struct CapacityArgs {
     /// Search for the highest rate at which every --limit holds; --rate is where to begin
     /// [default: 1000].
-    #[arg(long, requires = "limit", conflicts_with_all = ["requests", "duration", "hdr", "hgrm", "series", "svg"])]
+    #[arg(long, requires = "limit", conflicts_with_all = ["requests", "duration"])]
+    #[arg(conflicts_with_all = ["hdr", "hgrm", "series", "svg"])]
     pub(super) find_capacity: bool,
 
     /// How long each probe measures.
@@ -171,7 +172,8 @@ fn reasons(args: &Load, measured: &Measured) -> Vec<String> {
         reasons.push(format!("{} failed", units::percent(account.error_rate())));
     }
     if !capacity::is_achieved(account.planned, measured.right) {
-        let share = measured.right as f64 / account.planned as f64; // more than 0, or it is achieved
+        // Of nothing planned, nothing is missing.
+        let share = measured.right as f64 / account.planned as f64;
         reasons.push(format!("{} of the rate achieved", units::percent(share)));
     }
     for limit in &args.limit {
@@ -248,15 +250,16 @@ fn head(args: &Load, load: &steady::Load, url: &Url) -> String {
     let limits: Vec<String> = args.limit.iter().map(Limit::to_string).collect();
     let quantiles = args.limit.iter().map(|limit| format!("{:>12}", limit.quantile()));
     let seconds = |time: Duration| units::nanoseconds(time.as_nanos() as f64);
+    let arrivals = if args.poisson { "Poisson" } else { "evenly spaced" };
     format!(
-        "{}\n{}; search for the highest rate that holds: {}, errors at most {}; probes of {} after {} of \
-         warm-up\n\n{:>12}{:>12}{}{:>12}\n",
+        "{}\n{}; probes of {}, {arrivals}, after {} of warm-up\n\
+         the highest rate with {}, at most {} errors\n\n{:>12}{:>12}{}{:>12}\n",
         text::whom(load, url),
         text::by(load),
-        limits.join(", "),
-        units::percent(args.max_error_rate),
         seconds(load.measure),
         seconds(load.warmup),
+        limits.join(", "),
+        units::percent(args.max_error_rate),
         "asked/s",
         "right/s",
         quantiles.collect::<String>(),

@@ -2,7 +2,8 @@
 //!
 //! [`speed`] and [`memory`] are pictures for a README, in the manner of the benchmarks game's "How
 //! many times slower?": they carry their own background, follow light and dark, and need nothing
-//! else. [`percentiles`] is one for a single load. [`rss_curve`] and [`contrasts`] are parts of the HTML report.
+//! else. [`percentiles`] is one of a single load. [`rss_curve`] and [`contrasts`] are parts of the
+//! HTML report.
 
 mod axis;
 mod boxes;
