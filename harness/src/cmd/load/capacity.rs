@@ -219,8 +219,14 @@ fn summary(
                 .to_owned(),
         );
     }
-    if end == Some(End::OutOfProbes) {
-        warnings.push("the interval is wide: there were as many probes as allowed".to_owned());
+    match end {
+        Some(End::OutOfProbes) => {
+            warnings.push("the interval is wide: there were as many probes as allowed".to_owned());
+        }
+        None => {
+            warnings.push("interrupted: the interval is as far as the search had come".to_owned())
+        }
+        _ => {}
     }
     Summary {
         schema: SCHEMA,
