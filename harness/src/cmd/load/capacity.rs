@@ -224,7 +224,7 @@ fn summary(
             warnings.push("the interval is wide: there were as many probes as allowed".to_owned());
         }
         None => {
-            warnings.push("interrupted: the interval is as far as the search had come".to_owned())
+            warnings.push("interrupted: the interval is as far as the search had come".to_owned());
         }
         _ => {}
     }
