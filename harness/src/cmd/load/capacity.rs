@@ -35,7 +35,7 @@ const WARMUP_MAX: Duration = Duration::from_secs(1);
 pub(super) struct CapacityArgs {
     /// Search for the highest rate at which every --limit holds; --rate is where to begin
     /// [default: 1000].
-    #[arg(long, requires = "limit", conflicts_with_all = ["requests", "duration"])]
+    #[arg(long, requires = "limit", conflicts_with_all = ["requests", "duration", "pipeline"])]
     #[arg(conflicts_with_all = ["hdr", "hgrm", "series", "svg"])]
     pub(super) find_capacity: bool,
 

@@ -252,17 +252,17 @@ impl Seen<'_> {
 mod tests {
     use super::*;
     use crate::load::seconds::Times;
-    use crate::load::steady::{Arrivals, Rate, Status};
+    use crate::load::steady::{Arrivals, Rate};
 
     const MS: u64 = 1_000_000;
 
     fn load(pressure: Pressure) -> Load {
         Load {
             addr: ([127, 0, 0, 1], 80).into(),
-            request: vec![],
-            head: false,
-            status: Status::Successful,
-            body: None,
+            cases: vec![],
+            first_index: 0,
+            churn: false,
+            pipeline: 1,
             connections: 1,
             threads: 1,
             cpus: vec![],
