@@ -40,9 +40,11 @@ mod worker; // threads
 
 // One load.
 pub mod account; // what became of every request
+pub mod capacity; // the search for the highest rate that holds
 pub mod first; // the first answer, which the others are held against
 pub mod latencies; // histograms that know what they do not know
 pub mod null; // what answers every request with nothing
+pub mod seconds; // what happened in each second
 pub mod stream; // a thread's part
 
 // Deciding.

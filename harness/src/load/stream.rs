@@ -16,6 +16,7 @@ use super::client::{Client, Outcome};
 use super::connection::Phase;
 use super::failure::Failure;
 use super::fault::Fault;
+use super::seconds::Recorder;
 use super::share::{EVENTS, READ_BYTES, SWEEP};
 use super::steady::Live;
 use crate::proc::{self, CpuClock};
@@ -56,7 +57,7 @@ pub(super) struct Stream<'l> {
     /// Since when no connection is open.
     hopeless: Option<Instant>,
     live: &'l Live,
-    told: (u64, u64),
+    seconds: Recorder<'l>,
     part: Part,
 }
 
@@ -104,7 +105,7 @@ impl<'l> Stream<'l> {
             measured_from: None,
             hopeless: None,
             live,
-            told: (0, 0),
+            seconds: Recorder::new(None, never, never),
             part,
         })
     }
@@ -133,6 +134,7 @@ impl<'l> Stream<'l> {
     /// Sends until the load is over, then awaits what is outstanding.
     pub(super) fn drive(mut self, edges: Edges) -> Result<Part, Failure> {
         self.edges = edges;
+        self.seconds = Recorder::new(self.live.desk(), edges.begin, edges.from);
         let planned = self.schedule.clone();
         std::thread::sleep(edges.begin.saturating_duration_since(Instant::now()));
         let mut events = vec![EpollEvent::empty(); EVENTS];
@@ -214,6 +216,8 @@ impl<'l> Stream<'l> {
                 self.part.own_lag.record(nanoseconds(planned.max(slot.since), now));
             }
         }
+        let open = matches!(self.schedule, Schedule::Open { .. });
+        self.seconds.sent(now, open.then(|| nanoseconds(planned, now)));
         self.outstanding += 1;
         let outcome = self.client.ask(key, now);
         if !matches!(outcome, Outcome::Pending) {
@@ -231,6 +235,7 @@ impl<'l> Stream<'l> {
             {
                 asked += 1;
                 self.outstanding += 1;
+                self.seconds.sent(now, None); // pipelines are for closed loops
                 if measured {
                     self.part.account.sent += 1;
                 } else {
@@ -276,7 +281,7 @@ impl<'l> Stream<'l> {
                 self.open(key, now);
             }
         }
-        self.live.tell(&self.part, &mut self.told);
+        self.seconds.at(now); // so that idle seconds are handed over, too
         self.hopeless = (self.open_connections() == 0).then(|| self.hopeless.unwrap_or(now));
         let hopeless = matches!(self.schedule, Schedule::Closed { left: Some(_) })
             && self.hopeless.is_some_and(|since| now - since > self.timeout);

@@ -2,7 +2,7 @@
 
 use duet::analysis::{Analysis, Estimate};
 use duet::metric::Metric;
-use duet::report::chart::{self, Width};
+use duet::report::chart::{self, Curve, Quantile, Width};
 use duet::report::{self, Style};
 use duet::verdict::Verdict;
 
@@ -257,4 +257,37 @@ fn swapped_arms_say_the_same() {
         lines
     };
     assert_eq!(said(&analysis), said(&swapped));
+}
+
+/// Latencies of one load: with answers to all requests, with many of them missing, without any.
+#[test]
+fn latencies_by_percentile() {
+    let curve = |name: &str, ns: u64, known: usize| Curve {
+        name: name.to_owned(),
+        words: "p50 1.20 ms · p99 ≥ 9.87 ms · max ≥ 1.00 s".to_owned(),
+        points: (0..80)
+            .map(|i| Quantile {
+                p: 1.0 - 0.9_f64.powi(i as i32),
+                ns: ns + ns / 4 * (i as u64).pow(2),
+                at_least: i >= known,
+            })
+            .collect(),
+    };
+    let none = || Curve { points: vec![], words: "none".to_owned(), ..curve("service", 1, 1) };
+    let cases = [
+        ("known", vec![curve("response", 1_000_000, 80), curve("send lag", 300, 80)]),
+        ("unknown", vec![curve("response", 1_000_000, 30), none(), curve("send lag", 0, 0)]),
+        ("closed", vec![curve("service", 2_000_000, 80)]),
+        ("nothing", vec![none()]),
+    ];
+    let whom = format!("http://[::1]:8080/{}?a=1&b=<2> at [::1]:8080", "long/".repeat(40));
+    for (name, curves) in cases {
+        let svg = chart::percentiles(&whom, "1 connection on 1 thread; closed loop", &curves);
+        markup::assert_balanced(name, &svg);
+        markup::assert_placed(name, &svg);
+        insta::assert_snapshot!(format!("percentiles-{name}.svg"), markup::placed_words(&svg));
+        let dashes = svg.matches("<polyline").count()
+            - curves.iter().filter(|c| !c.points.is_empty()).count();
+        assert_eq!(dashes > 10, name == "unknown", "{dashes} dashes");
+    }
 }

@@ -28,7 +28,7 @@ pub(super) const BAND: Ink = Ink { light: (221, 227, 233), dark: (48, 54, 61) };
 /// Okabe and Ito's palette ("Color Universal Design", 2008), vermillion and blue first; its yellow
 /// and black are left out, which drown in light and dark paper. On dark paper the blue and the
 /// green are lighter.
-const LANGUAGES: [Ink; 6] = [
+pub(super) const LANGUAGES: [Ink; 6] = [
     Ink { light: (213, 94, 0), dark: (240, 124, 45) },
     Ink { light: (0, 114, 178), dark: (77, 163, 224) },
     Ink { light: (0, 158, 115), dark: (38, 190, 146) },
