@@ -74,6 +74,25 @@ fn answers_of_every_form_are_right() {
     }
 }
 
+/// Bodies that are not compared are counted and not kept, however long they are.
+#[test]
+fn bodies_of_any_size() {
+    let long = answer(&"0123456789abcdef".repeat(70 << 16)); // 70 MiB
+    let length = long.len() as u64;
+    for options in ["", "--pipeline 2"] {
+        let sent = long.clone();
+        let behave = move |request: &Request| match request.index {
+            4 => Act::AnswerAndClose(sent[..sent.len() / 2].into()),
+            _ => whole(sent.clone()),
+        };
+        let options = format!("-n 6 -c 1 --verify status {options}");
+        let (code, json) = load(behave, &options);
+        assert_eq!(json["requests"]["failed"]["short"], 1, "{options}: {json}");
+        assert!(code == 5 && requests(&json, "right") >= 4, "{options}: {json}");
+        assert!(json["received_bytes"].as_u64() >= Some(4 * length), "{options}: {json}");
+    }
+}
+
 /// A server may close a connection between requests. Then the load goes on with a new one, and
 /// nothing has failed. Where the close was not announced, a request may have crossed it on the way:
 /// most of these are recognised and asked again; the others are resets, as for any client.
