@@ -20,8 +20,8 @@ fn answers_of_every_form_are_right() {
     let cases: [(&str, &str, Behaviour); 14] = [
         ("chunks and trailers", "", |_| {
             whole(format!(
-                "{OK}Transfer-Encoding: chunked\r\nTrailer: A\r\n\r\n2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\n\
-                 A: b\r\nC: d\r\n\r\n"
+                "{OK}Transfer-Encoding: chunked\r\nTrailer: A\r\n\r\n\
+                 2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\nA: b\r\nC: d\r\n\r\n"
             ))
         }),
         ("chunks and trailers, split at every byte", "", |_| {
