@@ -6,16 +6,13 @@ use crate::report::pairs::{self, COLUMNS, Section};
 use crate::report::published::{self, Table};
 use crate::report::words;
 
-/// Where sources lie, seen from a run's default folder.
-pub(super) const TO_PROJECT: &str = "../../";
-
 pub(super) fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> String {
     let names: Vec<String> = matchup.arms.iter().map(|arm| escape(&arm.label)).collect();
     let title = escape(&words::title(matchup));
     let mut out =
         format!("\n## {title}\n\n{}. {}\n", names.join(" against "), escape(pairs::LEGEND));
     for section in pairs::sections(analysis, matchup) {
-        out += &program(&section);
+        out += &program(&section, &analysis.run.to_project);
     }
     if let Some(first) = matchup.means.first() {
         out += &format!("\n**Geometric mean of {} cells**\n\n| | ratio | verdict |\n", first.cells);
@@ -28,7 +25,7 @@ pub(super) fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> String 
     out
 }
 
-fn program(section: &Section<'_>) -> String {
+fn program(section: &Section<'_>, to_project: &str) -> String {
     let mark = if section.cell.warnings.is_empty() { "" } else { " \\*" };
     let name = escape(&section.cell.id.workload);
     let about = escape(&words::about(section.cell));
@@ -38,7 +35,7 @@ fn program(section: &Section<'_>) -> String {
     }
     out += &format!("| {} |\n|---|---:|---:|---:|---:|---:|\n", COLUMNS.join(" | "));
     for row in &section.rows {
-        out += &format!("| [{}]({TO_PROJECT}{}) |", escape(row.source), row.path);
+        out += &format!("| [{}]({to_project}{}) |", escape(row.source), row.path);
         for (text, best) in row.columns.iter().zip(row.best) {
             let bold = if best { "**" } else { "" };
             out += &format!(" {bold}{}{bold} |", escape(text));
@@ -50,9 +47,9 @@ fn program(section: &Section<'_>) -> String {
         out += &format!("| ratio | {} | |\n", ratios.join(" | "));
     }
     let verdicts = section.verdicts.iter().map(|(verdict, _)| escape(verdict));
-    let uses = section.rows.iter().filter(|row| !row.features.is_empty());
-    let uses = uses.map(|row| format!("{} uses {}", row.source, row.features));
-    let said: Vec<String> = verdicts.chain(uses.map(|text| escape(&text))).collect();
+    let facts = section.rows.iter().filter(|row| !row.facts.is_empty());
+    let facts = facts.map(|row| format!("{}: {}", row.source, row.facts));
+    let said: Vec<String> = verdicts.chain(facts.map(|text| escape(&text))).collect();
     out + &format!("\n{}.\n", said.join("; "))
 }
 
