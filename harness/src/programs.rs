@@ -8,9 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 
-use crate::build::file_bytes;
+use crate::build::{self, file_bytes};
 use crate::interrupt::Interrupt;
 use crate::output::{Output, compare};
 use crate::plan::BlockPlan;
@@ -254,6 +254,7 @@ fn task<'a>(
 
 /// The file with the output of the problem `maker` at N. It is made once, by the first set that
 /// has a program for it, with its hash beside it; a file that no longer has its hash is made anew.
+/// The set may be one that the run does not measure, and so is built here.
 fn input(course: &Course<'_>, memory: &mut Memory, maker: &str, n: u32) -> Result<PathBuf> {
     let folder = course.root.join(INPUTS);
     let path = folder.join(format!("{maker}-{n}"));
@@ -263,6 +264,9 @@ fn input(course: &Course<'_>, memory: &mut Memory, maker: &str, n: u32) -> Resul
     }
     let set = course.spec.sets.iter().find(|set| set.builds(maker));
     let set = set.with_context(|| format!("no set has a program for the input `{maker}`"))?;
+    if let Some(failure) = build::build(set, course.root, course.interrupt)?.failure {
+        bail!("the input cannot be made: {failure}");
+    }
     fs::create_dir_all(&folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
     let command = set.command(maker, n);
