@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::child::{self, Tail};
 use crate::interrupt::{Interrupt, POLL};
+use crate::output::Output;
 use crate::record::{BuildRecord, Failure, Stage};
 use crate::server::resolve;
 use crate::spec::{ProgramSet, Server};
@@ -35,7 +36,7 @@ const CACHE_TAG: (&str, &str) =
 struct CleanBuild {
     /// The build's environment and command, and the version line it belongs to.
     build: Vec<String>,
-    version: String,
+    version: Option<String>,
     elapsed_ns: u64,
 }
 
@@ -52,7 +53,7 @@ pub struct Recipe<'a> {
     pub build_cache: &'a BTreeMap<String, String>,
     /// Other environment variables of the build, as `NAME=value`.
     pub build_env: Vec<String>,
-    /// The command that prints its version line.
+    /// The command that prints its version line; empty: it has none.
     pub version: &'a [String],
     /// Its binary, where it is one.
     pub binary: Option<&'a str>,
@@ -101,6 +102,7 @@ pub fn build<'a>(
         server: server.name.to_owned(),
         version: None,
         binary_bytes: None,
+        binary_sha256: None,
         clean_build_ns: None,
         failure: None,
     };
@@ -158,7 +160,10 @@ fn fill(
     } else if !server.build.is_empty() {
         run_build(server, root, interrupt)?;
     }
-    let version = version(server, root, interrupt)?;
+    let version = match server.version {
+        [] => None,
+        _ => Some(version(server, root, interrupt)?),
+    };
     if let Some(known) = known.filter(|known| known.version != version) {
         // Another compiler or framework: its clean build is another figure.
         debug_assert_eq!(known.build, build);
@@ -170,8 +175,11 @@ fn fill(
         remember(&memory, &remembered)?;
     }
     record.clean_build_ns = remembered.get(server.name).map(|known| known.elapsed_ns);
-    record.binary_bytes = binary_bytes(server, root);
-    record.version = Some(version);
+    if let Some(binary) = server.binary.map(|binary| resolve(root, binary)) {
+        record.binary_bytes = file_bytes(&binary);
+        record.binary_sha256 = executable_sha256(&binary, root)?;
+    }
+    record.version = version;
     Ok(())
 }
 
@@ -303,14 +311,27 @@ fn run(
     Ok((stdout.lines(), stderr.lines(), outcome))
 }
 
-/// The size of the program that the run command starts, where it is a file.
-fn binary_bytes(server: &Recipe<'_>, root: &Path) -> Option<u64> {
-    file_bytes(&resolve(root, server.binary?))
-}
-
 /// The size of a file; absent where there is none.
 pub(crate) fn file_bytes(path: &Path) -> Option<u64> {
     fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.len())
+}
+
+/// The SHA-256, in hexadecimal digits, of an executable that was built below `root`. Absent for
+/// everything else: two versions of a server that a script starts, or an interpreter from elsewhere,
+/// differ although the file that is started is the same.
+fn executable_sha256(path: &Path, root: &Path) -> Result<Option<String>> {
+    // What an executable begins with (elf(5)).
+    const ELF: &[u8] = b"\x7fELF";
+    // A bare name is looked up on the PATH, and so somebody else's program.
+    if !path.is_absolute() {
+        return Ok(None);
+    }
+    let (Ok(path), Ok(root)) = (path.canonicalize(), root.canonicalize()) else { return Ok(None) };
+    if !path.is_file() || !path.starts_with(root) {
+        return Ok(None);
+    }
+    let bytes = fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
+    Ok(bytes.starts_with(ELF).then(|| Output::of(&bytes).sha256))
 }
 
 /// What is remembered of clean builds. A file that is missing or cannot be read is as good as

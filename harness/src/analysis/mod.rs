@@ -22,6 +22,8 @@ mod disturbance;
 mod histogram;
 mod matchups;
 mod programs;
+#[cfg(test)]
+mod proofs;
 mod published;
 mod summary;
 #[cfg(test)]
@@ -243,6 +245,9 @@ pub struct MetricAnalysis {
     pub metric: Metric,
     /// The arms' values, in the metric's unit.
     pub arms: Vec<Estimate>,
+    /// What those are estimated from: per arm the values of the blocks, in the order of blocks.
+    #[serde(default)]
+    pub values: Vec<Vec<f64>>,
     /// How many times worse the second arm is than the first: above one, the first arm is better,
     /// whatever the metric's direction. Absent where the cell may not print one.
     pub ratio: Option<Estimate>,
@@ -350,6 +355,6 @@ pub fn running_ratio(
 
 /// The same of a cell of programs: the ratio of elapsed times.
 #[must_use]
-pub fn running_program_ratio(blocks: &[ProgramBlock]) -> Option<Estimate> {
-    programs::running_ratio(blocks)
+pub fn running_program_ratio(blocks: &[ProgramBlock], cell: &CellId) -> Option<Estimate> {
+    programs::running_ratio(blocks, cell)
 }

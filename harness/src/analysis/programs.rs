@@ -87,9 +87,10 @@ fn counts(block: &ProgramBlock) -> bool {
 }
 
 /// See [`super::running_program_ratio`].
-pub(super) fn running_ratio(blocks: &[ProgramBlock]) -> Option<Estimate> {
+pub(super) fn running_ratio(blocks: &[ProgramBlock], cell: &CellId) -> Option<Estimate> {
     let contrast = |block| values(block).contrasts.get(&Metric::ElapsedNs).copied();
-    geometric(&blocks.iter().filter(|b| counts(b)).filter_map(contrast).collect::<Vec<_>>())
+    let of_cell = blocks.iter().filter(|b| b.cell == *cell && counts(b));
+    geometric(&of_cell.filter_map(contrast).collect::<Vec<_>>())
 }
 
 /// The numbers of a block. A zero was not measured: the kernel's CPU times of very short programs
@@ -370,9 +371,7 @@ mod tests {
         assert_eq!(*elapsed(&analysis, 0), before);
         let cell = &analysis.matchups[0].cells[0];
         assert_eq!((cell.blocks, cell.blocks_set_aside), (6, 1));
-        let of_cell: Vec<_> =
-            run.program_blocks.into_iter().filter(|b| b.cell.workload == "x").collect();
-        let running = crate::analysis::running_program_ratio(&of_cell);
+        let running = crate::analysis::running_program_ratio(&run.program_blocks, &cell.id);
         assert_eq!(running, before.ratio);
     }
 

@@ -87,10 +87,11 @@ pub(crate) fn run(scene: &Scene) -> Run {
         server: server.name.clone(),
         version: Some(format!("{} 1.0", server.name)),
         binary_bytes: Some(1_500_000),
+        binary_sha256: None,
         clean_build_ns: Some(20_000_000_000),
         failure: None,
     });
-    let end = Some(RunEnd { elapsed_ns: 60_000_000_000, interrupted: None });
+    let end = Some(RunEnd { elapsed_ns: 60_000_000_000, interrupted: None, stopped: None });
     let (programs, program_blocks) = (vec![], vec![]);
     Run {
         builds: builds.collect(),
@@ -157,6 +158,7 @@ fn header(scene: &Scene) -> RunHeader {
         server_cpus: vec![0],
         generator_cpus: vec![1],
         spec: spec(scene, &suite),
+        experiment: None,
         suite,
     }
 }
@@ -174,7 +176,9 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         version: vec![format!("./{name}"), "--version".to_owned()],
         env: BTreeMap::new(),
         prints: false,
+        foreign: false,
         workloads: scene.workloads.iter().map(|&w| w.to_owned()).collect(),
+        root: None,
     };
     let expect = Answer { status: 200, content_type: None, body: "hi".to_owned() };
     let case = Case {
@@ -208,6 +212,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         loads: vec![Load { name: "c64".to_owned(), connections: 64 }],
         matchups: vec![Matchup { name: "pair".to_owned(), lane: Lane::Std, arms }],
         suites: vec![suite.clone()],
+        gates: vec![],
     }
 }
 
@@ -242,6 +247,8 @@ fn block(scene: &Scene, cell: &CellId, index: u32, random: &mut SplitMix64) -> B
         warmup_ns: 250_000_000,
         driven_ns: 1_000_000_000,
         foreign_cpu_ns: 0,
+        throttled_ns: Some(0),
+        generator_run_delay_ns: Some(0),
         arms: arms.iter().zip(scene.servers).map(|(arm, server)| arm_record(arm, server)).collect(),
         windows,
         failure: None,

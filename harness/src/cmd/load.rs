@@ -10,11 +10,13 @@ use clap::{Args, ValueEnum};
 use reqwest::Url;
 
 use super::{Exit, Misuse, Unserved};
+use crate::ceiling;
 use crate::host;
 use crate::interrupt::Interrupt;
 use crate::load::first::{self, First};
-use crate::load::steady::{self, Arrivals, Live, Measured, Pressure, Status};
+use crate::load::steady::{self, Arrivals, Ceiling, Live, Measured, Pressure};
 
+mod cases;
 mod limit;
 mod live;
 mod request;
@@ -85,6 +87,12 @@ pub(super) struct Load {
     #[command(flatten)]
     request: request::RequestArgs,
 
+    /// Requests that are under way on each connection, written together: HTTP/1.1 pipelining.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(conflicts_with_all = ["rate", "disable_keepalive"])]
+    pipeline: u32,
+
     /// The right status [default: any 2xx].
     #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..600))]
     expect_status: Option<u16>,
@@ -105,6 +113,11 @@ pub(super) struct Load {
     /// Pin the threads to these CPUs, such as 2,3; one thread for each unless --threads says so.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     cpus: Vec<usize>,
+
+    /// Do not measure what the generator reaches at most here, which takes a third of a second
+    /// after the run.
+    #[arg(long)]
+    no_ceiling: bool,
 
     /// Print the result as JSON (schema duet.load/1).
     #[arg(long)]
@@ -137,7 +150,10 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
         anstream::print!("{}", text::head(&load, &url));
     }
     let interrupt = Interrupt::watch()?;
-    let measured = drive(&load, &interrupt)?;
+    let mut measured = drive(&load, &interrupt)?;
+    if !args.no_ceiling && measured.account.right > 0 && interrupt.signal().is_none() {
+        measured.ceiling = ceiling(&load);
+    }
     let verdicts: Vec<Verdict> =
         args.limit.iter().map(|limit| limit.judge(text::headline(&load, &measured))).collect();
     if args.json {
@@ -157,36 +173,16 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
 
 /// Asks the first questions, so that the others can be judged.
 fn prepare(args: &Load, url: &Url) -> Result<steady::Load> {
-    let request = args.request.bytes(url)?;
-    let head = args.request.is_head();
-    let status = args.expect_status.map_or(Status::Successful, Status::Exactly);
-    let (addr, first) = first_answer(url, &request, head, args.timeout)?;
-    if !status.allows(first.status) {
-        let cure = match args.expect_status {
-            Some(_) => "",
-            None => "; if that is right, say --expect-status",
-        };
-        bail!(Unserved(format!("expected status {status}, got {}{cure}", first.status)));
-    }
-    let body = match args.verify {
-        _ if head => None,
-        Verify::Status => None,
-        Verify::Body => Some(first.body),
-        Verify::Auto => {
-            let second = first::ask(addr, &request, head, args.timeout);
-            let second = second.map_err(|error| Unserved(format!("second request: {error}")))?;
-            (second.body == first.body).then_some(first.body)
-        }
-    };
+    let (addr, cases, first_index) = cases::prepare(args, url)?;
     let (connections, threads) = counts(args)?;
     let (pressure, measure) = pressure(args);
     let warmup = args.requests.map_or(Duration::from_secs(1), |_| Duration::ZERO);
     Ok(steady::Load {
         addr,
-        request,
-        head,
-        status,
-        body,
+        cases,
+        first_index,
+        churn: args.request.disable_keepalive,
+        pipeline: args.pipeline as usize,
         connections,
         threads,
         cpus: args.cpus.clone(),
@@ -264,6 +260,18 @@ fn drive(load: &steady::Load, interrupt: &Interrupt) -> Result<Measured> {
         view.finish();
         driving.join().map_err(|_| anyhow::anyhow!("the load generator has died"))?
     })
+}
+
+/// What the generator reaches at most; none, and the reason on standard error, where that cannot
+/// be measured.
+fn ceiling(load: &steady::Load) -> Option<Ceiling> {
+    match ceiling::measure(load) {
+        Ok(ceiling) => Some(ceiling),
+        Err(error) => {
+            anstream::eprintln!("the generator's ceiling was not measured: {error:#}");
+            None
+        }
+    }
 }
 
 /// How it ended. What makes the figures worthless comes before what they say.

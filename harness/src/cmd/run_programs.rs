@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 
-use super::run::REPEATED_SHARE;
+use super::blocks::REPEATED_SHARE;
 use crate::plan::BlockPlan;
 use crate::programs::{self, Course, Memory};
 use crate::progress::Progress;
@@ -97,10 +97,11 @@ pub(super) fn measure(
     writer: &mut Writer,
     progress: &Progress,
 ) -> Result<()> {
-    progress.block(&plan.cell, analysis::running_program_ratio(so_far));
+    progress.block(&plan.cell, analysis::running_program_ratio(so_far, &plan.cell));
     while !memory.has_given_up(&plan.cell) {
         let mut record = programs::block(course, memory, plan)?;
-        let set_aside = so_far.iter().filter(|block| block.set_aside.is_some()).count();
+        let of_cell = so_far.iter().filter(|block| block.cell == plan.cell);
+        let set_aside = of_cell.filter(|block| block.set_aside.is_some()).count();
         if let Some(failure) = &record.failure {
             progress.print(&format!("{} block {}: {failure}", plan.cell, plan.block + 1));
         } else if set_aside < (header.suite.blocks / REPEATED_SHARE) as usize {

@@ -2,6 +2,7 @@
 //! incomplete. What answers mean and when to ask next is left to [`super::share`].
 
 use std::io::{self, Write};
+use std::mem;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
@@ -10,6 +11,9 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrStorage};
+
+use super::pipe::Pipe;
+use super::requests::Turn;
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +35,14 @@ pub(super) enum Phase {
 pub(super) struct Connection {
     stream: Option<TcpStream>,
     pub(super) phase: Phase,
-    /// The exchange asked last.
+    /// The exchange asked last; of several that are asked, the first.
     pub(super) exchange: usize,
+    /// Its number among all requests.
+    pub(super) index: u64,
     /// When it was asked.
     pub(super) asked_at: Instant,
+    /// Whether it is asked for the second time.
+    pub(super) again: bool,
     /// Bytes of the request written.
     pub(super) written: usize,
     /// Bytes of the answer that matched the template so far.
@@ -43,6 +51,8 @@ pub(super) struct Connection {
     pub(super) received: Vec<u8>,
     /// Failed requests since the last right answer or the start of the window.
     pub(super) failures: u32,
+    /// What is asked behind it.
+    pub(super) pipe: Pipe,
     /// Whether the epoll instance watches for room to write.
     wants_room: bool,
 }
@@ -54,11 +64,14 @@ impl Connection {
             stream: None,
             phase: Phase::Vacant,
             exchange: 0,
+            index: 0,
             asked_at: Instant::now(),
+            again: false,
             written: 0,
             matched: 0,
             received: vec![],
             failures: 0,
+            pipe: Pipe::default(),
             wants_room: false,
         }
     }
@@ -119,14 +132,40 @@ impl Connection {
         Ok(())
     }
 
-    /// Notes that `exchange` is asked at `now`; the caller writes it.
+    /// Notes that `turn` is asked at `now`; the caller writes it.
     #[inline]
-    pub(super) fn ask(&mut self, exchange: usize, now: Instant) {
+    pub(super) fn ask(&mut self, turn: Turn, now: Instant) {
         self.phase = Phase::Asked;
-        self.exchange = exchange;
+        self.exchange = turn.exchange;
+        self.index = turn.index;
         self.asked_at = now;
+        self.again = false;
         self.written = 0;
         self.matched = 0;
+    }
+
+    /// The answer is whole: what is asked behind it, if anything, is awaited now.
+    #[inline]
+    pub(super) fn proceed(&mut self) {
+        match self.pipe.behind.pop_front() {
+            None => self.phase = Phase::Idle,
+            Some(next) => {
+                self.exchange = next.turn.exchange;
+                self.index = next.turn.index;
+                self.asked_at = next.asked_at;
+                self.again = false;
+                self.matched = 0;
+            }
+        }
+    }
+
+    /// Whether the server had closed it before the request came: its system then answers the bytes
+    /// with a reset, which a connection that was closed properly before sees as a broken pipe.
+    #[cold]
+    pub(super) fn was_closed_before(&self) -> bool {
+        let error = self.stream.as_ref().map(TcpStream::take_error);
+        let errno = error.and_then(|error| error.ok().flatten()?.raw_os_error());
+        errno == Some(Errno::EPIPE as i32)
     }
 
     /// Writes what is left of the request; when the socket is full, asks `epoll` to say when it
@@ -140,6 +179,18 @@ impl Connection {
             epoll.modify(stream, &mut EpollEvent::new(watch(wants_room), key))?;
         }
         Ok(())
+    }
+
+    /// Writes what is left of several requests, like [`Self::write`].
+    pub(super) fn flush(&mut self, epoll: &Epoll, key: u64) -> io::Result<()> {
+        let mut unsent = mem::take(&mut self.pipe.unsent);
+        let written = self.write(&unsent, epoll, key);
+        if !self.wants_room {
+            unsent.clear();
+            self.written = 0;
+        }
+        self.pipe.unsent = unsent; // its room serves again
+        written
     }
 
     /// Reads what has arrived.
@@ -162,6 +213,7 @@ impl Connection {
         self.stream = None;
         self.phase = Phase::Vacant;
         self.received.clear();
+        self.pipe.unsent.clear();
     }
 }
 

@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::spec::{CellId, Spec, Suite};
 
+mod experiment;
 mod file;
 
+pub use experiment::{Absence, Experiment, NoiseFloor, Question, Version};
 pub use file::{FILE_NAME, Writer, read};
 
 /// The version of the record's format; raised when a reader of the old format would be wrong.
@@ -69,6 +71,9 @@ pub struct RunHeader {
     pub suite: Suite,
     /// The definitions.
     pub spec: Spec,
+    /// What is compared, where versions are compared and not the arms of matchups.
+    #[serde(default)]
+    pub experiment: Option<Experiment>,
 }
 
 /// The way from `results/latest`, for records that do not say.
@@ -134,6 +139,9 @@ pub struct BuildRecord {
     pub version: Option<String>,
     /// The size of its binary.
     pub binary_bytes: Option<u64>,
+    /// The binary's SHA-256 in hexadecimal digits.
+    #[serde(default)]
+    pub binary_sha256: Option<String>,
     /// How long a build with empty caches took (sources of dependencies already fetched), once.
     pub clean_build_ns: Option<u64>,
     /// Why it cannot be measured.
@@ -236,6 +244,14 @@ pub struct BlockRecord {
     /// CPU time that other processes took on the servers' and the generator's CPUs meanwhile. From
     /// the kernel's ticks of 10 ms, so only sums over blocks mean something.
     pub foreign_cpu_ns: u64,
+    /// Time for which a cgroup kept threads of this process's group off their CPUs meanwhile,
+    /// summed over CPUs. Absent where no group accounts for CPU time.
+    #[serde(default)]
+    pub throttled_ns: Option<u64>,
+    /// Time for which the generator's threads were ready to run and waited for a CPU meanwhile.
+    /// Absent where the kernel keeps no such account.
+    #[serde(default)]
+    pub generator_run_delay_ns: Option<u64>,
     /// The arms in the matchup's order. Empty where the block failed before it was driven to
     /// its end.
     pub arms: Vec<ArmRecord>,
@@ -389,6 +405,25 @@ pub struct RunEnd {
     pub elapsed_ns: u64,
     /// The signal that interrupted it (2 or 15), if one did.
     pub interrupted: Option<i32>,
+    /// Why it stopped before all was decided, where a gate did.
+    #[serde(default)]
+    pub stopped: Option<String>,
+}
+
+impl Run {
+    /// A run that has just begun.
+    #[must_use]
+    pub fn of(header: RunHeader) -> Self {
+        Self {
+            header,
+            builds: vec![],
+            programs: vec![],
+            blocks: vec![],
+            program_blocks: vec![],
+            end: None,
+            truncated: false,
+        }
+    }
 }
 
 /// A run read back.

@@ -9,9 +9,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+mod budgets;
 mod check;
 mod fields;
+mod gate;
+mod gates;
 mod load;
+mod mix;
 mod nearest;
 mod problem;
 mod programs;
@@ -23,7 +27,9 @@ mod workloads;
 #[cfg(test)]
 mod tests;
 
+pub use gate::{Budget, Gate, Look, Quantity, Rule, Waiver};
 pub use load::{Mistake, Mistakes, load};
+pub use mix::{Header, MixCase, is_method, read_mix};
 pub use problem::{Output, Problem, ProgramSet, Published, PublishedRow};
 pub use programs::TEST_SIZE;
 
@@ -50,6 +56,9 @@ pub struct Spec {
     pub matchups: Vec<Matchup>,
     /// Suites in the order of `suites.toml`.
     pub suites: Vec<Suite>,
+    /// Gates in the order of `suites.toml`.
+    #[serde(default)]
+    pub gates: Vec<Gate>,
 }
 
 /// A program under test.
@@ -78,16 +87,25 @@ pub struct Server {
     pub build_cache: BTreeMap<String, String>,
     /// The command that starts it; see [`PLACEHOLDERS`]. Its first word is the binary.
     pub run: Vec<String>,
-    /// The command that prints its version line.
+    /// The command that prints its version line. Empty: it has none, as only a foreign server may.
     pub version: Vec<String>,
-    /// Environment variables it is started with, beside the harness's own.
+    /// Environment variables it is started with, beside the harness's own; see [`PLACEHOLDERS`].
     #[serde(default)]
     pub env: BTreeMap<String, String>,
     /// Whether it prints while it serves. Its output is then read and thrown away.
     #[serde(default)]
     pub prints: bool,
+    /// Whether it knows nothing of the contract (CONTRACT.md, 5): the harness chooses its port, and
+    /// asks of it right answers and nothing else.
+    #[serde(default)]
+    pub foreign: bool,
     /// The workloads it implements.
     pub workloads: Vec<String>,
+    /// The folder that its commands run in and its paths are relative to, where that is not the one
+    /// above the definitions: of a version of its own in a comparison. No definition says this, and
+    /// no record keeps it.
+    #[serde(skip)]
+    pub root: Option<PathBuf>,
 }
 
 /// What a server may use. Only servers of one lane are ranked against each other.
@@ -117,7 +135,7 @@ impl Lane {
     }
 }
 
-/// The placeholders that `run` may use.
+/// The placeholders that `run` and `env` may use.
 pub const PLACEHOLDERS: [&str; 4] = ["{addr}", "{host}", "{port}", "{threads}"];
 
 /// What is asked of a server, and the right answers.

@@ -24,6 +24,9 @@ impl Stream<'_> {
                 self.release(key, now);
             }
             Outcome::Failed(trouble) => {
+                if trouble.fault == Fault::Connect {
+                    self.part.connections.refuse(trouble.errno);
+                }
                 self.failed(key, trouble.fault, now);
                 self.replace(key, now);
             }
@@ -51,40 +54,67 @@ impl Stream<'_> {
     #[inline]
     fn right(&mut self, key: usize, service_ns: u64, now: Instant) {
         self.outstanding -= 1;
-        self.client.connections[key].failures = 0;
+        let connection = &mut self.client.connections[key];
+        connection.failures = 0;
         self.part.answered += 1;
         if now >= self.edges.from && now < self.edges.to {
             self.part.right_per_connection[key] += 1;
-            self.part.service_ns += service_ns;
+            // Until the server has closed it, a connection of one request is in use.
+            let churn = self.client.churn;
+            self.part.in_use_ns +=
+                if churn { nanoseconds(connection.asked_at, now) } else { service_ns };
             self.part.last_answer = Some(now);
         }
-        let slot = &self.slots[key];
-        if slot.measured {
+        if self.is_measured(key) {
             self.part.account.right += 1;
             self.part.service.record(service_ns);
             if matches!(self.schedule, Schedule::Open { .. }) {
-                self.part.response.record(nanoseconds(slot.planned, now));
+                self.part.response.record(nanoseconds(self.slots[key].planned, now));
             }
         }
     }
 
+    /// Whether the request that came first of those on a connection was planned after the warm-up.
+    /// It is settled now.
+    #[inline]
+    fn is_measured(&mut self, key: usize) -> bool {
+        let warmup = &mut self.slots[key].warmup;
+        let measured = *warmup == 0;
+        *warmup = warmup.saturating_sub(1);
+        measured
+    }
+
+    /// A request failed, and with its connection all that was asked behind it.
     #[cold]
     fn failed(&mut self, key: usize, fault: Fault, now: Instant) {
+        self.fail(key, fault, self.client.connections[key].asked_at, now);
+        if self.client.connections[key].phase == Phase::Vacant {
+            // Nothing of their answers came, as with a connection that is reset.
+            let lost = match fault {
+                Fault::Timeout | Fault::Connect => fault,
+                _ => Fault::Reset,
+            };
+            while let Some(waiting) = self.client.connections[key].pipe.behind.pop_front() {
+                self.fail(key, lost, waiting.asked_at, now);
+            }
+        }
+    }
+
+    fn fail(&mut self, key: usize, fault: Fault, asked_at: Instant, now: Instant) {
         self.outstanding -= 1;
-        if !self.slots[key].measured {
+        if !self.is_measured(key) {
             self.part.warmup_failed += 1;
             return;
         }
         self.part.account.fail(fault);
         if fault == Fault::Timeout {
-            self.unanswered(key, now);
+            self.unanswered(key, asked_at, now);
         }
     }
 
     /// Of a request without an answer it is known that one would have come later than now.
-    fn unanswered(&mut self, key: usize, now: Instant) {
-        let sent = self.client.connections[key].asked_at;
-        self.part.service.record_at_least(nanoseconds(sent, now));
+    fn unanswered(&mut self, key: usize, asked_at: Instant, now: Instant) {
+        self.part.service.record_at_least(nanoseconds(asked_at, now));
         if matches!(self.schedule, Schedule::Open { .. }) {
             let planned = self.slots[key].planned;
             self.part.response.record_at_least(nanoseconds(planned, now));
@@ -103,11 +133,28 @@ impl Stream<'_> {
     /// A connection can be asked again, or has to be replaced.
     #[inline]
     fn release(&mut self, key: usize, now: Instant) {
-        if self.client.connections[key].phase == Phase::Idle {
-            self.slots[key].since = now;
+        match self.client.connections[key].phase {
+            Phase::Idle => {
+                self.slots[key].since = now;
+                self.free(key);
+            }
+            Phase::Asked if self.client.room(key) > 0 => self.free(key),
+            // The next request opens a connection of its own.
+            Phase::Vacant if self.client.churn => {
+                self.slots[key].since = now;
+                self.free.push_back(key);
+            }
+            Phase::Vacant => self.replace(key, now),
+            Phase::Asked | Phase::Opening | Phase::Closing(_) => {}
+        }
+    }
+
+    /// A connection can be asked. With several requests under way it may be noted already: by the
+    /// answer just before, since what is due is sent after every event.
+    #[inline]
+    fn free(&mut self, key: usize) {
+        if self.client.depth == 1 || self.free.back() != Some(&key) {
             self.free.push_back(key);
-        } else if self.client.connections[key].phase == Phase::Vacant {
-            self.replace(key, now);
         }
     }
 
@@ -131,6 +178,10 @@ impl Stream<'_> {
         let slot = &mut self.slots[key];
         slot.since = now;
         slot.reopen = None;
+        if self.client.churn {
+            self.free.push_back(key); // its next request opens it
+            return;
+        }
         let connection = &mut self.client.connections[key];
         if let Err(error) = connection.begin(self.client.addr, &self.client.epoll, key as u64) {
             self.part.connections.refuse(error.raw_os_error());
@@ -149,11 +200,16 @@ impl Stream<'_> {
             Schedule::Open { .. } => planned.rest(&self.edges).count() as u64,
         };
         for key in 0..self.slots.len() {
-            let waits =
-                matches!(self.client.connections[key].phase, Phase::Asked | Phase::Closing(_));
-            if waits && self.slots[key].measured {
-                self.part.account.in_flight += 1;
-                self.unanswered(key, now);
+            let connection = &self.client.connections[key];
+            if matches!(connection.phase, Phase::Asked | Phase::Closing(_)) {
+                let behind = connection.pipe.behind.iter().map(|waiting| waiting.asked_at);
+                let asked: Vec<Instant> = [connection.asked_at].into_iter().chain(behind).collect();
+                for asked_at in asked {
+                    if self.is_measured(key) {
+                        self.part.account.in_flight += 1;
+                        self.unanswered(key, asked_at, now);
+                    }
+                }
             }
         }
         for planned in self.schedule.rest(&self.edges) {
@@ -167,6 +223,13 @@ impl Stream<'_> {
         }
         if let Schedule::Closed { left: Some(left) } = self.schedule {
             self.part.account.never_sent = left;
+        }
+        let refused = self.part.connections.refused.values().sum::<u64>();
+        self.part.connections.asked_again = self.client.asked_again;
+        self.part.connections.opened += self.client.reopened;
+        if self.client.churn {
+            let sent = self.part.warmup_sent + self.part.account.sent;
+            self.part.connections.opened += sent.saturating_sub(refused);
         }
         self.live.tell(&self.part, &mut self.told);
     }
