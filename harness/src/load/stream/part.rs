@@ -16,8 +16,6 @@ pub(in crate::load) struct Part {
     /// Requests sent in the warm-up, and those of them that failed.
     pub(in crate::load) warmup_sent: u64,
     pub(in crate::load) warmup_failed: u64,
-    /// Right answers, the warm-up included.
-    pub(in crate::load) answered: u64,
     /// From the planned instant to the last byte; open loop only.
     pub(in crate::load) response: Latencies,
     /// From sending to the last byte.
