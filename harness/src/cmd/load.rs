@@ -44,6 +44,9 @@ const CONNECTIONS: u32 = 50;
 #[command(group(ArgGroup::new("open").args(["rate", "find_capacity"]).multiple(true)))]
 pub(super) struct Load {
     /// Whom to ask: http://host[:port]/path?query.
+    ///
+    /// In path, query, header values and bodies `{seq}` stands for the number of the request and
+    /// `{rand}` for a random number, both of ten digits; `{seq:4}` and `{rand:4}` have four.
     #[arg(value_name = "URL")]
     url: String,
 

@@ -118,7 +118,8 @@ pub(super) fn result(
     let rate = measured.right_per_second().map_or("no".to_owned(), units::rate);
     line(&mut out, format_args!("\n{bold}{rate}{bold:#} right answers per second\n"));
     latencies(&mut out, load, measured);
-    accounts(&mut out, load, measured);
+    accounts(&mut out, measured);
+    connections(&mut out, load, measured);
     health(&mut out, load, measured);
     for (limit, verdict) in limits.iter().zip(verdicts) {
         let color = match verdict {
@@ -169,7 +170,7 @@ fn latencies(out: &mut String, load: &Load, measured: &Measured) {
     out.push('\n');
 }
 
-fn accounts(out: &mut String, load: &Load, measured: &Measured) {
+fn accounts(out: &mut String, measured: &Measured) {
     let a = &measured.account;
     line(
         out,
@@ -202,6 +203,9 @@ fn accounts(out: &mut String, load: &Load, measured: &Measured) {
     if let Some(wrong) = &measured.wrong {
         line(out, format_args!("              the first wrong answer: {wrong}"));
     }
+}
+
+fn connections(out: &mut String, load: &Load, measured: &Measured) {
     let c = &measured.connections;
     let mut words = format!("{} planned, {} open", count(c.planned), count(c.open));
     let (opened, replaced) = match load.churn {

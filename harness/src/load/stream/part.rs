@@ -53,7 +53,7 @@ pub struct Connections {
     pub refused: BTreeMap<&'static str, u64>,
     /// Closed by the server with nothing asked on them.
     pub lost_idle: u64,
-    /// Requests sent again on a new connection, since the server had closed theirs before they came.
+    /// Requests sent again on a new connection, since the server had closed theirs before.
     pub asked_again: u64,
     /// Closed because bytes came that nobody had asked for.
     pub unasked: u64,
