@@ -6,7 +6,7 @@ use super::bottleneck::{Cpus, Usage, bottleneck, usage};
 use super::values::{BlockValues, rounds, values};
 use super::{Arm, Bottleneck, CellAnalysis, Estimate, MetricAnalysis, RssPoint, Who, warnings};
 use crate::metric::Metric;
-use crate::record::{BlockRecord, GeneratorCeiling, Run, RunHeader};
+use crate::record::{BlockRecord, Run, RunHeader};
 use crate::spec::{CellId, Load, Matchup, Spec, Workload};
 use crate::stats;
 use crate::verdict::{Verdict, verdict};
@@ -68,7 +68,7 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
         }
     }
     let usage = usage(counted.iter().map(|b| b.record), arms.len());
-    let bottleneck = bottleneck(&usage, cpus(&run.header), ceiling(&run.header, id));
+    let bottleneck = bottleneck(&usage, cpus(&run.header));
     Some(Cell { id, matchup, workload, load, arms, blocks, counted, spoilt, usage, bottleneck })
 }
 
@@ -101,16 +101,6 @@ pub(super) fn is_control(matchup: &Matchup) -> bool {
 
 pub(super) fn cpus(header: &RunHeader) -> Cpus {
     Cpus { server: header.server_cpus.len().max(1), generator: header.generator_cpus.len().max(1) }
-}
-
-/// What the generator reaches at most with the load of a cell.
-fn ceiling(header: &RunHeader, id: &CellId) -> Option<f64> {
-    let load = header.spec.load(&id.load)?;
-    let workload = header.spec.workload(&id.workload)?;
-    let fits = |ceiling: &&GeneratorCeiling| {
-        (ceiling.connections, ceiling.churn) == (load.connections, workload.churn)
-    };
-    header.ceilings.iter().find(fits).map(|ceiling| ceiling.right_per_second)
 }
 
 impl Cell<'_> {
@@ -255,6 +245,6 @@ pub(super) fn running_ratio(
     let (counted, contrasts): (Vec<&BlockRecord>, Vec<f64>) =
         of_cell.into_iter().filter_map(|b| Some((b, contrast(&b)?))).unzip();
     let arms = counted.first()?.arms.len();
-    let who = bottleneck(&usage(counted, arms), cpus(header), ceiling(header, cell)).who;
+    let who = bottleneck(&usage(counted, arms), cpus(header)).who;
     if who == Who::Generator { None } else { geometric(&contrasts) }
 }
