@@ -28,6 +28,7 @@ mod null_responder;
 mod report;
 mod run;
 mod run_programs;
+mod selftest;
 mod trend;
 mod verify;
 
@@ -52,6 +53,7 @@ enum Command {
     Compare(Box<compare::Compare>),
     Gate(Box<gate::Gate>),
     Aa(Box<noise::Aa>),
+    Selftest(selftest::Selftest),
     Explain(explain::Explain),
     Baseline(baseline::Baseline),
     Export(export::Export),
@@ -175,6 +177,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Compare(args) => compare::run(&args),
         Command::Gate(args) => gate::run(&args),
         Command::Aa(args) => noise::run(&args),
+        Command::Selftest(args) => selftest::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Baseline(args) => baseline::run(&args),
         Command::Export(args) => export::run(&args),

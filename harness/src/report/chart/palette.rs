@@ -110,29 +110,6 @@ pub(super) fn marks_by_language(arms: &[Arm]) -> Vec<Mark> {
     marks_among(&known, &languages)
 }
 
-fn marks_among(known: &[&str], languages: &[&str]) -> Vec<Mark> {
-    let mark = |(arm, language): (usize, &&str)| {
-        // The callers have put every language of `languages` into `known`.
-        let place = known.iter().position(|k| k == language).unwrap_or_default();
-        let alike = languages.iter().take(arm).filter(|l| *l == language).count();
-        Mark {
-            ink: LANGUAGES[place % LANGUAGES.len()],
-            shape: SHAPES[(place + 2 * alike) % SHAPES.len()],
-        }
-    };
-    languages.iter().enumerate().map(mark).collect()
-}
-
-/// The marks of arms apart from any run: by language, in the order of the alphabet, as far as these
-/// arms tell.
-pub(super) fn marks_by_language(arms: &[Arm]) -> Vec<Mark> {
-    let mut known: Vec<&str> = arms.iter().map(|arm| arm.language.as_str()).collect();
-    known.sort_unstable();
-    known.dedup();
-    let languages: Vec<&str> = arms.iter().map(|arm| arm.language.as_str()).collect();
-    marks_among(&known, &languages)
-}
-
 /// CSS that maps every colour of a picture to its dark twin where the reader prefers dark.
 ///
 /// A picture that a page shows with `<img>` follows the system's preference as an inline one does.
