@@ -28,6 +28,8 @@ mod null_responder;
 mod report;
 mod run;
 mod run_programs;
+mod selftest;
+mod trend;
 mod verify;
 
 /// Measures pairs of servers side by side, and says how sure the result is.
@@ -51,9 +53,11 @@ enum Command {
     Compare(Box<compare::Compare>),
     Gate(Box<gate::Gate>),
     Aa(Box<noise::Aa>),
+    Selftest(selftest::Selftest),
     Explain(explain::Explain),
     Baseline(baseline::Baseline),
     Export(export::Export),
+    Trend(trend::TrendArgs),
     List(list::List),
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
@@ -173,9 +177,11 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Compare(args) => compare::run(&args),
         Command::Gate(args) => gate::run(&args),
         Command::Aa(args) => noise::run(&args),
+        Command::Selftest(args) => selftest::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Baseline(args) => baseline::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Trend(args) => trend::run(&args),
         Command::List(args) => list::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Doctor(args) => doctor::run(&args),

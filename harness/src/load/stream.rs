@@ -9,14 +9,14 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::epoll::{EpollEvent, EpollFlags};
-use nix::sys::time::TimeSpec;
-use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use nix::sys::epoll::EpollEvent;
 
+use super::alarm::{self, Alarm, TIMER};
 use super::client::{Client, Outcome};
 use super::connection::Phase;
 use super::failure::Failure;
 use super::fault::Fault;
+use super::seconds::Recorder;
 use super::share::{EVENTS, READ_BYTES, SWEEP};
 use super::steady::Live;
 use crate::proc::{self, CpuClock};
@@ -30,11 +30,6 @@ pub use part::{Connections, ThreadHealth};
 use schedule::Due;
 pub(super) use schedule::{Edges, Schedule};
 
-/// A timer wakes the thread this long before a request is due; from then on it looks without
-/// sleeping. About what waking up takes on a virtual machine.
-const SPIN: Duration = Duration::from_micros(80);
-/// The key of the timer among events.
-const TIMER: u64 = u64::MAX;
 /// Longer than any load.
 pub(super) const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// The longest that outstanding answers are awaited at the end, ...
@@ -51,7 +46,7 @@ pub(super) struct Stream<'l> {
     schedule: Schedule,
     edges: Edges,
     timeout: Duration,
-    timer: TimerFd,
+    alarm: Alarm,
     sending: bool,
     /// Connections that are asked.
     outstanding: usize,
@@ -59,13 +54,10 @@ pub(super) struct Stream<'l> {
     next_sweep: Instant,
     /// The clocks at the end of the warm-up.
     measured_from: Option<(Instant, u64, Option<u64>)>,
-    spin_ns: u64,
-    /// What the timer is set for.
-    armed: Option<Instant>,
     /// Since when no connection is open.
     hopeless: Option<Instant>,
     live: &'l Live,
-    told: (u64, u64),
+    seconds: Recorder<'l>,
     part: Part,
 }
 
@@ -92,12 +84,8 @@ impl<'l> Stream<'l> {
     ) -> Result<Self, Failure> {
         let now = Instant::now();
         let never = now + FAR;
-        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
-        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags).map_err(waiting)?;
-        client
-            .epoll
-            .add(&timer, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, TIMER))
-            .map_err(waiting)?;
+        let alarm = Alarm::new().map_err(waiting)?;
+        alarm.watch(&client.epoll).map_err(waiting)?;
         let connections = client.connections.len();
         let slot = Slot { planned: now, warmup: 0, since: now, reopen: None };
         let mut part = Part { right_per_connection: vec![0; connections], ..Part::default() };
@@ -109,17 +97,15 @@ impl<'l> Stream<'l> {
             schedule,
             edges: Edges { begin: never, from: never, to: never },
             timeout,
-            timer,
+            alarm,
             sending: true,
             outstanding: 0,
             give_up: now,
             next_sweep: now,
             measured_from: None,
-            spin_ns: 0,
-            armed: None,
             hopeless: None,
             live,
-            told: (0, 0),
+            seconds: Recorder::new(None, never, never),
             part,
         })
     }
@@ -139,7 +125,7 @@ impl<'l> Stream<'l> {
             && self.client.connections.iter().any(|c| c.phase == Phase::Opening)
             && !self.live.stop.load(Ordering::Relaxed)
         {
-            let ready = self.poll(&mut events, SWEEP)?;
+            let ready = alarm::poll(&self.client.epoll, &mut events, SWEEP).map_err(waiting)?;
             self.handle(&events[..ready], &mut buffer);
         }
         Ok(self.free.len())
@@ -148,6 +134,7 @@ impl<'l> Stream<'l> {
     /// Sends until the load is over, then awaits what is outstanding.
     pub(super) fn drive(mut self, edges: Edges) -> Result<Part, Failure> {
         self.edges = edges;
+        self.seconds = Recorder::new(self.live.desk(), edges.begin, edges.from);
         let planned = self.schedule.clone();
         std::thread::sleep(edges.begin.saturating_duration_since(Instant::now()));
         let mut events = vec![EpollEvent::empty(); EVENTS];
@@ -229,6 +216,8 @@ impl<'l> Stream<'l> {
                 self.part.own_lag.record(nanoseconds(planned.max(slot.since), now));
             }
         }
+        let open = matches!(self.schedule, Schedule::Open { .. });
+        self.seconds.sent(now, open.then(|| nanoseconds(planned, now)));
         self.outstanding += 1;
         let outcome = self.client.ask(key, now);
         if !matches!(outcome, Outcome::Pending) {
@@ -246,6 +235,7 @@ impl<'l> Stream<'l> {
             {
                 asked += 1;
                 self.outstanding += 1;
+                self.seconds.sent(now, None); // pipelines are for closed loops
                 if measured {
                     self.part.account.sent += 1;
                 } else {
@@ -270,30 +260,8 @@ impl<'l> Stream<'l> {
         } else {
             self.schedule.next(&self.edges)
         };
-        let Some(due) = due else { return self.poll(events, SWEEP.min(self.timeout / 4)) };
-        let ahead = due.saturating_duration_since(now);
-        if ahead <= SPIN {
-            let ready = self.poll(events, Duration::ZERO)?;
-            if ready == 0 {
-                self.spin_ns += nanoseconds(now, Instant::now());
-            }
-            return Ok(ready);
-        }
-        if self.armed != Some(due) {
-            self.armed = Some(due);
-            let alarm = Expiration::OneShot(TimeSpec::from_duration(ahead - SPIN));
-            self.timer.set(alarm, TimerSetTimeFlags::empty()).map_err(waiting)?;
-        }
-        self.poll(events, SWEEP.min(self.timeout / 4))
-    }
-
-    fn poll(&self, events: &mut [EpollEvent], patience: Duration) -> Result<usize, Failure> {
-        // Up, so that a wait of less than a millisecond is not a busy one.
-        let ms = patience.as_nanos().div_ceil(1_000_000) as u16; // at most 50
-        match self.client.epoll.wait(events, ms) {
-            Err(Errno::EINTR) => Ok(0),
-            ready => ready.map_err(waiting),
-        }
+        let patience = SWEEP.min(self.timeout / 4);
+        self.alarm.wait(&self.client.epoll, events, (now, due), patience).map_err(waiting)
     }
 
     /// What is done now and then: timeouts, connections to replace, the live figures, Ctrl-C.
@@ -313,7 +281,7 @@ impl<'l> Stream<'l> {
                 self.open(key, now);
             }
         }
-        self.live.tell(&self.part, &mut self.told);
+        self.seconds.at(now); // so that idle seconds are handed over, too
         self.hopeless = (self.open_connections() == 0).then(|| self.hopeless.unwrap_or(now));
         let hopeless = matches!(self.schedule, Schedule::Closed { left: Some(_) })
             && self.hopeless.is_some_and(|since| now - since > self.timeout);
@@ -336,7 +304,7 @@ impl<'l> Stream<'l> {
 
     fn begin_measuring(&mut self, now: Instant) -> Result<(), Failure> {
         self.part.connections.open = self.open_connections() as u64;
-        self.spin_ns = 0;
+        self.alarm.spin_ns = 0;
         self.measured_from = Some((now, own_cpu_ns()?, proc::run_delay_ns().ok()));
         Ok(())
     }
@@ -350,7 +318,7 @@ impl<'l> Stream<'l> {
             let health = &mut self.part.thread;
             health.elapsed_ns = nanoseconds(from, now);
             health.cpu_ns = own_cpu_ns()?.saturating_sub(cpu_ns);
-            health.spin_ns = self.spin_ns;
+            health.spin_ns = self.alarm.spin_ns;
             let delays = delay_ns.zip(proc::run_delay_ns().ok());
             health.run_delay_ns = delays.map(|(before, after)| after.saturating_sub(before));
         }

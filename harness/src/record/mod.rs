@@ -55,6 +55,10 @@ pub struct RunHeader {
     pub commit: Option<String>,
     /// Whether that folder had uncommitted changes.
     pub dirty: bool,
+    /// What leads from the run's folder to the folder above the definitions, with a slash at its
+    /// end: relative where the one is below the other.
+    #[serde(default = "from_results")]
+    pub to_project: String,
     /// The machine.
     pub machine: Machine,
     /// Doubts about the machine, as `duet doctor` has them.
@@ -70,6 +74,11 @@ pub struct RunHeader {
     /// What is compared, where versions are compared and not the arms of matchups.
     #[serde(default)]
     pub experiment: Option<Experiment>,
+}
+
+/// The way from `results/latest`, for records that do not say.
+fn from_results() -> String {
+    "../../".to_owned()
 }
 
 /// The machine, as far as it says.
@@ -177,6 +186,9 @@ pub struct ProgramBlock {
     pub arms: Vec<ProgramRun>,
     /// Why the block does not count.
     pub failure: Option<Failure>,
+    /// As [`BlockRecord::set_aside`].
+    #[serde(default)]
+    pub set_aside: Option<String>,
 }
 
 /// One run of a program, from fork to exit, all of its processes.
@@ -196,6 +208,13 @@ pub struct ProgramRun {
     /// Time that each of the programs' CPUs was busy meanwhile, with whatever, in their order.
     /// Counted by the kernel in ticks of 10 ms.
     pub cpu_busy_ns: Vec<u64>,
+    /// CPU time that processes other than the program and the harness took on these CPUs
+    /// meanwhile. From the same ticks.
+    #[serde(default)]
+    pub foreign_cpu_ns: u64,
+    /// Time stolen by the hypervisor from these CPUs meanwhile. From the same ticks.
+    #[serde(default)]
+    pub stolen_ns: u64,
     /// Bytes of its output.
     pub output_bytes: u64,
     /// The output's SHA-256 in hexadecimal digits.
@@ -216,6 +235,9 @@ pub struct BlockRecord {
     pub elapsed_ns: u64,
     /// The length of its windows, chosen by the pilot of the cell's first block.
     pub window_ns: u64,
+    /// The rate of an open loop; absent in a closed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<OpenRate>,
     /// Whether the warm-up ended because the arms had become stationary, not because time was up.
     pub warmup_stationary: bool,
     /// How long the warm-up took.
@@ -243,6 +265,17 @@ pub struct BlockRecord {
     /// What disturbed the block, which was therefore measured again and does not count. Decided
     /// without a look at its outcome.
     pub set_aside: Option<String>,
+}
+
+/// The rate of an open loop, the same for all arms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenRate {
+    /// Requests per second.
+    pub rate_per_second: u64,
+    /// What the slower arm answers per second in a closed loop over the same connections, where the
+    /// rate is a share of that. Found by a pilot in this block or in an earlier one.
+    pub capacity_per_second: Option<u64>,
 }
 
 /// One arm in one block.
@@ -313,7 +346,8 @@ pub struct WindowRecord {
     pub arm: u32,
     /// The round it belongs to. With two arms a round is a four of windows, ABBA or BAAB.
     pub round: u32,
-    /// From the first send to the last answer.
+    /// From the first send to the last answer. In an open loop, from the beginning of the planned
+    /// time to its end, or to the last answer where that comes later.
     pub elapsed_ns: u64,
     /// Right answers.
     pub requests: u64,
@@ -335,6 +369,35 @@ pub struct WindowRecord {
     pub generator_stolen_ns: u64,
     /// Service times of right answers in nanoseconds: a HdrHistogram, V2, deflated, base64.
     pub service_time: String,
+    /// What an open loop adds; absent in a closed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<OpenWindow>,
+}
+
+/// What a window of an open loop adds: planned = sent + never sent, and sent = right answers +
+/// failed requests. The histograms have the form of [`WindowRecord::service_time`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenWindow {
+    /// Requests planned.
+    pub planned: u64,
+    /// Requests sent.
+    pub sent: u64,
+    /// Those of them that were sent after the planned time: no connection was free before.
+    pub sent_late: u64,
+    /// Requests not sent, because no connection was free for as long as the window again.
+    pub never_sent: u64,
+    /// The generator's CPU time waiting busily for the next planned instant, over all threads.
+    pub generator_spin_ns: u64,
+    /// Response times of right answers: from the planned instant to the last byte.
+    pub response_time: String,
+    /// Lower bounds of the response times of requests that timed out or were never sent; absent
+    /// where there were none.
+    pub response_time_at_least: Option<String>,
+    /// From the planned instants to sending.
+    pub send_lag: String,
+    /// That part of it for which a connection was free, so that the generator alone was late.
+    pub own_lag: String,
 }
 
 /// Where and why something failed.

@@ -52,6 +52,18 @@ fn pass() -> Comparison {
         }
         comparison.cells.push(cell(("mine", workload, load), State::Measured, metrics));
     }
+    let quantiles = [
+        (Metric::LatencyNsP50, 310_000.0, 0.001),
+        (Metric::LatencyNsP90, 720_000.0, 0.004),
+        (Metric::LatencyNsP999, 6_900_000.0, 0.05),
+    ];
+    let tail = around(0.012, 0.02, 12, 2);
+    let mut metrics = vec![gated(Metric::LatencyNsP99, 2_100_000.0, tail, 0.1, floor)];
+    for (i, (metric, base, centre)) in quantiles.into_iter().enumerate() {
+        let spread = 0.01 * (1 + 3 * i) as f64;
+        metrics.push(plain(metric, base, around(centre, spread, 12, i)));
+    }
+    comparison.cells.push(cell(("mine", "hello", "r5000"), State::Measured, metrics));
     comparison.budgets = vec![budget("error_rate == 0", Quantity::ErrorRate, 0.0, Some(true))];
     comparison.warnings = vec![Warning {
         code: "ungated_change".into(),

@@ -30,7 +30,9 @@ pub(super) struct Summary {
     addr: String,
     /// `closed` or `open`.
     mode: &'static str,
+    /// At the beginning, and at the end: the same unless it is a ramp.
     planned_per_second: Option<f64>,
+    planned_per_second_end: Option<f64>,
     warmup_ns: u64,
     /// The measured time; with a number of requests, until the last right answer.
     elapsed_ns: u64,
@@ -79,7 +81,7 @@ struct WarmupRequests {
 
 /// Quantiles with at least 10/(1−p) requests behind them. `at_least`: a lower bound.
 #[derive(Debug, Serialize)]
-struct Quantiles {
+pub(super) struct Quantiles {
     count: u64,
     /// Requests of which only a lower bound is known: timed out, in flight, never sent, shed.
     at_least_count: u64,
@@ -151,11 +153,11 @@ pub(super) fn of(
     limits: &[Limit],
     verdicts: &[Verdict],
 ) -> Summary {
-    let planned_per_second = match load.pressure {
-        Pressure::Open { per_second, .. } => Some(per_second),
+    let rate = match load.pressure {
+        Pressure::Open { rate, .. } => Some(rate),
         Pressure::Closed { .. } => None,
     };
-    let open = |latencies| planned_per_second.map(|_| quantiles(latencies));
+    let open = |latencies| rate.map(|_| quantiles(latencies));
     let account = &measured.account;
     let limits = limits
         .iter()
@@ -166,8 +168,9 @@ pub(super) fn of(
         duet_version: env!("CARGO_PKG_VERSION"),
         url: url.to_string(),
         addr: load.addr.to_string(),
-        mode: if planned_per_second.is_some() { "open" } else { "closed" },
-        planned_per_second,
+        mode: if rate.is_some() { "open" } else { "closed" },
+        planned_per_second: rate.map(|rate| rate.from),
+        planned_per_second_end: rate.map(|rate| rate.to),
         warmup_ns: load.warmup.as_nanos() as u64,
         elapsed_ns: measured.elapsed_ns,
         right_per_second: measured.right_per_second(),
@@ -200,7 +203,7 @@ pub(super) fn of(
     }
 }
 
-fn quantiles(latencies: &Latencies) -> Quantiles {
+pub(super) fn quantiles(latencies: &Latencies) -> Quantiles {
     let value = |latency: Latency| Value { ns: latency.ns, at_least: latency.at_least };
     let quantiles = QUANTILES
         .iter()

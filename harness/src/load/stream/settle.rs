@@ -56,7 +56,6 @@ impl Stream<'_> {
         self.outstanding -= 1;
         let connection = &mut self.client.connections[key];
         connection.failures = 0;
-        self.part.answered += 1;
         if now >= self.edges.from && now < self.edges.to {
             self.part.right_per_connection[key] += 1;
             // Until the server has closed it, a connection of one request is in use.
@@ -65,11 +64,14 @@ impl Stream<'_> {
                 if churn { nanoseconds(connection.asked_at, now) } else { service_ns };
             self.part.last_answer = Some(now);
         }
+        let open = matches!(self.schedule, Schedule::Open { .. });
+        let response_ns = if open { nanoseconds(self.slots[key].planned, now) } else { 0 };
+        self.seconds.right(now, if open { response_ns } else { service_ns });
         if self.is_measured(key) {
             self.part.account.right += 1;
             self.part.service.record(service_ns);
-            if matches!(self.schedule, Schedule::Open { .. }) {
-                self.part.response.record(nanoseconds(self.slots[key].planned, now));
+            if open {
+                self.part.response.record(response_ns);
             }
         }
     }
@@ -102,6 +104,7 @@ impl Stream<'_> {
 
     fn fail(&mut self, key: usize, fault: Fault, asked_at: Instant, now: Instant) {
         self.outstanding -= 1;
+        self.seconds.failed(now, fault);
         if !self.is_measured(key) {
             self.part.warmup_failed += 1;
             return;
@@ -118,12 +121,16 @@ impl Stream<'_> {
         if matches!(self.schedule, Schedule::Open { .. }) {
             let planned = self.slots[key].planned;
             self.part.response.record_at_least(nanoseconds(planned, now));
+            self.seconds.unanswered(now, nanoseconds(planned, now));
+        } else {
+            self.seconds.unanswered(now, nanoseconds(asked_at, now));
         }
     }
 
     /// Counts a request that is too old to be sent.
     #[cold]
     pub(super) fn shed(&mut self, planned: Instant, now: Instant, measured: bool) {
+        self.seconds.shed(now, nanoseconds(planned, now));
         if measured {
             self.part.account.shed += 1;
             self.part.response.record_at_least(nanoseconds(planned, now));
@@ -231,6 +238,6 @@ impl Stream<'_> {
             let sent = self.part.warmup_sent + self.part.account.sent;
             self.part.connections.opened += sent.saturating_sub(refused);
         }
-        self.live.tell(&self.part, &mut self.told);
+        self.seconds.finish(now);
     }
 }

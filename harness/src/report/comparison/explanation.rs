@@ -41,8 +41,8 @@ impl Page {
             Ansi::new(),
             "  ",
             &format!(
-                "In each of {} both versions were started afresh and driven in alternating windows. \
-                 The head against the base, block by block (+ is worse):",
+                "In each of {} both versions were started afresh and driven in alternating \
+                 windows. The head against the base, block by block (+ is worse):",
                 units::count(m.contrasts.len(), "block")
             ),
         );
@@ -131,8 +131,8 @@ fn tests(judgement: &Judgement) -> Vec<String> {
         None => "no p value".to_owned(),
     };
     vec![format!(
-        "Tests at the look after {} (level {:.3}): that it is not worse than {}, {} ({} by Holm over \
-         all gated metrics); that it is worse by {} or more, {}.",
+        "Tests at the look after {} (level {:.3}): that it is not worse than {}, {} ({} by Holm \
+         over all gated metrics); that it is worse by {} or more, {}.",
         units::count(look.blocks as usize, "block"),
         look.alpha,
         units::percent(judgement.fail_bar.exp_m1()),
@@ -145,8 +145,8 @@ fn tests(judgement: &Judgement) -> Vec<String> {
 
 fn of_ungated(m: &ComparedMetric) -> Vec<String> {
     let mut sentences = vec![
-        "Rule: not gated. Better or worse where the whole interval lies on one side of ±1 %, a tie \
-         where it lies within, else inconclusive."
+        "Rule: not gated. Better or worse where the whole interval lies on one side of ±1 %, a \
+         tie where it lies within, else inconclusive."
             .to_owned(),
     ];
     if let Some(q) = m.q {

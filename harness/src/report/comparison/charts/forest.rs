@@ -5,10 +5,10 @@ use super::{
     HEADING, INSET, LABEL, LINE, MARGIN, Page, SMALL, STRONG, WIDTH, change, heading, mark, page,
     verdict,
 };
-use crate::comparison::{ComparedCell, ComparedMetric, Comparison, GateVerdict};
+use crate::comparison::{ComparedCell, ComparedMetric, Comparison};
 use crate::metric::Metric;
 use crate::report::chart::canvas::{Anchor, Canvas};
-use crate::report::chart::palette::{self, BAND, GRID, MUTED, RULE, TEXT};
+use crate::report::chart::palette::{BAND, GRID, MUTED, RULE, TEXT};
 use crate::report::comparison::words;
 
 /// Height of a metric's row.
@@ -39,18 +39,49 @@ pub(super) fn forest(comparison: &Comparison) -> Option<String> {
                 .to_owned(),
         );
     }
-    plot(comparison, ("forest", "What changed, and how sure is that?"), said, all)
+    plot(comparison, ("forest", "What changed, and how sure is that?"), &said, all)
 }
 
-/// The quantiles of service time, each as it shifted.
+/// The quantiles of latency, each as it shifted: of response time in an open loop, of service time
+/// in a closed one.
 pub(super) fn quantiles(comparison: &Comparison) -> Option<String> {
-    let said = vec![
-        "Service time in a closed loop: from sending a request to its whole answer. Its median is \
-         throughput again; the 99th percentile is what the slowest request in a hundred takes."
-            .to_owned(),
-        legend(false),
-    ];
-    plot(comparison, ("quantiles", "How did service times shift?"), said, of_quantiles)
+    let any = |is: fn(Metric) -> bool| {
+        comparison.cells.iter().flat_map(|cell| &cell.metrics).any(|m| is(m.metric))
+    };
+    let (open, closed) = (any(is_latency), any(is_service_time));
+    let mut said = vec![];
+    if open {
+        said.push(
+            "Latency in an open loop: from the instant at which a request was due to its whole \
+             answer, at a rate that is the same for both."
+                .to_owned(),
+        );
+    }
+    if closed {
+        said.push(
+            "Service time in a closed loop: from sending a request to its whole answer. Its median \
+             is throughput again."
+                .to_owned(),
+        );
+    }
+    said.push(legend(of_all(comparison, of_quantiles).any(|m| m.gated.is_some())));
+    let title = if open { "How did latency shift?" } else { "How did service times shift?" };
+    plot(comparison, ("quantiles", title), &said, of_quantiles)
+}
+
+fn of_all(
+    comparison: &Comparison,
+    rows: fn(&ComparedCell) -> Vec<&ComparedMetric>,
+) -> impl Iterator<Item = &ComparedMetric> {
+    comparison.cells.iter().flat_map(rows)
+}
+
+fn is_latency(metric: Metric) -> bool {
+    metric.latency_quantile().is_some()
+}
+
+fn is_service_time(metric: Metric) -> bool {
+    matches!(metric, Metric::ServiceTimeNsP50 | Metric::ServiceTimeNsP99)
 }
 
 fn all(cell: &ComparedCell) -> Vec<&ComparedMetric> {
@@ -58,9 +89,7 @@ fn all(cell: &ComparedCell) -> Vec<&ComparedMetric> {
 }
 
 fn of_quantiles(cell: &ComparedCell) -> Vec<&ComparedMetric> {
-    let is_quantile = |m: &&ComparedMetric| {
-        matches!(m.metric, Metric::ServiceTimeNsP50 | Metric::ServiceTimeNsP99)
-    };
+    let is_quantile = |m: &&ComparedMetric| is_latency(m.metric) || is_service_time(m.metric);
     let mut rows: Vec<&ComparedMetric> = cell.metrics.iter().filter(is_quantile).collect();
     rows.sort_by_key(|m| m.metric);
     rows
@@ -79,7 +108,7 @@ fn legend(gated: bool) -> String {
 fn plot(
     comparison: &Comparison,
     (id, title): (&str, &str),
-    said: Vec<String>,
+    said: &[String],
     rows: fn(&ComparedCell) -> Vec<&ComparedMetric>,
 ) -> Option<String> {
     let groups: Vec<(&ComparedCell, Vec<&ComparedMetric>)> =
@@ -96,7 +125,7 @@ fn plot(
         format!("{}: {}", cell.id, rows.join(" "))
     });
     let description = description.collect::<Vec<_>>().join(" ");
-    let about = Page { id, title, said: &said, description, body };
+    let about = Page { id, title, said, description, body };
     Some(page(comparison, &about, |canvas, top| {
         let top = top + AIR;
         canvas.text((PLOT.0, top), Anchor::Start, 100, SMALL, "← better");
@@ -193,16 +222,12 @@ fn paint_estimate(canvas: &mut Canvas<'_>, scale: &Scale, y: i32, row: &Compared
         match scale.beyond(end) {
             None => canvas.line((x, y - 6), (x, y + 6), 2, mark.ink),
             Some(side) => {
-                canvas.path(vec![(x - 6 * side, y - 5), (x, y), (x - 6 * side, y + 5)], 2, mark.ink)
+                let back = x - 6 * side;
+                canvas.path(vec![(back, y - 5), (x, y), (back, y + 5)], 2, mark.ink);
             }
         }
     }
     if scale.beyond(row.estimate).is_none() {
-        let open = row
-            .gated
-            .as_ref()
-            .is_some_and(|gated| gated.judgement.verdict == GateVerdict::Inconclusive);
-        let radius = if open { MARK } else { MARK + i32::from(mark.shape == palette::BAD.shape) };
-        canvas.mark((centre, y), radius, mark, hollow);
+        canvas.mark((centre, y), MARK, mark, hollow);
     }
 }
