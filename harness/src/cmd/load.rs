@@ -1,11 +1,10 @@
 //! `duet load`: one load on one URL.
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use reqwest::Url;
 
@@ -14,12 +13,14 @@ use crate::host;
 use crate::interrupt::Interrupt;
 use crate::load::first::{self, First};
 use crate::load::steady::{self, Arrivals, Live, Measured, Pressure, Status};
+use crate::load::target::Target;
 
 mod limit;
 mod live;
 mod request;
 mod summary;
 mod text;
+mod transport;
 
 use limit::{Limit, Verdict};
 
@@ -35,7 +36,7 @@ const RATE_MAX: f64 = 1e7;
 /// instants. Every answer is compared; the accounts add up.
 #[derive(Debug, Args)]
 pub(super) struct Load {
-    /// Whom to ask: http://host[:port]/path?query.
+    /// Whom to ask: http://host[:port]/path?query, or https://...
     #[arg(value_name = "URL")]
     url: String,
 
@@ -84,6 +85,9 @@ pub(super) struct Load {
 
     #[command(flatten)]
     request: request::RequestArgs,
+
+    #[command(flatten)]
+    transport: transport::TransportArgs,
 
     /// The right status [default: any 2xx].
     #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..600))]
@@ -160,7 +164,8 @@ fn prepare(args: &Load, url: &Url) -> Result<steady::Load> {
     let request = args.request.bytes(url)?;
     let head = args.request.is_head();
     let status = args.expect_status.map_or(Status::Successful, Status::Exactly);
-    let (addr, first) = first_answer(url, &request, head, args.timeout)?;
+    let targets = args.transport.targets(url)?;
+    let (target, first) = first_answer(targets, &request, head, args.timeout)?;
     if !status.allows(first.status) {
         let cure = match args.expect_status {
             Some(_) => "",
@@ -173,7 +178,7 @@ fn prepare(args: &Load, url: &Url) -> Result<steady::Load> {
         Verify::Status => None,
         Verify::Body => Some(first.body),
         Verify::Auto => {
-            let second = first::ask(addr, &request, head, args.timeout);
+            let second = first::ask(&target, &request, head, args.timeout);
             let second = second.map_err(|error| Unserved(format!("second request: {error}")))?;
             (second.body == first.body).then_some(first.body)
         }
@@ -182,7 +187,7 @@ fn prepare(args: &Load, url: &Url) -> Result<steady::Load> {
     let (pressure, measure) = pressure(args);
     let warmup = args.requests.map_or(Duration::from_secs(1), |_| Duration::ZERO);
     Ok(steady::Load {
-        addr,
+        target,
         request,
         head,
         status,
@@ -198,21 +203,17 @@ fn prepare(args: &Load, url: &Url) -> Result<steady::Load> {
     })
 }
 
-/// The first of the host's addresses that answers, and its answer.
+/// The first of the addresses that answers, and its answer.
 fn first_answer(
-    url: &Url,
+    targets: Vec<Target>,
     request: &[u8],
     head: bool,
     timeout: Duration,
-) -> Result<(SocketAddr, First)> {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let port = url.port_or_known_default().unwrap_or(80);
-    let addrs = (host, port).to_socket_addrs();
-    let addrs = addrs.with_context(|| format!("failed to find the address of {host}"))?;
-    let mut error = format!("{host} has no address");
-    for addr in addrs {
-        match first::ask(addr, request, head, timeout) {
-            Ok(first) => return Ok((addr, first)),
+) -> Result<(Target, First)> {
+    let mut error = "the host has no address".to_owned();
+    for target in targets {
+        match first::ask(&target, request, head, timeout) {
+            Ok(first) => return Ok((target, first)),
             Err(why) => error = why,
         }
     }

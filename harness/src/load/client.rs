@@ -13,17 +13,17 @@
 //! again at once, and thousands of connections a second never run out of ports.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
-use super::connection::{Connection, Phase};
+use super::connection::{Connection, Phase, Taken};
 use super::failure::Trouble;
 use super::fault::Fault;
 use super::judge::{Question, Wrong};
 use super::requests::Walk;
+use super::target::Target;
 use super::template::Template;
 
 mod answers;
@@ -31,7 +31,7 @@ mod answers;
 /// A thread's connections to one server.
 #[derive(Debug)]
 pub(super) struct Client<'j> {
-    pub(super) addr: SocketAddr,
+    pub(super) target: Target,
     questions: Vec<Question<'j>>,
     pub(super) epoll: Epoll,
     pub(super) connections: Vec<Connection>,
@@ -56,22 +56,21 @@ pub(super) enum Outcome {
     Wrong(Box<Wrong>),
     /// Bytes came with nothing asked. The connection is closed.
     Unasked(Box<Wrong>),
-    /// A connection with nothing asked is lost, or could not be opened; the system's error, where
-    /// there was one.
-    Gone(Option<i32>),
+    /// A connection with nothing asked is lost, or could not be opened; why.
+    Gone(&'static str),
 }
 
 impl<'j> Client<'j> {
     /// A client with no connection open.
     pub(super) fn new(
-        addr: SocketAddr,
+        target: Target,
         questions: Vec<Question<'j>>,
         connections: usize,
         churn: bool,
         walk: Walk,
     ) -> Result<Self, Errno> {
         Ok(Self {
-            addr,
+            target,
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
             connections: (0..connections).map(|_| Connection::vacant()).collect(),
             templates: vec![None; questions.len()],
@@ -100,7 +99,7 @@ impl<'j> Client<'j> {
         let vacant = connection.phase == Phase::Vacant;
         connection.ask(exchange, now);
         let written = if vacant {
-            connection.open_and_write(self.addr, request, &self.epoll, key as u64)
+            connection.open_and_write(&self.target, request, &self.epoll, key as u64)
         } else {
             connection.write(request, &self.epoll, key as u64)
         };
@@ -126,22 +125,29 @@ impl<'j> Client<'j> {
         {
             return (outcome, Instant::now());
         }
+        if self.connections[key].phase == Phase::Opening {
+            return (self.advance(key, buffer), Instant::now());
+        }
         loop {
-            let read = self.connections[key].read(buffer);
+            let read = self.connections[key].read(buffer, &self.epoll, key as u64);
             let now = Instant::now();
             let outcome = match read {
-                Ok(0) => self.closed(key, now),
-                Ok(n) => {
-                    *received_bytes += n as u64;
-                    let outcome = self.received(key, &buffer[..n], now);
+                Ok(Taken { bytes: 0, closed: true, .. }) => self.closed(key, now),
+                Ok(taken) => {
+                    *received_bytes += taken.bytes as u64;
+                    let outcome = match taken.bytes {
+                        0 => Outcome::Pending, // TLS had something to say, the server had not
+                        n => self.received(key, &buffer[..n], now),
+                    };
                     // What is behind an answer is the next event's: they are level-triggered.
                     match outcome {
+                        Outcome::Pending if taken.closed => self.closed(key, now),
                         Outcome::Pending
-                            if n == buffer.len() || flags.contains(EpollFlags::EPOLLERR) =>
+                            if !taken.drained || flags.contains(EpollFlags::EPOLLERR) =>
                         {
                             continue;
                         }
-                        // A short read: drained. If the close had arrived before it, this was all.
+                        // Drained. If the close had arrived before it, this was all.
                         Outcome::Pending if flags.intersects(CLOSED) => self.closed(key, now),
                         outcome => outcome,
                     }
@@ -171,15 +177,23 @@ impl<'j> Client<'j> {
         Some(Trouble { fault: Fault::Timeout, errno: None, closing })
     }
 
+    /// Goes on opening a connection.
+    #[cold]
+    fn advance(&mut self, key: usize, buffer: &mut [u8]) -> Outcome {
+        let connection = &mut self.connections[key];
+        match connection.advance(&self.epoll, key as u64, buffer) {
+            Ok(()) if connection.phase == Phase::Idle => Outcome::Opened,
+            Ok(()) => Outcome::Pending,
+            Err(error) => self.lost(key, &error),
+        }
+    }
+
     /// There may be room to write on a connection that waits for it. None: there is more to do.
     #[cold]
     fn has_room(&mut self, key: usize, flags: EpollFlags) -> Option<Outcome> {
         let connection = &mut self.connections[key];
         if connection.phase == Phase::Opening {
-            return Some(match connection.opened(&self.epoll, key as u64) {
-                Ok(()) => Outcome::Opened,
-                Err(error) => self.lost(key, &error),
-            });
+            return Some(self.advance(key, &mut []));
         }
         if !flags.contains(EpollFlags::EPOLLOUT) {
             return None;

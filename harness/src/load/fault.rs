@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 pub enum Fault {
     /// No connection could be opened.
     Connect,
+    /// The handshake of TLS failed, or an encrypted record was broken.
+    Tls,
     /// The connection was reset, or closed before the answer began.
     Reset,
     /// The connection was closed in the middle of the answer.
@@ -26,8 +28,9 @@ pub enum Fault {
 }
 
 impl Fault {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Connect,
+        Self::Tls,
         Self::Reset,
         Self::Short,
         Self::Timeout,
@@ -43,6 +46,7 @@ impl Fault {
     pub fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",
+            Self::Tls => "tls",
             Self::Reset => "reset",
             Self::Short => "short",
             Self::Timeout => "timeout",

@@ -32,6 +32,9 @@ mod connection; // one connection
 mod requests; // the order of exchanges
 pub mod service_time; // histograms of windows
 mod share; // a thread's part of an arm, driven in windows
+mod socket; // TCP and Unix sockets
+pub mod target; // whom to ask
+pub mod tls; // what may lie between a connection and its socket
 mod worker; // threads
 
 // One load.

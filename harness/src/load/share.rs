@@ -81,7 +81,7 @@ impl<'j> Share<'j> {
         let connections = part(job.connections.into(), thread, threads) as usize;
         let walk = Walk::new(target.exchanges.len(), job.seed, thread, threads);
         let questions = target.exchanges.iter().map(Question::from).collect();
-        let client = Client::new(target.addr, questions, connections, job.churn, walk)
+        let client = Client::new(target.addr.into(), questions, connections, job.churn, walk)
             .map_err(|e| Failure::general(format_args!("failed to make an epoll: {e}")))?;
         Ok(Self { job, arm: arm as u32, client, outstanding: 0, trouble: None })
     }

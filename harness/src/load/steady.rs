@@ -1,6 +1,5 @@
 //! One load on one address, closed or open, carried out by threads of this process.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use super::pace::Pace;
 use super::requests::Walk;
 use super::share::part;
 use super::stream::{Connections, Edges, FAR, Part, Schedule, Stream, ThreadHealth};
+use super::target::Target;
 use super::worker::pin;
 
 pub use super::judge::Status;
@@ -31,10 +31,10 @@ const LITTLE_ANSWERS: u64 = 100;
 const START: Duration = Duration::from_millis(2);
 
 /// A load: what is asked, how hard, for how long.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Load {
     /// Who is asked.
-    pub addr: SocketAddr,
+    pub target: Target,
     /// The whole request, head and body.
     pub request: Vec<u8>,
     /// Whether it is a HEAD, whose answer has no body.
@@ -155,7 +155,7 @@ pub fn run(load: &Load, live: &Live) -> Result<Measured> {
             let part = thread.join().map_err(|_| anyhow!("a thread of the generator has died"))?;
             parts.extend(part.map_err(|failure| anyhow!(failure.error))?);
         }
-        ensure!(open > 0, "no connection to {} could be opened", load.addr);
+        ensure!(open > 0, "no connection to {} could be opened", load.target);
         Ok(merge(load, edges, parts))
     })
 }
@@ -186,7 +186,7 @@ fn one_thread(
         body: load.body.as_deref().map(Into::into),
     };
     let walk = Walk::new(1, load.seed, 0, 1);
-    let client = Client::new(load.addr, vec![question], connections, false, walk)
+    let client = Client::new(load.target.clone(), vec![question], connections, false, walk)
         .map_err(|e| Failure::general(format_args!("failed to make an epoll: {e}")))?;
     let mut stream = Stream::new(client, schedule(load, thread), load.timeout, live)?;
     // Whoever waits for these words has given up where they cannot be sent.

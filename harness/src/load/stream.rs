@@ -269,7 +269,7 @@ impl<'l> Stream<'l> {
             let opening = self.client.connections[key].phase == Phase::Opening;
             if opening && now.saturating_duration_since(slot.since) > self.timeout {
                 self.client.connections[key].close();
-                self.part.connections.refuse(None);
+                self.part.connections.refuse("no reply in time");
                 self.replace(key, now);
             } else if slot.reopen.is_some_and(|at| at <= now) {
                 self.open(key, now);

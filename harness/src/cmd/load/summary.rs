@@ -153,7 +153,7 @@ pub(super) fn of(
         schema: SCHEMA,
         duet_version: env!("CARGO_PKG_VERSION"),
         url: url.to_string(),
-        addr: load.addr.to_string(),
+        addr: load.target.to_string(),
         mode: if planned_per_second.is_some() { "open" } else { "closed" },
         planned_per_second,
         warmup_ns: load.warmup.as_nanos() as u64,

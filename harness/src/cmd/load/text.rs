@@ -56,7 +56,7 @@ pub(super) fn head(load: &Load, url: &Url) -> String {
     };
     format!(
         "{url} at {}: status {}, {bodies}\n{} on {}; {how} {warmup}\n",
-        load.addr,
+        load.target,
         load.status,
         plural(load.connections.into(), "connection"),
         plural(load.threads as u64, "thread"),

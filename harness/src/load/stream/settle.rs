@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Fault, Outcome, Phase, Schedule, Stream, nanoseconds};
+use crate::load::failure;
 
 /// A connection that failed twice in a row is opened anew after this, then after twice as long, ...
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -37,11 +38,11 @@ impl Stream<'_> {
                 self.part.wrong.get_or_insert(wrong.text);
                 self.replace(key, now);
             }
-            Outcome::Gone(errno) => {
+            Outcome::Gone(reason) => {
                 if self.free.contains(&key) {
                     self.part.connections.lost_idle += 1;
                 } else {
-                    self.part.connections.refuse(errno);
+                    self.part.connections.refuse(reason);
                 }
                 self.replace(key, now);
             }
@@ -132,8 +133,8 @@ impl Stream<'_> {
         slot.since = now;
         slot.reopen = None;
         let connection = &mut self.client.connections[key];
-        if let Err(error) = connection.begin(self.client.addr, &self.client.epoll, key as u64) {
-            self.part.connections.refuse(error.raw_os_error());
+        if let Err(error) = connection.begin(&self.client.target, &self.client.epoll, key as u64) {
+            self.part.connections.refuse(failure::reason(&error));
             connection.failures = connection.failures.max(1);
             self.replace(key, now);
         }
