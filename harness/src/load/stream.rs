@@ -8,10 +8,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::sys::epoll::{EpollEvent, EpollFlags};
-use nix::sys::time::TimeSpec;
-use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use nix::sys::epoll::EpollEvent;
 
 use super::client::{Client, Outcome};
 use super::connection::Phase;
@@ -19,28 +16,26 @@ use super::failure::Failure;
 use super::fault::Fault;
 use super::share::{EVENTS, READ_BYTES, SWEEP};
 use super::steady::Live;
-use crate::proc::{self, CpuClock};
 
+mod alarm;
+mod books;
 mod part;
 mod schedule;
 mod settle;
 
+pub(super) use alarm::{Alarm, TIMER, poll};
+pub(super) use books::{Clocks, Ticket};
 pub(super) use part::Part;
 pub use part::{Connections, ThreadHealth};
-use schedule::Due;
-pub(super) use schedule::{Edges, Schedule};
+pub(super) use schedule::{Due, Edges, Schedule};
+pub(super) use settle::back_off;
 
-/// A timer wakes the thread this long before a request is due; from then on it looks without
-/// sleeping. About what waking up takes on a virtual machine.
-const SPIN: Duration = Duration::from_micros(80);
-/// The key of the timer among events.
-const TIMER: u64 = u64::MAX;
 /// Longer than any load.
 pub(super) const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// The longest that outstanding answers are awaited at the end, ...
-const DRAIN_MAX: Duration = Duration::from_secs(5);
+pub(super) const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// ... and after Ctrl-C.
-const DRAIN_INTERRUPTED: Duration = Duration::from_secs(1);
+pub(super) const DRAIN_INTERRUPTED: Duration = Duration::from_secs(1);
 
 /// One thread of a load.
 pub(super) struct Stream<'l> {
@@ -51,17 +46,14 @@ pub(super) struct Stream<'l> {
     schedule: Schedule,
     edges: Edges,
     timeout: Duration,
-    timer: TimerFd,
+    alarm: Alarm,
     sending: bool,
     /// Connections that are asked.
     outstanding: usize,
     give_up: Instant,
     next_sweep: Instant,
     /// The clocks at the end of the warm-up.
-    measured_from: Option<(Instant, u64, Option<u64>)>,
-    spin_ns: u64,
-    /// What the timer is set for.
-    armed: Option<Instant>,
+    measured_from: Option<Clocks>,
     /// Since when no connection is open.
     hopeless: Option<Instant>,
     live: &'l Live,
@@ -92,12 +84,7 @@ impl<'l> Stream<'l> {
     ) -> Result<Self, Failure> {
         let now = Instant::now();
         let never = now + FAR;
-        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
-        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags).map_err(waiting)?;
-        client
-            .epoll
-            .add(&timer, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, TIMER))
-            .map_err(waiting)?;
+        let alarm = Alarm::new(&client.epoll)?;
         let connections = client.connections.len();
         let slot = Slot { planned: now, measured: false, since: now, reopen: None };
         let mut part = Part { right_per_connection: vec![0; connections], ..Part::default() };
@@ -109,14 +96,12 @@ impl<'l> Stream<'l> {
             schedule,
             edges: Edges { begin: never, from: never, to: never },
             timeout,
-            timer,
+            alarm,
             sending: true,
             outstanding: 0,
             give_up: now,
             next_sweep: now,
             measured_from: None,
-            spin_ns: 0,
-            armed: None,
             hopeless: None,
             live,
             told: (0, 0),
@@ -134,7 +119,7 @@ impl<'l> Stream<'l> {
             && self.client.connections.iter().any(|c| c.phase == Phase::Opening)
             && !self.live.stop.load(Ordering::Relaxed)
         {
-            let ready = self.poll(&mut events, SWEEP)?;
+            let ready = poll(&self.client.epoll, &mut events, SWEEP)?;
             self.handle(&events[..ready], &mut buffer);
         }
         Ok(self.free.len())
@@ -192,7 +177,7 @@ impl<'l> Stream<'l> {
         while let Some(&key) = self.free.front() {
             match self.schedule.take(now, &self.edges) {
                 Due::Nothing => return,
-                Due::Shed { planned, measured } => self.shed(planned, now, measured),
+                Due::Shed { planned, measured } => self.part.shed(planned, now, measured),
                 Due::Send { planned, measured } => {
                     if matches!(self.schedule, Schedule::Open { .. }) {
                         now = Instant::now();
@@ -209,20 +194,21 @@ impl<'l> Stream<'l> {
         let slot = &mut self.slots[key];
         slot.planned = planned;
         slot.measured = measured;
-        if !measured {
-            self.part.warmup_sent += 1;
-        } else {
-            self.part.account.sent += 1;
-            if matches!(self.schedule, Schedule::Open { .. }) {
-                self.part.send_lag.record(nanoseconds(planned, now));
-                self.part.own_lag.record(nanoseconds(planned.max(slot.since), now));
-            }
-        }
+        let since = slot.since;
+        self.part.sent(&self.ticket(key, now), since);
         self.outstanding += 1;
         let outcome = self.client.ask(key, now);
         if !matches!(outcome, Outcome::Pending) {
             self.settle(key, outcome, now);
         }
+    }
+
+    /// The request on a connection, which was sent at `sent`.
+    #[inline]
+    fn ticket(&self, key: usize, sent: Instant) -> Ticket {
+        let slot = &self.slots[key];
+        let open = matches!(self.schedule, Schedule::Open { .. });
+        Ticket { planned: open.then_some(slot.planned), measured: slot.measured, sent }
     }
 
     /// Waits for events until the next request is due.
@@ -232,30 +218,8 @@ impl<'l> Stream<'l> {
         } else {
             self.schedule.next(&self.edges)
         };
-        let Some(due) = due else { return self.poll(events, SWEEP.min(self.timeout / 4)) };
-        let ahead = due.saturating_duration_since(now);
-        if ahead <= SPIN {
-            let ready = self.poll(events, Duration::ZERO)?;
-            if ready == 0 {
-                self.spin_ns += nanoseconds(now, Instant::now());
-            }
-            return Ok(ready);
-        }
-        if self.armed != Some(due) {
-            self.armed = Some(due);
-            let alarm = Expiration::OneShot(TimeSpec::from_duration(ahead - SPIN));
-            self.timer.set(alarm, TimerSetTimeFlags::empty()).map_err(waiting)?;
-        }
-        self.poll(events, SWEEP.min(self.timeout / 4))
-    }
-
-    fn poll(&self, events: &mut [EpollEvent], patience: Duration) -> Result<usize, Failure> {
-        // Up, so that a wait of less than a millisecond is not a busy one.
-        let ms = patience.as_nanos().div_ceil(1_000_000) as u16; // at most 50
-        match self.client.epoll.wait(events, ms) {
-            Err(Errno::EINTR) => Ok(0),
-            ready => ready.map_err(waiting),
-        }
+        let patience = SWEEP.min(self.timeout / 4);
+        self.alarm.wait(&self.client.epoll, due, now, patience, events)
     }
 
     /// What is done now and then: timeouts, connections to replace, the live figures, Ctrl-C.
@@ -293,8 +257,8 @@ impl<'l> Stream<'l> {
         let open = |phase| !matches!(phase, Phase::Vacant | Phase::Opening);
         let open = self.client.connections.iter().filter(|c| open(c.phase)).count();
         self.part.connections.open = open as u64;
-        self.spin_ns = 0;
-        self.measured_from = Some((now, own_cpu_ns()?, proc::run_delay_ns().ok()));
+        self.alarm.spin_ns = 0;
+        self.measured_from = Some(Clocks::read(now)?);
         Ok(())
     }
 
@@ -302,26 +266,8 @@ impl<'l> Stream<'l> {
     fn stop(&mut self, now: Instant, patience: Duration) -> Result<(), Failure> {
         self.sending = false;
         self.give_up = now + patience.min(self.timeout + 2 * SWEEP); // a sweep finds a timeout
-        self.part.stopped = Some(now);
-        if let Some((from, cpu_ns, delay_ns)) = self.measured_from {
-            let health = &mut self.part.thread;
-            health.elapsed_ns = nanoseconds(from, now);
-            health.cpu_ns = own_cpu_ns()?.saturating_sub(cpu_ns);
-            health.spin_ns = self.spin_ns;
-            let delays = delay_ns.zip(proc::run_delay_ns().ok());
-            health.run_delay_ns = delays.map(|(before, after)| after.saturating_sub(before));
-        }
-        Ok(())
+        self.part.stop(self.measured_from, self.alarm.spin_ns, now)
     }
-}
-
-fn own_cpu_ns() -> Result<u64, Failure> {
-    let read = CpuClock::own_thread().read_ns();
-    read.map_err(|e| Failure::general(format_args!("failed to read a thread's CPU clock: {e}")))
-}
-
-fn waiting(error: Errno) -> Failure {
-    Failure::general(format_args!("failed to wait for answers: {}", error.desc()))
 }
 
 #[inline]

@@ -68,7 +68,7 @@ impl Connections {
         }
     }
 
-    pub(super) fn refuse(&mut self, reason: &'static str) {
+    pub(in crate::load) fn refuse(&mut self, reason: &'static str) {
         *self.refused.entry(reason).or_default() += 1;
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Fault, Outcome, Phase, Schedule, Stream, nanoseconds};
+use super::{Fault, Outcome, Phase, Schedule, Stream};
 use crate::load::failure;
 
 /// A connection that failed twice in a row is opened anew after this, then after twice as long, ...
@@ -52,53 +52,17 @@ impl Stream<'_> {
     #[inline]
     fn right(&mut self, key: usize, service_ns: u64, now: Instant) {
         self.outstanding -= 1;
-        self.client.connections[key].failures = 0;
-        self.part.answered += 1;
-        if now >= self.edges.from && now < self.edges.to {
-            self.part.right_per_connection[key] += 1;
-            self.part.service_ns += service_ns;
-            self.part.last_answer = Some(now);
-        }
-        let slot = &self.slots[key];
-        if slot.measured {
-            self.part.account.right += 1;
-            self.part.service.record(service_ns);
-            if matches!(self.schedule, Schedule::Open { .. }) {
-                self.part.response.record(nanoseconds(slot.planned, now));
-            }
-        }
+        let connection = &mut self.client.connections[key];
+        connection.failures = 0;
+        let sent = connection.asked_at;
+        self.part.right(&self.ticket(key, sent), key, service_ns, now, &self.edges);
     }
 
     #[cold]
     fn failed(&mut self, key: usize, fault: Fault, now: Instant) {
         self.outstanding -= 1;
-        if !self.slots[key].measured {
-            self.part.warmup_failed += 1;
-            return;
-        }
-        self.part.account.fail(fault);
-        if fault == Fault::Timeout {
-            self.unanswered(key, now);
-        }
-    }
-
-    /// Of a request without an answer it is known that one would have come later than now.
-    fn unanswered(&mut self, key: usize, now: Instant) {
         let sent = self.client.connections[key].asked_at;
-        self.part.service.record_at_least(nanoseconds(sent, now));
-        if matches!(self.schedule, Schedule::Open { .. }) {
-            let planned = self.slots[key].planned;
-            self.part.response.record_at_least(nanoseconds(planned, now));
-        }
-    }
-
-    /// Counts a request that is too old to be sent.
-    #[cold]
-    pub(super) fn shed(&mut self, planned: Instant, now: Instant, measured: bool) {
-        if measured {
-            self.part.account.shed += 1;
-            self.part.response.record_at_least(nanoseconds(planned, now));
-        }
+        self.part.failed(&self.ticket(key, sent), fault, now);
     }
 
     /// A connection can be asked again, or has to be replaced.
@@ -118,11 +82,9 @@ impl Stream<'_> {
         self.free.retain(|&free| free != key);
         let failures = &mut self.client.connections[key].failures;
         *failures += 1;
-        if *failures < 2 && self.sending {
-            self.open(key, now);
-        } else {
-            let doubled = (*failures).saturating_sub(2).min(DOUBLED_MAX);
-            self.slots[key].reopen = self.sending.then(|| now + BACK_OFF * (1 << doubled));
+        match back_off(*failures) {
+            Duration::ZERO if self.sending => self.open(key, now),
+            wait => self.slots[key].reopen = self.sending.then(|| now + wait),
         }
     }
 
@@ -141,34 +103,24 @@ impl Stream<'_> {
     }
 
     /// Accounts for what was never sent and what is not answered.
-    pub(super) fn finish(&mut self, mut planned: Schedule) {
+    pub(super) fn finish(&mut self, planned: Schedule) {
         let now = Instant::now();
-        planned.cut(&self.edges);
-        self.part.account.planned = match planned {
-            Schedule::Closed { left: Some(all) } => all,
-            Schedule::Closed { left: None } => self.part.account.sent,
-            Schedule::Open { .. } => planned.rest(&self.edges).count() as u64,
-        };
         for key in 0..self.slots.len() {
-            let waits =
-                matches!(self.client.connections[key].phase, Phase::Asked | Phase::Closing(_));
-            if waits && self.slots[key].measured {
-                self.part.account.in_flight += 1;
-                self.unanswered(key, now);
+            let connection = &self.client.connections[key];
+            if matches!(connection.phase, Phase::Asked | Phase::Closing(_)) {
+                self.part.in_flight(&self.ticket(key, connection.asked_at), now);
             }
         }
-        for planned in self.schedule.rest(&self.edges) {
-            let age = now.saturating_duration_since(planned);
-            if self.schedule.sheds(age) {
-                self.part.account.shed += 1;
-            } else {
-                self.part.account.never_sent += 1;
-            }
-            self.part.response.record_at_least(age.as_nanos() as u64);
-        }
-        if let Schedule::Closed { left: Some(left) } = self.schedule {
-            self.part.account.never_sent = left;
-        }
+        self.part.conclude(planned, &self.schedule, &self.edges, now);
         self.live.tell(&self.part, &mut self.told);
+    }
+}
+
+/// How long to wait before a connection is opened in place of one that failed, after so many
+/// failures in a row.
+pub(in crate::load) fn back_off(failures: u32) -> Duration {
+    match failures {
+        0 | 1 => Duration::ZERO,
+        more => BACK_OFF * (1 << (more - 2).min(DOUBLED_MAX)),
     }
 }

@@ -1,0 +1,166 @@
+//! How what happens to a request is entered into a [`Part`], whatever protocol carried it.
+
+use std::time::Instant;
+
+use super::{Edges, Part, Schedule, nanoseconds};
+use crate::load::failure::Failure;
+use crate::load::fault::Fault;
+use crate::proc::{self, CpuClock};
+
+/// A request that is sent.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::load) struct Ticket {
+    /// When it was due; none in a closed loop.
+    pub(in crate::load) planned: Option<Instant>,
+    /// Whether it was planned after the warm-up.
+    pub(in crate::load) measured: bool,
+    /// When it was sent.
+    pub(in crate::load) sent: Instant,
+}
+
+/// A thread's clocks at the end of the warm-up.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::load) struct Clocks {
+    from: Instant,
+    cpu_ns: u64,
+    run_delay_ns: Option<u64>,
+}
+
+impl Part {
+    /// A request is sent, on a connection that was free since `since`.
+    #[inline]
+    pub(in crate::load) fn sent(&mut self, ticket: &Ticket, since: Instant) {
+        if !ticket.measured {
+            self.warmup_sent += 1;
+            return;
+        }
+        self.account.sent += 1;
+        if let Some(planned) = ticket.planned {
+            self.send_lag.record(nanoseconds(planned, ticket.sent));
+            self.own_lag.record(nanoseconds(planned.max(since), ticket.sent));
+        }
+    }
+
+    /// A right answer has come, after `service_ns`, on one of the thread's connections.
+    #[inline]
+    pub(in crate::load) fn right(
+        &mut self,
+        ticket: &Ticket,
+        connection: usize,
+        service_ns: u64,
+        now: Instant,
+        edges: &Edges,
+    ) {
+        self.answered += 1;
+        if now >= edges.from && now < edges.to {
+            self.right_per_connection[connection] += 1;
+            self.service_ns += service_ns;
+            self.last_answer = Some(now);
+        }
+        if ticket.measured {
+            self.account.right += 1;
+            self.service.record(service_ns);
+            if let Some(planned) = ticket.planned {
+                self.response.record(nanoseconds(planned, now));
+            }
+        }
+    }
+
+    /// A request has failed.
+    #[cold]
+    pub(in crate::load) fn failed(&mut self, ticket: &Ticket, fault: Fault, now: Instant) {
+        if !ticket.measured {
+            self.warmup_failed += 1;
+            return;
+        }
+        self.account.fail(fault);
+        if fault == Fault::Timeout {
+            self.unanswered(ticket, now);
+        }
+    }
+
+    /// Waiting for an answer is given up.
+    #[cold]
+    pub(in crate::load) fn in_flight(&mut self, ticket: &Ticket, now: Instant) {
+        if ticket.measured {
+            self.account.in_flight += 1;
+            self.unanswered(ticket, now);
+        }
+    }
+
+    /// Of a request without an answer it is known that one would have come later than now.
+    fn unanswered(&mut self, ticket: &Ticket, now: Instant) {
+        self.service.record_at_least(nanoseconds(ticket.sent, now));
+        if let Some(planned) = ticket.planned {
+            self.response.record_at_least(nanoseconds(planned, now));
+        }
+    }
+
+    /// A request was too old to be sent.
+    #[cold]
+    pub(in crate::load) fn shed(&mut self, planned: Instant, now: Instant, measured: bool) {
+        if measured {
+            self.account.shed += 1;
+            self.response.record_at_least(nanoseconds(planned, now));
+        }
+    }
+
+    /// Enters what was planned, and what of it was never sent. `planned` is the schedule as it
+    /// was in the beginning, `left` as it is now.
+    pub(in crate::load) fn conclude(
+        &mut self,
+        mut planned: Schedule,
+        left: &Schedule,
+        edges: &Edges,
+        now: Instant,
+    ) {
+        planned.cut(edges);
+        self.account.planned = match planned {
+            Schedule::Closed { left: Some(all) } => all,
+            Schedule::Closed { left: None } => self.account.sent,
+            Schedule::Open { .. } => planned.rest(edges).count() as u64,
+        };
+        for planned in left.rest(edges) {
+            let age = now.saturating_duration_since(planned);
+            if left.sheds(age) {
+                self.account.shed += 1;
+            } else {
+                self.account.never_sent += 1;
+            }
+            self.response.record_at_least(age.as_nanos() as u64);
+        }
+        if let Schedule::Closed { left: Some(left) } = left {
+            self.account.never_sent = *left;
+        }
+    }
+
+    /// No request is sent any more. `begin` was read at the end of the warm-up.
+    pub(in crate::load) fn stop(
+        &mut self,
+        begin: Option<Clocks>,
+        spin_ns: u64,
+        now: Instant,
+    ) -> Result<(), Failure> {
+        self.stopped = Some(now);
+        if let Some(begin) = begin {
+            let end = Clocks::read(now)?;
+            let delays = begin.run_delay_ns.zip(end.run_delay_ns);
+            let health = &mut self.thread;
+            health.elapsed_ns = nanoseconds(begin.from, now);
+            health.cpu_ns = end.cpu_ns.saturating_sub(begin.cpu_ns);
+            health.spin_ns = spin_ns;
+            health.run_delay_ns = delays.map(|(before, after)| after.saturating_sub(before));
+        }
+        Ok(())
+    }
+}
+
+impl Clocks {
+    /// Reads them.
+    pub(in crate::load) fn read(now: Instant) -> Result<Self, Failure> {
+        let cpu_ns = CpuClock::own_thread().read_ns().map_err(|e| {
+            Failure::general(format_args!("failed to read a thread's CPU clock: {e}"))
+        })?;
+        Ok(Self { from: now, cpu_ns, run_delay_ns: proc::run_delay_ns().ok() })
+    }
+}
