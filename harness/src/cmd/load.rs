@@ -173,6 +173,7 @@ fn prepare(args: &Load, url: &Url) -> Result<steady::Load> {
         };
         bail!(Unserved(format!("expected status {status}, got {}{cure}", first.status)));
     }
+    let streams = args.transport.streams(first.streams_max)?;
     let body = match args.verify {
         _ if head => None,
         Verify::Status => None,
@@ -193,6 +194,7 @@ fn prepare(args: &Load, url: &Url) -> Result<steady::Load> {
         status,
         body,
         connections,
+        streams,
         threads,
         cpus: args.cpus.clone(),
         pressure,

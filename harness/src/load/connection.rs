@@ -192,6 +192,23 @@ impl Connection {
         Ok(())
     }
 
+    /// Writes what there is room for, of bytes without an end. With TLS all of it, but nothing
+    /// while earlier bytes wait for room.
+    pub(super) fn send(&mut self, bytes: &[u8], epoll: &Epoll, key: u64) -> io::Result<usize> {
+        if self.tls.is_some() && self.wants_room {
+            self.write(&[], epoll, key)?;
+            if self.wants_room {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+        }
+        self.written = 0;
+        self.write(bytes, epoll, key)?;
+        match self.written {
+            0 if !bytes.is_empty() => Err(io::ErrorKind::WouldBlock.into()),
+            n => Ok(n),
+        }
+    }
+
     /// Reads what has arrived.
     #[inline]
     pub(super) fn read(&mut self, buffer: &mut [u8], epoll: &Epoll, key: u64) -> io::Result<Taken> {

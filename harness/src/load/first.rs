@@ -9,6 +9,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent};
 use super::connection::Connection;
 use super::failure;
 use super::http1::{self, Malformed};
+use super::http2;
 use super::share::READ_BYTES;
 use super::target::Target;
 
@@ -23,6 +24,8 @@ pub struct First {
     pub body: Vec<u8>,
     /// Whether the connection stays open behind it.
     pub persistent: bool,
+    /// How many requests the server allows to be under way on a connection; none: HTTP/1.1.
+    pub streams_max: Option<usize>,
 }
 
 /// Asks once, on a connection of its own.
@@ -35,6 +38,9 @@ pub fn ask(
     head: bool,
     timeout: Duration,
 ) -> Result<First, String> {
+    if target.http2 {
+        return http2::first::ask(target, request, timeout);
+    }
     let unanswered = |error: &io::Error| match error.kind() {
         io::ErrorKind::TimedOut => format!("no answer from {target} within {timeout:?}"),
         _ => format!("{target} does not answer: {error}"),
@@ -83,6 +89,7 @@ fn whole(received: &[u8], head: bool, closed: bool) -> Result<Option<First>, Mal
         content_type: answer.content_type.map(|t| String::from_utf8_lossy(t).into_owned()),
         persistent: answer.persistent,
         body: answer.body.into_owned(),
+        streams_max: None,
     }))
 }
 

@@ -4,8 +4,9 @@
 //! arm at a time, closed loop: `session` decides the windows, `worker` has the threads, `share` is
 //! the loop that a window runs in. For `duet load` it is threads of the process: `steady` has
 //! them, `stream` is their loop, closed or open. Both loops ask by way of `client`; `http1`,
-//! `template` and `judge` decide what a right answer is. It knows nothing of servers, suites or
-//! files.
+//! `template` and `judge` decide what a right answer is. `connection` hides whether its socket is
+//! TCP or Unix and whether TLS lies between. `http2` is the loop for HTTP/2; it keeps the books of
+//! `stream`. Nothing here knows servers, suites or files.
 
 use std::io::{BufRead, ErrorKind, Write};
 
@@ -40,6 +41,7 @@ mod worker; // threads
 // One load.
 pub mod account; // what became of every request
 pub mod first; // the first answer, which the others are held against
+mod http2; // a thread's part over HTTP/2
 pub mod latencies; // histograms that know what they do not know
 pub mod pace; // planned instants
 pub mod stream; // a thread's part

@@ -9,6 +9,7 @@ use anyhow::{Result, anyhow, ensure};
 use super::account::Account;
 use super::client::Client;
 use super::failure::Failure;
+use super::http2::Multiplex;
 use super::judge::Question;
 use super::latencies::Latencies;
 use super::pace::Pace;
@@ -45,6 +46,8 @@ pub struct Load {
     pub body: Option<Vec<u8>>,
     /// Connections, spread over the threads; at least 1.
     pub connections: u32,
+    /// HTTP/2: requests that may be under way on a connection; at least 1.
+    pub streams: u32,
     /// At least 1, and no more than connections.
     pub threads: usize,
     /// Threads are pinned to these in turn; empty: not pinned.
@@ -119,6 +122,8 @@ pub struct Measured {
     pub received_bytes: u64,
     /// What became of the connections.
     pub connections: Connections,
+    /// Requests that might be under way at once.
+    pub places: u64,
     /// One per thread.
     pub threads: Vec<ThreadHealth>,
     /// The first wrong answer, in words.
@@ -185,6 +190,13 @@ fn one_thread(
         content_type: None,
         body: load.body.as_deref().map(Into::into),
     };
+    if load.target.http2 {
+        let places = (connections, load.streams as usize);
+        let (schedule, target) = (schedule(load, thread), &load.target);
+        let mut multiplex = Multiplex::new(target, question, places, schedule, load.timeout, live)?;
+        let _ = connected.send(multiplex.connect()?); // as below
+        return when_to_begin.recv().ok().map(|edges| multiplex.drive(edges)).transpose();
+    }
     let walk = Walk::new(1, load.seed, 0, 1);
     let client = Client::new(load.target.clone(), vec![question], connections, false, walk)
         .map_err(|e| Failure::general(format_args!("failed to make an epoll: {e}")))?;
@@ -233,6 +245,8 @@ fn merge(load: &Load, edges: Edges, parts: Vec<Part>) -> Measured {
         own_lag: Latencies::new(),
         received_bytes: 0,
         connections: Connections::default(),
+        places: u64::from(load.connections)
+            * if load.target.http2 { load.streams.into() } else { 1 },
         threads: vec![],
         wrong: None,
     };
@@ -286,9 +300,8 @@ impl Measured {
     /// Whether a closed loop contradicts Little's law: connections were idle, or not there.
     #[must_use]
     pub fn contradicts_little(&self) -> bool {
-        let connections = self.connections.planned;
-        self.right >= LITTLE_ANSWERS * connections
-            && self.under_way().is_some_and(|n| (n / connections as f64 - 1.0).abs() > LITTLE)
+        self.right >= LITTLE_ANSWERS * self.places
+            && self.under_way().is_some_and(|n| (n / self.places as f64 - 1.0).abs() > LITTLE)
     }
 
     /// The smallest and the largest share of a connection, as multiples of an equal share.

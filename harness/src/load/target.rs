@@ -22,11 +22,13 @@ pub struct Target {
     pub addr: Addr,
     /// How connections are encrypted; none: not at all.
     pub tls: Option<Tls>,
+    /// Whether HTTP/2 is spoken, without asking whether it is known: TLS, if any, has agreed on it.
+    pub http2: bool,
 }
 
 impl From<SocketAddr> for Target {
     fn from(addr: SocketAddr) -> Self {
-        Self { addr: Addr::Tcp(addr), tls: None }
+        Self { addr: Addr::Tcp(addr), tls: None, http2: false }
     }
 }
 

@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+mod http2;
 mod server;
 mod tls;
 
@@ -127,11 +128,13 @@ fn a_unix_socket_that_closes() {
 
 #[test]
 fn wrong_combinations() {
-    let cases: [(&str, &[&str], &str); 5] = [
+    let cases: [(&str, &[&str], &str); 7] = [
         ("http://localhost/", &["--insecure"], "--insecure is about https:// URLs"),
         ("http://localhost/", &["--cacert", "x"], "--cacert is about https:// URLs"),
         ("https://localhost/", &["-k", "--cacert", "x"], "cannot be used with"),
         ("https://localhost/", &["--cacert", "Cargo.toml"], "holds no certificate in PEM form"),
+        ("http://localhost/", &["--streams", "2"], "--http2"),
+        ("http://localhost/", &["--http2", "--streams", "0"], "--streams"),
         ("ftp://localhost/", &[], "`ftp` is not supported"),
     ];
     for (url, options, expected) in cases {

@@ -28,6 +28,9 @@ pub(super) struct Summary {
     duet_version: &'static str,
     url: String,
     addr: String,
+    /// `1.1` or `2`.
+    http: &'static str,
+    tls: bool,
     /// `closed` or `open`.
     mode: &'static str,
     planned_per_second: Option<f64>,
@@ -154,6 +157,8 @@ pub(super) fn of(
         duet_version: env!("CARGO_PKG_VERSION"),
         url: url.to_string(),
         addr: load.target.to_string(),
+        http: if load.target.http2 { "2" } else { "1.1" },
+        tls: load.target.tls.is_some(),
         mode: if planned_per_second.is_some() { "open" } else { "closed" },
         planned_per_second,
         warmup_ns: load.warmup.as_nanos() as u64,

@@ -54,9 +54,14 @@ pub(super) fn head(load: &Load, url: &Url) -> String {
         Duration::ZERO => "without warm-up".to_owned(),
         time => format!("after {} of warm-up", seconds(time)),
     };
+    let streams = match load.streams {
+        1 => String::new(),
+        n => format!(" of {n} streams"),
+    };
     format!(
-        "{url} at {}: status {}, {bodies}\n{} on {}; {how} {warmup}\n",
+        "{url} at {}: {}status {}, {bodies}\n{}{streams} on {}; {how} {warmup}\n",
         load.target,
+        if load.target.http2 { "HTTP/2, " } else { "" },
         load.status,
         plural(load.connections.into(), "connection"),
         plural(load.threads as u64, "thread"),

@@ -34,9 +34,29 @@ pub(super) struct TransportArgs {
     /// Trust the authorities in this file (PEM) instead of the system's.
     #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     cacert: Option<PathBuf>,
+
+    /// Speak HTTP/2: with https:// as agreed on with the server (ALPN), with http:// unasked.
+    #[arg(long, visible_alias = "http2-prior-knowledge")]
+    http2: bool,
+
+    /// HTTP/2: requests under way on each connection [default: 1].
+    #[arg(long, value_name = "N", requires = "http2")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    streams: Option<u32>,
 }
 
 impl TransportArgs {
+    /// Requests under way on each connection, of which the server allows `max`.
+    pub(super) fn streams(&self, max: Option<usize>) -> Result<u32> {
+        let streams = self.streams.unwrap_or(1);
+        let max = max.unwrap_or(usize::MAX);
+        ensure!(
+            streams as usize <= max,
+            Misuse(format!("the server allows {max} streams on a connection, not {streams}"))
+        );
+        Ok(streams)
+    }
+
     /// Where the server may be, in the order of what the host's name stands for.
     pub(super) fn targets(&self, url: &Url) -> Result<Vec<Target>> {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
@@ -51,7 +71,8 @@ impl TransportArgs {
                 addrs.map(Addr::Tcp).collect()
             }
         };
-        Ok(addrs.into_iter().map(|addr| Target { addr, tls: tls.clone() }).collect())
+        let target = |addr| Target { addr, tls: tls.clone(), http2: self.http2 };
+        Ok(addrs.into_iter().map(target).collect())
     }
 
     fn tls(&self, url: &Url, host: &str) -> Result<Option<Tls>> {
@@ -68,7 +89,7 @@ impl TransportArgs {
         let name =
             name.map_err(|_| Misuse(format!("`{host}` is no name that a certificate can have")))?;
         let mut config = self.trust()?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![if self.http2 { b"h2".into() } else { b"http/1.1".into() }];
         // Every connection makes the whole handshake: no ticket of one makes that of another
         // cheaper, and threads share nothing.
         config.resumption = Resumption::disabled();
