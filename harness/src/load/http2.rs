@@ -22,11 +22,12 @@ use super::share::{EVENTS, SWEEP};
 use super::steady::Live;
 use super::stream::{
     Alarm, Clocks, DRAIN_INTERRUPTED, DRAIN_MAX, Due, Edges, FAR, Part, Schedule, TIMER, Ticket,
-    back_off, poll,
+    poll,
 };
 use super::target::Target;
 
 mod bells;
+mod connections;
 pub(super) mod first;
 mod link;
 mod place;
@@ -35,7 +36,7 @@ mod wire;
 
 use bells::Bells;
 use link::{Link, Progress};
-use place::{Answered, KEPT_MAX, KEPT_OF_ANY, Place};
+use place::{Answered, Keep, Place};
 use request::Request;
 use wire::Thread;
 
@@ -88,7 +89,6 @@ impl<'l> Multiplex<'l> {
         let alarm = Alarm::new(&thread.epoll)?;
         let request = Request::read(&question.request, target.tls.is_some())
             .map_err(|why| Failure::general(format_args!("not a request for HTTP/2: {why}")))?;
-        let kept = if question.body.is_some() { KEPT_MAX } else { KEPT_OF_ANY };
         let mut part = Part { right_per_connection: vec![0; connections], ..Part::default() };
         part.connections.planned = connections as u64;
         Ok(Self {
@@ -97,7 +97,7 @@ impl<'l> Multiplex<'l> {
             request,
             streams,
             links: (0..connections).map(|_| Link::new(now)).collect(),
-            places: (0..connections * streams).map(|_| Place::new(now, kept)).collect(),
+            places: (0..connections * streams).map(|_| Place::new(now, Keep::Wrong)).collect(),
             free: VecDeque::with_capacity(connections * streams),
             bells: Bells::new(connections, connections * streams),
             thread: Rc::new(thread),
@@ -199,17 +199,6 @@ impl<'l> Multiplex<'l> {
         }
     }
 
-    /// A connection is open: it has as many places as are wanted and the server allows.
-    fn opened(&mut self, key: usize, now: Instant) {
-        self.part.connections.opened += 1;
-        let allowed = self.links[key].streams_max();
-        for place in self.of_link(key).take(allowed) {
-            self.places[place].put(self.links[key].sender(), now);
-            self.free.push_back(place);
-        }
-        self.dispatch(now);
-    }
-
     /// Looks what news a place has.
     fn look(&mut self, place: usize) {
         if self.places[place].waits {
@@ -302,52 +291,6 @@ impl<'l> Multiplex<'l> {
         }
     }
 
-    /// A connection is no more. What is under way on it and not answered yet has met `fault`.
-    fn lost(&mut self, key: usize, reason: &'static str, fault: Fault, now: Instant) {
-        let was_open = self.links[key].is_open();
-        self.links[key].close();
-        let own = self.of_link(key);
-        self.free.retain(|place| !own.contains(place));
-        let mut asked = false;
-        for place in own {
-            self.places[place].put(None, now);
-            if self.places[place].is_asked() {
-                asked = true;
-                let waker = self.bells.place(place);
-                let answered = match self.places[place].poll(&self.question, waker) {
-                    Poll::Pending | Poll::Ready(Answered::Failed(Fault::Reset)) => {
-                        Answered::Failed(fault)
-                    }
-                    Poll::Ready(answered) => answered,
-                };
-                self.settle(place, answered, now);
-            }
-        }
-        if !was_open {
-            self.part.connections.refuse(reason);
-        } else if !asked {
-            self.part.connections.lost_idle += 1;
-        }
-        self.replace(key, now);
-    }
-
-    /// Opens a connection in place of one that is lost: at once, unless it failed before.
-    fn replace(&mut self, key: usize, now: Instant) {
-        self.links[key].failures += 1;
-        match back_off(self.links[key].failures) {
-            Duration::ZERO if self.sending => self.open(key, now),
-            wait => self.links[key].reopen = self.sending.then(|| now + wait),
-        }
-    }
-
-    fn open(&mut self, key: usize, now: Instant) {
-        if let Err(reason) = self.links[key].open(self.target, &self.thread, key, now) {
-            self.part.connections.refuse(reason);
-            self.links[key].failures = self.links[key].failures.max(1);
-            self.replace(key, now);
-        }
-    }
-
     /// What is done now and then: timeouts, connections to replace, the live figures, Ctrl-C.
     fn sweep(&mut self, now: Instant) -> Result<(), Failure> {
         self.next_sweep = now + SWEEP.min(self.timeout / 4);
@@ -398,9 +341,5 @@ impl<'l> Multiplex<'l> {
         self.part.received_bytes = self.thread.received.get();
         self.part.conclude(planned, &self.schedule, &self.edges, now);
         self.live.tell(&self.part, &mut self.told);
-    }
-
-    fn of_link(&self, key: usize) -> std::ops::Range<usize> {
-        key * self.streams..(key + 1) * self.streams
     }
 }

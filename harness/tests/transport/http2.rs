@@ -167,6 +167,8 @@ fn right_answers() {
     load(&server.url(), &small).is_right(40, server.count());
     let server = serve(None, 100, empty);
     load(&server.url(), &small).is_right(40, server.count());
+    let server = serve(None, 100, empty);
+    load(&server.url(), &[&["-m", "HEAD"], &small[..]].concat()).is_right(40, server.count() + 1);
     let server = serve(None, 100, |n| Act::Answer(200, n.to_string().into_bytes()));
     let loaded = load(&server.url(), &small);
     loaded.is_right(40, server.count());
@@ -209,6 +211,7 @@ fn failures_have_names() {
         ("wrong body", Act::Answer(200, b"jello".to_vec()), "wrong_body"),
         ("longer body", Act::Answer(200, b"hello!".to_vec()), "wrong_body"),
         ("shorter body", Act::Answer(200, b"hell".to_vec()), "wrong_body"),
+        ("much too long", Act::Answer(200, vec![b'x'; 3_000_000]), "wrong_body"),
         ("bad status", Act::Answer(503, vec![]), "bad_status"),
         ("reset stream", Act::Reset, "reset"),
         ("reset within the answer", Act::ResetWithin, "reset"),

@@ -13,8 +13,8 @@ pub(super) struct Bells {
     rung_places: Arc<Rung>,
 }
 
-/// Who has rung and was not heard yet, in order, and for each whether it has. Nobody but the thread itself rings, so that
-/// it never waits for the lock, which wakers must have.
+/// Who has rung and was not heard yet, in order, and for each whether it has. Nobody but the
+/// thread itself rings, so that it never waits for the lock, which wakers must have.
 #[derive(Debug)]
 struct Rung(Mutex<(VecDeque<usize>, Vec<bool>)>);
 

@@ -8,7 +8,7 @@ use nix::sys::epoll::EpollEvent;
 
 use super::bells::Bells;
 use super::link::{Link, Progress};
-use super::place::{KEPT_MAX, Place};
+use super::place::{Keep, Place};
 use super::request::Request;
 use super::wire::Thread;
 use crate::load::first::First;
@@ -34,7 +34,7 @@ pub(in crate::load) fn ask(
         body: None,
     };
     let request = Request::read(request, target.tls.is_some()).map_err(|why| unanswered(&why))?;
-    let (mut link, mut place) = (Link::new(began), Place::new(began, KEPT_MAX));
+    let (mut link, mut place) = (Link::new(began), Place::new(began, Keep::All));
     let bells = Bells::new(1, 1);
     link.open(target, &thread, 0, began).map_err(unanswered)?;
     let mut events = [EpollEvent::empty()];

@@ -15,10 +15,10 @@ use crate::load::http1::Answer;
 use crate::load::judge::{self, Question, Wrong};
 use crate::load::stream::Ticket;
 
-/// Bytes kept of a body that is wrong.
-pub(super) const KEPT_MAX: usize = 64 << 20;
-/// Bytes kept of one that need not be right: for the message, where the status is wrong.
-pub(super) const KEPT_OF_ANY: usize = 200;
+/// A body so much longer than the right one is not read to its end.
+const EXCESS_MAX: usize = 1 << 20;
+/// Bytes kept of a body that need not be right: for the message, where the status is wrong.
+const KEPT_OF_ANY: usize = 200;
 
 /// A place for one request.
 pub(super) struct Place {
@@ -32,7 +32,16 @@ pub(super) struct Place {
     pub(super) free_since: Instant,
     /// The bytes of a body that is not the right one as far as it goes.
     kept: Vec<u8>,
-    kept_max: usize,
+    keep: Keep,
+}
+
+/// What is kept of bodies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// All: it is the first answer.
+    All,
+    /// What is needed to say what is wrong.
+    Wrong,
 }
 
 enum State {
@@ -56,8 +65,8 @@ pub(super) enum Answered {
 }
 
 impl Place {
-    /// A place on no connection, which keeps so many bytes of bodies that are not right.
-    pub(super) fn new(now: Instant, kept_max: usize) -> Self {
+    /// A place on no connection.
+    pub(super) fn new(now: Instant, keep: Keep) -> Self {
         Self {
             state: State::Free,
             sender: None,
@@ -65,7 +74,7 @@ impl Place {
             ticket: Ticket { planned: None, measured: false, sent: now },
             free_since: now,
             kept: vec![],
-            kept_max,
+            keep,
         }
     }
 
@@ -143,16 +152,24 @@ impl Place {
         while let Some(part) = ready!(body.poll_data(&mut context)) {
             let part = part?;
             body.flow_control().release_capacity(part.len())?;
-            let right = question.body.as_deref().unwrap_or_default();
-            if self.kept.is_empty() && right[*matched..].starts_with(&part) {
-                *matched += part.len();
-                continue;
-            }
-            if self.kept.is_empty() {
+            let right = question.body.as_deref();
+            if let Some(right) = right
+                && self.kept.is_empty()
+            {
+                if right[*matched..].starts_with(&part) {
+                    *matched += part.len();
+                    continue;
+                }
                 self.kept.extend_from_slice(&right[..*matched]);
             }
-            let room = self.kept_max - self.kept.len().min(self.kept_max);
+            let room = match (self.keep, right) {
+                (Keep::Wrong, None) => KEPT_OF_ANY.saturating_sub(self.kept.len()),
+                _ => usize::MAX,
+            };
             self.kept.extend_from_slice(&part[..part.len().min(room)]);
+            if right.is_some_and(|right| self.kept.len() > right.len() + EXCESS_MAX) {
+                break; // `judge` says so
+            }
         }
         Poll::Ready(Ok(*status))
     }
@@ -164,6 +181,9 @@ impl Place {
             right.is_none_or(|right| self.kept.is_empty() && matched == right.len());
         if question.status.allows(status) && body_is_right {
             return Answered::Right;
+        }
+        if right.is_some_and(|right| self.kept.len() > right.len() + EXCESS_MAX) {
+            return Answered::Wrong(Box::new(judge::too_long(&self.kept, question)));
         }
         let body = match right {
             Some(right) if self.kept.is_empty() => &right[..matched],

@@ -42,7 +42,7 @@ pub(super) struct Wire {
     read: Vec<u8>,
     at: usize,
     closed: bool,
-    /// Whether there may be something to read: nothing is, until an event says so.
+    /// Whether an event says that there is something to read.
     arrived: Rc<Cell<bool>>,
 }
 
@@ -56,30 +56,29 @@ impl Wire {
         Self { connection, thread, key, read: vec![], at: 0, closed: false, arrived }
     }
 
-    /// Reads what has arrived; false: nothing has.
+    /// Reads what has arrived, once per event: if there is more, the next event says so, and a
+    /// server that never stops cannot keep the thread. False: nothing has.
     fn fill(&mut self) -> io::Result<bool> {
         let thread = Rc::clone(&self.thread);
         let mut buffer = thread.buffer.borrow_mut();
         self.read.clear();
         self.at = 0;
-        while self.arrived.get() {
-            match self.connection.read(&mut buffer, &thread.epoll, self.key) {
-                Ok(taken) => {
-                    self.closed = taken.closed;
-                    self.arrived.set(!taken.drained);
-                    thread.received.set(thread.received.get() + taken.bytes as u64);
-                    self.read.extend_from_slice(&buffer[..taken.bytes]);
-                    if taken.bytes > 0 || taken.closed {
-                        return Ok(true);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.arrived.set(false),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        if !self.arrived.replace(false) {
+            return Ok(false);
         }
-        Ok(false)
+        let taken = match self.connection.read(&mut buffer, &thread.epoll, self.key) {
+            Err(error) if is_passing(&error) => return Ok(false), // events are level-triggered
+            taken => taken?,
+        };
+        self.closed = taken.closed;
+        thread.received.set(thread.received.get() + taken.bytes as u64);
+        self.read.extend_from_slice(&buffer[..taken.bytes]);
+        Ok(taken.bytes > 0 || taken.closed)
     }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
 }
 
 impl AsyncRead for Wire {
