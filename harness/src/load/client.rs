@@ -182,8 +182,9 @@ impl<'j> Client<'j> {
     fn advance(&mut self, key: usize, buffer: &mut [u8]) -> Outcome {
         let connection = &mut self.connections[key];
         match connection.advance(&self.epoll, key as u64, buffer) {
-            Ok(()) if connection.phase == Phase::Idle => Outcome::Opened,
-            Ok(()) => Outcome::Pending,
+            Ok(early) if early > 0 => self.received(key, &buffer[..early], Instant::now()),
+            Ok(_) if connection.phase == Phase::Idle => Outcome::Opened,
+            Ok(_) => Outcome::Pending,
             Err(error) => self.lost(key, &error),
         }
     }

@@ -113,7 +113,9 @@ impl Connection {
                 Ok(0) => {}
                 Ok(_) => {
                     buffer.resize(READ_BYTES, 0);
-                    self.advance(epoll, events[0].data(), &mut buffer)?;
+                    if self.advance(epoll, events[0].data(), &mut buffer)? > 0 {
+                        return Err(io::Error::other("bytes came before anything was asked"));
+                    }
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -133,20 +135,31 @@ impl Connection {
         Ok(())
     }
 
-    /// Goes on with what was begun: it is idle when that is done.
+    /// Goes on with what was begun: it is idle when that is done. Returns how many bytes of the
+    /// server's are in `buffer`: with the end of TLS's handshake the first of them may come.
     #[cold]
-    pub(super) fn advance(&mut self, epoll: &Epoll, key: u64, buffer: &mut [u8]) -> io::Result<()> {
+    pub(super) fn advance(
+        &mut self,
+        epoll: &Epoll,
+        key: u64,
+        buffer: &mut [u8],
+    ) -> io::Result<usize> {
+        let mut early = 0;
         if self.tls.is_none() || self.wants_room {
             let Some(socket) = &self.socket else { return Err(Errno::ENOTCONN.into()) };
             socket.check()?;
             self.write(&[], epoll, key)?;
-        } else if self.read(buffer, epoll, key)?.closed {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        } else {
+            let taken = self.read(buffer, epoll, key)?;
+            if taken.closed {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            early = taken.bytes;
         }
         if self.tls.as_ref().is_none_or(|session| !session.is_handshaking()) {
             self.phase = Phase::Idle;
         }
-        Ok(())
+        Ok(early)
     }
 
     /// Opens it without waiting and writes what can be written. On a loopback interface the

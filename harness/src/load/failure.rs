@@ -153,6 +153,7 @@ pub(super) fn unopened(addr: &str, error: &io::Error) -> String {
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
             format!("{addr} closed the connection in the handshake: does it speak TLS?")
         }
+        None if error.kind() == io::ErrorKind::Other => format!("cannot use {addr}: {error}"),
         None => unconnected(addr, error.raw_os_error()),
     }
 }

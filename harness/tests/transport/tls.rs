@@ -203,3 +203,42 @@ fn some_handshakes_fail() {
     let refused = loaded.json["connections"]["refused"].as_object().unwrap();
     assert!(refused.values().any(|n| n.as_u64() >= Some(1)), "{}", loaded.json);
 }
+
+/// A server of HTTP/2 whose settings come with the last words of its handshake, before the client
+/// has said its own, and whose answers have no body.
+#[test]
+fn bytes_that_come_with_the_handshake() {
+    let identity = Identity::new("localhost", &["h2"]);
+    let mut config = (*identity.config).clone();
+    config.send_half_rtt_data = true;
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+    std::thread::spawn(move || {
+        loop {
+            let stream = listener.accept().unwrap().0;
+            let mut tls = ServerConnection::new(Arc::clone(&config)).unwrap();
+            tls.writer().write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).unwrap();
+            let stream = StreamOwned::new(tls, stream);
+            std::thread::spawn(move || drop(answer_frames(stream)));
+        }
+    });
+    let loaded = load(&url, &["-n", "60", "-c", "3", "-k", "--http2", "--timeout", "5s"]);
+    assert_eq!((loaded.code, loaded.requests("right")), (0, 60), "{}", loaded.json);
+}
+
+/// Answers each HEADERS frame with `:status 200` and the end of the stream.
+fn answer_frames(mut stream: impl Read + Write) -> std::io::Result<()> {
+    stream.read_exact(&mut [0; 24])?; // the preface
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head)?;
+        let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+        stream.read_exact(&mut vec![0; length])?;
+        match (head[3], head[4]) {
+            (1, _) => stream.write_all(&[&[0, 0, 1, 1, 5], &head[5..], &[0x88]].concat())?,
+            (4, 0) => stream.write_all(&[0, 0, 0, 4, 1, 0, 0, 0, 0])?,
+            _ => {}
+        }
+    }
+}

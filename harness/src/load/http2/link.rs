@@ -115,9 +115,10 @@ impl Link {
         let mut context = Context::from_waker(waker);
         if let State::Opening(connection) = &mut self.state {
             let mut buffer = thread.buffer.borrow_mut();
-            if let Err(error) = connection.advance(&thread.epoll, key as u64, &mut buffer) {
-                return Progress::Over(failure::reason(&error), Fault::Connect);
-            }
+            let early = match connection.advance(&thread.epoll, key as u64, &mut buffer) {
+                Ok(early) => buffer[..early].to_vec(),
+                Err(error) => return Progress::Over(failure::reason(&error), Fault::Connect),
+            };
             drop(buffer);
             if connection.phase != Phase::Idle {
                 return Progress::Nothing;
@@ -126,9 +127,8 @@ impl Link {
                 return Progress::Over("TLS: the server speaks no HTTP/2", Fault::Connect);
             }
             let connection = std::mem::replace(connection, Connection::vacant());
-            // With the end of a handshake the first frames may have come.
-            self.arrived.set(true);
-            let wire = Wire::new(connection, Rc::clone(thread), key as u64, self.arrived.clone());
+            let arrived = Rc::clone(&self.arrived);
+            let wire = Wire::new(connection, Rc::clone(thread), key as u64, early, arrived);
             match begin(wire, &mut context) {
                 Ok(open) => self.state = State::Settling(open),
                 Err(error) => return over(&error),

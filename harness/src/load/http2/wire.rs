@@ -47,13 +47,16 @@ pub(super) struct Wire {
 }
 
 impl Wire {
+    /// A connection of which `early` was read already.
     pub(super) fn new(
         connection: Connection,
         thread: Rc<Thread>,
         key: u64,
+        early: Vec<u8>,
         arrived: Rc<Cell<bool>>,
     ) -> Self {
-        Self { connection, thread, key, read: vec![], at: 0, closed: false, arrived }
+        thread.received.set(thread.received.get() + early.len() as u64);
+        Self { connection, thread, key, read: early, at: 0, closed: false, arrived }
     }
 
     /// Reads what has arrived, once per event: if there is more, the next event says so, and a
