@@ -164,7 +164,7 @@ fn start_all(
         let name = &matchup.arms[index];
         let server = definition(bench, name);
         let launch = Launch {
-            root: bench.root,
+            root: server.root.as_deref().unwrap_or(bench.root),
             cpus: &bench.cpus.servers,
             threads: bench.suite.server_cpus,
             padding_bytes: plan.padding_bytes[index],

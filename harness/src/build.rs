@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::child::{self, Tail};
 use crate::interrupt::{Interrupt, POLL};
+use crate::output::Output;
 use crate::record::{BuildRecord, Failure, Stage};
 use crate::server::resolve;
 use crate::spec::{ProgramSet, Server};
@@ -96,6 +97,7 @@ pub fn build<'a>(
         server: server.name.to_owned(),
         version: None,
         binary_bytes: None,
+        binary_sha256: None,
         clean_build_ns: None,
         failure: None,
     };
@@ -165,7 +167,10 @@ fn fill(
         remember(&memory, &remembered)?;
     }
     record.clean_build_ns = remembered.get(server.name).map(|known| known.elapsed_ns);
-    record.binary_bytes = binary_bytes(server, root);
+    if let Some(binary) = server.binary.map(|binary| resolve(root, binary)) {
+        record.binary_bytes = file_bytes(&binary);
+        record.binary_sha256 = file_sha256(&binary)?;
+    }
     record.version = Some(version);
     Ok(())
 }
@@ -294,14 +299,18 @@ fn run(
     Ok((stdout.lines(), stderr.lines(), outcome))
 }
 
-/// The size of the program that the run command starts, where it is a file.
-fn binary_bytes(server: &Recipe<'_>, root: &Path) -> Option<u64> {
-    file_bytes(&resolve(root, server.binary?))
-}
-
 /// The size of a file; absent where there is none.
 pub(crate) fn file_bytes(path: &Path) -> Option<u64> {
     fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.len())
+}
+
+/// The SHA-256 of a file in hexadecimal digits; absent where there is none.
+fn file_sha256(path: &Path) -> Result<Option<String>> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let bytes = fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
+    Ok(Some(Output::of(&bytes).sha256))
 }
 
 /// What is remembered of clean builds. A file that is missing or cannot be read is as good as

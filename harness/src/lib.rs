@@ -12,11 +12,13 @@ pub mod units; // numbers as people read them
 
 // Pure: values in, values out.
 pub mod analysis; // records -> cells, ratios, warnings
+pub mod comparison; // records of two versions -> judged changes
+pub mod gate; // contrasts + margins -> PASS, REGRESSED, INCONCLUSIVE
 pub mod output; // what a program printed, and whether it is right
 pub mod plan; // suite + seed -> blocks with their window order
 pub mod report; // analysis -> text, Markdown, HTML, charts
 pub mod source; // what a source says of its program: size, features
-pub mod stats; // Hodges-Lehmann, exact signed-rank interval
+pub mod stats; // Hodges-Lehmann, exact signed-rank tests and intervals
 pub mod verdict; // estimates -> verdicts
 
 // Effects: touch the machine, return plain data.
@@ -36,6 +38,7 @@ pub mod progress; // the progress bar
 pub mod requests; // cases -> bytes on the wire
 pub mod server; // starts and stops servers
 pub mod verify; // compares answers, with a full client
+pub mod versions; // where the arms of a comparison come from
 
 // Commands: each file owns its arguments and its run.
 pub mod cmd;

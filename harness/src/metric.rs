@@ -69,6 +69,16 @@ impl Metric {
         Self::ServiceTimeNsP99,
     ];
 
+    /// Its name in records, summaries and exports: `rss_bytes_peak`.
+    #[must_use]
+    pub fn name(self) -> String {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::String(name)) => name,
+            // The derived implementation writes variants without fields as their names.
+            other => unreachable!("a metric is written as a string, not {other:?}"),
+        }
+    }
+
     /// Its name for people.
     #[must_use]
     pub fn label(self) -> &'static str {

@@ -66,14 +66,20 @@ pub fn plan(suite: &Suite, spec: &Spec, seed: u64) -> Vec<BlockPlan> {
 /// that start slowly and windows that the pilot makes longer are not in it.
 #[must_use]
 pub fn expected_ms(suite: &Suite, spec: &Spec) -> u64 {
-    let warmup_ms = u64::from(suite.warmup_ms) / WARMUP_DIVISOR;
-    let block_ms = u64::from(suite.measure_ms) + warmup_ms + BLOCK_OVERHEAD_MS;
+    let block_ms = block_ms(suite);
     let of_cell = |cell| match spec.is_of_programs(cell) {
         true => u64::from(suite.program_block_ms),
         false => block_ms,
     };
     let cells_ms: u64 = suite.cells.iter().map(of_cell).sum();
     cells_ms.saturating_mul(u64::from(suite.blocks))
+}
+
+/// How long a block of servers will take, in milliseconds, by the same guess.
+#[must_use]
+pub fn block_ms(suite: &Suite) -> u64 {
+    let warmup_ms = u64::from(suite.warmup_ms) / WARMUP_DIVISOR;
+    u64::from(suite.measure_ms) + warmup_ms + BLOCK_OVERHEAD_MS
 }
 
 fn block_plan(suite: &Suite, spec: &Spec, seed: u64, cell: &CellId, block: u32) -> BlockPlan {
@@ -165,6 +171,7 @@ mod tests {
                 loads: vec![],
                 matchups,
                 suites: vec![],
+                gates: vec![],
             },
         )
     }

@@ -193,6 +193,14 @@ fn a_run_measures_and_reports() {
         assert_eq!(again, bench.read(name), "{name}");
     }
 
+    // Other tools' formats, on standard output or into a file.
+    let words = ["export", "results/latest", "--format", "openmetrics"];
+    let metrics = bench.duet(&words).exits(0).out.clone();
+    assert!(metrics.ends_with("# EOF\n"), "{metrics}");
+    bench.duet(&[&words[..], &["--out", "metrics.txt"]].concat()).exits(0);
+    let file = fs::read_to_string(bench.path().join("metrics.txt")).expect("the file is there");
+    assert_eq!(file, metrics);
+
     // A second run keeps the first.
     bench.duet(&["run", "s", "--only", "fine"]).exits(0);
     assert!(bench.path().join("results/previous/run.jsonl").is_file());
@@ -212,6 +220,8 @@ fn wrong_usage_exits_with_2() {
         .exits(2)
         .says("there is no server `god`; there are good, faulty");
     bench.duet(&["report", "bench"]).exits(2).says("is no run's folder");
+    bench.duet(&["export", "bench", "--format", "csv"]).exits(2).says("is no run's folder");
+    bench.duet(&["export", "bench", "--format", "xml"]).exits(2).says("gha-bench-smaller");
     fs::create_dir(bench.path().join("out")).expect("a folder");
     fs::write(bench.path().join("out/run.jsonl"), "").expect("a file");
     bench.duet(&["run", "s", "--out", "out"]).exits(2).says("holds a run already");

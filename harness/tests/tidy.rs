@@ -9,7 +9,7 @@ const LAYERS: [&[&str]; 5] = [
     &["units", "random"],
     &["metric", "spec"],
     &["record"],
-    &["stats", "plan", "verdict", "output", "source", "analysis", "report"],
+    &["stats", "plan", "verdict", "gate", "output", "source", "analysis", "comparison", "report"],
     &[
         "interrupt",
         "child",
@@ -27,11 +27,13 @@ const LAYERS: [&[&str]; 5] = [
         "program",
         "programs",
         "progress",
+        "versions",
     ],
 ];
 
 /// Pure modules: no clock, file, process or socket.
-const PURE: [&str; 7] = ["stats", "plan", "verdict", "output", "source", "analysis", "report"];
+const PURE: [&str; 9] =
+    ["stats", "plan", "verdict", "gate", "output", "source", "analysis", "comparison", "report"];
 
 /// What pure modules must not name.
 const EFFECTS: [&str; 8] = [
@@ -120,7 +122,9 @@ fn imports_point_left() {
                         ["units", "random", "proc", "load"].contains(&target) && other <= own
                     }
                     Some(_) if source.module == "report" => {
-                        ["units", "metric", "analysis", "verdict", "report"].contains(&target)
+                        let seen =
+                            ["units", "metric", "analysis", "comparison", "verdict", "report"];
+                        seen.contains(&target)
                     }
                     Some(other) => other <= own,
                     None => target != "cmd",

@@ -193,27 +193,28 @@ pub(super) fn metric_analysis(
 ) -> Option<MetricAnalysis> {
     let complete: Vec<&&BlockValues> =
         blocks.iter().filter(|b| b.contrasts.contains_key(&metric)).collect();
-    let of_arm = |arm: usize| -> Option<Estimate> {
-        let logs: Option<Vec<f64>> =
-            complete.iter().map(|b| Some(b.arms[arm].get(&metric)?.ln())).collect();
-        geometric(&logs?)
+    let of_arm = |arm: usize| -> Option<Vec<f64>> {
+        complete.iter().map(|b| b.arms[arm].get(&metric).copied()).collect()
     };
-    let arms: Vec<Estimate> = (0..arms).map(of_arm).collect::<Option<_>>()?;
+    let values: Vec<Vec<f64>> = (0..arms).map(of_arm).collect::<Option<_>>()?;
+    let logs = |values: &Vec<f64>| values.iter().map(|value| value.ln()).collect::<Vec<f64>>();
+    let arms: Vec<Estimate> =
+        values.iter().map(|values| geometric(&logs(values))).collect::<Option<_>>()?;
     if let Some(refusal) = refusal {
-        let (verdict, reason) = (Verdict::Inconclusive, Some(refusal.to_owned()));
         return Some(MetricAnalysis {
             metric,
             arms,
+            values,
             ratio: None,
             contrasts: vec![],
-            verdict,
-            reason,
+            verdict: Verdict::Inconclusive,
+            reason: Some(refusal.to_owned()),
         });
     }
     let contrasts: Vec<f64> = complete.iter().map(|b| b.contrasts[&metric]).collect();
-    let ratio = geometric(&contrasts)?;
-    let (verdict, reason) = verdict(ratio.low.zip(ratio.high), &contrasts);
-    Some(MetricAnalysis { metric, arms, ratio: Some(ratio), contrasts, verdict, reason })
+    let ratio = Some(geometric(&contrasts)?);
+    let (verdict, reason) = verdict(ratio.and_then(|r| r.low.zip(r.high)), &contrasts);
+    Some(MetricAnalysis { metric, arms, values, ratio, contrasts, verdict, reason })
 }
 
 /// The estimate of what `logs` are the logarithms of; absent without any.

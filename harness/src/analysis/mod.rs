@@ -241,6 +241,9 @@ pub struct MetricAnalysis {
     pub metric: Metric,
     /// The arms' values, in the metric's unit.
     pub arms: Vec<Estimate>,
+    /// What those are estimated from: per arm the values of the blocks, in the order of blocks.
+    #[serde(default)]
+    pub values: Vec<Vec<f64>>,
     /// How many times worse the second arm is than the first: above one, the first arm is better,
     /// whatever the metric's direction. Absent where the cell may not print one.
     pub ratio: Option<Estimate>,

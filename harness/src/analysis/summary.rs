@@ -65,6 +65,7 @@ fn build(run: &Run, server: &str) -> BuildRecord {
         server: server.to_owned(),
         version: None,
         binary_bytes: None,
+        binary_sha256: None,
         clean_build_ns: None,
         failure: None,
     })

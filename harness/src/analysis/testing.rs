@@ -87,10 +87,11 @@ pub(crate) fn run(scene: &Scene) -> Run {
         server: server.name.clone(),
         version: Some(format!("{} 1.0", server.name)),
         binary_bytes: Some(1_500_000),
+        binary_sha256: None,
         clean_build_ns: Some(20_000_000_000),
         failure: None,
     });
-    let end = Some(RunEnd { elapsed_ns: 60_000_000_000, interrupted: None });
+    let end = Some(RunEnd { elapsed_ns: 60_000_000_000, interrupted: None, stopped: None });
     let (programs, program_blocks) = (vec![], vec![]);
     Run {
         builds: builds.collect(),
@@ -156,6 +157,7 @@ fn header(scene: &Scene) -> RunHeader {
         server_cpus: vec![0],
         generator_cpus: vec![1],
         spec: spec(scene, &suite),
+        experiment: None,
         suite,
     }
 }
@@ -174,6 +176,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         env: BTreeMap::new(),
         prints: false,
         workloads: scene.workloads.iter().map(|&w| w.to_owned()).collect(),
+        root: None,
     };
     let expect = Answer { status: 200, content_type: None, body: "hi".to_owned() };
     let case = Case {
@@ -207,6 +210,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         loads: vec![Load { name: "c64".to_owned(), connections: 64 }],
         matchups: vec![Matchup { name: "pair".to_owned(), lane: Lane::Std, arms }],
         suites: vec![suite.clone()],
+        gates: vec![],
     }
 }
 

@@ -8,7 +8,7 @@ use crate::plan;
 use crate::spec::{Lane, Spec};
 use crate::units;
 
-/// Lists servers, workloads, matchups and suites, and checks the definitions
+/// Lists servers, workloads, matchups, suites and gates, and checks the definitions
 #[derive(Debug, Args)]
 pub(super) struct List {
     #[command(flatten)]
@@ -46,18 +46,32 @@ fn text(spec: &Spec) -> String {
             s.summary.clone(),
         ]
     });
-    [
+    let gates = spec.gates.iter().map(|gate| {
+        let metrics: Vec<String> = gate.rules.iter().map(|rule| rule.metric.name()).collect();
+        vec![
+            gate.name.clone(),
+            gate.servers.join(", "),
+            metrics.join(", "),
+            format!("at most {}", units::minutes(gate.budget_s.into())),
+            gate.summary.clone(),
+        ]
+    });
+    let sections = [
         section("SERVERS", servers),
         section("WORKLOADS", workloads),
         section("MATCHUPS", matchups),
         section("SUITES (duet run SUITE)", suites),
-    ]
-    .join("\n")
+        section("GATES (duet gate GATE)", gates),
+    ];
+    sections.into_iter().flatten().collect::<Vec<String>>().join("\n")
 }
 
-/// A heading and rows in columns.
-fn section(heading: &str, rows: impl Iterator<Item = Vec<String>>) -> String {
+/// A heading and rows in columns; nothing without rows.
+fn section(heading: &str, rows: impl Iterator<Item = Vec<String>>) -> Option<String> {
     let rows: Vec<Vec<String>> = rows.collect();
+    if rows.is_empty() {
+        return None;
+    }
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
@@ -72,7 +86,7 @@ fn section(heading: &str, rows: impl Iterator<Item = Vec<String>>) -> String {
         out.push_str(line.trim_end());
         out.push('\n');
     }
-    out
+    Some(out)
 }
 
 #[cfg(test)]
@@ -84,6 +98,7 @@ mod tests {
         let rows =
             [vec!["a".to_owned(), "first".to_owned()], vec!["long".to_owned(), "b".to_owned()]];
         let want = "NAMES\n  a     first\n  long  b\n";
-        assert_eq!(section("NAMES", rows.into_iter()), want);
+        assert_eq!(section("NAMES", rows.into_iter()).as_deref(), Some(want));
+        assert_eq!(section("NAMES", std::iter::empty()), None);
     }
 }

@@ -8,11 +8,19 @@ use clap::{Args, Parser, Subcommand};
 use crate::interrupt::Interrupted;
 use crate::spec::{self, Mistakes, Spec};
 
+mod baseline;
+mod blocks;
+mod compare;
+mod comparison;
 mod doctor;
+mod experiment;
+mod export;
+mod gate;
 mod generator;
 mod launcher;
 mod list;
 mod load;
+mod noise;
 mod report;
 mod run;
 mod run_programs;
@@ -36,6 +44,11 @@ pub struct Cli {
 enum Command {
     Run(run::Run),
     Report(report::Report),
+    Compare(Box<compare::Compare>),
+    Gate(Box<gate::Gate>),
+    Aa(Box<noise::Aa>),
+    Baseline(baseline::Baseline),
+    Export(export::Export),
     List(list::List),
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
@@ -150,6 +163,11 @@ pub fn run(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Gate(args) => gate::run(&args),
+        Command::Aa(args) => noise::run(&args),
+        Command::Baseline(args) => baseline::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::List(args) => list::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -24,22 +24,23 @@ pub(super) struct Report {
 }
 
 pub(super) fn run(args: &Report) -> Result<Exit> {
-    if !args.folder.join(record::FILE_NAME).is_file() {
-        bail!(Misuse(format!(
-            "{} is no run's folder: it has no {}",
-            args.folder.display(),
-            record::FILE_NAME
-        )));
-    }
     let analysis = write(&args.folder)?;
     show(&analysis, &args.folder);
     Ok(exit(&analysis))
 }
 
+/// What the record in `folder` says.
+pub(super) fn read(folder: &Path) -> Result<Analysis> {
+    if !folder.join(record::FILE_NAME).is_file() {
+        let name = record::FILE_NAME;
+        bail!(Misuse(format!("{} is no run's folder: it has no {name}", folder.display())));
+    }
+    Ok(analysis::analyse(&record::read(folder)?))
+}
+
 /// Derives everything from the record in `folder` and writes it there.
 pub(super) fn write(folder: &Path) -> Result<Analysis> {
-    let run = record::read(folder)?;
-    let analysis = analysis::analyse(&run);
+    let analysis = read(folder)?;
     let summary =
         serde_json::to_string_pretty(&analysis).context("failed to encode the summary")?;
     for (name, text) in [
@@ -87,7 +88,7 @@ pub(super) fn exit(analysis: &Analysis) -> Exit {
 }
 
 /// Replaces a file whole: a reader sees the old or the new one, also when the disk is full.
-fn replace(path: &Path, content: &[u8]) -> Result<()> {
+pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);

@@ -1,6 +1,6 @@
 //! `duet run`: a suite carried out, recorded and reported.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -8,9 +8,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::{BenchFolder, Exit, Misuse, doctor, report, run_programs, shown, verify};
-use crate::analysis;
-use crate::block::{self, Bench};
+use super::{BenchFolder, Exit, Misuse, blocks, doctor, report, run_programs, shown, verify};
+use crate::block::Bench;
 use crate::build;
 use crate::host::{self, Cpus};
 use crate::interrupt::{Interrupt, Interrupted};
@@ -18,14 +17,11 @@ use crate::plan::{self, BlockPlan};
 use crate::programs::{Course, Memory};
 use crate::progress::Progress;
 use crate::record::{
-    self, BlockRecord, BuildRecord, Failure, FindingLevel, Record, RunEnd, RunHeader, Stage, Writer,
+    self, BuildRecord, Failure, FindingLevel, Record, RunEnd, RunHeader, Stage, Writer,
 };
 use crate::spec::{CellId, Spec, Suite};
 use crate::units;
 use crate::verify::Verifier;
-
-/// One block in so many may be measured again.
-const REPEATED_SHARE: u32 = 4;
 
 /// Measures a suite and writes a report
 ///
@@ -60,10 +56,8 @@ pub(super) fn run(args: &Run) -> Result<Exit> {
     let root = args.bench.root()?;
     let suite = choose(&spec, &args.suite, args.only.as_deref())?;
     let cpus = host::choose_cpus(suite.server_cpus, suite.generator_cpus)?;
-    let header = header(args, &spec, &suite, &cpus, &root)?;
-    if let Some(unfit) = header.findings.iter().find(|f| f.level == FindingLevel::Unfit) {
-        bail!("this machine cannot measure: {}: {}; {}", unfit.name, unfit.found, unfit.cure);
-    }
+    let header = header(args.seed, &spec, &suite, &cpus, &root)?;
+    refuse_unfit(&header)?;
     let interrupt = Interrupt::watch()?;
     let folder = output_folder(args.out.as_deref(), &root)?;
     announce(&header, &folder);
@@ -80,7 +74,7 @@ pub(super) fn run(args: &Run) -> Result<Exit> {
         outcome?;
     }
     let elapsed_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    writer.append(&Record::End(RunEnd { elapsed_ns, interrupted }))?;
+    writer.append(&Record::End(RunEnd { elapsed_ns, interrupted, stopped: None }))?;
     let analysis = report::write(&folder)?;
     report::show(&analysis, &folder);
     Ok(report::exit(&analysis))
@@ -105,7 +99,13 @@ fn choose(spec: &Spec, name: &str, only: Option<&str>) -> Result<Suite> {
 }
 
 /// What is written at the head of the record.
-fn header(args: &Run, spec: &Spec, suite: &Suite, cpus: &Cpus, root: &Path) -> Result<RunHeader> {
+pub(super) fn header(
+    seed: Option<u64>,
+    spec: &Spec,
+    suite: &Suite,
+    cpus: &Cpus,
+    root: &Path,
+) -> Result<RunHeader> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
     let (commit, dirty) = host::commit(root);
     let connections = suite
@@ -123,7 +123,7 @@ fn header(args: &Run, spec: &Spec, suite: &Suite, cpus: &Cpus, root: &Path) -> R
         duet_version: env!("CARGO_PKG_VERSION").to_owned(),
         command: std::env::args().skip(1).collect(),
         started_unix_s: now.as_secs(),
-        seed: args.seed.unwrap_or(u64::from(now.subsec_nanos())),
+        seed: seed.unwrap_or(u64::from(now.subsec_nanos())),
         commit,
         dirty,
         machine: host::machine(),
@@ -136,11 +136,21 @@ fn header(args: &Run, spec: &Spec, suite: &Suite, cpus: &Cpus, root: &Path) -> R
         generator_cpus: cpus.generator.clone(),
         suite: suite.clone(),
         spec: spec.clone(),
+        experiment: None,
     })
 }
 
+/// # Errors
+/// When the machine is one that cannot measure.
+pub(super) fn refuse_unfit(header: &RunHeader) -> Result<()> {
+    match header.findings.iter().find(|finding| finding.level == FindingLevel::Unfit) {
+        Some(f) => bail!("this machine cannot measure: {}: {}; {}", f.name, f.found, f.cure),
+        None => Ok(()),
+    }
+}
+
 /// The servers that take part in a suite, in the definitions' order.
-fn servers<'a>(spec: &'a Spec, suite: &'a Suite) -> impl Iterator<Item = &'a String> {
+pub(super) fn servers<'a>(spec: &'a Spec, suite: &'a Suite) -> impl Iterator<Item = &'a String> {
     let arms: BTreeSet<&String> = suite
         .cells
         .iter()
@@ -249,7 +259,7 @@ fn carry_out(
 }
 
 /// Builds a server and compares all its answers; what goes wrong is part of the record.
-fn prepare(
+pub(super) fn prepare(
     spec: &Spec,
     name: &str,
     root: &Path,
@@ -259,6 +269,7 @@ fn prepare(
     let Some(server) = spec.server(name) else {
         unreachable!("the names come from the definitions")
     };
+    let root = server.root.as_deref().unwrap_or(root);
     let mut record = build::build(server, root, interrupt)?;
     if record.failure.is_none() {
         record.failure = match verify::answers(spec, server, root, verifier, interrupt) {
@@ -275,9 +286,7 @@ fn prepare(
     Ok(record)
 }
 
-/// Measures the blocks in the plan's order. A block that was disturbed is measured again, at once
-/// and in the same order, but at most a quarter of a cell's blocks: where more are disturbed, they
-/// count, and the cell says so.
+/// Measures the blocks in the plan's order.
 fn measure(
     bench: &Bench<'_>,
     (course, memory): (&Course<'_>, &mut Memory),
@@ -286,8 +295,7 @@ fn measure(
     writer: &mut Writer,
     progress: &Progress,
 ) -> Result<()> {
-    let mut windows: BTreeMap<CellId, u64> = BTreeMap::new();
-    let mut measured: BTreeMap<CellId, Vec<BlockRecord>> = BTreeMap::new();
+    let mut measured = vec![];
     progress.start(plans.len());
     for plan in plans {
         bench.interrupt.check()?;
@@ -296,28 +304,7 @@ fn measure(
             progress.advance();
             continue;
         }
-        let so_far = measured.entry(plan.cell.clone()).or_default();
-        let ratio = analysis::running_ratio(header, so_far, &plan.cell);
-        progress.block(&plan.cell, ratio);
-        loop {
-            let fixed = windows.get(&plan.cell).copied();
-            let mut record = block::run(bench, plan, fixed)?;
-            let set_aside = so_far.iter().filter(|block| block.set_aside.is_some()).count();
-            if let Some(failure) = &record.failure {
-                progress.print(&format!("{} block {}: {failure}", plan.cell, plan.block + 1));
-            } else {
-                windows.entry(plan.cell.clone()).or_insert(record.window_ns);
-                if set_aside < (bench.suite.blocks / REPEATED_SHARE) as usize {
-                    record.set_aside = analysis::disturbance(&record, header);
-                }
-            }
-            writer.append(&Record::Block(Box::new(record.clone())))?;
-            let again = record.set_aside.is_some();
-            so_far.push(record);
-            if !again {
-                break;
-            }
-        }
+        blocks::measure(bench, plan, header, &mut measured, writer, progress)?;
         progress.advance();
     }
     progress.finish();

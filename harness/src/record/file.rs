@@ -70,15 +70,7 @@ fn read_lines(input: impl BufRead) -> Result<Run> {
     if header.schema != SCHEMA {
         bail!("the record has schema {}, this program reads schema {SCHEMA}", header.schema);
     }
-    let mut run = Run {
-        header,
-        builds: vec![],
-        programs: vec![],
-        blocks: vec![],
-        program_blocks: vec![],
-        end: None,
-        truncated: false,
-    };
+    let mut run = Run::of(header);
     for (i, line) in rest.iter().enumerate() {
         match serde_json::from_str(line) {
             Ok(Record::Header(_)) => bail!("line {} is a second header", i + 2),
@@ -103,7 +95,7 @@ mod tests {
     fn lines() -> Vec<String> {
         let run = run(&Scene::default());
         let blocks = run.blocks.into_iter().take(2).map(|block| Record::Block(Box::new(block)));
-        let end = crate::record::RunEnd { elapsed_ns: 1, interrupted: None };
+        let end = crate::record::RunEnd { elapsed_ns: 1, interrupted: None, stopped: None };
         [Record::Header(Box::new(run.header))]
             .into_iter()
             .chain(blocks)

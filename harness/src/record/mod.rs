@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::spec::{CellId, Spec, Suite};
 
+mod experiment;
 mod file;
 
+pub use experiment::{Absence, Experiment, NoiseFloor, Question, Version};
 pub use file::{FILE_NAME, Writer, read};
 
 /// The version of the record's format; raised when a reader of the old format would be wrong.
@@ -65,6 +67,9 @@ pub struct RunHeader {
     pub suite: Suite,
     /// The definitions.
     pub spec: Spec,
+    /// What is compared, where versions are compared and not the arms of matchups.
+    #[serde(default)]
+    pub experiment: Option<Experiment>,
 }
 
 /// The machine, as far as it says.
@@ -125,6 +130,9 @@ pub struct BuildRecord {
     pub version: Option<String>,
     /// The size of its binary.
     pub binary_bytes: Option<u64>,
+    /// The binary's SHA-256 in hexadecimal digits.
+    #[serde(default)]
+    pub binary_sha256: Option<String>,
     /// How long a build with empty caches took (sources of dependencies already fetched), once.
     pub clean_build_ns: Option<u64>,
     /// Why it cannot be measured.
@@ -370,6 +378,25 @@ pub struct RunEnd {
     pub elapsed_ns: u64,
     /// The signal that interrupted it (2 or 15), if one did.
     pub interrupted: Option<i32>,
+    /// Why it stopped before all was decided, where a gate did.
+    #[serde(default)]
+    pub stopped: Option<String>,
+}
+
+impl Run {
+    /// A run that has just begun.
+    #[must_use]
+    pub fn of(header: RunHeader) -> Self {
+        Self {
+            header,
+            builds: vec![],
+            programs: vec![],
+            blocks: vec![],
+            program_blocks: vec![],
+            end: None,
+            truncated: false,
+        }
+    }
 }
 
 /// A run read back.

@@ -9,9 +9,28 @@ use crate::units;
 
 mod pairs;
 
-/// The whole report, the answer first.
+/// Where the text will stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the run's folder below the project's: charts lie beside it, sources can be linked to.
+    Folder,
+    /// In a comment, a summary, a message.
+    Anywhere,
+}
+
+/// The whole report, the answer first, for the run's folder.
 #[must_use]
 pub fn markdown(analysis: &Analysis) -> String {
+    page(analysis, Place::Folder)
+}
+
+/// The same without charts and links to sources, for a place where those are not at hand.
+#[must_use]
+pub fn markdown_alone(analysis: &Analysis) -> String {
+    page(analysis, Place::Anywhere)
+}
+
+fn page(analysis: &Analysis, place: Place) -> String {
     let mut out = format!("# Suite {}\n\n", escape(&analysis.run.suite));
     for caveat in words::caveats(&analysis.run) {
         out += &format!("> **{}**\n\n", escape(&caveat));
@@ -23,14 +42,12 @@ pub fn markdown(analysis: &Analysis) -> String {
     if analysis.matchups.is_empty() {
         out += "Nothing was measured.\n";
     }
-    out += "\n![How many times slower? The tables below hold the same numbers.](speed.svg)\n\n\
-            ![How many times more memory? The tables below hold the same numbers.](memory.svg)\n";
-    if analysis.matchups.iter().any(|m| m.programs) {
-        out += "\n![How many times slower, all programs at once?](programs.svg)\n";
+    if place == Place::Folder {
+        out += &charts(analysis);
     }
     for matchup in words::controls_last(analysis) {
         out += &if matchup.programs {
-            pairs::section(analysis, matchup)
+            pairs::section(analysis, matchup, place)
         } else {
             section(analysis, matchup)
         };
@@ -47,6 +64,17 @@ pub fn markdown(analysis: &Analysis) -> String {
     out += "\n## How it was made\n\n";
     for (name, value) in facts::facts(&analysis.run) {
         out += &format!("- {}: {}\n", escape(name), escape(&value));
+    }
+    out
+}
+
+fn charts(analysis: &Analysis) -> String {
+    let mut out =
+        "\n![How many times slower? The tables below hold the same numbers.](speed.svg)\n\n\
+            ![How many times more memory? The tables below hold the same numbers.](memory.svg)\n"
+            .to_owned();
+    if analysis.matchups.iter().any(|m| m.programs) {
+        out += "\n![How many times slower, all programs at once?](programs.svg)\n";
     }
     out
 }

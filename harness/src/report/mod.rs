@@ -1,13 +1,16 @@
-//! Analysis in, text out: the terminal's tables, Markdown, HTML and charts.
+//! Analysis in, text out: the terminal's tables, Markdown, HTML, charts, and other tools' formats.
 //!
 //! All of it is a pure function of [`Analysis`](crate::analysis::Analysis): nothing is measured,
 //! estimated or judged here, and nothing is read or written. Which words a verdict gets is decided
 //! once, in `words`, so that no two reports can disagree.
 
 pub mod chart;
+pub mod comparison;
 mod details;
 mod doubts;
+pub mod export;
 mod facts;
+pub mod github;
 mod headline;
 mod html;
 mod markdown;
@@ -17,5 +20,5 @@ mod text;
 mod words;
 
 pub use html::html;
-pub use markdown::markdown;
+pub use markdown::{markdown, markdown_alone};
 pub use text::{Style, text};

@@ -246,6 +246,18 @@ pub(super) fn silence(
     }
 }
 
+/// A stage as one word, for machines.
+pub(super) fn stage_name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Build => "build",
+        Stage::Start => "start",
+        Stage::Verify => "verify",
+        Stage::Drive => "drive",
+        Stage::Stop => "stop",
+        Stage::Run => "run",
+    }
+}
+
 /// What a server failed to do.
 pub(super) fn stage(stage: Stage) -> &'static str {
     match stage {

@@ -9,6 +9,7 @@ use super::servers::lane_word;
 use super::suites::{CellTable, SuiteTable, Suites};
 use super::{Lane, Matchup, Server};
 
+mod gates;
 mod programs;
 
 /// What is wrong between the tables. About references into a file that could not be read nothing
@@ -23,6 +24,7 @@ pub(super) fn check(files: &Files, references: &[Reference]) -> Vec<Mistake> {
         Kind::Load,
         Kind::Matchup,
         Kind::Suite,
+        Kind::Gate,
     ] {
         check_unique(kind, &files.names(kind).unwrap_or_default(), &mut mistakes);
     }
@@ -42,8 +44,13 @@ pub(super) fn check(files: &Files, references: &[Reference]) -> Vec<Mistake> {
             for cells in &suite.value.cells {
                 programs::check_cells(suite, cells, suites, files, &mut mistakes);
                 check_workloads(suite, cells, suites, files, &mut mistakes);
-                check_loads(suite, cells, suites, &mut mistakes);
+                let settings = suite.value.settings();
+                let (what, cpus) = (format!("suite {}", settings.name), settings.generator_cpus);
+                check_loads(&what, cpus, &cells.loads, suites, &mut mistakes);
             }
+        }
+        for gate in &suites.gates {
+            gates::check_gate(gate, suites, files, &mut mistakes);
         }
     }
     mistakes
@@ -68,6 +75,7 @@ impl Files {
             Kind::Load => suites.map(|file| names(&file.loads, |l| &l.name)),
             Kind::Matchup => suites.map(|file| names(&file.matchups, |m| &m.name)),
             Kind::Suite => suites.map(|file| names(&file.suites, |s| &s.settings().name)),
+            Kind::Gate => suites.map(|file| names(&file.gates, |g| &g.gate.name)),
         }
     }
 
@@ -200,26 +208,26 @@ fn check_workloads(
 
 /// Every thread of the generator needs a connection.
 fn check_loads(
-    suite: &At<SuiteTable>,
-    cells: &CellTable,
+    what: &str,
+    cpus: u32,
+    loads: &[At<String>],
     suites: &Suites,
     mistakes: &mut Vec<Mistake>,
 ) {
-    let settings = suite.value.settings();
-    for name in &cells.loads {
+    for name in loads {
         let Some(load) = suites.loads.iter().find(|load| load.value.name == name.value) else {
             continue;
         };
-        let (connections, cpus) = (load.value.connections, settings.generator_cpus);
+        let connections = load.value.connections;
         // None at all has been reported.
         if connections > 0 && connections < cpus {
             mistakes.push(Mistake {
                 file: Kind::Suite.file().to_owned(),
                 line: Some(name.line),
                 problem: format!(
-                    "suite {}: load `{}` has fewer connections ({connections}) than the generator \
+                    "{what}: load `{}` has fewer connections ({connections}) than the generator \
                      has CPUs ({cpus})",
-                    settings.name, name.value
+                    name.value
                 ),
                 cure: format!(
                     "raise `connections` in line {} or lower `generator_cpus`",

@@ -111,17 +111,24 @@ impl<'a> Fields<'a> {
         range: RangeInclusive<u32>,
     ) -> Option<At<u32>> {
         let (value, line) = self.get(key)?;
-        let cure = "write a whole number without quotes";
-        let integer = self.typed(key, value, line, value.as_integer(), cure)?;
-        // None when it does not even fit into 32 bits.
-        let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
-        let Some(value) = number.filter(|number| range.contains(number)) else {
-            let problem = format!("`{key}` is {integer}");
-            let cure = format!("write a number from {} to {}", range.start(), range.end());
-            self.mistake(line, problem, cure);
-            return None;
-        };
-        Some(At { line, value })
+        self.ranged(key, value, line, &range, "write a whole number without quotes")
+    }
+
+    /// A list of whole numbers within a range. Nothing when one of them is none.
+    pub(super) fn whole_numbers(
+        &mut self,
+        key: &'static str,
+        range: &RangeInclusive<u32>,
+    ) -> Option<Vec<At<u32>>> {
+        let cure = "write a list of whole numbers: [8, 12]";
+        let (value, line) = self.get(key)?;
+        let items = self.typed(key, value, line, value.as_array(), cure)?;
+        let mut numbers = Vec::new();
+        for item in items {
+            let line = self.source.line(item.span().start);
+            numbers.push(self.ranged(key, item.get_ref(), line, range, cure)?);
+        }
+        Some(numbers)
     }
 
     /// A table of whole numbers within a range; empty when it is absent.
@@ -131,28 +138,18 @@ impl<'a> Fields<'a> {
         range: RangeInclusive<u32>,
     ) -> BTreeMap<String, At<u32>> {
         let cure = "write a table of whole numbers: { NAME = 1000 }";
-        let mut numbers = BTreeMap::new();
-        let Some((value, line)) = self.get(key) else { return numbers };
-        let table = self.typed(key, value, line, value.as_table(), cure);
-        for (name, value) in table.into_iter().flatten() {
-            let line = self.source.line(name.span().start);
-            let path = format!("{key}.{}", name.get_ref());
-            let integer = value.get_ref().as_integer();
-            let Some(integer) = self.typed(&path, value.get_ref(), line, integer, cure) else {
-                continue;
-            };
-            let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
-            match number.filter(|number| range.contains(number)) {
-                Some(value) => {
-                    numbers.insert(name.get_ref().to_string(), At { line, value });
-                }
-                None => {
-                    let cure = format!("write a number from {} to {}", range.start(), range.end());
-                    self.mistake(line, format!("`{path}` is {integer}"), cure);
-                }
-            }
-        }
-        numbers
+        self.entries(key, cure, |fields, path, value, line| {
+            fields.ranged(path, value, line, &range, cure)
+        })
+    }
+
+    /// A table of positive numbers, whole or not; empty when it is absent.
+    pub(super) fn fractions_by_name(&mut self, key: &'static str) -> BTreeMap<String, At<f64>> {
+        let cure = "write a table of numbers above 0: { NAME = 2.5 }";
+        self.entries(key, cure, |fields, path, value, line| {
+            let value = fields.typed(path, value, line, positive(value), cure)?;
+            Some(At { line, value })
+        })
     }
 
     /// A positive number, whole or not.
@@ -210,18 +207,10 @@ impl<'a> Fields<'a> {
     /// A table of strings; empty when it is absent.
     pub(super) fn map(&mut self, key: &'static str) -> BTreeMap<String, At<String>> {
         let cure = "write a table of strings: { NAME = \"value\" }";
-        let mut map = BTreeMap::new();
-        let Some((value, line)) = self.get(key) else { return map };
-        let table = self.typed(key, value, line, value.as_table(), cure);
-        for (name, value) in table.into_iter().flatten() {
-            let line = self.source.line(name.span().start);
-            let path = format!("{key}.{}", name.get_ref());
-            let text = value.get_ref().as_str();
-            if let Some(text) = self.typed(&path, value.get_ref(), line, text, cure) {
-                map.insert(name.get_ref().to_string(), At { line, value: text.to_owned() });
-            }
-        }
-        map
+        self.entries(key, cure, |fields, path, value, line| {
+            let text = fields.typed(path, value, line, value.as_str(), cure)?;
+            Some(At { line, value: text.to_owned() })
+        })
     }
 
     /// A list of tables, headed as in `form`, each read by `read`. At least one, when the key is
@@ -341,6 +330,48 @@ impl<'a> Fields<'a> {
         }
         let value: &Spanned<DeValue<'a>> = self.table.get(key)?;
         Some((value.get_ref(), self.source.line(value.span().start)))
+    }
+
+    /// A table of values of one kind, each read by `read`, which is given its path in the file;
+    /// empty when it is absent.
+    fn entries<T>(
+        &mut self,
+        key: &'static str,
+        cure: &str,
+        mut read: impl FnMut(&mut Self, &str, &DeValue<'_>, usize) -> Option<T>,
+    ) -> BTreeMap<String, T> {
+        let mut entries = BTreeMap::new();
+        let Some((value, line)) = self.get(key) else { return entries };
+        let table = self.typed(key, value, line, value.as_table(), cure);
+        for (name, value) in table.into_iter().flatten() {
+            let line = self.source.line(name.span().start);
+            let path = format!("{key}.{}", name.get_ref());
+            if let Some(value) = read(self, &path, value.get_ref(), line) {
+                entries.insert(name.get_ref().to_string(), value);
+            }
+        }
+        entries
+    }
+
+    /// A value as a whole number within a range.
+    fn ranged(
+        &mut self,
+        key: &str,
+        value: &DeValue<'_>,
+        line: usize,
+        range: &RangeInclusive<u32>,
+        cure: &str,
+    ) -> Option<At<u32>> {
+        let integer = self.typed(key, value, line, value.as_integer(), cure)?;
+        // None when it does not even fit into 32 bits.
+        let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let Some(value) = number.filter(|number| range.contains(number)) else {
+            let problem = format!("`{key}` is {integer}");
+            let cure = format!("write a number from {} to {}", range.start(), range.end());
+            self.mistake(line, problem, cure);
+            return None;
+        };
+        Some(At { line, value })
     }
 
     /// Passes `wanted` on, and reports `value` when it is none.

@@ -106,6 +106,7 @@ pub(super) enum Kind {
     Load,
     Matchup,
     Suite,
+    Gate,
     Problem,
     Set,
     /// What a matchup names: a server or a set.
@@ -121,6 +122,7 @@ impl Kind {
             Kind::Load => "load",
             Kind::Matchup => "matchup",
             Kind::Suite => "suite",
+            Kind::Gate => "gate",
             Kind::Problem => "problem",
             Kind::Set => "set",
             Kind::Arm => "server or set",
@@ -132,7 +134,7 @@ impl Kind {
         match self {
             Kind::Server | Kind::Arm => "servers.toml",
             Kind::Workload => "workloads.toml",
-            Kind::Load | Kind::Matchup | Kind::Suite => "suites.toml",
+            Kind::Load | Kind::Matchup | Kind::Suite | Kind::Gate => "suites.toml",
             Kind::Problem | Kind::Set => "programs.toml",
         }
     }
@@ -182,6 +184,7 @@ pub(super) fn load_from(read: &Read<'_>) -> Result<Spec, Vec<Mistake>> {
             loads: values(suites.loads),
             matchups: values(suites.matchups),
             suites: suites.suites.into_iter().map(|at| at.value.suite()).collect(),
+            gates: suites.gates.into_iter().map(|at| at.value.gate).collect(),
         }),
         _ => {
             mistakes.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));

@@ -9,8 +9,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+mod budgets;
 mod check;
 mod fields;
+mod gate;
+mod gates;
 mod load;
 mod nearest;
 mod problem;
@@ -23,6 +26,7 @@ mod workloads;
 #[cfg(test)]
 mod tests;
 
+pub use gate::{Budget, Gate, Look, Quantity, Rule, Waiver};
 pub use load::{Mistake, Mistakes, load};
 pub use problem::{Output, Problem, ProgramSet, Published, PublishedRow};
 pub use programs::TEST_SIZE;
@@ -50,6 +54,9 @@ pub struct Spec {
     pub matchups: Vec<Matchup>,
     /// Suites in the order of `suites.toml`.
     pub suites: Vec<Suite>,
+    /// Gates in the order of `suites.toml`.
+    #[serde(default)]
+    pub gates: Vec<Gate>,
 }
 
 /// A program under test.
@@ -88,6 +95,11 @@ pub struct Server {
     pub prints: bool,
     /// The workloads it implements.
     pub workloads: Vec<String>,
+    /// The folder that its commands run in and its paths are relative to, where that is not the one
+    /// above the definitions: of a version of its own in a comparison. No definition says this, and
+    /// no record keeps it.
+    #[serde(skip)]
+    pub root: Option<PathBuf>,
 }
 
 /// What a server may use. Only servers of one lane are ranked against each other.

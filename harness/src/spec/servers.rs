@@ -80,6 +80,7 @@ fn server(fields: &mut Fields<'_>) -> Server {
         env: env.into_iter().map(|(name, at)| (name, at.value)).collect(),
         prints,
         workloads: values(workloads),
+        root: None,
     }
 }
 

@@ -1,16 +1,20 @@
-//! Reads `suites.toml`: loads, matchups and suites.
+//! Reads `suites.toml`: loads, matchups, suites; gates have a file of their own.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::fields::{At, Fields};
+use super::gates::{self, GateTable};
 use super::load::Kind;
 use super::servers::lane;
 use super::{CellId, Lane, Load, Matchup, Suite};
 
 /// Below this there is no interval, and so no verdict: the widest exact signed-rank interval of n
 /// blocks covers 1 − 2 · (1/2)ⁿ, which is 93.8 % for n = 5 and 96.9 % for n = 6.
-const DECIDING_BLOCKS: u32 = 6;
+pub(super) const DECIDING_BLOCKS: u32 = 6;
+
+/// The most blocks of a cell: up to so many the signed-rank law is computed exactly.
+pub(super) const MOST_BLOCKS: u32 = 60;
 
 /// The fewest windows of a block: two rounds of four that balance each other, ABBA and BAAB.
 const WINDOWS: u32 = 8;
@@ -23,6 +27,7 @@ pub(super) struct Suites {
     pub(super) loads: Vec<At<Load>>,
     pub(super) matchups: Vec<At<Matchup>>,
     pub(super) suites: Vec<At<SuiteTable>>,
+    pub(super) gates: Vec<At<GateTable>>,
 }
 
 /// A suite, its cells not yet multiplied out.
@@ -68,17 +73,28 @@ impl SuiteTable {
     }
 }
 
-/// Reads all loads, matchups and suites.
+/// How long a block takes.
+pub(super) struct Duration {
+    pub(super) window_ms: u32,
+    pub(super) measure_ms: u32,
+    pub(super) warmup_ms: u32,
+}
+
+/// Reads all loads, matchups, suites and gates. Gates compare versions of one server, so that
+/// nobody who only guards servers needs matchups and suites.
 pub(super) fn read(root: &mut Fields<'_>) -> Suites {
-    root.require(&[
-        ("load", "a table `[[load]]`"),
-        ("matchup", "a table `[[matchup]]`"),
-        ("suite", "a table `[[suite]]`"),
-    ]);
+    root.require(&[("load", "a table `[[load]]`")]);
+    if root.has("suite") || !root.has("gate") {
+        root.require(&[
+            ("matchup", "a table `[[matchup]]`"),
+            ("suite", "a table `[[suite]]`, or `[[gate]]` for comparing versions"),
+        ]);
+    }
     Suites {
         loads: root.each("load", "[[load]]", load),
         matchups: root.each("matchup", "[[matchup]]", matchup),
         suites: root.each("suite", "[[suite]]", suite),
+        gates: root.each("gate", "[[gate]]", gates::gate),
     }
 }
 
@@ -125,15 +141,16 @@ fn suite(fields: &mut Fields<'_>) -> At<SuiteTable> {
         let cells = "a table `[[suite.cells]]` with `matchups`, `workloads` and `loads`";
         fields.require(&[("cells", cells)]);
     }
+    let duration = duration(fields);
     let suite = Suite {
         name: fields.name().value,
         summary: fields.sentence("summary").unwrap_or_default().value,
         server_cpus: number(fields, "server_cpus", 1..=256, 1),
         generator_cpus: number(fields, "generator_cpus", 1..=256, 1),
-        blocks: number(fields, "blocks", 1..=60, 8),
-        window_ms: number(fields, "window_ms", 1..=10_000, 20),
-        measure_ms: number(fields, "measure_ms", 1..=LONGEST_MS, 1_000),
-        warmup_ms: number(fields, "warmup_ms", 1..=LONGEST_MS, 500),
+        blocks: number(fields, "blocks", 1..=MOST_BLOCKS, 8),
+        window_ms: duration.window_ms,
+        measure_ms: duration.measure_ms,
+        warmup_ms: duration.warmup_ms,
         program_block_ms: number(fields, "program_block_ms", 1..=LONGEST_MS, 700),
         program_limit_s: number(fields, "program_limit_s", 1..=3600, 60),
         program_limit_mib: number(fields, "program_limit_mib", 1..=1 << 20, 4096),
@@ -149,13 +166,23 @@ fn suite(fields: &mut Fields<'_>) -> At<SuiteTable> {
         let line = fields.line_of("blocks");
         fields.mistake(line, problem, cure);
     }
-    let least = WINDOWS * suite.window_ms;
-    if suite.measure_ms < least {
+    let cells = fields.each("cells", "[[suite.cells]]", cells);
+    let programs = fields.each("programs", "[[suite.programs]]", programs);
+    At { line: fields.line, value: SuiteTable { suite, cells, programs } }
+}
+
+/// How long a block takes; a block must hold its windows.
+pub(super) fn duration(fields: &mut Fields<'_>) -> Duration {
+    let duration = Duration {
+        window_ms: number(fields, "window_ms", 1..=10_000, 20),
+        measure_ms: number(fields, "measure_ms", 1..=LONGEST_MS, 1_000),
+        warmup_ms: number(fields, "warmup_ms", 1..=LONGEST_MS, 500),
+    };
+    let Duration { window_ms, measure_ms, .. } = duration;
+    let least = WINDOWS * window_ms;
+    if measure_ms < least {
         let key = if fields.has("measure_ms") { "measure_ms" } else { "window_ms" };
-        let problem = format!(
-            "{} ms do not hold {WINDOWS} windows of {} ms",
-            suite.measure_ms, suite.window_ms
-        );
+        let problem = format!("{measure_ms} ms do not hold {WINDOWS} windows of {window_ms} ms");
         let cure = format!(
             "a block has at least two rounds of four windows: raise `measure_ms` to {least} or \
              more, or lower `window_ms`"
@@ -163,13 +190,11 @@ fn suite(fields: &mut Fields<'_>) -> At<SuiteTable> {
         let line = fields.line_of(key);
         fields.mistake(line, problem, cure);
     }
-    let cells = fields.each("cells", "[[suite.cells]]", cells);
-    let programs = fields.each("programs", "[[suite.programs]]", programs);
-    At { line: fields.line, value: SuiteTable { suite, cells, programs } }
+    duration
 }
 
 /// A number, its default, or the default where it has a mistake.
-fn number(
+pub(super) fn number(
     fields: &mut Fields<'_>,
     key: &'static str,
     range: RangeInclusive<u32>,

@@ -205,6 +205,7 @@ fn server(name: &str, language: &str, bytes: u64, build_ns: f64, prints: bool) -
             server: name.into(),
             version: Some(format!("{name} 0.1.0 {compiler}")),
             binary_bytes: Some(bytes),
+            binary_sha256: None,
             clean_build_ns: Some(build_ns as u64),
             failure: None,
         },
@@ -358,6 +359,7 @@ fn metric(metric: Metric, first: f64, second: f64, width: f64) -> MetricAnalysis
     MetricAnalysis {
         metric,
         arms: vec![estimate(first, width), estimate(second, width)],
+        values: [first, second].map(|value| NOISE.map(|n| value * (n * width).exp()).into()).into(),
         ratio: Some(ratio),
         contrasts: NOISE.iter().map(|n| ratio.value.ln() + n * width).collect(),
         verdict,
@@ -381,6 +383,7 @@ fn single(m: &mut MetricAnalysis) {
     m.arms.iter_mut().for_each(|e| *e = Estimate { low: None, high: None, n: 1, ..*e });
     m.ratio = m.ratio.map(|r| Estimate { low: None, high: None, n: 1, ..r });
     m.contrasts.truncate(1);
+    m.values.iter_mut().for_each(|values| values.truncate(1));
     m.verdict = Verdict::Inconclusive;
     m.reason = Some("n = 1: fewer than 6 blocks give no 95 % interval".into());
 }

@@ -6,6 +6,8 @@ use duet::report::chart::{self, Width};
 use duet::report::{self, Style};
 use duet::verdict::Verdict;
 
+mod benchstat;
+mod exports;
 mod fixture;
 mod markup;
 

@@ -1,6 +1,6 @@
 //! Markdown's pair tables.
 
-use super::escape;
+use super::{Place, escape};
 use crate::analysis::{Analysis, MatchupAnalysis};
 use crate::report::pairs::{self, COLUMNS, Section};
 use crate::report::published::{self, Table};
@@ -9,13 +9,13 @@ use crate::report::words;
 /// Where sources lie, seen from a run's default folder.
 pub(super) const TO_PROJECT: &str = "../../";
 
-pub(super) fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> String {
+pub(super) fn section(analysis: &Analysis, matchup: &MatchupAnalysis, place: Place) -> String {
     let names: Vec<String> = matchup.arms.iter().map(|arm| escape(&arm.label)).collect();
     let title = escape(&words::title(matchup));
     let mut out =
         format!("\n## {title}\n\n{}. {}\n", names.join(" against "), escape(pairs::LEGEND));
     for section in pairs::sections(analysis, matchup) {
-        out += &program(&section);
+        out += &program(&section, place);
     }
     if let Some(first) = matchup.means.first() {
         out += &format!("\n**Geometric mean of {} cells**\n\n| | ratio | verdict |\n", first.cells);
@@ -28,7 +28,7 @@ pub(super) fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> String 
     out
 }
 
-fn program(section: &Section<'_>) -> String {
+fn program(section: &Section<'_>, place: Place) -> String {
     let mark = if section.cell.warnings.is_empty() { "" } else { " \\*" };
     let name = escape(&section.cell.id.workload);
     let about = escape(&words::about(section.cell));
@@ -38,7 +38,11 @@ fn program(section: &Section<'_>) -> String {
     }
     out += &format!("| {} |\n|---|---:|---:|---:|---:|---:|\n", COLUMNS.join(" | "));
     for row in &section.rows {
-        out += &format!("| [{}]({TO_PROJECT}{}) |", escape(row.source), row.path);
+        let source = escape(row.source);
+        out += &match place {
+            Place::Folder => format!("| [{source}]({TO_PROJECT}{}) |", row.path),
+            Place::Anywhere => format!("| {source} |"),
+        };
         for (text, best) in row.columns.iter().zip(row.best) {
             let bold = if best { "**" } else { "" };
             out += &format!(" {bold}{}{bold} |", escape(text));

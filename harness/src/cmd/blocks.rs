@@ -1,0 +1,44 @@
+//! Measuring one block after another: what `run` and the comparisons of versions share.
+
+use anyhow::Result;
+
+use crate::analysis;
+use crate::block::{self, Bench};
+use crate::plan::BlockPlan;
+use crate::progress::Progress;
+use crate::record::{BlockRecord, Record, RunHeader, Writer};
+
+/// One block in so many may be measured again.
+const REPEATED_SHARE: u32 = 4;
+
+/// Measures a block and appends it to the record and to `so_far`, the run's blocks. A block that
+/// was disturbed is measured again, at once and in the same order, but at most a quarter of a
+/// cell's blocks: where more are disturbed, they count, and the cell says so.
+pub(super) fn measure(
+    bench: &Bench<'_>,
+    plan: &BlockPlan,
+    header: &RunHeader,
+    so_far: &mut Vec<BlockRecord>,
+    writer: &mut Writer,
+    progress: &Progress,
+) -> Result<()> {
+    progress.block(&plan.cell, analysis::running_ratio(header, so_far, &plan.cell));
+    loop {
+        // The first block's pilot decides for all.
+        let of_cell = || so_far.iter().filter(|block| block.cell == plan.cell);
+        let fixed = of_cell().find(|block| block.failure.is_none()).map(|block| block.window_ns);
+        let set_aside = of_cell().filter(|block| block.set_aside.is_some()).count();
+        let mut record = block::run(bench, plan, fixed)?;
+        if let Some(failure) = &record.failure {
+            progress.print(&format!("{} block {}: {failure}", plan.cell, plan.block + 1));
+        } else if set_aside < (bench.suite.blocks / REPEATED_SHARE) as usize {
+            record.set_aside = analysis::disturbance(&record, header);
+        }
+        writer.append(&Record::Block(Box::new(record.clone())))?;
+        let again = record.set_aside.is_some();
+        so_far.push(record);
+        if !again {
+            return Ok(());
+        }
+    }
+}

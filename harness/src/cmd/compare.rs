@@ -1,0 +1,203 @@
+//! `duet compare`: two versions, two servers or two stored runs.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use super::comparison::{self, Outputs};
+use super::experiment::{self, Pair, Tools, UnderWay, words};
+use super::gate::check_out;
+use super::run::{header, refuse_unfit};
+use super::{BenchFolder, Exit, Misuse, baseline, shown};
+use crate::host;
+use crate::interrupt::Interrupt;
+use crate::plan;
+use crate::progress::Progress;
+use crate::record::{self, Experiment, Question};
+use crate::spec::{CellId, Spec, Suite};
+use crate::units;
+use crate::verify::Verifier;
+use crate::versions::{Arm, Here, Origin};
+
+/// Compares two versions of a server, two servers, or two stored runs
+///
+/// A and B are each server:NAME, git:REF[:SERVER], dir:PATH[:SERVER] or bin:PATH[:SERVER], built
+/// and measured side by side in alternating windows; or both are baseline:NAME or a run's folder.
+#[derive(Debug, Args)]
+pub(super) struct Compare {
+    /// The first, such as git:main. With a comparison's folder alone: judge its record again.
+    #[arg(value_name = "A")]
+    base: Arm,
+
+    /// The second, such as dir:.
+    #[arg(value_name = "B")]
+    head: Option<Arm>,
+
+    /// The server that both are versions of.
+    #[arg(long, value_name = "NAME")]
+    server: Option<String>,
+
+    /// The suite whose workloads, loads and blocks are used [default: the first that gives
+    /// verdicts].
+    #[arg(long, value_name = "NAME")]
+    suite: Option<String>,
+
+    /// Only cells whose name (server/workload/load) contains FILTER.
+    #[arg(long, value_name = "FILTER")]
+    only: Option<String>,
+
+    /// Blocks per cell instead of the suite's.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60))]
+    blocks: Option<u32>,
+
+    /// The folder for record and report [default: results/compare, whose former content is
+    /// replaced].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Decides all that varies [default: from the clock].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    #[command(flatten)]
+    outputs: Outputs,
+
+    #[command(flatten)]
+    bench: BenchFolder,
+}
+
+pub(super) fn run(args: &Compare) -> Result<Exit> {
+    let stored = |arm: &Arm| matches!(arm.origin, Origin::Run(_) | Origin::Baseline(_));
+    match (&args.base, &args.head) {
+        (Arm { origin: Origin::Run(folder), .. }, None) => {
+            comparison::replay(folder, &args.outputs)
+        }
+        (_, None) => bail!(Misuse("compare with what? Name a second version".to_owned())),
+        (base, Some(head)) if stored(base) && stored(head) => {
+            baseline::compare(base, head, &args.bench, args.outputs.json.as_deref())
+        }
+        (base, Some(head)) if stored(base) || stored(head) => bail!(Misuse(format!(
+            "{} is a stored result and {} is not: a comparison measures both side by side, or \
+             neither. Run a suite of the other, and compare its folder; or name the commit of \
+             the stored one, as git:COMMIT",
+            if stored(base) { &base.given } else { &head.given },
+            if stored(base) { &head.given } else { &base.given },
+        ))),
+        (base, Some(head)) => measure(args, base, head),
+    }
+}
+
+fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
+    let spec = args.bench.load()?;
+    let root = args.bench.root()?;
+    let here = Here { root: &root, definitions: &args.bench.bench, spec: &spec };
+    let given = args.server.as_deref();
+    // A server that only one of them names is meant for both.
+    let given = given.or(base.server.as_deref()).or(head.server.as_deref());
+    let names = [
+        experiment::server_of(base.server.as_deref(), given, &spec)?,
+        experiment::server_of(head.server.as_deref(), given, &spec)?,
+    ];
+    let (base, head) = (check_out(base, here)?, check_out(head, here)?);
+    let Some(pair) = experiment::pair((&base, names[0]), (&head, names[1])) else {
+        let known: Vec<&str> = spec.servers.iter().map(|server| server.name.as_str()).collect();
+        let (given, name) = [(&base, names[0]), (&head, names[1])]
+            .into_iter()
+            .find(|(checkout, name)| !checkout.servers.iter().any(|s| s.name == *name))
+            .map_or(("", ""), |(checkout, name)| (checkout.version.given.as_str(), name));
+        bail!(Misuse(format!("{given} has no server `{name}`; there are {}", known.join(", "))));
+    };
+    let suite = suite(args, &spec, &pair)?;
+    let spec = experiment::definitions(&spec, &[pair]);
+    let cpus = host::choose_cpus(suite.server_cpus, suite.generator_cpus)?;
+    let interrupt = Interrupt::watch()?;
+    let (progress, verifier) = (Progress::new(), Verifier::new()?);
+    let tools = Tools {
+        root: &root,
+        cpus: &cpus,
+        verifier: &verifier,
+        interrupt: &interrupt,
+        progress: &progress,
+    };
+    let mut header = header(args.seed, &spec, &suite, &cpus, &root)?;
+    refuse_unfit(&header)?;
+    anstream::println!(
+        "{} against {}: {}, {} each, about {} of measuring after the builds.",
+        words(&head.version),
+        words(&base.version),
+        units::count(suite.cells.len(), "cell"),
+        units::count(suite.blocks as usize, "block"),
+        units::minutes(plan::expected_ms(&suite, &spec).div_ceil(1000))
+    );
+    header.experiment = Some(Experiment {
+        question: Question::Compare,
+        base: base.version,
+        head: head.version,
+        gate: None,
+        floors: vec![],
+        absent: vec![],
+    });
+    let folder = folder(args.out.as_deref(), &root)?;
+    let builds = experiment::build(&tools, &spec)?;
+    let cells = experiment::usable(&spec, &suite.cells, &builds);
+    let mut under_way = UnderWay::begin(&tools, &folder, header, builds, vec![])?;
+    let outcome = under_way.measure(&cells, suite.blocks).map(|()| None);
+    under_way.end(outcome)?;
+    anstream::println!("Record in {}.", shown(&folder));
+    comparison::replay(&folder, &args.outputs)
+}
+
+/// The cells of a suite that both servers can answer, each workload and load once.
+fn suite(args: &Compare, spec: &Spec, pair: &Pair) -> Result<Suite> {
+    let suite = match &args.suite {
+        Some(name) => spec.suite(name),
+        None => spec.suites.iter().find(|suite| suite.verdicts),
+    };
+    let Some(suite) = suite else {
+        let known: Vec<&str> = spec.suites.iter().map(|suite| suite.name.as_str()).collect();
+        bail!(Misuse(format!("which suite? There are {}", known.join(", "))));
+    };
+    let mut seen = BTreeSet::new();
+    let cells: Vec<CellId> = suite
+        .cells
+        .iter()
+        .filter(|cell| !spec.is_of_programs(cell))
+        .filter(|cell| {
+            [&pair.base, &pair.head].iter().all(|s| s.workloads.contains(&cell.workload))
+        })
+        .map(|cell| CellId { matchup: pair.name.clone(), ..cell.clone() })
+        .filter(|cell| args.only.as_ref().is_none_or(|only| cell.to_string().contains(only)))
+        .filter(|cell| seen.insert(cell.clone()))
+        .collect();
+    if cells.is_empty() {
+        bail!(Misuse(format!(
+            "nothing to measure: the suite `{}` has no cell that both can answer{}",
+            suite.name,
+            args.only.as_ref().map(|o| format!(" and that contains `{o}`")).unwrap_or_default()
+        )));
+    }
+    let blocks = args.blocks.unwrap_or(suite.blocks);
+    Ok(Suite { name: "compare".to_owned(), blocks, cells, ..suite.clone() })
+}
+
+/// The folder for the record: a new one, or the default one emptied of an earlier comparison.
+fn folder(out: Option<&Path>, root: &Path) -> Result<PathBuf> {
+    use anyhow::Context;
+    use std::fs;
+    let folder = out.map_or_else(|| root.join("results/compare"), Path::to_owned);
+    if folder.join(record::FILE_NAME).exists() {
+        if out.is_some() {
+            bail!(Misuse(format!(
+                "{} holds a run already: choose another folder, or remove it",
+                folder.display()
+            )));
+        }
+        fs::remove_dir_all(&folder)
+            .with_context(|| format!("failed to remove {}", folder.display()))?;
+    }
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("failed to create {}", folder.display()))?;
+    Ok(folder)
+}

@@ -1,0 +1,82 @@
+//! `duet export`: a run in the formats that other tools read.
+
+use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+
+use super::{Exit, report};
+use crate::analysis::Analysis;
+use crate::metric::Better;
+use crate::report::{export, markdown_alone};
+
+/// Writes a run in a format that other tools read
+///
+/// Everything is derived from the run.jsonl in DIR. The exit code says whether the export was
+/// written, not what the run found.
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    /// A run's folder, such as results/latest.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// The format.
+    #[arg(long, value_enum)]
+    format: Format,
+    /// The file to write; standard output without it.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// A format is one file each: github-action-benchmark wants metrics parted by direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Go benchmark text, a line per block, for benchstat (-table /matchup -col /arm)
+    Gobench,
+    /// Bencher Metric Format, for bencher run --adapter json
+    Bmf,
+    /// github-action-benchmark, tool customSmallerIsBetter: times and memory
+    GhaBenchSmaller,
+    /// github-action-benchmark, tool customBiggerIsBetter: requests per second
+    GhaBenchBigger,
+    /// JUnit XML: what was measured passes, inconclusive is skipped, failed cells are errors
+    Junit,
+    /// A line per metric, cell and arm, with intervals, ratios and verdicts
+    Csv,
+    /// The report for a comment or a step summary, without charts
+    Markdown,
+    /// OpenMetrics text with three significant digits, for GitLab's metrics reports
+    Openmetrics,
+}
+
+pub(super) fn run(args: &Export) -> Result<Exit> {
+    let text = args.format.write(&report::read(&args.folder)?);
+    match &args.out {
+        Some(path) => report::replace(path, text.as_bytes())?,
+        None => print(&text)?,
+    }
+    Ok(Exit::Done)
+}
+
+impl Format {
+    fn write(self, analysis: &Analysis) -> String {
+        match self {
+            Self::Gobench => export::gobench(analysis),
+            Self::Bmf => export::bmf(analysis),
+            Self::GhaBenchSmaller => export::gha_bench(analysis, Better::Lower),
+            Self::GhaBenchBigger => export::gha_bench(analysis, Better::Higher),
+            Self::Junit => export::verdicts(analysis),
+            Self::Csv => export::csv(analysis),
+            Self::Markdown => markdown_alone(analysis),
+            Self::Openmetrics => export::openmetrics(analysis),
+        }
+    }
+}
+
+/// Writes to standard output. A reader that has seen enough (`| head`) is no error.
+fn print(text: &str) -> Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("failed to write to standard output"),
+    }
+}

@@ -1,0 +1,434 @@
+//! `duet gate`: whether a change may be let in.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use super::comparison::{self, Outputs};
+use super::experiment::{self, Pair, Tools, UnderWay, words};
+use super::run::{header, refuse_unfit};
+use super::{BenchFolder, Exit, Misuse, doctor, noise, shown};
+use crate::comparison::{Course, next, regressions};
+use crate::host;
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::metric::Metric;
+use crate::progress::Progress;
+use crate::random::SplitMix64;
+use crate::record::{
+    self, Absence, BlockRecord, BuildRecord, Experiment, FindingLevel, Question, Run, RunHeader,
+};
+use crate::spec::{CellId, Gate as Policy, Spec, Suite};
+use crate::units;
+use crate::verify::Verifier;
+use crate::versions::{self, Arm, Checkout, Here, Origin};
+
+/// Blocks beyond the last look that may be measured in the place of ones that do not count: one in
+/// so many.
+const SPARE_SHARE: u32 = 4;
+
+/// Decides whether a change may be let in: PASS, REGRESSED or INCONCLUSIVE
+///
+/// Builds the base and the head, compares their answers, measures them in alternating windows and
+/// looks at the result after fixed numbers of blocks. A regression must show in a second,
+/// independent experiment before it fails. The policy is a table [[gate]] of suites.toml.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 PASS; 1 REGRESSED, or a budget is broken; 2 wrong usage or \
+                        definitions; 3 INCONCLUSIVE; 4 could not measure here; 5 a server failed.")]
+pub(super) struct Gate {
+    /// The policy; may be left out where there is only one.
+    #[arg(value_name = "GATE")]
+    gate: Option<String>,
+
+    /// The version that is: git:REF, dir:PATH, bin:PATH or server:NAME.
+    #[arg(long, value_name = "VERSION", required_unless_present = "replay")]
+    base: Option<Arm>,
+
+    /// The version that is to be let in, in the same forms.
+    #[arg(long, value_name = "VERSION", default_value = "dir:.")]
+    head: Arm,
+
+    /// The folder for record and report [default: results/gate, whose former content moves to
+    /// results/gate-previous unless it is of the same pair, which is then continued].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Decides all that varies [default: from the clock].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Only cells whose name (server/workload/load) contains FILTER.
+    #[arg(long, value_name = "FILTER")]
+    only: Option<String>,
+
+    /// Measure also what is the same executable in both versions.
+    #[arg(long)]
+    even_identical: bool,
+
+    /// Measure nothing; judge the records in DIR again.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["base", "out", "seed", "only"])]
+    replay: Option<PathBuf>,
+
+    #[command(flatten)]
+    outputs: Outputs,
+
+    #[command(flatten)]
+    bench: BenchFolder,
+}
+
+pub(super) fn run(args: &Gate) -> Result<Exit> {
+    if let Some(folder) = &args.replay {
+        return comparison::replay(folder, &args.outputs);
+    }
+    let spec = args.bench.load()?;
+    let root = args.bench.root()?;
+    let policy = choose(&spec, args.gate.as_deref())?;
+    let interrupt = Interrupt::watch()?;
+    let here = Here { root: &root, definitions: &args.bench.bench, spec: &spec };
+    let Some(base) = &args.base else { unreachable!("clap requires it") };
+    let (base, head) = (check_out(base, here)?, check_out(&args.head, here)?);
+    let cpus = host::choose_cpus(policy.server_cpus, policy.generator_cpus)?;
+    let progress = Progress::new();
+    let verifier = Verifier::new()?;
+    let tools = Tools {
+        root: &root,
+        cpus: &cpus,
+        verifier: &verifier,
+        interrupt: &interrupt,
+        progress: &progress,
+    };
+    let (pairs, absent) =
+        pairs(policy, (&base, server(args.base.as_ref())), (&head, server(Some(&args.head))))?;
+    let spec = experiment::definitions(&spec, &pairs);
+    let suite = suite(policy, &spec, &pairs, args.only.as_deref())?;
+    let mut header = header(args.seed, &spec, &suite, &cpus, &root)?;
+    refuse_unfit(&header)?;
+    header.experiment = Some(Experiment {
+        question: Question::Gate,
+        base: base.version,
+        head: head.version,
+        gate: Some(policy.clone()),
+        floors: noise::floors(&root, &header.machine, &suite)?,
+        absent,
+    });
+    let builds = experiment::build(&tools, &spec)?;
+    let folder = args.out.clone().unwrap_or_else(|| root.join("results/gate"));
+    let earlier = make_room(&folder, args.out.is_none(), &header, &builds)?;
+    if earlier.as_ref().is_some_and(|earlier| earlier.seed.is_none()) {
+        anstream::println!("This pair has been decided; this is what was found.");
+        return comparison::replay(&folder, &args.outputs);
+    }
+    announce(&header, &folder, earlier.is_some());
+    carry_out(&tools, &folder, header, builds, earlier, args.even_identical)?;
+    comparison::replay(&folder, &args.outputs)
+}
+
+/// The server that a version is asked to stand for.
+fn server(arm: Option<&Arm>) -> Option<&str> {
+    arm?.server.as_deref()
+}
+
+/// The policy of this name, or the only one.
+pub(super) fn choose<'a>(spec: &'a Spec, name: Option<&str>) -> Result<&'a Policy> {
+    let names: Vec<&str> = spec.gates.iter().map(|gate| gate.name.as_str()).collect();
+    match (name, &spec.gates[..]) {
+        (Some(name), _) => spec.gate(name).with_context(|| {
+            Misuse(match names.is_empty() {
+                true => format!("there is no gate `{name}`: suites.toml has no table [[gate]]"),
+                false => format!("there is no gate `{name}`; there are {}", names.join(", ")),
+            })
+        }),
+        (None, [only]) => Ok(only),
+        (None, []) => bail!(Misuse(
+            "suites.toml has no table [[gate]] with the policy; `duet init` writes one".to_owned()
+        )),
+        (None, _) => bail!(Misuse(format!("which gate? There are {}", names.join(", ")))),
+    }
+}
+
+/// A version on this disk, with what the user should know of it printed.
+pub(super) fn check_out(arm: &Arm, here: Here<'_>) -> Result<Checkout> {
+    if matches!(arm.origin, Origin::Run(_) | Origin::Baseline(_)) {
+        bail!(Misuse(format!(
+            "{} is a stored result, and a gate measures both versions side by side: name the \
+             commit it was made of, as git:COMMIT",
+            arm.given
+        )));
+    }
+    let checkout = versions::check_out(arm, here)?;
+    if let Some(note) = &checkout.note {
+        anstream::eprintln!("note: {note}");
+    }
+    Ok(checkout)
+}
+
+/// The guarded servers as pairs, and what only one version has. Versions that name a server, as
+/// `git:main:mine` does, stand for that one alone.
+pub(super) fn pairs(
+    policy: &Policy,
+    (base, base_server): (&Checkout, Option<&str>),
+    (head, head_server): (&Checkout, Option<&str>),
+) -> Result<(Vec<Pair>, Vec<Absence>)> {
+    let mut pairs = vec![];
+    let mut absent = vec![];
+    let names: Vec<(&str, &str)> = match (base_server, head_server) {
+        (None, None) => policy.servers.iter().map(|name| (&**name, &**name)).collect(),
+        (Some(base), Some(head)) => vec![(base, head)],
+        (Some(name), None) | (None, Some(name)) => vec![(name, name)],
+    };
+    for (old, new) in names {
+        let lacks = |checkout: &Checkout, name| !checkout.servers.iter().any(|s| s.name == name);
+        match experiment::pair((base, old), (head, new)) {
+            Some(pair) => pairs.push(pair),
+            None if lacks(base, old) && lacks(head, new) => {
+                bail!(Misuse(format!("neither version has a server `{old}`")))
+            }
+            None => absent.push(Absence {
+                server: old.to_owned(),
+                workload: None,
+                in_head: lacks(head, new),
+            }),
+        }
+    }
+    for pair in &pairs {
+        for workload in &policy.workloads {
+            let has = |of: &crate::spec::Server| of.workloads.contains(workload);
+            if has(&pair.base) != has(&pair.head) {
+                absent.push(Absence {
+                    server: pair.name.clone(),
+                    workload: Some(workload.clone()),
+                    in_head: !has(&pair.head),
+                });
+            }
+        }
+    }
+    Ok((pairs, absent))
+}
+
+/// The policy's cells as a suite, with blocks to spare.
+pub(super) fn suite(
+    policy: &Policy,
+    spec: &Spec,
+    pairs: &[Pair],
+    only: Option<&str>,
+) -> Result<Suite> {
+    let mut cells = vec![];
+    for pair in pairs {
+        let both = |workload: &&String| {
+            pair.base.workloads.contains(workload) && pair.head.workloads.contains(workload)
+        };
+        for workload in policy.workloads.iter().filter(both) {
+            cells.extend(policy.loads.iter().map(|load| CellId {
+                matchup: pair.name.clone(),
+                workload: workload.clone(),
+                load: load.clone(),
+            }));
+        }
+    }
+    if let Some(only) = only {
+        cells.retain(|cell| cell.to_string().contains(only));
+        if cells.is_empty() {
+            bail!(Misuse(format!("no cell of the gate `{}` contains `{only}`", policy.name)));
+        }
+    }
+    debug_assert!(cells.iter().all(|cell| spec.matchup(&cell.matchup).is_some()));
+    let last = policy.looks.last().map_or(0, |look| look.blocks);
+    Ok(Suite {
+        name: policy.name.clone(),
+        summary: policy.summary.clone(),
+        server_cpus: policy.server_cpus,
+        generator_cpus: policy.generator_cpus,
+        blocks: last + last / SPARE_SHARE,
+        window_ms: policy.window_ms,
+        measure_ms: policy.measure_ms,
+        warmup_ms: policy.warmup_ms,
+        program_block_ms: 0,
+        program_limit_s: 0,
+        program_limit_mib: 0,
+        verdicts: true,
+        cells,
+    })
+}
+
+/// What an earlier run of the same pair measured.
+struct Earlier {
+    /// Its seed, so that its plan goes on; absent where it has decided.
+    seed: Option<u64>,
+    blocks: Vec<BlockRecord>,
+}
+
+/// Makes the folder ready for a record. A second run of the same pair continues the first: it gets
+/// no new chance to fail or to pass by accident.
+fn make_room(
+    folder: &Path,
+    may_move: bool,
+    header: &RunHeader,
+    builds: &[BuildRecord],
+) -> Result<Option<Earlier>> {
+    if folder.join(record::FILE_NAME).exists() {
+        let before = record::read(folder).ok().filter(|run| is_same(run, header, builds));
+        if let Some(run) = before {
+            let interrupted = run.end.as_ref().is_none_or(|end| end.interrupted.is_some());
+            let stopped = run.end.as_ref().is_some_and(|end| end.stopped.is_some());
+            let open = matches!(next(&run, None), Course::GoOn { .. });
+            let to_confirm =
+                matches!(next(&run, None), Course::Decided(cells) if !cells.is_empty());
+            let unconfirmed = to_confirm && !folder.join(comparison::CONFIRMATION).exists();
+            if !(open && (interrupted || stopped) || unconfirmed) {
+                return Ok(Some(Earlier { seed: None, blocks: vec![] }));
+            }
+            fs::remove_file(folder.join(record::FILE_NAME)).context("failed to go on")?;
+            return Ok(Some(Earlier { seed: Some(run.header.seed), blocks: run.blocks }));
+        }
+        if !may_move {
+            bail!(Misuse(format!(
+                "{} holds another run already: choose another folder, or remove it",
+                folder.display()
+            )));
+        }
+        let previous = folder.with_file_name("gate-previous");
+        if previous.exists() {
+            fs::remove_dir_all(&previous)
+                .with_context(|| format!("failed to remove {}", previous.display()))?;
+        }
+        fs::rename(folder, &previous)
+            .with_context(|| format!("failed to move {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("failed to create {}", folder.display()))?;
+    Ok(None)
+}
+
+/// Whether a record is of the same executables under the same policy on the same machine.
+fn is_same(run: &Run, header: &RunHeader, builds: &[BuildRecord]) -> bool {
+    let hashes = |builds: &[BuildRecord]| -> Vec<Option<String>> {
+        builds.iter().map(|build| build.binary_sha256.clone()).collect()
+    };
+    let policy = |header: &RunHeader| header.experiment.clone().map(|e| (e.question, e.gate));
+    hashes(&run.builds) == hashes(builds)
+        && !hashes(builds).contains(&None)
+        && policy(&run.header) == policy(header)
+        && run.header.suite == header.suite
+        && run.header.machine == header.machine
+}
+
+fn announce(header: &RunHeader, folder: &Path, continued: bool) {
+    let Some(Experiment { base, head, gate: Some(gate), .. }) = &header.experiment else {
+        return;
+    };
+    let looks: Vec<String> = gate.looks.iter().map(|look| look.blocks.to_string()).collect();
+    anstream::println!(
+        "Gate `{}`: {} against {}, {}, looks after {} blocks, at most {}{}.",
+        gate.name,
+        words(head),
+        words(base),
+        units::count(header.suite.cells.len(), "cell"),
+        looks.join(", "),
+        units::minutes(u64::from(gate.budget_s)),
+        if continued { "; continues an earlier run of the same pair" } else { "" }
+    );
+    anstream::println!("Seed {}; record in {}.", header.seed, shown(folder));
+    let doubts: Vec<_> =
+        header.findings.iter().filter(|f| f.level != FindingLevel::Good).cloned().collect();
+    anstream::print!("{}", doctor::text(&doubts));
+}
+
+/// The experiment and, where it finds a regression, the one that must confirm it.
+fn carry_out(
+    tools: &Tools<'_>,
+    folder: &Path,
+    mut header: RunHeader,
+    builds: Vec<BuildRecord>,
+    earlier: Option<Earlier>,
+    even_identical: bool,
+) -> Result<()> {
+    let mut blocks = vec![];
+    if let Some(Earlier { seed: Some(seed), blocks: before }) = earlier {
+        (header.seed, blocks) = (seed, before);
+    }
+    let mut cells = experiment::usable(&header.spec, &header.suite.cells, &builds);
+    let under_way = UnderWay::begin(tools, folder, header.clone(), builds.clone(), blocks)?;
+    if !even_identical {
+        cells.retain(|cell| !crate::comparison::is_identical(&under_way.run, cell));
+    }
+    let run = sequence(under_way, cells, None)?;
+    if let Some(signal) = run.end.as_ref().and_then(|end| end.interrupted) {
+        tools.progress.print(&Interrupted(signal).to_string());
+        return Ok(());
+    }
+    let called = regressions(&run);
+    if called.is_empty() {
+        return Ok(());
+    }
+    tools.progress.print(&format!(
+        "{} found; a second experiment must confirm {}.",
+        units::count(called.len(), "regression"),
+        if called.len() == 1 { "it" } else { "them" }
+    ));
+    let cells: BTreeSet<CellId> = called.iter().map(|(cell, _)| cell.clone()).collect();
+    header.seed = SplitMix64::new(header.seed).next();
+    header.suite.cells.retain(|cell| cells.contains(cell));
+    if let Some(experiment) = &mut header.experiment {
+        experiment.question = Question::Confirm;
+    }
+    let folder = folder.join(comparison::CONFIRMATION);
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("failed to create {}", folder.display()))?;
+    let under_way = UnderWay::begin(tools, &folder, header, builds, vec![])?;
+    sequence(under_way, cells, Some(&called))?;
+    Ok(())
+}
+
+/// Measures from look to look until all is decided, nothing more can be, or the time is up.
+fn sequence(
+    mut under_way: UnderWay<'_>,
+    cells: BTreeSet<CellId>,
+    called: Option<&BTreeSet<(CellId, Metric)>>,
+) -> Result<Run> {
+    let outcome = look_by_look(&mut under_way, cells, called);
+    under_way.end(outcome)
+}
+
+/// Returns why it stopped before all was decided, if so.
+fn look_by_look(
+    under_way: &mut UnderWay<'_>,
+    mut cells: BTreeSet<CellId>,
+    called: Option<&BTreeSet<(CellId, Metric)>>,
+) -> Result<Option<String>> {
+    let experiment = under_way.run.header.experiment.clone();
+    let Some(policy) = experiment.and_then(|experiment| experiment.gate) else {
+        unreachable!("a gate has a policy")
+    };
+    let budget = Duration::from_secs(u64::from(policy.budget_s));
+    let mut until = policy.looks.first().map_or(0, |look| look.blocks);
+    while !cells.is_empty() {
+        let forecast = under_way.elapsed() + under_way.forecast(&cells, until);
+        let any = !under_way.run.blocks.is_empty();
+        if any && forecast > budget {
+            return Ok(Some(format!(
+                "the time was up: the next look, after {until} blocks, would have taken {} in all \
+                 and the budget is {}",
+                units::minutes(forecast.as_secs()),
+                units::minutes(budget.as_secs())
+            )));
+        }
+        under_way.measure(&cells, until)?;
+        if under_way.run.blocks.iter().any(|block| block.failure.is_some()) {
+            return Ok(Some("a block failed".to_owned()));
+        }
+        match next(&under_way.run, called) {
+            Course::Decided(_) => return Ok(None),
+            Course::Futile(reason) => return Ok(Some(reason)),
+            Course::GoOn { cells: undecided, until_blocks } => {
+                let short = |cell: &&CellId| under_way.counted(cell) < until_blocks;
+                if until_blocks <= until || !undecided.iter().any(|cell| short(&cell)) {
+                    return Ok(Some("too many blocks do not count".to_owned()));
+                }
+                (cells, until) = (undecided, until_blocks);
+            }
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,297 @@
+//! From an analysis to judged cells and metrics.
+
+use super::{ComparedCell, ComparedMetric, Experiment, Gated, Question, State, outcome};
+use crate::analysis::{Analysis, CellAnalysis, MetricAnalysis, Warning, Who};
+use crate::gate::{self, Evidence, Floor, GateVerdict, Judgement, smallest_detectable};
+use crate::metric::Metric;
+use crate::record::Run;
+use crate::spec::{CellId, Waiver};
+use crate::stats::{benjamini_hochberg, hodges_lehmann, interval, p_above, p_below};
+
+/// An adjusted p value below this makes an ungated metric a warning.
+const Q_WARNS: f64 = 0.05;
+
+/// One gated metric of one measured cell.
+#[derive(Debug)]
+pub(super) struct Member<'a> {
+    pub(super) cell: &'a CellId,
+    pub(super) metric: Metric,
+    pub(super) evidence: Evidence<'a>,
+    waiver: Option<&'a Waiver>,
+}
+
+/// The gated metrics of all cells that were measured, which are judged as one family. A metric that
+/// could not be had belongs to it without contrasts, so that it is never forgotten.
+pub(super) fn family<'a>(analysis: &'a Analysis, experiment: &'a Experiment) -> Vec<Member<'a>> {
+    let rules = || experiment.gate.iter().flat_map(|gate| &gate.rules);
+    let member = |cell: &'a CellAnalysis, metric: Metric, margin: f64| {
+        let of_metric = cell.metrics.iter().find(|m| m.metric == metric);
+        let today = analysis.run.started.as_str();
+        let waiver = outcome::waiver(experiment, today, &cell.id, metric);
+        let floor = experiment.floors.iter().find(|f| f.cell == cell.id && f.metric == metric);
+        Member {
+            cell: &cell.id,
+            metric,
+            evidence: Evidence {
+                contrasts: of_metric.map_or(&[][..], |m| &m.contrasts),
+                margin: waiver.map_or(margin, |waiver| waiver.margin),
+                floor: floor.and_then(|floor| Floor::of_experiments(&floor.estimates)),
+            },
+            waiver,
+        }
+    };
+    measured(analysis)
+        .flat_map(|cell| rules().map(move |rule| member(cell, rule.metric, rule.margin)))
+        .collect()
+}
+
+/// The verdicts on a family.
+pub(super) fn judge(family: &[Member], experiment: &Experiment) -> Vec<Judgement> {
+    let evidence: Vec<Evidence> = family.iter().map(|member| member.evidence).collect();
+    let looks = experiment.gate.as_ref().map_or(&[][..], |gate| &gate.looks);
+    gate::judge(&evidence, looks)
+}
+
+/// The cells with judged metrics, in the suite's order, then those that only one version has.
+pub(super) fn cells(
+    run: &Run,
+    analysis: &Analysis,
+    second: Option<&Analysis>,
+    experiment: &Experiment,
+    warnings: &mut Vec<Warning>,
+) -> Vec<ComparedCell> {
+    let family = family(analysis, experiment);
+    let first = judge(&family, experiment);
+    let confirmations = confirmations(&family, &first, second, experiment);
+    let gated = |(member, (judgement, second)): (&Member, (&Judgement, &Option<Judgement>))| {
+        let judgement = settled(judgement, second.as_ref(), experiment.question);
+        let waiver = member.waiver.cloned();
+        (
+            (member.cell.clone(), member.metric),
+            Gated { judgement, confirmation: second.clone(), waiver },
+        )
+    };
+    let gated: Vec<((CellId, Metric), Gated)> =
+        family.iter().zip(first.iter().zip(&confirmations)).map(gated).collect();
+    let mut cells: Vec<ComparedCell> =
+        run.header.suite.cells.iter().map(|id| cell(run, analysis, id, &gated)).collect();
+    for cell in &mut cells {
+        qualify(cell, warnings);
+        let of_cell = analysis.matchups.iter().flat_map(|m| &m.cells).find(|c| c.id == cell.id);
+        warnings.extend(of_cell.iter().flat_map(|c| &c.warnings).map(|warning| Warning {
+            message: format!("{}: {}", cell.id, warning.message),
+            ..warning.clone()
+        }));
+    }
+    cells.extend(absent(experiment));
+    cells
+}
+
+fn measured(analysis: &Analysis) -> impl Iterator<Item = &CellAnalysis> {
+    let cells = analysis.matchups.iter().flat_map(|matchup| &matchup.cells);
+    cells.filter(|cell| cell.blocks > 0 && cell.bottleneck.who != Who::Generator)
+}
+
+/// What the second experiment says of what the first called a regression, member by member. Its
+/// family is those members alone.
+fn confirmations(
+    family: &[Member],
+    first: &[Judgement],
+    second: Option<&Analysis>,
+    experiment: &Experiment,
+) -> Vec<Option<Judgement>> {
+    let mut confirmations = vec![None; family.len()];
+    let Some(second) = second else { return confirmations };
+    let called: Vec<usize> =
+        (0..family.len()).filter(|&i| first[i].verdict == GateVerdict::Regressed).collect();
+    let again = self::family(second, experiment);
+    let find = |&i: &usize| {
+        let same = |m: &&Member| m.cell == family[i].cell && m.metric == family[i].metric;
+        again.iter().find(same).map_or(&[][..], |member| member.evidence.contrasts)
+    };
+    let evidence: Vec<Evidence> =
+        called.iter().map(|i| Evidence { contrasts: find(i), ..family[*i].evidence }).collect();
+    let looks = experiment.gate.as_ref().map_or(&[][..], |gate| &gate.looks);
+    for (i, judgement) in called.into_iter().zip(gate::judge(&evidence, looks)) {
+        confirmations[i] = Some(judgement);
+    }
+    confirmations
+}
+
+/// A verdict after the confirmation. A gate fails nobody by an experiment that was not repeated.
+fn settled(first: &Judgement, second: Option<&Judgement>, question: Question) -> Judgement {
+    match second {
+        Some(second) => gate::confirm(first, second),
+        None if first.verdict == GateVerdict::Regressed && question == Question::Gate => {
+            Judgement {
+                verdict: GateVerdict::Inconclusive,
+                reason: Some(
+                    "a regression was found, and the experiment that was to confirm it was not \
+                 carried out"
+                        .to_owned(),
+                ),
+                ..first.clone()
+            }
+        }
+        None => first.clone(),
+    }
+}
+
+fn cell(
+    run: &Run,
+    analysis: &Analysis,
+    id: &CellId,
+    gated: &[((CellId, Metric), Gated)],
+) -> ComparedCell {
+    let found = analysis.matchups.iter().flat_map(|m| &m.cells).find(|cell| cell.id == *id);
+    let state = state(run, analysis, id, found);
+    let gated = |metric| gated.iter().find(|(key, _)| key.0 == *id && key.1 == metric);
+    let mut metrics: Vec<ComparedMetric> = found
+        .iter()
+        .flat_map(|cell| &cell.metrics)
+        .filter_map(|m| compared(m, gated(m.metric).map(|(_, gated)| gated.clone())))
+        .collect();
+    metrics.sort_by_key(|metric| metric.gated.is_none());
+    ComparedCell {
+        id: id.clone(),
+        load: found.map(|cell| cell.load.clone()).unwrap_or_default(),
+        blocks: found.map_or(0, |cell| cell.blocks),
+        stolen_shares: stolen_shares(run, id),
+        state,
+        metrics,
+    }
+}
+
+fn compared(m: &MetricAnalysis, gated: Option<Gated>) -> Option<ComparedMetric> {
+    let [base, head] = m.arms[..] else { return None };
+    m.ratio?;
+    Some(ComparedMetric {
+        metric: m.metric,
+        base,
+        head,
+        estimate: hodges_lehmann(&m.contrasts),
+        interval: interval(&m.contrasts),
+        contrasts: m.contrasts.clone(),
+        gated,
+        verdict: m.verdict,
+        reason: m.reason.clone(),
+        smallest_detectable: detectable(&m.contrasts),
+        q: None,
+    })
+}
+
+fn detectable(contrasts: &[f64]) -> Option<f64> {
+    let n = contrasts.len() as f64;
+    if contrasts.len() < 2 {
+        return None;
+    }
+    let mean = contrasts.iter().sum::<f64>() / n;
+    let variance = contrasts.iter().map(|c| (c - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    Some(smallest_detectable(contrasts.len() as u32, variance.sqrt()))
+}
+
+fn state(run: &Run, analysis: &Analysis, id: &CellId, found: Option<&CellAnalysis>) -> State {
+    let failed = |cell: &Option<CellId>| cell.as_ref().is_none_or(|cell| cell == id);
+    match found {
+        _ if is_identical(run, id) && !run.blocks.iter().any(|block| block.cell == *id) => {
+            State::Identical
+        }
+        Some(cell) if cell.blocks > 0 => match cell.bottleneck.who {
+            Who::Generator => {
+                let reason = cell.metrics.iter().find_map(|m| m.reason.clone());
+                State::Unmeasured(reason.unwrap_or_default())
+            }
+            _ => State::Measured,
+        },
+        _ if analysis.failures.iter().any(|failure| failed(&failure.cell)) => State::Failed,
+        _ => State::Unmeasured("no block of it was measured".to_owned()),
+    }
+}
+
+/// Whether both arms of a cell are the same executable, started in the same way.
+#[must_use]
+pub fn is_identical(run: &Run, id: &CellId) -> bool {
+    let spec = &run.header.spec;
+    let Some([base, head]) = spec.matchup(&id.matchup).map(|matchup| &matchup.arms[..]) else {
+        return false;
+    };
+    let binary = |name: &str| {
+        let build = run.builds.iter().rfind(|build| build.server == *name)?;
+        build.binary_sha256.as_ref()
+    };
+    let start = |name: &str| {
+        let server = spec.server(name)?;
+        Some((server.run.get(1..)?.to_vec(), &server.env))
+    };
+    binary(base).is_some() && binary(base) == binary(head) && start(base) == start(head)
+}
+
+/// Adjusts the p values of the metrics that are not gated, and warns where one is worse.
+fn qualify(cell: &mut ComparedCell, warnings: &mut Vec<Warning>) {
+    let gates = cell.metrics.iter().any(|metric| metric.gated.is_some());
+    if !gates {
+        return;
+    }
+    let mut informative: Vec<&mut ComparedMetric> =
+        cell.metrics.iter_mut().filter(|m| m.gated.is_none()).collect();
+    let two_sided = |m: &&mut ComparedMetric| {
+        (2.0 * p_above(&m.contrasts, 0.0).min(p_below(&m.contrasts, 0.0))).min(1.0)
+    };
+    let p: Vec<f64> = informative.iter().map(two_sided).collect();
+    for (metric, q) in informative.iter_mut().zip(benjamini_hochberg(&p)) {
+        metric.q = Some(q);
+        if q <= Q_WARNS && metric.verdict == crate::verdict::Verdict::Slower {
+            warnings.push(Warning {
+                code: "ungated_change".to_owned(),
+                message: format!(
+                    "{}: {} is {} worse and not gated",
+                    cell.id,
+                    metric.metric.label(),
+                    crate::units::percent(metric.change())
+                ),
+                cure: Some("look at it; to be held to it, give it a margin".to_owned()),
+            });
+        }
+    }
+}
+
+/// Cells of servers that only one version has.
+fn absent(experiment: &Experiment) -> Vec<ComparedCell> {
+    let Some(gate) = &experiment.gate else { return vec![] };
+    let cell = |absence: &crate::record::Absence, workload: &String, load: &String| ComparedCell {
+        id: CellId {
+            matchup: absence.server.clone(),
+            workload: workload.clone(),
+            load: load.clone(),
+        },
+        load: String::new(),
+        state: if absence.in_head { State::Missing } else { State::New },
+        blocks: 0,
+        metrics: vec![],
+        stolen_shares: vec![],
+    };
+    let mut cells = vec![];
+    for absence in &experiment.absent {
+        for workload in absence.workload.as_ref().map_or(&gate.workloads[..], std::slice::from_ref)
+        {
+            cells.extend(gate.loads.iter().map(|load| cell(absence, workload, load)));
+        }
+    }
+    cells
+}
+
+/// The share of the servers' time that was stolen, by block that ran to its end.
+fn stolen_shares(run: &Run, id: &CellId) -> Vec<f64> {
+    let cpus = run.header.server_cpus.len().max(1) as f64;
+    let mut blocks: Vec<_> = run
+        .blocks
+        .iter()
+        .filter(|b| b.cell == *id && b.failure.is_none() && b.set_aside.is_none())
+        .collect();
+    blocks.sort_by_key(|b| (b.block, b.started_ns));
+    let share = |block: &&crate::record::BlockRecord| {
+        let stolen: u64 = block.windows.iter().map(|w| w.server_stolen_ns).sum();
+        stolen as f64 / (block.driven_ns.max(1) as f64 * cpus)
+    };
+    blocks.iter().map(share).collect()
+}

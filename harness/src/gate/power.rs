@@ -1,0 +1,78 @@
+//! What can be found with so many blocks, and how many it takes.
+
+use crate::stats::{normal_quantile, student_quantile};
+
+/// The efficiency of signed ranks beside the mean where noise is normal, 3/pi (E. Pitman; Hollander
+/// and Wolfe, section 3.11). For noise with longer tails they do better.
+const EFFICIENCY: f64 = 3.0 / std::f64::consts::PI;
+
+/// The power with which a change is to be found.
+pub(super) const POWER: f64 = 0.80;
+
+/// How far above a bar a change must lie for `blocks` blocks (at least 2) to show it with 80 %
+/// power in a one-sided test at 5 %: (t(.95, n-1) + t(.80, n-1)) s / sqrt(n) / sqrt(.955), with
+/// `spread` the standard deviation s between blocks. About right from 8 blocks on.
+#[must_use]
+pub fn smallest_detectable(blocks: u32, spread: f64) -> f64 {
+    let quantiles = student_quantile(0.95, blocks - 1) + student_quantile(POWER, blocks - 1);
+    quantiles * spread / (f64::from(blocks) * EFFICIENCY).sqrt()
+}
+
+/// Blocks that show a change `distance` away from a bar with probability `power` in a one-sided
+/// test at `alpha`: ((z(1-alpha) + z(power)) s/d)^2 / .955, not rounded. At 5 % and 80 % power 6.5
+/// (s/d)^2. Infinite at the bar.
+#[must_use]
+pub fn blocks_for(distance: f64, spread: f64, alpha: f64, power: f64) -> f64 {
+    let quantiles = normal_quantile(1.0 - alpha) + normal_quantile(power);
+    match spread {
+        0.0 => 1.0,
+        spread => (quantiles * spread / distance).powi(2) / EFFICIENCY,
+    }
+}
+
+/// The standard deviation of contrasts; absent below two.
+pub(super) fn spread(contrasts: &[f64]) -> Option<f64> {
+    if contrasts.len() < 2 {
+        return None;
+    }
+    let n = contrasts.len() as f64;
+    let mean = contrasts.iter().sum::<f64>() / n;
+    Some((contrasts.iter().map(|c| (c - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn detectable_changes() {
+        let cases = [(6, 1.23), (8, 1.01), (12, 0.79), (16, 0.67), (24, 0.54), (32, 0.46)];
+        for (blocks, want) in cases {
+            let got = smallest_detectable(blocks, 1.0);
+            assert!((got - want).abs() < 0.006, "{blocks} blocks: {got}");
+        }
+    }
+
+    #[test]
+    fn blocks_needed() {
+        let cases = [
+            (1.0, 1.0, 0.05, 0.8, 6.47),
+            (0.5, 1.0, 0.05, 0.8, 25.9),
+            (-0.5, 1.0, 0.05, 0.8, 25.9),
+            (1.0, 1.0, 0.025, 0.8, 8.22),
+            (1.0, 1.0, 0.05, 0.5, 2.83),
+            (0.0, 1.0, 0.05, 0.8, f64::INFINITY),
+            (0.1, 0.0, 0.05, 0.8, 1.0),
+        ];
+        for (distance, spread, alpha, power, want) in cases {
+            let got = blocks_for(distance, spread, alpha, power);
+            assert!(got == want || (got - want).abs() < 0.05, "d = {distance}: {got}");
+        }
+    }
+
+    #[test]
+    fn spreads() {
+        assert_eq!(spread(&[1.0]), None);
+        assert_eq!(spread(&[1.0, 3.0]), Some(2_f64.sqrt()));
+    }
+}

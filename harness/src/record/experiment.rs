@@ -1,0 +1,76 @@
+//! What the header says of a comparison of two versions.
+
+use serde::{Deserialize, Serialize};
+
+use crate::metric::Metric;
+use crate::spec::{CellId, Gate};
+
+/// Two versions, and what is asked about them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// What is asked.
+    pub question: Question,
+    /// The old version, or the first server.
+    pub base: Version,
+    /// The new version, or the second server.
+    pub head: Version,
+    /// The policy, where it is a gate.
+    pub gate: Option<Gate>,
+    /// The noise floors that were known when the experiment began.
+    pub floors: Vec<NoiseFloor>,
+    /// Servers that only one version has.
+    pub absent: Vec<Absence>,
+}
+
+/// What is asked about two versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// How they compare.
+    Compare,
+    /// Whether the head may be let in.
+    Gate,
+    /// The same, of what an earlier experiment called a regression.
+    Confirm,
+    /// How much one version differs from itself: the noise floor.
+    Null,
+}
+
+/// A version of servers, or one server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Version {
+    /// As it was asked for: `git:origin/main`.
+    pub given: String,
+    /// What reports call it: `3f2c1ab`.
+    pub label: String,
+    /// Its commit, where it comes from a git repository.
+    pub commit: Option<String>,
+    /// Whether its folder had uncommitted changes.
+    pub dirty: bool,
+}
+
+/// What one cell and metric show between equal arms on this machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoiseFloor {
+    /// The cell; its matchup is the server.
+    pub cell: CellId,
+    /// The metric.
+    pub metric: Metric,
+    /// The estimates of the null experiments: ln of the ratio.
+    pub estimates: Vec<f64>,
+}
+
+/// A server that one version lacks, or a workload of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Absence {
+    /// The server.
+    pub server: String,
+    /// The workload; absent where the whole server is.
+    pub workload: Option<String>,
+    /// Whether it is the head that lacks it; otherwise it is the base.
+    pub in_head: bool,
+}
