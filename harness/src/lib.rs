@@ -24,6 +24,7 @@ pub mod verdict; // estimates -> verdicts
 // Effects: touch the machine, return plain data.
 pub mod block; // one block, from starting the servers to stopping them
 pub mod build; // builds servers, times clean builds
+pub mod ceiling; // what the load generator reaches at most here
 pub mod child; // child processes that are pinned and never outlive the harness
 pub mod generator; // starts the load generator, hands it a job, reads its events
 pub mod host; // what machine this is, which CPUs to use, what is wrong with it

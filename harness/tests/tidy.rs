@@ -16,6 +16,7 @@ const LAYERS: [&[&str]; 5] = [
         "proc",
         "host",
         "load",
+        "ceiling",
         "requests",
         "probe",
         "server",

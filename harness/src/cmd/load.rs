@@ -8,13 +8,14 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use reqwest::Url;
 
-use super::{Exit, Misuse, Unserved};
+use super::{Exit, Misuse};
+use crate::ceiling;
 use crate::host;
 use crate::interrupt::Interrupt;
-use crate::load::first::{self, First};
-use crate::load::steady::{self, Arrivals, Live, Measured, Pressure, Status};
-use crate::load::target::Target;
+use crate::load::steady::{self, Arrivals, Ceiling, Live, Measured, Pressure};
+use crate::load::target::Addr;
 
+mod cases;
 mod limit;
 mod live;
 mod request;
@@ -89,6 +90,12 @@ pub(super) struct Load {
     #[command(flatten)]
     transport: transport::TransportArgs,
 
+    /// Requests that are under way on each connection, written together: HTTP/1.1 pipelining.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(conflicts_with_all = ["rate", "disable_keepalive", "http2"])]
+    pipeline: u32,
+
     /// The right status [default: any 2xx].
     #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..600))]
     expect_status: Option<u16>,
@@ -109,6 +116,11 @@ pub(super) struct Load {
     /// Pin the threads to these CPUs, such as 2,3; one thread for each unless --threads says so.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     cpus: Vec<usize>,
+
+    /// Do not measure what the generator reaches at most here, which takes a third of a second
+    /// after the run.
+    #[arg(long)]
+    no_ceiling: bool,
 
     /// Print the result as JSON (schema duet.load/1).
     #[arg(long)]
@@ -141,7 +153,10 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
         anstream::print!("{}", text::head(&load, &url));
     }
     let interrupt = Interrupt::watch()?;
-    let measured = drive(&load, &interrupt)?;
+    let mut measured = drive(&load, &interrupt)?;
+    if !args.no_ceiling && measured.account.right > 0 && interrupt.signal().is_none() {
+        measured.ceiling = ceiling(&load);
+    }
     let verdicts: Vec<Verdict> =
         args.limit.iter().map(|limit| limit.judge(text::headline(&load, &measured))).collect();
     if args.json {
@@ -161,40 +176,18 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
 
 /// Asks the first questions, so that the others can be judged.
 fn prepare(args: &Load, url: &Url) -> Result<steady::Load> {
-    let request = args.request.bytes(url)?;
-    let head = args.request.is_head();
-    let status = args.expect_status.map_or(Status::Successful, Status::Exactly);
-    let targets = args.transport.targets(url)?;
-    let (target, first) = first_answer(targets, &request, head, args.timeout)?;
-    if !status.allows(first.status) {
-        let cure = match args.expect_status {
-            Some(_) => "",
-            None => "; if that is right, say --expect-status",
-        };
-        bail!(Unserved(format!("expected status {status}, got {}{cure}", first.status)));
-    }
-    let streams = args.transport.streams(first.streams_max)?;
-    let body = match args.verify {
-        _ if head => None,
-        Verify::Status => None,
-        Verify::Body => Some(first.body),
-        Verify::Auto => {
-            let second = first::ask(&target, &request, head, args.timeout);
-            let second = second.map_err(|error| Unserved(format!("second request: {error}")))?;
-            (second.body == first.body).then_some(first.body)
-        }
-    };
+    let (target, cases, first_index) = cases::prepare(args, url)?;
     let (connections, threads) = counts(args)?;
     let (pressure, measure) = pressure(args);
     let warmup = args.requests.map_or(Duration::from_secs(1), |_| Duration::ZERO);
     Ok(steady::Load {
         target,
-        request,
-        head,
-        status,
-        body,
+        cases,
+        first_index,
+        churn: args.request.disable_keepalive,
+        pipeline: args.pipeline as usize,
         connections,
-        streams,
+        streams: args.transport.streams(),
         threads,
         cpus: args.cpus.clone(),
         pressure,
@@ -203,23 +196,6 @@ fn prepare(args: &Load, url: &Url) -> Result<steady::Load> {
         timeout: args.timeout.max(Duration::from_millis(1)),
         seed: args.seed,
     })
-}
-
-/// The first of the addresses that answers, and its answer.
-fn first_answer(
-    targets: Vec<Target>,
-    request: &[u8],
-    head: bool,
-    timeout: Duration,
-) -> Result<(Target, First)> {
-    let mut error = "the host has no address".to_owned();
-    for target in targets {
-        match first::ask(&target, request, head, timeout) {
-            Ok(first) => return Ok((target, first)),
-            Err(why) => error = why,
-        }
-    }
-    bail!(Unserved(error))
 }
 
 /// Connections and threads.
@@ -267,6 +243,22 @@ fn drive(load: &steady::Load, interrupt: &Interrupt) -> Result<Measured> {
         view.finish();
         driving.join().map_err(|_| anyhow::anyhow!("the load generator has died"))?
     })
+}
+
+/// What the generator reaches at most; none, and the reason on standard error, where that cannot
+/// be measured.
+fn ceiling(load: &steady::Load) -> Option<Ceiling> {
+    let plain = matches!(load.target.addr, Addr::Tcp(_)) && load.target.tls.is_none();
+    if !plain || load.target.http2 {
+        return None; // the null responder speaks nothing else
+    }
+    match ceiling::measure(load) {
+        Ok(ceiling) => Some(ceiling),
+        Err(error) => {
+            anstream::eprintln!("the generator's ceiling was not measured: {error:#}");
+            None
+        }
+    }
 }
 
 /// How it ended. What makes the figures worthless comes before what they say.

@@ -21,6 +21,7 @@ mod launcher;
 mod list;
 mod load;
 mod noise;
+mod null_responder;
 mod report;
 mod run;
 mod run_programs;
@@ -53,6 +54,7 @@ enum Command {
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
     Load(Box<load::Load>),
+    NullResponder(null_responder::NullResponder),
     /// Drives servers as told on standard input; started by `run`.
     #[command(hide = true)]
     Generator,
@@ -172,6 +174,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Verify(args) => verify::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::NullResponder(args) => null_responder::run(&args),
         Command::Generator => generator::run(),
         Command::Launcher => launcher::run(),
     }

@@ -13,6 +13,7 @@
 //! again at once, and thousands of connections a second never run out of ports.
 
 use std::io;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -22,11 +23,12 @@ use super::connection::{Connection, Phase, Taken};
 use super::failure::Trouble;
 use super::fault::Fault;
 use super::judge::{Question, Wrong};
-use super::requests::Walk;
+use super::requests::Turns;
 use super::target::Target;
 use super::template::Template;
 
 mod answers;
+mod pipeline;
 
 /// A thread's connections to one server.
 #[derive(Debug)]
@@ -36,9 +38,21 @@ pub(super) struct Client<'j> {
     pub(super) epoll: Epoll,
     pub(super) connections: Vec<Connection>,
     templates: Vec<Option<Template>>,
-    walk: Walk,
+    turns: Turns,
+    /// Decides the digits that differ each time.
+    seed: u64,
     /// Whether each request has a connection of its own.
-    churn: bool,
+    pub(super) churn: bool,
+    /// Requests that may be under way on a connection.
+    pub(super) depth: usize,
+    /// Requests asked again, since their connection was closed before they came, ...
+    pub(super) asked_again: u64,
+    /// ... and the connections opened for that.
+    pub(super) reopened: u64,
+    /// With several under way: what was read and not looked at yet, ...
+    unread: Range<usize>,
+    /// ... and the trouble that the event before has led to.
+    trouble: Option<Trouble>,
 }
 
 /// What an event on a connection, or the attempt to ask on it, came to.
@@ -50,7 +64,7 @@ pub(super) enum Outcome {
     Opened,
     /// A right answer after so many nanoseconds. The connection is idle, or vacant.
     Right(u64),
-    /// A request failed in transport. The connection is closed.
+    /// A request failed in transport. The connection is closed, and what was asked behind it lost.
     Failed(Trouble),
     /// A wrong answer. The connection is idle where it can be asked again, or closed.
     Wrong(Box<Wrong>),
@@ -60,14 +74,25 @@ pub(super) enum Outcome {
     Gone(&'static str),
 }
 
+/// How connections are used.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    /// Whether each request has a connection of its own.
+    pub(super) churn: bool,
+    /// Requests that may be under way on a connection; 1 with churn.
+    pub(super) depth: usize,
+    /// Decides the digits that differ each time.
+    pub(super) seed: u64,
+}
+
 impl<'j> Client<'j> {
     /// A client with no connection open.
     pub(super) fn new(
         target: Target,
         questions: Vec<Question<'j>>,
         connections: usize,
-        churn: bool,
-        walk: Walk,
+        manner: Manner,
+        turns: Turns,
     ) -> Result<Self, Errno> {
         Ok(Self {
             target,
@@ -75,8 +100,14 @@ impl<'j> Client<'j> {
             connections: (0..connections).map(|_| Connection::vacant()).collect(),
             templates: vec![None; questions.len()],
             questions,
-            walk,
-            churn,
+            turns,
+            seed: manner.seed,
+            churn: manner.churn,
+            depth: manner.depth,
+            asked_again: 0,
+            reopened: 0,
+            unread: 0..0,
+            trouble: None,
         })
     }
 
@@ -93,17 +124,39 @@ impl<'j> Client<'j> {
     /// Asks the next question on a connection, opening it if there is none.
     #[inline]
     pub(super) fn ask(&mut self, key: usize, now: Instant) -> Outcome {
-        let exchange = self.walk.next();
-        let request = &self.questions[exchange].request;
+        let turn = self.turns.next();
+        let question = &mut self.questions[turn.exchange];
+        question.number(self.seed, turn.index);
+        let request = &question.request;
         let connection = &mut self.connections[key];
         let vacant = connection.phase == Phase::Vacant;
-        connection.ask(exchange, now);
+        connection.ask(turn, now);
         let written = if vacant {
             connection.open_and_write(&self.target, request, &self.epoll, key as u64)
         } else {
             connection.write(request, &self.epoll, key as u64)
         };
         match written {
+            Ok(()) => Outcome::Pending,
+            Err(_) if !vacant && self.connections[key].written == 0 => self.ask_again(key),
+            Err(error) => self.lost(key, &error),
+        }
+    }
+
+    /// Asks again, on a new connection, what the server cannot have seen: it had closed the
+    /// connection before the request came, as it may between requests. The time runs on.
+    #[cold]
+    fn ask_again(&mut self, key: usize) -> Outcome {
+        self.asked_again += 1;
+        self.reopened += 1;
+        let connection = &mut self.connections[key];
+        connection.close();
+        connection.phase = Phase::Asked;
+        connection.again = true;
+        let question = &mut self.questions[connection.exchange];
+        question.number(self.seed, connection.index);
+        let request = &question.request;
+        match connection.open_and_write(&self.target, request, &self.epoll, key as u64) {
             Ok(()) => Outcome::Pending,
             Err(error) => self.lost(key, &error),
         }
@@ -133,6 +186,11 @@ impl<'j> Client<'j> {
             let now = Instant::now();
             let outcome = match read {
                 Ok(Taken { bytes: 0, closed: true, .. }) => self.closed(key, now),
+                Ok(taken) if self.depth > 1 && taken.bytes > 0 => {
+                    *received_bytes += taken.bytes as u64;
+                    self.unread = 0..taken.bytes;
+                    self.more(key, buffer, now).unwrap_or(Outcome::Pending)
+                }
                 Ok(taken) => {
                     *received_bytes += taken.bytes as u64;
                     let outcome = match taken.bytes {
@@ -149,6 +207,11 @@ impl<'j> Client<'j> {
                         }
                         // Drained. If the close had arrived before it, this was all.
                         Outcome::Pending if flags.intersects(CLOSED) => self.closed(key, now),
+                        // The server closed it behind the answer: there is nobody to be asked.
+                        Outcome::Right(_) if taken.closed || flags.intersects(CLOSED) => {
+                            self.connections[key].close();
+                            outcome
+                        }
                         outcome => outcome,
                     }
                 }
@@ -199,10 +262,92 @@ impl<'j> Client<'j> {
         if !flags.contains(EpollFlags::EPOLLOUT) {
             return None;
         }
-        let request = &self.questions[connection.exchange].request;
-        if let Err(error) = connection.write(request, &self.epoll, key as u64) {
+        let written = if self.depth > 1 {
+            connection.flush(&self.epoll, key as u64)
+        } else {
+            let question = &mut self.questions[connection.exchange];
+            question.number(self.seed, connection.index); // others were asked meanwhile
+            connection.write(&question.request, &self.epoll, key as u64)
+        };
+        if let Err(error) = written {
             return Some(self.lost(key, &error)); // the rest is about a socket now closed
         }
         (flags == EpollFlags::EPOLLOUT).then_some(Outcome::Pending)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::super::judge::Status;
+    use super::super::requests::Draw;
+    use super::*;
+
+    /// A client of one connection, which is open, to a listener.
+    fn client(listener: &TcpListener) -> Client<'static> {
+        let question = Question {
+            request: b"GET / HTTP/1.1\r\n\r\n".into(),
+            patches: &[],
+            head: false,
+            status: Status::Successful,
+            content_type: None,
+            body: None,
+        };
+        let manner = Manner { churn: false, depth: 1, seed: 0 };
+        let turns = Turns::Draw(Draw::new([1], 0, 0, (0, 1)));
+        let addr = listener.local_addr().expect("it has an address");
+        let client = Client::new(addr.into(), vec![question], 1, manner, turns);
+        let mut client = client.expect("the system has room for an epoll");
+        let Client { target, epoll, connections, .. } = &mut client;
+        let opened = connections[0].open(target, Duration::from_secs(10), epoll, 0);
+        opened.expect("the listener accepts");
+        client
+    }
+
+    /// What the next event comes to.
+    fn next(client: &mut Client<'_>) -> Outcome {
+        let mut events = [EpollEvent::empty()];
+        let ready = client.epoll.wait(&mut events, 10_000_u16);
+        assert_eq!(ready, Ok(1), "something happens");
+        client.handle(&events[0], &mut [0; 4096], &mut 0).0
+    }
+
+    /// The server closes a connection between requests, which is not noticed before the next.
+    #[test]
+    fn a_request_to_a_connection_that_was_closed_before_is_asked_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+        let mut client = client(&listener);
+        drop(listener.accept().expect("it was opened"));
+        assert!(matches!(client.ask(0, Instant::now()), Outcome::Pending));
+        assert!(matches!(next(&mut client), Outcome::Pending));
+        assert_eq!(client.asked_again, 1);
+        let (mut stream, _) = listener.accept().expect("it was opened anew");
+        stream.read_exact(&mut [0; 18]).expect("the request came");
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").expect("it is taken");
+        assert!(matches!(next(&mut client), Outcome::Right(_)));
+        // Once is chance.
+        drop(stream);
+        assert!(matches!(client.ask(0, Instant::now()), Outcome::Pending));
+        assert!(matches!(next(&mut client), Outcome::Pending));
+        drop(listener.accept().expect("it was opened anew"));
+        let outcome = next(&mut client);
+        assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
+        assert_eq!(client.asked_again, 2);
+    }
+
+    /// A server that has read a request and closes the connection has not answered it.
+    #[test]
+    fn a_request_that_was_read_is_not_asked_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+        let mut client = client(&listener);
+        let (mut stream, _) = listener.accept().expect("it was opened");
+        assert!(matches!(client.ask(0, Instant::now()), Outcome::Pending));
+        stream.read_exact(&mut [0; 18]).expect("the request came");
+        drop(stream);
+        let outcome = next(&mut client);
+        assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
+        assert_eq!(client.asked_again, 0);
     }
 }

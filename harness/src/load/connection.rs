@@ -2,11 +2,14 @@
 //! incomplete. What answers mean and when to ask next is left to [`super::share`].
 
 use std::io;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
+use super::pipe::Pipe;
+use super::requests::Turn;
 use super::share::READ_BYTES;
 use super::socket::Socket;
 use super::target::Target;
@@ -45,10 +48,14 @@ pub(super) struct Connection {
     /// What encrypts it. In a box, so that a plain connection stays small.
     tls: Option<Box<Session>>,
     pub(super) phase: Phase,
-    /// The exchange asked last.
+    /// The exchange asked last; of several that are asked, the first.
     pub(super) exchange: usize,
+    /// Its number among all requests.
+    pub(super) index: u64,
     /// When it was asked.
     pub(super) asked_at: Instant,
+    /// Whether it is asked for the second time.
+    pub(super) again: bool,
     /// Bytes of the request written.
     pub(super) written: usize,
     /// Bytes of the answer that matched the template so far.
@@ -57,6 +64,8 @@ pub(super) struct Connection {
     pub(super) received: Vec<u8>,
     /// Failed requests since the last right answer or the start of the window.
     pub(super) failures: u32,
+    /// What is asked behind it.
+    pub(super) pipe: Pipe,
     /// Whether the epoll instance watches for room to write.
     wants_room: bool,
 }
@@ -69,11 +78,14 @@ impl Connection {
             tls: None,
             phase: Phase::Vacant,
             exchange: 0,
+            index: 0,
             asked_at: Instant::now(),
+            again: false,
             written: 0,
             matched: 0,
             received: vec![],
             failures: 0,
+            pipe: Pipe::default(),
             wants_room: false,
         }
     }
@@ -182,14 +194,39 @@ impl Connection {
         Ok(())
     }
 
-    /// Notes that `exchange` is asked at `now`; the caller writes it.
+    /// Notes that `turn` is asked at `now`; the caller writes it.
     #[inline]
-    pub(super) fn ask(&mut self, exchange: usize, now: Instant) {
+    pub(super) fn ask(&mut self, turn: Turn, now: Instant) {
         self.phase = Phase::Asked;
-        self.exchange = exchange;
+        self.exchange = turn.exchange;
+        self.index = turn.index;
         self.asked_at = now;
+        self.again = false;
         self.written = 0;
         self.matched = 0;
+    }
+
+    /// The answer is whole: what is asked behind it, if anything, is awaited now.
+    #[inline]
+    pub(super) fn proceed(&mut self) {
+        match self.pipe.behind.pop_front() {
+            None => self.phase = Phase::Idle,
+            Some(next) => {
+                self.exchange = next.turn.exchange;
+                self.index = next.turn.index;
+                self.asked_at = next.asked_at;
+                self.again = false;
+                self.matched = 0;
+            }
+        }
+    }
+
+    /// Whether the server had closed it before the request came: its system then answers the bytes
+    /// with a reset, which a connection that was closed properly before sees as a broken pipe.
+    #[cold]
+    pub(super) fn was_closed_before(&self) -> bool {
+        let checked = self.socket.as_ref().map_or(Ok(()), Socket::check);
+        checked.is_err_and(|error| error.raw_os_error() == Some(Errno::EPIPE as i32))
     }
 
     /// Writes what is left of the request; when the socket is full, asks `epoll` to say when it
@@ -220,6 +257,18 @@ impl Connection {
             0 if !bytes.is_empty() => Err(io::ErrorKind::WouldBlock.into()),
             n => Ok(n),
         }
+    }
+
+    /// Writes what is left of several requests, like [`Self::write`].
+    pub(super) fn flush(&mut self, epoll: &Epoll, key: u64) -> io::Result<()> {
+        let mut unsent = mem::take(&mut self.pipe.unsent);
+        let written = self.write(&unsent, epoll, key);
+        if !self.wants_room {
+            unsent.clear();
+            self.written = 0;
+        }
+        self.pipe.unsent = unsent; // its room serves again
+        written
     }
 
     /// Reads what has arrived.
@@ -253,6 +302,7 @@ impl Connection {
         self.tls = None;
         self.phase = Phase::Vacant;
         self.received.clear();
+        self.pipe.unsent.clear();
     }
 }
 

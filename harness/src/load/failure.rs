@@ -36,6 +36,15 @@ impl Trouble {
     pub(super) fn of(fault: Fault) -> Self {
         Self { fault, errno: None, closing: false }
     }
+
+    /// Why there was no connection, in words that a table of counts can have.
+    pub(super) fn reason(&self) -> &'static str {
+        match (self.fault, self.errno) {
+            (_, Some(errno)) => Errno::from_raw(errno).desc(),
+            (Fault::Tls, None) => "TLS: handshake failed",
+            (_, None) => "no reply in time",
+        }
+    }
 }
 
 impl Failure {

@@ -10,6 +10,7 @@ use super::connection::Connection;
 use super::failure;
 use super::http1::{self, Malformed};
 use super::http2;
+use super::requests::Turn;
 use super::share::READ_BYTES;
 use super::target::Target;
 
@@ -51,7 +52,7 @@ pub fn ask(
         .open(target, timeout, &epoll, 0)
         .map_err(|error| failure::unopened(&target.to_string(), &error))?;
     let end = Instant::now() + timeout;
-    connection.ask(0, Instant::now());
+    connection.ask(Turn { exchange: 0, index: 0 }, Instant::now());
     let write = |connection: &mut Connection| match connection.write(request, &epoll, 0) {
         // A server may answer and close before it has read everything.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(unanswered(&error)),

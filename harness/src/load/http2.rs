@@ -17,7 +17,6 @@ use nix::sys::epoll::EpollEvent;
 
 use super::failure::Failure;
 use super::fault::Fault;
-use super::judge::Question;
 use super::share::{EVENTS, SWEEP};
 use super::steady::Live;
 use super::stream::{
@@ -37,14 +36,13 @@ mod wire;
 use bells::Bells;
 use link::{Link, Progress};
 use place::{Answered, Keep, Place};
-use request::Request;
+pub(super) use request::Asked;
 use wire::Thread;
 
 /// One thread of a load.
 pub(super) struct Multiplex<'l> {
     target: &'l Target,
-    question: Question<'l>,
-    request: Request,
+    asked: Asked<'l>,
     /// Requests that may be under way on a connection.
     streams: usize,
     links: Vec<Link>,
@@ -75,7 +73,7 @@ impl<'l> Multiplex<'l> {
     /// A thread's part, with no connection open.
     pub(super) fn new(
         target: &'l Target,
-        question: Question<'l>,
+        asked: Asked<'l>,
         (connections, streams): (usize, usize),
         schedule: Schedule,
         timeout: Duration,
@@ -87,14 +85,11 @@ impl<'l> Multiplex<'l> {
             Failure::general(format_args!("failed to make an epoll: {}", error.desc()))
         })?;
         let alarm = Alarm::new(&thread.epoll)?;
-        let request = Request::read(&question.request, target.tls.is_some())
-            .map_err(|why| Failure::general(format_args!("not a request for HTTP/2: {why}")))?;
         let mut part = Part { right_per_connection: vec![0; connections], ..Part::default() };
         part.connections.planned = connections as u64;
         Ok(Self {
             target,
-            question,
-            request,
+            asked,
             streams,
             links: (0..connections).map(|_| Link::new(now)).collect(),
             places: (0..connections * streams).map(|_| Place::new(now, Keep::Wrong)).collect(),
@@ -207,7 +202,9 @@ impl<'l> Multiplex<'l> {
             return self.dispatch(Instant::now());
         }
         let waker = self.bells.place(place);
-        let Poll::Ready(answered) = self.places[place].poll(&self.question, waker) else { return };
+        let Poll::Ready(answered) = self.places[place].poll(&self.asked.questions, waker) else {
+            return;
+        };
         let now = Instant::now();
         self.settle(place, answered, now);
         self.dispatch(now);
@@ -222,7 +219,7 @@ impl<'l> Multiplex<'l> {
             Answered::Right => {
                 let service_ns = (now - ticket.sent).as_nanos() as u64;
                 self.links[key].failures = 0;
-                self.part.right(&ticket, key, service_ns, now, &self.edges);
+                self.part.right(&ticket, key, (service_ns, service_ns), now, &self.edges);
             }
             Answered::Wrong(wrong) => {
                 self.part.failed(&ticket, wrong.fault, now);
@@ -277,7 +274,8 @@ impl<'l> Multiplex<'l> {
         self.part.sent(&ticket, self.places[place].free_since);
         self.places[place].ticket = ticket;
         self.outstanding += 1;
-        match self.places[place].ask(&self.request) {
+        let (exchange, request) = self.asked.next();
+        match self.places[place].ask(exchange, request) {
             Ok(()) => {
                 // Its first look says whom to tell.
                 self.bells.ring_place(place);

@@ -6,6 +6,7 @@ use std::fmt;
 use super::fault::Fault;
 use super::http1::{Answer, Malformed};
 use super::job::Exchange;
+use super::patch::{self, Patch};
 
 /// Bytes shown before and after the first difference.
 const BEFORE: usize = 20;
@@ -18,6 +19,8 @@ const START: usize = 200;
 pub(super) struct Question<'j> {
     /// The whole request, head and body.
     pub(super) request: Cow<'j, [u8]>,
+    /// What of it differs each time.
+    pub(super) patches: &'j [Patch],
     /// Whether the request is a HEAD, whose answer has no body.
     pub(super) head: bool,
     pub(super) status: Status,
@@ -64,10 +67,22 @@ impl fmt::Display for Status {
     }
 }
 
+impl Question<'_> {
+    /// Makes the request that of number `index`.
+    #[inline]
+    pub(super) fn number(&mut self, seed: u64, index: u64) {
+        if !self.patches.is_empty() {
+            // Its own copy from the first time on.
+            patch::apply(self.patches, self.request.to_mut(), seed, index);
+        }
+    }
+}
+
 impl<'j> From<&'j Exchange> for Question<'j> {
     fn from(exchange: &'j Exchange) -> Self {
         Self {
             request: exchange.request.as_bytes().into(),
+            patches: &[],
             head: exchange.head,
             status: Status::Exactly(exchange.status),
             content_type: exchange.content_type.as_ref().map(|value| value.as_bytes().into()),

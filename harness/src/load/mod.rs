@@ -30,6 +30,8 @@ pub mod template; // the fast path
 // Driving.
 mod client; // a thread's connections to a server, and the hot path
 mod connection; // one connection
+pub mod patch; // positions of a request that differ each time
+mod pipe; // what is asked behind a request
 mod requests; // the order of exchanges
 pub mod service_time; // histograms of windows
 mod share; // a thread's part of an arm, driven in windows
@@ -43,6 +45,7 @@ pub mod account; // what became of every request
 pub mod first; // the first answer, which the others are held against
 mod http2; // a thread's part over HTTP/2
 pub mod latencies; // histograms that know what they do not know
+pub mod null; // what answers every request with nothing
 pub mod pace; // planned instants
 pub mod stream; // a thread's part
 

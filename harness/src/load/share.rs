@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::epoll::EpollEvent;
 
-use super::client::{Client, Outcome};
+use super::client::{Client, Manner, Outcome};
 use super::failure::{Failure, Trouble};
 use super::fault::{Fault, Faults};
 use super::job::Job;
 use super::judge::Question;
-use super::requests::Walk;
+use super::requests::{Turns, Walk};
 use super::service_time::ServiceTimes;
 
 mod parked;
@@ -79,9 +79,10 @@ impl<'j> Share<'j> {
         let threads = job.cpus.len();
         let target = &job.arms[arm];
         let connections = part(job.connections.into(), thread, threads) as usize;
-        let walk = Walk::new(target.exchanges.len(), job.seed, thread, threads);
+        let walk = Turns::Walk(Walk::new(target.exchanges.len(), job.seed, thread, threads));
+        let manner = Manner { churn: job.churn, depth: 1, seed: job.seed };
         let questions = target.exchanges.iter().map(Question::from).collect();
-        let client = Client::new(target.addr.into(), questions, connections, job.churn, walk)
+        let client = Client::new(target.addr.into(), questions, connections, manner, walk)
             .map_err(|e| Failure::general(format_args!("failed to make an epoll: {e}")))?;
         Ok(Self { job, arm: arm as u32, client, outstanding: 0, trouble: None })
     }

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow, ensure};
 
 use super::account::Account;
-use super::client::Client;
+use super::client::{Client, Manner};
 use super::failure::Failure;
-use super::http2::Multiplex;
+use super::http2::{Asked, Multiplex};
 use super::judge::Question;
 use super::latencies::Latencies;
 use super::pace::Pace;
-use super::requests::Walk;
+use super::patch::{self, Patch};
+use super::requests::{Draw, Turns};
 use super::share::part;
 use super::stream::{Connections, Edges, FAR, Part, Schedule, Stream, ThreadHealth};
 use super::target::Target;
@@ -24,6 +25,9 @@ pub use super::pace::Arrivals;
 
 /// A busier thread than this had no time to spare: what was measured is the generator.
 const BUSY: f64 = 0.85;
+/// From this share of its ceiling on likewise: a server that takes no time at all would bring
+/// hardly more.
+const NEAR_CEILING: f64 = 0.85;
 /// What Little's law may be off by.
 const LITTLE: f64 = 0.05;
 /// Answers per connection from which on the law has to hold: those at the edges weigh little then.
@@ -36,18 +40,19 @@ const START: Duration = Duration::from_millis(2);
 pub struct Load {
     /// Who is asked.
     pub target: Target,
-    /// The whole request, head and body.
-    pub request: Vec<u8>,
-    /// Whether it is a HEAD, whose answer has no body.
-    pub head: bool,
-    /// The right statuses.
-    pub status: Status,
-    /// The right body; none: any.
-    pub body: Option<Vec<u8>>,
+    /// What is asked, drawn by weight; at least one weight is above 0.
+    pub cases: Vec<Case>,
+    /// The number of the first request, from which `{seq}` goes on.
+    pub first_index: u64,
     /// Connections, spread over the threads; at least 1.
     pub connections: u32,
-    /// HTTP/2: requests that may be under way on a connection; at least 1.
-    pub streams: u32,
+    /// Whether each request has a connection of its own; not with HTTP/2.
+    pub churn: bool,
+    /// HTTP/1.1: requests that may be under way on a connection, at least 1; more than that in a
+    /// closed loop without churn only.
+    pub pipeline: usize,
+    /// HTTP/2: requests that may be under way on a connection, at least 1.
+    pub streams: usize,
     /// At least 1, and no more than connections.
     pub threads: usize,
     /// Threads are pinned to these in turn; empty: not pinned.
@@ -62,6 +67,23 @@ pub struct Load {
     pub timeout: Duration,
     /// Decides the instants of Poisson arrivals.
     pub seed: u64,
+}
+
+/// A request, and its right answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// How often it is asked, beside the weights of the others.
+    pub weight: u32,
+    /// The whole request, head and body.
+    pub request: Vec<u8>,
+    /// What of it differs each time.
+    pub patches: Vec<Patch>,
+    /// Whether it is a HEAD, whose answer has no body.
+    pub head: bool,
+    /// The right statuses.
+    pub status: Status,
+    /// The right body; none: any.
+    pub body: Option<Vec<u8>>,
 }
 
 /// When requests are sent.
@@ -106,8 +128,8 @@ pub struct Measured {
     pub elapsed_ns: u64,
     /// Right answers that came in this time.
     pub right: u64,
-    /// The sum of their service times.
-    pub service_ns: u64,
+    /// For how long they used their connections, summed up.
+    pub in_use_ns: u64,
     /// Those of each connection, ascending.
     pub right_per_connection: Vec<u64>,
     /// From the planned instant to the last byte; open loop only.
@@ -122,12 +144,22 @@ pub struct Measured {
     pub received_bytes: u64,
     /// What became of the connections.
     pub connections: Connections,
-    /// Requests that might be under way at once.
-    pub places: u64,
     /// One per thread.
     pub threads: Vec<ThreadHealth>,
     /// The first wrong answer, in words.
     pub wrong: Option<String>,
+    /// What the generator reaches at most; none: it was not measured.
+    pub ceiling: Option<Ceiling>,
+}
+
+/// What the generator reaches at most with the requests, connections and threads of a load: its
+/// rate against the null responder.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ceiling {
+    /// Right answers per second.
+    pub right_per_second: f64,
+    /// Whether the responder held it up, for want of CPUs, so that it may reach more.
+    pub at_least: bool,
 }
 
 /// Carries out a load.
@@ -136,6 +168,8 @@ pub struct Measured {
 /// When no connection can be opened, or the system refuses what a thread needs.
 pub fn run(load: &Load, live: &Live) -> Result<Measured> {
     ensure!(load.connections > 0 && load.threads > 0, "a load has connections and threads");
+    let plain = !load.churn && matches!(load.pressure, Pressure::Closed { .. });
+    ensure!(load.pipeline == 1 || (load.pipeline > 1 && plain), "a pipeline needs a closed loop");
     super::raise_file_limit();
     std::thread::scope(|scope| {
         let threads = (0..load.threads).map(|thread| {
@@ -183,24 +217,30 @@ fn one_thread(
         pin(load.cpus[thread % load.cpus.len()])?;
     }
     let connections = part(load.connections.into(), thread, load.threads) as usize;
-    let question = Question {
-        request: load.request.as_slice().into(),
-        head: load.head,
-        status: load.status,
+    let questions = load.cases.iter().map(|case| Question {
+        request: case.request.as_slice().into(),
+        patches: &case.patches,
+        head: case.head,
+        status: case.status,
         content_type: None,
-        body: load.body.as_deref().map(Into::into),
-    };
+        body: case.body.as_deref().map(Into::into),
+    });
+    let questions = questions.collect();
+    let weights = load.cases.iter().map(|case| case.weight);
+    let draw = Draw::new(weights, load.seed, load.first_index, (thread, load.threads));
+    let manner = Manner { churn: load.churn, depth: load.under_way_max(), seed: load.seed };
+    let (turns, schedule) = (Turns::Draw(draw), schedule(load, thread));
     if load.target.http2 {
-        let places = (connections, load.streams as usize);
-        let (schedule, target) = (schedule(load, thread), &load.target);
-        let mut multiplex = Multiplex::new(target, question, places, schedule, load.timeout, live)?;
+        let asked = Asked::new(questions, turns, load.seed, load.target.tls.is_some())?;
+        let places = (connections, load.streams);
+        let mut multiplex =
+            Multiplex::new(&load.target, asked, places, schedule, load.timeout, live)?;
         let _ = connected.send(multiplex.connect()?); // as below
         return when_to_begin.recv().ok().map(|edges| multiplex.drive(edges)).transpose();
     }
-    let walk = Walk::new(1, load.seed, 0, 1);
-    let client = Client::new(load.target.clone(), vec![question], connections, false, walk)
+    let client = Client::new(load.target.clone(), questions, connections, manner, turns)
         .map_err(|e| Failure::general(format_args!("failed to make an epoll: {e}")))?;
-    let mut stream = Stream::new(client, schedule(load, thread), load.timeout, live)?;
+    let mut stream = Stream::new(client, schedule, load.timeout, live)?;
     // Whoever waits for these words has given up where they cannot be sent.
     let _ = connected.send(stream.connect()?);
     when_to_begin.recv().ok().map(|edges| stream.drive(edges)).transpose()
@@ -237,7 +277,7 @@ fn merge(load: &Load, edges: Edges, parts: Vec<Part>) -> Measured {
         warmup_failed: 0,
         elapsed_ns: end.saturating_duration_since(edges.from).as_nanos() as u64,
         right: 0,
-        service_ns: 0,
+        in_use_ns: 0,
         right_per_connection: vec![],
         response: Latencies::new(),
         service: Latencies::new(),
@@ -245,17 +285,16 @@ fn merge(load: &Load, edges: Edges, parts: Vec<Part>) -> Measured {
         own_lag: Latencies::new(),
         received_bytes: 0,
         connections: Connections::default(),
-        places: u64::from(load.connections)
-            * if load.target.http2 { load.streams.into() } else { 1 },
         threads: vec![],
         wrong: None,
+        ceiling: None,
     };
     for part in parts {
         all.account.merge(&part.account);
         all.warmup_sent += part.warmup_sent;
         all.warmup_failed += part.warmup_failed;
         all.right += part.right_per_connection.iter().sum::<u64>();
-        all.service_ns += part.service_ns;
+        all.in_use_ns += part.in_use_ns;
         all.right_per_connection.extend(part.right_per_connection);
         all.response.merge(&part.response);
         all.service.merge(&part.service);
@@ -271,6 +310,24 @@ fn merge(load: &Load, edges: Edges, parts: Vec<Part>) -> Measured {
     all
 }
 
+impl Load {
+    /// Requests that may be under way on a connection.
+    #[must_use]
+    pub fn under_way_max(&self) -> usize {
+        if self.target.http2 { self.streams } else { self.pipeline }
+    }
+}
+
+impl Case {
+    /// The bytes of request number `index`.
+    #[must_use]
+    pub fn numbered(&self, seed: u64, index: u64) -> Vec<u8> {
+        let mut request = self.request.clone();
+        patch::apply(&self.patches, &mut request, seed, index);
+        request
+    }
+}
+
 impl Measured {
     /// Right answers per second.
     #[must_use]
@@ -284,24 +341,34 @@ impl Measured {
         self.threads.iter().map(ThreadHealth::busy).fold(0.0, f64::max)
     }
 
-    /// Whether it was the generator that was measured.
+    /// Whether it was the generator that was measured: it had no time to spare, or came near to
+    /// what it reaches at most.
     #[must_use]
     pub fn generator_bound(&self) -> bool {
-        self.busy() >= BUSY
+        let known = self.ceiling.is_some_and(|ceiling| !ceiling.at_least);
+        self.busy() >= BUSY || (known && self.share_of_ceiling().is_some_and(|s| s > NEAR_CEILING))
+    }
+
+    /// The rate as a share of what the generator reaches at most.
+    #[must_use]
+    pub fn share_of_ceiling(&self) -> Option<f64> {
+        let ceiling = self.ceiling?.right_per_second;
+        self.right_per_second().map(|rate| rate / ceiling)
     }
 
     /// By Little's law, the number of requests under way on average: rate times mean service time.
-    /// In a closed loop that is the number of connections.
+    /// In a closed loop that is the number of connections, times the length of their pipelines.
     #[must_use]
     pub fn under_way(&self) -> Option<f64> {
-        (self.elapsed_ns > 0).then(|| self.service_ns as f64 / self.elapsed_ns as f64)
+        (self.elapsed_ns > 0).then(|| self.in_use_ns as f64 / self.elapsed_ns as f64)
     }
 
     /// Whether a closed loop contradicts Little's law: connections were idle, or not there.
     #[must_use]
-    pub fn contradicts_little(&self) -> bool {
-        self.right >= LITTLE_ANSWERS * self.places
-            && self.under_way().is_some_and(|n| (n / self.places as f64 - 1.0).abs() > LITTLE)
+    pub fn contradicts_little(&self, load: &Load) -> bool {
+        let places = u64::from(load.connections) * load.under_way_max() as u64;
+        self.right >= LITTLE_ANSWERS * places
+            && self.under_way().is_some_and(|n| (n / places as f64 - 1.0).abs() > LITTLE)
     }
 
     /// The smallest and the largest share of a connection, as multiples of an equal share.

@@ -66,8 +66,8 @@ pub(super) struct Stream<'l> {
 struct Slot {
     /// When the request on it was due.
     planned: Instant,
-    /// Whether that request was planned after the warm-up.
-    measured: bool,
+    /// How many of the requests on it are of the warm-up. They are answered first.
+    warmup: u32,
     /// Since when it is free, or being opened.
     since: Instant,
     /// When to open it anew.
@@ -86,7 +86,7 @@ impl<'l> Stream<'l> {
         let never = now + FAR;
         let alarm = Alarm::new(&client.epoll)?;
         let connections = client.connections.len();
-        let slot = Slot { planned: now, measured: false, since: now, reopen: None };
+        let slot = Slot { planned: now, warmup: 0, since: now, reopen: None };
         let mut part = Part { right_per_connection: vec![0; connections], ..Part::default() };
         part.connections.planned = connections as u64;
         Ok(Self {
@@ -109,8 +109,13 @@ impl<'l> Stream<'l> {
         })
     }
 
-    /// Opens all connections, off the clock. Returns how many there are.
+    /// Opens all connections, off the clock. Returns how many there are. Where each request has a
+    /// connection of its own, that is how many there may be at once.
     pub(super) fn connect(&mut self) -> Result<usize, Failure> {
+        if self.client.churn {
+            self.free.extend(0..self.slots.len());
+            return Ok(self.free.len());
+        }
         let began = Instant::now();
         (0..self.slots.len()).for_each(|key| self.open(key, began));
         let mut events = vec![EpollEvent::empty(); EVENTS];
@@ -164,6 +169,9 @@ impl<'l> Stream<'l> {
             let received = &mut self.part.received_bytes;
             let (outcome, now) = self.client.handle(event, buffer, received);
             self.settle(key, outcome, now);
+            while let Some(outcome) = self.client.more(key, buffer, now) {
+                self.settle(key, outcome, now);
+            }
             self.dispatch(now);
         }
     }
@@ -173,6 +181,9 @@ impl<'l> Stream<'l> {
     fn dispatch(&mut self, mut now: Instant) {
         if !self.sending || self.edges.begin > now {
             return;
+        }
+        if self.client.depth > 1 {
+            return self.fill(now);
         }
         while let Some(&key) = self.free.front() {
             match self.schedule.take(now, &self.edges) {
@@ -193,9 +204,13 @@ impl<'l> Stream<'l> {
     fn send(&mut self, key: usize, planned: Instant, measured: bool, now: Instant) {
         let slot = &mut self.slots[key];
         slot.planned = planned;
-        slot.measured = measured;
+        if !measured {
+            slot.warmup += 1;
+        }
         let since = slot.since;
-        self.part.sent(&self.ticket(key, now), since);
+        let open = matches!(self.schedule, Schedule::Open { .. });
+        let ticket = Ticket { planned: open.then_some(planned), measured, sent: now };
+        self.part.sent(&ticket, since);
         self.outstanding += 1;
         let outcome = self.client.ask(key, now);
         if !matches!(outcome, Outcome::Pending) {
@@ -203,12 +218,40 @@ impl<'l> Stream<'l> {
         }
     }
 
-    /// The request on a connection, which was sent at `sent`.
+    /// The request on a connection that is settled now: of several the one that was sent first, at
+    /// `sent`.
     #[inline]
-    fn ticket(&self, key: usize, sent: Instant) -> Ticket {
-        let slot = &self.slots[key];
+    fn ticket(&mut self, key: usize, sent: Instant) -> Ticket {
+        let slot = &mut self.slots[key];
         let open = matches!(self.schedule, Schedule::Open { .. });
-        Ticket { planned: open.then_some(slot.planned), measured: slot.measured, sent }
+        let measured = slot.warmup == 0;
+        slot.warmup = slot.warmup.saturating_sub(1);
+        Ticket { planned: open.then_some(slot.planned), measured, sent }
+    }
+
+    /// Fills the pipelines of connections that have room, each by one write.
+    fn fill(&mut self, now: Instant) {
+        while let Some(&key) = self.free.front() {
+            let room = self.client.room(key);
+            let mut asked = 0;
+            while asked < room
+                && let Due::Send { measured, .. } = self.schedule.take(now, &self.edges)
+            {
+                asked += 1;
+                self.outstanding += 1;
+                if !measured {
+                    self.slots[key].warmup += 1;
+                }
+                self.part.sent(&Ticket { planned: None, measured, sent: now }, now);
+                self.client.ask_behind(key, now);
+            }
+            if asked == 0 && room > 0 {
+                return; // nothing is due any more
+            }
+            self.free.pop_front();
+            let outcome = self.client.flush(key);
+            self.settle(key, outcome, now);
+        }
     }
 
     /// Waits for events until the next request is due.
@@ -240,9 +283,7 @@ impl<'l> Stream<'l> {
             }
         }
         self.live.tell(&self.part, &mut self.told);
-        let is_open = |phase| !matches!(phase, Phase::Vacant | Phase::Opening);
-        let none_open = !self.client.connections.iter().any(|c| is_open(c.phase));
-        self.hopeless = none_open.then(|| self.hopeless.unwrap_or(now));
+        self.hopeless = (self.open_connections() == 0).then(|| self.hopeless.unwrap_or(now));
         let hopeless = matches!(self.schedule, Schedule::Closed { left: Some(_) })
             && self.hopeless.is_some_and(|since| now - since > self.timeout);
         if self.sending && (self.live.stop.load(Ordering::Relaxed) || hopeless) {
@@ -253,10 +294,17 @@ impl<'l> Stream<'l> {
         Ok(())
     }
 
-    fn begin_measuring(&mut self, now: Instant) -> Result<(), Failure> {
+    /// Connections that are open; where each request opens its own, those that are not given up
+    /// for a while.
+    fn open_connections(&self) -> usize {
+        let slots = self.client.connections.iter().zip(&self.slots);
         let open = |phase| !matches!(phase, Phase::Vacant | Phase::Opening);
-        let open = self.client.connections.iter().filter(|c| open(c.phase)).count();
-        self.part.connections.open = open as u64;
+        let churn = self.client.churn;
+        slots.filter(|(c, slot)| open(c.phase) || (churn && slot.reopen.is_none())).count()
+    }
+
+    fn begin_measuring(&mut self, now: Instant) -> Result<(), Failure> {
+        self.part.connections.open = self.open_connections() as u64;
         self.alarm.spin_ns = 0;
         self.measured_from = Some(Clocks::read(now)?);
         Ok(())

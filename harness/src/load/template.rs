@@ -59,6 +59,23 @@ impl Template {
         }
     }
 
+    /// Compares the start of `received`, behind which other answers may follow. Returns how many
+    /// bytes of it end a right answer.
+    ///
+    /// # Errors
+    /// [`Check::Partial`] or [`Check::Different`] where none do.
+    #[inline]
+    pub fn check_start(&mut self, matched: usize, received: &[u8]) -> Result<usize, Check> {
+        let end = received.len().min(self.bytes.len() - matched);
+        if end < received.len() && self.until_close {
+            return Err(Check::Different); // all of it is one body
+        }
+        match self.check(matched, &received[..end]) {
+            Check::Right => Ok(end),
+            other => Err(other),
+        }
+    }
+
     /// The first `matched` bytes, for the parser.
     #[must_use]
     pub fn prefix(&self, matched: usize) -> &[u8] {
@@ -169,6 +186,26 @@ mod tests {
             assert_eq!(template.check(at, &bytes[at..]), Check::Right, "{at}");
             assert_eq!(template.prefix(at), &bytes[..at]);
         }
+    }
+
+    #[test]
+    fn one_behind_the_other() {
+        let new = FIRST.replace("49:37", "49:38");
+        let length = FIRST.len();
+        let cases = [
+            (FIRST.to_owned(), Ok(length)),
+            (format!("{FIRST}HTTP"), Ok(length)),
+            (format!("{new}{FIRST}"), Ok(length)),
+            (FIRST[..60].to_owned(), Err(Check::Partial)),
+            (FIRST.replace("hi", "ho"), Err(Check::Different)),
+        ];
+        for (received, expected) in cases {
+            assert_eq!(template(FIRST).check_start(0, received.as_bytes()), expected, "{received}");
+        }
+        let until_close = "HTTP/1.1 200 OK\r\n\r\nhi";
+        let longer = format!("{until_close}!");
+        let checked = template(until_close).check_start(0, longer.as_bytes());
+        assert_ne!(checked, Ok(until_close.len()), "only the close ends it");
     }
 
     #[test]

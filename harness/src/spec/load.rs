@@ -223,7 +223,8 @@ pub(super) fn read_text(file: &str, read: &Read<'_>) -> Result<Source, Mistake> 
     Ok(Source::new(file, text))
 }
 
-fn read_file<T>(
+/// Reads a file as TOML; none, and the mistake is kept, where it is none.
+pub(super) fn read_file<T>(
     file: &str,
     read: &Read<'_>,
     found: &mut Found,

@@ -15,6 +15,7 @@ mod fields;
 mod gate;
 mod gates;
 mod load;
+mod mix;
 mod nearest;
 mod problem;
 mod programs;
@@ -28,6 +29,7 @@ mod tests;
 
 pub use gate::{Budget, Gate, Look, Quantity, Rule, Waiver};
 pub use load::{Mistake, Mistakes, load};
+pub use mix::{Header, MixCase, is_method, read_mix};
 pub use problem::{Output, Problem, ProgramSet, Published, PublishedRow};
 pub use programs::TEST_SIZE;
 

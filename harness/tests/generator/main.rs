@@ -205,6 +205,18 @@ fn answers_of_many_shapes() {
         ("the last on its connection", "hello", {
             Box::new(|_| Act::AnswerAndClose(answer_with("Connection: close\r\n", "hello")))
         }),
+        ("ten requests a connection, unannounced", "hello", {
+            Box::new(|request| match request.nth {
+                9 => Act::AnswerAndClose(answer("hello")),
+                _ => Act::Answer(vec![answer("hello")]),
+            })
+        }),
+        ("a slow trickle", "hello", {
+            Box::new(|request| match request.index {
+                20 => Act::Trickle(answer("hello"), std::time::Duration::from_micros(100)),
+                _ => Act::Answer(vec![answer("hello")]),
+            })
+        }),
         ("until the connection ends", "hello", {
             Box::new(|_| {
                 let answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nhello";
@@ -216,15 +228,19 @@ fn answers_of_many_shapes() {
         let addr = serve(move |request| behave(request));
         for window in windows(&job(&[addr], &[exchange("/", body)])) {
             assert!(window.requests >= CONNECTIONS.into(), "{name}: {window:?}");
-            assert_eq!(window.errors, BTreeMap::new(), "{name}");
+            // A request may cross a close on the way.
+            let crossed = name.ends_with("unannounced") && window.errors.contains_key("reset");
+            assert!(crossed || window.errors.is_empty(), "{name}: {window:?}");
         }
     }
 }
 
 #[test]
 fn bodies_of_64_kb_are_echoed() {
-    let echo =
-        |request: &Request| Act::Answer(vec![answer(str::from_utf8(&request.body).unwrap())]);
+    let echo = |request: &Request| {
+        assert!(request.head.contains("\r\nContent-Length: "), "{}", request.head);
+        Act::Answer(vec![answer(str::from_utf8(&request.body).unwrap())])
+    };
     let exchanges: Vec<Exchange> = (0..5)
         .map(|i| {
             let body = format!("case {i} ").repeat(9_362);
@@ -318,8 +334,8 @@ fn trouble_that_fails_the_job() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap() // and nobody listens there any more
     };
-    let closing = serve(|_| Act::AnswerAndClose(answer("hi")));
     let mute = serve(|_| Act::Close);
+    let resetting = serve(|_| Act::Reset);
     let finishing = serve(|_| Act::AnswerAndFinish(vec![]));
     let cut = serve(|_| Act::AnswerAndClose(answer("hi")[..60].into()));
     let hanging = serve(|_| Act::Hang);
@@ -332,8 +348,8 @@ fn trouble_that_fails_the_job() {
     let cases = [
         ("refused", refused, false, long, "connection refused by 127.0.0.1:"),
         ("refused, churn", refused, true, long, "is the server still running?"),
-        ("closes unasked", closing, false, long, "more than 1 %; the last one: 127.0.0.1:"),
         ("never answers", mute, false, long, "closed the connection instead of answering"),
+        ("resets", resetting, false, long, "closed the connection instead of answering"),
         ("half-closes", finishing, false, long, "closed the connection instead of answering"),
         ("cut off", cut, false, long, "closed the connection in the middle of an answer"),
         ("dies", dying, false, long, "127.0.0.1:"),

@@ -2,20 +2,29 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
+
+use nix::libc;
+use nix::sys::socket::{self, MsgFlags, setsockopt, sockopt};
 
 /// What the server does with a request.
 pub(crate) enum Act {
     /// Writes these pieces, one after the other.
     Answer(Vec<Vec<u8>>),
-    /// The same, then closes the connection.
+    /// Writes this byte by byte, with so much time between any two.
+    Trickle(Vec<u8>, Duration),
+    /// Writes these bytes, then closes the connection.
     AnswerAndClose(Vec<u8>),
     /// Writes this, then sends no more, but keeps reading.
     AnswerAndFinish(Vec<u8>),
     /// Closes the connection.
     Close,
+    /// Resets the connection.
+    Reset,
     /// Reads on and never answers.
     Hang,
     /// Stops listening and closes all connections as they are used.
@@ -26,6 +35,10 @@ pub(crate) enum Act {
 pub(crate) struct Request {
     /// How many came before it, on all connections.
     pub(crate) index: u64,
+    /// How many came before it on its connection.
+    pub(crate) nth: u64,
+    /// Request line and header fields.
+    pub(crate) head: String,
     pub(crate) path: String,
     pub(crate) body: Vec<u8>,
 }
@@ -61,16 +74,18 @@ fn serve_connection(
     stream.set_nodelay(true)?;
     let mut writer = stream.try_clone()?;
     let mut reader = BufReader::new(stream);
-    loop {
+    for nth in 0.. {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 || dead.load(Ordering::SeqCst) {
             return Ok(());
         }
         let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+        let mut head = line.clone();
         let mut length = 0;
         while line != "\r\n" {
             line.clear();
             reader.read_line(&mut line)?;
+            head.push_str(&line);
             if let Some(n) = line.strip_prefix("Content-Length: ") {
                 length = n.trim_end().parse().unwrap();
             }
@@ -78,14 +93,26 @@ fn serve_connection(
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
         let index = count.fetch_add(1, Ordering::SeqCst);
-        match behave(&Request { index, path, body }) {
+        match behave(&Request { index, nth, head, path, body }) {
             Act::Answer(pieces) => {
                 for piece in pieces {
                     writer.write_all(&piece)?;
                 }
             }
+            Act::Trickle(bytes, pause) => {
+                for byte in bytes {
+                    writer.write_all(&[byte])?;
+                    thread::sleep(pause);
+                }
+            }
             Act::AnswerAndClose(bytes) => {
-                writer.write_all(&bytes)?;
+                // With its last bytes goes the word that they are the last. Otherwise the next
+                // request might come in between, and a system that closes a socket with something
+                // unread in it resets the connection.
+                let (most, last) = bytes.split_at(bytes.len() - 1);
+                writer.write_all(most)?;
+                let held_back = MsgFlags::from_bits_retain(libc::MSG_MORE);
+                socket::send(writer.as_raw_fd(), last, held_back)?;
                 return writer.shutdown(Shutdown::Both);
             }
             Act::AnswerAndFinish(bytes) => {
@@ -93,6 +120,11 @@ fn serve_connection(
                 writer.shutdown(Shutdown::Write)?;
             }
             Act::Close => return Ok(()),
+            Act::Reset => {
+                let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
+                setsockopt(&writer, sockopt::Linger, &at_once)?;
+                return Ok(());
+            }
             Act::Hang => {}
             Act::Die => {
                 dead.store(true, Ordering::SeqCst);
@@ -101,4 +133,5 @@ fn serve_connection(
             }
         }
     }
+    Ok(())
 }

@@ -3,6 +3,8 @@
 //! Nothing here depends on how fast the machine is: counts are exact, times are only ever compared
 //! with lower bounds that the server enforces, or with each other.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +17,11 @@ use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use serde_json::Value;
 
+mod modes;
 #[path = "../generator/responder.rs"]
 mod responder;
+mod shapes;
+mod signals;
 
 use responder::{Act, Request, serve};
 
@@ -37,7 +42,7 @@ fn right() -> Act {
 fn command(behave: impl Fn(&Request) -> Act + Send + Sync + 'static, options: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_duet"));
     command.arg("load").arg(format!("http://{}/path", serve(behave)));
-    command.args(options.split_whitespace()).env("NO_COLOR", "1");
+    command.arg("--no-ceiling").args(options.split_whitespace()).env("NO_COLOR", "1");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -81,6 +86,22 @@ fn quantile(json: &Value, histogram: &str, name: &str) -> (u64, bool) {
     (ns, at_least)
 }
 
+/// The histograms of a log, by their tags.
+#[track_caller]
+fn histograms(log: &Path) -> BTreeMap<String, Histogram<u64>> {
+    let log = std::fs::read(log).unwrap();
+    let mut all = BTreeMap::new();
+    for entry in IntervalLogIterator::new(&log) {
+        if let LogEntry::Interval(interval) = entry.unwrap() {
+            let text = interval.encoded_histogram();
+            let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap();
+            let back = Deserializer::new().deserialize(&mut &bytes[..]).unwrap();
+            all.insert(interval.tag().unwrap().as_str().to_owned(), back);
+        }
+    }
+    all
+}
+
 #[test]
 fn a_number_of_requests() {
     let asked = Arc::new(AtomicU64::new(0));
@@ -103,51 +124,58 @@ fn a_number_of_requests() {
     assert!(json["service"]["quantiles"]["p99.9"].is_null(), "too few requests for it: {json}");
 }
 
+/// Answers 99, 199, ... of 10,002 take 10 ms: a hundred of those that are measured.
 #[test]
-fn two_per_cent_are_slow() {
+fn one_per_cent_is_slow() {
     let behave = |request: &Request| {
-        if request.index % 50 == 49 {
+        if request.index % 100 == 99 {
             thread::sleep(Duration::from_millis(10));
         }
         right()
     };
-    for options in ["-n 2000 -c 4", "-n 2000 -q 2000 -c 4 --warmup 0", "-n 2000 -q 2000 --poisson"]
-    {
-        let (code, json) = load(behave, options);
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("a.hlog");
+    for options in ["", "-q 5000 --warmup 0", "-q 5000 --warmup 0 --poisson", "--pipeline 2"] {
+        let options = format!("-n 10000 -c 4 --hdr {} {options}", log.display());
+        let (code, json) = load(behave, &options);
         assert_eq!(code, 0, "{options}: {json}");
-        let (p50, _) = quantile(&json, "service", "p50");
-        let (p99, at_least) = quantile(&json, "service", "p99");
-        assert!(!at_least && p99 >= 10 * MS, "{options}: {json}");
-        assert!(p50 <= p99, "{options}: {json}");
-        if json["mode"] == "open" {
-            let (response, _) = quantile(&json, "response", "p99");
-            assert!(response >= 10 * MS, "{options}: {json}");
+        let mode = if json["mode"] == "open" { "response" } else { "service" };
+        let (p999, _) = quantile(&json, mode, "p99.9");
+        assert!(p999 >= 10 * MS, "{options}: {json}");
+        assert!(quantile(&json, mode, "p50").0 <= p999, "{options}: {json}");
+        for (name, histogram) in histograms(&log) {
+            let all = if name.starts_with("response") { "planned" } else { "sent" };
+            assert_eq!(histogram.len(), requests(&json, all), "{options}, {name}");
+            let slow = histogram.count_between(10 * MS, u64::MAX);
+            let expected = requests(&json, "sent") / 100; // or one less, where Poisson decides
+            assert!(name == "send-lag" || slow + 1 >= expected, "{options}, {name}: {slow}");
         }
     }
 }
 
-/// A server that does nothing for 100 ms of every 400 ms. Of requests at even instants a quarter
-/// come then, and the share of those that wait longer than x is (100 ms − x) / 400 ms: p90 is
-/// 60 ms, p99 is 96 ms. A closed loop meets each pause once per connection and hardly notices.
+/// A server that does nothing for 500 ms of every 2 s. Of requests at even instants a quarter come
+/// then, and the share of those that wait longer than x is (500 ms − x) / 2 s: p90 is 300 ms, p99
+/// is 480 ms. A closed loop meets each pause once per connection and hardly notices.
 #[test]
-fn a_server_that_pauses() {
-    let pausing = || {
+fn a_server_that_freezes() {
+    let freezing = || {
         let epoch = Instant::now();
         move |_: &Request| {
-            let phase = (epoch.elapsed().as_millis() % 400) as u64;
-            thread::sleep(Duration::from_millis(100_u64.saturating_sub(phase)));
+            let phase = (epoch.elapsed().as_millis() % 2000) as u64;
+            thread::sleep(Duration::from_millis(500_u64.saturating_sub(phase)));
             right()
         }
     };
-    let (code, open) = load(pausing(), "-n 1000 -q 500 -c 100 --warmup 0");
+    let (code, open) = load(freezing(), "-n 2000 -q 500 -c 300 --warmup 0");
     assert_eq!(code, 0, "{open}");
-    assert_eq!(requests(&open, "planned"), 1000);
-    assert!(quantile(&open, "response", "p90").0 >= 50 * MS, "{open}");
-    assert!(quantile(&open, "response", "p99").0 >= 85 * MS, "{open}");
+    assert_eq!(requests(&open, "planned"), 2000);
+    assert!(quantile(&open, "response", "p90").0 >= 290 * MS, "{open}");
+    assert!(quantile(&open, "response", "p99").0 >= 470 * MS, "{open}");
     // With one connection the pauses are send lag: the service time does not show them.
-    let (_, narrow) = load(pausing(), "-n 1000 -q 500 -c 1 --warmup 0");
-    assert!(quantile(&narrow, "response", "p90").0 >= 50 * MS, "{narrow}");
-    let (code, closed) = load(pausing(), "-n 1000 -c 1");
+    let (_, narrow) = load(freezing(), "-n 2000 -q 500 -c 1 --warmup 0");
+    assert!(quantile(&narrow, "response", "p90").0 >= 290 * MS, "{narrow}");
+    assert!(quantile(&narrow, "service", "p90").0 < quantile(&narrow, "response", "p90").0);
+    let (code, closed) = load(freezing(), "-n 1000 -c 1");
     assert_eq!(code, 0, "{closed}");
     let (p90, _) = quantile(&closed, "service", "p90");
     assert!(p90 < quantile(&open, "response", "p90").0, "{closed}");
@@ -308,18 +336,9 @@ fn files_and_text() {
     for part in ["500 planned = 500 sent", "response", "send lag", "generator"] {
         assert!(shown.contains(part), "{shown}");
     }
-    let log = std::fs::read(log).unwrap();
-    let mut tags = vec![];
-    for entry in IntervalLogIterator::new(&log) {
-        if let LogEntry::Interval(interval) = entry.unwrap() {
-            let text = interval.encoded_histogram();
-            let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap();
-            let back: Histogram<u64> = Deserializer::new().deserialize(&mut &bytes[..]).unwrap();
-            assert_eq!(back.len(), 500);
-            tags.push(interval.tag().unwrap().as_str().to_owned());
-        }
-    }
-    assert_eq!(tags, ["response", "service", "send-lag"]);
+    let histograms = histograms(&log);
+    assert_eq!(histograms.keys().collect::<Vec<_>>(), ["response", "send-lag", "service"]);
+    assert!(histograms.values().all(|histogram| histogram.len() == 500));
     let text = std::fs::read_to_string(text).unwrap();
     assert!(
         text.contains("Percentile") && text.contains("Total count    =          500"),

@@ -1,8 +1,9 @@
 //! HTTP/2, with prior knowledge and over TLS.
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use bytes::Bytes;
@@ -41,11 +42,17 @@ enum Act {
 struct Server {
     addr: SocketAddr,
     count: Arc<AtomicU64>,
+    paths: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Server {
     fn count(&self) -> u64 {
         self.count.load(Ordering::SeqCst)
+    }
+
+    /// What was asked for.
+    fn paths(&self) -> BTreeSet<String> {
+        self.paths.lock().unwrap().clone()
     }
 
     fn url(&self) -> String {
@@ -66,8 +73,8 @@ fn serve(
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let addr = listener.local_addr().unwrap();
-    let count = Arc::new(AtomicU64::new(0));
-    let counter = Arc::clone(&count);
+    let server = Server { addr, count: Arc::default(), paths: Arc::default() };
+    let (counter, paths) = (Arc::clone(&server.count), Arc::clone(&server.paths));
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
         runtime.block_on(async move {
@@ -75,7 +82,12 @@ fn serve(
             loop {
                 let stream = listener.accept().await.unwrap().0;
                 stream.set_nodelay(true).unwrap();
-                let (counter, behave) = (Arc::clone(&counter), behave.clone());
+                let (counter, paths) = (Arc::clone(&counter), Arc::clone(&paths));
+                let behave = behave.clone();
+                let behave = move |n, path: &str| {
+                    paths.lock().unwrap().insert(path.to_owned());
+                    behave(n)
+                };
                 let config = config.clone();
                 tokio::spawn(async move {
                     let Some(config) = config else {
@@ -87,21 +99,21 @@ fn serve(
             }
         });
     });
-    Server { addr, count }
+    server
 }
 
 async fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     streams_max: u32,
     count: &AtomicU64,
-    behave: impl Fn(u64) -> Act,
+    behave: impl Fn(u64, &str) -> Act,
 ) {
     let mut builder = server::Builder::new();
     builder.max_concurrent_streams(streams_max);
     let Ok(mut connection) = builder.handshake::<_, Bytes>(stream).await else { return };
     // An error ends the connection, as it would in any server.
     while let Some(Ok((request, respond))) = connection.accept().await {
-        match behave(count.fetch_add(1, Ordering::SeqCst)) {
+        match behave(count.fetch_add(1, Ordering::SeqCst), request.uri().path()) {
             Act::Close => return,
             Act::GoAway => connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM),
             act => {
@@ -202,6 +214,31 @@ fn over_tls() {
     }
     let big = serve(Some(identity.config.clone()), 100, |_| Act::Answer(200, vec![1; 300_000]));
     load(&big.secure_url(), &[&["-n", "60"], &secure[..]].concat()).is_right(60, big.count());
+}
+
+/// Two requests by weight, one of them with a number that differs each time.
+#[test]
+fn several_requests() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cases.toml");
+    let cases = "[[case]]\npath = \"/a\"\nweight = 3\n[[case]]\npath = \"/b/{seq:4}\"\n";
+    std::fs::write(&path, cases).unwrap();
+    let server = serve(None, 100, hello);
+    let cases = ["--http2", "--cases", path.to_str().unwrap()];
+    let loaded = load(&server.url(), &[&cases[..], &["-n", "80", "-c", "2"]].concat());
+    assert_eq!(
+        (loaded.code, loaded.requests("right")),
+        (0, 80),
+        "{} {}",
+        loaded.stderr,
+        loaded.json
+    );
+    assert_eq!(server.count(), 80 + 2 * FIRST);
+    let paths = server.paths();
+    assert!(paths.contains("/a"), "{paths:?}");
+    let numbered = paths.iter().filter(|path| path.starts_with("/b/0")).count();
+    assert_eq!(paths.len(), numbered + 1, "{paths:?}");
+    assert!(numbered > 2, "a quarter of them, each with a number of its own: {paths:?}");
 }
 
 /// In each case the server misbehaves on requests 19, 39, 59, 79 and 99 of 102.

@@ -128,13 +128,15 @@ fn a_unix_socket_that_closes() {
 
 #[test]
 fn wrong_combinations() {
-    let cases: [(&str, &[&str], &str); 7] = [
+    let cases: [(&str, &[&str], &str); 9] = [
         ("http://localhost/", &["--insecure"], "--insecure is about https:// URLs"),
         ("http://localhost/", &["--cacert", "x"], "--cacert is about https:// URLs"),
         ("https://localhost/", &["-k", "--cacert", "x"], "cannot be used with"),
         ("https://localhost/", &["--cacert", "Cargo.toml"], "holds no certificate in PEM form"),
         ("http://localhost/", &["--streams", "2"], "--http2"),
         ("http://localhost/", &["--http2", "--streams", "0"], "--streams"),
+        ("http://localhost/", &["--http2", "--pipeline", "2"], "cannot be used with"),
+        ("http://localhost/", &["--http2", "--disable-keepalive"], "cannot be used with"),
         ("ftp://localhost/", &[], "`ftp` is not supported"),
     ];
     for (url, options, expected) in cases {

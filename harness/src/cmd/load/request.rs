@@ -1,4 +1,4 @@
-//! From a URL and options to the bytes of a request.
+//! From a URL and options to the bytes of requests.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,25 +8,59 @@ use clap::Args;
 use reqwest::Url;
 
 use crate::cmd::Misuse;
+use crate::load::patch::{self, Patch};
+use crate::spec::{self, Header, MixCase};
 
-/// What is asked.
+/// What is asked. In path, query, header values and bodies `{seq}` stands for the number of the
+/// request and `{rand}` for a random one, of ten digits; `{seq:4}` and `{rand:4}` have four.
 #[derive(Debug, Args)]
 pub(super) struct RequestArgs {
     /// The method [default: GET, or POST with a body].
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "cases")]
     method: Option<String>,
 
-    /// A header, such as 'Accept: text/html'; may be repeated.
+    /// A header as curl has it: 'Name: value', 'Name;' for an empty one, 'Name:' to leave a default
+    /// one out; may be repeated.
     #[arg(short = 'H', long = "header", value_name = "HEADER")]
     headers: Vec<String>,
 
     /// The body.
-    #[arg(long, value_name = "TEXT", conflicts_with = "body_file")]
+    #[arg(long, value_name = "TEXT", group = "a_body")]
     body: Option<String>,
 
     /// The body, from a file.
-    #[arg(long, short = 'D', value_name = "FILE")]
+    #[arg(long, short = 'D', value_name = "FILE", group = "a_body")]
     body_file: Option<PathBuf>,
+
+    /// The body as curl's -d has it: a form; @FILE: from a file, line breaks left out.
+    #[arg(long, value_name = "DATA", group = "a_body")]
+    data: Option<String>,
+
+    /// The same, but a file as it is.
+    #[arg(long, value_name = "DATA", group = "a_body")]
+    data_binary: Option<String>,
+
+    /// Several requests, drawn by weight: TOML, a table [[case]] each, of weight, method, path,
+    /// headers, body or body_file, expect = { status, body or body_file }.
+    ///
+    /// Paths are of the URL's host, those of files relative to FILE. Headers of the command line
+    /// are sent with all.
+    #[arg(long, value_name = "FILE", conflicts_with = "a_body")]
+    cases: Option<PathBuf>,
+
+    /// A new connection for each request, which asks the server to close it.
+    #[arg(long)]
+    pub(super) disable_keepalive: bool,
+}
+
+/// A request as bytes, and what was declared of its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Written {
+    pub(super) bytes: Vec<u8>,
+    pub(super) patches: Vec<Patch>,
+    pub(super) head: bool,
+    /// What it was made from.
+    pub(super) case: MixCase,
 }
 
 /// Reads a URL; `http://` may be left out.
@@ -45,62 +79,120 @@ pub(super) fn url(text: &str) -> Result<Url> {
 }
 
 impl RequestArgs {
-    pub(super) fn is_head(&self) -> bool {
-        self.method.as_deref() == Some("HEAD")
+    /// All requests.
+    pub(super) fn written(&self, url: &Url, text: &str) -> Result<Vec<Written>> {
+        let target = target(url, text)?;
+        let mut common = vec![];
+        for header in &self.headers {
+            common.push(header.parse::<Header>().map_err(Misuse)?);
+        }
+        let cases = match &self.cases {
+            Some(path) => spec::read_mix(path)?,
+            None => vec![self.single()?],
+        };
+        let defaults = self.defaults(url);
+        let write = |case: MixCase| write(&target, &defaults, &common, case);
+        Ok(cases.into_iter().map(write).collect())
     }
 
-    /// The whole request.
-    pub(super) fn bytes(&self, url: &Url) -> Result<Vec<u8>> {
-        let body = match (&self.body, &self.body_file) {
-            (Some(text), _) => Some(text.clone().into_bytes()),
-            (None, Some(path)) => {
-                Some(fs::read(path).with_context(|| format!("failed to read {}", path.display()))?)
-            }
-            (None, None) => None,
+    /// The request of the command line.
+    fn single(&self) -> Result<MixCase> {
+        let method = self.method.clone();
+        if let Some(method) = method.as_ref().filter(|method| !spec::is_method(method)) {
+            bail!(Misuse(format!("`{method}` is no method")));
+        }
+        let read = |path: &str| fs::read(path).with_context(|| format!("failed to read {path}"));
+        let body = match (&self.body, &self.body_file, &self.data, &self.data_binary) {
+            (Some(text), ..) => Some(text.clone().into_bytes()),
+            (_, Some(path), ..) => Some(read(&path.to_string_lossy())?),
+            (.., Some(data)) => Some(match data.strip_prefix('@') {
+                Some(path) => read(path)?,
+                None => data.clone().into_bytes(),
+            }),
+            (_, _, Some(data), _) => Some(match data.strip_prefix('@') {
+                Some(path) => {
+                    let mut bytes = read(path)?;
+                    bytes.retain(|byte| !b"\r\n\0".contains(byte));
+                    bytes
+                }
+                None => data.clone().into_bytes(),
+            }),
+            (None, None, None, None) => None,
         };
-        let method = self.method.as_deref().unwrap_or(if body.is_some() { "POST" } else { "GET" });
-        ensure!(
-            !method.is_empty() && method.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
-            Misuse(format!("`{method}` is no method"))
-        );
-        let mut fields = vec![];
-        for header in &self.headers {
-            fields.push(field(header)?);
-        }
-        let defaults = [
-            ("Host", url.authority()),
-            ("User-Agent", concat!("duet/", env!("CARGO_PKG_VERSION"))),
-            ("Accept", "*/*"),
+        Ok(MixCase { weight: 1, method, body, ..MixCase::default() })
+    }
+
+    /// The headers that are sent unless others of their names are given.
+    fn defaults(&self, url: &Url) -> Vec<Header> {
+        let form = self.data.is_some() || self.data_binary.is_some();
+        let all = [
+            (true, "Host", url.authority()),
+            (true, "User-Agent", concat!("duet/", env!("CARGO_PKG_VERSION"))),
+            (true, "Accept", "*/*"),
+            (form, "Content-Type", "application/x-www-form-urlencoded"),
+            (self.disable_keepalive, "Connection", "close"),
         ];
-        let given = |name: &str| fields.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
-        let defaults: Vec<_> = defaults.into_iter().filter(|(name, _)| !given(name)).collect();
-        let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
-        let mut out = format!("{method} {}{query} HTTP/1.1\r\n", url.path());
-        for (name, value) in defaults.into_iter().chain(fields) {
-            out.push_str(&format!("{name}: {value}\r\n"));
-        }
-        if let Some(body) = &body {
-            out.push_str(&format!("Content-Length: {}\r\n", body.len()));
-        }
-        out.push_str("\r\n");
-        Ok([out.into_bytes(), body.unwrap_or_default()].concat())
+        let header = |(_, name, value): (bool, &str, &str)| Header {
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+        };
+        all.into_iter().filter(|(sent, ..)| *sent).map(header).collect()
     }
 }
 
-fn field(header: &str) -> Result<(&str, &str)> {
-    let (name, value) = header
-        .split_once(':')
-        .ok_or_else(|| Misuse(format!("`{header}` is no header: write 'Name: value'")))?;
-    let (name, value) = (name.trim(), value.trim());
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    let fits = !name.is_empty() && name.bytes().all(token) && !value.contains(['\r', '\n', '\0']);
-    ensure!(fits, Misuse(format!("`{}` is no header", header.escape_debug())));
-    let framing = ["content-length", "transfer-encoding"];
+/// Path and query of a URL, with its placeholders: reading it has encoded their braces.
+fn target(url: &Url, text: &str) -> Result<String> {
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut path = url.path().to_owned();
+    let encoded = text.to_ascii_uppercase().contains("%7B");
+    let found = patch::find(text.as_bytes()).1.len();
     ensure!(
-        !framing.contains(&name.to_ascii_lowercase().as_str()),
-        Misuse(format!("{name} follows from the body and cannot be given"))
+        !encoded || found == 0,
+        Misuse("write braces of the URL as they are or encoded, not both".to_owned())
     );
-    Ok((name, value))
+    if !encoded {
+        path = path.replace("%7B", "{").replace("%7D", "}");
+        let kept = patch::find(format!("{path}{query}").as_bytes()).1.len();
+        let cure = "placeholders stand in the path or the query of a URL";
+        ensure!(kept == found, Misuse(cure.to_owned()));
+        if found == 0 {
+            path = url.path().to_owned();
+        }
+    }
+    Ok(path + &query)
+}
+
+/// Writes a request. Of the headers of one name those of the case come first, then those that all
+/// cases have, then the defaults.
+fn write(target: &str, defaults: &[Header], common: &[Header], case: MixCase) -> Written {
+    let body = case.body.as_deref().map(patch::find);
+    let method = case.method.as_deref().unwrap_or(if body.is_some() { "POST" } else { "GET" });
+    let levels = [defaults, common, &case.headers];
+    let named = |level: &[Header], name: &str| {
+        level.iter().any(|header| header.name.eq_ignore_ascii_case(name))
+    };
+    let headers = levels.iter().enumerate().flat_map(|(i, level)| {
+        let above = &levels[i + 1..];
+        level.iter().filter(|header| !above.iter().any(|level| named(level, &header.name)))
+    });
+    let path = case.path.as_deref().unwrap_or(target);
+    let mut out = format!("{method} {path} HTTP/1.1\r\n");
+    for header in headers {
+        if let Some(value) = &header.value {
+            out.push_str(&format!("{}: {value}\r\n", header.name));
+        }
+    }
+    if let Some((body, _)) = &body {
+        out.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    out.push_str("\r\n");
+    let (mut bytes, mut patches) = patch::find(out.as_bytes());
+    if let Some((body, in_body)) = body {
+        let behind = in_body.into_iter().map(|patch| Patch { at: patch.at + bytes.len(), ..patch });
+        patches.extend(behind);
+        bytes.extend(body);
+    }
+    Written { head: method == "HEAD", bytes, patches, case }
 }
 
 #[cfg(test)]
@@ -113,9 +205,21 @@ mod tests {
             headers: headers.iter().map(|&h| h.into()).collect(),
             body: body.map(Into::into),
             body_file: None,
+            data: None,
+            data_binary: None,
+            cases: None,
+            disable_keepalive: false,
         };
-        let bytes = url(target).and_then(|url| args.bytes(&url));
-        bytes.map_or_else(|e| format!("{e:#}"), |b| String::from_utf8_lossy(&b).into_owned())
+        of(target, &args)
+    }
+
+    fn of(target: &str, args: &RequestArgs) -> String {
+        let written = url(target).and_then(|url| args.written(&url, target));
+        match written.as_deref() {
+            Ok([one]) => String::from_utf8_lossy(&one.bytes).into_owned(),
+            Ok(several) => panic!("{several:?}"),
+            Err(error) => format!("{error:#}"),
+        }
     }
 
     #[test]
@@ -136,6 +240,18 @@ mod tests {
                      Content-Length: 2\r\n\r\nhi"
                 ),
             ),
+            (
+                bytes("http://a", None, &["X;", "host: b", "User-Agent:", "ACCEPT:"], None),
+                "GET / HTTP/1.1\r\nX: \r\nhost: b\r\n\r\n".to_owned(),
+            ),
+            (
+                bytes("a/{seq:2}?{rand:3}", None, &["X: {seq:1}"], Some("{seq:3}")),
+                format!(
+                    "POST /00?000 HTTP/1.1\r\nHost: a\r\n{agent}Accept: */*\r\nX: 0\r\n\
+                     Content-Length: 3\r\n\r\n000"
+                ),
+            ),
+            (bytes("a/%7Bseq%7D/{x}", None, &[], None), plain("GET /%7Bseq%7D/%7Bx%7D", "a")),
         ];
         for (got, want) in cases {
             assert_eq!(got, want);
@@ -152,9 +268,43 @@ mod tests {
             (bytes("a", None, &["x: y\r\nz: a"], None), "is no header"),
             (bytes("a", None, &["Content-Length: 1"], None), "follows from the body"),
             (bytes("a", Some("GET /"), &[], None), "is no method"),
+            (bytes("a/%7bx%7d/{seq}", None, &[], None), "not both"),
+            (bytes("a/{seq}/../b", None, &[], None), "in the path or the query"),
+            (bytes("a/#{seq}", None, &[], None), "in the path or the query"),
         ];
         for (got, want) in cases {
             assert!(got.contains(want), "{got} lacks {want}");
+        }
+    }
+
+    #[test]
+    fn bodies_as_curl_has_them() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let path = folder.path().join("body");
+        fs::write(&path, "a\r\nb\n").expect("it can be written to");
+        let file = format!("@{}", path.display());
+        let cases = [
+            (Some("a=1".to_owned()), None, "3\r\n\r\na=1"),
+            (Some(file.clone()), None, "2\r\n\r\nab"),
+            (None, Some("@/none".to_owned()), "failed to read /none"),
+            (None, Some(file), "5\r\n\r\na\r\nb\n"),
+        ];
+        for (data, data_binary, expected) in cases {
+            let args = RequestArgs {
+                method: None,
+                headers: vec![],
+                body: None,
+                body_file: None,
+                data,
+                data_binary,
+                cases: None,
+                disable_keepalive: true,
+            };
+            let got = of("a", &args);
+            assert!(got.contains(expected), "{got}");
+            let headers = "Content-Type: application/x-www-form-urlencoded\r\n\
+                Connection: close\r\n";
+            assert!(got.contains("failed") || got.contains(headers), "{got}");
         }
     }
 }

@@ -39,7 +39,11 @@ pub(super) struct Summary {
     elapsed_ns: u64,
     /// Right answers that came in the measured time, per second.
     right_per_second: Option<f64>,
+    /// Whether the bodies of all requests were compared.
     body_verified: bool,
+    connection_per_request: bool,
+    /// The length of pipelines.
+    requests_per_connection_at_once: usize,
     requests: Requests,
     warmup_requests: WarmupRequests,
     /// From the planned instant to the last byte; open loop only.
@@ -101,6 +105,8 @@ struct Connections {
     opened: u64,
     refused: BTreeMap<&'static str, u64>,
     lost_idle: u64,
+    /// Requests sent again on a new connection: the server had closed theirs before they came.
+    asked_again: u64,
     unasked: u64,
     /// Requests under way on average, by Little's law.
     under_way: Option<f64>,
@@ -115,6 +121,12 @@ struct Generator {
     /// Of the busiest thread, without what it spent waiting for planned instants.
     busy_share: f64,
     generator_bound: bool,
+    /// Right answers per second against the null responder, with the same requests, connections
+    /// and threads; `ceiling_at_least`: the responder was short of CPUs.
+    ceiling_per_second: Option<f64>,
+    ceiling_at_least: Option<bool>,
+    /// What was reached of it, 0 to 1 but for noise.
+    ceiling_share: Option<f64>,
     threads: Vec<Thread>,
     /// The send lag for which a connection was free.
     own_lag: Option<Quantiles>,
@@ -164,7 +176,9 @@ pub(super) fn of(
         warmup_ns: load.warmup.as_nanos() as u64,
         elapsed_ns: measured.elapsed_ns,
         right_per_second: measured.right_per_second(),
-        body_verified: load.body.is_some(),
+        body_verified: load.cases.iter().all(|case| case.body.is_some()),
+        connection_per_request: load.churn,
+        requests_per_connection_at_once: load.pipeline,
         requests: Requests {
             planned: account.planned,
             sent: account.sent,
@@ -214,6 +228,7 @@ fn connections(measured: &Measured) -> Connections {
         opened: connections.opened,
         refused: connections.refused.clone(),
         lost_idle: connections.lost_idle,
+        asked_again: connections.asked_again,
         unasked: connections.unasked,
         under_way: measured.under_way(),
         least_served_share: fairness.map(|(least, _)| least),
@@ -231,6 +246,9 @@ fn generator(measured: &Measured, own_lag: Option<Quantiles>) -> Generator {
     Generator {
         busy_share: measured.busy(),
         generator_bound: measured.generator_bound(),
+        ceiling_per_second: measured.ceiling.map(|ceiling| ceiling.right_per_second),
+        ceiling_at_least: measured.ceiling.map(|ceiling| ceiling.at_least),
+        ceiling_share: measured.share_of_ceiling(),
         threads: threads.collect(),
         own_lag,
     }

@@ -9,7 +9,7 @@ use reqwest::Url;
 
 use super::{Limit, Verdict};
 use crate::load::latencies::{Latencies, Latency};
-use crate::load::steady::{Arrivals, Load, Measured, Pressure};
+use crate::load::steady::{Arrivals, Case, Load, Measured, Pressure};
 use crate::units;
 
 /// The quantiles shown, where enough requests stand behind them.
@@ -30,11 +30,7 @@ pub(super) fn headline<'a>(load: &Load, measured: &'a Measured) -> &'a Latencies
 
 /// What will be done.
 pub(super) fn head(load: &Load, url: &Url) -> String {
-    let bodies = match (&load.body, load.head) {
-        (Some(body), _) => format!("every body compared ({})", units::bytes(body.len() as f64)),
-        (None, true) => "no body".to_owned(),
-        (None, false) => "bodies not compared".to_owned(),
-    };
+    let what = compared(&load.cases);
     let seconds = |time: Duration| units::nanoseconds(time.as_nanos() as f64);
     let how = match load.pressure {
         Pressure::Closed { requests: Some(n) } => {
@@ -50,22 +46,38 @@ pub(super) fn head(load: &Load, url: &Url) -> String {
             format!("open loop, {rate} requests per second, {arrivals}, {}", seconds(load.measure))
         }
     };
+    let manner = match (load.churn, load.under_way_max()) {
+        (true, _) => " at a time, a new one for each request,".to_owned(),
+        (false, 1) => String::new(),
+        (false, n) => format!(" with {n} requests under way on each,"),
+    };
     let warmup = match load.warmup {
         Duration::ZERO => "without warm-up".to_owned(),
         time => format!("after {} of warm-up", seconds(time)),
     };
-    let streams = match load.streams {
-        1 => String::new(),
-        n => format!(" of {n} streams"),
-    };
     format!(
-        "{url} at {}: {}status {}, {bodies}\n{}{streams} on {}; {how} {warmup}\n",
+        "{url} at {}: {}{what}\n{}{manner} on {}; {how} {warmup}\n",
         load.target,
         if load.target.http2 { "HTTP/2, " } else { "" },
-        load.status,
         plural(load.connections.into(), "connection"),
         plural(load.threads as u64, "thread"),
     )
+}
+
+/// What is compared.
+fn compared(cases: &[Case]) -> String {
+    if let [case] = cases {
+        let body = match (&case.body, case.head) {
+            (Some(body), _) => {
+                format!("every body compared ({})", units::bytes(body.len() as f64))
+            }
+            (None, true) => "no body".to_owned(),
+            (None, false) => "bodies not compared".to_owned(),
+        };
+        return format!("status {}, {body}", case.status);
+    }
+    let bodies = cases.iter().filter(|case| case.body.is_some()).count();
+    format!("{} requests by weight, the bodies of {bodies} compared", cases.len())
 }
 
 /// What came of it.
@@ -80,7 +92,7 @@ pub(super) fn result(
     let rate = measured.right_per_second().map_or("no".to_owned(), units::rate);
     line(&mut out, format_args!("\n{bold}{rate}{bold:#} right answers per second\n"));
     latencies(&mut out, load, measured);
-    accounts(&mut out, measured);
+    accounts(&mut out, load, measured);
     health(&mut out, load, measured);
     for (limit, verdict) in limits.iter().zip(verdicts) {
         let color = match verdict {
@@ -138,7 +150,7 @@ fn latencies(out: &mut String, load: &Load, measured: &Measured) {
     out.push('\n');
 }
 
-fn accounts(out: &mut String, measured: &Measured) {
+fn accounts(out: &mut String, load: &Load, measured: &Measured) {
     let a = &measured.account;
     line(
         out,
@@ -173,9 +185,15 @@ fn accounts(out: &mut String, measured: &Measured) {
     }
     let c = &measured.connections;
     let mut words = format!("{} planned, {} open", count(c.planned), count(c.open));
+    let (opened, replaced) = match load.churn {
+        true => (c.opened, 0),
+        false => (0, c.opened.saturating_sub(c.planned)),
+    };
     for (n, what) in [
-        (c.opened.saturating_sub(c.planned), "replaced"),
+        (opened, "opened in all"),
+        (replaced, "replaced"),
         (c.lost_idle, "closed by the server while idle"),
+        (c.asked_again, "requests sent again on a new one"),
         (c.unasked, "sent bytes nobody had asked for"),
         (c.refused.values().sum(), "not opened"),
     ] {
@@ -218,6 +236,18 @@ fn health(out: &mut String, load: &Load, measured: &Measured) {
         let _ = write!(words, ", p99 of its own lag {lag}");
     }
     line(out, format_args!("generator     {words}"));
+    if let Some((ceiling, share)) = measured.ceiling.zip(measured.share_of_ceiling()) {
+        let at_least = if ceiling.at_least { "at least " } else { "" };
+        let rate = units::rate(ceiling.right_per_second);
+        line(
+            out,
+            format_args!(
+                "              {} of its ceiling: {at_least}{rate} per second against a responder \
+                 that does nothing",
+                units::percent(share)
+            ),
+        );
+    }
 }
 
 /// What one should know before believing the figures.
@@ -233,14 +263,14 @@ pub(super) fn doubts(load: &Load, measured: &Measured) -> Vec<String> {
     }
     if measured.generator_bound() {
         doubts.push(
-            "generator-bound: the generator had no time to spare, so that it was measured rather \
-             than the server; give it more threads, or CPUs of its own"
+            "generator-bound: the generator had no time to spare or was near its ceiling, so that \
+             it was measured rather than the server; give it more threads, or CPUs of its own"
                 .to_owned(),
         );
     }
     match load.pressure {
-        Pressure::Closed { .. } if measured.contradicts_little() => doubts.push(
-            "rate times service time differs from the number of connections by more than 5 %: \
+        Pressure::Closed { .. } if measured.contradicts_little(load) => doubts.push(
+            "rate times service time differs from what can be under way at once by more than 5 %: \
              connections were idle or missing"
                 .to_owned(),
         ),

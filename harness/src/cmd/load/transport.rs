@@ -36,7 +36,7 @@ pub(super) struct TransportArgs {
     cacert: Option<PathBuf>,
 
     /// Speak HTTP/2: with https:// as agreed on with the server (ALPN), with http:// unasked.
-    #[arg(long, visible_alias = "http2-prior-knowledge")]
+    #[arg(long, visible_alias = "http2-prior-knowledge", conflicts_with = "disable_keepalive")]
     http2: bool,
 
     /// HTTP/2: requests under way on each connection [default: 1].
@@ -46,15 +46,18 @@ pub(super) struct TransportArgs {
 }
 
 impl TransportArgs {
-    /// Requests under way on each connection, of which the server allows `max`.
-    pub(super) fn streams(&self, max: Option<usize>) -> Result<u32> {
-        let streams = self.streams.unwrap_or(1);
-        let max = max.unwrap_or(usize::MAX);
-        ensure!(
-            streams as usize <= max,
-            Misuse(format!("the server allows {max} streams on a connection, not {streams}"))
-        );
-        Ok(streams)
+    /// Requests under way on each connection.
+    pub(super) fn streams(&self) -> usize {
+        self.streams.unwrap_or(1) as usize
+    }
+
+    /// Whether the server, which allows `max` requests under way on a connection, allows that many.
+    pub(super) fn check_streams(&self, max: Option<usize>) -> Result<()> {
+        let (streams, max) = (self.streams(), max.unwrap_or(usize::MAX));
+        let error =
+            || Misuse(format!("the server allows {max} streams on a connection, not {streams}"));
+        ensure!(streams <= max, error());
+        Ok(())
     }
 
     /// Where the server may be, in the order of what the host's name stands for.

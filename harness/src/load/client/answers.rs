@@ -22,6 +22,9 @@ const WIRE_BYTES_PER_BODY_BYTE: usize = 8;
 /// The longest answer where any body is right.
 const ANY_BODY_BYTES_MAX: usize = 64 << 20;
 
+/// What the network never splits. Of a longer request the server may have seen the beginning.
+const ONE_SEGMENT_BYTES: usize = 1400;
+
 /// What is done with a whole, right answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answered {
@@ -73,10 +76,18 @@ impl Client<'_> {
         let connection = &mut self.connections[key];
         match connection.phase {
             Phase::Closing(service_ns) => {
-                connection.close();
+                self.ended(key);
                 Outcome::Right(service_ns)
             }
             Phase::Asked if connection.matched == 0 && connection.received.is_empty() => {
+                let sent = connection.written;
+                if self.depth == 1
+                    && !connection.again
+                    && sent <= ONE_SEGMENT_BYTES
+                    && connection.was_closed_before()
+                {
+                    return self.ask_again(key);
+                }
                 connection.close();
                 Outcome::Failed(Trouble::of(Fault::Reset))
             }
@@ -86,7 +97,7 @@ impl Client<'_> {
                     && template.is_some_and(|t| t.ends_at_close(connection.matched))
                 {
                     let service_ns = nanoseconds(connection.asked_at, now);
-                    connection.close();
+                    self.ended(key);
                     Outcome::Right(service_ns)
                 } else {
                     self.parse(key, &[], true, now)
@@ -110,26 +121,42 @@ impl Client<'_> {
             _ => Fault::Connect,
         };
         let connection = &mut self.connections[key];
-        let phase = connection.phase;
+        match connection.phase {
+            Phase::Closing(service_ns) => {
+                self.ended(key);
+                Outcome::Right(service_ns)
+            }
+            Phase::Asked => {
+                connection.close();
+                Outcome::Failed(Trouble { fault, errno, closing: false })
+            }
+            Phase::Opening | Phase::Idle | Phase::Vacant => {
+                connection.close();
+                Outcome::Gone(failure::reason(error))
+            }
+        }
+    }
+
+    /// The connection ended behind the answer that had to be its last.
+    fn ended(&mut self, key: usize) {
+        let connection = &mut self.connections[key];
         connection.close();
-        match phase {
-            Phase::Closing(service_ns) => Outcome::Right(service_ns),
-            Phase::Asked => Outcome::Failed(Trouble { fault, errno, closing: false }),
-            Phase::Opening | Phase::Idle | Phase::Vacant => Outcome::Gone(failure::reason(error)),
+        if !connection.pipe.behind.is_empty() {
+            self.ask_rest_again(key);
         }
     }
 
     /// Handles a whole, right answer.
     #[inline]
-    fn answered(&mut self, key: usize, persistent: bool, now: Instant) -> Outcome {
+    pub(super) fn answered(&mut self, key: usize, persistent: bool, now: Instant) -> Outcome {
         let connection = &mut self.connections[key];
         let service_ns = nanoseconds(connection.asked_at, now);
-        if connection.wants_room() {
+        if connection.wants_room() && connection.pipe.behind.is_empty() {
             // Answered before it was asked in full: what is left of the request is in the way.
             connection.close();
             Outcome::Right(service_ns)
         } else if persistent && !self.churn {
-            connection.phase = Phase::Idle;
+            connection.proceed();
             Outcome::Right(service_ns)
         } else {
             connection.phase = Phase::Closing(service_ns);
@@ -139,9 +166,17 @@ impl Client<'_> {
 
     /// Has the parser and the judge look at an answer that is unlike its template, or the first.
     #[cold]
-    fn parse(&mut self, key: usize, bytes: &[u8], closed: bool, now: Instant) -> Outcome {
+    pub(super) fn parse(
+        &mut self,
+        key: usize,
+        bytes: &[u8],
+        closed: bool,
+        now: Instant,
+    ) -> Outcome {
         let connection = &mut self.connections[key];
         let exchange = connection.exchange;
+        // For what is said of a wrong answer: others were asked meanwhile.
+        self.questions[exchange].number(self.seed, connection.index);
         if connection.phase != Phase::Asked {
             let wrong = Box::new(judge::excess(bytes, &self.questions[exchange]));
             let closing = matches!(connection.phase, Phase::Closing(_));
@@ -157,8 +192,9 @@ impl Client<'_> {
         let connection = &mut self.connections[key];
         match settled {
             Err(Rejected { wrong, persistent }) => {
-                if persistent && !self.churn && !connection.wants_room() {
-                    connection.phase = Phase::Idle;
+                let stuck = connection.wants_room() && connection.pipe.behind.is_empty();
+                if persistent && !self.churn && !stuck {
+                    connection.proceed();
                 } else {
                     connection.close();
                 }
@@ -183,7 +219,8 @@ impl Client<'_> {
         }
     }
 
-    /// Whether `received` is the right answer to an exchange; none: it is incomplete.
+    /// Whether `received` is the right answer to an exchange; none: it is incomplete. With several
+    /// requests under way, what is behind the answer is put back.
     fn settle(
         &mut self,
         exchange: usize,
@@ -210,7 +247,11 @@ impl Client<'_> {
         {
             return Ok(None); // cut off: nothing but the close says where such an answer ends
         }
-        let excess = &received[answer.len..];
+        let (received, behind) = received.split_at(answer.len);
+        let excess = if self.depth > 1 { &[] } else { behind };
+        if self.depth > 1 {
+            self.unread.start -= behind.len();
+        }
         let persistent = answer.persistent && excess.is_empty();
         judge::judge(received, &answer, expected)
             .map_err(|wrong| Rejected { wrong, persistent })?;

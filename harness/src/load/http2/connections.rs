@@ -33,7 +33,7 @@ impl Multiplex<'_> {
             if self.places[place].is_asked() {
                 asked = true;
                 let waker = self.bells.place(place);
-                let answered = match self.places[place].poll(&self.question, waker) {
+                let answered = match self.places[place].poll(&self.asked.questions, waker) {
                     Poll::Pending | Poll::Ready(Answered::Failed(Fault::Reset)) => {
                         Answered::Failed(fault)
                     }

@@ -28,6 +28,7 @@ pub(in crate::load) fn ask(
     let thread = Rc::new(Thread::new().map_err(|error| unanswered(error.desc()))?);
     let question = Question {
         request: request.into(),
+        patches: &[],
         head: false,
         status: Status::Successful,
         content_type: None,
@@ -44,7 +45,7 @@ pub(in crate::load) fn ask(
             Progress::Opened => {
                 // The first request on a connection: nothing is in its way.
                 place.put(link.sender(), began);
-                place.ask(&request).map_err(|error| unanswered(&error.to_string()))?;
+                place.ask(0, &request).map_err(|error| unanswered(&error.to_string()))?;
                 continue;
             }
             Progress::Over(why, _) => return Err(unanswered(why)),

@@ -27,7 +27,9 @@ pub(super) struct Place {
     sender: Option<SendRequest<Bytes>>,
     /// Whether it waits for the server to allow another stream.
     pub(super) waits: bool,
-    /// The request that was sent last.
+    /// Which of the questions was asked last, ...
+    exchange: usize,
+    /// ... and when.
     pub(super) ticket: Ticket,
     pub(super) free_since: Instant,
     /// The bytes of a body that is not the right one as far as it goes.
@@ -71,6 +73,7 @@ impl Place {
             state: State::Free,
             sender: None,
             waits: false,
+            exchange: 0,
             ticket: Ticket { planned: None, measured: false, sent: now },
             free_since: now,
             kept: vec![],
@@ -98,7 +101,7 @@ impl Place {
     }
 
     /// Sends a request; it is written when its connection is attended to.
-    pub(super) fn ask(&mut self, request: &Request) -> Result<(), h2::Error> {
+    pub(super) fn ask(&mut self, exchange: usize, request: &Request) -> Result<(), h2::Error> {
         let Some(sender) = &mut self.sender else {
             return Err(h2::Reason::REFUSED_STREAM.into());
         };
@@ -109,6 +112,7 @@ impl Place {
             body.send_data(request.body.clone(), true)?;
         }
         self.state = State::Asked(answer);
+        self.exchange = exchange;
         self.kept.clear();
         Ok(())
     }
@@ -125,7 +129,8 @@ impl Place {
     }
 
     /// Goes on reading the answer. Nothing is ready where nothing was asked.
-    pub(super) fn poll(&mut self, question: &Question<'_>, waker: &Waker) -> Poll<Answered> {
+    pub(super) fn poll(&mut self, questions: &[Question<'_>], waker: &Waker) -> Poll<Answered> {
+        let question = &questions[self.exchange];
         match ready!(self.poll_answer(question, waker)) {
             Ok(status) => Poll::Ready(self.judge(status, question)),
             Err(error) => {

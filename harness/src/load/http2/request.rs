@@ -4,12 +4,55 @@ use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use crate::load::failure::Failure;
+use crate::load::judge::Question;
+use crate::load::requests::Turns;
+
 /// The most header fields.
 const FIELDS_MAX: usize = 128;
 /// Fields about a connection, which HTTP/2 does not have (RFC 9113, section 8.2.2); `Host` becomes
 /// the authority.
 const OWN_TO_HTTP1: [&str; 6] =
     ["connection", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
+
+/// What a thread asks: questions, and the requests that they are over HTTP/2.
+pub(in crate::load) struct Asked<'l> {
+    pub(super) questions: Vec<Question<'l>>,
+    requests: Vec<Request>,
+    turns: Turns,
+    /// Decides the digits that differ each time.
+    seed: u64,
+    secure: bool,
+}
+
+impl<'l> Asked<'l> {
+    /// All questions in turn; `secure` says that TLS lies between.
+    pub(in crate::load) fn new(
+        questions: Vec<Question<'l>>,
+        turns: Turns,
+        seed: u64,
+        secure: bool,
+    ) -> Result<Self, Failure> {
+        let requests = questions.iter().map(|question| Request::read(&question.request, secure));
+        let requests = requests.collect::<Result<_, _>>();
+        let requests = requests
+            .map_err(|why| Failure::general(format_args!("not a request for HTTP/2: {why}")))?;
+        Ok(Self { questions, requests, turns, seed, secure })
+    }
+
+    /// The question to ask now, by its number, and its request.
+    pub(super) fn next(&mut self) -> (usize, &Request) {
+        let turn = self.turns.next();
+        let question = &mut self.questions[turn.exchange];
+        let request = &mut self.requests[turn.exchange];
+        if !question.patches.is_empty() {
+            question.number(self.seed, turn.index);
+            *request = Request::read(&question.request, self.secure)
+                .expect("only digits differ from a request that could be read");
+        }
+        (turn.exchange, request)
+    }
+}
 
 /// A request, ready to be sent again and again.
 #[derive(Debug, Clone)]

@@ -41,20 +41,21 @@ impl Part {
         }
     }
 
-    /// A right answer has come, after `service_ns`, on one of the thread's connections.
+    /// A right answer has come, after `service_ns`, on one of the thread's connections, which it
+    /// used for `in_use_ns`.
     #[inline]
     pub(in crate::load) fn right(
         &mut self,
         ticket: &Ticket,
         connection: usize,
-        service_ns: u64,
+        (service_ns, in_use_ns): (u64, u64),
         now: Instant,
         edges: &Edges,
     ) {
         self.answered += 1;
         if now >= edges.from && now < edges.to {
             self.right_per_connection[connection] += 1;
-            self.service_ns += service_ns;
+            self.in_use_ns += in_use_ns;
             self.last_answer = Some(now);
         }
         if ticket.measured {

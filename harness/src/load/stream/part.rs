@@ -26,8 +26,9 @@ pub(in crate::load) struct Part {
     pub(in crate::load) own_lag: Latencies,
     /// Right answers that came in the measured time, on each connection.
     pub(in crate::load) right_per_connection: Vec<u64>,
-    /// The sum of their service times.
-    pub(in crate::load) service_ns: u64,
+    /// For how long they used their connections, summed up: their service times, and where each
+    /// request has a connection of its own, the time until the server had closed it.
+    pub(in crate::load) in_use_ns: u64,
     /// When the last of them came.
     pub(in crate::load) last_answer: Option<Instant>,
     /// When this thread stopped sending.
@@ -52,6 +53,8 @@ pub struct Connections {
     pub refused: BTreeMap<&'static str, u64>,
     /// Closed by the server with nothing asked on them.
     pub lost_idle: u64,
+    /// Requests sent again on a new connection, since the server had closed theirs before they came.
+    pub asked_again: u64,
     /// Closed because bytes came that nobody had asked for.
     pub unasked: u64,
 }
@@ -62,6 +65,7 @@ impl Connections {
         self.open += other.open;
         self.opened += other.opened;
         self.lost_idle += other.lost_idle;
+        self.asked_again += other.asked_again;
         self.unasked += other.unasked;
         for (reason, count) in &other.refused {
             *self.refused.entry(reason).or_default() += count;

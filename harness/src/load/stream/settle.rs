@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Fault, Outcome, Phase, Schedule, Stream};
+use super::{Fault, Outcome, Phase, Schedule, Stream, nanoseconds};
 use crate::load::failure;
 
 /// A connection that failed twice in a row is opened anew after this, then after twice as long, ...
@@ -25,6 +25,9 @@ impl Stream<'_> {
                 self.release(key, now);
             }
             Outcome::Failed(trouble) => {
+                if matches!(trouble.fault, Fault::Connect | Fault::Tls) {
+                    self.part.connections.refuse(trouble.reason());
+                }
                 self.failed(key, trouble.fault, now);
                 self.replace(key, now);
             }
@@ -55,24 +58,59 @@ impl Stream<'_> {
         let connection = &mut self.client.connections[key];
         connection.failures = 0;
         let sent = connection.asked_at;
-        self.part.right(&self.ticket(key, sent), key, service_ns, now, &self.edges);
+        // Until the server has closed it, a connection of one request is in use.
+        let in_use_ns = if self.client.churn { nanoseconds(sent, now) } else { service_ns };
+        let ticket = self.ticket(key, sent);
+        self.part.right(&ticket, key, (service_ns, in_use_ns), now, &self.edges);
     }
 
+    /// A request failed, and with its connection all that was asked behind it.
     #[cold]
     fn failed(&mut self, key: usize, fault: Fault, now: Instant) {
+        self.fail(key, fault, self.client.connections[key].asked_at, now);
+        if self.client.connections[key].phase == Phase::Vacant {
+            // Nothing of their answers came, as with a connection that is reset.
+            let lost = match fault {
+                Fault::Timeout | Fault::Connect => fault,
+                _ => Fault::Reset,
+            };
+            while let Some(waiting) = self.client.connections[key].pipe.behind.pop_front() {
+                self.fail(key, lost, waiting.asked_at, now);
+            }
+        }
+    }
+
+    fn fail(&mut self, key: usize, fault: Fault, asked_at: Instant, now: Instant) {
         self.outstanding -= 1;
-        let sent = self.client.connections[key].asked_at;
-        self.part.failed(&self.ticket(key, sent), fault, now);
+        let ticket = self.ticket(key, asked_at);
+        self.part.failed(&ticket, fault, now);
     }
 
     /// A connection can be asked again, or has to be replaced.
     #[inline]
     fn release(&mut self, key: usize, now: Instant) {
-        if self.client.connections[key].phase == Phase::Idle {
-            self.slots[key].since = now;
+        match self.client.connections[key].phase {
+            Phase::Idle => {
+                self.slots[key].since = now;
+                self.free(key);
+            }
+            Phase::Asked if self.client.room(key) > 0 => self.free(key),
+            // The next request opens a connection of its own.
+            Phase::Vacant if self.client.churn => {
+                self.slots[key].since = now;
+                self.free.push_back(key);
+            }
+            Phase::Vacant => self.replace(key, now),
+            Phase::Asked | Phase::Opening | Phase::Closing(_) => {}
+        }
+    }
+
+    /// A connection can be asked. With several requests under way it may be noted already: by the
+    /// answer just before, since what is due is sent after every event.
+    #[inline]
+    fn free(&mut self, key: usize) {
+        if self.client.depth == 1 || self.free.back() != Some(&key) {
             self.free.push_back(key);
-        } else if self.client.connections[key].phase == Phase::Vacant {
-            self.replace(key, now);
         }
     }
 
@@ -94,6 +132,10 @@ impl Stream<'_> {
         let slot = &mut self.slots[key];
         slot.since = now;
         slot.reopen = None;
+        if self.client.churn {
+            self.free.push_back(key); // its next request opens it
+            return;
+        }
         let connection = &mut self.client.connections[key];
         if let Err(error) = connection.begin(&self.client.target, &self.client.epoll, key as u64) {
             self.part.connections.refuse(failure::reason(&error));
@@ -108,10 +150,22 @@ impl Stream<'_> {
         for key in 0..self.slots.len() {
             let connection = &self.client.connections[key];
             if matches!(connection.phase, Phase::Asked | Phase::Closing(_)) {
-                self.part.in_flight(&self.ticket(key, connection.asked_at), now);
+                let behind = connection.pipe.behind.iter().map(|waiting| waiting.asked_at);
+                let asked: Vec<Instant> = [connection.asked_at].into_iter().chain(behind).collect();
+                for asked_at in asked {
+                    let ticket = self.ticket(key, asked_at);
+                    self.part.in_flight(&ticket, now);
+                }
             }
         }
         self.part.conclude(planned, &self.schedule, &self.edges, now);
+        let refused = self.part.connections.refused.values().sum::<u64>();
+        self.part.connections.asked_again = self.client.asked_again;
+        self.part.connections.opened += self.client.reopened;
+        if self.client.churn {
+            let sent = self.part.warmup_sent + self.part.account.sent;
+            self.part.connections.opened += sent.saturating_sub(refused);
+        }
         self.live.tell(&self.part, &mut self.told);
     }
 }

@@ -1,0 +1,44 @@
+//! `duet null-responder`: what a load generator reaches at most on this machine.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+
+use super::Exit;
+use crate::interrupt::Interrupt;
+use crate::load::null;
+
+/// Answers every request with the same few bytes, at the least cost
+///
+/// What a load generator reaches against it is what it reaches at most on this machine. Prints
+/// `listening HOST:PORT` and stops on SIGTERM or Ctrl-C.
+#[derive(Debug, Args)]
+pub(super) struct NullResponder {
+    /// Where to listen; port 0: the system chooses.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    addr: SocketAddr,
+
+    /// Threads.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: u16,
+}
+
+pub(super) fn run(args: &NullResponder) -> Result<Exit> {
+    let interrupt = Interrupt::watch()?;
+    let listeners = null::listen(args.addr, args.threads.into())
+        .with_context(|| format!("failed to listen at {}", args.addr))?;
+    let addr = listeners.first().context("it has a thread")?.local_addr()?;
+    anstream::println!("listening {addr}");
+    std::thread::scope(|scope| {
+        let stop = || interrupt.signal().is_some();
+        let threads = listeners.iter().map(|l| scope.spawn(move || null::serve(l, stop)));
+        let threads: Vec<_> = threads.collect();
+        for thread in threads {
+            let served = thread.join().map_err(|_| anyhow!("a thread has died"))?;
+            served.context("failed to serve")?;
+        }
+        Ok(Exit::Done)
+    })
+}

@@ -1,0 +1,75 @@
+//! A server in a process of its own, which is stopped and goes on.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::{MS, histograms};
+
+struct Responder {
+    child: Child,
+    addr: String,
+}
+
+impl Responder {
+    fn start() -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_duet"));
+        let mut child = command.arg("null-responder").stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let addr = line.trim_end().strip_prefix("listening ").unwrap().to_owned();
+        Self { child, addr }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn the_null_responder_stops_when_told() {
+    let mut responder = Responder::start();
+    responder.signal(Signal::SIGTERM);
+    assert_eq!(responder.child.wait().unwrap().code(), Some(0));
+}
+
+/// Requests at 500 a second for 3 seconds, in the first of which the server does nothing: no
+/// connection is lost, nothing fails, and the response times have the second.
+#[test]
+fn a_server_that_is_stopped_and_goes_on() {
+    let responder = Responder::start();
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("a.hlog");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_duet"));
+    command.args(["load", &responder.addr, "-n", "1500", "-q", "500", "-c", "20", "--warmup", "0"]);
+    command.arg("--no-ceiling").arg("--hdr").arg(&log).env("NO_COLOR", "1");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    stdout.read_line(&mut text).unwrap(); // printed before the first request is due
+    responder.signal(Signal::SIGSTOP);
+    thread::sleep(Duration::from_secs(1));
+    responder.signal(Signal::SIGCONT);
+    stdout.read_to_string(&mut text).unwrap();
+    assert!(child.wait().unwrap().success(), "{text}");
+    assert!(text.contains("1,500 sent = 1,500 right + 0 failed + 0 in flight"), "{text}");
+    assert!(text.contains("20 planned, 20 open\n"), "{text}");
+    let histograms = histograms(&log);
+    let response = &histograms["response"];
+    assert_eq!(response.len(), 1500);
+    // About 250 were due in the first half of the second, and waited for the other half at least.
+    assert!(response.count_between(500 * MS, u64::MAX) >= 100, "{text}");
+    assert!(histograms["service"].max() >= 500 * MS, "{text}");
+}
