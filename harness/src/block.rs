@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 
 use crate::generator::{self, Generator};
-use crate::host::Cpus;
+use crate::host::{self, Cpus};
 use crate::interrupt::{Interrupt, Interrupted, POLL};
 use crate::load::job::{ArmJob, Event, Job, WindowResult};
 use crate::plan::BlockPlan;
@@ -83,6 +83,8 @@ pub fn run(
         warmup_ns: 0,
         driven_ns: 0,
         foreign_cpu_ns: 0,
+        throttled_ns: None,
+        generator_run_delay_ns: None,
         arms: vec![],
         windows: vec![],
         failure: None,
@@ -299,6 +301,8 @@ fn drive(
                     let ended = usage(bench, arms, &generator)?;
                     record.driven_ns = nanoseconds(ended.at - began.at);
                     record.foreign_cpu_ns = ended.foreign_ns.saturating_sub(began.foreign_ns);
+                    record.throttled_ns = grown(began.throttled_ns, ended.throttled_ns);
+                    record.generator_run_delay_ns = grown(began.run_delay_ns, ended.run_delay_ns);
                 }
                 under_load(arms, &mut generator, record)?;
             }
@@ -311,14 +315,23 @@ fn drive(
     }
 }
 
-/// CPU time of everybody else, up to a moment.
+/// What may disturb a block, up to a moment.
 struct Usage {
     at: Instant,
+    /// CPU time of everybody else.
     foreign_ns: u64,
+    throttled_ns: Option<u64>,
+    /// Of the generator.
+    run_delay_ns: Option<u64>,
 }
 
-/// What all processes used on the CPUs of this block since boot, less what the servers, the
-/// generator and this process used.
+/// By how much a counter has grown, where there is one.
+fn grown(before: Option<u64>, after: Option<u64>) -> Option<u64> {
+    Some(after?.saturating_sub(before?))
+}
+
+/// Foreign CPU time is what all processes used on the CPUs of this block since boot, less what the
+/// servers, the generator and this process used.
 fn usage(bench: &Bench<'_>, arms: &[Running], generator: &Generator) -> Result<Usage> {
     let cpus = [&bench.cpus.servers[..], &bench.cpus.generator[..]].concat();
     let mut stat = StolenTime::open().context("failed to open /proc/stat")?;
@@ -329,7 +342,12 @@ fn usage(bench: &Bench<'_>, arms: &[Running], generator: &Generator) -> Result<U
         let clock = CpuClock::of(pid).and_then(CpuClock::read_ns);
         own_ns += clock.with_context(|| format!("failed to read the CPU clock of {pid}"))?;
     }
-    Ok(Usage { at: Instant::now(), foreign_ns: all_ns.saturating_sub(own_ns) })
+    Ok(Usage {
+        at: Instant::now(),
+        foreign_ns: all_ns.saturating_sub(own_ns),
+        throttled_ns: host::throttled_ns(),
+        run_delay_ns: proc::run_delay_ns_of(generator.pid()).ok(),
+    })
 }
 
 /// Appends a sample of every arm's memory. A process that cannot be read has ended, which the

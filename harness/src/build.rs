@@ -35,7 +35,7 @@ const CACHE_TAG: (&str, &str) =
 struct CleanBuild {
     /// The build command and version line it belongs to.
     build: Vec<String>,
-    version: String,
+    version: Option<String>,
     elapsed_ns: u64,
 }
 
@@ -50,7 +50,7 @@ pub struct Recipe<'a> {
     pub build: &'a [String],
     /// Where the build keeps its intermediate files, by environment variable.
     pub build_cache: &'a BTreeMap<String, String>,
-    /// The command that prints its version line.
+    /// The command that prints its version line; empty: it has none.
     pub version: &'a [String],
     /// Its binary, where it is one.
     pub binary: Option<&'a str>,
@@ -154,7 +154,10 @@ fn fill(
     } else if !server.build.is_empty() {
         run_build(server, root, interrupt)?;
     }
-    let version = version(server, root, interrupt)?;
+    let version = match server.version {
+        [] => None,
+        _ => Some(version(server, root, interrupt)?),
+    };
     if let Some(known) = known.filter(|known| known.version != version) {
         // Another compiler or framework: its clean build is another figure.
         debug_assert_eq!(known.build, server.build);
@@ -169,9 +172,9 @@ fn fill(
     record.clean_build_ns = remembered.get(server.name).map(|known| known.elapsed_ns);
     if let Some(binary) = server.binary.map(|binary| resolve(root, binary)) {
         record.binary_bytes = file_bytes(&binary);
-        record.binary_sha256 = file_sha256(&binary)?;
+        record.binary_sha256 = executable_sha256(&binary, root)?;
     }
-    record.version = Some(version);
+    record.version = version;
     Ok(())
 }
 
@@ -304,13 +307,22 @@ pub(crate) fn file_bytes(path: &Path) -> Option<u64> {
     fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.len())
 }
 
-/// The SHA-256 of a file in hexadecimal digits; absent where there is none.
-fn file_sha256(path: &Path) -> Result<Option<String>> {
-    if !path.is_file() {
+/// The SHA-256, in hexadecimal digits, of an executable that was built below `root`. Absent for
+/// everything else: two versions of a server that a script starts, or an interpreter from elsewhere,
+/// differ although the file that is started is the same.
+fn executable_sha256(path: &Path, root: &Path) -> Result<Option<String>> {
+    // What an executable begins with (elf(5)).
+    const ELF: &[u8] = b"\x7fELF";
+    // A bare name is looked up on the PATH, and so somebody else's program.
+    if !path.is_absolute() {
         return Ok(None);
     }
-    let bytes = fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
-    Ok(Some(Output::of(&bytes).sha256))
+    let (Ok(path), Ok(root)) = (path.canonicalize(), root.canonicalize()) else { return Ok(None) };
+    if !path.is_file() || !path.starts_with(root) {
+        return Ok(None);
+    }
+    let bytes = fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
+    Ok(bytes.starts_with(ELF).then(|| Output::of(&bytes).sha256))
 }
 
 /// What is remembered of clean builds. A file that is missing or cannot be read is as good as

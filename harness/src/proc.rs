@@ -125,8 +125,26 @@ pub fn threads(pid: i32) -> io::Result<u32> {
 /// # Errors
 /// When the kernel keeps no such account.
 pub fn run_delay_ns() -> io::Result<u64> {
-    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
-    let field = text.split_ascii_whitespace().nth(1).and_then(|field| field.parse().ok());
+    run_delay_ns_in(&fs::read_to_string("/proc/thread-self/schedstat")?)
+}
+
+/// How long the threads of `pid` were ready to run and waited for a CPU, in nanoseconds. Threads
+/// that have ended are left out.
+///
+/// # Errors
+/// When the process is gone, or the kernel keeps no such account.
+pub fn run_delay_ns_of(pid: i32) -> io::Result<u64> {
+    let mut total = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        total += run_delay_ns_in(&fs::read_to_string(task?.path().join("schedstat"))?)?;
+    }
+    Ok(total)
+}
+
+/// The second field of a schedstat: time on a CPU, time waiting for one, time slices
+/// (kernel documentation, scheduler/sched-stats).
+fn run_delay_ns_in(schedstat: &str) -> io::Result<u64> {
+    let field = schedstat.split_ascii_whitespace().nth(1).and_then(|field| field.parse().ok());
     field.ok_or_else(|| unexpected("schedstat"))
 }
 
@@ -302,6 +320,14 @@ mod tests {
         assert!(threads(pid)? > 0);
         assert!(StolenTime::open()?.read()?.starts_with("cpu"));
         Ok(())
+    }
+
+    #[test]
+    fn run_delays() {
+        let cases = [("0 69865 1\n", Some(69_865)), ("5 x 1", None), ("", None)];
+        for (text, want) in cases {
+            assert_eq!(run_delay_ns_in(text).ok(), want, "{text:?}");
+        }
     }
 
     #[test]

@@ -16,6 +16,8 @@ use crate::interrupt::{Interrupt, Interrupted, POLL};
 use crate::record::{Failure, Stage};
 use crate::spec::Server;
 
+mod foreign;
+
 /// How long a server may take until it says that it listens.
 const START_LIMIT: Duration = Duration::from_secs(10);
 
@@ -53,6 +55,8 @@ pub struct Running {
     pub started: Instant,
     child: Child,
     stderr: Tail,
+    /// Whether it may end as it likes.
+    foreign: bool,
 }
 
 impl Drop for Running {
@@ -61,12 +65,14 @@ impl Drop for Running {
     }
 }
 
-/// Starts a server and waits until it says that it listens.
+/// Starts a server and waits until it listens.
 ///
 /// # Errors A [`Failure`] when it ends, prints something else or stays silent, [`Interrupted`] when
 /// the harness is interrupted, another error when it cannot be started at all.
 pub fn start(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Result<Running> {
-    let mut command = command(server, launch)?;
+    // Port 0: the system chooses when the server binds it, and the server says which it is.
+    let port = if server.foreign { foreign::free_port()? } else { 0 };
+    let mut command = command(server, launch, port)?;
     child::tame(&mut command, launch.cpus)?;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let started = Instant::now();
@@ -76,11 +82,18 @@ pub fn start(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Res
         unreachable!("both streams were asked for");
     };
     let (stderr, _) = Tail::follow(stderr);
-    // The placeholder address is replaced below; the value exists so that every way out kills the
-    // child.
-    let addr = SocketAddr::from(([127, 0, 0, 1], 0));
-    let mut running = Running { name: server.name.clone(), addr, started, child, stderr };
-    match listening(stdout, server.prints, interrupt) {
+    // Of a server that says where it listens this is replaced below; the value exists so that every
+    // way out kills the child.
+    let addr = SocketAddr::from(([127, 0, 0, 1], port));
+    let (name, foreign) = (server.name.clone(), server.foreign);
+    let mut running = Running { name, addr, started, child, stderr, foreign };
+    let ready = if foreign {
+        thread::spawn(move || drain(stdout, false));
+        foreign::listens(&mut running.child, port, START_LIMIT, interrupt).map(|()| addr)
+    } else {
+        listening(stdout, server.prints, interrupt)
+    };
+    match ready {
         Ok(addr) => {
             running.addr = addr;
             Ok(running)
@@ -91,16 +104,17 @@ pub fn start(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Res
 }
 
 /// The command that starts a server, placeholders filled in.
-fn command(server: &Server, launch: &Launch<'_>) -> Result<Command> {
+fn command(server: &Server, launch: &Launch<'_>, port: u16) -> Result<Command> {
     let fill = |word: &String| {
-        word.replace("{addr}", "127.0.0.1:0")
+        word.replace("{addr}", &format!("127.0.0.1:{port}"))
             .replace("{host}", "127.0.0.1")
-            .replace("{port}", "0")
+            .replace("{port}", &port.to_string())
             .replace("{threads}", &launch.threads.to_string())
     };
     let (program, arguments) = server.run.split_first().context("the run command is empty")?;
     let mut command = Command::new(resolve(launch.root, &fill(program)));
-    command.args(arguments.iter().map(fill)).current_dir(launch.root).envs(&server.env);
+    command.args(arguments.iter().map(fill)).current_dir(launch.root);
+    command.envs(server.env.iter().map(|(name, value)| (name, fill(value))));
     if launch.padding_bytes > 0 {
         command.env("DUET_PADDING", "x".repeat(launch.padding_bytes as usize));
     }
@@ -191,15 +205,18 @@ impl Running {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Stops it as the contract says: SIGTERM, exit 0 within two seconds.
+    /// Stops it as the contract says: SIGTERM, exit 0 within two seconds. A foreign server may end
+    /// otherwise.
     ///
     /// # Errors
     /// When it does not keep the contract. It is then killed.
     pub fn stop(mut self) -> Result<(), Failure> {
         let limit = Instant::now() + STOP_LIMIT;
+        let foreign = self.foreign;
         let outcome = child::terminate(&self.child)
             .and_then(|()| child::wait_until(&mut self.child, limit))
             .and_then(|status| match status {
+                _ if foreign => Ok(()),
                 Some(status) if status.success() => Ok(()),
                 Some(status) => bail!(
                     "it {} on SIGTERM where exit 0 was due (CONTRACT.md, 1.5)",

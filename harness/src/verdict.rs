@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::stats::{POWER, blocks_for, hodges_lehmann, standard_deviation};
 use crate::units::ratio_number;
 
 /// What a ratio lets us say of the second arm against the first. `Faster` is "better" and `Slower`
@@ -27,7 +28,7 @@ pub const TIE_BAND: f64 = 0.01;
 pub const BLOCKS_MIN: u32 = 6;
 
 /// The most blocks that a reason proposes; whoever would need more needs a quieter machine.
-const BLOCKS_PROPOSED_MAX: f64 = 200.0;
+pub const BLOCKS_PROPOSED_MAX: f64 = 200.0;
 
 /// The verdict on a ratio, and the reason where it is inconclusive. `interval` is the ratio's 95 %
 /// interval, `contrasts` are the blocks' logarithms of ratios behind it.
@@ -68,17 +69,14 @@ pub fn verdict(interval: Option<(f64, f64)>, contrasts: &[f64]) -> (Verdict, Opt
 /// How many blocks would probably decide, if the estimate and the spread between blocks stay as
 /// they are; absent where that is no more than there are, or more than anybody should run.
 ///
-/// To find a change d with 80 % power takes ((z(1-a) + z(.80)) s_d/d)^2 / 0.955 blocks, with 0.955
-/// the efficiency of the signed ranks: 6.5 (s_d/d)^2 for a one-sided test at 5 %, and 8.2 (s_d/d)^2
-/// here, where the interval leaves out 2.5 % on the side that matters. d is the distance from the
-/// estimate to the nearer edge of the tie band.
+/// The distance to cover is that from the estimate to the nearer edge of the tie band, with 80 %
+/// power, and 2.5 % is what the interval leaves out on the side that matters.
 fn blocks_needed(contrasts: &[f64]) -> Option<u32> {
-    let n = contrasts.len() as f64;
-    let mean = contrasts.iter().sum::<f64>() / n;
-    let variance = contrasts.iter().map(|c| (c - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    let distance = crate::stats::hodges_lehmann(contrasts).abs() - TIE_BAND.ln_1p();
-    let blocks = (8.2 * variance / distance.powi(2)).ceil();
-    (n < blocks && blocks <= BLOCKS_PROPOSED_MAX).then_some(blocks as u32)
+    let spread = standard_deviation(contrasts)?;
+    let distance = hodges_lehmann(contrasts).abs() - TIE_BAND.ln_1p();
+    let blocks = blocks_for(distance, spread, 0.025, POWER).ceil();
+    let more = blocks > contrasts.len() as f64 && blocks <= BLOCKS_PROPOSED_MAX;
+    more.then_some(blocks as u32)
 }
 
 #[cfg(test)]

@@ -48,7 +48,8 @@ impl Verifier {
     }
 
     /// Compares a server's answers to the first `limit` cases of a workload with the right ones:
-    /// status, headers, body. Servers of the article lane need not have the contract's headers.
+    /// status, headers, body. Servers of the article lane and foreign ones need not have the
+    /// contract's headers.
     ///
     /// # Errors
     /// The first difference, readably; or an interruption.
@@ -70,7 +71,7 @@ impl Verifier {
     }
 
     /// Checks what the contract asks of every server beside its routes: a current date, and 404 for
-    /// what is unknown. Servers of the article lane are exempt.
+    /// what is unknown. Servers of the article lane and foreign ones are exempt.
     ///
     /// # Errors
     /// The first breach, or an interruption.
@@ -92,6 +93,24 @@ impl Verifier {
                 response.status().as_u16()
             );
             contract_headers(response.headers())
+        })
+    }
+
+    /// What a GET of the path is answered with.
+    ///
+    /// # Errors
+    /// No answer, one whose body is not UTF-8, or an interruption.
+    pub fn ask(&self, running: &Running, path: &str, interrupt: &Interrupt) -> Result<Answer> {
+        self.with(interrupt, async {
+            let url = format!("http://{}{path}", running.addr);
+            let response = self.client.get(url).send().await.context("no answer")?;
+            let status = response.status().as_u16();
+            let kind = response.headers().get(CONTENT_TYPE);
+            let content_type = kind.and_then(|kind| kind.to_str().ok()).map(str::to_owned);
+            let body = response.bytes().await.context("the body did not arrive")?;
+            let body = String::from_utf8(body.into())
+                .context("the body is not UTF-8 text, which definitions can hold")?;
+            Ok(Answer { status, content_type, body })
         })
     }
 
@@ -161,9 +180,9 @@ impl Verifier {
     }
 }
 
-/// Whether a server keeps the contract's first section only.
+/// Whether a server keeps the contract's first section only, or none of it.
 fn exempt(server: &Server) -> bool {
-    server.lanes == [Lane::Article]
+    server.foreign || server.lanes == [Lane::Article]
 }
 
 /// The headers that every answer has. Others are not an error here: they are compared between the

@@ -8,6 +8,10 @@ use crate::units;
 /// housekeeping and the coarseness of the kernel's ticks come to.
 pub(super) const FOREIGN_SHARE_MAX: f64 = 0.05;
 
+/// Time for which a cgroup kept threads off the CPUs in use, above this share of it. A throttled
+/// group loses the rest of a period, tens of milliseconds: what is less is not worth another block.
+const THROTTLED_SHARE_MAX: f64 = 0.01;
+
 /// Stolen time may differ by this share of an arm's windows between the arms.
 const STOLEN_DIFFERENCE_MAX: f64 = 0.03;
 
@@ -22,6 +26,11 @@ pub fn disturbance(block: &BlockRecord, header: &RunHeader) -> Option<String> {
     let foreign = share(block.foreign_cpu_ns, block.driven_ns, cpus);
     if foreign > FOREIGN_SHARE_MAX {
         return Some(format!("other processes took {} of the CPUs", units::percent(foreign)));
+    }
+    let throttled = share(block.throttled_ns.unwrap_or(0), block.driven_ns, cpus);
+    if throttled > THROTTLED_SHARE_MAX {
+        let share = units::percent(throttled);
+        return Some(format!("a cgroup kept threads off the CPUs for {share} of the time"));
     }
     let of_arm = |arm: usize| {
         let windows = || block.windows.iter().filter(move |window| window.arm as usize == arm);

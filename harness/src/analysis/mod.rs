@@ -22,6 +22,8 @@ mod disturbance;
 mod histogram;
 mod matchups;
 mod programs;
+#[cfg(test)]
+mod proofs;
 mod published;
 mod summary;
 #[cfg(test)]

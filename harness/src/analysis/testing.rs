@@ -175,6 +175,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         version: vec![format!("./{name}"), "--version".to_owned()],
         env: BTreeMap::new(),
         prints: false,
+        foreign: false,
         workloads: scene.workloads.iter().map(|&w| w.to_owned()).collect(),
         root: None,
     };
@@ -245,6 +246,8 @@ fn block(scene: &Scene, cell: &CellId, index: u32, random: &mut SplitMix64) -> B
         warmup_ns: 250_000_000,
         driven_ns: 1_000_000_000,
         foreign_cpu_ns: 0,
+        throttled_ns: Some(0),
+        generator_run_delay_ns: Some(0),
         arms: arms.iter().zip(scene.servers).map(|(arm, server)| arm_record(arm, server)).collect(),
         windows,
         failure: None,

@@ -343,6 +343,10 @@ fn disturbed_blocks_are_told_without_a_look_at_the_outcome() {
     check(|b| b.windows.iter_mut().for_each(|w| w.requests /= 2), None);
     check(|b| b.foreign_cpu_ns = 90_000_000, None);
     check(|b| b.foreign_cpu_ns = 400_000_000, Some("other processes took 20 % of the CPUs"));
+    check(|b| b.throttled_ns = None, None);
+    check(|b| b.throttled_ns = Some(19_000_000), None);
+    let throttled = "a cgroup kept threads off the CPUs for 4.0 % of the time";
+    check(|b| b.throttled_ns = Some(80_000_000), Some(throttled));
     check(|b| b.windows[0].server_stolen_ns = 40_000_000, None);
     let both =
         |b: &mut BlockRecord| b.windows.iter_mut().for_each(|w| w.server_stolen_ns = 1_000_000);
@@ -381,6 +385,7 @@ fn doubts_about_a_cell() {
     check("stolen_time", |b| b.windows[0].server_stolen_ns = 30_000_000);
     check("foreign_cpu", |b| b.foreign_cpu_ns = 110_000_000);
     check("stolen_time", |b| b.windows[1].generator_stolen_ns = 30_000_000);
+    check("generator_waited", |b| b.generator_run_delay_ns = Some(60_000_000));
     check("warmup_not_stationary", |b| b.warmup_stationary = b.block > 2);
     check("damaged_histogram", |b| b.windows[0].service_time = "?".to_owned());
     check("blocks_dropped", |b| b.windows[0].arm = if b.block == 3 { 2 } else { 0 });

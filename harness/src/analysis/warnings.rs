@@ -19,6 +19,9 @@ const STOLEN_NS_MIN: u64 = 50_000_000;
 /// What a parked arm may take of the driven one's CPUs: as much as the tie band is wide.
 const PARKED_SHARE_MAX: f64 = 0.02;
 
+/// The share of the time for which the generator may wait for a CPU: as for other processes' work.
+const RUN_DELAY_SHARE_MAX: f64 = FOREIGN_SHARE_MAX;
+
 /// A pilot aims at ten requests per connection and window; below this it has not come near.
 const WINDOW_REQUESTS_MIN: f64 = 8.0;
 
@@ -78,6 +81,7 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader, metrics: &[MetricAnalysis
         parked_cpu(cell, header),
         stolen_time(cell, header),
         foreign_cpu(cell, header),
+        generator_waited(cell, header),
         short_windows(cell),
         few_threads(cell, header),
         damaged_histograms(cell),
@@ -265,6 +269,16 @@ fn foreign_cpu(cell: &Cell, header: &RunHeader) -> Option<Warning> {
     );
     let cure = "stop them and measure again; intervals are wider for it, and may mislead";
     (share > FOREIGN_SHARE_MAX).then(|| warning("foreign_cpu", message, cure))
+}
+
+fn generator_waited(cell: &Cell, header: &RunHeader) -> Option<Warning> {
+    let blocks = || cell.counted.iter().map(|block| block.record);
+    let waited_ns = blocks().filter_map(|block| block.generator_run_delay_ns).sum();
+    let driven_ns = blocks().map(|block| block.driven_ns).sum();
+    let share = share(waited_ns, driven_ns, cpus(header).generator);
+    let message = format!("the generator waited for a CPU {} of the time", percent(share));
+    let cure = "stop what else runs on its CPUs, and measure again: answers were taken late";
+    (share > RUN_DELAY_SHARE_MAX).then(|| warning("generator_waited", message, cure))
 }
 
 fn short_windows(cell: &Cell) -> Option<Warning> {

@@ -12,6 +12,9 @@ use crate::record::{Finding, FindingLevel};
 use crate::spec::Spec;
 use crate::units;
 
+/// The width of the table.
+const COLUMNS: usize = 90;
+
 /// Looks for what would spoil a measurement on this machine
 ///
 /// Each finding names its effect and its cure. Exit code 4 if nothing can be measured here.
@@ -47,7 +50,8 @@ fn findings(spec: &Spec) -> Vec<Finding> {
     host::findings(connections, cpus.unwrap_or(2), &needs)
 }
 
-/// Findings as text: one line each, and two more for what is not as it should be.
+/// Findings as text, at most [`COLUMNS`] wide: one line each, and two more for what is not as it
+/// should be, or more where they are long.
 pub(super) fn text(findings: &[Finding]) -> String {
     let width = findings.iter().map(|finding| finding.name.chars().count()).max().unwrap_or(0);
     let mut out = String::new();
@@ -58,15 +62,69 @@ pub(super) fn text(findings: &[Finding]) -> String {
             FindingLevel::Unfit => (AnsiColor::Red, "unfit  "),
         };
         let style = Style::new().fg_color(Some(color.into()));
-        out.push_str(&format!(
-            "{style}{word}{style:#}  {:<width$}  {}\n",
-            finding.name, finding.found
-        ));
+        let indent = 11 + width;
+        let name = &finding.name;
+        out.push_str(&format!("{style}{word}{style:#}  {name:<width$}  "));
+        out.push_str(&wrapped(&finding.found, indent));
         if finding.level != FindingLevel::Good {
-            let indent = " ".repeat(11 + width);
-            out.push_str(&format!("{indent}effect: {}\n", finding.effect));
-            out.push_str(&format!("{indent}cure:   {}\n", finding.cure));
+            for (lead, text) in [("effect: ", &finding.effect), ("cure:   ", &finding.cure)] {
+                out.push_str(&format!("{:indent$}{lead}", ""));
+                out.push_str(&wrapped(text, indent + lead.len()));
+            }
         }
     }
     out
+}
+
+/// Text in lines, the first of which begins at column `indent`, the others behind so many blanks.
+/// A number and its per cent sign stay together.
+fn wrapped(text: &str, indent: usize) -> String {
+    const GLUED: &str = "\u{a0}%";
+    let mut out = String::new();
+    let mut column = indent;
+    for word in text.replace(" %", GLUED).split(' ').filter(|word| !word.is_empty()) {
+        let width = word.chars().count();
+        if column > indent && column + 1 + width > COLUMNS {
+            out.push_str(&format!("\n{:indent$}", ""));
+            column = indent;
+        }
+        if column > indent {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(&word.replace(GLUED, " %"));
+        column += width;
+    }
+    out + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_findings_are_wrapped() {
+        let finding = |name: &str, level, found: &str| Finding {
+            name: name.to_owned(),
+            level,
+            found: found.to_owned(),
+            effect: "other processes compete with server and generator; ".repeat(2),
+            cure: "stop them".to_owned(),
+        };
+        let long = "99 % of all CPUs busy just now: rustc 61 %, cargo 30 %, something else 8.0 %";
+        let text = text(&[
+            finding("other work", FindingLevel::Warning, long),
+            finding("CPUs", FindingLevel::Good, "2 usable, 2 needed"),
+        ]);
+        let plain = anstream::adapter::strip_str(&text).to_string();
+        insta::assert_snapshot!(plain, @"
+        warning  other work  99 % of all CPUs busy just now: rustc 61 %, cargo 30 %, something
+                             else 8.0 %
+                             effect: other processes compete with server and generator; other
+                                     processes compete with server and generator;
+                             cure:   stop them
+        ok       CPUs        2 usable, 2 needed
+        ");
+        assert!(plain.lines().all(|line| line.chars().count() <= COLUMNS), "{plain}");
+    }
 }

@@ -1,23 +1,19 @@
 //! `duet gate`: whether a change may be let in.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::comparison::{self, Outputs};
-use super::experiment::{self, Pair, Tools, UnderWay, words};
+use super::experiment::{self, Pair, Tools, words};
 use super::run::{header, refuse_unfit};
-use super::{BenchFolder, Exit, Misuse, doctor, noise, shown};
-use crate::comparison::{Course, next, regressions};
+use super::{BenchFolder, Exit, Misuse, doctor, looks, noise, shown};
+use crate::comparison::{Course, next};
 use crate::host;
-use crate::interrupt::{Interrupt, Interrupted};
-use crate::metric::Metric;
+use crate::interrupt::Interrupt;
 use crate::progress::Progress;
-use crate::random::SplitMix64;
 use crate::record::{
     self, Absence, BlockRecord, BuildRecord, Experiment, FindingLevel, Question, Run, RunHeader,
 };
@@ -122,7 +118,11 @@ pub(super) fn run(args: &Gate) -> Result<Exit> {
         return comparison::replay(&folder, &args.outputs);
     }
     announce(&header, &folder, earlier.is_some());
-    carry_out(&tools, &folder, header, builds, earlier, args.even_identical)?;
+    let mut blocks = vec![];
+    if let Some(Earlier { seed: Some(seed), blocks: before }) = earlier {
+        (header.seed, blocks) = (seed, before);
+    }
+    looks::carry_out(&tools, &folder, header, builds, blocks, args.even_identical)?;
     comparison::replay(&folder, &args.outputs)
 }
 
@@ -333,102 +333,4 @@ fn announce(header: &RunHeader, folder: &Path, continued: bool) {
     let doubts: Vec<_> =
         header.findings.iter().filter(|f| f.level != FindingLevel::Good).cloned().collect();
     anstream::print!("{}", doctor::text(&doubts));
-}
-
-/// The experiment and, where it finds a regression, the one that must confirm it.
-fn carry_out(
-    tools: &Tools<'_>,
-    folder: &Path,
-    mut header: RunHeader,
-    builds: Vec<BuildRecord>,
-    earlier: Option<Earlier>,
-    even_identical: bool,
-) -> Result<()> {
-    let mut blocks = vec![];
-    if let Some(Earlier { seed: Some(seed), blocks: before }) = earlier {
-        (header.seed, blocks) = (seed, before);
-    }
-    let mut cells = experiment::usable(&header.spec, &header.suite.cells, &builds);
-    let under_way = UnderWay::begin(tools, folder, header.clone(), builds.clone(), blocks)?;
-    if !even_identical {
-        cells.retain(|cell| !crate::comparison::is_identical(&under_way.run, cell));
-    }
-    let run = sequence(under_way, cells, None)?;
-    if let Some(signal) = run.end.as_ref().and_then(|end| end.interrupted) {
-        tools.progress.print(&Interrupted(signal).to_string());
-        return Ok(());
-    }
-    let called = regressions(&run);
-    if called.is_empty() {
-        return Ok(());
-    }
-    tools.progress.print(&format!(
-        "{} found; a second experiment must confirm {}.",
-        units::count(called.len(), "regression"),
-        if called.len() == 1 { "it" } else { "them" }
-    ));
-    let cells: BTreeSet<CellId> = called.iter().map(|(cell, _)| cell.clone()).collect();
-    header.seed = SplitMix64::new(header.seed).next();
-    header.suite.cells.retain(|cell| cells.contains(cell));
-    if let Some(experiment) = &mut header.experiment {
-        experiment.question = Question::Confirm;
-    }
-    let folder = folder.join(comparison::CONFIRMATION);
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("failed to create {}", folder.display()))?;
-    let under_way = UnderWay::begin(tools, &folder, header, builds, vec![])?;
-    sequence(under_way, cells, Some(&called))?;
-    Ok(())
-}
-
-/// Measures from look to look until all is decided, nothing more can be, or the time is up.
-fn sequence(
-    mut under_way: UnderWay<'_>,
-    cells: BTreeSet<CellId>,
-    called: Option<&BTreeSet<(CellId, Metric)>>,
-) -> Result<Run> {
-    let outcome = look_by_look(&mut under_way, cells, called);
-    under_way.end(outcome)
-}
-
-/// Returns why it stopped before all was decided, if so.
-fn look_by_look(
-    under_way: &mut UnderWay<'_>,
-    mut cells: BTreeSet<CellId>,
-    called: Option<&BTreeSet<(CellId, Metric)>>,
-) -> Result<Option<String>> {
-    let experiment = under_way.run.header.experiment.clone();
-    let Some(policy) = experiment.and_then(|experiment| experiment.gate) else {
-        unreachable!("a gate has a policy")
-    };
-    let budget = Duration::from_secs(u64::from(policy.budget_s));
-    let mut until = policy.looks.first().map_or(0, |look| look.blocks);
-    while !cells.is_empty() {
-        let forecast = under_way.elapsed() + under_way.forecast(&cells, until);
-        let any = !under_way.run.blocks.is_empty();
-        if any && forecast > budget {
-            return Ok(Some(format!(
-                "the time was up: the next look, after {until} blocks, would have taken {} in all \
-                 and the budget is {}",
-                units::minutes(forecast.as_secs()),
-                units::minutes(budget.as_secs())
-            )));
-        }
-        under_way.measure(&cells, until)?;
-        if under_way.run.blocks.iter().any(|block| block.failure.is_some()) {
-            return Ok(Some("a block failed".to_owned()));
-        }
-        match next(&under_way.run, called) {
-            Course::Decided(_) => return Ok(None),
-            Course::Futile(reason) => return Ok(Some(reason)),
-            Course::GoOn { cells: undecided, until_blocks } => {
-                let short = |cell: &&CellId| under_way.counted(cell) < until_blocks;
-                if until_blocks <= until || !undecided.iter().any(|cell| short(&cell)) {
-                    return Ok(Some("too many blocks do not count".to_owned()));
-                }
-                (cells, until) = (undecided, until_blocks);
-            }
-        }
-    }
-    Ok(None)
 }

@@ -14,17 +14,21 @@ mod compare;
 mod comparison;
 mod doctor;
 mod experiment;
+mod explain;
 mod export;
 mod gate;
 mod generator;
+mod init;
 mod launcher;
 mod list;
 mod load;
+mod looks;
 mod noise;
 mod null_responder;
 mod report;
 mod run;
 mod run_programs;
+mod selftest;
 mod verify;
 
 /// Measures pairs of servers side by side, and says how sure the result is.
@@ -48,11 +52,14 @@ enum Command {
     Compare(Box<compare::Compare>),
     Gate(Box<gate::Gate>),
     Aa(Box<noise::Aa>),
+    Selftest(selftest::Selftest),
+    Explain(explain::Explain),
     Baseline(baseline::Baseline),
     Export(export::Export),
     List(list::List),
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
+    Init(Box<init::Init>),
     Load(Box<load::Load>),
     NullResponder(null_responder::NullResponder),
     /// Drives servers as told on standard input; started by `run`.
@@ -168,11 +175,14 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Compare(args) => compare::run(&args),
         Command::Gate(args) => gate::run(&args),
         Command::Aa(args) => noise::run(&args),
+        Command::Selftest(args) => selftest::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Baseline(args) => baseline::run(&args),
         Command::Export(args) => export::run(&args),
         Command::List(args) => list::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Load(args) => load::run(&args),
         Command::NullResponder(args) => null_responder::run(&args),
         Command::Generator => generator::run(),

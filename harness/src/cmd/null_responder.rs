@@ -23,6 +23,10 @@ pub(super) struct NullResponder {
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: u16,
+
+    /// Rounds of computing per request, about a nanosecond each: a server of known speed.
+    #[arg(long, value_name = "ROUNDS", default_value_t = 0)]
+    work: u32,
 }
 
 pub(super) fn run(args: &NullResponder) -> Result<Exit> {
@@ -33,7 +37,8 @@ pub(super) fn run(args: &NullResponder) -> Result<Exit> {
     anstream::println!("listening {addr}");
     std::thread::scope(|scope| {
         let stop = || interrupt.signal().is_some();
-        let threads = listeners.iter().map(|l| scope.spawn(move || null::serve(l, stop)));
+        let threads =
+            listeners.iter().map(|l| scope.spawn(move || null::serve(l, args.work, stop)));
         let threads: Vec<_> = threads.collect();
         for thread in threads {
             let served = thread.join().map_err(|_| anyhow!("a thread has died"))?;

@@ -2,11 +2,14 @@
 
 use super::{ComparedCell, ComparedMetric, Experiment, Gated, Question, State, outcome};
 use crate::analysis::{Analysis, CellAnalysis, MetricAnalysis, Warning, Who};
-use crate::gate::{self, Evidence, Floor, GateVerdict, Judgement, smallest_detectable};
+use crate::gate::{self, Evidence, Floor, GateVerdict, Judgement};
 use crate::metric::Metric;
 use crate::record::Run;
 use crate::spec::{CellId, Waiver};
-use crate::stats::{benjamini_hochberg, hodges_lehmann, interval, p_above, p_below};
+use crate::stats::{
+    benjamini_hochberg, hodges_lehmann, interval, p_above, p_below, smallest_detectable,
+    standard_deviation,
+};
 
 /// An adjusted p value below this makes an ungated metric a warning.
 const Q_WARNS: f64 = 0.05;
@@ -181,13 +184,7 @@ fn compared(m: &MetricAnalysis, gated: Option<Gated>) -> Option<ComparedMetric> 
 }
 
 fn detectable(contrasts: &[f64]) -> Option<f64> {
-    let n = contrasts.len() as f64;
-    if contrasts.len() < 2 {
-        return None;
-    }
-    let mean = contrasts.iter().sum::<f64>() / n;
-    let variance = contrasts.iter().map(|c| (c - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    Some(smallest_detectable(contrasts.len() as u32, variance.sqrt()))
+    Some(smallest_detectable(contrasts.len() as u32, standard_deviation(contrasts)?))
 }
 
 fn state(run: &Run, analysis: &Analysis, id: &CellId, found: Option<&CellAnalysis>) -> State {

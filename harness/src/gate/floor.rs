@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::power::spread;
 use crate::random::SplitMix64;
-use crate::stats::{hodges_lehmann, student_quantile};
+use crate::stats::{hodges_lehmann, standard_deviation, student_quantile};
 
 /// A bound on the estimates of null experiments.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -62,7 +61,7 @@ impl Floor {
             let nu = estimates.iter().fold(0.0_f64, |largest, e| largest.max(e.abs()));
             return Some(Self { nu, source: FloorSource::Extreme { experiments } });
         }
-        let spread = spread(estimates)?;
+        let spread = standard_deviation(estimates)?;
         let k = f64::from(experiments);
         let mean = estimates.iter().sum::<f64>() / k;
         let next = student_quantile(0.975, experiments - 1) * spread * (1.0 + 1.0 / k).sqrt();
@@ -152,7 +151,8 @@ mod tests {
             (0..24).map(|_| (0..12).map(|_| random.unit()).sum::<f64>() - 6.0).collect();
         let (twelve, all) = (Floor::in_run(&values[..12]).nu, Floor::in_run(&values).nu);
         let theory = |n: usize| {
-            1.96 * spread(&values[..n]).expect("more than one") / (0.955 * n as f64).sqrt()
+            1.96 * standard_deviation(&values[..n]).expect("more than one")
+                / (0.955 * n as f64).sqrt()
         };
         assert!((0.8..1.2).contains(&(twelve / theory(12))), "{twelve}, {}", theory(12));
         assert!((0.8..1.2).contains(&(all / theory(24))), "{all}, {}", theory(24));

@@ -7,11 +7,9 @@
 //! see C. Jennison and B. Turnbull, "Group sequential methods", 2000). Verdicts follow from the
 //! contrasts in the order of blocks and from nothing else: whoever replays a record gets the same.
 //!
-//! `floor` says what differences this machine makes by itself, `power` what can be found, `steps`
-//! whether to go on.
+//! `floor` says what differences this machine makes by itself, `steps` whether to measure on.
 
 mod floor;
-mod power;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -19,10 +17,12 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use crate::spec::Look;
-use crate::stats::{hodges_lehmann, holm, interval, lower_bound, p_above, p_below, upper_bound};
+use crate::stats::{
+    hodges_lehmann, holm, interval, lower_bound, p_above, p_below, smallest_detectable,
+    standard_deviation, upper_bound,
+};
 use crate::units::percent;
 pub use floor::{EXTREME_MIN, Floor, FloorSource};
-pub use power::{blocks_for, smallest_detectable};
 pub use steps::{Step, check_looks, next_step, undecidable};
 
 /// The looks of a gate that says nothing else. They spend .05 together.
@@ -266,7 +266,7 @@ fn judgement(evidence: &Evidence, finding: Option<&Finding>) -> Judgement {
     let margin = evidence.margin.ln_1p();
     let floor = finding.map(|f| f.floor).or(evidence.floor);
     let fail_bar = floor.map_or(margin, |floor| margin.max(floor.nu));
-    let spread = power::spread(values);
+    let spread = standard_deviation(values);
     let verdict = finding.map_or(GateVerdict::Inconclusive, |f| f.verdict);
     let label = (verdict == GateVerdict::Pass).then(|| label(interval, margin, floor));
     Judgement {

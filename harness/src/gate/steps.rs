@@ -2,14 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::power::{POWER, blocks_for};
 use super::{GateVerdict, Judgement, Look, worse};
-use crate::stats::one_sided_rank;
+use crate::stats::{POWER, blocks_for, one_sided_rank};
 use crate::units::{count, percent};
-use crate::verdict::BLOCKS_MIN;
-
-/// The most blocks that a reason proposes; whoever would need more needs a quieter machine.
-const BLOCKS_PROPOSED_MAX: f64 = 200.0;
+use crate::verdict::{BLOCKS_MIN, BLOCKS_PROPOSED_MAX};
 
 /// What to do after some blocks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,12 +14,12 @@ pub enum Step {
     /// Stop: everything is decided, or one regression is, which is enough to fail.
     Decided,
     /// Measure until every undecided metric has so many blocks that count: the next look that
-    /// decides something if estimates and spreads stay as they are.
+    /// may well decide something.
     GoOn {
         /// Blocks at that look.
         until_blocks: u32,
     },
-    /// Stop: no look that is left would decide anything.
+    /// Stop: no look that is left is likely to decide anything.
     Futile {
         /// Why, for people.
         reason: String,
@@ -90,9 +86,8 @@ pub fn next_step(judgements: &[Judgement], looks: &[Look]) -> Step {
     if undecided.is_empty() || judgements.iter().any(|j| j.verdict == GateVerdict::Regressed) {
         return Step::Decided;
     }
-    let decides =
-        |look: &&Look| undecided.iter().any(|j| would_decide(j, **look, judgements.len()));
-    if let Some(look) = looks.iter().find(decides) {
+    let may = |look: &&Look| undecided.iter().any(|j| may_decide(j, **look, judgements.len()));
+    if let Some(look) = looks.iter().find(may) {
         return Step::GoOn { until_blocks: look.blocks };
     }
     let worst = undecided.iter().max_by_key(|j| j.blocks_needed.unwrap_or(u32::MAX));
@@ -110,17 +105,21 @@ pub(super) fn explain(judgements: &mut [Judgement], looks: &[Look]) {
     }
 }
 
-/// Whether an undecided metric would be decided at a look, if estimate and spread stay as they are.
-/// Where there are too few blocks to tell: whether it can be at all.
-fn would_decide(judgement: &Judgement, look: Look, family: usize) -> bool {
+/// Whether an undecided metric may well be decided at a look: if the spread stays as it is, and the
+/// truth lies one standard error from the estimate, to the good side. To take the estimate itself
+/// for the truth would give up after the first look on half of what the last one decides. Where
+/// there are too few blocks to tell: whether it can be decided at all.
+fn may_decide(judgement: &Judgement, look: Look, family: usize) -> bool {
     if look.blocks <= judgement.blocks {
         return false;
     }
     let Some((estimate, spread)) = projection(judgement) else {
         return can_pass(look) || can_fail(look, family);
     };
-    // A bound reaches the bar in half of all cases where the projection says that it does.
+    let error = spread / f64::from(judgement.blocks).sqrt();
+    // In half of all cases the bound is then beyond the bar.
     let reaches = |distance: f64, alpha: f64| {
+        let distance = distance + error;
         distance > 0.0 && blocks_for(distance, spread, alpha, 0.5) <= f64::from(look.blocks)
     };
     can_pass(look) && reaches(judgement.margin - estimate, look.alpha)

@@ -57,11 +57,12 @@ pub fn listen(addr: SocketAddr, times: usize) -> io::Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-/// Answers what comes to one listener, until `stop` says so.
+/// Answers what comes to one listener, until `stop` says so. Each request costs so many rounds of
+/// `work` beside: with some, this is a server whose speed is known.
 ///
 /// # Errors
 /// When the system refuses what it takes to wait for requests.
-pub fn serve(listener: &TcpListener, stop: impl Fn() -> bool) -> io::Result<()> {
+pub fn serve(listener: &TcpListener, work: u32, stop: impl Fn() -> bool) -> io::Result<()> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     epoll.add(listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
     let mut events = vec![EpollEvent::empty(); EVENTS];
@@ -71,6 +72,7 @@ pub fn serve(listener: &TcpListener, stop: impl Fn() -> bool) -> io::Result<()> 
         answers: ANSWER.repeat(ANSWERS),
         last: Vec::new(),
         last_asks: Asks { body_bytes: 0, close: false },
+        work,
     };
     while !stop() {
         let ready = match epoll.wait(&mut events, PATIENCE_MS) {
@@ -91,6 +93,16 @@ pub fn serve(listener: &TcpListener, stop: impl Fn() -> bool) -> io::Result<()> 
         }
     }
     Ok(())
+}
+
+/// Works so many rounds, each about a nanosecond: rounds and not a time, so that the work does not
+/// shrink while the machine is slow.
+fn toil(rounds: u64) {
+    let mut state = 1_u64;
+    for _ in 0..rounds {
+        // Each round needs the one before: nothing can be left out or done at once.
+        state = std::hint::black_box(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+    }
 }
 
 fn accept(
@@ -119,6 +131,8 @@ struct Scratch {
     /// The head read last, and what it asks.
     last: Vec<u8>,
     last_asks: Asks,
+    /// Rounds of work per request.
+    work: u32,
 }
 
 /// What of a head matters.
@@ -148,6 +162,7 @@ impl Connection {
         let open = match read {
             Ok(0) => false,
             Ok(n) => self.take(&buffer[..n], scratch).is_some_and(|requests| {
+                toil(requests as u64 * u64::from(scratch.work));
                 self.write(requests, &scratch.answers).is_ok() && !self.close
             }),
             Err(error) => error.kind() == io::ErrorKind::Interrupted,
@@ -246,7 +261,9 @@ mod tests {
         let addr = listeners[0].local_addr().expect("it has an address");
         let stop = std::sync::atomic::AtomicBool::new(false);
         thread::scope(|scope| {
-            scope.spawn(|| serve(&listeners[0], || stop.load(std::sync::atomic::Ordering::SeqCst)));
+            scope.spawn(|| {
+                serve(&listeners[0], 0, || stop.load(std::sync::atomic::Ordering::SeqCst))
+            });
             let mut stream = TcpStream::connect(addr).expect("it accepts");
             stream.set_nodelay(true).expect("it is a socket");
             for piece in pieces {

@@ -225,6 +225,14 @@ pub struct BlockRecord {
     /// CPU time that other processes took on the servers' and the generator's CPUs meanwhile. From
     /// the kernel's ticks of 10 ms, so only sums over blocks mean something.
     pub foreign_cpu_ns: u64,
+    /// Time for which a cgroup kept threads of this process's group off their CPUs meanwhile,
+    /// summed over CPUs. Absent where no group accounts for CPU time.
+    #[serde(default)]
+    pub throttled_ns: Option<u64>,
+    /// Time for which the generator's threads were ready to run and waited for a CPU meanwhile.
+    /// Absent where the kernel keeps no such account.
+    #[serde(default)]
+    pub generator_run_delay_ns: Option<u64>,
     /// The arms in the matchup's order. Empty where the block failed before it was driven to
     /// its end.
     pub arms: Vec<ArmRecord>,

@@ -87,14 +87,18 @@ pub struct Server {
     pub build_cache: BTreeMap<String, String>,
     /// The command that starts it; see [`PLACEHOLDERS`]. Its first word is the binary.
     pub run: Vec<String>,
-    /// The command that prints its version line.
+    /// The command that prints its version line. Empty: it has none, as only a foreign server may.
     pub version: Vec<String>,
-    /// Environment variables it is started with, beside the harness's own.
+    /// Environment variables it is started with, beside the harness's own; see [`PLACEHOLDERS`].
     #[serde(default)]
     pub env: BTreeMap<String, String>,
     /// Whether it prints while it serves. Its output is then read and thrown away.
     #[serde(default)]
     pub prints: bool,
+    /// Whether it knows nothing of the contract (CONTRACT.md, 5): the harness chooses its port, and
+    /// asks of it right answers and nothing else.
+    #[serde(default)]
+    pub foreign: bool,
     /// The workloads it implements.
     pub workloads: Vec<String>,
     /// The folder that its commands run in and its paths are relative to, where that is not the one
@@ -131,7 +135,7 @@ impl Lane {
     }
 }
 
-/// The placeholders that `run` may use.
+/// The placeholders that `run` and `env` may use.
 pub const PLACEHOLDERS: [&str; 4] = ["{addr}", "{host}", "{port}", "{threads}"];
 
 /// What is asked of a server, and the right answers.

@@ -43,9 +43,12 @@ fn server(fields: &mut Fields<'_>) -> Server {
         ("lanes", "`lanes = [\"std\"]`"),
         ("summary", "`summary = \"What it is, in one sentence\"`"),
         ("run", "`run = [\"path/of/binary\", \"--addr\", \"{addr}\"]`"),
-        ("version", "`version = [\"path/of/binary\", \"--version\"]`"),
         ("workloads", "`workloads = [\"name-of-a-workload\"]`"),
     ]);
+    let foreign = fields.flag("foreign").unwrap_or(false);
+    if !foreign {
+        fields.require(&[("version", "`version = [\"path/of/binary\", \"--version\"]`")]);
+    }
     let name = fields.name().value;
     let language = fields.sentence("language").unwrap_or_default().value;
     let lanes = fields.some_texts("lanes").unwrap_or_default();
@@ -60,10 +63,9 @@ fn server(fields: &mut Fields<'_>) -> Server {
     let prints = fields.flag("prints").unwrap_or(false);
     let workloads = fields.some_texts("workloads").unwrap_or_default();
 
-    check_run(fields, &run);
+    check_run(fields, &run, &env);
     no_placeholders(fields, "build", &build);
     no_placeholders(fields, "version", &version);
-    no_placeholders(fields, "env", env.values());
     for workload in &workloads {
         fields.refer(Kind::Workload, &workload.value, workload.line);
     }
@@ -79,6 +81,7 @@ fn server(fields: &mut Fields<'_>) -> Server {
         version: values(version),
         env: env.into_iter().map(|(name, at)| (name, at.value)).collect(),
         prints,
+        foreign,
         workloads: values(workloads),
         root: None,
     }
@@ -99,7 +102,7 @@ pub(super) fn build_cache(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
 }
 
 /// Checks the placeholders of the command that starts the server.
-fn check_run(fields: &mut Fields<'_>, run: &[At<String>]) {
+fn check_run(fields: &mut Fields<'_>, run: &[At<String>], env: &BTreeMap<String, At<String>>) {
     let Some((binary, arguments)) = run.split_first() else { return };
     if binary.value.is_empty() || binary.value.contains(['{', '}']) {
         let problem = format!("`run` begins with `{}`", binary.value);
@@ -108,9 +111,11 @@ fn check_run(fields: &mut Fields<'_>, run: &[At<String>]) {
     for word in arguments {
         check_braces(fields, word);
     }
-    if !run.iter().any(|word| word.value.contains("{addr}") || word.value.contains("{port}")) {
+    let told = |word: &At<String>| word.value.contains("{addr}") || word.value.contains("{port}");
+    if !run.iter().chain(env.values()).any(told) {
         let cure = "add \"{addr}\" (the same as \"{host}:{port}\"), so that the server is told \
-                    where to listen";
+                    where to listen; or, where it reads its environment, `env = { PORT = \
+                    \"{port}\" }`";
         fields.mistake(binary.line, "`run` has neither {addr} nor {port}", cure);
     }
 }
@@ -137,7 +142,7 @@ fn check_braces(fields: &mut Fields<'_>, word: &At<String>) {
     }
 }
 
-/// Only `run` has its placeholders replaced.
+/// Only `run` and `env` have their placeholders replaced.
 fn no_placeholders<'a>(
     fields: &mut Fields<'_>,
     key: &str,
@@ -146,7 +151,11 @@ fn no_placeholders<'a>(
     for word in words {
         if let Some(placeholder) = PLACEHOLDERS.iter().find(|p| word.value.contains(**p)) {
             let problem = format!("`{key}` has the placeholder {placeholder}");
-            fields.mistake(word.line, problem, "take it out: only `run` has placeholders replaced");
+            fields.mistake(
+                word.line,
+                problem,
+                "take it out: only `run` and `env` have placeholders replaced",
+            );
         }
     }
 }

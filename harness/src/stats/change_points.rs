@@ -190,24 +190,21 @@ mod tests {
 
     #[test]
     fn steps_are_found() {
-        let cases: [(&[(usize, f64)], &[usize]); 6] = [
-            (&[(20, 0.0), (20, 0.05)], &[20]),
-            (&[(20, 0.0), (20, -0.05)], &[20]),
-            // A level that comes back, and a step beyond the first window.
-            (&[(20, 0.0), (10, 0.06), (20, 0.0)], &[20, 30]),
-            (&[(70, 0.0), (10, 0.05)], &[70]),
-            // Too few runs, and a wild one, are no level.
-            (&[(20, 0.0), (2, 0.05)], &[]),
-            (&[(15, 0.0), (1, 0.5), (15, 0.0)], &[]),
-        ];
-        for (levels, want) in cases {
+        let check = |levels: &[(usize, f64)], want: &[usize]| {
             let got = change_points(&series(levels, 1), 0.01, 7);
             let at: Vec<usize> = got.iter().map(|point| point.index).collect();
-            let near =
-                at.len() == want.len() && at.iter().zip(want).all(|(a, b)| a.abs_diff(*b) < 2);
-            assert!(near, "{levels:?}: {got:?}");
+            let near = at.iter().zip(want).all(|(a, b)| a.abs_diff(*b) < 2);
+            assert!(at.len() == want.len() && near, "{levels:?}: {got:?}");
             assert!(got.iter().all(|point| point.p < 0.001), "{got:?}");
-        }
+        };
+        check(&[(20, 0.0), (20, 0.05)], &[20]);
+        check(&[(20, 0.0), (20, -0.05)], &[20]);
+        // A level that comes back, and a step beyond the first window.
+        check(&[(20, 0.0), (10, 0.06), (20, 0.0)], &[20, 30]);
+        check(&[(70, 0.0), (10, 0.05)], &[70]);
+        // Too few runs, and a wild one, are no level.
+        check(&[(20, 0.0), (2, 0.05)], &[]);
+        check(&[(15, 0.0), (1, 0.5), (15, 0.0)], &[]);
     }
 
     #[test]

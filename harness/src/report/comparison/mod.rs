@@ -10,12 +10,14 @@ use crate::comparison::{ComparedCell, Comparison, Outcome};
 use words::{Row, Tone};
 
 mod charts;
+mod explanation;
 mod markdown;
 mod outlets;
 mod stored;
 mod words;
 
 pub use charts::charts;
+pub use explanation::explanation;
 pub use markdown::{markdown, summary};
 pub use outlets::{annotations, junit};
 pub use stored::stored;
@@ -75,7 +77,7 @@ struct Page {
 
 impl Page {
     fn line(&mut self, text: &str) {
-        self.out += text.trim_end();
+        self.out += &text.trim_end().replace('\u{a0}', " ");
         self.out.push('\n');
     }
 
@@ -90,10 +92,11 @@ impl Page {
     fn wrapped(&mut self, style: Ansi, lead: &str, text: &str) {
         let indent = " ".repeat(lead.chars().count());
         // What servers wrote may hold escape codes of its own.
-        let text = text.replace(char::is_control, " ");
+        // A number and its per cent sign stay on one line.
+        let text = text.replace(char::is_control, " ").replace(" %", "\u{a0}%");
         let mut line = lead.to_owned();
         let mut words = 0;
-        for word in text.split_whitespace() {
+        for word in text.split(' ').filter(|word| !word.is_empty()) {
             if words > 0 && line.chars().count() + 1 + word.chars().count() > COLUMNS {
                 let full = self.styled(style, &line);
                 self.line(&full);

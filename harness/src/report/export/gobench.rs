@@ -1,7 +1,7 @@
 //! Go's benchmark text, for benchstat and whatever else reads it: golang/proposal 14313 and the
 //! reader in golang.org/x/perf/benchfmt.
 //!
-//! One line per block, so that benchstat sees the spread. `benchstat -table /matchup -col /arm FILE`
+//! One line per block, so that benchstat sees the spread. `benchstat -table /matchup -col /arm RUN`
 //! compares the arms of a run, `benchstat OLD NEW` two runs. It compares them as if blocks were not
 //! paired, so its intervals are wider than Duet's.
 

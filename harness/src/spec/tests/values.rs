@@ -45,11 +45,13 @@ fn commands() {
         "build = [\n\"make\",\n\"{addr}\"]\nrun =",
         &["servers.toml:9: server alpha: `build` has the placeholder {addr}"],
     );
+    check(f, ", \"{addr}\", \"{threads}\"]", "]\nenv.PORT = \"{port}\"", &[]);
+    check(f, "version = [\"alpha\", \"--version\"]", "foreign = true", &[]);
     check(
         f,
-        "run =",
-        "env.PORT = \"{port}\"\nrun =",
-        &["servers.toml:7: server alpha: `env` has the placeholder {port}"],
+        "version = [\"alpha\", \"--version\"]",
+        "",
+        &["servers.toml:1: server alpha: `version`"],
     );
     for bad in ["", ".", "./", "/tmp/x", "..", "a/../../b", "a/.."] {
         let want =

@@ -1,13 +1,13 @@
 //! What can be found with so many blocks, and how many it takes.
 
-use crate::stats::{normal_quantile, student_quantile};
+use super::{normal_quantile, student_quantile};
 
 /// The efficiency of signed ranks beside the mean where noise is normal, 3/pi (E. Pitman; Hollander
 /// and Wolfe, section 3.11). For noise with longer tails they do better.
 const EFFICIENCY: f64 = 3.0 / std::f64::consts::PI;
 
 /// The power with which a change is to be found.
-pub(super) const POWER: f64 = 0.80;
+pub const POWER: f64 = 0.80;
 
 /// How far above a bar a change must lie for `blocks` blocks (at least 2) to show it with 80 %
 /// power in a one-sided test at 5 %: (t(.95, n-1) + t(.80, n-1)) s / sqrt(n) / sqrt(.955), with
@@ -30,14 +30,15 @@ pub fn blocks_for(distance: f64, spread: f64, alpha: f64, power: f64) -> f64 {
     }
 }
 
-/// The standard deviation of contrasts; absent below two.
-pub(super) fn spread(contrasts: &[f64]) -> Option<f64> {
-    if contrasts.len() < 2 {
+/// The standard deviation of the law that `values` come from; absent below two.
+#[must_use]
+pub fn standard_deviation(values: &[f64]) -> Option<f64> {
+    if values.len() < 2 {
         return None;
     }
-    let n = contrasts.len() as f64;
-    let mean = contrasts.iter().sum::<f64>() / n;
-    Some((contrasts.iter().map(|c| (c - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    Some((values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
 }
 
 #[cfg(test)]
@@ -71,8 +72,8 @@ mod tests {
     }
 
     #[test]
-    fn spreads() {
-        assert_eq!(spread(&[1.0]), None);
-        assert_eq!(spread(&[1.0, 3.0]), Some(2_f64.sqrt()));
+    fn standard_deviations() {
+        assert_eq!(standard_deviation(&[1.0]), None);
+        assert_eq!(standard_deviation(&[1.0, 3.0]), Some(2_f64.sqrt()));
     }
 }

@@ -1,0 +1,141 @@
+//! The text of the files that are written.
+
+use crate::spec::{Answer, Server};
+
+/// The names of the definitions' files, in the order of [`definitions`].
+pub(super) const DEFINITIONS: [&str; 3] = ["servers.toml", "workloads.toml", "suites.toml"];
+
+/// The three files of definitions: a server, what it is asked, and what must hold.
+pub(super) fn definitions(
+    server: &Server,
+    workload: &str,
+    path: &str,
+    answer: &Answer,
+) -> [String; 3] {
+    [servers(server), workloads(workload, path, answer), suites(&server.name, workload)]
+}
+
+fn servers(server: &Server) -> String {
+    let mut text = format!(
+        "# How the server is built and started, in the folder above this one.\n\
+         [[server]]\nname = {}\nlanguage = {}\nlanes = [\"idiomatic\"]\nsummary = {}\n",
+        quoted(&server.name),
+        quoted(&server.language),
+        quoted(&server.summary)
+    );
+    for (key, words) in [("needs", &server.needs), ("build", &server.build), ("run", &server.run)] {
+        if !words.is_empty() {
+            text.push_str(&format!("{key} = {}\n", list(words)));
+        }
+    }
+    for (name, value) in &server.env {
+        text.push_str(&format!("env.{name} = {}\n", quoted(value)));
+    }
+    text.push_str(&format!("foreign = true\nworkloads = {}\n", list(&server.workloads)));
+    text
+}
+
+fn workloads(workload: &str, path: &str, answer: &Answer) -> String {
+    let mut text = format!(
+        "# What it is asked, and the right answer: every answer is compared with it.\n\
+         [[workload]]\nname = {}\nquestion = {}\npath = {}\n[workload.expect]\nstatus = {}\n",
+        quoted(workload),
+        quoted(&format!("What does GET {path} cost?")),
+        quoted(path),
+        answer.status
+    );
+    if let Some(kind) = &answer.content_type {
+        text.push_str(&format!("content_type = {}\n", quoted(kind)));
+    }
+    text.push_str(&format!("body = {}\n", quoted(&answer.body)));
+    text
+}
+
+fn suites(server: &str, workload: &str) -> String {
+    format!(
+        "# How hard it is driven: connections that send the next request when the last is answered.\n\
+         [[load]]\n\
+         name = \"c32\"\n\
+         connections = 32\n\
+         \n\
+         # How much worse a change may make it, in percent, and what must hold in any case.\n\
+         [[gate]]\n\
+         name = \"change\"\n\
+         summary = \"A change against what was before it\"\n\
+         servers = [{}]\n\
+         workloads = [{}]\n\
+         loads = [\"c32\"]\n\
+         margins_percent = {{ requests_per_second = 3, cpu_ns_per_request = 3, rss_bytes_peak = 5 }}\n\
+         budgets = [\"error_rate == 0\"]\n",
+        quoted(server),
+        quoted(workload)
+    )
+}
+
+/// The workflow that gates pull requests.
+pub(super) fn workflow(action: &str, bench: &str) -> String {
+    format!(
+        "# Compares each pull request with the branch it is for, and fails on a regression.\n\
+         name: Performance\n\
+         on: pull_request\n\
+         permissions:\n\
+         \x20 contents: read\n\
+         jobs:\n\
+         \x20 gate:\n\
+         \x20   runs-on: ubuntu-latest\n\
+         \x20   timeout-minutes: 60\n\
+         \x20   steps:\n\
+         \x20     - uses: actions/checkout@v4\n\
+         \x20       with:\n\
+         \x20         # The base is checked out from the history.\n\
+         \x20         fetch-depth: 0\n\
+         \x20     # Here: what the server's build needs beside what the runner has.\n\
+         \x20     - uses: {action}\n\
+         \x20       with:\n\
+         \x20         bench: {bench}\n"
+    )
+}
+
+fn list(words: &[String]) -> String {
+    format!("[{}]", words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", "))
+}
+
+/// A TOML string: as it is where a literal one can hold it and a basic one would need escapes.
+fn quoted(text: &str) -> String {
+    let control = |c: char| c.is_control();
+    if text.contains(['"', '\\']) && !text.contains('\'') && !text.contains(control) {
+        return format!("'{text}'");
+    }
+    let mut quoted = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use toml::de::DeTable;
+
+    #[test]
+    fn strings_survive() {
+        for text in ["", "plain", "{\"a\":\"b\"}", "it's", "it's \"so\"\\", "a\r\n\tb\u{1}\u{7f}é"]
+        {
+            let toml = format!("x = {}", quoted(text));
+            let table = DeTable::parse(&toml).unwrap_or_else(|error| panic!("{toml}: {error}"));
+            let value = table.get_ref().get("x").and_then(|value| value.get_ref().as_str());
+            assert_eq!(value, Some(text), "{toml}");
+        }
+        assert_eq!(quoted("{\"a\":1}"), "'{\"a\":1}'");
+    }
+}

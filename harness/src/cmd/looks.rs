@@ -1,0 +1,112 @@
+//! A gate's experiment: look by look, and once more where it finds a regression.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::comparison::CONFIRMATION;
+use super::experiment::{self, Tools, UnderWay};
+use crate::comparison::{Course, is_identical, next, regressions};
+use crate::interrupt::Interrupted;
+use crate::metric::Metric;
+use crate::random::SplitMix64;
+use crate::record::{BlockRecord, BuildRecord, Question, Run, RunHeader};
+use crate::spec::CellId;
+use crate::units;
+
+/// The experiment and, where it finds a regression, the one that must confirm it.
+pub(super) fn carry_out(
+    tools: &Tools<'_>,
+    folder: &Path,
+    mut header: RunHeader,
+    builds: Vec<BuildRecord>,
+    blocks: Vec<BlockRecord>,
+    even_identical: bool,
+) -> Result<()> {
+    let mut cells = experiment::usable(&header.spec, &header.suite.cells, &builds);
+    let under_way = UnderWay::begin(tools, folder, header.clone(), builds.clone(), blocks)?;
+    if !even_identical {
+        cells.retain(|cell| !is_identical(&under_way.run, cell));
+    }
+    let run = sequence(under_way, cells, None)?;
+    if let Some(signal) = run.end.as_ref().and_then(|end| end.interrupted) {
+        tools.progress.print(&Interrupted(signal).to_string());
+        return Ok(());
+    }
+    let called = regressions(&run);
+    if called.is_empty() {
+        return Ok(());
+    }
+    tools.progress.print(&format!(
+        "{} found; a second experiment must confirm {}.",
+        units::count(called.len(), "regression"),
+        if called.len() == 1 { "it" } else { "them" }
+    ));
+    let cells: BTreeSet<CellId> = called.iter().map(|(cell, _)| cell.clone()).collect();
+    header.seed = SplitMix64::new(header.seed).next();
+    header.suite.cells.retain(|cell| cells.contains(cell));
+    if let Some(experiment) = &mut header.experiment {
+        experiment.question = Question::Confirm;
+    }
+    let folder = folder.join(CONFIRMATION);
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("failed to create {}", folder.display()))?;
+    let under_way = UnderWay::begin(tools, &folder, header, builds, vec![])?;
+    sequence(under_way, cells, Some(&called))?;
+    Ok(())
+}
+
+/// Measures from look to look until all is decided, nothing more can be, or the time is up.
+fn sequence(
+    mut under_way: UnderWay<'_>,
+    cells: BTreeSet<CellId>,
+    called: Option<&BTreeSet<(CellId, Metric)>>,
+) -> Result<Run> {
+    let outcome = look_by_look(&mut under_way, cells, called);
+    under_way.end(outcome)
+}
+
+/// Returns why it stopped before all was decided, if so.
+fn look_by_look(
+    under_way: &mut UnderWay<'_>,
+    mut cells: BTreeSet<CellId>,
+    called: Option<&BTreeSet<(CellId, Metric)>>,
+) -> Result<Option<String>> {
+    let experiment = under_way.run.header.experiment.clone();
+    let Some(policy) = experiment.and_then(|experiment| experiment.gate) else {
+        unreachable!("a gate has a policy")
+    };
+    let budget = Duration::from_secs(u64::from(policy.budget_s));
+    let mut until = policy.looks.first().map_or(0, |look| look.blocks);
+    while !cells.is_empty() {
+        let forecast = under_way.elapsed() + under_way.forecast(&cells, until);
+        let any = !under_way.run.blocks.is_empty();
+        if any && forecast > budget {
+            return Ok(Some(format!(
+                "the time was up: the next look, after {until} blocks, would have taken {} in all \
+                 and the budget is {}",
+                units::minutes(forecast.as_secs()),
+                units::minutes(budget.as_secs())
+            )));
+        }
+        under_way.measure(&cells, until)?;
+        if under_way.run.blocks.iter().any(|block| block.failure.is_some()) {
+            return Ok(Some("a block failed".to_owned()));
+        }
+        match next(&under_way.run, called) {
+            Course::Decided(_) => return Ok(None),
+            Course::Futile(reason) => return Ok(Some(reason)),
+            Course::GoOn { cells: undecided, until_blocks } => {
+                let short = |cell: &&CellId| under_way.counted(cell) < until_blocks;
+                if until_blocks <= until || !undecided.iter().any(|cell| short(&cell)) {
+                    return Ok(Some("too many blocks do not count".to_owned()));
+                }
+                (cells, until) = (undecided, until_blocks);
+            }
+        }
+    }
+    Ok(None)
+}

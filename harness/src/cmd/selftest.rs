@@ -1,0 +1,397 @@
+//! `duet selftest`: whether the gate keeps its word on this machine.
+//!
+//! Gates on servers whose difference is known: the null responder, which does so much work per
+//! request, against itself, and against one that does a little more.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use super::comparison;
+use super::experiment::{self, Pair, Tools, UnderWay};
+use super::looks;
+use super::run::{header, refuse_unfit};
+use super::{Exit, shown};
+use crate::analysis;
+use crate::comparison::Outcome;
+use crate::gate::LOOKS;
+use crate::host;
+use crate::interrupt::Interrupt;
+use crate::metric::Metric;
+use crate::progress::Progress;
+use crate::random::SplitMix64;
+use crate::record::{BuildRecord, Experiment, Question, RunHeader, Version};
+use crate::spec::{
+    Answer, Case, CellId, Gate, Lane, Load, Look, Rule, Server, Spec, Suite, Workload,
+};
+use crate::stats;
+use crate::units;
+use crate::verify::Verifier;
+
+/// Rounds of work per request of the plain server: about as much as a small handler takes.
+const WORK: u32 = 10_000;
+
+/// Connections, as in the loads of short requests.
+const CONNECTIONS: u32 = 64;
+
+/// Blocks that find out how much of a request's time the work is.
+const CALIBRATION_BLOCKS: u32 = 6;
+
+/// The longest time that one experiment may take, in seconds.
+const BUDGET_S: u32 = 60;
+
+/// The names that the definitions of a selftest use.
+const WORKLOAD: &str = "answer";
+const LOAD: &str = "short";
+
+/// Checks on this machine that the gate raises no false alarm and finds what is there
+///
+/// Gates a server against itself and against copies that are slower by a known share, so many times
+/// each, and counts the verdicts. A false verdict is exit code 1, too few decided are 3.
+#[derive(Debug, Args)]
+pub(super) struct Selftest {
+    /// Gates for each slowdown, and as many without one.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    gates: u32,
+
+    /// Slowdowns in per cent, 0 for none, each with the margin in per cent that it is held to.
+    #[arg(long, value_name = "SLOWDOWN:MARGIN,...", value_delimiter = ',')]
+    #[arg(default_values = ["0:3", "2:1", "5:3", "10:3"], value_parser = trial)]
+    trials: Vec<Trial>,
+
+    /// Decides all that varies [default: from the clock].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// The folder for the records, one each gate [default: results/selftest, whose former content
+    /// is replaced].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// A slowdown and the margin it is held to, as shares.
+#[derive(Debug, Clone, Copy)]
+struct Trial {
+    slowdown: f64,
+    margin: f64,
+}
+
+fn trial(text: &str) -> Result<Trial, String> {
+    let parse = || {
+        let (slowdown, margin) = text.split_once(':')?;
+        let share = |text: &str| text.parse::<f64>().ok().map(|percent| percent / 100.0);
+        Some(Trial { slowdown: share(slowdown)?, margin: share(margin)? })
+    };
+    let sensible =
+        |t: &Trial| (0.0..=1.0).contains(&t.slowdown) && 0.0 < t.margin && t.margin < 1.0;
+    parse().filter(sensible).ok_or_else(|| {
+        "write a slowdown and a margin in per cent, such as 5:3; 0 is no slowdown".to_owned()
+    })
+}
+
+/// What came of a trial's gates.
+#[derive(Debug, Default)]
+struct Tally {
+    regressed: u32,
+    pass: u32,
+    inconclusive: u32,
+    other: u32,
+    blocks: Vec<f64>,
+    seconds: Vec<f64>,
+}
+
+pub(super) fn run(args: &Selftest) -> Result<Exit> {
+    let root = std::env::current_dir().context("there is no working directory")?;
+    let interrupt = Interrupt::watch()?;
+    let cpus = host::choose_cpus(1, 1)?;
+    let (progress, verifier) = (Progress::new(), Verifier::new()?);
+    let tools = Tools {
+        root: &root,
+        cpus: &cpus,
+        verifier: &verifier,
+        interrupt: &interrupt,
+        progress: &progress,
+    };
+    let folder = folder(args.out.as_deref(), &root)?;
+    let suite = suite(CALIBRATION_BLOCKS);
+    let template = header(args.seed, &definitions(&pair(WORK, WORK)?), &suite, &cpus, &root)?;
+    refuse_unfit(&template)?;
+    let share = calibrate(&tools, &folder, &template)?;
+    anstream::println!(
+        "{} of work are {} of a request's time on the server. {} for each of {}, at most {} each.",
+        units::count(WORK as usize, "round"),
+        units::percent(share),
+        units::count(args.gates as usize, "gate"),
+        units::count(args.trials.len(), "trial"),
+        units::minutes(u64::from(2 * BUDGET_S)),
+    );
+    let mut random = SplitMix64::new(template.seed);
+    let mut tallies = vec![];
+    for trial in &args.trials {
+        let rounds = (f64::from(WORK) * (1.0 + trial.slowdown / share)).round() as u32;
+        let mut tally = Tally::default();
+        for number in 1..=args.gates {
+            let name = format!("{}-{number:03}", (trial.slowdown * 1000.0).round());
+            let header = RunHeader { seed: random.next(), ..template.clone() };
+            gate(&tools, &folder.join(name), header, *trial, rounds, &mut tally)?;
+        }
+        anstream::println!("{}", words(*trial, &tally));
+        tallies.push((*trial, tally));
+    }
+    anstream::println!("Records in {}.", shown(&folder));
+    Ok(verdict(&tallies))
+}
+
+/// A folder for the records, empty.
+fn folder(out: Option<&Path>, root: &Path) -> Result<PathBuf> {
+    let folder = out.map_or_else(|| root.join("results/selftest"), Path::to_owned);
+    if folder.exists() {
+        ensure!(out.is_none(), "{} exists: choose another folder", folder.display());
+        fs::remove_dir_all(&folder)
+            .with_context(|| format!("failed to remove {}", folder.display()))?;
+    }
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("failed to create {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// The share of a request's time that is [`WORK`]: from a server that does twice as much.
+fn calibrate(tools: &Tools<'_>, folder: &Path, template: &RunHeader) -> Result<f64> {
+    let pair = pair(WORK, 2 * WORK)?;
+    let mut header = RunHeader { spec: definitions(&pair), ..template.clone() };
+    header.experiment = Some(experiment(Question::Compare, None));
+    let folder = folder.join("calibration");
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("failed to create {}", folder.display()))?;
+    let cells: BTreeSet<CellId> = header.suite.cells.iter().cloned().collect();
+    let builds = builds(&header.spec);
+    let mut under_way = UnderWay::begin(tools, &folder, header, builds, vec![])?;
+    let outcome = under_way.measure(&cells, CALIBRATION_BLOCKS).map(|()| None);
+    let run = under_way.end(outcome)?;
+    tools.interrupt.check()?;
+    let analysis = analysis::analyse(&run);
+    if let Some(failure) = analysis.failures.first() {
+        return Err(failure.failure.clone().into());
+    }
+    let metrics = analysis.matchups.iter().flat_map(|m| &m.cells).flat_map(|cell| &cell.metrics);
+    let rate = metrics.into_iter().find(|metric| metric.metric == Metric::RequestsPerSecond);
+    let contrasts = rate.map(|rate| &rate.contrasts).filter(|c| !c.is_empty());
+    let contrasts = contrasts.context(
+        "the generator was the bottleneck against the plain server: this machine cannot say",
+    )?;
+    let share = stats::hodges_lehmann(contrasts).exp_m1();
+    ensure!(share > 0.05, "twice the work does not show: the machine is too noisy");
+    Ok(share)
+}
+
+/// One gate, counted.
+fn gate(
+    tools: &Tools<'_>,
+    folder: &Path,
+    header: RunHeader,
+    trial: Trial,
+    rounds: u32,
+    tally: &mut Tally,
+) -> Result<()> {
+    let pair = pair(WORK, rounds)?;
+    let policy = policy(trial);
+    let blocks = LOOKS.last().map_or(0, |look| look.blocks + look.blocks / 4);
+    let header = RunHeader {
+        spec: definitions(&pair),
+        suite: suite(blocks),
+        experiment: Some(experiment(Question::Gate, Some(policy))),
+        ..header
+    };
+    fs::create_dir_all(folder).with_context(|| format!("failed to create {}", folder.display()))?;
+    let started = Instant::now();
+    let builds = builds(&header.spec);
+    looks::carry_out(tools, folder, header, builds, vec![], true)?;
+    tools.interrupt.check()?;
+    let comparison = comparison::read(folder)?;
+    match comparison.outcome {
+        Outcome::Regressed => tally.regressed += 1,
+        Outcome::Pass => tally.pass += 1,
+        Outcome::Inconclusive => tally.inconclusive += 1,
+        _ => tally.other += 1,
+    }
+    let blocks: u32 = comparison.cells.iter().map(|cell| cell.blocks).sum();
+    tally.blocks.push(f64::from(blocks));
+    tally.seconds.push(started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// A trial's line.
+fn words(trial: Trial, tally: &Tally) -> String {
+    let what = match trial.slowdown {
+        0.0 => "no difference".to_owned(),
+        share => format!("{} slower", units::percent(share)),
+    };
+    format!(
+        "{what:<14} margin {:>5}: {:>2} PASS, {:>2} REGRESSED, {:>2} INCONCLUSIVE{}; median {:.0} \
+         blocks, {:.0} s",
+        units::percent(trial.margin),
+        tally.pass,
+        tally.regressed,
+        tally.inconclusive,
+        match tally.other {
+            0 => String::new(),
+            n => format!(", {n} not measured"),
+        },
+        stats::median(&tally.blocks),
+        stats::median(&tally.seconds),
+    )
+}
+
+/// Any false verdict is the gate's mistake; too few verdicts are the machine's.
+fn verdict(tallies: &[(Trial, Tally)]) -> Exit {
+    let is_false = |(trial, tally): &(Trial, Tally)| match trial.slowdown > trial.margin {
+        true => tally.pass > 0,
+        false => tally.regressed > 0,
+    };
+    let undecided = |(_, tally): &(Trial, Tally)| {
+        (tally.inconclusive + tally.other) * 5 > tally.pass + tally.regressed
+    };
+    if tallies.iter().any(is_false) {
+        Exit::Broken
+    } else if tallies.iter().any(undecided) {
+        Exit::Inconclusive
+    } else {
+        Exit::Done
+    }
+}
+
+/// A server that does so much work per request, and another.
+fn pair(base: u32, head: u32) -> Result<Pair> {
+    let program = std::env::current_exe().context("failed to find this program")?;
+    let program = program.to_str().context("the path of this program is not UTF-8")?.to_owned();
+    let server = |rounds: u32| Server {
+        name: format!("work-{rounds}"),
+        language: "Rust".to_owned(),
+        lanes: vec![Lane::Tuned],
+        summary: "The null responder, with work".to_owned(),
+        needs: vec![],
+        build: vec![],
+        build_cache: std::collections::BTreeMap::new(),
+        run: [&*program, "null-responder", "--addr", "{addr}", "--threads", "{threads}", "--work"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([rounds.to_string()])
+            .collect(),
+        version: vec![program.clone(), "--version".to_owned()],
+        env: std::collections::BTreeMap::new(),
+        prints: false,
+        foreign: false,
+        workloads: vec![WORKLOAD.to_owned()],
+        root: None,
+    };
+    Ok(Pair { name: "work".to_owned(), base: server(base), head: server(head) })
+}
+
+fn definitions(pair: &Pair) -> Spec {
+    let answer = Answer { status: 200, content_type: None, body: String::new() };
+    let case = Case {
+        method: "GET".to_owned(),
+        path: "/".to_owned(),
+        headers: std::collections::BTreeMap::new(),
+        body: None,
+        chunked: false,
+        expect: answer,
+    };
+    let workload = Workload {
+        name: WORKLOAD.to_owned(),
+        question: "How fast is a server of known speed?".to_owned(),
+        churn: false,
+        cases: vec![case],
+        answers: std::collections::BTreeMap::new(),
+        source: None,
+    };
+    let given = Spec {
+        servers: vec![],
+        workloads: vec![workload],
+        problems: vec![],
+        sets: vec![],
+        published: vec![],
+        loads: vec![Load { name: LOAD.to_owned(), connections: CONNECTIONS }],
+        matchups: vec![],
+        suites: vec![],
+        gates: vec![],
+    };
+    experiment::definitions(&given, std::slice::from_ref(pair))
+}
+
+fn suite(blocks: u32) -> Suite {
+    let cell =
+        CellId { matchup: "work".to_owned(), workload: WORKLOAD.to_owned(), load: LOAD.to_owned() };
+    Suite {
+        name: "selftest".to_owned(),
+        summary: "Servers of known speed".to_owned(),
+        server_cpus: 1,
+        generator_cpus: 1,
+        blocks,
+        window_ms: 20,
+        measure_ms: 1000,
+        warmup_ms: 300,
+        program_block_ms: 0,
+        program_limit_s: 0,
+        program_limit_mib: 0,
+        verdicts: true,
+        cells: vec![cell],
+    }
+}
+
+fn policy(trial: Trial) -> Gate {
+    let rule = |metric| Rule { metric, margin: trial.margin };
+    Gate {
+        name: "selftest".to_owned(),
+        summary: "Servers of known speed".to_owned(),
+        servers: vec![],
+        workloads: vec![WORKLOAD.to_owned()],
+        loads: vec![LOAD.to_owned()],
+        server_cpus: 1,
+        generator_cpus: 1,
+        window_ms: 20,
+        measure_ms: 1000,
+        warmup_ms: 300,
+        alpha: LOOKS.iter().map(|look: &Look| look.alpha).sum(),
+        looks: LOOKS.to_vec(),
+        budget_s: BUDGET_S,
+        rules: vec![rule(Metric::RequestsPerSecond), rule(Metric::CpuNsPerRequest)],
+        budgets: vec![],
+        waivers: vec![],
+    }
+}
+
+fn experiment(question: Question, gate: Option<Gate>) -> Experiment {
+    let version = |label: &str| Version {
+        given: label.to_owned(),
+        label: label.to_owned(),
+        commit: None,
+        dirty: false,
+    };
+    Experiment {
+        question,
+        base: version("plain"),
+        head: version("slower"),
+        gate,
+        floors: vec![],
+        absent: vec![],
+    }
+}
+
+/// There is nothing to build.
+fn builds(spec: &Spec) -> Vec<BuildRecord> {
+    let build = |server: &Server| BuildRecord {
+        server: server.name.clone(),
+        version: None,
+        binary_bytes: None,
+        binary_sha256: None,
+        clean_build_ns: None,
+        failure: None,
+    };
+    spec.servers.iter().map(build).collect()
+}
