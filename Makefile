@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 DUET := $(or $(CARGO_TARGET_DIR),target)/release/duet
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.8
 
 .PHONY: help tools build bench bench-game-site smoke test check lint rust-test go-test data-test microbench compare-load clean
 
@@ -34,6 +35,7 @@ lint: tools ## formatting and static analysis, no warning tolerated
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	test -z "$$(gofmt -l go-server)"
 	cd go-server && go vet ./... && $(STATICCHECK) ./...
+	$(ACTIONLINT)
 
 rust-test: tools
 	cargo test --locked --workspace

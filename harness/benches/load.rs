@@ -5,8 +5,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use duet::load::http1;
-use duet::load::service_time::ServiceTimes;
 use duet::load::template::Template;
+use duet::load::times::Times;
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
     Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: ";
@@ -31,7 +31,7 @@ fn answers(criterion: &mut Criterion) {
 }
 
 fn histogram(criterion: &mut Criterion) {
-    let mut times = ServiceTimes::new();
+    let mut times = Times::new();
     let mut ns = 0_u64;
     criterion.bench_function("histogram, record", |b| {
         b.iter(|| {

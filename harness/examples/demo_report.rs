@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use duet::analysis::Analysis;
+use duet::report::chart::Width;
 use duet::report::{self, Style, chart};
 
 #[path = "../tests/report/fixture.rs"]
@@ -19,6 +20,7 @@ fn main() -> Result<()> {
         ("nothing", fixture::nothing()),
         ("extreme", fixture::extreme()),
         ("programs", fixture::programs()),
+        ("latency", fixture::latency()),
     ];
     for (name, analysis) in analyses {
         write(&Path::new(&folder).join(name), &analysis)?;
@@ -30,6 +32,8 @@ fn write(folder: &Path, analysis: &Analysis) -> Result<()> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
     let boxes = chart::boxes(analysis).map(|svg| ("programs.svg", svg));
+    let wide = chart::latency(analysis, Width::Wide).map(|svg| ("latency.svg", svg));
+    let narrow = chart::latency(analysis, Width::Narrow).map(|svg| ("narrow-latency.svg", svg));
     let files = [
         ("report.txt", report::text(analysis, Style::Plain)),
         ("report.ansi", report::text(analysis, Style::Colour)),
@@ -38,7 +42,7 @@ fn write(folder: &Path, analysis: &Analysis) -> Result<()> {
         ("speed.svg", chart::speed(analysis)),
         ("memory.svg", chart::memory(analysis)),
     ];
-    for (name, content) in files.into_iter().chain(boxes) {
+    for (name, content) in files.into_iter().chain(boxes).chain(wide).chain(narrow) {
         let path = folder.join(name);
         std::fs::write(&path, content)
             .with_context(|| format!("failed to write {}", path.display()))?;

@@ -9,16 +9,21 @@ use anyhow::{Context, Result, anyhow};
 use crate::generator::{self, Generator};
 use crate::host::{self, Cpus};
 use crate::interrupt::{Interrupt, Interrupted, POLL};
-use crate::load::job::{ArmJob, Event, Job, WindowResult};
+use crate::load::job::{self, ArmJob, Event, Job, OpenResult, Rated, WindowResult};
 use crate::plan::BlockPlan;
 use crate::proc::{self, CpuClock, StolenTime};
 use crate::record::{
-    ArmRecord, BlockRecord, Failure, Memory, RssSample, Stage, WindowRecord, Wire,
+    ArmRecord, BlockRecord, Failure, Memory, OpenRate, OpenWindow, RssSample, Stage, WindowRecord,
+    Wire,
 };
 use crate::server::{self, Launch, Running};
-use crate::spec::{Matchup, Server, Spec, Suite, Workload};
+use crate::spec::{Arrivals, Load, Matchup, Rate, Server, Spec, Suite, Workload};
 use crate::verify::Verifier;
 use crate::{probe, requests};
+
+mod pilots;
+
+pub use pilots::{Known, known};
 
 /// Cases verified with the full client in every block; all of them are verified once a run, and the
 /// generator compares every answer anyway.
@@ -63,15 +68,11 @@ enum Halt {
     Interrupted(Interrupted),
 }
 
-/// Measures one block. `fixed_window_ns` is the window length of the cell's earlier blocks.
+/// Measures one block, with what earlier ones found out.
 ///
 /// # Errors
 /// Only when interrupted; a block that fails is a record with a failure.
-pub fn run(
-    bench: &Bench<'_>,
-    plan: &BlockPlan,
-    fixed_window_ns: Option<u64>,
-) -> Result<BlockRecord, Interrupted> {
+pub fn run(bench: &Bench<'_>, plan: &BlockPlan, known: Known) -> Result<BlockRecord, Interrupted> {
     let started = Instant::now();
     let mut record = BlockRecord {
         cell: plan.cell.clone(),
@@ -79,6 +80,7 @@ pub fn run(
         started_ns: nanoseconds(started - bench.run_started),
         elapsed_ns: 0,
         window_ns: 0,
+        open: None,
         warmup_stationary: false,
         warmup_ns: 0,
         driven_ns: 0,
@@ -90,7 +92,7 @@ pub fn run(
         failure: None,
         set_aside: None,
     };
-    match measure(bench, plan, fixed_window_ns, started, &mut record) {
+    match measure(bench, plan, known, started, &mut record) {
         Ok(()) => {}
         Err(Halt::Failed(failure)) => {
             record.failure = Some(failure);
@@ -108,7 +110,7 @@ pub fn run(
 fn measure(
     bench: &Bench<'_>,
     plan: &BlockPlan,
-    fixed_window_ns: Option<u64>,
+    known: Known,
     started: Instant,
     record: &mut BlockRecord,
 ) -> Result<(), Halt> {
@@ -120,7 +122,7 @@ fn measure(
             bench.verifier.workload(running, server, workload, VERIFIED_CASES, bench.interrupt);
         verified.map_err(|e| halt(bench, Some(running), Stage::Verify, &e))?;
     }
-    let job = job(bench, plan, workload, &arms, fixed_window_ns);
+    let job = job(bench, plan, workload, &arms, known);
     if let Err(error) = drive(bench, &job, &arms, started, record) {
         return Err(blame(bench, &mut arms, &error));
     }
@@ -216,9 +218,11 @@ fn job(
     plan: &BlockPlan,
     workload: &Workload,
     arms: &[Running],
-    fixed_window_ns: Option<u64>,
+    known: Known,
 ) -> Job {
-    let connections = bench.spec.load(&plan.cell.load).map_or(1, |load| load.connections);
+    let Some(load) = bench.spec.load(&plan.cell.load) else {
+        unreachable!("the plan was made from these definitions")
+    };
     let ms = |ms: u32| u64::from(ms) * 1_000_000;
     Job {
         arms: arms
@@ -229,18 +233,35 @@ fn job(
                 exchanges: requests::exchanges(workload, &running.name, running.addr),
             })
             .collect(),
-        connections,
+        connections: load.connections,
         churn: workload.churn,
         cpus: bench.cpus.generator.clone(),
         server_cpus: bench.cpus.servers.clone(),
+        open: open_loop(load, known),
         window_ns: ms(bench.suite.window_ms),
-        fixed_window_ns,
+        fixed_window_ns: known.window_ns,
         measure_ns: ms(bench.suite.measure_ms),
         warmup_ns: ms(bench.suite.warmup_ms),
         rounds: plan.rounds.clone(),
         timeout_ns: nanoseconds(ANSWER_LIMIT),
         seed: plan.seed,
     }
+}
+
+/// When requests are due, in the generator's terms.
+fn open_loop(load: &Load, known: Known) -> Option<job::OpenLoop> {
+    let open = load.open?;
+    let rate = match open.rate {
+        Rate::PerSecond(rate) => job::Rate::PerSecond(rate.into()),
+        Rate::Share(share) => {
+            job::Rate::Share { share, capacity_per_second: known.capacity_per_second }
+        }
+    };
+    let arrivals = match open.arrivals {
+        Arrivals::Uniform => job::Arrivals::Uniform,
+        Arrivals::Poisson => job::Arrivals::Poisson,
+    };
+    Some(job::OpenLoop { rate, arrivals })
 }
 
 /// What went wrong while driving: the generator's own words, with the arm if it named one.
@@ -285,7 +306,8 @@ fn drive(
         };
         match event {
             Event::Connected => {}
-            Event::Warm { stationary, elapsed_ns, window_ns } => {
+            Event::Warm { stationary, elapsed_ns, window_ns, open } => {
+                record.open = open.map(open_rate);
                 record.warmup_stationary = stationary;
                 record.warmup_ns = elapsed_ns;
                 record.window_ns = window_ns;
@@ -306,7 +328,7 @@ fn drive(
                 }
                 under_load(arms, &mut generator, record)?;
             }
-            Event::Window(window) => record.windows.push(window_record(window)),
+            Event::Window(window) => record.windows.push(window_record(*window)),
             Event::Done => return Ok(()),
             Event::Failed { arm, error } => {
                 return Err(DriveError { arm: arm.map(|arm| arm as usize), error: anyhow!(error) });
@@ -396,7 +418,27 @@ fn window_record(w: WindowResult) -> WindowRecord {
         server_stolen_ns: w.server_stolen_ns,
         generator_stolen_ns: w.generator_stolen_ns,
         service_time: w.service_time,
+        open: w.open.map(open_window),
     }
+}
+
+fn open_window(w: OpenResult) -> OpenWindow {
+    OpenWindow {
+        planned: w.planned,
+        sent: w.sent,
+        sent_late: w.sent_late,
+        never_sent: w.never_sent,
+        generator_spin_ns: w.generator_spin_ns,
+        response_time: w.response_time,
+        response_time_at_least: w.response_time_at_least,
+        send_lag: w.send_lag,
+        own_lag: w.own_lag,
+    }
+}
+
+fn open_rate(rated: Rated) -> OpenRate {
+    let Rated { rate_per_second, capacity_per_second } = rated;
+    OpenRate { rate_per_second, capacity_per_second }
 }
 
 /// A halt from an error while driving: it is the failure of the arm that the generator named, or of

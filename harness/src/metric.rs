@@ -25,6 +25,15 @@ pub enum Metric {
     ServiceTimeNsP50,
     /// 99th percentile of service time in a closed loop.
     ServiceTimeNsP99,
+    /// Median response time in an open loop, from the instant at which the request was due, at a
+    /// rate that is the same for all arms.
+    LatencyNsP50,
+    /// 90th percentile of response time in an open loop.
+    LatencyNsP90,
+    /// 99th percentile of response time in an open loop.
+    LatencyNsP99,
+    /// 99.9th percentile of response time in an open loop.
+    LatencyNsP999,
     /// Of a program: from starting its process to its end.
     ElapsedNs,
     /// Of a program: CPU time in user mode and in the kernel, all of its processes.
@@ -55,10 +64,14 @@ pub enum Better {
 
 impl Metric {
     /// All metrics, in the order reports show them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::ElapsedNs,
         Self::CpuNs,
         Self::RequestsPerSecond,
+        Self::LatencyNsP50,
+        Self::LatencyNsP90,
+        Self::LatencyNsP99,
+        Self::LatencyNsP999,
         Self::CpuNsPerRequest,
         Self::RssBytesPeak,
         Self::RssBytesSteady,
@@ -92,8 +105,40 @@ impl Metric {
             Self::StartupNs => "start-up",
             Self::ServiceTimeNsP50 => "service time, median",
             Self::ServiceTimeNsP99 => "service time, 99 %",
+            Self::LatencyNsP50 => "latency, median",
+            Self::LatencyNsP90 => "latency, 90 %",
+            Self::LatencyNsP99 => "latency, 99 %",
+            Self::LatencyNsP999 => "latency, 99.9 %",
             Self::ElapsedNs => "elapsed",
             Self::CpuNs => "CPU",
+        }
+    }
+
+    /// The quantile that it is, of response times in an open loop: 0.5 to 0.999. Absent for all
+    /// other metrics.
+    #[must_use]
+    pub fn latency_quantile(self) -> Option<f64> {
+        match self {
+            Self::LatencyNsP50 => Some(0.5),
+            Self::LatencyNsP90 => Some(0.9),
+            Self::LatencyNsP99 => Some(0.99),
+            Self::LatencyNsP999 => Some(0.999),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a result of an open loop, or else of a closed one. In an open loop the rate is
+    /// given, and the largest memory is that of the warm-up, a closed loop; the latencies of a
+    /// closed loop are its throughput again.
+    #[must_use]
+    pub fn is_result(self, open: bool) -> bool {
+        match self {
+            Self::RequestsPerSecond
+            | Self::RssBytesPeak
+            | Self::ServiceTimeNsP50
+            | Self::ServiceTimeNsP99 => !open,
+            metric if metric.latency_quantile().is_some() => open,
+            _ => true,
         }
     }
 
@@ -106,6 +151,10 @@ impl Metric {
             | Self::StartupNs
             | Self::ServiceTimeNsP50
             | Self::ServiceTimeNsP99
+            | Self::LatencyNsP50
+            | Self::LatencyNsP90
+            | Self::LatencyNsP99
+            | Self::LatencyNsP999
             | Self::ElapsedNs
             | Self::CpuNs => Unit::Nanoseconds,
             Self::RssBytesIdle

@@ -11,6 +11,17 @@ pub fn nanoseconds(ns: f64) -> String {
     }
 }
 
+/// A round duration, such as the label of an axis: `300 µs`, `20 ms`. What is left over is cut off.
+#[must_use]
+pub fn whole_nanoseconds(ns: u64) -> String {
+    match ns {
+        _ if ns < 1_000 => format!("{ns} ns"),
+        _ if ns < 1_000_000 => format!("{} µs", ns / 1_000),
+        _ if ns < 1_000_000_000 => format!("{} ms", ns / 1_000_000),
+        _ => format!("{} s", ns / 1_000_000_000),
+    }
+}
+
 /// An amount of memory in binary multiples: `512 B`, `14.2 KiB`, `3.45 MiB`.
 #[must_use]
 pub fn bytes(b: f64) -> String {

@@ -205,6 +205,52 @@ fn a_run_measures_and_reports() {
     bench.duet(&["run", "s", "--only", "fine"]).exits(0);
     assert!(bench.path().join("results/previous/run.jsonl").is_file());
     assert_eq!(bench.blocks().len(), 2);
+
+    // Both make a history.
+    let words = ["trend", "results/previous", "results/latest", "--svg", "trend.svg"];
+    bench.duet(&words).exits(0).says("2 runs").says("fine/hello/c2: requests per second");
+    assert!(bench.path().join("trend.svg").is_file());
+    let words = ["trend", "results/latest", "--only", "pair"];
+    bench.duet(&words).exits(2).says("none of these runs has such a cell");
+}
+
+#[test]
+fn an_open_loop_measures_latency() {
+    let bench = Bench::new("");
+    let path = bench.path().join("bench/suites.toml");
+    let suites = fs::read_to_string(&path).expect("definitions")
+        + "[[load]]\nname = \"half\"\nconnections = 2\nrate_share = 0.5\n\
+           [[load]]\nname = \"slow\"\nconnections = 2\nrate = 200\narrivals = \"uniform\"\n\
+           [[suite]]\nname = \"open\"\nsummary = \"For tests\"\nblocks = 2\nverdicts = false\n\
+           measure_ms = 200\nwarmup_ms = 60\n\
+           [[suite.cells]]\nmatchups = [\"fine\"]\nworkloads = [\"hello\"]\n\
+           loads = [\"half\", \"slow\"]\n";
+    fs::write(&path, suites).expect("a file");
+    let outcome = bench.duet(&["run", "open"]);
+    // 4 where the machine is so busy that the generator was late.
+    assert!(matches!(outcome.code, Some(0 | 4)), "{}{}", outcome.out, outcome.err);
+    outcome.says("latency, median").says("200 requests/s").says("50 % of capacity");
+    let blocks = bench.blocks();
+    let rates = |load: &str| -> Vec<_> {
+        blocks.iter().filter(|b| b.cell.load == load).map(|b| b.open.expect("open")).collect()
+    };
+    let (half, slow) = (rates("half"), rates("slow"));
+    assert!(half.iter().chain(&slow).all(|rate| rate.rate_per_second > 0));
+    assert!(slow.iter().all(|r| (r.rate_per_second, r.capacity_per_second) == (200, None)));
+    let counted = blocks.iter().filter(|b| b.cell.load == "half" && b.set_aside.is_none());
+    let counted: Vec<_> = counted.map(|b| b.open).collect();
+    assert_eq!(counted.len(), 2);
+    assert_eq!(counted[0], counted[1], "the pilot is the first block's");
+    for block in &blocks {
+        assert_eq!(block.failure, None);
+        assert!((100_000_000..=250_000_000).contains(&block.window_ns), "{block:?}");
+        for window in &block.windows {
+            let open = window.open.as_ref().expect("the loop is open");
+            assert_eq!(open.planned, open.sent + open.never_sent);
+            assert_eq!(open.sent, window.requests + window.errors.values().sum::<u64>());
+        }
+    }
+    bench.nothing_is_left();
 }
 
 #[test]
@@ -221,6 +267,8 @@ fn wrong_usage_exits_with_2() {
         .says("there is no server `god`; there are good, faulty");
     bench.duet(&["report", "bench"]).exits(2).says("is no run's folder");
     bench.duet(&["export", "bench", "--format", "csv"]).exits(2).says("is no run's folder");
+    bench.duet(&["trend", "bench", "nowhere"]).exits(2).says("no runs' folders").says("nowhere");
+    bench.duet(&["trend", ".", "--metric", "speed"]).exits(2).says("requests_per_second");
     bench.duet(&["export", "bench", "--format", "xml"]).exits(2).says("gha-bench-smaller");
     fs::create_dir(bench.path().join("out")).expect("a folder");
     fs::write(bench.path().join("out/run.jsonl"), "").expect("a file");

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::bottleneck::{Cpus, Usage, bottleneck, usage};
+use super::bottleneck::{Cpus, Drive, Usage, bottleneck, usage};
 use super::values::{BlockValues, rounds, values};
-use super::{Arm, Bottleneck, CellAnalysis, Estimate, MetricAnalysis, RssPoint, Who, warnings};
+use super::{
+    Arm, Bottleneck, CellAnalysis, Estimate, MetricAnalysis, RssPoint, Who, open, warnings,
+};
 use crate::metric::Metric;
-use crate::record::{BlockRecord, Run, RunHeader};
+use crate::record::{BlockRecord, GeneratorCeiling, Run, RunHeader};
 use crate::spec::{CellId, Load, Matchup, Spec, Workload};
 use crate::stats;
 use crate::verdict::{Verdict, verdict};
@@ -68,8 +70,13 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
         }
     }
     let usage = usage(counted.iter().map(|b| b.record), arms.len());
-    let bottleneck = bottleneck(&usage, cpus(&run.header));
-    Some(Cell { id, matchup, workload, load, arms, blocks, counted, spoilt, usage, bottleneck })
+    let bottleneck = bottleneck(&usage, cpus(&run.header), drive(&run.header, id));
+    let mut cell =
+        Cell { id, matchup, workload, load, arms, blocks, counted, spoilt, usage, bottleneck };
+    if load.open.is_some() {
+        cell.bottleneck.who = open::bottleneck(&cell, cell.bottleneck.who);
+    }
+    Some(cell)
 }
 
 /// Whether a block was measured whole and undisturbed.
@@ -103,6 +110,19 @@ pub(super) fn cpus(header: &RunHeader) -> Cpus {
     Cpus { server: header.server_cpus.len().max(1), generator: header.generator_cpus.len().max(1) }
 }
 
+/// How a cell is driven, and what the generator reaches at most with its load.
+fn drive(header: &RunHeader, id: &CellId) -> Drive {
+    let (load, workload) = (header.spec.load(&id.load), header.spec.workload(&id.workload));
+    let (Some(load), Some(workload)) = (load, workload) else { return Drive::default() };
+    let fits = |ceiling: &&GeneratorCeiling| {
+        (ceiling.connections, ceiling.churn) == (load.connections, workload.churn)
+    };
+    Drive {
+        open: load.open.is_some(),
+        ceiling: header.ceilings.iter().find(fits).map(|ceiling| ceiling.right_per_second),
+    }
+}
+
 impl Cell<'_> {
     pub(super) fn labels(&self) -> Vec<&str> {
         self.arms.iter().map(|arm| arm.label.as_str()).collect()
@@ -110,10 +130,16 @@ impl Cell<'_> {
 
     /// Why the cell may print no ratio, if so.
     fn refusal(&self) -> Option<&'static str> {
-        (self.bottleneck.who == Who::Generator).then_some(
-            "the generator was the bottleneck, so it was measured and not the servers: give it \
-             more CPUs (generator_cpus) or choose a workload with more work per request",
-        )
+        (self.bottleneck.who == Who::Generator).then_some(match self.load.open {
+            None => {
+                "the generator was the bottleneck, so it was measured and not the servers: give it \
+                 more CPUs (generator_cpus) or choose a workload with more work per request"
+            }
+            Some(_) => {
+                "the generator was too late or too busy, so it was measured and not the servers: \
+                 give it more CPUs (generator_cpus), a quieter machine or a lower rate"
+            }
+        })
     }
 
     /// Whether the cell prints ratios.
@@ -121,9 +147,21 @@ impl Cell<'_> {
         self.refusal().is_none() && !self.counted.is_empty()
     }
 
-    pub(super) fn analyse(&self, header: &RunHeader) -> CellAnalysis {
+    fn metric(&self, metric: Metric) -> Option<MetricAnalysis> {
         let values: Vec<&BlockValues> = self.counted.iter().map(|b| &b.values).collect();
-        let of_metric = |m: Metric| metric_analysis(m, self.arms.len(), &values, self.refusal());
+        let refusal = self.refusal().map(str::to_owned).or_else(|| open::refusal(self, metric));
+        let mut found = metric_analysis(metric, self.arms.len(), &values, refusal.as_deref())?;
+        if found.ratio.is_some()
+            && let Some(reason) = open::informational(self, metric)
+        {
+            found.informational = true;
+            (found.verdict, found.reason) = (Verdict::Inconclusive, Some(reason));
+        }
+        Some(found)
+    }
+
+    pub(super) fn analyse(&self, header: &RunHeader) -> CellAnalysis {
+        let of_metric = |metric| self.metric(metric);
         let metrics: Vec<MetricAnalysis> = Metric::ALL.into_iter().filter_map(of_metric).collect();
         CellAnalysis {
             id: self.id.clone(),
@@ -139,6 +177,7 @@ impl Cell<'_> {
             rss: (0..self.arms.len()).map(|arm| self.rss(arm)).collect(),
             errors: (0..self.arms.len()).map(|arm| self.errors(arm)).collect(),
             program: None,
+            open: open::analyse(self),
         }
     }
 
@@ -146,7 +185,8 @@ impl Cell<'_> {
         let n = self.load.connections;
         let plural = if n == 1 { "" } else { "s" };
         let churn = if self.workload.churn { ", a new one per request" } else { "" };
-        format!("{n} connection{plural}{churn}")
+        let rate = open::rate_text(self).map_or_else(String::new, |rate| format!(", {rate}"));
+        format!("{n} connection{plural}{churn}{rate}")
     }
 
     /// Errors by kind in all windows that drove `arm`, whether their block counts or not.
@@ -209,12 +249,14 @@ pub(super) fn metric_analysis(
             contrasts: vec![],
             verdict: Verdict::Inconclusive,
             reason: Some(refusal.to_owned()),
+            informational: false,
         });
     }
     let contrasts: Vec<f64> = complete.iter().map(|b| b.contrasts[&metric]).collect();
     let ratio = Some(geometric(&contrasts)?);
     let (verdict, reason) = verdict(ratio.and_then(|r| r.low.zip(r.high)), &contrasts);
-    Some(MetricAnalysis { metric, arms, values, ratio, contrasts, verdict, reason })
+    let informational = false;
+    Some(MetricAnalysis { metric, arms, values, ratio, contrasts, verdict, reason, informational })
 }
 
 /// The estimate of what `logs` are the logarithms of; absent without any.
@@ -241,10 +283,12 @@ pub(super) fn running_ratio(
     let mut of_cell: Vec<&BlockRecord> =
         blocks.iter().filter(|b| b.cell == *cell && counts(b)).collect();
     of_cell.sort_by_key(|b| (b.block, b.started_ns));
-    let contrast = |b: &&BlockRecord| rounds(b).ok()?.contrast(Metric::RequestsPerSecond);
+    let open = header.spec.load(&cell.load).is_some_and(|load| load.open.is_some());
+    let metric = if open { Metric::CpuNsPerRequest } else { Metric::RequestsPerSecond };
+    let contrast = |b: &&BlockRecord| rounds(b).ok()?.contrast(metric);
     let (counted, contrasts): (Vec<&BlockRecord>, Vec<f64>) =
         of_cell.into_iter().filter_map(|b| Some((b, contrast(&b)?))).unzip();
     let arms = counted.first()?.arms.len();
-    let who = bottleneck(&usage(counted, arms), cpus(header)).who;
+    let who = bottleneck(&usage(counted, arms), cpus(header), drive(header, cell)).who;
     if who == Who::Generator { None } else { geometric(&contrasts) }
 }

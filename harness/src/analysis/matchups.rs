@@ -23,7 +23,8 @@ pub(super) fn analyse(header: &RunHeader, cells: &[Cell]) -> Vec<MatchupAnalysis
         }
         let own: Vec<&Cell> =
             cells.iter().filter(|c| c.matchup.name == cell.matchup.name).collect();
-        let printing = own.iter().filter(|cell| cell.prints_ratios());
+        let closed = own.iter().filter(|cell| cell.load.open.is_none());
+        let printing = closed.filter(|cell| cell.prints_ratios());
         let printing: Vec<Vec<(u32, &BlockValues)>> = printing
             .map(|cell| cell.counted.iter().map(|b| (b.record.block, &b.values)).collect())
             .collect();

@@ -3,7 +3,8 @@
 //! [`Analysis`] is all that a report sees, and `summary.json` is its JSON form. It is a pure
 //! function of the record, whatever the order of its blocks and however early it ends. The files
 //! here, in the order of the flow: `values` reduces a block to a number per arm and metric,
-//! `cells` estimates over blocks, `bottleneck` and `warnings` doubt the result, `matchups`
+//! `open` has what open loops add, `cells` estimates over blocks, `bottleneck` and `warnings` doubt
+//! the result, `matchups`
 //! looks over all cells of a matchup, `summary` over the run.
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use crate::metric::Metric;
 // Parts of the record that an analysis hands on as they are; a report takes them from here.
 use crate::record::{BlockRecord, Run, RunHeader};
 pub use crate::record::{BuildRecord, Failure, Finding, FindingLevel, Machine, Stage};
-pub use crate::spec::{CellId, Lane};
+pub use crate::spec::{Arrivals, CellId, Lane};
 use crate::verdict::Verdict;
 pub use published::{MeanToday, PublishedAnalysis, PublishedComparison, Standing, Today};
 
@@ -21,6 +22,7 @@ mod cells;
 mod disturbance;
 mod histogram;
 mod matchups;
+mod open;
 mod programs;
 #[cfg(test)]
 mod proofs;
@@ -30,6 +32,7 @@ mod summary;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod trend;
 mod values;
 mod warnings;
 
@@ -134,8 +137,8 @@ pub struct MatchupAnalysis {
     /// all cells.
     pub starts: Vec<MetricAnalysis>,
     /// Over all its cells, per metric: the estimate over blocks of the mean contrast over cells,
-    /// that is, a geometric mean of ratios with an interval. Only cells that print a ratio, and
-    /// blocks in which all of them were measured; absent with fewer than two such cells.
+    /// that is, a geometric mean of ratios with an interval. Only closed loops that print a
+    /// ratio, and blocks in which all of them were measured; absent with fewer than two such cells.
     pub means: Vec<Mean>,
 }
 
@@ -181,6 +184,44 @@ pub struct CellAnalysis {
     pub warnings: Vec<Warning>,
     /// What is known of its programs; absent for servers.
     pub program: Option<ProgramCell>,
+    /// What an open loop did; absent in a closed one, and where no block counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<OpenAnalysis>,
+}
+
+/// What an open loop did. Its latencies are metrics of the cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenAnalysis {
+    /// Requests per second, the same for all arms and blocks.
+    pub rate_per_second: u64,
+    /// The share of the capacity that was asked for; absent where a rate was.
+    pub rate_share: Option<f64>,
+    /// What the slower arm answered per second in a closed loop over the same connections.
+    pub capacity_per_second: Option<u64>,
+    /// How requests were spread over time.
+    pub arrivals: Arrivals,
+    /// The arms.
+    pub arms: Vec<OpenArm>,
+}
+
+/// What became of an arm's planned requests, over all blocks that count, and how late they were
+/// sent: medians over blocks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenArm {
+    /// Requests planned.
+    pub planned: u64,
+    /// Those of them that were sent after their window's planned time.
+    pub sent_late: u64,
+    /// Those of them that were never sent.
+    pub never_sent: u64,
+    /// From the planned instant to sending.
+    pub send_lag_ns_p99: f64,
+    /// That part of it for which a connection was free: the generator's own lateness.
+    pub own_lag_ns_p99: f64,
+    /// From sending to the last byte.
+    pub service_time_ns_p99: f64,
 }
 
 /// What is known of the programs of a cell.
@@ -256,6 +297,9 @@ pub struct MetricAnalysis {
     pub verdict: Verdict,
     /// Why the verdict is inconclusive, where it is.
     pub reason: Option<String>,
+    /// Whether it is shown and not judged: a quantile with few requests beyond it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub informational: bool,
 }
 
 /// The geometric mean of ratios over the cells of a matchup.
@@ -280,7 +324,8 @@ pub struct Bottleneck {
     pub who: Who,
     /// Busy share of the servers' CPUs in the windows that drove each arm.
     pub server_busy: Vec<f64>,
-    /// Busy share of the generator's CPUs in the same windows.
+    /// Busy share of the generator's CPUs in the same windows. Looking for the next planned instant
+    /// without sleeping does not count.
     pub generator_busy: Vec<f64>,
 }
 
@@ -294,6 +339,8 @@ pub enum Who {
     Generator,
     /// Nobody was busy: more connections would bring more.
     Latency,
+    /// The rate of an open loop, which was held: nobody had to be busy.
+    Rate,
     /// The shares do not say.
     Unknown,
 }
@@ -341,7 +388,8 @@ pub fn analyse(run: &Run) -> Analysis {
 }
 
 /// The throughput ratio of a cell so far, for display while the run goes on: how many times worse
-/// the second arm is. Absent before a block counts, and where the generator was the bottleneck.
+/// the second arm is. In an open loop, where throughput is given, the ratio of CPU per request.
+/// Absent before a block counts, and where the generator was the bottleneck.
 #[must_use]
 pub fn running_ratio(
     header: &RunHeader,

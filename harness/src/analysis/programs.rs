@@ -101,7 +101,7 @@ fn values(block: &ProgramBlock) -> BlockValues {
                 .filter_map(|(&metric, base)| Some((metric, head.get(&metric)?.ln() - base.ln()))),
         );
     }
-    BlockValues { arms, contrasts, rounds_dropped: 0, histogram_error: None }
+    BlockValues { arms, contrasts, rounds_dropped: 0, histogram_error: None, open: vec![] }
 }
 
 impl Cell<'_> {
@@ -127,6 +127,7 @@ impl Cell<'_> {
             rss: vec![],
             errors: vec![],
             warnings: self.warnings(run),
+            open: None,
             program: Some(ProgramCell {
                 n,
                 arms: (0..self.matchup.arms.len()).map(|arm| self.program(run, arm)).collect(),

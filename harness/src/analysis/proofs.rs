@@ -132,6 +132,7 @@ fn window(arm: u32, round: u32, speed: f64) -> WindowRecord {
         server_stolen_ns: 0,
         generator_stolen_ns: 0,
         service_time: String::new(),
+        open: None,
     }
 }
 

@@ -9,10 +9,13 @@ use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
 use crate::random::SplitMix64;
 use crate::record::{
-    ArmRecord, BlockRecord, BuildRecord, Machine, Memory, RssSample, Run, RunEnd, RunHeader,
-    SCHEMA, WindowRecord, Wire,
+    ArmRecord, BlockRecord, BuildRecord, Machine, Memory, OpenRate, OpenWindow, RssSample, Run,
+    RunEnd, RunHeader, SCHEMA, WindowRecord, Wire,
 };
-use crate::spec::{Answer, Case, CellId, Lane, Load, Matchup, Server, Spec, Suite, Workload};
+use crate::spec::{
+    Answer, Arrivals, Case, CellId, Lane, Load, Matchup, OpenLoop, Rate, Server, Spec, Suite,
+    Workload,
+};
 
 /// What a synthetic run is made of. The default: `alpha` against `beta`, which is 1.25 times worse
 /// in everything; eight blocks of eight rounds of one cell, one CPU each for servers and generator.
@@ -104,6 +107,43 @@ pub(crate) fn run(scene: &Scene) -> Run {
     }
 }
 
+/// Turns a run into one of open loops at half of the slower arm's capacity, with response times of
+/// which `latencies_ns` are each arm's medians, 3,600 requests per block and arm.
+pub(crate) fn open(mut run: Run, latencies_ns: [f64; 2]) -> Run {
+    let rate = Rate::Share(0.5);
+    run.header.spec.loads[0].open = Some(OpenLoop { rate, arrivals: Arrivals::Poisson });
+    let mut random = SplitMix64::new(2);
+    for block in &mut run.blocks {
+        block.open = Some(OpenRate { rate_per_second: 20_000, capacity_per_second: Some(40_000) });
+        block.window_ns = 100_000_000;
+        let noise = latencies_ns.map(|_| (0.01 * (2.0 * random.unit() - 1.0)).exp());
+        for window in &mut block.windows {
+            let arm = window.arm as usize;
+            window.elapsed_ns = 100_000_000;
+            window.requests = 1800;
+            window.generator_cpu_ns = 95_000_000;
+            let median = latencies_ns[arm] * noise[arm];
+            // From half of the median to one and a half; in the first round, as above.
+            let at = |i: u64| (median * (0.5 + i as f64 / 1800.0)) as u64;
+            let recorded = if window.round == 0 { 1800 } else { 0 };
+            let responses: Vec<u64> = (0..recorded).map(at).collect();
+            let lags: Vec<u64> = responses.iter().map(|ns| ns / 100).collect();
+            window.open = Some(OpenWindow {
+                planned: window.requests,
+                sent: window.requests,
+                sent_late: 0,
+                never_sent: 0,
+                generator_spin_ns: 80_000_000,
+                response_time: encode(&responses),
+                response_time_at_least: None,
+                send_lag: encode(&lags),
+                own_lag: encode(&lags),
+            });
+        }
+    }
+    run
+}
+
 /// A histogram of service times as the generator writes it.
 pub(crate) fn encode(values: &[u64]) -> String {
     let mut histogram = Histogram::<u64>::new(3).expect("3 digits are allowed");
@@ -158,6 +198,7 @@ fn header(scene: &Scene) -> RunHeader {
         generator_cpus: vec![1],
         spec: spec(scene, &suite),
         experiment: None,
+        ceilings: vec![],
         suite,
     }
 }
@@ -208,7 +249,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         problems: vec![],
         sets: vec![],
         published: vec![],
-        loads: vec![Load { name: "c64".to_owned(), connections: 64 }],
+        loads: vec![Load { name: "c64".to_owned(), connections: 64, open: None }],
         matchups: vec![Matchup { name: "pair".to_owned(), lane: Lane::Std, arms }],
         suites: vec![suite.clone()],
         gates: vec![],
@@ -242,6 +283,7 @@ fn block(scene: &Scene, cell: &CellId, index: u32, random: &mut SplitMix64) -> B
         started_ns: u64::from(index) * 7_000_000_000,
         elapsed_ns: measured_ns + 1_000_000_000,
         window_ns: 20_000_000,
+        open: None,
         warmup_stationary: true,
         warmup_ns: 250_000_000,
         driven_ns: 1_000_000_000,
@@ -306,5 +348,6 @@ fn window(arms: &[Speed], arm: u32, round: u32, now: f64) -> WindowRecord {
         server_stolen_ns: 0,
         generator_stolen_ns: 0,
         service_time: encode(&service_times),
+        open: None,
     }
 }

@@ -34,8 +34,10 @@ fn known_ratios_are_recovered() {
     let cell = cell(&analysis);
     assert_eq!((cell.blocks, cell.blocks_failed, cell.window_ns), (8, 0, Some(20_000_000)));
     let order: Vec<Metric> = cell.metrics.iter().map(|m| m.metric).collect();
-    let of_programs = [Metric::ElapsedNs, Metric::CpuNs];
-    let all = Metric::ALL.into_iter().filter(|metric| !of_programs.contains(metric));
+    let others = |m: &Metric| {
+        matches!(m, Metric::ElapsedNs | Metric::CpuNs) || m.latency_quantile().is_some()
+    };
+    let all = Metric::ALL.into_iter().filter(|metric| !others(metric));
     assert_eq!(order, all.collect::<Vec<_>>());
     for found in &cell.metrics {
         let ratio = found.ratio.expect("nothing forbids it");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::histogram;
+use super::open::{self, OpenValues};
 use crate::metric::{Better, Metric};
 use crate::record::{ArmRecord, BlockRecord, WindowRecord};
 use crate::stats;
@@ -16,8 +17,11 @@ pub(super) struct BlockValues {
     pub(super) contrasts: BTreeMap<Metric, f64>,
     /// Rounds that could not be used.
     pub(super) rounds_dropped: usize,
-    /// Why there are no service times.
+    /// Why there are no service times, or no latencies.
     pub(super) histogram_error: Option<String>,
+    /// What an open loop adds, per arm; empty in a closed one, and where a
+    /// histogram is damaged.
+    pub(super) open: Vec<OpenValues>,
 }
 
 /// The rounds of a block that can be used.
@@ -48,13 +52,27 @@ pub(super) fn values(block: &BlockRecord) -> Result<BlockValues, String> {
     let mut arms: Vec<BTreeMap<Metric, f64>> = block.arms.iter().map(start_values).collect();
     let mut contrasts = BTreeMap::new();
     let mut histogram_error = None;
+    let mut open = vec![];
     for (i, arm) in arms.iter_mut().enumerate() {
         let windows: Vec<Window> = rounds.of_arm(i).collect();
         arm.extend(window_values(&windows));
-        match service_times(&windows) {
+        let times = if block.open.is_none() {
+            service_times(&windows)
+        } else {
+            arm.retain(|metric, _| metric.is_result(true));
+            let records: Vec<&WindowRecord> = windows.iter().map(|w| w.record).collect();
+            open::values(&records).map(|(latencies, values)| {
+                open.push(values);
+                latencies
+            })
+        };
+        match times {
             Ok(times) => arm.extend(times),
             Err(error) => histogram_error = Some(format!("{error:#}")),
         }
+    }
+    if histogram_error.is_some() {
+        open.clear();
     }
     if let [base, head, ..] = &arms[..] {
         contrasts.extend(base.iter().filter_map(|(&metric, base)| {
@@ -64,11 +82,13 @@ pub(super) fn values(block: &BlockRecord) -> Result<BlockValues, String> {
     // Windows are compared within their round, where both arms met the same state of the machine.
     for metric in [Metric::RequestsPerSecond, Metric::CpuNsPerRequest] {
         match rounds.contrast(metric) {
-            Some(contrast) => contrasts.insert(metric, contrast),
-            None => contrasts.remove(&metric),
+            Some(contrast) if arms.iter().all(|arm| arm.contains_key(&metric)) => {
+                contrasts.insert(metric, contrast)
+            }
+            _ => contrasts.remove(&metric),
         };
     }
-    Ok(BlockValues { arms, contrasts, rounds_dropped: rounds.dropped, histogram_error })
+    Ok(BlockValues { arms, contrasts, rounds_dropped: rounds.dropped, histogram_error, open })
 }
 
 /// Sorts a block's windows into rounds and drops those in which an arm has no right answer.

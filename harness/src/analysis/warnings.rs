@@ -3,7 +3,7 @@
 use super::bottleneck::{BUSY_DOUBTFUL, SATURATED, Usage};
 use super::cells::{Cell, cpus, is_control};
 use super::disturbance::{FOREIGN_SHARE_MAX, share};
-use super::{MetricAnalysis, Warning, Who};
+use super::{MetricAnalysis, Warning, Who, open};
 use crate::record::{Run, RunHeader, Wire};
 use crate::spec::CellId;
 use crate::units::{percent, thousands};
@@ -83,6 +83,8 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader, metrics: &[MetricAnalysis
         foreign_cpu(cell, header),
         generator_waited(cell, header),
         short_windows(cell),
+        open::overload(cell),
+        open::send_lag(cell),
         few_threads(cell, header),
         damaged_histograms(cell),
     ];
@@ -291,7 +293,9 @@ fn short_windows(cell: &Cell) -> Option<Warning> {
          connections are busy, count for much"
     );
     let cure = "lower the connections, or raise window_ms";
-    (least < WINDOW_REQUESTS_MIN).then(|| warning("short_windows", message, cure))
+    // An open loop asks when requests are due, however many connections there are.
+    let short = least < WINDOW_REQUESTS_MIN && cell.load.open.is_none();
+    short.then(|| warning("short_windows", message, cure))
 }
 
 fn few_threads(cell: &Cell, header: &RunHeader) -> Option<Warning> {
@@ -309,7 +313,7 @@ fn few_threads(cell: &Cell, header: &RunHeader) -> Option<Warning> {
 fn damaged_histograms(cell: &Cell) -> Option<Warning> {
     let errors = cell.counted.iter().filter_map(|b| Some((b, b.values.histogram_error.as_ref()?)));
     let (block, error) = errors.into_iter().next()?;
-    let message = format!("service times of block {} are missing: {error}", block.record.block);
+    let message = format!("the histograms of block {} cannot be read: {error}", block.record.block);
     let cure = "throughput, CPU and memory are not affected; report it as a defect";
     Some(warning("damaged_histogram", message, cure))
 }

@@ -24,11 +24,10 @@ pub(super) fn measure(
 ) -> Result<()> {
     progress.block(&plan.cell, analysis::running_ratio(header, so_far, &plan.cell));
     loop {
-        // The first block's pilot decides for all.
-        let of_cell = || so_far.iter().filter(|block| block.cell == plan.cell);
-        let fixed = of_cell().find(|block| block.failure.is_none()).map(|block| block.window_ns);
-        let set_aside = of_cell().filter(|block| block.set_aside.is_some()).count();
-        let mut record = block::run(bench, plan, fixed)?;
+        let of_cell = so_far.iter().filter(|block| block.cell == plan.cell);
+        let set_aside = of_cell.filter(|block| block.set_aside.is_some()).count();
+        let known = block::known(so_far, &plan.cell, bench.spec);
+        let mut record = block::run(bench, plan, known)?;
         if let Some(failure) = &record.failure {
             progress.print(&format!("{} block {}: {failure}", plan.cell, plan.block + 1));
         } else if set_aside < (bench.suite.blocks / REPEATED_SHARE) as usize {

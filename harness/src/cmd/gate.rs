@@ -135,11 +135,12 @@ fn server(arm: Option<&Arm>) -> Option<&str> {
 pub(super) fn choose<'a>(spec: &'a Spec, name: Option<&str>) -> Result<&'a Policy> {
     let names: Vec<&str> = spec.gates.iter().map(|gate| gate.name.as_str()).collect();
     match (name, &spec.gates[..]) {
-        (Some(name), _) => spec.gate(name).with_context(|| {
-            Misuse(match names.is_empty() {
+        (Some(name), _) => spec.gate(name).ok_or_else(|| {
+            let misuse = Misuse(match names.is_empty() {
                 true => format!("there is no gate `{name}`: suites.toml has no table [[gate]]"),
                 false => format!("there is no gate `{name}`; there are {}", names.join(", ")),
-            })
+            });
+            misuse.into()
         }),
         (None, [only]) => Ok(only),
         (None, []) => bail!(Misuse(

@@ -109,8 +109,8 @@ fn refuse_to_overwrite(planned: &[PathBuf]) -> Result<()> {
         return Ok(());
     }
     bail!(Misuse(format!(
-        "there is already {}, and nothing is overwritten: write to another folder (--bench DIR), take from \
-         it what is missing here, or remove what is there",
+        "there is already {}, and nothing is overwritten: write to another folder (--bench DIR) \
+         and take from it what is missing here, or remove what is there",
         there.join(", ")
     )))
 }
@@ -180,8 +180,8 @@ fn ask(server: &Server, path: &str, root: &Path) -> Result<Answer> {
     if first != second {
         let again = excerpt_of(&second.body);
         bail!(Misuse(format!(
-            "GET {path} is not always answered alike: {body}, then {again}; every answer is compared \
-             with the right one, so name a path that has one, with --get PATH"
+            "GET {path} is not always answered alike: {body}, then {again}; every answer is \
+             compared with the right one, so name a path that has one, with --get PATH"
         )));
     }
     running.stop().map_err(|failure| unserved(server, failure.into()))?;

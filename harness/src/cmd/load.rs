@@ -1,34 +1,39 @@
 //! `duet load`: one load on one URL.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use reqwest::Url;
 
 use super::{Exit, Misuse};
 use crate::ceiling;
 use crate::host;
 use crate::interrupt::Interrupt;
-use crate::load::steady::{self, Arrivals, Ceiling, Live, Measured, Pressure};
+use crate::load::steady::{self, Arrivals, Ceiling, Live, Measured, Pressure, Rate};
 use crate::load::target::Addr;
 
+mod capacity;
 mod cases;
 mod limit;
 mod live;
+mod picture;
 mod request;
+mod series;
 mod summary;
 mod text;
 mod transport;
+mod values;
 
 use limit::{Limit, Verdict};
+use live::View;
+use series::Series;
+use values::{duration, rate, share};
 
 /// Connections where none are asked for: what oha and hey take.
 const CONNECTIONS: u32 = 50;
-/// The highest rate: what is planned and not sent is counted one by one.
-const RATE_MAX: f64 = 1e7;
 
 /// Load-tests a URL
 ///
@@ -36,8 +41,12 @@ const RATE_MAX: f64 = 1e7;
 /// are sent at planned instants whatever the server does, and response times count from those
 /// instants. Every answer is compared; the accounts add up.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("open").args(["rate", "find_capacity"]).multiple(true)))]
 pub(super) struct Load {
     /// Whom to ask: http://host[:port]/path?query, or https://...
+    ///
+    /// In path, query, header values and bodies `{seq}` stands for the number of the request and
+    /// `{rand}` for a random number, both of ten digits; `{seq:4}` and `{rand:4}` have four.
     #[arg(value_name = "URL")]
     url: String,
 
@@ -59,13 +68,13 @@ pub(super) struct Load {
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     requests: Option<u64>,
 
-    /// Requests per second over all connections: an open loop.
-    #[arg(short = 'q', long, short_alias = 'R', alias = "qps", value_name = "N")]
+    /// Requests per second over all connections: an open loop. A:B: from A to B, evenly changing.
+    #[arg(short = 'q', long, short_alias = 'R', alias = "qps", value_name = "N|A:B")]
     #[arg(value_parser = rate)]
-    rate: Option<f64>,
+    rate: Option<Rate>,
 
     /// Random instants, as if of many independent users, instead of evenly spaced ones.
-    #[arg(long, requires = "rate")]
+    #[arg(long, requires = "open")]
     poisson: bool,
 
     /// Decides the random instants.
@@ -73,7 +82,7 @@ pub(super) struct Load {
     seed: u64,
 
     /// A request that is older than this when its turn comes is not sent, and counted.
-    #[arg(long, value_name = "TIME", value_parser = duration, requires = "rate")]
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "open")]
     deadline: Option<Duration>,
 
     /// Time before the measured time [default: 1s; none with --requests].
@@ -113,6 +122,9 @@ pub(super) struct Load {
     #[arg(long, value_name = "QUANTILE=TIME")]
     limit: Vec<Limit>,
 
+    #[command(flatten)]
+    capacity: capacity::CapacityArgs,
+
     /// Pin the threads to these CPUs, such as 2,3; one thread for each unless --threads says so.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     cpus: Vec<usize>,
@@ -129,6 +141,14 @@ pub(super) struct Load {
     /// Write the histograms as a HdrHistogram log, V2.
     #[arg(long, value_name = "FILE")]
     hdr: Option<PathBuf>,
+
+    /// Write a line for each second: .csv or .jsonl.
+    #[arg(long, value_name = "FILE", value_parser = series::file)]
+    series: Option<PathBuf>,
+
+    /// Write the percentiles as a picture.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 
     /// Write the percentiles as text for HdrHistogram's plotter, in milliseconds.
     #[arg(long, value_name = "FILE")]
@@ -149,11 +169,16 @@ enum Verify {
 pub(super) fn run(args: &Load) -> Result<Exit> {
     let url = request::url(&args.url)?;
     let load = prepare(args, &url)?;
+    let interrupt = Interrupt::watch()?;
+    if args.capacity.find_capacity {
+        return capacity::run(args, &load, &url, &interrupt);
+    }
     if !args.json {
         anstream::print!("{}", text::head(&load, &url));
     }
-    let interrupt = Interrupt::watch()?;
-    let mut measured = drive(&load, &interrupt)?;
+    let mut series = args.series.as_deref().map(|path| series(path, &load)).transpose()?;
+    let view = View::new(&load, true);
+    let mut measured = drive(&load, &interrupt, view, series.as_mut())?;
     if !args.no_ceiling && measured.account.right > 0 && interrupt.signal().is_none() {
         measured.ceiling = ceiling(&load);
     }
@@ -171,6 +196,10 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
     if let Some(path) = &args.hgrm {
         summary::write_percentiles(path, text::headline(&load, &measured))?;
     }
+    if let Some(path) = &args.svg {
+        picture::write(path, &load, &url, &measured)?;
+    }
+    series.map_or(Ok(()), Series::finish)?;
     Ok(exit(&measured, args.max_error_rate, &verdicts, interrupt.signal()))
 }
 
@@ -216,28 +245,47 @@ fn counts(args: &Load) -> Result<(u32, usize)> {
 
 /// When requests are sent, and for how long.
 fn pressure(args: &Load) -> (Pressure, Duration) {
-    let Some(per_second) = args.rate else {
+    let Some(rate) = args.rate else {
         return (Pressure::Closed { requests: args.requests }, args.duration);
     };
     let arrivals = if args.poisson { Arrivals::Poisson } else { Arrivals::Uniform };
     let measure = match args.requests {
-        Some(n) => Duration::from_secs_f64((n as f64 / per_second).min(1e9)),
+        Some(n) => Duration::from_secs_f64((n as f64 / rate.mean()).min(1e9)),
         None => args.duration,
     };
-    (Pressure::Open { per_second, arrivals, deadline: args.deadline }, measure)
+    (Pressure::Open { rate, arrivals, deadline: args.deadline }, measure)
 }
 
-/// Carries it out, showing how far it is, until it is over or Ctrl-C.
-fn drive(load: &steady::Load, interrupt: &Interrupt) -> Result<Measured> {
-    let live = Live::default();
+/// The file of the series.
+fn series<'l>(path: &Path, load: &'l steady::Load) -> Result<Series<'l>> {
+    let cpus = if load.cpus.is_empty() { host::allowed_cpus()? } else { load.cpus.clone() };
+    Series::create(path, load, cpus)
+}
+
+/// Carries it out, showing and writing what happens each second, until it is over or Ctrl-C.
+fn drive(
+    load: &steady::Load,
+    interrupt: &Interrupt,
+    mut view: View<'_>,
+    mut series: Option<&mut Series<'_>>,
+) -> Result<Measured> {
+    let (live, mut seconds) = Live::watched(view.is_on_terminal() || series.is_some());
     std::thread::scope(|scope| {
         let driving = scope.spawn(|| steady::run(load, &live));
-        let mut view = live::View::new(load);
-        while !driving.is_finished() {
+        loop {
+            let over = driving.is_finished();
             if interrupt.signal().is_some() {
                 live.stop.store(true, Ordering::Relaxed);
             }
-            view.show(live.so_far());
+            let new = if over { seconds.rest() } else { seconds.complete(load.threads) };
+            for second in new {
+                view.add(&second);
+                series.as_mut().into_iter().for_each(|series| series.write(&second));
+            }
+            if over {
+                break;
+            }
+            view.show();
             std::thread::park_timeout(live::TICK);
         }
         view.finish();
@@ -283,75 +331,5 @@ fn exit(
         Exit::Inconclusive
     } else {
         Exit::Done
-    }
-}
-
-/// Reads a time such as `1.5s`, `20ms`, `2m`, or a number of seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(unit_at);
-    let seconds = match unit {
-        "ns" => 1e-9,
-        "us" | "µs" => 1e-6,
-        "ms" => 1e-3,
-        "s" | "" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        _ => return Err("a time is a number and ns, us, ms, s, m or h (a body is --body)".into()),
-    };
-    let number: f64 = number.parse().map_err(|_| "a time begins with a number".to_owned())?;
-    if number * seconds > 1e9 {
-        return Err("a time is at most thirty years".into());
-    }
-    Ok(Duration::from_secs_f64(number * seconds))
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    let rate: f64 = text.parse().map_err(|_| "a rate is a number".to_owned())?;
-    let fits = rate > 0.0 && rate <= RATE_MAX;
-    if fits { Ok(rate) } else { Err(format!("a rate is above 0 and at most {RATE_MAX}")) }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let (number, whole) = match text.strip_suffix('%') {
-        Some(percent) => (percent.trim_end(), 100.0),
-        None => (text, 1.0),
-    };
-    let share = number.parse::<f64>().map(|n| n / whole);
-    share
-        .ok()
-        .filter(|share| (0.0..=1.0).contains(share))
-        .ok_or_else(|| "a share is between 0 and 1, or 0% and 100%".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_and_shares() {
-        let ns = |text| duration(text).ok().map(|time| time.as_nanos());
-        let cases = [
-            ("10s", Some(10_000_000_000)),
-            ("1.5", Some(1_500_000_000)),
-            ("20ms", Some(20_000_000)),
-            ("7us", Some(7_000)),
-            ("2m", Some(120_000_000_000)),
-            ("0", Some(0)),
-            ("", None),
-            ("-1s", None),
-            ("1 day", None),
-            ("99999999999s", None),
-            ("{\"a\":1}", None),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(ns(text), expected, "{text}");
-        }
-        for (text, expected) in
-            [("0", Some(0.0)), ("1%", Some(0.01)), ("0.5", Some(0.5)), ("2", None), ("x", None)]
-        {
-            assert_eq!(share(text).ok(), expected, "{text}");
-        }
-        assert_eq!((rate("5").ok(), rate("0").ok(), rate("inf").ok()), (Some(5.0), None, None));
     }
 }

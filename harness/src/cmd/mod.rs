@@ -29,6 +29,7 @@ mod report;
 mod run;
 mod run_programs;
 mod selftest;
+mod trend;
 mod verify;
 
 /// Measures pairs of servers side by side, and says how sure the result is.
@@ -56,6 +57,7 @@ enum Command {
     Explain(explain::Explain),
     Baseline(baseline::Baseline),
     Export(export::Export),
+    Trend(trend::TrendArgs),
     List(list::List),
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
@@ -179,6 +181,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Explain(args) => explain::run(&args),
         Command::Baseline(args) => baseline::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Trend(args) => trend::run(&args),
         Command::List(args) => list::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -10,12 +10,14 @@ use clap::Args;
 use super::{Exit, Misuse, shown};
 use crate::analysis::{self, Analysis, Who};
 use crate::record;
+use crate::report::chart::Width;
 use crate::report::{self, Style};
 
 /// Rebuilds tables, charts and reports from a run's record
 ///
 /// Reads run.jsonl in DIR and writes summary.json, report.md, report.html, speed.svg, memory.svg
-/// and, where there are programs, programs.svg beside it. The exit code is the run's own.
+/// and, where there are programs or latency curves, programs.svg and latency.svg beside it. The
+/// exit code is the run's own.
 #[derive(Debug, Args)]
 pub(super) struct Report {
     /// A run's folder, such as results/latest.
@@ -52,6 +54,7 @@ pub(super) fn write(folder: &Path) -> Result<Analysis> {
     ]
     .into_iter()
     .chain(report::chart::boxes(&analysis).map(|svg| ("programs.svg", svg)))
+    .chain(report::chart::latency(&analysis, Width::Wide).map(|svg| ("latency.svg", svg)))
     {
         replace(&folder.join(name), text.as_bytes())?;
     }
@@ -64,11 +67,10 @@ pub(super) fn show(analysis: &Analysis, folder: &Path) {
     let style = if std::io::stdout().is_terminal() { Style::Colour } else { Style::Plain };
     anstream::print!("{}", report::text(analysis, style));
     anstream::println!("Report: {}", shown(&folder.join("report.html")));
-    anstream::println!(
-        "Charts: {}, {}",
-        shown(&folder.join("speed.svg")),
-        shown(&folder.join("memory.svg"))
-    );
+    let latency = report::chart::latency(analysis, Width::Wide).map(|_| "latency.svg");
+    let charts = ["speed.svg", "memory.svg"].into_iter().chain(latency);
+    let charts: Vec<String> = charts.map(|name| shown(&folder.join(name))).collect();
+    anstream::println!("Charts: {}", charts.join(", "));
 }
 
 /// What a run's outcome means for the exit code: interrupted, then a failed server, then nothing
@@ -87,8 +89,13 @@ pub(super) fn exit(analysis: &Analysis) -> Exit {
     }
 }
 
-/// Replaces a file whole: a reader sees the old or the new one, also when the disk is full.
+/// Replaces a file whole: a reader sees the old or the new one, also when the disk is full. Its
+/// folder is made where it is missing.
 pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("failed to create {}", folder.display()))?;
+    }
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);

@@ -316,7 +316,7 @@ fn definitions(pair: &Pair) -> Spec {
         problems: vec![],
         sets: vec![],
         published: vec![],
-        loads: vec![Load { name: LOAD.to_owned(), connections: CONNECTIONS }],
+        loads: vec![Load { name: LOAD.to_owned(), connections: CONNECTIONS, open: None }],
         matchups: vec![],
         suites: vec![],
         gates: vec![],

@@ -23,12 +23,14 @@ pub(super) struct Member<'a> {
     waiver: Option<&'a Waiver>,
 }
 
-/// The gated metrics of all cells that were measured, which are judged as one family. A metric that
-/// could not be had belongs to it without contrasts, so that it is never forgotten.
+/// The gated metrics of all cells that were measured, as far as open or closed loops have them, which
+/// are judged as one family. A metric that
+/// could not be had, or may not be judged, belongs to it without contrasts, so that it is never
+/// forgotten.
 pub(super) fn family<'a>(analysis: &'a Analysis, experiment: &'a Experiment) -> Vec<Member<'a>> {
     let rules = || experiment.gate.iter().flat_map(|gate| &gate.rules);
     let member = |cell: &'a CellAnalysis, metric: Metric, margin: f64| {
-        let of_metric = cell.metrics.iter().find(|m| m.metric == metric);
+        let of_metric = cell.metrics.iter().find(|m| m.metric == metric && !m.informational);
         let today = analysis.run.started.as_str();
         let waiver = outcome::waiver(experiment, today, &cell.id, metric);
         let floor = experiment.floors.iter().find(|f| f.cell == cell.id && f.metric == metric);
@@ -43,9 +45,11 @@ pub(super) fn family<'a>(analysis: &'a Analysis, experiment: &'a Experiment) -> 
             waiver,
         }
     };
-    measured(analysis)
-        .flat_map(|cell| rules().map(move |rule| member(cell, rule.metric, rule.margin)))
-        .collect()
+    let of_cell = |cell: &'a CellAnalysis| {
+        let rules = rules().filter(|rule| rule.metric.is_result(cell.open.is_some()));
+        rules.map(move |rule| member(cell, rule.metric, rule.margin))
+    };
+    measured(analysis).flat_map(of_cell).collect()
 }
 
 /// The verdicts on a family.

@@ -62,6 +62,8 @@ pub(super) struct Connection {
     pub(super) matched: usize,
     /// The bytes of an answer that differs from its template, until it is complete.
     pub(super) received: Vec<u8>,
+    /// Bytes still to come of a body that nobody looks at; `received` holds the head then.
+    pub(super) skip_bytes: usize,
     /// Failed requests since the last right answer or the start of the window.
     pub(super) failures: u32,
     /// What is asked behind it.
@@ -84,6 +86,7 @@ impl Connection {
             written: 0,
             matched: 0,
             received: vec![],
+            skip_bytes: 0,
             failures: 0,
             pipe: Pipe::default(),
             wants_room: false,
@@ -302,6 +305,7 @@ impl Connection {
         self.tls = None;
         self.phase = Phase::Vacant;
         self.received.clear();
+        self.skip_bytes = 0;
         self.pipe.unsent.clear();
     }
 }

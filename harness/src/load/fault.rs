@@ -44,6 +44,11 @@ impl Fault {
         Self::ExcessBytes,
     ];
 
+    /// The names of all kinds.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::ALL.iter().map(|fault| fault.name())
+    }
+
     /// The name in records.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -65,7 +70,7 @@ impl Fault {
 
 /// Failed requests by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Faults([u64; Fault::ALL.len()]);
+pub struct Faults([u64; Fault::ALL.len()]);
 
 impl Faults {
     pub(super) fn add(&mut self, fault: Fault) {

@@ -72,6 +72,17 @@ pub fn parse(
     }))
 }
 
+/// Of an answer whose length its head says: the length of the head and that of the whole, with
+/// informational heads before it. None: the head is incomplete, or does not say.
+#[must_use]
+pub fn lengths(bytes: &[u8]) -> Option<(usize, usize)> {
+    let head = final_head(bytes).ok()??;
+    match head.framing {
+        Framing::Length(n) => Some((head.len, head.len.checked_add(n)?)),
+        Framing::Chunked | Framing::UntilClose => None,
+    }
+}
+
 struct Head<'a> {
     status: u16,
     content_type: Option<&'a [u8]>,

@@ -15,13 +15,14 @@ use std::time::{Duration, Instant};
 
 use nix::sys::epoll::EpollEvent;
 
+use super::alarm::{self, Alarm, TIMER};
 use super::failure::Failure;
 use super::fault::Fault;
+use super::seconds::Recorder;
 use super::share::{EVENTS, SWEEP};
 use super::steady::Live;
 use super::stream::{
-    Alarm, Clocks, DRAIN_INTERRUPTED, DRAIN_MAX, Due, Edges, FAR, Part, Schedule, TIMER, Ticket,
-    poll,
+    Books, Clocks, DRAIN_INTERRUPTED, DRAIN_MAX, Due, Edges, FAR, Part, Schedule, Ticket, waiting,
 };
 use super::target::Target;
 
@@ -65,8 +66,7 @@ pub(super) struct Multiplex<'l> {
     /// Since when no connection is open.
     hopeless: Option<Instant>,
     live: &'l Live,
-    told: (u64, u64),
-    part: Part,
+    books: Books<'l>,
 }
 
 impl<'l> Multiplex<'l> {
@@ -84,7 +84,8 @@ impl<'l> Multiplex<'l> {
         let thread = Thread::new().map_err(|error| {
             Failure::general(format_args!("failed to make an epoll: {}", error.desc()))
         })?;
-        let alarm = Alarm::new(&thread.epoll)?;
+        let alarm = Alarm::new().map_err(waiting)?;
+        alarm.watch(&thread.epoll).map_err(waiting)?;
         let mut part = Part { right_per_connection: vec![0; connections], ..Part::default() };
         part.connections.planned = connections as u64;
         Ok(Self {
@@ -107,8 +108,7 @@ impl<'l> Multiplex<'l> {
             measured_from: None,
             hopeless: None,
             live,
-            told: (0, 0),
-            part,
+            books: Books { part, seconds: Recorder::new(None, never, never) },
         })
     }
 
@@ -121,7 +121,7 @@ impl<'l> Multiplex<'l> {
             && self.links.iter().any(Link::is_opening)
             && !self.live.stop.load(Ordering::Relaxed)
         {
-            let ready = poll(&self.thread.epoll, &mut events, SWEEP)?;
+            let ready = alarm::poll(&self.thread.epoll, &mut events, SWEEP).map_err(waiting)?;
             self.handle(&events[..ready]);
         }
         Ok(self.links.iter().filter(|link| link.is_open()).count())
@@ -130,13 +130,14 @@ impl<'l> Multiplex<'l> {
     /// Sends until the load is over, then awaits what is outstanding.
     pub(super) fn drive(mut self, edges: Edges) -> Result<Part, Failure> {
         self.edges = edges;
+        self.books.seconds = Recorder::new(self.live.desk(), edges.begin, edges.from);
         let planned = self.schedule.clone();
         std::thread::sleep(edges.begin.saturating_duration_since(Instant::now()));
         let mut events = vec![EpollEvent::empty(); EVENTS];
         loop {
             let now = Instant::now();
             if self.measured_from.is_none() && now >= self.edges.from {
-                self.part.connections.open =
+                self.books.part.connections.open =
                     self.links.iter().filter(|link| link.is_open()).count() as u64;
                 self.alarm.spin_ns = 0;
                 self.measured_from = Some(Clocks::read(now)?);
@@ -156,14 +157,17 @@ impl<'l> Multiplex<'l> {
             };
             let patience = SWEEP.min(self.timeout / 4);
             let now = Instant::now();
-            let ready = self.alarm.wait(&self.thread.epoll, due, now, patience, &mut events)?;
+            let ready = self
+                .alarm
+                .wait(&self.thread.epoll, &mut events, (now, due), patience)
+                .map_err(waiting)?;
             self.handle(&events[..ready]);
             if now >= self.next_sweep {
                 self.sweep(now)?;
             }
         }
         self.finish(planned);
-        Ok(self.part)
+        Ok(self.books.part)
     }
 
     fn handle(&mut self, events: &[EpollEvent]) {
@@ -219,13 +223,13 @@ impl<'l> Multiplex<'l> {
             Answered::Right => {
                 let service_ns = (now - ticket.sent).as_nanos() as u64;
                 self.links[key].failures = 0;
-                self.part.right(&ticket, key, (service_ns, service_ns), now, &self.edges);
+                self.books.right(&ticket, key, (service_ns, service_ns), now, &self.edges);
             }
             Answered::Wrong(wrong) => {
-                self.part.failed(&ticket, wrong.fault, now);
-                self.part.wrong.get_or_insert(wrong.text);
+                self.books.failed(&ticket, wrong.fault, now);
+                self.books.part.wrong.get_or_insert(wrong.text);
             }
-            Answered::Failed(fault) => self.part.failed(&ticket, fault, now),
+            Answered::Failed(fault) => self.books.failed(&ticket, fault, now),
         }
         self.release(place, now);
     }
@@ -255,7 +259,7 @@ impl<'l> Multiplex<'l> {
             }
             match self.schedule.take(now, &self.edges) {
                 Due::Nothing => return,
-                Due::Shed { planned, measured } => self.part.shed(planned, now, measured),
+                Due::Shed { planned, measured } => self.books.shed(planned, now, measured),
                 Due::Send { planned, measured } => {
                     let open = matches!(self.schedule, Schedule::Open { .. });
                     if open {
@@ -271,7 +275,7 @@ impl<'l> Multiplex<'l> {
 
     fn send(&mut self, place: usize, ticket: Ticket) {
         let now = ticket.sent;
-        self.part.sent(&ticket, self.places[place].free_since);
+        self.books.sent(&ticket, self.places[place].free_since);
         self.places[place].ticket = ticket;
         self.outstanding += 1;
         let (exchange, request) = self.asked.next();
@@ -283,7 +287,7 @@ impl<'l> Multiplex<'l> {
             }
             Err(error) => {
                 self.outstanding -= 1;
-                self.part.failed(&ticket, place::fault(&error, false), now);
+                self.books.failed(&ticket, place::fault(&error, false), now);
                 self.release(place, now);
             }
         }
@@ -297,7 +301,7 @@ impl<'l> Multiplex<'l> {
             let age = now.saturating_duration_since(ticket.sent);
             if self.places[place].is_asked() && age > self.timeout {
                 self.outstanding -= 1;
-                self.part.failed(&ticket, Fault::Timeout, now);
+                self.books.failed(&ticket, Fault::Timeout, now);
                 self.release(place, now); // tells the server that nobody waits any more
             }
         }
@@ -309,8 +313,7 @@ impl<'l> Multiplex<'l> {
                 self.open(key, now);
             }
         }
-        self.part.received_bytes = self.thread.received.get();
-        self.live.tell(&self.part, &mut self.told);
+        self.books.part.received_bytes = self.thread.received.get();
         let none_open = !self.links.iter().any(Link::is_open);
         self.hopeless = none_open.then(|| self.hopeless.unwrap_or(now));
         let hopeless = matches!(self.schedule, Schedule::Closed { left: Some(_) })
@@ -327,17 +330,16 @@ impl<'l> Multiplex<'l> {
     fn stop(&mut self, now: Instant, patience: Duration) -> Result<(), Failure> {
         self.sending = false;
         self.give_up = now + patience.min(self.timeout + 2 * SWEEP); // a sweep finds a timeout
-        self.part.stop(self.measured_from, self.alarm.spin_ns, now)
+        self.books.part.stop(self.measured_from, self.alarm.spin_ns, now)
     }
 
     /// Accounts for what was never sent and what is not answered.
     fn finish(&mut self, planned: Schedule) {
         let now = Instant::now();
         for place in self.places.iter().filter(|place| place.is_asked()) {
-            self.part.in_flight(&place.ticket, now);
+            self.books.in_flight(&place.ticket, now);
         }
-        self.part.received_bytes = self.thread.received.get();
-        self.part.conclude(planned, &self.schedule, &self.edges, now);
-        self.live.tell(&self.part, &mut self.told);
+        self.books.part.received_bytes = self.thread.received.get();
+        self.books.conclude(planned, &self.schedule, &self.edges, now);
     }
 }

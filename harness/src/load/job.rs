@@ -8,7 +8,9 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// What the generator has to do: drive each arm in turn, closed loop.
+pub use super::pace::Arrivals;
+
+/// What the generator has to do: drive each arm in turn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Job {
@@ -22,8 +24,12 @@ pub struct Job {
     pub cpus: Vec<usize>,
     /// The servers' CPUs, whose stolen time is read at window edges.
     pub server_cpus: Vec<usize>,
+    /// When requests are due in the measured windows; absent: closed loop. The warm-up is a closed
+    /// loop always.
+    #[serde(default)]
+    pub open: Option<OpenLoop>,
     /// The shortest window. A pilot makes it longer where it would hold fewer than ten requests per
-    /// connection.
+    /// connection, and in an open loop, where queues need time to form.
     pub window_ns: u64,
     /// The length of windows decided by an earlier block of the same cell; no pilot then.
     pub fixed_window_ns: Option<u64>,
@@ -39,6 +45,54 @@ pub struct Job {
     pub timeout_ns: u64,
     /// Decides the order of cases; the same for all arms.
     pub seed: u64,
+}
+
+/// When the requests of an open loop are due.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenLoop {
+    /// How many of them.
+    pub rate: Rate,
+    /// How they are spread over time.
+    pub arrivals: Arrivals,
+}
+
+/// The rate of an open loop.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Rate {
+    /// Requests per second.
+    PerSecond(u64),
+    /// A share of what the slower arm answers per second in a closed loop.
+    Share {
+        /// The share; above 0.
+        share: f64,
+        /// What the slower arm answers, from an earlier block. Absent: a pilot finds it out, after
+        /// the warm-up.
+        capacity_per_second: Option<u64>,
+    },
+}
+
+impl Rate {
+    /// Whether there are requests at all.
+    pub(super) fn is_possible(self) -> bool {
+        match self {
+            Self::PerSecond(rate) => rate > 0,
+            Self::Share { share, capacity_per_second } => {
+                share.is_finite() && share > 0.0 && capacity_per_second != Some(0)
+            }
+        }
+    }
+}
+
+/// The rate that an open loop came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rated {
+    /// Requests per second.
+    pub rate_per_second: u64,
+    /// The capacity that they are a share of, if they are one.
+    pub capacity_per_second: Option<u64>,
 }
 
 /// One arm of a job.
@@ -83,13 +137,15 @@ pub enum Event {
         elapsed_ns: u64,
         /// The length of the windows that follow.
         window_ns: u64,
+        /// The rate of an open loop.
+        open: Option<Rated>,
     },
     /// The last window is over; connections are still open. The generator now waits for a line on
     /// standard input (or its end), so that memory under load can be read, before it closes them.
     Driven,
     /// A window's result. All of them come after `Driven`, so that nothing is encoded between
     /// windows.
-    Window(WindowResult),
+    Window(Box<WindowResult>),
     /// Connections are closed, all results are out.
     Done,
     /// The job cannot go on.
@@ -117,4 +173,21 @@ pub struct WindowResult {
     pub server_stolen_ns: u64,
     pub generator_stolen_ns: u64,
     pub service_time: String,
+    pub open: Option<OpenResult>,
+}
+
+/// What a window of an open loop adds; [`crate::record::OpenWindow`] has the meanings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of OpenWindow, documented there")]
+pub struct OpenResult {
+    pub planned: u64,
+    pub sent: u64,
+    pub sent_late: u64,
+    pub never_sent: u64,
+    pub generator_spin_ns: u64,
+    pub response_time: String,
+    pub response_time_at_least: Option<String>,
+    pub send_lag: String,
+    pub own_lag: String,
 }

@@ -1,8 +1,10 @@
 //! Latencies of one load, and what can be said when some of them are known only in part.
 //!
 //! A request that timed out, or was never sent, took at least as long as was waited for it. Left
-//! out, it would make a bad server look good. So it is kept apart, as an at-least value, and a
-//! quantile that such values may lie below is itself an at-least value.
+//! out, it would make a bad server look good. So it is kept apart, as an at-least value. Sorted
+//! with its lower bounds in place of the unknown values, a sample has nowhere more than the true
+//! sample has; with the unknown values at the end, nowhere less. A quantile at which the two differ
+//! is itself an at-least value.
 
 use std::fmt;
 
@@ -31,6 +33,12 @@ pub struct Latency {
     pub ns: u64,
     /// Whether the true value is at least this.
     pub at_least: bool,
+}
+
+/// How many requests it takes to give the quantile `p`: 10/(1−p).
+#[must_use]
+pub fn needed(p: f64) -> f64 {
+    ABOVE / (1.0 - p)
 }
 
 impl fmt::Display for Latency {
@@ -93,17 +101,36 @@ impl Latencies {
     #[must_use]
     pub fn quantile(&self, p: f64) -> Option<Latency> {
         // A thousandth less, for (1 − p) is not exact.
-        if self.count() as f64 * (1.0 - p) < ABOVE * 0.999 {
+        if (self.count() as f64) < needed(p) * 0.999 {
             return None;
         }
         let all = self.all();
-        Some(self.known(all.value_at_quantile(p)))
+        let lower = all.highest_equivalent(all.value_at_quantile(p));
+        // Where equal, it does not matter how long the unknown ones took.
+        let at_least = self.at_most(p) != Some(lower);
+        let ns = if at_least { all.lowest_equivalent(lower) } else { lower };
+        Some(Latency { ns, at_least })
+    }
+
+    /// The longest that the quantile `p` can be, in nanoseconds: with all unknown latencies at the
+    /// end. None: it may be any, or there is nothing.
+    #[must_use]
+    pub fn at_most(&self, p: f64) -> Option<u64> {
+        let rank = ((p * self.count() as f64).ceil() as u64).max(1);
+        let mut below = 0;
+        self.exact.iter_recorded().find_map(|v| {
+            below += v.count_at_value();
+            (below >= rank).then(|| v.value_iterated_to())
+        })
     }
 
     /// The longest.
     #[must_use]
     pub fn max(&self) -> Option<Latency> {
-        (self.count() > 0).then(|| self.known(self.exact.max().max(self.at_least.max())))
+        let ns = self.exact.max().max(self.at_least.max());
+        let at_least = !self.at_least.is_empty();
+        let ns = if at_least { self.exact.lowest_equivalent(ns) } else { ns };
+        (self.count() > 0).then_some(Latency { ns, at_least })
     }
 
     /// The mean, where every value is known.
@@ -118,15 +145,6 @@ impl Latencies {
         let mut all = self.exact.clone();
         all.add(&self.at_least).expect("both have the same bounds");
         all
-    }
-
-    /// Sorted with its lower bounds in place of the unknown values, a sample has nowhere more than
-    /// the true sample has. So `ns`, read from it, is a lower bound; it is exact where all unknown
-    /// values lie above it.
-    fn known(&self, ns: u64) -> Latency {
-        let at_least = !self.at_least.is_empty() && self.at_least.min() <= ns;
-        let ns = if at_least { self.exact.lowest_equivalent(ns) } else { ns };
-        Latency { ns, at_least }
     }
 }
 
@@ -156,7 +174,7 @@ mod tests {
             found.map(|l| ((l.ns as f64 / MS as f64).round() as u64, l.at_least))
         };
         type Case<'a> = (&'a str, u64, Vec<u64>, f64, Option<(u64, bool)>);
-        let cases: [Case<'_>; 9] = [
+        let cases: [Case<'_>; 10] = [
             ("too few", 99, vec![], 0.9, None),
             ("just enough", 100, vec![], 0.9, Some((1, false))),
             ("enough for the median", 20, vec![], 0.5, Some((1, false))),
@@ -164,7 +182,8 @@ mod tests {
             ("too few at three nines", 9_900, vec![], 0.999, None),
             ("unknown ones above", 980, vec![5; 20], 0.9, Some((1, false))),
             ("unknown ones there", 980, vec![5; 20], 0.99, Some((5, true))),
-            ("an unknown one below", 999, vec![0], 0.5, Some((1, true))),
+            ("an unknown one below", 999, vec![0], 0.5, Some((1, false))),
+            ("unknown ones below that matter", 980, vec![0; 20], 0.99, Some((1, true))),
             ("nothing known", 0, vec![7; 1000], 0.5, Some((7, true))),
         ];
         for (name, exact, at_least, p, expected) in cases {
@@ -174,6 +193,23 @@ mod tests {
         assert_eq!(ms(latencies(3, &[9]).max()), Some((9, true)));
         assert_eq!(latencies(0, &[]).max(), None);
         assert_eq!(latencies(1, &[1]).mean_ns(), None);
+    }
+
+    #[test]
+    fn upper_bounds() {
+        let cases: [(u64, &[u64], f64, Option<u64>); 6] = [
+            (0, &[], 0.5, None),
+            (10, &[], 1.0, Some(1)),
+            (10, &[], 0.0, Some(1)),
+            (9, &[0], 0.9, Some(1)),
+            (9, &[0], 0.91, None),
+            (0, &[3], 0.5, None),
+        ];
+        for (exact, at_least, p, expected) in cases {
+            let found = latencies(exact, at_least).at_most(p);
+            let ms = found.map(|ns| (ns as f64 / MS as f64).round() as u64);
+            assert_eq!(ms, expected, "{exact} {at_least:?} {p}");
+        }
     }
 
     #[test]

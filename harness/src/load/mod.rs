@@ -1,12 +1,12 @@
 //! The load generator. One engine, two drivers.
 //!
 //! For `duet run` it is a process of its own, pinned, with a job on standard input, and drives one
-//! arm at a time, closed loop: `session` decides the windows, `worker` has the threads, `share` is
-//! the loop that a window runs in. For `duet load` it is threads of the process: `steady` has
-//! them, `stream` is their loop, closed or open. Both loops ask by way of `client`; `http1`,
-//! `template` and `judge` decide what a right answer is. `connection` hides whether its socket is
-//! TCP or Unix and whether TLS lies between. `http2` is the loop for HTTP/2; it keeps the books of
-//! `stream`. Nothing here knows servers, suites or files.
+//! arm at a time, closed or open loop: `session` decides the windows, `worker` has the threads,
+//! `share` is the loop that a window runs in. For `duet load` it is threads of the process:
+//! `steady` has them, `stream` is their loop, closed or open. Both loops ask by way of `client`;
+//! `http1`, `template` and `judge` decide what a right answer is. `connection` hides whether its
+//! socket is TCP or Unix and whether TLS lies between. `http2` is the loop for HTTP/2; it keeps the
+//! books of `stream`. Nothing here knows servers, suites or files.
 
 use std::io::{BufRead, ErrorKind, Write};
 
@@ -28,25 +28,28 @@ mod judge; // expected against got
 pub mod template; // the fast path
 
 // Driving.
+mod alarm; // waiting until a request is due
 mod client; // a thread's connections to a server, and the hot path
 mod connection; // one connection
+pub mod pace; // planned instants
 pub mod patch; // positions of a request that differ each time
 mod pipe; // what is asked behind a request
 mod requests; // the order of exchanges
-pub mod service_time; // histograms of windows
 mod share; // a thread's part of an arm, driven in windows
 mod socket; // TCP and Unix sockets
 pub mod target; // whom to ask
+pub mod times; // histograms of windows
 pub mod tls; // what may lie between a connection and its socket
 mod worker; // threads
 
 // One load.
 pub mod account; // what became of every request
+pub mod capacity; // the search for the highest rate that holds
 pub mod first; // the first answer, which the others are held against
 mod http2; // a thread's part over HTTP/2
 pub mod latencies; // histograms that know what they do not know
 pub mod null; // what answers every request with nothing
-pub mod pace; // planned instants
+pub mod seconds; // what happened in each second
 pub mod stream; // a thread's part
 
 // Deciding.
@@ -103,6 +106,7 @@ fn check(job: &Job) -> Result<(), Failure> {
         (job.rounds.len() < 2, "it has fewer than two rounds"),
         (job.rounds.iter().any(wrong_round), "a round is empty or names an arm that there is not"),
         (job.timeout_ns == 0, "the timeout is zero"),
+        (job.open.is_some_and(|open| !open.rate.is_possible()), "its rate is nothing"),
         (job.fixed_window_ns.unwrap_or(job.window_ns) == 0, "the windows are empty"),
     ];
     match mistakes.iter().find(|(wrong, _)| *wrong) {

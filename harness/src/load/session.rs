@@ -5,11 +5,19 @@ use std::time::{Duration, Instant};
 
 use super::edges::{Edge, Edges};
 use super::failure::{Failure, Health};
-use super::job::{Event, Job, WindowResult};
-use super::service_time;
+use super::job::{Arrivals, Event, Job, OpenResult, Rate, Rated, WindowResult};
+use super::share::Plan;
+use super::times;
 use super::warmup;
-use super::worker::{Driven, Team};
+use super::worker::{Driven, DrivenOpen, Team};
 use crate::proc::CpuClock;
+use crate::random::SplitMix64;
+
+/// Rounds in which the pilot looks for the capacity: their median withstands a moment in which the
+/// machine was slow.
+const PILOT_ROUNDS: usize = 6;
+/// Between telling all threads what to send and the first instant they may send at.
+const START: Duration = Duration::from_micros(200);
 
 /// Why a session ended early.
 #[derive(Debug)]
@@ -38,16 +46,16 @@ pub(super) fn run(
         emit(&mut events, &Event::Connected)?;
 
         let warm = session.warm_up()?;
-        let Warm { stationary, elapsed_ns, window_ns, .. } = warm;
-        emit(&mut events, &Event::Warm { stationary, elapsed_ns, window_ns })?;
+        let Warm { stationary, elapsed_ns, window_ns, open, .. } = warm;
+        emit(&mut events, &Event::Warm { stationary, elapsed_ns, window_ns, open })?;
 
         let measured = session.measure(&warm)?;
         emit(&mut events, &Event::Driven)?;
         proceed.read_line(&mut String::new()).map_err(Stop::Unread)?;
 
         session.team.end()?;
-        for result in results(measured)? {
-            emit(&mut events, &Event::Window(result))?;
+        for result in results(measured, job.open.is_some())? {
+            emit(&mut events, &Event::Window(Box::new(result)))?;
         }
         emit(&mut events, &Event::Done)
     })
@@ -74,6 +82,14 @@ struct Warm {
     window_ns: u64,
     /// Right answers per second of each arm.
     rates: Vec<f64>,
+    open: Option<Rated>,
+}
+
+/// How a window is driven.
+#[derive(Debug, Clone, Copy)]
+enum Manner {
+    Closed { window_ns: u64 },
+    Open { window_ns: u64, per_second: u64, arrivals: Arrivals, seed: u64 },
 }
 
 /// A window that was driven and is not encoded yet.
@@ -103,19 +119,22 @@ impl<'s, 'j> Session<'s, 'j> {
     /// Drives rounds of windows until [`warmup::is_stationary`] and every exchange was answered
     /// once, or the time for it is over. Its windows are half as long as those that are measured:
     /// what has settled shows in the number of rounds rather than in their length. One round is
-    /// always driven: it decides the windows' length.
+    /// always driven: it decides the windows' length. Before an open loop it is a closed one too,
+    /// since that warms up sooner, and a pilot may follow.
     fn warm_up(&mut self) -> Result<Warm, Failure> {
         let began = Instant::now();
         let deadline = began + Duration::from_nanos(self.job.warmup_ns);
-        let mut window_ns = self.job.fixed_window_ns.unwrap_or(self.job.window_ns);
+        // In an open loop that is the length of other windows.
+        let fixed_window_ns = self.job.fixed_window_ns.filter(|_| self.job.open.is_none());
+        let mut window_ns = fixed_window_ns.unwrap_or(self.job.window_ns);
         let mut rates = vec![];
         let stationary = loop {
             let hurry = (!rates.is_empty()).then_some(deadline);
-            let Some((round_rates, unseen)) = self.warm_up_round(window_ns / 2, hurry)? else {
+            let Some((round_rates, unseen)) = self.closed_round(window_ns / 2, hurry)? else {
                 break false;
             };
             rates.push(round_rates);
-            if self.job.fixed_window_ns.is_none() {
+            if fixed_window_ns.is_none() {
                 let slowest =
                     warmup::recent_rates(&rates).into_iter().fold(f64::INFINITY, f64::min);
                 window_ns = warmup::window_ns(self.job.window_ns, self.job.connections, slowest);
@@ -125,12 +144,42 @@ impl<'s, 'j> Session<'s, 'j> {
             }
         };
         let elapsed_ns = began.elapsed().as_nanos() as u64; // 584 years
-        Ok(Warm { stationary, elapsed_ns, window_ns, rates: warmup::recent_rates(&rates) })
+        let open = self.rate(window_ns)?;
+        if let Some(open) = open {
+            let needed = warmup::open_window_ns(self.job.window_ns, open.rate_per_second);
+            window_ns = self.job.fixed_window_ns.unwrap_or(needed);
+        }
+        let rates = warmup::recent_rates(&rates);
+        Ok(Warm { stationary, elapsed_ns, window_ns, rates, open })
+    }
+
+    /// The rate of an open loop. Where it is a share of a capacity not known yet, the arms are
+    /// driven as hard as they go to find that out.
+    fn rate(&mut self, window_ns: u64) -> Result<Option<Rated>, Failure> {
+        let Some(open) = self.job.open else { return Ok(None) };
+        let (share, capacity) = match open.rate {
+            Rate::PerSecond(rate_per_second) => {
+                return Ok(Some(Rated { rate_per_second, capacity_per_second: None }));
+            }
+            Rate::Share { share, capacity_per_second } => (share, capacity_per_second),
+        };
+        let capacity = match capacity {
+            Some(capacity) => capacity,
+            None => {
+                let rounds = (0..PILOT_ROUNDS).map(|_| self.closed_round(window_ns, None));
+                // Without a deadline there is always a result.
+                let rounds = rounds.filter_map(Result::transpose);
+                let rates = rounds.map(|round| round.map(|(rates, _)| rates));
+                warmup::capacity_per_second(&rates.collect::<Result<Vec<_>, _>>()?)
+            }
+        };
+        let rate_per_second = ((capacity as f64 * share).round() as u64).max(1);
+        Ok(Some(Rated { rate_per_second, capacity_per_second: Some(capacity) }))
     }
 
     /// Drives every arm twice, forth and back. Returns the arms' rates and how many exchanges were
     /// never answered; none if `deadline` passed meanwhile.
-    fn warm_up_round(
+    fn closed_round(
         &mut self,
         window_ns: u64,
         deadline: Option<Instant>,
@@ -143,7 +192,7 @@ impl<'s, 'j> Session<'s, 'j> {
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Ok(None);
             }
-            let driven = self.drive(arm, 0, window_ns)?.driven;
+            let driven = self.drive(arm, 0, Manner::Closed { window_ns })?.driven;
             right[arm] += driven.right;
             time[arm] += driven.last_answer - driven.first_ask;
             unseen[arm] = driven.unseen;
@@ -163,9 +212,13 @@ impl<'s, 'j> Session<'s, 'j> {
             job.rounds.len(),
         );
         let mut windows = Vec::with_capacity(rounds * job.rounds[0].len());
+        let mut turns = vec![0; job.arms.len()];
         for (round, arms) in job.rounds[..rounds].iter().enumerate() {
             for &arm in arms {
-                windows.push(self.drive(arm as usize, round as u32, warm.window_ns)?);
+                let arm = arm as usize;
+                let manner = self.manner(warm, turns[arm]);
+                windows.push(self.drive(arm, round as u32, manner)?);
+                turns[arm] += 1;
             }
         }
         let end = self.edges.read()?;
@@ -177,12 +230,35 @@ impl<'s, 'j> Session<'s, 'j> {
         Ok(Measured { windows, end })
     }
 
+    /// How an arm's window is driven that is its `turn`-th, from 0. The instants of an open loop
+    /// depend on that and on nothing else, so that all arms get the same ones.
+    fn manner(&self, warm: &Warm, turn: u32) -> Manner {
+        let window_ns = warm.window_ns;
+        let (Some(rated), Some(open)) = (warm.open, self.job.open) else {
+            return Manner::Closed { window_ns };
+        };
+        Manner::Open {
+            window_ns,
+            per_second: rated.rate_per_second,
+            arrivals: open.arrivals,
+            seed: SplitMix64::derived(self.job.seed, "instants", turn).next(),
+        }
+    }
+
     /// Drives one window.
-    fn drive(&mut self, arm: usize, round: u32, window_ns: u64) -> Result<Window, Failure> {
+    fn drive(&mut self, arm: usize, round: u32, manner: Manner) -> Result<Window, Failure> {
         self.team.prepare(arm)?;
         let begin = self.edges.read()?;
         let cpu_ns_before = own_cpu_ns()?;
-        self.team.drive(arm, Instant::now() + Duration::from_nanos(window_ns))?;
+        match manner {
+            Manner::Closed { window_ns } => {
+                self.team.drive(arm, Instant::now() + Duration::from_nanos(window_ns))?;
+            }
+            Manner::Open { window_ns, per_second, arrivals, seed } => {
+                let (begin, span) = (Instant::now() + START, Duration::from_nanos(window_ns));
+                self.team.drive_open(arm, Plan { begin, span, per_second, arrivals, seed })?;
+            }
+        }
         let generator_cpu_ns = own_cpu_ns()? - cpu_ns_before;
         let driven = self.team.collect(arm)?;
         let arm = arm as u32;
@@ -193,13 +269,13 @@ impl<'s, 'j> Session<'s, 'j> {
 }
 
 /// What the harness is told about the windows.
-fn results(measured: Measured) -> Result<Vec<WindowResult>, Failure> {
+fn results(measured: Measured, open: bool) -> Result<Vec<WindowResult>, Failure> {
     let Measured { windows, end } = measured;
     let nexts = windows.iter().skip(1).map(|window| &window.begin).chain([&end]);
-    windows.iter().zip(nexts).map(|(window, next)| result(window, next)).collect()
+    windows.iter().zip(nexts).map(|(window, next)| result(window, next, open)).collect()
 }
 
-fn result(window: &Window, next: &Edge) -> Result<WindowResult, Failure> {
+fn result(window: &Window, next: &Edge, open: bool) -> Result<WindowResult, Failure> {
     let Window { arm, round, driven, generator_cpu_ns, begin } = window;
     let cpu = next.server_cpu_ns.iter().zip(&begin.server_cpu_ns);
     Ok(WindowResult {
@@ -214,9 +290,34 @@ fn result(window: &Window, next: &Edge) -> Result<WindowResult, Failure> {
         // Counters of stolen time may go back where a virtual machine migrates.
         server_stolen_ns: next.server_stolen_ns.saturating_sub(begin.server_stolen_ns),
         generator_stolen_ns: next.generator_stolen_ns.saturating_sub(begin.generator_stolen_ns),
-        service_time: service_time::encode(&driven.service_times)
-            .map_err(|error| Failure::general(format_args!("{error:#}")))?,
+        service_time: encode(&driven.service_times)?,
+        open: open.then(|| open_result(&driven.open)).transpose()?,
     })
+}
+
+/// What an open loop adds.
+///
+/// # Panics
+/// When a request was lost track of, which would be a mistake of ours.
+fn open_result(driven: &DrivenOpen) -> Result<OpenResult, Failure> {
+    let account = &driven.account;
+    assert!(account.adds_up(), "requests were lost track of: {account:?}");
+    let at_least = (!driven.at_least.is_empty()).then(|| encode(&driven.at_least));
+    Ok(OpenResult {
+        planned: account.planned,
+        sent: account.sent,
+        sent_late: driven.sent_late,
+        never_sent: account.never_sent,
+        generator_spin_ns: driven.spin_ns,
+        response_time: encode(&driven.response)?,
+        response_time_at_least: at_least.transpose()?,
+        send_lag: encode(&driven.send_lag)?,
+        own_lag: encode(&driven.own_lag)?,
+    })
+}
+
+fn encode(snapshot: &[(u64, u32)]) -> Result<String, Failure> {
+    times::encode(snapshot).map_err(|error| Failure::general(format_args!("{error:#}")))
 }
 
 fn own_cpu_ns() -> Result<u64, Failure> {

@@ -1,23 +1,28 @@
 //! A thread's share of one arm: its connections, driven for one window at a time.
 //!
-//! In a window every connection asks, and asks again when it is answered, until the window's time
-//! is over; then the outstanding answers are awaited, each no longer than the timeout. The hot
-//! path is [`super::client`].
+//! In a closed loop every connection asks, and asks again when it is answered, until the window's
+//! time is over; then the outstanding answers are awaited, each no longer than the timeout. Open
+//! loops are in [`open`]. The hot path is [`super::client`].
 
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::epoll::EpollEvent;
 
+use super::alarm::Alarm;
 use super::client::{Client, Manner, Outcome};
 use super::failure::{Failure, Trouble};
 use super::fault::{Fault, Faults};
 use super::job::Job;
 use super::judge::Question;
 use super::requests::{Turns, Walk};
-use super::service_time::ServiceTimes;
+use super::times::Times;
 
+mod open;
 mod parked;
+
+use open::Line;
+pub(super) use open::{OpenTally, Plan};
 
 /// Bytes read at once, at most.
 pub(super) const READ_BYTES: usize = 256 * 1024;
@@ -33,7 +38,9 @@ const FAILURES_MAX: u32 = 3;
 pub(super) struct Share<'j> {
     job: &'j Job,
     arm: u32,
+    thread: usize,
     client: Client<'j>,
+    line: Line,
     /// Connections that are asked or closing.
     outstanding: usize,
     /// The last failed request.
@@ -45,6 +52,7 @@ pub(super) struct Share<'j> {
 pub(super) struct Scratch {
     buffer: Box<[u8]>,
     events: Vec<EpollEvent>,
+    pub(super) alarm: Alarm,
     pub(super) tally: Tally,
 }
 
@@ -53,23 +61,29 @@ pub(super) struct Scratch {
 pub(super) struct Tally {
     pub(super) first_ask: Instant,
     pub(super) last_answer: Instant,
-    pub(super) service_times: ServiceTimes,
+    pub(super) service_times: Times,
     pub(super) faults: Faults,
     pub(super) received_bytes: u64,
+    /// What is counted in an open loop only.
+    pub(super) open: OpenTally,
 }
 
 impl Scratch {
-    pub(super) fn new() -> Self {
+    pub(super) fn new() -> Result<Self, Failure> {
         let now = Instant::now();
         let tally = Tally {
             first_ask: now,
             last_answer: now,
-            service_times: ServiceTimes::new(),
+            service_times: Times::new(),
             faults: Faults::default(),
             received_bytes: 0,
+            open: OpenTally::new(),
         };
         let events = vec![EpollEvent::empty(); EVENTS];
-        Self { buffer: vec![0; READ_BYTES].into(), events, tally }
+        let alarm = Alarm::new().map_err(|error| {
+            Failure::general(format_args!("failed to make a timer: {}", error.desc()))
+        })?;
+        Ok(Self { buffer: vec![0; READ_BYTES].into(), events, alarm, tally })
     }
 }
 
@@ -84,7 +98,8 @@ impl<'j> Share<'j> {
         let questions = target.exchanges.iter().map(Question::from).collect();
         let client = Client::new(target.addr.into(), questions, connections, manner, walk)
             .map_err(|e| Failure::general(format_args!("failed to make an epoll: {e}")))?;
-        Ok(Self { job, arm: arm as u32, client, outstanding: 0, trouble: None })
+        let line = Line::new(connections);
+        Ok(Self { job, arm: arm as u32, thread, client, line, outstanding: 0, trouble: None })
     }
 
     /// Exchanges never answered yet.
@@ -94,7 +109,7 @@ impl<'j> Share<'j> {
 
     /// Drives all connections until `end`, then awaits every outstanding answer.
     pub(super) fn drive(&mut self, end: Instant, scratch: &mut Scratch) -> Result<(), Failure> {
-        let Scratch { buffer, events, tally } = scratch;
+        let Scratch { buffer, events, tally, .. } = scratch;
         tally.first_ask = Instant::now();
         tally.last_answer = tally.first_ask;
         self.outstanding = self.client.connections.len();

@@ -1,6 +1,6 @@
 //! One load on one address, closed or open, carried out by threads of this process.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -15,13 +15,14 @@ use super::latencies::Latencies;
 use super::pace::Pace;
 use super::patch::{self, Patch};
 use super::requests::{Draw, Turns};
+use super::seconds::{self, Desk, Seconds};
 use super::share::part;
 use super::stream::{Connections, Edges, FAR, Part, Schedule, Stream, ThreadHealth};
 use super::target::Target;
 use super::worker::pin;
 
 pub use super::judge::Status;
-pub use super::pace::Arrivals;
+pub use super::pace::{Arrivals, Rate};
 
 /// A busier thread than this had no time to spare: what was measured is the generator.
 const BUSY: f64 = 0.85;
@@ -96,8 +97,8 @@ pub enum Pressure {
     },
     /// At planned instants.
     Open {
-        /// Requests per second, over all threads.
-        per_second: f64,
+        /// Over all threads. The warm-up is at the rate of the beginning.
+        rate: Rate,
         /// How they are spread.
         arrivals: Arrivals,
         /// Requests older than this are not sent any more.
@@ -105,13 +106,12 @@ pub enum Pressure {
     },
 }
 
-/// What a running load says about itself, and how it is stopped.
+/// How a running load is watched and stopped.
 #[derive(Debug, Default)]
 pub struct Live {
     /// Set it to end the load early; what was measured counts.
     pub stop: AtomicBool,
-    right: AtomicU64,
-    failed: AtomicU64,
+    desk: Option<Desk>,
 }
 
 /// What a load came to.
@@ -251,14 +251,14 @@ fn schedule(load: &Load, thread: usize) -> Schedule {
         Pressure::Closed { requests } => {
             Schedule::Closed { left: requests.map(|all| part(all, thread, load.threads)) }
         }
-        Pressure::Open { per_second, arrivals, deadline } => {
-            let pace = |seed, span: Duration| {
+        Pressure::Open { rate, arrivals, deadline } => {
+            let pace = |rate, seed, span: Duration| {
                 let span_ns = span.as_nanos() as u64; // 584 years
-                Pace::new(arrivals, per_second, (thread, load.threads), seed, span_ns)
+                Pace::new(arrivals, rate, (thread, load.threads), seed, span_ns)
             };
             Schedule::Open {
-                warmup: pace(!load.seed, load.warmup),
-                measured: pace(load.seed, load.measure),
+                warmup: pace(Rate::steady(rate.from), !load.seed, load.warmup),
+                measured: pace(rate, load.seed, load.measure),
                 deadline,
             }
         }
@@ -381,17 +381,14 @@ impl Measured {
 }
 
 impl Live {
-    /// Right answers and failed requests so far, the warm-up included.
+    /// A load that is watched, with latencies if asked for.
     #[must_use]
-    pub fn so_far(&self) -> (u64, u64) {
-        (self.right.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed))
+    pub fn watched(with_times: bool) -> (Self, Seconds) {
+        let (desk, seconds) = seconds::desk(with_times);
+        (Self { stop: AtomicBool::new(false), desk: Some(desk) }, seconds)
     }
 
-    /// Adds what a thread counted since it last told; `told` is what it had told by then.
-    pub(super) fn tell(&self, part: &Part, told: &mut (u64, u64)) {
-        let now = (part.answered, part.account.failed() + part.warmup_failed);
-        self.right.fetch_add(now.0 - told.0, Ordering::Relaxed);
-        self.failed.fetch_add(now.1 - told.1, Ordering::Relaxed);
-        *told = now;
+    pub(super) fn desk(&self) -> Option<&Desk> {
+        self.desk.as_ref()
     }
 }

@@ -8,23 +8,24 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::sys::epoll::EpollEvent;
 
+use super::alarm::{self, Alarm, TIMER};
 use super::client::{Client, Outcome};
 use super::connection::Phase;
 use super::failure::Failure;
 use super::fault::Fault;
+use super::seconds::Recorder;
 use super::share::{EVENTS, READ_BYTES, SWEEP};
 use super::steady::Live;
 
-mod alarm;
 mod books;
 mod part;
 mod schedule;
 mod settle;
 
-pub(super) use alarm::{Alarm, TIMER, poll};
-pub(super) use books::{Clocks, Ticket};
+pub(super) use books::{Books, Clocks, Ticket};
 pub(super) use part::Part;
 pub use part::{Connections, ThreadHealth};
 pub(super) use schedule::{Due, Edges, Schedule};
@@ -57,8 +58,7 @@ pub(super) struct Stream<'l> {
     /// Since when no connection is open.
     hopeless: Option<Instant>,
     live: &'l Live,
-    told: (u64, u64),
-    part: Part,
+    books: Books<'l>,
 }
 
 /// What is kept about a connection beside the connection.
@@ -84,7 +84,8 @@ impl<'l> Stream<'l> {
     ) -> Result<Self, Failure> {
         let now = Instant::now();
         let never = now + FAR;
-        let alarm = Alarm::new(&client.epoll)?;
+        let alarm = Alarm::new().map_err(waiting)?;
+        alarm.watch(&client.epoll).map_err(waiting)?;
         let connections = client.connections.len();
         let slot = Slot { planned: now, warmup: 0, since: now, reopen: None };
         let mut part = Part { right_per_connection: vec![0; connections], ..Part::default() };
@@ -104,8 +105,7 @@ impl<'l> Stream<'l> {
             measured_from: None,
             hopeless: None,
             live,
-            told: (0, 0),
-            part,
+            books: Books { part, seconds: Recorder::new(None, never, never) },
         })
     }
 
@@ -124,7 +124,7 @@ impl<'l> Stream<'l> {
             && self.client.connections.iter().any(|c| c.phase == Phase::Opening)
             && !self.live.stop.load(Ordering::Relaxed)
         {
-            let ready = poll(&self.client.epoll, &mut events, SWEEP)?;
+            let ready = alarm::poll(&self.client.epoll, &mut events, SWEEP).map_err(waiting)?;
             self.handle(&events[..ready], &mut buffer);
         }
         Ok(self.free.len())
@@ -133,6 +133,7 @@ impl<'l> Stream<'l> {
     /// Sends until the load is over, then awaits what is outstanding.
     pub(super) fn drive(mut self, edges: Edges) -> Result<Part, Failure> {
         self.edges = edges;
+        self.books.seconds = Recorder::new(self.live.desk(), edges.begin, edges.from);
         let planned = self.schedule.clone();
         std::thread::sleep(edges.begin.saturating_duration_since(Instant::now()));
         let mut events = vec![EpollEvent::empty(); EVENTS];
@@ -156,7 +157,7 @@ impl<'l> Stream<'l> {
             }
         }
         self.finish(planned);
-        Ok(self.part)
+        Ok(self.books.part)
     }
 
     fn handle(&mut self, events: &[EpollEvent], buffer: &mut [u8]) {
@@ -166,7 +167,7 @@ impl<'l> Stream<'l> {
             if event.data() == TIMER || self.client.connections[key].phase == Phase::Vacant {
                 continue;
             }
-            let received = &mut self.part.received_bytes;
+            let received = &mut self.books.part.received_bytes;
             let (outcome, now) = self.client.handle(event, buffer, received);
             self.settle(key, outcome, now);
             while let Some(outcome) = self.client.more(key, buffer, now) {
@@ -188,7 +189,7 @@ impl<'l> Stream<'l> {
         while let Some(&key) = self.free.front() {
             match self.schedule.take(now, &self.edges) {
                 Due::Nothing => return,
-                Due::Shed { planned, measured } => self.part.shed(planned, now, measured),
+                Due::Shed { planned, measured } => self.books.shed(planned, now, measured),
                 Due::Send { planned, measured } => {
                     if matches!(self.schedule, Schedule::Open { .. }) {
                         now = Instant::now();
@@ -210,7 +211,7 @@ impl<'l> Stream<'l> {
         let since = slot.since;
         let open = matches!(self.schedule, Schedule::Open { .. });
         let ticket = Ticket { planned: open.then_some(planned), measured, sent: now };
-        self.part.sent(&ticket, since);
+        self.books.sent(&ticket, since);
         self.outstanding += 1;
         let outcome = self.client.ask(key, now);
         if !matches!(outcome, Outcome::Pending) {
@@ -242,7 +243,7 @@ impl<'l> Stream<'l> {
                 if !measured {
                     self.slots[key].warmup += 1;
                 }
-                self.part.sent(&Ticket { planned: None, measured, sent: now }, now);
+                self.books.sent(&Ticket { planned: None, measured, sent: now }, now);
                 self.client.ask_behind(key, now);
             }
             if asked == 0 && room > 0 {
@@ -262,7 +263,7 @@ impl<'l> Stream<'l> {
             self.schedule.next(&self.edges)
         };
         let patience = SWEEP.min(self.timeout / 4);
-        self.alarm.wait(&self.client.epoll, due, now, patience, events)
+        self.alarm.wait(&self.client.epoll, events, (now, due), patience).map_err(waiting)
     }
 
     /// What is done now and then: timeouts, connections to replace, the live figures, Ctrl-C.
@@ -276,13 +277,13 @@ impl<'l> Stream<'l> {
             let opening = self.client.connections[key].phase == Phase::Opening;
             if opening && now.saturating_duration_since(slot.since) > self.timeout {
                 self.client.connections[key].close();
-                self.part.connections.refuse("no reply in time");
+                self.books.part.connections.refuse("no reply in time");
                 self.replace(key, now);
             } else if slot.reopen.is_some_and(|at| at <= now) {
                 self.open(key, now);
             }
         }
-        self.live.tell(&self.part, &mut self.told);
+        self.books.seconds.at(now); // so that idle seconds are handed over, too
         self.hopeless = (self.open_connections() == 0).then(|| self.hopeless.unwrap_or(now));
         let hopeless = matches!(self.schedule, Schedule::Closed { left: Some(_) })
             && self.hopeless.is_some_and(|since| now - since > self.timeout);
@@ -304,7 +305,7 @@ impl<'l> Stream<'l> {
     }
 
     fn begin_measuring(&mut self, now: Instant) -> Result<(), Failure> {
-        self.part.connections.open = self.open_connections() as u64;
+        self.books.part.connections.open = self.open_connections() as u64;
         self.alarm.spin_ns = 0;
         self.measured_from = Some(Clocks::read(now)?);
         Ok(())
@@ -314,8 +315,12 @@ impl<'l> Stream<'l> {
     fn stop(&mut self, now: Instant, patience: Duration) -> Result<(), Failure> {
         self.sending = false;
         self.give_up = now + patience.min(self.timeout + 2 * SWEEP); // a sweep finds a timeout
-        self.part.stop(self.measured_from, self.alarm.spin_ns, now)
+        self.books.part.stop(self.measured_from, self.alarm.spin_ns, now)
     }
+}
+
+pub(super) fn waiting(error: Errno) -> Failure {
+    Failure::general(format_args!("failed to wait for answers: {}", error.desc()))
 }
 
 #[inline]

@@ -13,6 +13,11 @@ const REQUESTS_PER_CONNECTION: f64 = 10.0;
 const WINDOW_STEP_NS: u64 = 5_000_000;
 /// The longest window a pilot asks for.
 const WINDOW_MAX_NS: u64 = 250_000_000;
+/// The shortest window of an open loop. Queues form and dissolve within milliseconds in most
+/// servers; a window that holds many of them is hardly touched by how it begins and ends.
+const OPEN_WINDOW_MIN_NS: u64 = 100_000_000;
+/// Requests that a window of an open loop should hold.
+const OPEN_WINDOW_REQUESTS: u64 = 1_000;
 
 /// Whether the contrasts have settled. `rates` holds, for each round, right answers per second of
 /// each arm, all above zero: a window without a right answer fails the job.
@@ -45,6 +50,19 @@ pub(super) fn window_ns(shortest_ns: u64, connections: u32, slowest_rate: f64) -
     shortest_ns.max(needed)
 }
 
+/// The length of an open loop's windows: the time of a thousand requests, from 100 to 250 ms, in
+/// steps of 5 ms; `shortest_ns` where that is longer.
+pub(super) fn open_window_ns(shortest_ns: u64, rate_per_second: u64) -> u64 {
+    let needed = OPEN_WINDOW_REQUESTS * 1_000_000_000 / rate_per_second.max(1);
+    let needed = needed.clamp(OPEN_WINDOW_MIN_NS, WINDOW_MAX_NS);
+    shortest_ns.max(needed.next_multiple_of(WINDOW_STEP_NS))
+}
+
+/// What the slower arm answers per second: the smallest of the arms' medians over rounds.
+pub(super) fn capacity_per_second(rates: &[Vec<f64>]) -> u64 {
+    median_rates(rates).into_iter().fold(f64::INFINITY, f64::min) as u64
+}
+
 /// How many of `given` rounds fit into `measure_ns`: an even number, at least 2. A window lasts
 /// until its last answer, which by Little's law is one request time behind its end.
 pub(super) fn rounds(
@@ -62,9 +80,12 @@ pub(super) fn rounds(
 
 /// The median of the last rounds' rates, arm by arm.
 pub(super) fn recent_rates(rates: &[Vec<f64>]) -> Vec<f64> {
-    let last = &rates[rates.len().saturating_sub(ROUNDS / 2)..];
-    let arms = last.first().map_or(0, Vec::len);
-    (0..arms).map(|arm| median(&last.iter().map(|round| round[arm]).collect::<Vec<_>>())).collect()
+    median_rates(&rates[rates.len().saturating_sub(ROUNDS / 2)..])
+}
+
+fn median_rates(rates: &[Vec<f64>]) -> Vec<f64> {
+    let arms = rates.first().map_or(0, Vec::len);
+    (0..arms).map(|arm| median(&rates.iter().map(|round| round[arm]).collect::<Vec<_>>())).collect()
 }
 
 /// The median; of an even number of values the upper one.
@@ -112,6 +133,29 @@ mod tests {
         for (shortest, connections, rate, expected) in cases {
             assert_eq!(window_ns(shortest, connections, rate), expected, "rate {rate}");
         }
+    }
+
+    #[test]
+    fn window_lengths_of_open_loops() {
+        const MS: u64 = 1_000_000;
+        let cases = [
+            (20 * MS, 50_000, 100 * MS),
+            (20 * MS, 10_000, 100 * MS),
+            (20 * MS, 9_999, 105 * MS),
+            (20 * MS, 5_000, 200 * MS),
+            (20 * MS, 400, 250 * MS),
+            (20 * MS, 0, 250 * MS),
+            (400 * MS, 50_000, 400 * MS),
+        ];
+        for (shortest, rate, expected) in cases {
+            assert_eq!(open_window_ns(shortest, rate), expected, "rate {rate}");
+        }
+    }
+
+    #[test]
+    fn the_slower_arm_decides_the_capacity() {
+        let rates = [vec![9.0, 90.0], vec![1.0, 40.0], vec![3.0, 2.0]];
+        assert_eq!(capacity_per_second(&rates), 3);
     }
 
     #[test]

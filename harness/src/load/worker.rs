@@ -10,11 +10,12 @@ use std::time::Instant;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
+use super::account::Account;
 use super::failure::{Failure, Trouble};
 use super::fault::Faults;
 use super::job::Job;
-use super::service_time::Snapshot;
-use super::share::{Scratch, Share};
+use super::share::{Plan, Scratch, Share};
+use super::times::Snapshot;
 
 /// All threads, seen from the one that leads.
 #[derive(Debug)]
@@ -37,12 +38,27 @@ pub(super) struct Driven {
     pub(super) unseen: usize,
     /// The request that failed last, in this window or an earlier one.
     pub(super) trouble: Option<Trouble>,
+    /// What an open loop adds; all zero in a closed one.
+    pub(super) open: DrivenOpen,
+}
+
+/// What a window of an open loop came to, beside what any does.
+#[derive(Debug)]
+pub(super) struct DrivenOpen {
+    pub(super) account: Account,
+    pub(super) sent_late: u64,
+    pub(super) spin_ns: u64,
+    pub(super) response: Snapshot,
+    pub(super) at_least: Snapshot,
+    pub(super) send_lag: Snapshot,
+    pub(super) own_lag: Snapshot,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Order {
     Prepare { arm: usize },
     Drive { arm: usize, end: Instant },
+    DriveOpen { arm: usize, plan: Plan },
     Collect { arm: usize },
 }
 
@@ -78,6 +94,11 @@ impl<'s, 'j> Team<'s, 'j> {
     /// Drives an arm until `end`, and awaits the outstanding answers.
     pub(super) fn drive(&mut self, arm: usize, end: Instant) -> Result<(), Failure> {
         self.carry_out(Order::Drive { arm, end }).map(drop)
+    }
+
+    /// Sends the requests of a plan to an arm, and awaits the outstanding answers.
+    pub(super) fn drive_open(&mut self, arm: usize, plan: Plan) -> Result<(), Failure> {
+        self.carry_out(Order::DriveOpen { arm, plan }).map(drop)
     }
 
     /// The result of the window that was driven last.
@@ -117,7 +138,20 @@ impl Driven {
         self.service_times.extend(other.service_times);
         self.unseen += other.unseen;
         self.trouble = self.trouble.or(other.trouble);
+        self.open.merge(other.open);
         self
+    }
+}
+
+impl DrivenOpen {
+    fn merge(&mut self, other: Self) {
+        self.account.merge(&other.account);
+        self.sent_late += other.sent_late;
+        self.spin_ns += other.spin_ns;
+        self.response.extend(other.response);
+        self.at_least.extend(other.at_least);
+        self.send_lag.extend(other.send_lag);
+        self.own_lag.extend(other.own_lag);
     }
 }
 
@@ -132,7 +166,7 @@ impl<'j> Worker<'j> {
     fn start(job: &'j Job, thread: usize) -> Result<Self, Failure> {
         pin(job.cpus[thread])?;
         let shares = (0..job.arms.len()).map(|arm| Share::new(job, arm, thread));
-        Ok(Self { shares: shares.collect::<Result<_, _>>()?, scratch: Scratch::new() })
+        Ok(Self { shares: shares.collect::<Result<_, _>>()?, scratch: Scratch::new()? })
     }
 
     fn carry_out(&mut self, order: Order) -> Outcome {
@@ -141,12 +175,25 @@ impl<'j> Worker<'j> {
             Order::Drive { arm, end } => {
                 self.shares[arm].drive(end, &mut self.scratch).map(|()| None)
             }
+            Order::DriveOpen { arm, plan } => {
+                self.shares[arm].drive_open(&plan, &mut self.scratch).map(|()| None)
+            }
             Order::Collect { arm } => Ok(Some(self.collect(arm))),
         }
     }
 
     fn collect(&mut self, arm: usize) -> Driven {
+        let spin_ns = std::mem::take(&mut self.scratch.alarm.spin_ns);
         let tally = &mut self.scratch.tally;
+        let open = DrivenOpen {
+            account: std::mem::take(&mut tally.open.account),
+            sent_late: std::mem::take(&mut tally.open.sent_late),
+            spin_ns,
+            response: tally.open.response.take(),
+            at_least: tally.open.at_least.take(),
+            send_lag: tally.open.send_lag.take(),
+            own_lag: tally.open.own_lag.take(),
+        };
         Driven {
             first_ask: tally.first_ask,
             last_answer: tally.last_answer,
@@ -156,6 +203,7 @@ impl<'j> Worker<'j> {
             service_times: tally.service_times.take(),
             unseen: self.shares[arm].unseen(),
             trouble: self.shares[arm].trouble,
+            open,
         }
     }
 }

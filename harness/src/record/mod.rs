@@ -70,6 +70,22 @@ pub struct RunHeader {
     /// What is compared, where versions are compared and not the arms of matchups.
     #[serde(default)]
     pub experiment: Option<Experiment>,
+    /// What the generator reaches at most with the loads of the suite.
+    #[serde(default)]
+    pub ceilings: Vec<GeneratorCeiling>,
+}
+
+/// What the generator reaches at most with so many connections: its rate against a responder that
+/// does nothing, in a closed loop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GeneratorCeiling {
+    /// How many.
+    pub connections: u32,
+    /// Whether each request had a connection of its own.
+    pub churn: bool,
+    /// Right answers per second.
+    pub right_per_second: f64,
 }
 
 /// The machine, as far as it says.
@@ -216,6 +232,9 @@ pub struct BlockRecord {
     pub elapsed_ns: u64,
     /// The length of its windows, chosen by the pilot of the cell's first block.
     pub window_ns: u64,
+    /// The rate of an open loop; absent in a closed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<OpenRate>,
     /// Whether the warm-up ended because the arms had become stationary, not because time was up.
     pub warmup_stationary: bool,
     /// How long the warm-up took.
@@ -243,6 +262,17 @@ pub struct BlockRecord {
     /// What disturbed the block, which was therefore measured again and does not count. Decided
     /// without a look at its outcome.
     pub set_aside: Option<String>,
+}
+
+/// The rate of an open loop, the same for all arms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenRate {
+    /// Requests per second.
+    pub rate_per_second: u64,
+    /// What the slower arm answers per second in a closed loop over the same connections, where the
+    /// rate is a share of that. Found by a pilot in this block or in an earlier one.
+    pub capacity_per_second: Option<u64>,
 }
 
 /// One arm in one block.
@@ -313,7 +343,8 @@ pub struct WindowRecord {
     pub arm: u32,
     /// The round it belongs to. With two arms a round is a four of windows, ABBA or BAAB.
     pub round: u32,
-    /// From the first send to the last answer.
+    /// From the first send to the last answer. In an open loop, from the beginning of the planned
+    /// time to its end, or to the last answer where that comes later.
     pub elapsed_ns: u64,
     /// Right answers.
     pub requests: u64,
@@ -335,6 +366,35 @@ pub struct WindowRecord {
     pub generator_stolen_ns: u64,
     /// Service times of right answers in nanoseconds: a HdrHistogram, V2, deflated, base64.
     pub service_time: String,
+    /// What an open loop adds; absent in a closed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<OpenWindow>,
+}
+
+/// What a window of an open loop adds: planned = sent + never sent, and sent = right answers +
+/// failed requests. The histograms have the form of [`WindowRecord::service_time`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenWindow {
+    /// Requests planned.
+    pub planned: u64,
+    /// Requests sent.
+    pub sent: u64,
+    /// Those of them that were sent after the planned time: no connection was free before.
+    pub sent_late: u64,
+    /// Requests not sent, because no connection was free for as long as the window again.
+    pub never_sent: u64,
+    /// The generator's CPU time waiting busily for the next planned instant, over all threads.
+    pub generator_spin_ns: u64,
+    /// Response times of right answers: from the planned instant to the last byte.
+    pub response_time: String,
+    /// Lower bounds of the response times of requests that timed out or were never sent; absent
+    /// where there were none.
+    pub response_time_at_least: Option<String>,
+    /// From the planned instants to sending.
+    pub send_lag: String,
+    /// That part of it for which a connection was free, so that the generator alone was late.
+    pub own_lag: String,
 }
 
 /// Where and why something failed.

@@ -6,8 +6,11 @@ use maud::{Markup, PreEscaped, html};
 
 use super::chart;
 use super::html::row;
-use super::words::{self, HEADLINE};
-use crate::analysis::{Analysis, Arm, CellAnalysis, MatchupAnalysis, MetricAnalysis, Who};
+use super::words;
+use crate::analysis::{
+    Analysis, Arm, Arrivals, CellAnalysis, MatchupAnalysis, MetricAnalysis, OpenAnalysis, OpenArm,
+    Who,
+};
 use crate::units;
 
 /// A cell's details. `id` is unique within the page.
@@ -19,7 +22,7 @@ pub(super) fn details(
 ) -> Markup {
     let arms = &matchup.arms;
     let headline: Vec<&MetricAnalysis> =
-        cell.metrics.iter().filter(|m| HEADLINE.contains(&m.metric)).collect();
+        cell.metrics.iter().filter(|m| words::is_headline(cell, m)).collect();
     let contrasts = chart::contrasts(arms, &headline, &format!("{id}-blocks"));
     let rss = chart::rss_curve(analysis, arms, cell, &format!("{id}-rss"));
     html! {
@@ -49,6 +52,10 @@ pub(super) fn details(
                         None => "none",
                     }
                 }
+                @if let Some(open) = &cell.open {
+                    dt { "open loop" }
+                    dd { (open_loop(matchup, open)) }
+                }
                 dt { "bottleneck" }
                 dd { (bottleneck(matchup, cell)) }
                 dt { "errors" }
@@ -67,7 +74,7 @@ pub(super) fn details(
 
 /// The metrics that are no headline.
 fn metrics(analysis: &Analysis, matchup: &MatchupAnalysis, cell: &CellAnalysis) -> Markup {
-    let rest = cell.metrics.iter().filter(|m| !HEADLINE.contains(&m.metric));
+    let rest = cell.metrics.iter().filter(|m| !words::is_headline(cell, m));
     let lines: Vec<_> = rest.map(|m| words::line(&analysis.run, &matchup.arms, m)).collect();
     html! {
         @if !lines.is_empty() {
@@ -81,19 +88,55 @@ fn metrics(analysis: &Analysis, matchup: &MatchupAnalysis, cell: &CellAnalysis) 
                 }
                 tbody { @for line in &lines { (row(line, matchup.arms.len())) } }
             }
-            p.small {
-                "Service time: from send to answer in a closed loop; throughput in other words."
+            @if cell.open.is_none() {
+                p.small {
+                    "Service time: from send to answer in a closed loop; throughput in other words."
+                }
             }
         }
     }
 }
 
+/// When requests were due, and how they were sent.
+fn open_loop(matchup: &MatchupAnalysis, open: &OpenAnalysis) -> String {
+    let thousands = |n: u64| units::thousands(n as i64);
+    let arrivals = match open.arrivals {
+        Arrivals::Uniform => "at equal distances",
+        Arrivals::Poisson => "at random (Poisson)",
+    };
+    let capacity = open.capacity_per_second.map_or_else(String::new, |capacity| {
+        format!("; the slower arm answers {} a second in a closed loop", thousands(capacity))
+    });
+    let of_arm = |(arm, sent): (&Arm, &OpenArm)| {
+        let time = units::nanoseconds;
+        format!(
+            "{}: {} requests, {} sent late, {} never; 99 % of them sent within {}, of which the \
+             generator's own lag is {}; answered within {} of sending",
+            arm.label,
+            thousands(sent.planned),
+            thousands(sent.sent_late),
+            thousands(sent.never_sent),
+            time(sent.send_lag_ns_p99),
+            time(sent.own_lag_ns_p99),
+            time(sent.service_time_ns_p99)
+        )
+    };
+    let arms: Vec<String> = matchup.arms.iter().zip(&open.arms).map(of_arm).collect();
+    format!(
+        "{} requests a second, {arrivals}, the same for all arms{capacity}. {}",
+        thousands(open.rate_per_second),
+        arms.join(". ")
+    )
+}
+
 /// Who was the bottleneck, with the shares that say so.
 fn bottleneck(matchup: &MatchupAnalysis, cell: &CellAnalysis) -> String {
     let who = match cell.bottleneck.who {
+        Who::Server if cell.open.is_some() => "a server: it could not hold the rate",
         Who::Server => "the server",
         Who::Generator => "the generator: no ratio is printed",
         Who::Latency => "nobody was busy: more connections would bring more",
+        Who::Rate => "none: the rate was given, and held",
         Who::Unknown => "unknown",
     };
     let busy = &cell.bottleneck;

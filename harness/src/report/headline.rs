@@ -11,6 +11,9 @@ use crate::verdict::Verdict;
 /// The answer of a matchup in one sentence, without its name.
 pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> String {
     let Some((basis, found)) = basis(matchup) else {
+        if let Some(said) = latency_headline(analysis, matchup) {
+            return said;
+        }
         let first = matchup.cells.first().map(|cell| words::silence(analysis, matchup, cell));
         return first.unwrap_or_else(|| "not measured".to_owned());
     };
@@ -55,6 +58,38 @@ pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> String
     let rest =
         if rest.is_empty() { String::new() } else { format!(", with {}", rest.join(" and ")) };
     format!("{head}{rest} {basis}")
+}
+
+/// The answer of a matchup that was measured in open loops alone: the one nearest to half of the
+/// capacity stands for them, where servers are busy and not yet crowded.
+fn latency_headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> Option<String> {
+    let found = matchup.cells.iter().filter_map(|cell| {
+        let found = cell.metrics.iter().find(|m| m.metric == Metric::LatencyNsP99)?;
+        let share = cell.open.as_ref()?.rate_share.unwrap_or(0.5);
+        Some((share, cell, found, words::turned(found.ratio.as_ref()?)?))
+    });
+    let (_, cell, found, ratio) =
+        found.min_by(|a, b| (a.0 - 0.5).abs().total_cmp(&(b.0 - 0.5).abs()))?;
+    let value = |arm: usize| found.arms.get(arm).map_or(0.0, |e| e.value);
+    let (worse, better) = (ratio.worse, 1 - ratio.worse);
+    let end = match found.verdict {
+        Verdict::Faster | Verdict::Slower => "",
+        Verdict::Tie => ", a tie",
+        Verdict::Inconclusive if ratio.interval.is_none() || !analysis.run.verdicts => {
+            ", no verdict"
+        }
+        Verdict::Inconclusive => ", inconclusive",
+    };
+    Some(format!(
+        "{} answers 99 % of requests within {}, {} within {} ({}{end}; {}, {})",
+        label(&matchup.arms, better),
+        units::nanoseconds(value(better)),
+        label(&matchup.arms, worse),
+        units::nanoseconds(value(worse)),
+        ratio.text(),
+        cell.id.workload,
+        cell.load
+    ))
 }
 
 /// The answer of a matchup of programs.

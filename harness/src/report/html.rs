@@ -34,8 +34,19 @@ pub fn html(analysis: &Analysis) -> String {
                 }
                 main {
                     (answers(analysis))
-                    (figure(analysis, Metric::RequestsPerSecond))
-                    (figure(analysis, Metric::RssBytesPeak))
+                    @if words::has_speeds(analysis) {
+                        (figure(analysis, Metric::RequestsPerSecond))
+                        (figure(analysis, Metric::RssBytesPeak))
+                    }
+                    @if let [Some(wide), Some(narrow)] =
+                        [Width::Wide, Width::Narrow].map(|width| chart::latency(analysis, width))
+                    {
+                        figure {
+                            div.wide { (PreEscaped(wide)) }
+                            div.narrow { (PreEscaped(narrow)) }
+                            figcaption { "The tables below hold the same numbers." }
+                        }
+                    }
                     @if let Some(svg) = chart::boxes(analysis) {
                         figure { (PreEscaped(svg)) }
                     }
@@ -48,7 +59,7 @@ pub fn html(analysis: &Analysis) -> String {
                     }
                     (pairs::published(analysis))
                     (builds(analysis))
-                    (how_to_read())
+                    (how_to_read(analysis))
                     (warnings(analysis))
                     (failures(analysis))
                     (made(analysis))
@@ -231,7 +242,7 @@ fn build(server: &ServerSummary) -> Markup {
     }
 }
 
-fn how_to_read() -> Markup {
+fn how_to_read(analysis: &Analysis) -> Markup {
     html! {
         section {
             h2 { "How to read this" }
@@ -242,6 +253,7 @@ fn how_to_read() -> Markup {
                     "Service times are those of a closed loop: throughput told in another way, \
                      not what a user waits for. They are in the details and in no headline."
                 }
+                @if words::has_latencies(analysis) { li { (words::LATENCY) } }
             }
         }
     }

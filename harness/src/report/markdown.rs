@@ -1,6 +1,7 @@
-//! `report.md`: GitHub Flavoured Markdown, with the charts beside it as `speed.svg` and
-//! `memory.svg`.
+//! `report.md`: GitHub Flavoured Markdown, with the charts beside it as `speed.svg`,
+//! `memory.svg` and, where there is one, `latency.svg`.
 
+use super::chart::{self, Width};
 use super::headline::headline;
 use super::words::{self, Line};
 use super::{doubts, facts};
@@ -59,6 +60,9 @@ fn page(analysis: &Analysis, place: Place) -> String {
         out += &format!("- {}\n", escape(sentence));
     }
     out += &format!("- {}\n", escape(words::HOW_TO_COMPARE));
+    if words::has_latencies(analysis) {
+        out += &format!("- {}\n", escape(words::LATENCY));
+    }
     out += &warnings(analysis);
     out += &failures(analysis);
     out += "\n## How it was made\n\n";
@@ -69,10 +73,17 @@ fn page(analysis: &Analysis, place: Place) -> String {
 }
 
 fn charts(analysis: &Analysis) -> String {
-    let mut out =
-        "\n![How many times slower? The tables below hold the same numbers.](speed.svg)\n\n\
-            ![How many times more memory? The tables below hold the same numbers.](memory.svg)\n"
-            .to_owned();
+    let chart = |question: &str, file: &str| {
+        format!("\n![{question} The tables below hold the same numbers.]({file})\n")
+    };
+    let mut out = String::new();
+    if words::has_speeds(analysis) {
+        out += &chart("How many times slower?", "speed.svg");
+        out += &chart("How many times more memory?", "memory.svg");
+    }
+    if chart::latency(analysis, Width::Wide).is_some() {
+        out += &chart("How long until the answer?", "latency.svg");
+    }
     if analysis.matchups.iter().any(|m| m.programs) {
         out += "\n![How many times slower, all programs at once?](programs.svg)\n";
     }

@@ -17,8 +17,10 @@ mod markdown;
 mod pairs;
 mod published;
 mod text;
+mod trend;
 mod words;
 
 pub use html::html;
 pub use markdown::{markdown, markdown_alone};
 pub use text::{Style, text};
+pub use trend::trend;

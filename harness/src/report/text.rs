@@ -40,6 +40,9 @@ pub fn text(analysis: &Analysis, style: Style) -> String {
     for sentence in words::HOW_TO_READ {
         page.wrapped(DIM, "", sentence);
     }
+    if words::has_latencies(analysis) {
+        page.wrapped(DIM, "", words::LATENCY);
+    }
     page.wrapped(
         DIM,
         "",

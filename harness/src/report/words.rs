@@ -11,9 +11,18 @@ use crate::metric::{Metric, Unit};
 use crate::units;
 use crate::verdict::Verdict;
 
-/// The metrics of which every cell shows a line.
-pub(super) const HEADLINE: [Metric; 3] =
-    [Metric::RequestsPerSecond, Metric::CpuNsPerRequest, Metric::RssBytesPeak];
+/// The metrics of which a cell shows a line, where it has them.
+fn headline_metrics(cell: &CellAnalysis) -> &'static [Metric] {
+    match cell.open {
+        None => &[Metric::RequestsPerSecond, Metric::CpuNsPerRequest, Metric::RssBytesPeak],
+        Some(_) => &[
+            Metric::LatencyNsP50,
+            Metric::LatencyNsP99,
+            Metric::LatencyNsP999,
+            Metric::CpuNsPerRequest,
+        ],
+    }
+}
 
 /// The metric of speed of a matchup.
 pub(super) fn speed(matchup: &MatchupAnalysis) -> Metric {
@@ -45,6 +54,22 @@ pub(super) const HOW_TO_READ: [&str; 2] = [
 /// How to read a table, for reports that are read at leisure.
 pub(super) const HOW_TO_COMPARE: &str = "The better value is bold where the verdict says so. \
     Compare rows of one table only: other tables are other lanes.";
+
+/// What latencies are, for reports that have some.
+pub(super) const LATENCY: &str = "Latency is counted from the instant at which a request was \
+    due, at a rate that is the same for both arms: what a user waits for. How many requests are \
+    answered is then given, and no result.";
+
+/// Whether something was measured of which speeds can be compared: all but open loops.
+pub(super) fn has_speeds(analysis: &Analysis) -> bool {
+    let mut cells = analysis.matchups.iter().flat_map(|m| &m.cells);
+    cells.any(|cell| cell.open.is_none()) || !has_latencies(analysis)
+}
+
+/// Whether an open loop was measured.
+pub(super) fn has_latencies(analysis: &Analysis) -> bool {
+    analysis.matchups.iter().flat_map(|m| &m.cells).any(|cell| cell.open.is_some())
+}
 
 /// What is said above a control's table.
 pub(super) const CONTROL: &str =
@@ -176,6 +201,7 @@ fn worse_at(metric: Metric) -> &'static str {
         (Metric::CpuNsPerRequest | Metric::CpuNs, _) => "uses more CPU",
         (Metric::StartupNs, _) => "starts slower",
         (Metric::ServiceTimeNsP50 | Metric::ServiceTimeNsP99, _) => "takes longer",
+        (metric, _) if metric.latency_quantile().is_some() => "answers later",
         (_, Unit::Bytes) => "uses more memory",
         (_, Unit::PerSecond | Unit::Nanoseconds) => "is slower",
     }
@@ -186,11 +212,19 @@ pub(super) fn label(arms: &[Arm], arm: usize) -> &str {
     arms.get(arm).map_or("?", |a| a.label.as_str())
 }
 
+/// Whether every report shows a line of a metric. A far tail that may not be judged is left to the
+/// details.
+pub(super) fn is_headline(cell: &CellAnalysis, m: &MetricAnalysis) -> bool {
+    let tail = m.metric == Metric::LatencyNsP999 && m.informational;
+    headline_metrics(cell).contains(&m.metric) && !tail
+}
+
 /// The lines of a cell that every report shows.
 pub(super) fn headline_lines(run: &RunSummary, arms: &[Arm], cell: &CellAnalysis) -> Vec<Line> {
-    HEADLINE
+    headline_metrics(cell)
         .iter()
         .filter_map(|h| cell.metrics.iter().find(|m| m.metric == *h))
+        .filter(|m| is_headline(cell, m))
         .map(|m| line(run, arms, m))
         .collect()
 }
@@ -236,6 +270,9 @@ pub(super) fn silence(
     match failed {
         _ if cell.bottleneck.who == Who::Generator => {
             "no ratio: the generator was the bottleneck".to_owned()
+        }
+        _ if cell.open.is_some() && cell.bottleneck.who == Who::Server => {
+            "no ratio: a server could not hold the rate".to_owned()
         }
         Some(f) => {
             let server = f.failure.server.as_deref().unwrap_or("a server");

@@ -195,14 +195,50 @@ pub struct Answer {
 }
 
 /// How hard a server is driven. Closed loop: each connection sends its next request when the
-/// previous one is answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// previous one is answered. Open loop: requests are sent when they are due, at a rate that is the
+/// same for all arms.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
     /// Its name, unique among loads.
     pub name: String,
     /// Connections held open to each arm.
     pub connections: u32,
+    /// When requests are due; absent in a closed loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<OpenLoop>,
+}
+
+/// When the requests of an open loop are due.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenLoop {
+    /// How many of them.
+    pub rate: Rate,
+    /// How they are spread over time.
+    pub arrivals: Arrivals,
+}
+
+/// The rate of an open loop, named as the key that sets it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Rate {
+    /// Requests per second.
+    #[serde(rename = "rate")]
+    PerSecond(u32),
+    /// A share of what the slower arm answers in a closed loop over the same connections, 0.01 to
+    /// 0.99. A pilot finds the capacity; the rate is then the same for all arms and blocks.
+    #[serde(rename = "rate_share")]
+    Share(f64),
+}
+
+/// How the requests of an open loop are spread over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Arrivals {
+    /// The same time between any two.
+    Uniform,
+    /// As if of many users who know nothing of each other: exponential times between them.
+    Poisson,
 }
 
 /// The servers, or sets of programs, measured against each other. Each is an arm; the first is the

@@ -7,7 +7,7 @@ use super::fields::{At, Fields};
 use super::gates::{self, GateTable};
 use super::load::Kind;
 use super::servers::lane;
-use super::{CellId, Lane, Load, Matchup, Suite};
+use super::{Arrivals, CellId, Lane, Load, Matchup, OpenLoop, Rate, Suite};
 
 /// Below this there is no interval, and so no verdict: the widest exact signed-rank interval of n
 /// blocks covers 1 − 2 · (1/2)ⁿ, which is 93.8 % for n = 5 and 96.9 % for n = 6.
@@ -21,6 +21,13 @@ const WINDOWS: u32 = 8;
 
 /// The longest `measure_ms` and `warmup_ms`: ten minutes. More is a slip of the pen.
 const LONGEST_MS: u32 = 600_000;
+
+/// The highest rate of an open loop: more than any generator of today sends. More is a slip of the
+/// pen.
+const RATE_MAX: u32 = 10_000_000;
+
+/// The shares of a capacity that an open loop may ask for.
+const RATE_SHARES: RangeInclusive<f64> = 0.01..=0.99;
 
 /// What `suites.toml` says.
 pub(super) struct Suites {
@@ -103,7 +110,56 @@ fn load(fields: &mut Fields<'_>) -> At<Load> {
     let name = fields.name().value;
     // Sockets have a port each, and a client has about 28,000 of them by default on Linux.
     let connections = fields.number("connections", 1..=20_000).map_or(0, |at| at.value);
-    At { line: fields.line, value: Load { name, connections } }
+    let open = open_loop(fields);
+    At { line: fields.line, value: Load { name, connections, open } }
+}
+
+/// When requests are due, if the load says so.
+fn open_loop(fields: &mut Fields<'_>) -> Option<OpenLoop> {
+    let per_second = fields.number("rate", 1..=RATE_MAX).map(|at| Rate::PerSecond(at.value));
+    let share = rate_share(fields).map(Rate::Share);
+    let arrivals = arrivals(fields);
+    if fields.has("rate") && fields.has("rate_share") {
+        let cure = "keep `rate` for so many requests a second, or `rate_share` for a share of what \
+                    the slower server can do";
+        let line = fields.line_of("rate_share");
+        fields.mistake(line, "`rate` and `rate_share` are both given", cure);
+    }
+    if fields.has("arrivals") && !fields.has("rate") && !fields.has("rate_share") {
+        let cure = "add `rate` or `rate_share`, or take it out: in a closed loop the answers \
+                    decide when requests are sent";
+        let line = fields.line_of("arrivals");
+        fields.mistake(line, "`arrivals` without a rate", cure);
+    }
+    per_second.or(share).map(|rate| OpenLoop { rate, arrivals })
+}
+
+fn rate_share(fields: &mut Fields<'_>) -> Option<f64> {
+    let share = fields.fraction("rate_share")?;
+    if RATE_SHARES.contains(&share.value) {
+        return Some(share.value);
+    }
+    let (least, most) = (RATE_SHARES.start(), RATE_SHARES.end());
+    let cure = format!(
+        "write a share from {least} to {most}: at the capacity itself a queue grows without end"
+    );
+    fields.mistake(share.line, format!("`rate_share` is {}", share.value), cure);
+    None
+}
+
+/// Poisson unless it is said: users do not wait for each other, and where requests come one by one
+/// at equal distances a server never shows the queue that it has on any other day.
+fn arrivals(fields: &mut Fields<'_>) -> Arrivals {
+    let Some(word) = fields.text("arrivals") else { return Arrivals::Poisson };
+    match word.value.as_str() {
+        "poisson" => Arrivals::Poisson,
+        "uniform" => Arrivals::Uniform,
+        other => {
+            let cure = "write \"poisson\" or \"uniform\"";
+            fields.mistake(word.line, format!("`arrivals` is {other:?}"), cure);
+            Arrivals::Poisson
+        }
+    }
 }
 
 fn matchup(fields: &mut Fields<'_>) -> At<Matchup> {

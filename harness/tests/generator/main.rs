@@ -13,6 +13,7 @@ use duet::load::job::{ArmJob, Event, Exchange, Job, WindowResult};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 
+mod open;
 mod responder;
 
 use responder::{Act, Request, serve};
@@ -62,6 +63,7 @@ fn job(addrs: &[SocketAddr], exchanges: &[Exchange]) -> Job {
         churn: false,
         cpus: vec![own_cpu()],
         server_cpus: vec![own_cpu()],
+        open: None,
         window_ns: 2 * MS,
         fixed_window_ns: Some(2 * MS),
         measure_ns: 1000 * MS,
@@ -118,7 +120,7 @@ fn windows(job: &Job) -> Vec<WindowResult> {
         panic!("{events:?}");
     };
     let windows = windows.iter().map(|event| match event {
-        Event::Window(window) => window.clone(),
+        Event::Window(window) => WindowResult::clone(window),
         other => panic!("{other:?} among windows"),
     });
     windows.collect()
@@ -135,7 +137,11 @@ fn failure(job: &Job) -> (Option<u32>, String) {
 }
 
 fn histogram(window: &WindowResult) -> Histogram<u64> {
-    let bytes = base64::engine::general_purpose::STANDARD.decode(&window.service_time).unwrap();
+    decoded(&window.service_time)
+}
+
+fn decoded(text: &str) -> Histogram<u64> {
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap();
     Deserializer::new().deserialize(&mut &bytes[..]).unwrap()
 }
 

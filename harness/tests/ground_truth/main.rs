@@ -23,6 +23,10 @@ mod responder;
 mod shapes;
 mod signals;
 
+mod capacity;
+mod documented;
+mod series;
+
 use responder::{Act, Request, serve};
 
 const MS: u64 = 1_000_000;
@@ -205,6 +209,21 @@ fn more_is_asked_than_is_possible() {
     assert_eq!(json["limits"][0]["verdict"], "broken");
 }
 
+#[test]
+fn a_ramp() {
+    // 100 to 1,900 requests a second: a thousand take a second.
+    let (code, json) = load(|_| right(), "-n 1000 -q 100:1900 -c 4 --warmup 0");
+    assert_eq!(code, 0, "{json}");
+    assert_eq!(requests(&json, "planned"), 1000, "{json}");
+    assert_eq!(requests(&json, "sent"), requests(&json, "right"), "{json}");
+    assert_eq!(json["planned_per_second"], 100.0);
+    assert_eq!(json["planned_per_second_end"], 1900.0);
+    let (code, json) = load(|_| right(), "-d 1s -q 500:0 -c 4 --warmup 0 --poisson");
+    // 250 expected: six standard deviations are 95.
+    assert_eq!(code, 0, "{json}");
+    assert!((155..345).contains(&requests(&json, "planned")), "{json}");
+}
+
 /// In each case the server misbehaves on requests 19, 39, 59, 79 and 99 of 102.
 #[test]
 fn failures_have_names() {
@@ -296,6 +315,13 @@ fn exit_codes() {
         ("-n 100 --poisson", 2),
         ("-H nonsense", 2),
         ("-n 100 -c 1 --cpus 100000", 2),
+        ("--find-capacity", 2),
+        ("--find-capacity --limit max=1s -n 100", 2),
+        ("--find-capacity --limit max=1s --rate 1:2", 2),
+        ("--find-capacity --limit p99.999=1s --probe-duration 1us", 2),
+        ("--probe-duration 1s -n 100", 2),
+        ("-n 100 --series a.txt", 2),
+        ("-n 100 --series /nowhere/a.csv", 4),
     ];
     for (options, expected) in cases {
         let output = command(|_| right(), options).output().unwrap();
@@ -328,9 +354,17 @@ fn an_interrupted_load_says_what_it_measured() {
 #[test]
 fn files_and_text() {
     let folder = tempfile::tempdir().unwrap();
-    let (log, text) = (folder.path().join("a.hlog"), folder.path().join("a.hgrm"));
+    let [log, text, svg] = ["a.hlog", "a.hgrm", "a.svg"].map(|name| folder.path().join(name));
     let mut command = command(|_| right(), "-n 500 -q 1000 -c 4 --warmup 0");
-    let output = command.arg("--hdr").arg(&log).arg("--hgrm").arg(&text).output().unwrap();
+    let output = command
+        .arg("--hdr")
+        .arg(&log)
+        .arg("--hgrm")
+        .arg(&text)
+        .arg("--svg")
+        .arg(&svg)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
     let shown = String::from_utf8(output.stdout).unwrap();
     for part in ["500 planned = 500 sent", "response", "send lag", "generator"] {
@@ -344,4 +378,8 @@ fn files_and_text() {
         text.contains("Percentile") && text.contains("Total count    =          500"),
         "{text}"
     );
+    let svg = std::fs::read_to_string(svg).unwrap();
+    for part in ["<svg", "response", "service", "send lag", "90 %", "evenly spaced"] {
+        assert!(svg.contains(part), "{svg}");
+    }
 }

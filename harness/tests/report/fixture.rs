@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use duet::analysis::{
-    Analysis, Arm, Bottleneck, BuildRecord, CellAnalysis, CellFailure, CellId, Estimate, Failure,
-    Finding, FindingLevel, Lane, Machine, MatchupAnalysis, Mean, MeanToday, MetricAnalysis,
-    ProgramCell, ProgramSummary, PublishedAnalysis, PublishedComparison, RssPoint, RunSummary,
-    SCHEMA, ServerSummary, Stage, Standing, Today, Warning, Who,
+    Analysis, Arm, Arrivals, Bottleneck, BuildRecord, CellAnalysis, CellFailure, CellId, Estimate,
+    Failure, Finding, FindingLevel, Lane, Machine, MatchupAnalysis, Mean, MeanToday,
+    MetricAnalysis, OpenAnalysis, OpenArm, ProgramCell, ProgramSummary, PublishedAnalysis,
+    PublishedComparison, RssPoint, RunSummary, SCHEMA, ServerSummary, Stage, Standing, Today,
+    Warning, Who,
 };
 use duet::metric::{Better, Metric};
 use duet::verdict::Verdict;
@@ -333,6 +334,7 @@ fn cell(matchup: &str, (workload, load, rps, cpu, mib, width): &Numbers) -> Cell
         errors: vec![BTreeMap::new(), BTreeMap::from([("timeout".into(), 3)])],
         warnings: vec![],
         program: None,
+        open: None,
     }
 }
 
@@ -366,6 +368,7 @@ fn metric(metric: Metric, first: f64, second: f64, width: f64) -> MetricAnalysis
         reason: (verdict == Verdict::Inconclusive).then(|| {
             "the interval reaches across the tie band; about 30 blocks would decide".into()
         }),
+        informational: false,
     }
 }
 
@@ -415,6 +418,106 @@ fn limit_by_generator(cell: &mut CellAnalysis) {
             );
         }
     }
+}
+
+/// Open loops at five rates, one of which was not held.
+pub(crate) fn latency() -> Analysis {
+    let mut analysis = standard();
+    analysis.run.suite = "latency".into();
+    analysis.run.command = "duet run latency".into();
+    analysis.failures.clear();
+    let cells = |matchup: &str, scale: [f64; 2]| -> Vec<CellAnalysis> {
+        let workloads = [("hello", 30_000, 60e3), ("orders-2kb", 9_000, 240e3)];
+        let shares = [0.1, 0.25, 0.5, 0.75, 0.9];
+        let of_workload = |(workload, capacity, base): (&'static str, u64, f64)| {
+            shares.map(|share| {
+                open_cell(matchup, workload, (capacity, share), scale.map(|s| s * base))
+            })
+        };
+        workloads.into_iter().flat_map(of_workload).collect()
+    };
+    analysis.matchups = vec![standard_library(), idiomatic()];
+    for (matchup, scale) in analysis.matchups.iter_mut().zip([[1.0, 1.7], [1.1, 1.72]]) {
+        matchup.cells = cells(&matchup.name, scale);
+    }
+    let crowded = &mut analysis.matchups[0].cells[9];
+    crowded.bottleneck.who = Who::Server;
+    for m in crowded.metrics.iter_mut().filter(|m| m.metric.latency_quantile().is_some()) {
+        m.ratio = None;
+        m.contrasts.clear();
+        m.verdict = Verdict::Inconclusive;
+        m.reason = Some(
+            "go-nethttp cannot hold this rate: 91 % of the requests to it were sent in time".into(),
+        );
+    }
+    crowded.warnings.push(Warning {
+        code: "overloaded".into(),
+        message: "the rate was too high: 91 % of the requests to go-nethttp were sent in time"
+            .into(),
+        cure: Some("lower the rate".into()),
+    });
+    analysis
+}
+
+/// An open loop at a share of a capacity; `base_ns` are the arms' latencies without a queue.
+fn open_cell(
+    matchup: &str,
+    workload: &'static str,
+    (capacity, share): (u64, f64),
+    base_ns: [f64; 2],
+) -> CellAnalysis {
+    let name = format!("r{:.0}", share * 100.0);
+    let rate_per_second = (capacity as f64 * share) as u64;
+    let numbers = (workload, "c64", [1.0, 1.0], [21e3, 33e3], [3.4, 14.0], 0.02);
+    let mut cell = cell(matchup, &numbers);
+    cell.id = id(matchup, workload, &name);
+    cell.load = format!(
+        "64 connections, {} requests/s ({:.0} % of capacity)",
+        duet::units::thousands(rate_per_second as i64),
+        share * 100.0
+    );
+    cell.window_ns = Some(100_000_000);
+    cell.bottleneck.who = Who::Rate;
+    let at = |quantile: f64| base_ns.map(|ns| ns * (1.0 + quantile * share / (1.0 - share)));
+    let latency = |m: Metric, quantile: f64, width: f64| {
+        let [first, second] = at(quantile);
+        metric(m, first, second, width)
+    };
+    cell.metrics = vec![
+        latency(Metric::LatencyNsP50, 0.7, 0.01),
+        latency(Metric::LatencyNsP90, 2.3, 0.03),
+        latency(Metric::LatencyNsP99, 4.6, 0.2),
+        latency(Metric::LatencyNsP999, 6.9, 0.3),
+        metric(Metric::CpuNsPerRequest, 21e3, 33e3, 0.015),
+        metric(Metric::RssBytesSteady, 3.4 * MIB, 14.0 * MIB, 0.006),
+    ];
+    // Only the higher rates have enough requests for the far tail.
+    let tail = &mut cell.metrics[3];
+    if share < 0.5 {
+        tail.informational = true;
+        tail.verdict = Verdict::Inconclusive;
+        tail.reason = Some(
+            "for information: 14 requests lie beyond it in a block and arm, a verdict needs 30"
+                .into(),
+        );
+    }
+    cell.errors = vec![BTreeMap::new(); 2];
+    let arm = |ns: f64| OpenArm {
+        planned: 8 * rate_per_second * 2,
+        sent_late: 3,
+        never_sent: 0,
+        send_lag_ns_p99: 9_400.0,
+        own_lag_ns_p99: 8_200.0,
+        service_time_ns_p99: ns * 0.9,
+    };
+    cell.open = Some(OpenAnalysis {
+        rate_per_second,
+        rate_share: Some(share),
+        capacity_per_second: Some(capacity),
+        arrivals: Arrivals::Poisson,
+        arms: at(4.6).map(arm).into(),
+    });
+    cell
 }
 
 /// The programs before the servers, with published figures beside them: a tie, an inconclusive

@@ -2,7 +2,7 @@
 
 use duet::analysis::{Analysis, Estimate};
 use duet::metric::Metric;
-use duet::report::chart::{self, Width};
+use duet::report::chart::{self, Curve, Quantile, Width};
 use duet::report::{self, Style};
 use duet::verdict::Verdict;
 
@@ -10,9 +10,10 @@ mod benchstat;
 mod exports;
 mod fixture;
 mod markup;
+mod trends;
 
 /// Every analysis, by name.
-fn analyses() -> [(&'static str, Analysis); 6] {
+fn analyses() -> [(&'static str, Analysis); 7] {
     [
         ("standard", fixture::standard()),
         ("interrupted", fixture::interrupted()),
@@ -20,13 +21,16 @@ fn analyses() -> [(&'static str, Analysis); 6] {
         ("nothing", fixture::nothing()),
         ("extreme", fixture::extreme()),
         ("programs", fixture::programs()),
+        ("latency", fixture::latency()),
     ]
 }
 
 /// Every chart of an analysis, by name.
 fn charts(analysis: &Analysis) -> Vec<(&'static str, String)> {
     let boxes = chart::boxes(analysis).map(|svg| ("boxes", svg));
-    comparisons(analysis).into_iter().chain(boxes).collect()
+    let latency = |name, width| chart::latency(analysis, width).map(|svg| (name, svg));
+    let curves = [latency("latency", Width::Wide), latency("narrow-latency", Width::Narrow)];
+    comparisons(analysis).into_iter().chain(boxes).chain(curves.into_iter().flatten()).collect()
 }
 
 /// The charts that have a row per cell.
@@ -61,6 +65,8 @@ fn golden_html() {
     insta::assert_snapshot!("standard.html", markup::words(&page));
     let page = report::html(&fixture::programs());
     insta::assert_snapshot!("programs.html", markup::words(&page));
+    let page = report::html(&fixture::latency());
+    insta::assert_snapshot!("latency.html", markup::words(&page));
 }
 
 /// The words of the charts and where they stand.
@@ -71,6 +77,9 @@ fn golden_charts() {
     }
     for (name, svg) in charts(&fixture::programs()) {
         insta::assert_snapshot!(format!("programs-{name}.svg"), markup::placed_words(&svg));
+    }
+    for (name, svg) in charts(&fixture::latency()).into_iter().skip(4) {
+        insta::assert_snapshot!(format!("{name}.svg"), markup::placed_words(&svg));
     }
 }
 
@@ -122,9 +131,12 @@ fn nothing_is_fetched_and_nothing_runs() {
 #[test]
 fn every_cell_is_shown() {
     for (name, analysis) in analyses() {
-        let mut all = comparisons(&analysis).map(|(_, svg)| markup::words(&svg)).to_vec();
+        let mut all = vec![report::text(&analysis, Style::Plain)];
         all.push(markup::words(&report::html(&analysis)));
-        all.push(report::text(&analysis, Style::Plain));
+        // Of open loops there are curves.
+        if chart::latency(&analysis, Width::Wide).is_none() {
+            all.extend(comparisons(&analysis).map(|(_, svg)| markup::words(&svg)));
+        }
         for text in all {
             for matchup in &analysis.matchups {
                 for cell in &matchup.cells {
@@ -245,4 +257,37 @@ fn swapped_arms_say_the_same() {
         lines
     };
     assert_eq!(said(&analysis), said(&swapped));
+}
+
+/// Latencies of one load: with answers to all requests, with many of them missing, without any.
+#[test]
+fn latencies_by_percentile() {
+    let curve = |name: &str, ns: u64, known: usize| Curve {
+        name: name.to_owned(),
+        words: "p50 1.20 ms · p99 ≥ 9.87 ms · max ≥ 1.00 s".to_owned(),
+        points: (0..80)
+            .map(|i| Quantile {
+                p: 1.0 - 0.9_f64.powi(i as i32),
+                ns: ns + ns / 4 * (i as u64).pow(2),
+                at_least: i >= known,
+            })
+            .collect(),
+    };
+    let none = || Curve { points: vec![], words: "none".to_owned(), ..curve("service", 1, 1) };
+    let cases = [
+        ("known", vec![curve("response", 1_000_000, 80), curve("send lag", 300, 80)]),
+        ("unknown", vec![curve("response", 1_000_000, 30), none(), curve("send lag", 0, 0)]),
+        ("closed", vec![curve("service", 2_000_000, 80)]),
+        ("nothing", vec![none()]),
+    ];
+    let whom = format!("http://[::1]:8080/{}?a=1&b=<2> at [::1]:8080", "long/".repeat(40));
+    for (name, curves) in cases {
+        let svg = chart::percentiles(&whom, "1 connection on 1 thread; closed loop", &curves);
+        markup::assert_balanced(name, &svg);
+        markup::assert_placed(name, &svg);
+        insta::assert_snapshot!(format!("percentiles-{name}.svg"), markup::placed_words(&svg));
+        let dashes = svg.matches("<polyline").count()
+            - curves.iter().filter(|c| !c.points.is_empty()).count();
+        assert_eq!(dashes > 10, name == "unknown", "{dashes} dashes");
+    }
 }

@@ -53,10 +53,11 @@ fn workloads(workload: &str, path: &str, answer: &Answer) -> String {
 
 fn suites(server: &str, workload: &str) -> String {
     format!(
-        "# How hard it is driven: connections that send the next request when the last is answered.\n\
+        "# How hard it is driven: connections that send the next request when the last is \
+         answered.\n\
          [[load]]\n\
-         name = \"c32\"\n\
-         connections = 32\n\
+         name = \"c16\"\n\
+         connections = 16\n\
          \n\
          # How much worse a change may make it, in percent, and what must hold in any case.\n\
          [[gate]]\n\
@@ -64,8 +65,9 @@ fn suites(server: &str, workload: &str) -> String {
          summary = \"A change against what was before it\"\n\
          servers = [{}]\n\
          workloads = [{}]\n\
-         loads = [\"c32\"]\n\
-         margins_percent = {{ requests_per_second = 3, cpu_ns_per_request = 3, rss_bytes_peak = 5 }}\n\
+         loads = [\"c16\"]\n\
+         margins_percent = {{ requests_per_second = 3, cpu_ns_per_request = 3, \
+         rss_bytes_peak = 5 }}\n\
          budgets = [\"error_rate == 0\"]\n",
         quoted(server),
         quoted(workload)

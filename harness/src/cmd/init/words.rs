@@ -126,7 +126,7 @@ pub(super) fn workload(path: &str) -> String {
 
 /// The language that these commands suggest.
 pub(super) fn language(build: &[String], run: &[String]) -> String {
-    let firsts = [build, run].into_iter().flat_map(<[String]>::first);
+    let firsts = [build, run].into_iter().filter_map(|words| words.first());
     let known = firsts.filter_map(|first| LANGUAGES.iter().find(|(word, _)| word == first));
     known.map(|(_, language)| (*language).to_owned()).next().unwrap_or("unknown".to_owned())
 }

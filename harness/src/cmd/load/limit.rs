@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::duration;
-use crate::load::latencies::Latencies;
+use super::values::duration;
+use crate::load::latencies::{self, Latencies, Latency};
 use crate::units;
 
 /// A quantile, or the maximum, and its limit.
@@ -26,14 +26,36 @@ pub(super) enum Verdict {
 
 impl Limit {
     pub(super) fn judge(&self, latencies: &Latencies) -> Verdict {
-        let found = match self.p {
+        let at_most = match self.p {
+            Some(p) => latencies.at_most(p),
+            None => latencies.max().filter(|max| !max.at_least).map(|max| max.ns),
+        };
+        match self.find(latencies) {
+            Some(latency) if latency.ns > self.ns => Verdict::Broken,
+            Some(_) if at_most.is_some_and(|ns| ns <= self.ns) => Verdict::Kept,
+            _ => Verdict::Unknown,
+        }
+    }
+
+    /// What is limited, where enough requests stand behind it.
+    pub(super) fn find(&self, latencies: &Latencies) -> Option<Latency> {
+        match self.p {
             Some(p) => latencies.quantile(p),
             None => latencies.max(),
-        };
-        match found {
-            Some(latency) if latency.ns > self.ns => Verdict::Broken,
-            Some(latency) if !latency.at_least => Verdict::Kept,
-            _ => Verdict::Unknown,
+        }
+    }
+
+    /// The requests that it takes to say whether it is kept.
+    pub(super) fn requests(&self) -> f64 {
+        self.p.map_or(1.0, latencies::needed)
+    }
+
+    /// What is limited, in words: `p99.9` or `max`.
+    pub(super) fn quantile(&self) -> String {
+        match self.p {
+            // Rounded, so that 0.999 is 99.9.
+            Some(p) => format!("p{}", (p * 1e8).round() / 1e6),
+            None => "max".to_owned(),
         }
     }
 }
@@ -68,12 +90,7 @@ impl FromStr for Limit {
 
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = units::nanoseconds(self.ns as f64);
-        match self.p {
-            // Rounded, so that 0.999 is 99.9.
-            Some(p) => write!(f, "p{} at most {time}", (p * 1e8).round() / 1e6),
-            None => write!(f, "max at most {time}"),
-        }
+        write!(f, "{} at most {}", self.quantile(), units::nanoseconds(self.ns as f64))
     }
 }
 
@@ -91,6 +108,8 @@ mod tests {
             ("p99.9=2ms", 1000, 0, Some(Verdict::Unknown)),
             ("p90=2ms", 50, 50, Some(Verdict::Broken)),
             ("p90=1m", 50, 50, Some(Verdict::Unknown)),
+            ("p90=2ms", 950, 50, Some(Verdict::Kept)),
+            ("p90=2ms", 850, 150, Some(Verdict::Broken)),
             ("max=2ms", 1, 0, Some(Verdict::Kept)),
             ("max=2ms", 1, 1, Some(Verdict::Broken)),
             ("p100=2ms", 1, 0, None),

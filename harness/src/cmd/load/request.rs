@@ -11,8 +11,7 @@ use crate::cmd::Misuse;
 use crate::load::patch::{self, Patch};
 use crate::spec::{self, Header, MixCase};
 
-/// What is asked. In path, query, header values and bodies `{seq}` stands for the number of the
-/// request and `{rand}` for a random one, of ten digits; `{seq:4}` and `{rand:4}` have four.
+/// What is asked.
 #[derive(Debug, Args)]
 pub(super) struct RequestArgs {
     /// The method [default: GET, or POST with a body].
@@ -40,11 +39,12 @@ pub(super) struct RequestArgs {
     #[arg(long, value_name = "DATA", group = "a_body")]
     data_binary: Option<String>,
 
-    /// Several requests, drawn by weight: TOML, a table [[case]] each, of weight, method, path,
-    /// headers, body or body_file, expect = { status, body or body_file }.
+    /// Several requests, drawn by weight: a file with a table [[case]] each.
     ///
-    /// Paths are of the URL's host, those of files relative to FILE. Headers of the command line
-    /// are sent with all.
+    /// It is TOML, and the keys of a table are weight, method, path, headers (a list), body or
+    /// body_file, and expect = { status, body or body_file }; each of them may be left out. Paths
+    /// are of the URL's host, those of files relative to FILE. Headers of the command line are sent
+    /// with all.
     #[arg(long, value_name = "FILE", conflicts_with = "a_body")]
     cases: Option<PathBuf>,
 

@@ -33,7 +33,9 @@ pub(super) struct Summary {
     tls: bool,
     /// `closed` or `open`.
     mode: &'static str,
+    /// At the beginning, and at the end: the same unless it is a ramp.
     planned_per_second: Option<f64>,
+    planned_per_second_end: Option<f64>,
     warmup_ns: u64,
     /// The measured time; with a number of requests, until the last right answer.
     elapsed_ns: u64,
@@ -82,7 +84,7 @@ struct WarmupRequests {
 
 /// Quantiles with at least 10/(1−p) requests behind them. `at_least`: a lower bound.
 #[derive(Debug, Serialize)]
-struct Quantiles {
+pub(super) struct Quantiles {
     count: u64,
     /// Requests of which only a lower bound is known: timed out, in flight, never sent, shed.
     at_least_count: u64,
@@ -154,11 +156,11 @@ pub(super) fn of(
     limits: &[Limit],
     verdicts: &[Verdict],
 ) -> Summary {
-    let planned_per_second = match load.pressure {
-        Pressure::Open { per_second, .. } => Some(per_second),
+    let rate = match load.pressure {
+        Pressure::Open { rate, .. } => Some(rate),
         Pressure::Closed { .. } => None,
     };
-    let open = |latencies| planned_per_second.map(|_| quantiles(latencies));
+    let open = |latencies| rate.map(|_| quantiles(latencies));
     let account = &measured.account;
     let limits = limits
         .iter()
@@ -171,8 +173,9 @@ pub(super) fn of(
         addr: load.target.to_string(),
         http: if load.target.http2 { "2" } else { "1.1" },
         tls: load.target.tls.is_some(),
-        mode: if planned_per_second.is_some() { "open" } else { "closed" },
-        planned_per_second,
+        mode: if rate.is_some() { "open" } else { "closed" },
+        planned_per_second: rate.map(|rate| rate.from),
+        planned_per_second_end: rate.map(|rate| rate.to),
         warmup_ns: load.warmup.as_nanos() as u64,
         elapsed_ns: measured.elapsed_ns,
         right_per_second: measured.right_per_second(),
@@ -205,7 +208,7 @@ pub(super) fn of(
     }
 }
 
-fn quantiles(latencies: &Latencies) -> Quantiles {
+pub(super) fn quantiles(latencies: &Latencies) -> Quantiles {
     let value = |latency: Latency| Value { ns: latency.ns, at_least: latency.at_least };
     let quantiles = QUANTILES
         .iter()

@@ -28,40 +28,67 @@ pub(super) fn headline<'a>(load: &Load, measured: &'a Measured) -> &'a Latencies
     }
 }
 
-/// What will be done.
-pub(super) fn head(load: &Load, url: &Url) -> String {
-    let what = compared(&load.cases);
+/// Who is asked, and what is compared.
+pub(super) fn whom(load: &Load, url: &Url) -> String {
+    let http = if load.target.http2 { "HTTP/2, " } else { "" };
+    format!("{url} at {}: {http}{}", load.target, compared(&load.cases))
+}
+
+/// By what.
+pub(super) fn by(load: &Load) -> String {
+    let connections = plural(load.connections.into(), "connection");
+    let manner = match (load.churn, load.under_way_max()) {
+        (true, _) => " at a time, a new one for each request,".to_owned(),
+        (false, 1) => String::new(),
+        (false, n) => format!(" with {n} requests under way on each,"),
+    };
+    format!("{connections}{manner} on {}", plural(load.threads as u64, "thread"))
+}
+
+/// How hard, and for how long.
+pub(super) fn how(load: &Load) -> String {
     let seconds = |time: Duration| units::nanoseconds(time.as_nanos() as f64);
     let how = match load.pressure {
         Pressure::Closed { requests: Some(n) } => {
             format!("closed loop, {} requests", count(n))
         }
         Pressure::Closed { requests: None } => format!("closed loop, {}", seconds(load.measure)),
-        Pressure::Open { per_second, arrivals, .. } => {
+        Pressure::Open { rate, arrivals, .. } => {
             let arrivals = match arrivals {
                 Arrivals::Uniform => "evenly spaced",
                 Arrivals::Poisson => "Poisson",
             };
-            let rate = units::rate(per_second);
+            let rate = match rate.is_steady() {
+                true => units::rate(rate.from),
+                false => format!("{} to {}", units::rate(rate.from), units::rate(rate.to)),
+            };
             format!("open loop, {rate} requests per second, {arrivals}, {}", seconds(load.measure))
         }
-    };
-    let manner = match (load.churn, load.under_way_max()) {
-        (true, _) => " at a time, a new one for each request,".to_owned(),
-        (false, 1) => String::new(),
-        (false, n) => format!(" with {n} requests under way on each,"),
     };
     let warmup = match load.warmup {
         Duration::ZERO => "without warm-up".to_owned(),
         time => format!("after {} of warm-up", seconds(time)),
     };
-    format!(
-        "{url} at {}: {}{what}\n{}{manner} on {}; {how} {warmup}\n",
-        load.target,
-        if load.target.http2 { "HTTP/2, " } else { "" },
-        plural(load.connections.into(), "connection"),
-        plural(load.threads as u64, "thread"),
-    )
+    format!("{}; {how} {warmup}", by(load))
+}
+
+/// What will be done.
+pub(super) fn head(load: &Load, url: &Url) -> String {
+    format!("{}\n{}\n", whom(load, url), how(load))
+}
+
+/// The latencies that there are, by name.
+pub(super) fn columns<'a>(
+    load: &Load,
+    measured: &'a Measured,
+) -> Vec<(&'static str, &'a Latencies)> {
+    let service = ("service", &measured.service);
+    match load.pressure {
+        Pressure::Open { .. } => {
+            vec![("response", &measured.response), service, ("send lag", &measured.send_lag)]
+        }
+        Pressure::Closed { .. } => vec![service],
+    }
 }
 
 /// What is compared.
@@ -92,7 +119,8 @@ pub(super) fn result(
     let rate = measured.right_per_second().map_or("no".to_owned(), units::rate);
     line(&mut out, format_args!("\n{bold}{rate}{bold:#} right answers per second\n"));
     latencies(&mut out, load, measured);
-    accounts(&mut out, load, measured);
+    accounts(&mut out, measured);
+    connections(&mut out, load, measured);
     health(&mut out, load, measured);
     for (limit, verdict) in limits.iter().zip(verdicts) {
         let color = match verdict {
@@ -112,14 +140,7 @@ pub(super) fn result(
 }
 
 fn latencies(out: &mut String, load: &Load, measured: &Measured) {
-    let columns: &[(&str, &Latencies)] = match load.pressure {
-        Pressure::Open { .. } => &[
-            ("response", &measured.response),
-            ("service", &measured.service),
-            ("send lag", &measured.send_lag),
-        ],
-        Pressure::Closed { .. } => &[("service", &measured.service)],
-    };
+    let columns = columns(load, measured);
     let row = |name: &str, cell: &dyn Fn(&Latencies) -> Option<String>| {
         let cells: Vec<Option<String>> = columns.iter().map(|(_, l)| cell(l)).collect();
         cells.iter().any(Option::is_some).then(|| {
@@ -150,7 +171,7 @@ fn latencies(out: &mut String, load: &Load, measured: &Measured) {
     out.push('\n');
 }
 
-fn accounts(out: &mut String, load: &Load, measured: &Measured) {
+fn accounts(out: &mut String, measured: &Measured) {
     let a = &measured.account;
     line(
         out,
@@ -183,6 +204,9 @@ fn accounts(out: &mut String, load: &Load, measured: &Measured) {
     if let Some(wrong) = &measured.wrong {
         line(out, format_args!("              the first wrong answer: {wrong}"));
     }
+}
+
+fn connections(out: &mut String, load: &Load, measured: &Measured) {
     let c = &measured.connections;
     let mut words = format!("{} planned, {} open", count(c.planned), count(c.open));
     let (opened, replaced) = match load.churn {
@@ -302,12 +326,12 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = writeln!(out, "{text}");
 }
 
-fn kinds<K: AsRef<str>>(counts: &BTreeMap<K, u64>) -> String {
+pub(super) fn kinds<K: AsRef<str>>(counts: &BTreeMap<K, u64>) -> String {
     let counts = counts.iter().map(|(kind, n)| format!("{} {}", kind.as_ref(), count(*n)));
     counts.collect::<Vec<_>>().join(", ")
 }
 
-fn count(n: u64) -> String {
+pub(super) fn count(n: u64) -> String {
     units::thousands(i64::try_from(n).unwrap_or(i64::MAX))
 }
 

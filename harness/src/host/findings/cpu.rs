@@ -90,8 +90,8 @@ pub(super) fn governor(governor: &str) -> Finding {
 }
 
 /// `no_turbo` is Intel's switch (1: off), `boost` that of all others (0: off).
-pub(super) fn turbo(no_turbo: Option<String>, boost: Option<String>) -> Option<Finding> {
-    let off = match (no_turbo.as_deref(), boost.as_deref()) {
+pub(super) fn turbo(no_turbo: Option<&str>, boost: Option<&str>) -> Option<Finding> {
+    let off = match (no_turbo, boost) {
         (Some(no_turbo), _) => no_turbo == "1",
         (None, Some(boost)) => boost == "0",
         (None, None) => return None,
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn frequencies() {
         let said = |no_turbo: Option<&str>, boost: Option<&str>| {
-            let found = turbo(no_turbo.map(str::to_owned), boost.map(str::to_owned))?;
+            let found = turbo(no_turbo, boost)?;
             Some((found.level, found.found))
         };
         assert_eq!(said(Some("1"), None), Some((Good, "off".to_owned())));

@@ -44,8 +44,8 @@ pub fn findings(connections: u32, wanted_cpus: u32, needs: &[String]) -> Vec<Fin
         cpu::throttling(&span),
         text(frequency).map(|governor| cpu::governor(&governor)),
         cpu::turbo(
-            text("/sys/devices/system/cpu/intel_pstate/no_turbo"),
-            text("/sys/devices/system/cpu/cpufreq/boost"),
+            text("/sys/devices/system/cpu/intel_pstate/no_turbo").as_deref(),
+            text("/sys/devices/system/cpu/cpufreq/boost").as_deref(),
         ),
         text(clock).map(|source| cpu::clock(&source)),
         memory::available(&after.meminfo, &after.limits),

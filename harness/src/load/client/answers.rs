@@ -187,8 +187,14 @@ impl Client<'_> {
         if let Some(template) = &self.templates[exchange] {
             received.extend_from_slice(template.prefix(mem::take(&mut connection.matched)));
         }
-        received.extend_from_slice(bytes);
-        let settled = self.settle(exchange, &received, closed);
+        let skipped = connection.skip_bytes.min(bytes.len());
+        let head_only = connection.skip_bytes > 0;
+        connection.skip_bytes -= skipped;
+        received.extend_from_slice(&bytes[skipped..]);
+        let settled = match connection.skip_bytes {
+            0 => self.settle(exchange, &received, closed, head_only),
+            _ => Ok(None),
+        };
         let connection = &mut self.connections[key];
         match settled {
             Err(Rejected { wrong, persistent }) => {
@@ -205,6 +211,14 @@ impl Client<'_> {
                 Outcome::Failed(Trouble::of(Fault::Short))
             }
             Ok(None) => {
+                // A body that is not compared need not be kept.
+                if connection.skip_bytes == 0
+                    && self.questions[exchange].body.is_none()
+                    && let Some((head_len, len)) = http1::lengths(&received)
+                {
+                    connection.skip_bytes = len - received.len();
+                    received.truncate(head_len);
+                }
                 connection.received = received;
                 Outcome::Pending
             }
@@ -220,15 +234,17 @@ impl Client<'_> {
     }
 
     /// Whether `received` is the right answer to an exchange; none: it is incomplete. With several
-    /// requests under way, what is behind the answer is put back.
+    /// requests under way, what is behind the answer is put back. `head_only` says that the body
+    /// has come and was not kept.
     fn settle(
         &mut self,
         exchange: usize,
         received: &[u8],
         closed: bool,
+        head_only: bool,
     ) -> Result<Option<Answered>, Rejected> {
         let expected = &self.questions[exchange];
-        let answer = http1::parse(received, expected.head, closed)
+        let answer = http1::parse(received, expected.head || head_only, closed)
             .map_err(|why| judge::malformed(received, why, expected))?;
         let Some(answer) = answer else {
             let body_bytes_max = expected
@@ -258,6 +274,10 @@ impl Client<'_> {
         if !excess.is_empty() {
             return Err(judge::excess(excess, expected).into());
         }
+        let persistence = if answer.persistent { Answered::Persistent } else { Answered::Last };
+        if head_only {
+            return Ok(Some(persistence));
+        }
         // Connections count how much of their answer matched the present template.
         let in_use = self
             .connections
@@ -266,7 +286,7 @@ impl Client<'_> {
         if !in_use || self.templates[exchange].is_none() {
             self.templates[exchange] = Some(Template::new(received, &answer));
         }
-        Ok(Some(if answer.persistent { Answered::Persistent } else { Answered::Last }))
+        Ok(Some(persistence))
     }
 }
 

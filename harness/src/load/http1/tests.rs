@@ -185,6 +185,23 @@ fn a_long_head_that_is_allowed() {
 }
 
 #[test]
+fn lengths_that_heads_say() {
+    let head = format!("HTTP/1.1 100 Continue\r\n\r\n{OK}Content-Length: 5\r\n\r\n");
+    let n = head.len();
+    let cases = [
+        (head.clone(), Some((n, n + 5))),
+        (format!("{head}hel"), Some((n, n + 5))),
+        (head[..n - 1].to_owned(), None),
+        (format!("{OK}Transfer-Encoding: chunked\r\n\r\n"), None),
+        (format!("{OK}\r\n"), None),
+        (format!("{OK}Content-Length: {}\r\n\r\n", usize::MAX), None),
+    ];
+    for (bytes, expected) in cases {
+        assert_eq!(lengths(bytes.as_bytes()), expected, "{bytes:?}");
+    }
+}
+
+#[test]
 fn what_is_found_in_the_head() {
     let date = "Sun, 06 Nov 1994 08:49:37 GMT";
     let bytes =

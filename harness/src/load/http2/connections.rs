@@ -12,7 +12,7 @@ use crate::load::stream::back_off;
 impl Multiplex<'_> {
     /// A connection is open: it has as many places as are wanted and the server allows.
     pub(super) fn opened(&mut self, key: usize, now: Instant) {
-        self.part.connections.opened += 1;
+        self.books.part.connections.opened += 1;
         let allowed = self.links[key].streams_max();
         for place in self.of_link(key).take(allowed) {
             self.places[place].put(self.links[key].sender(), now);
@@ -43,9 +43,9 @@ impl Multiplex<'_> {
             }
         }
         if !was_open {
-            self.part.connections.refuse(reason);
+            self.books.part.connections.refuse(reason);
         } else if !asked {
-            self.part.connections.lost_idle += 1;
+            self.books.part.connections.lost_idle += 1;
         }
         self.replace(key, now);
     }
@@ -62,7 +62,7 @@ impl Multiplex<'_> {
     /// Begins to open a connection.
     pub(super) fn open(&mut self, key: usize, now: Instant) {
         if let Err(reason) = self.links[key].open(self.target, &self.thread, key, now) {
-            self.part.connections.refuse(reason);
+            self.books.part.connections.refuse(reason);
             self.links[key].failures = self.links[key].failures.max(1);
             self.replace(key, now);
         }

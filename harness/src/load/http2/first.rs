@@ -11,10 +11,10 @@ use super::link::{Link, Progress};
 use super::place::{Keep, Place};
 use super::request::Request;
 use super::wire::Thread;
+use crate::load::alarm::poll;
 use crate::load::first::First;
 use crate::load::judge::{Question, Status};
 use crate::load::share::SWEEP;
-use crate::load::stream::poll;
 use crate::load::target::Target;
 
 /// Asks once, on a connection of its own.
@@ -69,7 +69,7 @@ pub(in crate::load) fn ask(
         if began.elapsed() > timeout {
             return Err(format!("no answer from {target} within {timeout:?}"));
         }
-        if poll(&thread.epoll, &mut events, SWEEP).map_err(|why| unanswered(&why.error))? > 0 {
+        if poll(&thread.epoll, &mut events, SWEEP).map_err(|why| unanswered(why.desc()))? > 0 {
             link.arrived();
         }
     }

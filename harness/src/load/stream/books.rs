@@ -1,10 +1,11 @@
-//! How what happens to a request is entered into a [`Part`], whatever protocol carried it.
+//! How what happens to a request is counted, whatever protocol carried it.
 
 use std::time::Instant;
 
 use super::{Edges, Part, Schedule, nanoseconds};
 use crate::load::failure::Failure;
 use crate::load::fault::Fault;
+use crate::load::seconds::Recorder;
 use crate::proc::{self, CpuClock};
 
 /// A request that is sent.
@@ -26,18 +27,27 @@ pub(in crate::load) struct Clocks {
     run_delay_ns: Option<u64>,
 }
 
-impl Part {
+/// A thread's books: of the whole load, and of the present second.
+#[derive(Debug)]
+pub(in crate::load) struct Books<'l> {
+    pub(in crate::load) part: Part,
+    pub(in crate::load) seconds: Recorder<'l>,
+}
+
+impl Books<'_> {
     /// A request is sent, on a connection that was free since `since`.
     #[inline]
     pub(in crate::load) fn sent(&mut self, ticket: &Ticket, since: Instant) {
+        let lag_ns = ticket.planned.map(|planned| nanoseconds(planned, ticket.sent));
+        self.seconds.sent(ticket.sent, lag_ns);
         if !ticket.measured {
-            self.warmup_sent += 1;
+            self.part.warmup_sent += 1;
             return;
         }
-        self.account.sent += 1;
-        if let Some(planned) = ticket.planned {
-            self.send_lag.record(nanoseconds(planned, ticket.sent));
-            self.own_lag.record(nanoseconds(planned.max(since), ticket.sent));
+        self.part.account.sent += 1;
+        if let (Some(planned), Some(lag_ns)) = (ticket.planned, lag_ns) {
+            self.part.send_lag.record(lag_ns);
+            self.part.own_lag.record(nanoseconds(planned.max(since), ticket.sent));
         }
     }
 
@@ -52,17 +62,19 @@ impl Part {
         now: Instant,
         edges: &Edges,
     ) {
-        self.answered += 1;
+        let part = &mut self.part;
         if now >= edges.from && now < edges.to {
-            self.right_per_connection[connection] += 1;
-            self.in_use_ns += in_use_ns;
-            self.last_answer = Some(now);
+            part.right_per_connection[connection] += 1;
+            part.in_use_ns += in_use_ns;
+            part.last_answer = Some(now);
         }
+        let response_ns = ticket.planned.map(|planned| nanoseconds(planned, now));
+        self.seconds.right(now, response_ns.unwrap_or(service_ns));
         if ticket.measured {
-            self.account.right += 1;
-            self.service.record(service_ns);
-            if let Some(planned) = ticket.planned {
-                self.response.record(nanoseconds(planned, now));
+            part.account.right += 1;
+            part.service.record(service_ns);
+            if let Some(ns) = response_ns {
+                part.response.record(ns);
             }
         }
     }
@@ -70,11 +82,12 @@ impl Part {
     /// A request has failed.
     #[cold]
     pub(in crate::load) fn failed(&mut self, ticket: &Ticket, fault: Fault, now: Instant) {
+        self.seconds.failed(now, fault);
         if !ticket.measured {
-            self.warmup_failed += 1;
+            self.part.warmup_failed += 1;
             return;
         }
-        self.account.fail(fault);
+        self.part.account.fail(fault);
         if fault == Fault::Timeout {
             self.unanswered(ticket, now);
         }
@@ -84,25 +97,27 @@ impl Part {
     #[cold]
     pub(in crate::load) fn in_flight(&mut self, ticket: &Ticket, now: Instant) {
         if ticket.measured {
-            self.account.in_flight += 1;
+            self.part.account.in_flight += 1;
             self.unanswered(ticket, now);
         }
     }
 
     /// Of a request without an answer it is known that one would have come later than now.
     fn unanswered(&mut self, ticket: &Ticket, now: Instant) {
-        self.service.record_at_least(nanoseconds(ticket.sent, now));
+        self.part.service.record_at_least(nanoseconds(ticket.sent, now));
         if let Some(planned) = ticket.planned {
-            self.response.record_at_least(nanoseconds(planned, now));
+            self.part.response.record_at_least(nanoseconds(planned, now));
         }
+        self.seconds.unanswered(now, nanoseconds(ticket.planned.unwrap_or(ticket.sent), now));
     }
 
     /// A request was too old to be sent.
     #[cold]
     pub(in crate::load) fn shed(&mut self, planned: Instant, now: Instant, measured: bool) {
+        self.seconds.shed(now, nanoseconds(planned, now));
         if measured {
-            self.account.shed += 1;
-            self.response.record_at_least(nanoseconds(planned, now));
+            self.part.account.shed += 1;
+            self.part.response.record_at_least(nanoseconds(planned, now));
         }
     }
 
@@ -115,26 +130,30 @@ impl Part {
         edges: &Edges,
         now: Instant,
     ) {
+        let part = &mut self.part;
         planned.cut(edges);
-        self.account.planned = match planned {
+        part.account.planned = match planned {
             Schedule::Closed { left: Some(all) } => all,
-            Schedule::Closed { left: None } => self.account.sent,
+            Schedule::Closed { left: None } => part.account.sent,
             Schedule::Open { .. } => planned.rest(edges).count() as u64,
         };
         for planned in left.rest(edges) {
             let age = now.saturating_duration_since(planned);
             if left.sheds(age) {
-                self.account.shed += 1;
+                part.account.shed += 1;
             } else {
-                self.account.never_sent += 1;
+                part.account.never_sent += 1;
             }
-            self.response.record_at_least(age.as_nanos() as u64);
+            part.response.record_at_least(age.as_nanos() as u64);
         }
         if let Schedule::Closed { left: Some(left) } = left {
-            self.account.never_sent = *left;
+            part.account.never_sent = *left;
         }
+        self.seconds.finish(now);
     }
+}
 
+impl Part {
     /// No request is sent any more. `begin` was read at the end of the warm-up.
     pub(in crate::load) fn stop(
         &mut self,

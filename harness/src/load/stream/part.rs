@@ -14,8 +14,6 @@ pub(in crate::load) struct Part {
     /// Requests sent in the warm-up, and those of them that failed.
     pub(in crate::load) warmup_sent: u64,
     pub(in crate::load) warmup_failed: u64,
-    /// Right answers, the warm-up included.
-    pub(in crate::load) answered: u64,
     /// From the planned instant to the last byte; open loop only.
     pub(in crate::load) response: Latencies,
     /// From sending to the last byte.
@@ -53,7 +51,7 @@ pub struct Connections {
     pub refused: BTreeMap<&'static str, u64>,
     /// Closed by the server with nothing asked on them.
     pub lost_idle: u64,
-    /// Requests sent again on a new connection, since the server had closed theirs before they came.
+    /// Requests sent again on a new connection, since the server had closed theirs before.
     pub asked_again: u64,
     /// Closed because bytes came that nobody had asked for.
     pub unasked: u64,

@@ -117,7 +117,7 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::pace::Arrivals;
+    use crate::load::pace::{Arrivals, Rate};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -129,8 +129,9 @@ mod tests {
 
     /// One request a second.
     fn open(deadline: Option<Duration>) -> Schedule {
-        let pace =
-            |seconds: u64| Pace::new(Arrivals::Uniform, 1.0, (0, 1), 0, seconds * 1_000_000_000);
+        let pace = |seconds: u64| {
+            Pace::new(Arrivals::Uniform, Rate::steady(1.0), (0, 1), 0, seconds * 1_000_000_000)
+        };
         Schedule::Open { warmup: pace(2), measured: pace(4), deadline }
     }
 

@@ -21,31 +21,31 @@ impl Stream<'_> {
                 self.release(key, now);
             }
             Outcome::Opened => {
-                self.part.connections.opened += 1;
+                self.books.part.connections.opened += 1;
                 self.release(key, now);
             }
             Outcome::Failed(trouble) => {
                 if matches!(trouble.fault, Fault::Connect | Fault::Tls) {
-                    self.part.connections.refuse(trouble.reason());
+                    self.books.part.connections.refuse(trouble.reason());
                 }
                 self.failed(key, trouble.fault, now);
                 self.replace(key, now);
             }
             Outcome::Wrong(wrong) => {
                 self.failed(key, wrong.fault, now);
-                self.part.wrong.get_or_insert(wrong.text);
+                self.books.part.wrong.get_or_insert(wrong.text);
                 self.release(key, now);
             }
             Outcome::Unasked(wrong) => {
-                self.part.connections.unasked += 1;
-                self.part.wrong.get_or_insert(wrong.text);
+                self.books.part.connections.unasked += 1;
+                self.books.part.wrong.get_or_insert(wrong.text);
                 self.replace(key, now);
             }
             Outcome::Gone(reason) => {
                 if self.free.contains(&key) {
-                    self.part.connections.lost_idle += 1;
+                    self.books.part.connections.lost_idle += 1;
                 } else {
-                    self.part.connections.refuse(reason);
+                    self.books.part.connections.refuse(reason);
                 }
                 self.replace(key, now);
             }
@@ -61,7 +61,7 @@ impl Stream<'_> {
         // Until the server has closed it, a connection of one request is in use.
         let in_use_ns = if self.client.churn { nanoseconds(sent, now) } else { service_ns };
         let ticket = self.ticket(key, sent);
-        self.part.right(&ticket, key, (service_ns, in_use_ns), now, &self.edges);
+        self.books.right(&ticket, key, (service_ns, in_use_ns), now, &self.edges);
     }
 
     /// A request failed, and with its connection all that was asked behind it.
@@ -83,7 +83,7 @@ impl Stream<'_> {
     fn fail(&mut self, key: usize, fault: Fault, asked_at: Instant, now: Instant) {
         self.outstanding -= 1;
         let ticket = self.ticket(key, asked_at);
-        self.part.failed(&ticket, fault, now);
+        self.books.failed(&ticket, fault, now);
     }
 
     /// A connection can be asked again, or has to be replaced.
@@ -138,7 +138,7 @@ impl Stream<'_> {
         }
         let connection = &mut self.client.connections[key];
         if let Err(error) = connection.begin(&self.client.target, &self.client.epoll, key as u64) {
-            self.part.connections.refuse(failure::reason(&error));
+            self.books.part.connections.refuse(failure::reason(&error));
             connection.failures = connection.failures.max(1);
             self.replace(key, now);
         }
@@ -154,19 +154,18 @@ impl Stream<'_> {
                 let asked: Vec<Instant> = [connection.asked_at].into_iter().chain(behind).collect();
                 for asked_at in asked {
                     let ticket = self.ticket(key, asked_at);
-                    self.part.in_flight(&ticket, now);
+                    self.books.in_flight(&ticket, now);
                 }
             }
         }
-        self.part.conclude(planned, &self.schedule, &self.edges, now);
-        let refused = self.part.connections.refused.values().sum::<u64>();
-        self.part.connections.asked_again = self.client.asked_again;
-        self.part.connections.opened += self.client.reopened;
+        self.books.conclude(planned, &self.schedule, &self.edges, now);
+        let refused = self.books.part.connections.refused.values().sum::<u64>();
+        self.books.part.connections.asked_again = self.client.asked_again;
+        self.books.part.connections.opened += self.client.reopened;
         if self.client.churn {
-            let sent = self.part.warmup_sent + self.part.account.sent;
-            self.part.connections.opened += sent.saturating_sub(refused);
+            let sent = self.books.part.warmup_sent + self.books.part.account.sent;
+            self.books.part.connections.opened += sent.saturating_sub(refused);
         }
-        self.live.tell(&self.part, &mut self.told);
     }
 }
 

@@ -2,17 +2,24 @@
 //!
 //! [`speed`] and [`memory`] are pictures for a README, in the manner of the benchmarks game's "How
 //! many times slower?": they carry their own background, follow light and dark, and need nothing
-//! else. [`rss_curve`] and [`contrasts`] are parts of the HTML report.
+//! else; [`latency`] stands beside them. [`percentiles`] is one of a single load. [`rss_curve`] and
+//! [`contrasts`] are parts of the HTML report.
 
 mod axis;
 mod boxes;
 mod canvas;
 mod compare;
+mod latency;
 mod palette;
+mod percentiles;
 mod rows;
 mod small;
+mod trend;
 
 pub use boxes::boxes;
 pub use compare::{Width, comparison, memory, speed};
+pub use latency::latency;
 pub(super) use palette::dark_css;
+pub use percentiles::{Curve, Quantile, percentiles};
 pub use small::{contrasts, rss_curve};
+pub use trend::trend;

@@ -3,7 +3,7 @@
 
 use plotters::style::RGBColor;
 
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, Arm};
 
 /// A colour by what it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) const BAND: Ink = Ink { light: (221, 227, 233), dark: (48, 54, 61) };
 /// Okabe and Ito's palette ("Color Universal Design", 2008), vermillion and blue first; its yellow
 /// and black are left out, which drown in light and dark paper. On dark paper the blue and the
 /// green are lighter.
-const LANGUAGES: [Ink; 6] = [
+pub(super) const LANGUAGES: [Ink; 6] = [
     Ink { light: (213, 94, 0), dark: (240, 124, 45) },
     Ink { light: (0, 114, 178), dark: (77, 163, 224) },
     Ink { light: (0, 158, 115), dark: (38, 190, 146) },
@@ -82,8 +82,12 @@ pub(super) fn marks(analysis: &Analysis, languages: &[&str]) -> Vec<Mark> {
             known.push(language);
         }
     }
+    marks_among(&known, languages)
+}
+
+fn marks_among(known: &[&str], languages: &[&str]) -> Vec<Mark> {
     let mark = |(arm, language): (usize, &&str)| {
-        // Every language of `languages` was just put into `known`.
+        // The callers have put every language of `languages` into `known`.
         let place = known.iter().position(|k| k == language).unwrap_or_default();
         let alike = languages.iter().take(arm).filter(|l| *l == language).count();
         Mark {
@@ -92,6 +96,41 @@ pub(super) fn marks(analysis: &Analysis, languages: &[&str]) -> Vec<Mark> {
         }
     };
     languages.iter().enumerate().map(mark).collect()
+}
+
+/// The marks of arms apart from any run: by language, in the order in which they have them.
+pub(super) fn marks_by_language(arms: &[Arm]) -> Vec<Mark> {
+    let languages: Vec<&str> = arms.iter().map(|arm| arm.language.as_str()).collect();
+    let mut known: Vec<&str> = vec![];
+    for language in &languages {
+        if !known.contains(language) {
+            known.push(language);
+        }
+    }
+    marks_among(&known, &languages)
+}
+
+fn marks_among(known: &[&str], languages: &[&str]) -> Vec<Mark> {
+    let mark = |(arm, language): (usize, &&str)| {
+        // The callers have put every language of `languages` into `known`.
+        let place = known.iter().position(|k| k == language).unwrap_or_default();
+        let alike = languages.iter().take(arm).filter(|l| *l == language).count();
+        Mark {
+            ink: LANGUAGES[place % LANGUAGES.len()],
+            shape: SHAPES[(place + 2 * alike) % SHAPES.len()],
+        }
+    };
+    languages.iter().enumerate().map(mark).collect()
+}
+
+/// The marks of arms apart from any run: by language, in the order of the alphabet, as far as these
+/// arms tell.
+pub(super) fn marks_by_language(arms: &[Arm]) -> Vec<Mark> {
+    let mut known: Vec<&str> = arms.iter().map(|arm| arm.language.as_str()).collect();
+    known.sort_unstable();
+    known.dedup();
+    let languages: Vec<&str> = arms.iter().map(|arm| arm.language.as_str()).collect();
+    marks_among(&known, &languages)
 }
 
 /// CSS that maps every colour of a picture to its dark twin where the reader prefers dark.

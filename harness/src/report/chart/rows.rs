@@ -41,7 +41,10 @@ pub(super) fn group<'a>(
     }
     let labels = matchup.arms.iter().map(|a| a.label.as_str());
     let metric = if metric == Metric::RequestsPerSecond { words::speed(matchup) } else { metric };
+    // Open loops have metrics of their own.
+    let has = |cell: &CellAnalysis| cell.metrics.iter().any(|m| m.metric == metric);
     let cells = words::ordered(matchup).into_iter();
+    let cells = cells.filter(|cell| cell.open.is_none() || has(cell));
     let cells = cells.map(|cell| cell_row(analysis, matchup, cell, metric));
     let mean = matchup.means.iter().find(|m| m.metric == metric).and_then(|mean| {
         let line = words::mean_line(&analysis.run, &matchup.arms, mean);
@@ -100,9 +103,13 @@ pub(super) fn question(metric: Metric) -> &'static str {
         | Metric::RssBytesSteady
         | Metric::RssBytesPeak
         | Metric::RssBytesAfter => "How many times more memory?",
-        Metric::StartupNs | Metric::ServiceTimeNsP50 | Metric::ServiceTimeNsP99 => {
-            "How many times longer?"
-        }
+        Metric::StartupNs
+        | Metric::ServiceTimeNsP50
+        | Metric::ServiceTimeNsP99
+        | Metric::LatencyNsP50
+        | Metric::LatencyNsP90
+        | Metric::LatencyNsP99
+        | Metric::LatencyNsP999 => "How many times longer?",
     }
 }
 

@@ -7,14 +7,14 @@ use super::super::suites::Suites;
 use super::{Server, check_loads};
 
 /// Every server of a gate must implement one of its workloads, every workload must be implemented
-/// by one of its servers, and some look must be able to decide.
+/// by one of its servers, its loads must have what it gates, and some look must be able to decide.
 pub(super) fn check_gate(
     gate: &At<GateTable>,
     suites: &Suites,
     files: &Files,
     mistakes: &mut Vec<Mistake>,
 ) {
-    let gate = &gate.value;
+    let (line, gate) = (gate.line, &gate.value);
     let (what, cpus) = (format!("gate {}", gate.gate.name), gate.gate.generator_cpus);
     check_loads(&what, cpus, &gate.loads, suites, mistakes);
     let Some(servers) = sound(gate, files) else { return };
@@ -25,6 +25,7 @@ pub(super) fn check_gate(
     if check_idle(gate, &servers, &mut mistake) {
         return;
     }
+    check_metrics(line, gate, suites, &mut mistake);
     let pairs = servers.iter().flat_map(|server| {
         gate.workloads.iter().filter(|workload| server.workloads.contains(&workload.value))
     });
@@ -99,6 +100,27 @@ fn check_power(gate: &GateTable, cells: usize, mistake: &mut Keep<'_>) {
         ),
         format!("raise the last of `looks` to {needed} or more, or gate fewer metrics or cells"),
     );
+}
+
+/// Some load must have each metric that is gated.
+fn check_metrics(line: usize, gate: &GateTable, suites: &Suites, mistake: &mut Keep<'_>) {
+    let load = |name: &At<String>| suites.loads.iter().find(|load| load.value.name == name.value);
+    let Some(loads) = gate.loads.iter().map(load).collect::<Option<Vec<_>>>() else { return };
+    for rule in &gate.gate.rules {
+        let has = |open| loads.iter().any(|load| load.value.open.is_some() == open);
+        let kinds = [true, false].into_iter().filter(|open| rule.metric.is_result(*open));
+        if !kinds.into_iter().any(has) {
+            let of = if rule.metric.is_result(true) { "open" } else { "closed" };
+            let name = rule.metric.name();
+            mistake(
+                line,
+                format!("it gates `{name}`, a result of {of} loops, and none of its loads is one"),
+                format!(
+                    "add such a load, or name other metrics in `margins_percent` than `{name}`"
+                ),
+            );
+        }
+    }
 }
 
 /// Measuring up to the first look must fit into the budget of time.

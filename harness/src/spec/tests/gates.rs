@@ -129,6 +129,30 @@ fn gated_metrics() {
 }
 
 #[test]
+fn metrics_of_open_loops() {
+    let line = BEFORE + 2;
+    let check = |load: &str, margins: &str, want: &[&str]| {
+        let suites = SUITES.replacen("connections = 4", &format!("connections = 4\n{load}"), 1);
+        let gate = GATE.split("budgets").next().expect("split is not empty");
+        let mut folder = folder();
+        let text = format!("{suites}{gate}{margins}\n");
+        folder.insert("suites.toml".to_owned(), text.into_bytes());
+        let want: Vec<String> = want
+            .iter()
+            .map(|what| format!("suites.toml:{line}: gate strict: it gates {what}"))
+            .collect();
+        compare(&folder, &want.iter().map(String::as_str).collect::<Vec<_>>(), load);
+    };
+    let of_closed = "a result of closed loops, and none of its loads is one | add such a load, or";
+    let (speed, peak) =
+        (format!("`requests_per_second`, {of_closed}"), format!("`rss_bytes_peak`, {of_closed}"));
+    check("rate = 9", "", &[&speed, &peak]);
+    let latency = "margins_percent = { latency_ns_p99 = 10, cpu_ns_per_request = 3 }";
+    check("rate = 9", latency, &[]);
+    check("#", latency, &["`latency_ns_p99`, a result of open loops, and none of its loads is"]);
+}
+
+#[test]
 fn names_of_other_tables() {
     check(
         "[\"alpha\", \"beta\"]",

@@ -167,6 +167,47 @@ fn files_of_cases() {
 }
 
 #[test]
+fn open_loops() {
+    let f = "suites.toml";
+    let to = |more: &str| format!("connections = 4\n{more}");
+    let check = |more: &str, want: &[&str]| check(f, "connections = 4", &to(more), want);
+    for good in [
+        "rate = 1",
+        "rate = 10_000_000\narrivals = \"uniform\"",
+        "rate_share = 0.01",
+        "rate_share = 0.99\narrivals = \"poisson\"",
+    ] {
+        check(good, &[]);
+    }
+    for bad in ["0", "10_000_001", "-5", "99999999999999999999"] {
+        let want = format!("suites.toml:4: load four: `rate` is {}", bad.replace('_', ""));
+        check(&format!("rate = {bad}"), &[&want]);
+    }
+    check("rate = 0.5", &["suites.toml:4: load four: `rate` is a number with a fraction"]);
+    for bad in ["1", "1.0", "0.009", "12.5"] {
+        let shown: f64 = bad.parse().expect("a number");
+        let want = format!(
+            "suites.toml:4: load four: `rate_share` is {shown} | write a share from 0.01 to 0.99: \
+             at the capacity itself a queue grows without end"
+        );
+        check(&format!("rate_share = {bad}"), &[&want]);
+    }
+    check("rate_share = 0", &["suites.toml:4: load four: `rate_share` is a whole number | write"]);
+    check(
+        "rate = 5000\nrate_share = 0.5",
+        &["suites.toml:5: load four: `rate` and `rate_share` are both given | keep `rate` for"],
+    );
+    check(
+        "arrivals = \"poisson\"",
+        &["suites.toml:4: load four: `arrivals` without a rate | add `rate` or `rate_share`"],
+    );
+    check(
+        "rate = 5\narrivals = \"random\"",
+        &["suites.toml:5: load four: `arrivals` is \"random\" | write \"poisson\" or \"uniform\""],
+    );
+}
+
+#[test]
 fn matchups_and_suites() {
     let f = "suites.toml";
     check(

@@ -1,5 +1,5 @@
-//! Service times: a histogram that is cheap to record into, a small copy of it per window, and the
-//! text that travels in records.
+//! Times of a window: a histogram that is cheap to record into, a small copy of it per window, and
+//! the text that travels in records.
 
 use anyhow::{Context, Result};
 use base64::Engine;
@@ -7,14 +7,14 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
-/// The longest service time told apart, one minute; longer ones count as it.
+/// The longest time told apart, one minute; longer ones count as it.
 const HIGHEST_NS: u64 = 60_000_000_000;
 /// Values are kept to one part in a thousand.
 const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// The histogram of the window being driven.
 #[derive(Debug)]
-pub struct ServiceTimes {
+pub struct Times {
     // A window's counts fit 32 bits, and half the size is half the cache.
     histogram: Histogram<u32>,
 }
@@ -22,14 +22,14 @@ pub struct ServiceTimes {
 /// A window's histogram: (value, count), ascending.
 pub type Snapshot = Vec<(u64, u32)>;
 
-impl ServiceTimes {
+impl Times {
     /// An empty histogram.
     #[must_use]
     pub fn new() -> Self {
         Self { histogram: empty() }
     }
 
-    /// Records the service time of one right answer.
+    /// Records one time.
     #[inline]
     pub fn record(&mut self, ns: u64) {
         self.histogram.saturating_record(ns);
@@ -43,6 +43,9 @@ impl ServiceTimes {
 
     /// Copies what was recorded and starts anew.
     pub fn take(&mut self) -> Snapshot {
+        if self.histogram.is_empty() {
+            return vec![]; // clearing it would touch all of its memory
+        }
         let recorded = self.histogram.iter_recorded();
         let snapshot = recorded.map(|v| (v.value_iterated_to(), v.count_at_value())).collect();
         self.histogram.reset();
@@ -50,7 +53,7 @@ impl ServiceTimes {
     }
 }
 
-impl Default for ServiceTimes {
+impl Default for Times {
     fn default() -> Self {
         Self::new()
     }
@@ -85,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_window_survives_the_journey() -> Result<()> {
-        let mut times = ServiceTimes::new();
+        let mut times = Times::new();
         let recorded = [0, 1, 999, 1_000_000, 1_000_000, 59_000_000_000, HIGHEST_NS, u64::MAX];
         for ns in recorded {
             times.record(ns);

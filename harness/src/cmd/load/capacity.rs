@@ -1,0 +1,313 @@
+//! `--find-capacity`: the highest rate at which the limits hold, by probes in an open loop.
+
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use anyhow::{Result, bail};
+use clap::Args;
+use reqwest::Url;
+use serde::Serialize;
+
+use super::limit::{Limit, Verdict};
+use super::live::View;
+use super::summary::{self, Quantiles};
+use super::values::{RATE_MAX, duration};
+use super::{Exit, Load, Misuse, text};
+use crate::interrupt::Interrupt;
+use crate::load::capacity::{self, End, Interval, Next, Probe, Rules};
+use crate::load::steady::{self, Arrivals, Measured, Pressure, Rate};
+use crate::units;
+
+/// The name and version of the JSON's form.
+const SCHEMA: &str = "duet.load.capacity/1";
+/// Where the search begins unless --rate says otherwise.
+const FIRST: f64 = 1000.0;
+/// The ends of the answer are at most this share apart. Narrower ones would say more about the
+/// moment than about the server.
+const PRECISION: f64 = 0.05;
+/// Doubling from one request a second to the highest rate takes 24 probes, bisection with repeated
+/// failures up to ten.
+const PROBES_MAX: usize = 40;
+/// The longest warm-up of a probe unless --warmup says otherwise.
+const WARMUP_MAX: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Args)]
+pub(super) struct CapacityArgs {
+    /// Search for the highest rate at which every --limit holds; --rate is where to begin
+    /// [default: 1000].
+    #[arg(long, requires = "limit", conflicts_with_all = ["requests", "duration", "pipeline"])]
+    #[arg(conflicts_with_all = ["hdr", "hgrm", "series", "svg"])]
+    pub(super) find_capacity: bool,
+
+    /// How long each probe measures.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "2s")]
+    #[arg(requires = "find_capacity")]
+    probe_duration: Duration,
+}
+
+/// Units are in the names: `_ns` nanoseconds, `_share` 0 to 1, `_per_second`.
+#[derive(Debug, Serialize)]
+struct Summary {
+    schema: &'static str,
+    duet_version: &'static str,
+    url: String,
+    addr: String,
+    connections: u32,
+    limits: Vec<String>,
+    error_share_max: f64,
+    probe_ns: u64,
+    warmup_ns: u64,
+    /// The highest rate that held.
+    held_per_second: Option<f64>,
+    /// The lowest rate that failed twice.
+    failed_per_second: Option<f64>,
+    /// `narrow`, `all_held`, `none_held`, `out_of_probes` or `interrupted`.
+    end: &'static str,
+    probes: Vec<ProbeResult>,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ProbeResult {
+    planned_per_second: f64,
+    right_per_second: Option<f64>,
+    held: bool,
+    /// Why it did not hold.
+    reasons: Vec<String>,
+    error_share: f64,
+    response: Quantiles,
+    generator_busy_share: f64,
+    generator_bound: bool,
+}
+
+pub(super) fn run(
+    args: &Load,
+    load: &steady::Load,
+    url: &Url,
+    interrupt: &Interrupt,
+) -> Result<Exit> {
+    let rules = rules(args)?;
+    let load = steady::Load {
+        measure: args.capacity.probe_duration,
+        warmup: args.warmup.unwrap_or(WARMUP_MAX.min(args.capacity.probe_duration / 4)),
+        ..load.clone()
+    };
+    if !args.json {
+        anstream::print!("{}", head(args, &load, url));
+    }
+    let (mut probes, mut results) = (vec![], vec![]);
+    let end = loop {
+        let per_second = match capacity::next(&rules, &probes) {
+            Next::Probe(per_second) => per_second,
+            Next::End(end) => break Some(end),
+        };
+        let probe = at(&load, args, per_second);
+        let measured = super::drive(&probe, interrupt, View::new(&probe, false), None)?;
+        if interrupt.signal().is_some() {
+            break None; // nothing is known about a rate that was not tried for its whole time
+        }
+        let reasons = reasons(args, &measured);
+        if !args.json {
+            anstream::print!("{}", row(&args.limit, per_second, &measured, &reasons));
+        }
+        probes.push(Probe { per_second, held: reasons.is_empty() });
+        results.push(result(per_second, &measured, reasons));
+    };
+    let found = summary(args, &load, url, capacity::interval(&probes), end, results);
+    if args.json {
+        anstream::println!("{}", serde_json::to_string_pretty(&found)?);
+    } else {
+        anstream::print!("{}", answer(&found));
+    }
+    Ok(match (interrupt.signal(), found.held_per_second, found.probes.last()) {
+        (Some(signal), ..) => Exit::Interrupted(signal),
+        (None, Some(_), _) => Exit::Done,
+        (None, None, Some(last)) if last.right_per_second == Some(0.0) => Exit::ServerFailed,
+        (None, None, _) => Exit::Broken,
+    })
+}
+
+/// From the lowest rate at which a probe has requests enough for the quantiles of its limits.
+fn rules(args: &Load) -> Result<Rules> {
+    let needed = args.limit.iter().map(Limit::requests).fold(1.0, f64::max);
+    // Six standard deviations more, for Poisson arrivals.
+    let needed = needed + 6.0 * needed.sqrt();
+    let lowest = (needed / args.capacity.probe_duration.as_secs_f64()).ceil();
+    let first = match args.rate {
+        Some(rate) if !rate.is_steady() => {
+            bail!(Misuse("a search begins at one rate: --rate N".to_owned()))
+        }
+        Some(rate) => rate.from,
+        None => FIRST,
+    };
+    if lowest > RATE_MAX {
+        bail!(Misuse("the probes are too short for these limits: --probe-duration".to_owned()));
+    }
+    Ok(Rules {
+        first: first.max(lowest),
+        lowest,
+        highest: RATE_MAX,
+        precision: PRECISION,
+        probes_max: PROBES_MAX,
+    })
+}
+
+/// The load of a probe.
+fn at(load: &steady::Load, args: &Load, per_second: f64) -> steady::Load {
+    let arrivals = if args.poisson { Arrivals::Poisson } else { Arrivals::Uniform };
+    let rate = Rate::steady(per_second);
+    let pressure = Pressure::Open { rate, arrivals, deadline: args.deadline };
+    steady::Load { pressure, ..load.clone() }
+}
+
+/// Why the rate of a probe did not hold; none: it held.
+fn reasons(args: &Load, measured: &Measured) -> Vec<String> {
+    let mut reasons = vec![];
+    let connections = &measured.connections;
+    if connections.open < connections.planned {
+        reasons.push(format!("{} connections missing", connections.planned - connections.open));
+    }
+    let account = &measured.account;
+    if account.error_rate() > args.max_error_rate {
+        reasons.push(format!("{} failed", units::percent(account.error_rate())));
+    }
+    if !capacity::is_achieved(account.planned, measured.right) {
+        // Of nothing planned, nothing is missing.
+        let share = measured.right as f64 / account.planned as f64;
+        reasons.push(format!("{} of the rate achieved", units::percent(share)));
+    }
+    for limit in &args.limit {
+        match limit.judge(&measured.response) {
+            Verdict::Kept => {}
+            Verdict::Broken => reasons.push(format!("{} too long", limit.quantile())),
+            Verdict::Unknown => reasons.push(format!("{} unknown", limit.quantile())),
+        }
+    }
+    if !reasons.is_empty() && measured.generator_bound() {
+        reasons.push("generator-bound".to_owned());
+    }
+    reasons
+}
+
+fn result(per_second: f64, measured: &Measured, reasons: Vec<String>) -> ProbeResult {
+    ProbeResult {
+        planned_per_second: per_second,
+        right_per_second: measured.right_per_second(),
+        held: reasons.is_empty(),
+        reasons,
+        error_share: measured.account.error_rate(),
+        response: summary::quantiles(&measured.response),
+        generator_busy_share: measured.busy(),
+        generator_bound: measured.generator_bound(),
+    }
+}
+
+fn summary(
+    args: &Load,
+    load: &steady::Load,
+    url: &Url,
+    found: Interval,
+    end: Option<End>,
+    probes: Vec<ProbeResult>,
+) -> Summary {
+    let mut warnings = vec![];
+    let is_upper = |probe: &&ProbeResult| Some(probe.planned_per_second) == found.failed;
+    if probes.iter().filter(is_upper).any(|probe| probe.generator_bound) {
+        warnings.push(
+            "generator-bound at the upper end: the server may hold more; give the generator more \
+             threads, or CPUs of its own"
+                .to_owned(),
+        );
+    }
+    match end {
+        Some(End::OutOfProbes) => {
+            warnings.push("the interval is wide: there were as many probes as allowed".to_owned());
+        }
+        None => {
+            warnings.push("interrupted: the interval is as far as the search had come".to_owned());
+        }
+        _ => {}
+    }
+    Summary {
+        schema: SCHEMA,
+        duet_version: env!("CARGO_PKG_VERSION"),
+        url: url.to_string(),
+        addr: load.target.to_string(),
+        connections: load.connections,
+        limits: args.limit.iter().map(Limit::to_string).collect(),
+        error_share_max: args.max_error_rate,
+        probe_ns: load.measure.as_nanos() as u64,
+        warmup_ns: load.warmup.as_nanos() as u64,
+        held_per_second: found.held,
+        failed_per_second: found.failed,
+        end: match end {
+            Some(End::Narrow) => "narrow",
+            Some(End::AllHeld) => "all_held",
+            Some(End::NoneHeld) => "none_held",
+            Some(End::OutOfProbes) => "out_of_probes",
+            None => "interrupted",
+        },
+        probes,
+        warnings,
+    }
+}
+
+fn head(args: &Load, load: &steady::Load, url: &Url) -> String {
+    let limits: Vec<String> = args.limit.iter().map(Limit::to_string).collect();
+    let quantiles = args.limit.iter().map(|limit| format!("{:>12}", limit.quantile()));
+    let seconds = |time: Duration| units::nanoseconds(time.as_nanos() as f64);
+    let arrivals = if args.poisson { "Poisson" } else { "evenly spaced" };
+    format!(
+        "{}\n{}; probes of {}, {arrivals}, after {} of warm-up\n\
+         the highest rate with {}, at most {} errors\n\n{:>12}{:>12}{}{:>12}\n",
+        text::whom(load, url),
+        text::by(load),
+        seconds(load.measure),
+        seconds(load.warmup),
+        limits.join(", "),
+        units::percent(args.max_error_rate),
+        "asked/s",
+        "right/s",
+        quantiles.collect::<String>(),
+        "generator",
+    )
+}
+
+/// A line of the table.
+fn row(limits: &[Limit], per_second: f64, measured: &Measured, reasons: &[String]) -> String {
+    let latencies = limits.iter().map(|limit| {
+        let found = limit.find(&measured.response);
+        format!("{:>12}", found.map_or_else(|| "unknown".to_owned(), |found| found.to_string()))
+    });
+    let (color, word) = match reasons {
+        [] => (AnsiColor::Green, "held".to_owned()),
+        reasons => (AnsiColor::Red, format!("failed: {}", reasons.join(", "))),
+    };
+    let style = Style::new().fg_color(Some(color.into()));
+    format!(
+        "{:>12}{:>12}{}{:>12}  {style}{word}{style:#}\n",
+        units::rate(per_second),
+        units::rate(measured.right_per_second().unwrap_or(0.0)),
+        latencies.collect::<String>(),
+        units::percent(measured.busy()),
+    )
+}
+
+fn answer(found: &Summary) -> String {
+    let bold = Style::new().bold();
+    let (held, failed) = (found.held_per_second, found.failed_per_second);
+    let between = match (held.map(units::rate), failed.map(units::rate)) {
+        (Some(held), Some(failed)) => format!("between {held} and {failed}"),
+        (Some(held), None) => format!("at least {held}"),
+        (None, Some(failed)) => format!("below {failed}"),
+        (None, None) => "an unknown number of".to_owned(),
+    };
+    let probes = units::count(found.probes.len(), "probe");
+    let mut out =
+        format!("\ncapacity      {bold}{between}{bold:#} requests per second ({probes})\n");
+    for warning in &found.warnings {
+        let yellow = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
+        out += &format!("{yellow}warning{yellow:#}       {warning}\n");
+    }
+    out
+}

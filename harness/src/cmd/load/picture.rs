@@ -1,0 +1,42 @@
+//! `--svg`: the latencies by percentile, as a picture.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use reqwest::Url;
+
+use super::text::{self, QUANTILES};
+use crate::load::latencies::{self, Latencies};
+use crate::load::steady::{Load, Measured};
+use crate::report::chart::{self, Curve, Quantile};
+
+/// Points of a curve to a further nine: as close as a line needs to look round.
+const POINTS: u32 = 60;
+
+/// Writes the picture.
+pub(super) fn write(path: &Path, load: &Load, url: &Url, measured: &Measured) -> Result<()> {
+    let columns = text::columns(load, measured);
+    let curves: Vec<Curve> =
+        columns.iter().map(|(name, latencies)| curve(name, latencies)).collect();
+    let picture = chart::percentiles(&text::whom(load, url), &text::how(load), &curves);
+    std::fs::write(path, picture).with_context(|| format!("failed to write {}", path.display()))
+}
+
+fn curve(name: &str, latencies: &Latencies) -> Curve {
+    let words = QUANTILES.iter().map(|(name, p)| (*name, latencies.quantile(*p)));
+    let words = words.chain([("max", latencies.max())]);
+    let words = words.filter_map(|(name, found)| Some(format!("{name} {}", found?)));
+    // As far as there are enough requests.
+    let nines = (latencies.count() as f64 / latencies::needed(0.0)).log10();
+    let steps = 0..=(nines.max(-1.0) * f64::from(POINTS)) as i64;
+    let points = steps.map(|step| 1.0 - 10_f64.powf(-(step as f64) / f64::from(POINTS)));
+    let points = points.filter_map(|p| {
+        let found = latencies.quantile(p)?;
+        Some(Quantile { p, ns: found.ns, at_least: found.at_least })
+    });
+    let words = match latencies.count() {
+        0 => "none".to_owned(),
+        _ => words.collect::<Vec<_>>().join(" · "),
+    };
+    Curve { name: name.to_owned(), words, points: points.collect() }
+}

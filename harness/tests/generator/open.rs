@@ -1,0 +1,140 @@
+//! Open loops: requests at planned instants.
+
+use std::thread;
+use std::time::Duration;
+
+use duet::load::job::{Arrivals, Event, Job, OpenLoop, OpenResult, Rate, Rated, WindowResult};
+
+use super::responder::{Act, serve};
+use super::{MS, answer, decoded, exchange, failure, generate, histogram, job, windows};
+
+const WINDOW_NS: u64 = 40 * MS;
+
+fn open_job(rate: Rate, arrivals: Arrivals) -> Job {
+    let server = || serve(|_| Act::Answer(vec![answer("hi")]));
+    Job {
+        open: Some(OpenLoop { rate, arrivals }),
+        fixed_window_ns: Some(WINDOW_NS),
+        measure_ns: 4 * 4 * WINDOW_NS,
+        ..job(&[server(), server()], &[exchange("/", "hi")])
+    }
+}
+
+/// What the open loop adds to a window, having checked that it adds up.
+fn open(window: &WindowResult) -> &OpenResult {
+    let open = window.open.as_ref().expect("the loop is open");
+    assert_eq!(open.planned, open.sent + open.never_sent, "{window:?}");
+    assert_eq!(open.sent, window.requests + window.errors.values().sum::<u64>(), "{window:?}");
+    assert!(open.sent_late <= open.sent, "{window:?}");
+    assert_eq!(decoded(&open.response_time).len(), window.requests);
+    assert_eq!(histogram(window).len(), window.requests);
+    assert_eq!(decoded(&open.send_lag).len(), open.sent);
+    assert_eq!(decoded(&open.own_lag).len(), open.sent);
+    let bounds = open.response_time_at_least.as_ref().map_or(0, |text| decoded(text).len());
+    let timeouts = window.errors.get("timeout").copied().unwrap_or(0);
+    assert_eq!(bounds, open.never_sent + timeouts, "{window:?}");
+    assert!(window.elapsed_ns >= WINDOW_NS, "{window:?}");
+    assert!(open.generator_spin_ns <= window.generator_cpu_ns + window.elapsed_ns, "{window:?}");
+    open
+}
+
+#[test]
+fn all_arms_get_the_same_instants() {
+    for (arrivals, planned) in [(Arrivals::Uniform, Some(40)), (Arrivals::Poisson, None)] {
+        for threads in [1, 3] {
+            let job = open_job(Rate::PerSecond(1_000), arrivals);
+            let windows = windows(&Job { cpus: vec![job.cpus[0]; threads], ..job });
+            let of_arm = |arm: u32| -> Vec<u64> {
+                let of_arm = windows.iter().filter(|w| w.arm == arm);
+                of_arm.map(|w| open(w).planned).collect()
+            };
+            let counts = of_arm(0);
+            assert_eq!(counts, of_arm(1), "{arrivals:?}, {threads} threads");
+            match planned {
+                Some(planned) => assert!(counts.iter().all(|n| *n == planned), "{counts:?}"),
+                None => assert!(counts.iter().any(|n| *n != counts[0]), "{counts:?}"),
+            }
+            for window in &windows {
+                // A response begins when it is due, service when it is sent.
+                let (response, service) = (decoded(&open(window).response_time), histogram(window));
+                assert!(response.max() >= service.max(), "{window:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rate_is_a_share_of_the_capacity() {
+    let rated = |rate| {
+        let events = generate(&open_job(rate, Arrivals::Poisson));
+        let warm = events.iter().find_map(|event| match event {
+            Event::Warm { open, .. } => *open,
+            _ => None,
+        });
+        warm.unwrap_or_else(|| panic!("{events:?}"))
+    };
+    let found = rated(Rate::Share { share: 0.1, capacity_per_second: None });
+    let capacity = found.capacity_per_second.expect("a pilot found it");
+    assert!(capacity > 0);
+    assert_eq!(found.rate_per_second, ((capacity as f64 * 0.1).round() as u64).max(1));
+    let known = rated(Rate::Share { share: 0.25, capacity_per_second: Some(1_000) });
+    assert_eq!(known, Rated { rate_per_second: 250, capacity_per_second: Some(1_000) });
+    let absolute = rated(Rate::PerSecond(300));
+    assert_eq!(absolute, Rated { rate_per_second: 300, capacity_per_second: None });
+}
+
+/// One connection and answers after 4 ms: no more than 10 of 80 requests can be sent in time, and
+/// as many afterwards.
+#[test]
+fn what_cannot_be_sent_is_counted() {
+    let slow = serve(|_| {
+        thread::sleep(Duration::from_millis(4));
+        Act::Answer(vec![answer("hi")])
+    });
+    let job = Job { connections: 1, ..open_job(Rate::PerSecond(2_000), Arrivals::Uniform) };
+    let arms = vec![duet::load::job::ArmJob { addr: slow, ..job.arms[0].clone() }];
+    for window in windows(&Job { arms, rounds: vec![vec![0, 0]; 2], ..job }) {
+        let open = open(&window);
+        assert_eq!(open.planned, 80);
+        assert!(open.sent - open.sent_late <= 11, "{window:?}");
+        assert!(open.never_sent >= 58, "{window:?}");
+        // What is never sent waited at least as long as the window again.
+        let bounds = decoded(open.response_time_at_least.as_ref().expect("there are bounds"));
+        assert!(bounds.min() >= WINDOW_NS - WINDOW_NS / 500, "{window:?}");
+        // The lag is the server's fault, not the generator's.
+        assert!(decoded(&open.send_lag).max() > decoded(&open.own_lag).value_at_quantile(0.5));
+    }
+}
+
+#[test]
+fn a_connection_for_each_request() {
+    let polite = serve(|_| Act::AnswerAndClose(answer("hi")));
+    let job = open_job(Rate::PerSecond(500), Arrivals::Poisson);
+    let arms = vec![duet::load::job::ArmJob { addr: polite, ..job.arms[0].clone() }];
+    for window in windows(&Job { churn: true, arms, rounds: vec![vec![0, 0]; 2], ..job }) {
+        assert!(open(&window).planned > 0);
+        assert!(window.errors.is_empty(), "{window:?}");
+    }
+}
+
+#[test]
+fn rare_trouble_is_counted_and_tolerated() {
+    let addr = serve(|request| match request.index % 300 {
+        299 => Act::Close,
+        _ => Act::Answer(vec![answer("hi")]),
+    });
+    let job = open_job(Rate::PerSecond(2_000), Arrivals::Uniform);
+    let arms = vec![duet::load::job::ArmJob { addr, ..job.arms[0].clone() }];
+    for window in windows(&Job { arms, rounds: vec![vec![0, 0]; 2], ..job }) {
+        assert_eq!(open(&window).planned, 80);
+        assert!(window.errors.keys().all(|kind| kind == "reset"), "{window:?}");
+    }
+}
+
+#[test]
+fn a_rate_of_nothing() {
+    for rate in [Rate::PerSecond(0), Rate::Share { share: 0.0, capacity_per_second: None }] {
+        let (_, error) = failure(&open_job(rate, Arrivals::Uniform));
+        assert!(error.contains("its rate is nothing"), "{error}");
+    }
+}

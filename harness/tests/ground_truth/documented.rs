@@ -1,0 +1,102 @@
+//! LOAD.md names every field that is written, and no other.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::capacity::search;
+use super::series::series;
+use super::*;
+
+/// Objects whose keys are not fixed.
+const MAPS: [&str; 3] = ["failed", "refused", "quantiles"];
+/// Objects of one form, documented once.
+const LATENCIES: [&str; 4] = ["response", "service", "send_lag", "own_lag"];
+
+fn document() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../LOAD.md");
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// The part of LOAD.md under this heading.
+fn section(heading: &str) -> String {
+    let document = document();
+    let sections = document.split("\n## ");
+    sections.map(str::to_owned).find(|section| section.starts_with(heading)).unwrap()
+}
+
+/// The fields in a section's tables: what stands in their first column.
+fn documented(section: &str) -> BTreeSet<String> {
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| row.split('`').next().unwrap().to_owned()).collect()
+}
+
+/// The fields of a value: `a.b`, `a[].b`, and `a.*` where the keys are not fixed.
+fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                let parent = path.rsplit('.').next().unwrap();
+                let name = if MAPS.contains(&parent) { "*" } else { name };
+                let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+                found.insert(path.clone());
+                let latencies = member.is_object() && LATENCIES.contains(&name);
+                fields(member, if latencies { "LATENCIES" } else { &path }, found);
+            }
+        }
+        Value::Array(members) => {
+            members.iter().for_each(|member| fields(member, &format!("{path}[]"), found));
+        }
+        _ => {}
+    }
+}
+
+#[track_caller]
+fn check(heading: &str, written: &[Value]) {
+    let section = section(heading);
+    let mut found = BTreeSet::new();
+    written.iter().for_each(|value| fields(value, "", &mut found));
+    assert_eq!(documented(&section), found, "LOAD.md (left) and what is written, {heading}");
+    for example in section.split("```json\n").skip(1) {
+        let example = example.split("```").next().unwrap();
+        let mut shown = BTreeSet::new();
+        fields(&serde_json::from_str(example).unwrap(), "", &mut shown);
+        let unknown: Vec<&String> = shown.difference(&found).collect();
+        assert!(unknown.is_empty(), "{heading}: the example has {unknown:?}");
+    }
+}
+
+#[test]
+fn results() {
+    let failing = |request: &Request| match request.index {
+        n if n < FIRST => right(),
+        n if n % 50 == 49 => Act::Close,
+        _ => right(),
+    };
+    let dying = |request: &Request| if request.index >= 50 { Act::Die } else { right() };
+    let written = [
+        load(failing, "-n 500 -q 1000 --warmup 0 --limit max=1h").1,
+        load(failing, "-n 100 -c 2").1,
+        load(dying, "-n 200 -c 2 --timeout 500ms").1,
+    ];
+    assert_eq!(written[0]["schema"], "duet.load/1");
+    check("`duet.load/1`", &written);
+}
+
+#[test]
+fn searches() {
+    let slow = |_: &Request| {
+        thread::sleep(Duration::from_millis(2));
+        right()
+    };
+    let options = "-c 2 --rate 100 --probe-duration 200ms --limit p50=1ms";
+    let (_, written) = search(slow, options);
+    assert_eq!(written["schema"], "duet.load.capacity/1");
+    check("`duet.load.capacity/1`", &[written]);
+}
+
+#[test]
+fn seconds() {
+    let open = series("-d 1s -q 100 --warmup 0", "a.jsonl").1;
+    let closed = series("-d 1s -c 1 --warmup 0", "a.jsonl").1;
+    check("Series", &[open, closed].concat());
+}

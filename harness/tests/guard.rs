@@ -1,0 +1,221 @@
+//! What README.md says about guarding one's own server, carried out as it stands there: in a fresh
+//! repository, for a small server of another language.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+const DUET: &str = env!("CARGO_BIN_EXE_duet");
+const SERVER: &str = env!("CARGO_BIN_EXE_faulty-server");
+
+const PYTHON: &str = r#"import asyncio, sys
+
+WORK = 0
+BODY = b'{"status":"ok"}'
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n" + BODY
+MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+
+
+class Http(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport, self.pending = transport, b""
+
+    def data_received(self, data):
+        self.pending += data
+        while b"\r\n\r\n" in self.pending:
+            head, self.pending = self.pending.split(b"\r\n\r\n", 1)
+            sum(range(WORK))
+            self.transport.write(ANSWER if head.startswith(b"GET /health ") else MISSING)
+
+
+async def main():
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Http, "127.0.0.1", int(sys.argv[1]))
+    await server.serve_forever()
+
+
+asyncio.run(main())
+"#;
+
+/// In the place of the margins that init writes: a test has neither the time nor the quiet for
+/// small ones. Six blocks are the fewest with which three metrics can be decided.
+const QUICK: &str = "margins_percent = { requests_per_second = 100, cpu_ns_per_request = 100, \
+                     rss_bytes_peak = 100 }\nlooks = [6]\nwindow_ms = 5\nmeasure_ms = 100\n\
+                     warmup_ms = 60\n";
+
+/// A folder with `duet` on the PATH.
+struct Repository {
+    folder: TempDir,
+}
+
+impl Repository {
+    fn new() -> Self {
+        Self { folder: TempDir::new().expect("a temporary folder") }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        let path = self.path(name);
+        fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).expect("a file");
+    }
+
+    /// Runs commands of a shell.
+    fn shell(&self, script: &str, environment: &[(&str, &str)]) -> Output {
+        let duet = Path::new(DUET).parent().expect("it is in a folder").display().to_string();
+        let path = format!("{duet}:{}", std::env::var("PATH").expect("there is a PATH"));
+        let mut command = Command::new("bash");
+        command.args(["-eo", "pipefail", "-c", script]).current_dir(self.folder.path());
+        command.env("PATH", path).env("NO_COLOR", "1").stdin(Stdio::null());
+        // Git as on a machine where nobody has set anything.
+        for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
+            command.env_remove(name);
+        }
+        command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
+        for who in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{who}_NAME"), "Test");
+            command.env(format!("GIT_{who}_EMAIL"), "test@example.org");
+        }
+        command.envs(environment.iter().copied()).output().expect("bash starts")
+    }
+
+    #[track_caller]
+    fn runs(&self, script: &str, code: i32) -> String {
+        exits(&self.shell(script, &[]), script, code)
+    }
+}
+
+#[track_caller]
+fn exits(output: &Output, script: &str, code: i32) -> String {
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{script}\nstdout: {out}\nstderr: {err}");
+    out + &err
+}
+
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The section's blocks of code in one language.
+fn blocks(language: &str) -> Vec<String> {
+    let readme = fs::read_to_string(project().join("README.md")).expect("the README");
+    let section = readme.split("\n## ").find(|s| s.starts_with("Guard your own server in CI"));
+    let fence = format!("```{language}\n");
+    let parts = section.expect("the section").split(fence.as_str()).skip(1);
+    parts.map(|part| part.split("```").next().unwrap_or_default().to_owned()).collect()
+}
+
+/// The script of a step of the action.
+fn action_step(name: &str) -> String {
+    let action = fs::read_to_string(project().join("action.yml")).expect("the action");
+    let step = action.split("    - name: ").find(|step| step.starts_with(name)).expect("the step");
+    let (_, script) = step.split_once("      run: |\n").expect("a script");
+    script.lines().take_while(|line| line.starts_with("        ")).collect::<Vec<_>>().join("\n")
+}
+
+/// Says that a test is skipped where a tool is missing.
+fn lacks(tool: &str) -> bool {
+    let there = Command::new(tool).arg("--version").stdout(Stdio::null()).status().is_ok();
+    if !there {
+        eprintln!("skipped: {tool} is not installed");
+    }
+    !there
+}
+
+#[test]
+fn the_readme_is_right() {
+    if lacks("python3") || lacks("git") || lacks("bash") {
+        return;
+    }
+    let [init, gate] = &blocks("sh")[..] else { panic!("the section has two commands") };
+    let repository = Repository::new();
+    repository.write("server.py", PYTHON);
+    repository.write(".gitignore", "results/\nduet-gate/\n");
+    repository.runs("git init -q -b main . && git add . && git commit -qm 'A server'", 0);
+
+    let said = repository.runs(init, 0);
+    assert!(said.contains("GET /health is answered with 200"), "{said}");
+    let files = ["bench/servers.toml", "bench/workloads.toml", "bench/suites.toml"];
+    let written: Vec<String> = files.map(|file| repository.read(file)).into();
+    assert_eq!(written, blocks("toml"));
+    assert_eq!([repository.read(".github/workflows/duet.yml")], blocks("yaml")[..]);
+
+    let policy = repository.read("bench/suites.toml");
+    let margins = policy.lines().find(|line| line.starts_with("margins_percent")).expect("them");
+    let policy = policy.replace(&format!("{margins}\n"), QUICK);
+    repository.write("bench/suites.toml", &policy);
+    repository.runs("git add . && git commit -qm 'Guard it' && git switch -qc change", 0);
+
+    let said = repository.runs(gate, 0);
+    assert!(said.contains("PASS"), "{said}");
+    repository.write("server.py", &PYTHON.replace("WORK = 0", "WORK = 20_000"));
+    repository.runs("git commit -qam 'Work harder'", 0);
+
+    // A pull request, as the action compares it.
+    let environment = [
+        ("DUET", DUET),
+        ("GATE", ""),
+        ("BENCH", "bench"),
+        ("BASE", "git:main"),
+        ("HEAD", "dir:."),
+        ("ONLY", ""),
+        ("OUT", "duet-gate"),
+        ("FAIL_ON_INCONCLUSIVE", "false"),
+        ("GITHUB_OUTPUT", "output"),
+        ("GITHUB_STEP_SUMMARY", "summary.md"),
+    ];
+    let script = action_step("Gate");
+    let said = exits(&repository.shell(&script, &environment), &script, 1);
+    assert!(said.contains("REGRESSED") && said.contains("::error"), "{said}");
+    assert_eq!(repository.read("output"), "exit-code=1\n");
+    assert!(repository.read("summary.md").contains("REGRESSED"));
+    assert!(repository.read("duet-gate/junit.xml").contains("<failure"));
+    assert!(repository.path("duet-gate/confirmation/run.jsonl").is_file());
+}
+
+#[test]
+fn what_init_refuses() {
+    if lacks("bash") {
+        return;
+    }
+    let repository = Repository::new();
+    let run = format!("--run '{SERVER} --addr {{addr}}'");
+    let check = |arguments: &str, code: i32, want: &str| {
+        let said = repository.runs(&format!("duet init {arguments}"), code);
+        assert!(said.contains(want), "{arguments}: no `{want}` in\n{said}");
+    };
+    check("", 2, "--name");
+    check(&format!("--name Mine {run}"), 2, "a-z, 0-9 and -");
+    check(&format!("--name mine {run} --get health"), 2, "begin it with `/`");
+    check("--name mine --run './app && true'", 2, "`&&` needs one: sh -c '…'");
+    check("--name mine --run ./app", 2, "does not tell the server where to listen");
+    check(&format!("--name mine {run} --bench a/b"), 4, "failed to find the folder a");
+    check("--name mine --run './none {port}'", 5, "failed to start ./none");
+    check("--name mine --run 'sh -c \"echo no >&2; exit 3\" {port}'", 5, "| no");
+    check(&format!("--name mine --build 'sh -c \"exit 9\"' {run}"), 5, "exited with 9");
+    check(&format!("--name mine --build no-such-tool {run}"), 5, "is not on the PATH");
+    let faulty = |fault: &str| format!("--name mine --run '{SERVER} --addr {{addr}} {fault}'");
+    check(&faulty("--fault wrong-body --after 2"), 2, "is not always answered alike");
+    check(&faulty("--fault crash"), 5, "the answer is 42");
+    assert!(!repository.path("bench").exists(), "what is refused leaves nothing");
+
+    check(&format!("--name mine {run}"), 0, "wrote bench/suites.toml");
+    check(&format!("--name mine {run}"), 2, "there is already bench/servers.toml, bench/work");
+    repository.runs("duet verify mine", 0);
+    let servers = repository.read("bench/servers.toml");
+    assert!(servers.contains("foreign = true"), "{servers}");
+    // The port may also go through the environment.
+    let run = format!("--run 'WHERE={{port}} sh -c \"exec {SERVER} --addr 127.0.0.1:$WHERE\"'");
+    check(&format!("--name other {run} --bench other"), 0, "wrote other/servers.toml");
+    assert!(repository.read("other/servers.toml").contains("env.WHERE = \"{port}\""));
+    repository.runs("duet verify other --bench other", 0);
+}
