@@ -4,7 +4,7 @@ DUET := $(or $(CARGO_TARGET_DIR),target)/release/duet
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.8
 
-.PHONY: help tools build bench bench-game-site smoke test check lint rust-test go-test data-test microbench compare-load clean
+.PHONY: help tools build bench bench-game-site smoke test check lint rust-test go-test data-test microbench compare-load program-scaling clean
 
 help: ## show this menu
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -18,7 +18,7 @@ build: tools ## build the harness
 bench: build ## measure the standard suite (about seven minutes) and write results/latest
 	$(DUET) run standard
 
-bench-game-site: build ## measure the programs at the sizes the benchmarks game publishes (hours)
+bench-game-site: build ## measure the programs at the sizes the benchmarks game publishes (22 minutes)
 	$(DUET) run game-site
 
 smoke: build ## measure everything once, briefly
@@ -54,6 +54,10 @@ compare-load: build ## compare the CPU time per request of duet load with that o
 	python3 bench/compare_load.py $(DUET) \
 		"target/servers/rust-axum/release/rust-axum --addr 127.0.0.1:0 --threads 1" \
 		"target/servers/go-nethttp/go-nethttp --addr 127.0.0.1:0 --threads 1"
+
+program-scaling: build ## measure how the programs gain from a second CPU (about ten minutes)
+	$(DUET) verify rust-programs-std rust-programs-idiomatic rust-programs-tuned go-programs-std go-programs-tuned
+	python3 bench/program_scaling.py
 
 clean: ## remove everything that was built
 	cargo clean

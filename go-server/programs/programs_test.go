@@ -3,6 +3,7 @@ package programs
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,21 +42,35 @@ func testBinary(t *testing.T, folder string) {
 	reader.Close()
 
 	name := filepath.Base(folder)
-	for _, c := range []struct {
+	type test struct {
 		args   string
+		stdin  string   // a record with one sequence if empty
 		stdout *os.File // thrown away if nil
 		code   int
 		stderr string
-	}{
+	}
+	tests := []test{
 		{args: "7", code: 0},
 		{args: "abc", code: 2, stderr: name + ": N must be a whole number from "},
 		{args: "7 7", code: 2, stderr: name + ": N must be a whole number from "},
+		{args: "-1", code: 2, stderr: name + ": N must be a whole number from "},
+		{args: strings.Repeat("9", 30), code: 2, stderr: name + ": N must be a whole number from "},
 		{args: "7", stdout: full, code: 1, stderr: name + ": write /dev/stdout: no space left on device"},
 		{args: "7", stdout: closed, code: 1},
-	} {
+	}
+	switch name {
+	case "k-nucleotide", "regex-redux", "reverse-complement":
+		tests = append(tests,
+			test{stdin: "\n", code: 2, stderr: name + ": standard input must be FASTA"},
+			test{stdin: "ACGT\n", code: 2, stderr: name + ": standard input must be FASTA"},
+		)
+	default:
+		tests = append(tests, test{code: 2, stderr: name + ": N must be a whole number from "})
+	}
+	for _, c := range tests {
 		var stderr bytes.Buffer
 		cmd := exec.Command(binary, strings.Fields(c.args)...)
-		cmd.Stdin = strings.NewReader(">THREE\nGGTA\n")
+		cmd.Stdin = strings.NewReader(cmp.Or(c.stdin, ">THREE\nGGTA\n"))
 		cmd.Stderr = &stderr
 		if c.stdout != nil {
 			cmd.Stdout = c.stdout

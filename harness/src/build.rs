@@ -1,6 +1,7 @@
 //! Builds servers and programs, and times a clean build of each once per source state.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -33,14 +34,14 @@ const CACHE_TAG: (&str, &str) =
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CleanBuild {
-    /// The build command and version line it belongs to.
+    /// The build's environment and command, and the version line it belongs to.
     build: Vec<String>,
     version: Option<String>,
     elapsed_ns: u64,
 }
 
 /// How something is built.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Recipe<'a> {
     /// The server or set of programs.
     pub name: &'a str,
@@ -50,6 +51,8 @@ pub struct Recipe<'a> {
     pub build: &'a [String],
     /// Where the build keeps its intermediate files, by environment variable.
     pub build_cache: &'a BTreeMap<String, String>,
+    /// Other environment variables of the build, as `NAME=value`.
+    pub build_env: Vec<String>,
     /// The command that prints its version line; empty: it has none.
     pub version: &'a [String],
     /// Its binary, where it is one.
@@ -63,6 +66,7 @@ impl<'a> From<&'a Server> for Recipe<'a> {
             needs: &server.needs,
             build: &server.build,
             build_cache: &server.build_cache,
+            build_env: vec![],
             version: &server.version,
             binary: server.run.first().map(String::as_str),
         }
@@ -76,6 +80,7 @@ impl<'a> From<&'a ProgramSet> for Recipe<'a> {
             needs: &set.needs,
             build: &set.build,
             build_cache: &set.build_cache,
+            build_env: set.build_env.iter().map(|(name, text)| format!("{name}={text}")).collect(),
             version: &set.version,
             binary: None,
         }
@@ -147,7 +152,8 @@ fn fill(
     let memory = root.join(MEMORY_FILE);
     let mut remembered = remembered(&memory);
     let timed = !server.build.is_empty() && !server.build_cache.is_empty();
-    let known = remembered.get(server.name).filter(|known| known.build == server.build).cloned();
+    let build = [&server.build_env, server.build].concat();
+    let known = remembered.get(server.name).filter(|known| known.build == build).cloned();
     let mut clean = None;
     if timed && known.is_none() {
         clean = Some(clean_build(server, root, interrupt)?);
@@ -160,12 +166,11 @@ fn fill(
     };
     if let Some(known) = known.filter(|known| known.version != version) {
         // Another compiler or framework: its clean build is another figure.
-        debug_assert_eq!(known.build, server.build);
+        debug_assert_eq!(known.build, build);
         clean = Some(clean_build(server, root, interrupt)?);
     }
     if let Some(elapsed_ns) = clean {
-        let entry =
-            CleanBuild { build: server.build.to_vec(), version: version.clone(), elapsed_ns };
+        let entry = CleanBuild { build, version: version.clone(), elapsed_ns };
         remembered.insert(server.name.to_owned(), entry);
         remember(&memory, &remembered)?;
     }
@@ -178,8 +183,8 @@ fn fill(
     Ok(())
 }
 
-/// The environment that makes a build keep its intermediate files where the definition says.
-fn environment(server: &Recipe<'_>, root: &Path) -> BTreeMap<String, PathBuf> {
+/// Where a build keeps its intermediate files, by environment variable.
+fn caches(server: &Recipe<'_>, root: &Path) -> BTreeMap<String, PathBuf> {
     server.build_cache.iter().map(|(name, folder)| (name.clone(), root.join(folder))).collect()
 }
 
@@ -191,7 +196,7 @@ pub(crate) fn on_path(program: &str) -> bool {
 
 /// Builds with empty caches and returns the time it took.
 fn clean_build(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<u64> {
-    for folder in environment(server, root).values() {
+    for folder in caches(server, root).values() {
         remove_cache(folder)?;
     }
     let started = Instant::now();
@@ -227,10 +232,14 @@ fn make_cache(folder: &Path) -> Result<()> {
 
 /// Runs the build command.
 fn run_build(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<()> {
-    let environment = environment(server, root);
-    for folder in environment.values() {
+    let caches = caches(server, root);
+    for folder in caches.values() {
         make_cache(folder)?;
     }
+    let flags = server.build_env.iter().filter_map(|flag| flag.split_once('='));
+    let mut environment: BTreeMap<String, OsString> =
+        flags.map(|(name, text)| (name.to_owned(), text.into())).collect();
+    environment.extend(caches.into_iter().map(|(name, folder)| (name, folder.into())));
     let (_, output, outcome) = run(server.build, root, &environment, BUILD_LIMIT, interrupt)?;
     match outcome {
         None => Ok(()),
@@ -264,7 +273,7 @@ fn version(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<St
 fn run(
     words: &[String],
     root: &Path,
-    environment: &BTreeMap<String, PathBuf>,
+    environment: &BTreeMap<String, OsString>,
     limit: Duration,
     interrupt: &Interrupt,
 ) -> Result<(Vec<String>, Vec<String>, Option<String>)> {

@@ -19,7 +19,8 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 use serde::{Deserialize, Serialize};
 
-use crate::{child, proc};
+use crate::child;
+use crate::proc::{self, CpuClock};
 
 /// What to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +56,10 @@ pub struct Report {
     pub rss_bytes_peak: u64,
     /// Busy time per CPU of the job.
     pub cpu_busy_ns: Vec<u64>,
+    /// CPU time that processes other than the program and the launcher took on these CPUs.
+    pub others_ns: u64,
+    /// Time stolen by the hypervisor from these CPUs.
+    pub stolen_ns: u64,
 }
 
 /// Does one job.
@@ -86,29 +91,54 @@ fn launch(job: &Job) -> Result<Report> {
     });
     child::tie(&mut command)?;
     let mut clock = proc::StolenTime::open()?;
-    let busy_before = proc::busy_ns(clock.read()?, &job.cpus);
+    let cpus_before = Cpus::of(clock.read()?, &job.cpus);
     let before = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let own_before_ns = CpuClock::own().read_ns()?;
     let started = Instant::now();
     let mut child =
         command.spawn().with_context(|| format!("failed to start {}", job.program.display()))?;
     let status = child.wait().context("failed to wait for the program")?;
     let elapsed = started.elapsed();
     let after = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let busy_after = proc::busy_ns(clock.read()?, &job.cpus);
+    let own_ns = CpuClock::own().read_ns()? - own_before_ns;
+    let cpus_after = Cpus::of(clock.read()?, &job.cpus);
+    let user_ns = nanoseconds(after.user_time()) - nanoseconds(before.user_time());
+    let system_ns = nanoseconds(after.system_time()) - nanoseconds(before.system_time());
+    let process_ns = cpus_after.process_ns.saturating_sub(cpus_before.process_ns);
     let kib = |kib: i64| u64::try_from(kib).unwrap_or(0) * 1024;
     Ok(Report {
         error: None,
         status: status.into_raw(),
         elapsed_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
-        user_ns: nanoseconds(after.user_time()) - nanoseconds(before.user_time()),
-        system_ns: nanoseconds(after.system_time()) - nanoseconds(before.system_time()),
+        user_ns,
+        system_ns,
         rss_bytes_peak: kib(after.max_rss()),
-        cpu_busy_ns: busy_before
+        cpu_busy_ns: cpus_before
+            .busy_ns
             .iter()
-            .zip(busy_after)
+            .zip(cpus_after.busy_ns)
             .map(|(a, b)| b.saturating_sub(*a))
             .collect(),
+        others_ns: process_ns.saturating_sub(user_ns + system_ns + own_ns),
+        stolen_ns: cpus_after.stolen_ns.saturating_sub(cpus_before.stolen_ns),
     })
+}
+
+/// What the kernel has counted on the job's CPUs since boot.
+struct Cpus {
+    busy_ns: Vec<u64>,
+    process_ns: u64,
+    stolen_ns: u64,
+}
+
+impl Cpus {
+    fn of(stat: &str, cpus: &[usize]) -> Self {
+        Self {
+            busy_ns: proc::busy_ns(stat, cpus),
+            process_ns: proc::process_ns(stat, cpus),
+            stolen_ns: proc::stolen_ns(stat, cpus),
+        }
+    }
 }
 
 fn nanoseconds(time: TimeVal) -> u64 {

@@ -249,11 +249,14 @@ mod tests {
             needs: vec![],
             build: vec![],
             build_cache: BTreeMap::new(),
+            build_env: BTreeMap::new(),
+            needs_cpu: BTreeMap::new(),
             version: vec![],
             run: vec![],
             source: String::new(),
             own: vec![],
             problems: vec![],
+            borrows: BTreeMap::new(),
             rest: None,
         };
         spec.sets = vec![set("alpha"), set("beta")];

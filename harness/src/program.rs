@@ -53,6 +53,8 @@ pub struct Finished {
     pub report: Report,
     /// The largest resident set.
     pub rss_bytes_peak: u64,
+    /// CPU time that processes other than the program and the harness took on its CPUs.
+    pub foreign_cpu_ns: u64,
     /// What it printed.
     pub output: Output,
 }
@@ -98,8 +100,10 @@ pub fn run(task: &Task<'_>, interrupt: &Interrupt) -> Result<Finished> {
     };
     let reader = read_output(stdout, task.keep)?;
     let (stderr, stderr_end) = Tail::follow(stderr);
+    let own_before_ns = own_cpu_ns()?;
     send(&ours, task)?;
     let outcome = watch(task, &ours, &launcher, interrupt);
+    let own_ns = own_cpu_ns()? - own_before_ns;
     // Whatever still holds the streams ends here, so that reading them ends too.
     drop(launcher);
     let output = reader.join().ok().context("the thread that reads output died")?;
@@ -112,11 +116,17 @@ pub fn run(task: &Task<'_>, interrupt: &Interrupt) -> Result<Finished> {
             None => Ok(Finished {
                 // Of several processes the kernel reports the largest, a look sees the sum.
                 rss_bytes_peak: report.rss_bytes_peak.max(seen),
+                // The harness reads and hashes the output meanwhile.
+                foreign_cpu_ns: report.others_ns.saturating_sub(own_ns),
                 report,
                 output: output.context("failed to take the program's output")?,
             }),
         },
     }
+}
+
+fn own_cpu_ns() -> Result<u64> {
+    proc::CpuClock::own().read_ns().context("failed to read the CPU clock")
 }
 
 fn start(task: &Task<'_>, socket: UnixStream) -> Result<Child> {

@@ -8,9 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 
-use crate::build::file_bytes;
+use crate::build::{self, file_bytes};
 use crate::interrupt::Interrupt;
 use crate::output::{Output, compare};
 use crate::plan::BlockPlan;
@@ -18,7 +18,7 @@ use crate::program::{self, Broken, Finished, Task};
 use crate::record::{Failure, ProgramBlock, ProgramRecord, ProgramRun, Stage};
 use crate::server::resolve;
 use crate::source::{self, Syntax};
-use crate::spec::{self, CellId, Problem, ProgramSet, Spec, Suite, TEST_SIZE};
+use crate::spec::{self, CellId, Problem, ProgramSet, Spec, TEST_SIZE};
 
 /// Where inputs are kept, relative to the folder above the definitions.
 const INPUTS: &str = "target/inputs";
@@ -32,8 +32,10 @@ pub struct Course<'a> {
     pub definitions: &'a Path,
     /// The definitions.
     pub spec: &'a Spec,
-    /// The suite.
-    pub suite: &'a Suite,
+    /// The longest time one run may take.
+    pub limit: Duration,
+    /// The most memory it may take.
+    pub limit_bytes: u64,
     /// CPUs of the programs.
     pub cpus: &'a [usize],
     /// When the run began.
@@ -137,6 +139,7 @@ pub fn block(course: &Course<'_>, memory: &mut Memory, plan: &BlockPlan) -> Resu
         order: plan.start_order.clone(),
         arms: vec![],
         failure: None,
+        set_aside: None,
     };
     match measure(course, memory, plan) {
         Ok(arms) => record.arms = arms,
@@ -198,7 +201,7 @@ fn timed(
         }
     }
     .map_err(Wrong)?;
-    let Finished { report, rss_bytes_peak, output } = finished;
+    let Finished { report, rss_bytes_peak, foreign_cpu_ns, output } = finished;
     Ok(ProgramRun {
         set: set.name.clone(),
         elapsed_ns: report.elapsed_ns,
@@ -206,6 +209,8 @@ fn timed(
         system_ns: report.system_ns,
         rss_bytes_peak,
         cpu_busy_ns: report.cpu_busy_ns,
+        foreign_cpu_ns,
+        stolen_ns: report.stolen_ns,
         output_bytes: output.bytes,
         output_sha256: output.sha256,
     })
@@ -241,14 +246,15 @@ fn task<'a>(
         input,
         cpus: course.cpus,
         padding_bytes,
-        limit: Duration::from_secs(course.suite.program_limit_s.into()),
-        limit_bytes: u64::from(course.suite.program_limit_mib) << 20,
+        limit: course.limit,
+        limit_bytes: course.limit_bytes,
         keep: None,
     }
 }
 
 /// The file with the output of the problem `maker` at N. It is made once, by the first set that
 /// has a program for it, with its hash beside it; a file that no longer has its hash is made anew.
+/// The set may be one that the run does not measure, and so is built here.
 fn input(course: &Course<'_>, memory: &mut Memory, maker: &str, n: u32) -> Result<PathBuf> {
     let folder = course.root.join(INPUTS);
     let path = folder.join(format!("{maker}-{n}"));
@@ -256,8 +262,11 @@ fn input(course: &Course<'_>, memory: &mut Memory, maker: &str, n: u32) -> Resul
         memory.inputs.insert(path.clone());
         return Ok(path);
     }
-    let set = course.spec.sets.iter().find(|set| set.problems.iter().any(|p| p == maker));
+    let set = course.spec.sets.iter().find(|set| set.builds(maker));
     let set = set.with_context(|| format!("no set has a program for the input `{maker}`"))?;
+    if let Some(failure) = build::build(set, course.root, course.interrupt)?.failure {
+        bail!("the input cannot be made: {failure}");
+    }
     fs::create_dir_all(&folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
     let command = set.command(maker, n);

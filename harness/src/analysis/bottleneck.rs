@@ -219,7 +219,8 @@ mod tests {
             [(10, 5, Who::Rate), (95, 5, Who::Rate), (60, 84, Who::Rate), (60, 90, Who::Generator)];
         for (server, generator, want) in cases {
             let usage = [arm(server, generator), arm(10, 5)];
-            let got = bottleneck(&usage, Cpus { server: 1, generator: 1 }, true);
+            let drive = Drive { open: true, ceiling: None };
+            let got = bottleneck(&usage, Cpus { server: 1, generator: 1 }, drive);
             assert_eq!(got.who, want, "{server} {generator}");
         }
     }
@@ -265,8 +266,9 @@ mod tests {
             (85, None, Who::Server),
         ];
         for (server, ceiling, want) in cases {
+            let drive = Drive { open: false, ceiling };
             let got =
-                bottleneck(&[at(server), at(server)], Cpus { server: 1, generator: 1 }, ceiling);
+                bottleneck(&[at(server), at(server)], Cpus { server: 1, generator: 1 }, drive);
             assert_eq!(got.who, want, "{server} {ceiling:?}");
         }
     }

@@ -1,7 +1,7 @@
 //! Whether a block was disturbed, by rules that do not look at its outcome: a block is never set
 //! aside because its value looks odd.
 
-use crate::record::{BlockRecord, RunHeader};
+use crate::record::{BlockRecord, ProgramBlock, RunHeader};
 use crate::units;
 
 /// CPU time of other processes above this share of the CPUs in use. Less is what the system's own
@@ -15,8 +15,8 @@ const THROTTLED_SHARE_MAX: f64 = 0.01;
 /// Stolen time may differ by this share of an arm's windows between the arms.
 const STOLEN_DIFFERENCE_MAX: f64 = 0.03;
 
-/// A difference of fewer than five of the kernel's ticks of 10 ms is an accident of counting.
-const STOLEN_DIFFERENCE_NS_MIN: u64 = 50_000_000;
+/// Fewer than five of the kernel's ticks of 10 ms are an accident of counting.
+const TICKS_NS_MIN: u64 = 50_000_000;
 
 /// What disturbed a block that did not fail, if something did. Such a block is measured again, in
 /// the same order.
@@ -38,11 +38,30 @@ pub fn disturbance(block: &BlockRecord, header: &RunHeader) -> Option<String> {
         let elapsed = windows().map(|window| window.elapsed_ns).sum();
         (stolen, share(stolen, elapsed, header.server_cpus.len()))
     };
-    let arms: Vec<(u64, f64)> = (0..block.arms.len()).map(of_arm).collect();
+    stolen_unequally(&(0..block.arms.len()).map(of_arm).collect::<Vec<_>>())
+}
+
+/// The same of a block of programs. Runs may be shorter than the kernel's ticks can tell of.
+#[must_use]
+pub fn program_disturbance(block: &ProgramBlock, header: &RunHeader) -> Option<String> {
+    let cpus = header.server_cpus.len() + header.generator_cpus.len();
+    let foreign_ns: u64 = block.arms.iter().map(|run| run.foreign_cpu_ns).sum();
+    let elapsed_ns = block.arms.iter().map(|run| run.elapsed_ns).sum();
+    let foreign = share(foreign_ns, elapsed_ns, cpus);
+    if foreign > FOREIGN_SHARE_MAX && foreign_ns >= TICKS_NS_MIN {
+        return Some(format!("other processes took {} of the CPUs", units::percent(foreign)));
+    }
+    let stolen =
+        block.arms.iter().map(|run| (run.stolen_ns, share(run.stolen_ns, run.elapsed_ns, cpus)));
+    stolen_unequally(&stolen.collect::<Vec<_>>())
+}
+
+/// Whether more was stolen of one arm than of the other; each with its stolen time and share.
+fn stolen_unequally(arms: &[(u64, f64)]) -> Option<String> {
     let most = arms.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1))?;
     let least = arms.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1))?;
-    let unequal = most.1 - least.1 > STOLEN_DIFFERENCE_MAX
-        && most.0.saturating_sub(least.0) >= STOLEN_DIFFERENCE_NS_MIN;
+    let unequal =
+        most.1 - least.1 > STOLEN_DIFFERENCE_MAX && most.0.saturating_sub(least.0) >= TICKS_NS_MIN;
     unequal.then(|| {
         format!(
             "the hypervisor stole {} of one arm's time and {} of the other's",

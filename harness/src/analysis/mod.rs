@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metric::Metric;
 // Parts of the record that an analysis hands on as they are; a report takes them from here.
-use crate::record::{BlockRecord, Run, RunHeader};
+use crate::record::{BlockRecord, ProgramBlock, Run, RunHeader};
 pub use crate::record::{BuildRecord, Failure, Finding, FindingLevel, Machine, Stage};
 pub use crate::spec::{Arrivals, CellId, Lane};
 use crate::verdict::Verdict;
@@ -36,7 +36,7 @@ pub mod trend;
 mod values;
 mod warnings;
 
-pub use disturbance::disturbance;
+pub use disturbance::{disturbance, program_disturbance};
 
 /// The version of `summary.json`; raised when a reader of the old format would be wrong.
 pub const SCHEMA: u32 = 1;
@@ -91,6 +91,8 @@ pub struct RunSummary {
     pub duet_version: String,
     /// The commit, with `-dirty` when there were uncommitted changes.
     pub commit: Option<String>,
+    /// What leads from the run's folder to the project's, with a slash at its end.
+    pub to_project: String,
     /// CPUs of the servers.
     pub server_cpus: Vec<usize>,
     /// CPUs of the generator.
@@ -397,4 +399,10 @@ pub fn running_ratio(
     cell: &CellId,
 ) -> Option<Estimate> {
     cells::running_ratio(header, blocks, cell)
+}
+
+/// The same of a cell of programs: the ratio of elapsed times.
+#[must_use]
+pub fn running_program_ratio(blocks: &[ProgramBlock], cell: &CellId) -> Option<Estimate> {
+    programs::running_ratio(blocks, cell)
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::cells::{arms, is_control, metric_analysis};
+use super::cells::{arms, geometric, is_control, metric_analysis};
 use super::matchups::mean;
 use super::values::BlockValues;
 use super::warnings::warning;
 use super::{
-    Bottleneck, CellAnalysis, MatchupAnalysis, MetricAnalysis, ProgramCell, ProgramSummary,
-    Warning, Who,
+    Bottleneck, CellAnalysis, Estimate, MatchupAnalysis, MetricAnalysis, ProgramCell,
+    ProgramSummary, Warning, Who,
 };
 use crate::metric::Metric;
 use crate::record::{ProgramBlock, ProgramRun, Run};
@@ -76,9 +76,21 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
     let mut blocks: Vec<&ProgramBlock> =
         run.program_blocks.iter().filter(|b| b.cell == *id).collect();
     blocks.sort_by_key(|b| (b.block, b.started_ns));
-    let whole = blocks.iter().filter(|b| b.failure.is_none() && b.arms.len() == matchup.arms.len());
+    let whole = blocks.iter().filter(|b| counts(b) && b.arms.len() == matchup.arms.len());
     let counted = whole.map(|b| (*b, values(b))).collect();
     Some(Cell { id, matchup, problem, blocks, counted })
+}
+
+/// Whether a block counts: it ran to its end, undisturbed.
+fn counts(block: &ProgramBlock) -> bool {
+    block.failure.is_none() && block.set_aside.is_none()
+}
+
+/// See [`super::running_program_ratio`].
+pub(super) fn running_ratio(blocks: &[ProgramBlock], cell: &CellId) -> Option<Estimate> {
+    let contrast = |block| values(block).contrasts.get(&Metric::ElapsedNs).copied();
+    let of_cell = blocks.iter().filter(|b| b.cell == *cell && counts(b));
+    geometric(&of_cell.filter_map(contrast).collect::<Vec<_>>())
 }
 
 /// The numbers of a block. A zero was not measured: the kernel's CPU times of very short programs
@@ -116,7 +128,7 @@ impl Cell<'_> {
             load: format!("{}, N = {}", self.id.load, crate::units::thousands(n.into())),
             blocks: self.counted.len() as u32,
             blocks_failed: self.blocks.iter().filter(|b| b.failure.is_some()).count() as u32,
-            blocks_set_aside: 0,
+            blocks_set_aside: self.blocks.iter().filter(|b| b.set_aside.is_some()).count() as u32,
             window_ns: None,
             bottleneck: Bottleneck {
                 who: Who::Unknown,
@@ -209,11 +221,14 @@ mod tests {
             needs: vec![],
             build: vec![],
             build_cache: Default::default(),
+            build_env: Default::default(),
+            needs_cpu: Default::default(),
             version: vec![],
             run: vec![],
             source: "src/{problem}".to_owned(),
             own: vec![],
             problems: problems.iter().map(|&p| p.to_owned()).collect(),
+            borrows: Default::default(),
             rest: rest.map(str::to_owned),
         }
     }
@@ -227,6 +242,8 @@ mod tests {
             system_ns: ms * 100_000,
             rss_bytes_peak: ms << 20,
             cpu_busy_ns: vec![ms * 1_000_000, ms * 500_000],
+            foreign_cpu_ns: 0,
+            stolen_ns: 0,
             output_bytes: 1,
             output_sha256: String::new(),
         }
@@ -267,6 +284,7 @@ mod tests {
                     order: vec![0, 1],
                     arms: vec![run_of("one", ms), run_of("two", ms * 5 / 4 + u64::from(block % 3))],
                     failure: None,
+                    set_aside: None,
                 });
             }
         }
@@ -343,12 +361,59 @@ mod tests {
     }
 
     #[test]
+    fn blocks_set_aside_do_not_count() {
+        let mut run = scene(6);
+        let mut disturbed = run.program_blocks[0].clone();
+        disturbed.arms[1].elapsed_ns *= 9;
+        disturbed.set_aside = Some("other processes".to_owned());
+        run.program_blocks.insert(0, disturbed);
+        let before = elapsed(&analyse(&scene(6)), 0).clone();
+        let analysis = analyse(&run);
+        assert_eq!(*elapsed(&analysis, 0), before);
+        let cell = &analysis.matchups[0].cells[0];
+        assert_eq!((cell.blocks, cell.blocks_set_aside), (6, 1));
+        let running = crate::analysis::running_program_ratio(&run.program_blocks, &cell.id);
+        assert_eq!(running, before.ratio);
+    }
+
+    #[test]
+    fn disturbances() {
+        let run = scene(1);
+        let block = &run.program_blocks[0];
+        let check = |foreign_ms: u64, stolen_ms: [u64; 2], times: u64, want: Option<&str>| {
+            let mut block = block.clone();
+            block.arms[0].foreign_cpu_ns = foreign_ms * 1_000_000;
+            for (arm, stolen_ms) in block.arms.iter_mut().zip(stolen_ms) {
+                arm.elapsed_ns *= times;
+                arm.stolen_ns = stolen_ms * 1_000_000;
+            }
+            let got = crate::analysis::program_disturbance(&block, &run.header);
+            assert_eq!(got.as_deref(), want, "{foreign_ms} {stolen_ms:?} {times}");
+        };
+        // 450 ms in all, on two CPUs: 5 % are 45 ms, less than five ticks.
+        check(0, [0, 0], 1, None);
+        check(49, [0, 0], 1, None);
+        check(90, [0, 0], 1, Some("other processes took 10 % of the CPUs"));
+        check(90, [0, 0], 4, None);
+        check(0, [49, 0], 1, None);
+        check(0, [60, 60], 1, None);
+        check(
+            0,
+            [0, 100],
+            1,
+            Some("the hypervisor stole 20 % of one arm's time and 0 % of the other's"),
+        );
+    }
+
+    #[test]
     fn published_figures_are_compared_in_their_own_order_of_languages() {
         let row = |secs: [f64; 2]| PublishedRow {
             problem: "x".to_owned(),
             secs: secs.to_vec(),
             mem_kb: None,
             gz_bytes: None,
+            busy_secs: None,
+            cpu_load: None,
             plain_secs: None,
             figure: None,
             note: None,

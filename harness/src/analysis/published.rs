@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CellId, Estimate, MatchupAnalysis};
+use super::{CellAnalysis, CellId, Estimate, MatchupAnalysis};
 use crate::metric::Metric;
 use crate::spec::{Published, PublishedRow};
 use crate::verdict::Verdict;
@@ -52,6 +52,10 @@ pub struct PublishedComparison {
     pub memory_ratio: Option<f64>,
     /// The ratio of source sizes.
     pub gz_ratio: Option<f64>,
+    /// The published seconds for which the cores were busy, by language.
+    pub busy_secs: Option<[f64; 2]>,
+    /// How busy each core was, in per cent, by language.
+    pub cpu_load: Option<[String; 2]>,
     /// The ratio of the fastest programs without intrinsics, `unsafe` and C libraries.
     pub plain_ratio: Option<f64>,
     /// The article's figure that shows the row, if one does.
@@ -74,6 +78,10 @@ pub struct Today {
     pub memory_ratio: Option<Estimate>,
     /// What became of the published gap in time.
     pub standing: Standing,
+    /// The cell's CPU seconds, in the order of the published languages.
+    pub cpu_secs: Option<[f64; 2]>,
+    /// The busy share of each CPU, in that order.
+    pub cpu_load: [Vec<f64>; 2],
 }
 
 /// What became of a published gap.
@@ -137,6 +145,8 @@ fn comparison(
         ratio,
         memory_ratio: of(row.mem_kb.as_ref()),
         gz_ratio: of(row.gz_bytes.as_ref()),
+        busy_secs: pair(row.busy_secs.as_ref()),
+        cpu_load: row.cpu_load.as_ref().and_then(|load| <[String; 2]>::try_from(load.clone()).ok()),
         plain_ratio: of(row.plain_secs.as_ref()),
         figure: row.figure.clone(),
         note: row.note.clone(),
@@ -167,9 +177,25 @@ fn todays(
             ratio,
             memory_ratio: of(Metric::RssBytesPeak).and_then(|m| m.ratio).map(turned),
             standing: standing(published, ratio.value, elapsed.verdict),
+            cpu_secs: of(Metric::CpuNs).and_then(|m| match &m.arms[..] {
+                [first, second] => Some(ordered([first.value / 1e9, second.value / 1e9], swapped)),
+                _ => None,
+            }),
+            cpu_load: ordered(load_of_arms(cell), swapped),
         })
     });
     today.collect()
+}
+
+/// The busy share of each CPU, by arm.
+fn load_of_arms(cell: &CellAnalysis) -> [Vec<f64>; 2] {
+    let arms = cell.program.as_ref().map_or(&[][..], |program| &program.arms);
+    [0, 1].map(|arm| arms.get(arm).map_or_else(Vec::new, |arm| arm.cpu_load.clone()))
+}
+
+/// Arms in the order of the published languages.
+fn ordered<T>([first, second]: [T; 2], swapped: bool) -> [T; 2] {
+    if swapped { [second, first] } else { [first, second] }
 }
 
 fn mean_today(matchup: &MatchupAnalysis, languages: &[String; 2]) -> Option<MeanToday> {

@@ -29,6 +29,7 @@ pub(super) fn run_summary(run: &Run, cells: &[Cell]) -> RunSummary {
         seed: header.seed,
         duet_version: header.duet_version.clone(),
         commit: header.commit.as_ref().map(|commit| format!("{commit}{dirty}")),
+        to_project: header.to_project.clone(),
         server_cpus: header.server_cpus.clone(),
         generator_cpus: header.generator_cpus.clone(),
         machine: header.machine.clone(),

@@ -194,6 +194,7 @@ fn header(scene: &Scene) -> RunHeader {
             tools: BTreeMap::new(),
         },
         findings: vec![],
+        to_project: "../../".to_owned(),
         server_cpus: vec![0],
         generator_cpus: vec![1],
         spec: spec(scene, &suite),

@@ -9,7 +9,7 @@ use crate::progress::Progress;
 use crate::record::{BlockRecord, Record, RunHeader, Writer};
 
 /// One block in so many may be measured again.
-const REPEATED_SHARE: u32 = 4;
+pub(super) const REPEATED_SHARE: u32 = 4;
 
 /// Measures a block and appends it to the record and to `so_far`, the run's blocks. A block that
 /// was disturbed is measured again, at once and in the same order, but at most a quarter of a

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -56,12 +56,15 @@ pub(super) struct Run {
 pub(super) fn run(args: &Run) -> Result<Exit> {
     let spec = args.bench.load()?;
     let root = args.bench.root()?;
-    let suite = choose(&spec, &args.suite, args.only.as_deref())?;
+    let mut suite = choose(&spec, &args.suite, args.only.as_deref())?;
+    let unfit_sets = run_programs::leave_out_unfit(&spec, &mut suite)?;
     let cpus = host::choose_cpus(suite.server_cpus, suite.generator_cpus)?;
-    let header = header(args.seed, &spec, &suite, &cpus, &root)?;
+    let mut header = header(args.seed, &spec, &suite, &cpus, &root)?;
+    header.findings.splice(0..0, unfit_sets);
     refuse_unfit(&header)?;
     let interrupt = Interrupt::watch()?;
     let folder = output_folder(args.out.as_deref(), &root)?;
+    header.to_project = to_project(&folder, &root)?;
     announce(&header, &folder);
     let mut writer = Writer::create(&folder)?;
     writer.append(&Record::Header(Box::new(header.clone())))?;
@@ -128,6 +131,7 @@ pub(super) fn header(
         seed: seed.unwrap_or(u64::from(now.subsec_nanos())),
         commit,
         dirty,
+        to_project: String::new(),
         machine: host::machine(),
         findings: host::findings(
             connections.unwrap_or(1),
@@ -213,6 +217,16 @@ fn output_folder(out: Option<&Path>, root: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// The way from a run's folder to the project's, for links to sources.
+fn to_project(folder: &Path, root: &Path) -> Result<String> {
+    let folder =
+        folder.canonicalize().with_context(|| format!("failed to find {}", folder.display()))?;
+    Ok(match folder.strip_prefix(root) {
+        Ok(below) => "../".repeat(below.components().count()),
+        Err(_) => format!("{}/", root.display()).replace(' ', "%20"),
+    })
+}
+
 /// Says what will run, for how long, and what is doubtful about the machine.
 fn announce(header: &RunHeader, folder: &Path) {
     let suite = &header.suite;
@@ -264,10 +278,18 @@ fn carry_out(
         writer.append(&Record::Build(record))?;
     }
     let all_cpus = cpus.all();
-    let course =
-        Course { root, definitions, spec, suite, cpus: &all_cpus, run_started: started, interrupt };
+    let course = Course {
+        root,
+        definitions,
+        spec,
+        limit: Duration::from_secs(suite.program_limit_s.into()),
+        limit_bytes: u64::from(suite.program_limit_mib) << 20,
+        cpus: &all_cpus,
+        run_started: started,
+        interrupt,
+    };
     let mut memory = Memory::default();
-    let unusable_programs = run_programs::prepare(&course, &mut memory, writer, &progress)?;
+    let unusable_programs = run_programs::prepare(&course, suite, &mut memory, writer, &progress)?;
     let usable = |cell: &CellId| {
         let arms = spec.matchup(&cell.matchup).map_or(&[][..], |matchup| &matchup.arms);
         arms.iter().all(|arm| match spec.origin(arm, &cell.workload) {
@@ -322,11 +344,13 @@ fn measure(
     progress: &Progress,
 ) -> Result<()> {
     let mut measured = vec![];
+    let mut measured_programs = vec![];
     progress.start(plans.len());
     for plan in plans {
         bench.interrupt.check()?;
         if bench.spec.is_of_programs(&plan.cell) {
-            run_programs::measure(course, memory, plan, writer, progress)?;
+            let so_far = &mut measured_programs;
+            run_programs::measure(course, memory, (header, plan), so_far, writer, progress)?;
             progress.advance();
             continue;
         }

@@ -1,4 +1,8 @@
-//! `duet verify`: whether servers keep the contract and answer rightly.
+//! `duet verify`: whether servers keep the contract and answer rightly, and programs' outputs are
+//! right.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, bail};
@@ -8,20 +12,24 @@ use super::{BenchFolder, Exit, Misuse};
 use crate::build;
 use crate::host;
 use crate::interrupt::{Interrupt, Interrupted};
+use crate::programs::{self, Course, Memory};
 use crate::record::Failure;
 use crate::server::{self, Launch};
-use crate::spec::{Server, Spec};
+use crate::spec::{ProgramSet, Server, Spec};
 use crate::units;
 use crate::verify::Verifier;
 
-/// Builds and starts servers and compares every answer with the right one
+/// The longest time and the most memory that a program may take at its test size.
+const PROGRAM_LIMITS: (Duration, u64) = (Duration::from_secs(60), 4 << 30);
+
+/// Builds servers and programs and compares every answer and output with the right one
 ///
-/// Nothing is timed. Exit code 5 if a server fails.
+/// Nothing is timed. Exit code 5 if one of them fails.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
-    /// Servers to verify; all of them if none is named.
-    #[arg(value_name = "SERVER")]
-    servers: Vec<String>,
+    /// Servers and sets of programs to verify; all of them if none is named.
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
 
     #[command(flatten)]
     bench: BenchFolder,
@@ -30,53 +38,109 @@ pub(super) struct Verify {
 pub(super) fn run(args: &Verify) -> Result<Exit> {
     let spec = args.bench.load()?;
     let root = args.bench.root()?;
-    let servers = chosen(&spec, &args.servers)?;
+    check_names(&spec, &args.names)?;
+    let wanted = |name: &String| args.names.is_empty() || args.names.contains(name);
     let interrupt = Interrupt::watch()?;
     let verifier = Verifier::new()?;
     let mut failed = false;
-    for server in servers {
-        let started = build::build(server, &root, &interrupt)?;
-        let outcome = match started.failure {
-            Some(failure) => Err(failure.into()),
-            None => answers(&spec, server, &root, &verifier, &interrupt),
-        };
-        match outcome {
-            Ok(cases) => {
-                let green = Style::new().fg_color(Some(AnsiColor::Green.into()));
-                let answers = units::count(cases, "right answer");
-                anstream::println!("{green}ok{green:#}     {}: {answers}", server.name);
-            }
-            Err(error) if error.is::<Interrupted>() => return Err(error),
-            Err(error) => {
-                failed = true;
-                let red = Style::new().fg_color(Some(AnsiColor::Red.into()));
-                anstream::println!("{red}failed{red:#} {}: {error:#}", server.name);
-                if let Some(failure) = error.downcast_ref::<Failure>() {
-                    for line in &failure.stderr {
-                        anstream::println!("       | {line}");
-                    }
-                }
-            }
-        }
+    for server in spec.servers.iter().filter(|server| wanted(&server.name)) {
+        let outcome = built(server, &root, &interrupt)
+            .and_then(|()| answers(&spec, server, &root, &verifier, &interrupt));
+        let outcome = outcome.map(|cases| units::count(cases, "right answer"));
+        failed |= !say(&server.name, outcome)?;
+    }
+    let cpus = host::allowed_cpus()?;
+    let course = Course {
+        root: &root,
+        definitions: &args.bench.bench,
+        spec: &spec,
+        limit: PROGRAM_LIMITS.0,
+        limit_bytes: PROGRAM_LIMITS.1,
+        cpus: &cpus,
+        run_started: Instant::now(),
+        interrupt: &interrupt,
+    };
+    let mut memory = Memory::default();
+    for set in spec.sets.iter().filter(|set| wanted(&set.name)) {
+        failed |= !programs(&course, &mut memory, set)?;
     }
     Ok(if failed { Exit::ServerFailed } else { Exit::Done })
 }
 
-/// The servers that were named, in the definitions' order.
-fn chosen<'a>(spec: &'a Spec, names: &[String]) -> Result<Vec<&'a Server>> {
-    if let Some(unknown) = names.iter().find(|name| spec.server(name).is_none()) {
-        let known: Vec<&str> = spec.servers.iter().map(|server| server.name.as_str()).collect();
-        bail!(Misuse(format!("there is no server `{unknown}`; there are {}", known.join(", "))));
+/// Every name must be known.
+fn check_names(spec: &Spec, names: &[String]) -> Result<()> {
+    let servers = spec.servers.iter().map(|server| &server.name);
+    let known: Vec<&String> = servers.chain(spec.sets.iter().map(|set| &set.name)).collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+        let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
+        let known = known.join(", ");
+        bail!(Misuse(format!("there is no server or set `{unknown}`; there are {known}")));
     }
-    let wanted = |server: &&Server| names.is_empty() || names.contains(&server.name);
-    Ok(spec.servers.iter().filter(wanted).collect())
+    Ok(())
+}
+
+/// Builds a server or a set; an error is its failure, or that the harness was interrupted.
+fn built<'a>(what: impl Into<build::Recipe<'a>>, root: &Path, interrupt: &Interrupt) -> Result<()> {
+    match build::build(what, root, interrupt)?.failure {
+        Some(failure) => Err(failure.into()),
+        None => Ok(()),
+    }
+}
+
+/// Builds a set and compares the outputs of all programs that it builds, each at its test size.
+/// Returns whether all went well.
+fn programs(course: &Course<'_>, memory: &mut Memory, set: &ProgramSet) -> Result<bool> {
+    let lacking = host::cpu_lacks(&set.needs_cpu);
+    if !lacking.is_empty() {
+        let lacking = lacking.join(", ");
+        anstream::println!("left out {}: this CPU has no {lacking}", set.name);
+        return Ok(true);
+    }
+    if let Err(error) = built(set, course.root, course.interrupt) {
+        return say(&set.name, Err(error));
+    }
+    let mut right = 0;
+    let mut failed = false;
+    for problem in course.spec.problems.iter().filter(|problem| set.builds(&problem.name)) {
+        match programs::check(course, memory, set, problem)?.failure {
+            None => right += 1,
+            Some(failure) => {
+                let name = format!("{} {}", set.name, problem.name);
+                failed |= !say(&name, Err(failure.into()))?;
+            }
+        }
+    }
+    if right > 0 {
+        say(&set.name, Ok(units::count(right, "right output")))?;
+    }
+    Ok(!failed)
+}
+
+/// Prints how it went; whether it went well. An interrupted check is an error.
+fn say(name: &str, outcome: Result<String>) -> Result<bool> {
+    match outcome {
+        Ok(outcome) => {
+            let green = Style::new().fg_color(Some(AnsiColor::Green.into()));
+            anstream::println!("{green}ok{green:#}     {name}: {outcome}");
+            Ok(true)
+        }
+        Err(error) if error.is::<Interrupted>() => Err(error),
+        Err(error) => {
+            let red = Style::new().fg_color(Some(AnsiColor::Red.into()));
+            anstream::println!("{red}failed{red:#} {name}: {error:#}");
+            for line in error.downcast_ref::<Failure>().map_or(&[][..], |failure| &failure.stderr) {
+                anstream::println!("       | {line}");
+            }
+            Ok(false)
+        }
+    }
 }
 
 /// Starts a server, compares all its answers, stops it. Returns how many answers there were.
 pub(super) fn answers(
     spec: &Spec,
     server: &Server,
-    root: &std::path::Path,
+    root: &Path,
     verifier: &Verifier,
     interrupt: &Interrupt,
 ) -> Result<usize> {

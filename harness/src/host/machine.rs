@@ -1,5 +1,6 @@
 //! What a record says of the machine and of the sources.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -37,6 +38,22 @@ pub fn machine() -> Machine {
         hypervisor,
         tools: TOOLS.iter().filter_map(|(tool, argument)| tool_version(tool, argument)).collect(),
     }
+}
+
+/// What this CPU has not of the features that are needed: by architecture, named as in
+/// `/proc/cpuinfo`, with spaces between.
+#[must_use]
+pub fn cpu_lacks(needed: &BTreeMap<String, String>) -> Vec<String> {
+    let Some(features) = needed.get(std::env::consts::ARCH) else { return vec![] };
+    let cpuinfo = text("/proc/cpuinfo");
+    // "flags" on x86, "Features" on ARM.
+    let has = cpuinfo.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        matches!(name.trim(), "flags" | "Features").then_some(value)
+    });
+    let has: Vec<&str> = has.unwrap_or_default().split_whitespace().collect();
+    let lacking = features.split_whitespace().filter(|feature| !has.contains(feature));
+    lacking.map(str::to_owned).collect()
 }
 
 /// The hypervisor's name, if the firmware tables have one.

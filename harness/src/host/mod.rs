@@ -14,7 +14,7 @@ mod machine;
 pub use cgroup::throttled_ns;
 pub use cpus::{Cpus, allowed_cpus, choose_cpus};
 pub use findings::findings;
-pub use machine::{commit, machine};
+pub use machine::{commit, cpu_lacks, machine};
 
 /// A file's text, absent where it cannot be read: these are probes of what may not exist.
 fn read(path: &str) -> Option<String> {

@@ -55,6 +55,10 @@ pub struct RunHeader {
     pub commit: Option<String>,
     /// Whether that folder had uncommitted changes.
     pub dirty: bool,
+    /// What leads from the run's folder to the folder above the definitions, with a slash at its
+    /// end: relative where the one is below the other.
+    #[serde(default = "from_results")]
+    pub to_project: String,
     /// The machine.
     pub machine: Machine,
     /// Doubts about the machine, as `duet doctor` has them.
@@ -86,6 +90,11 @@ pub struct GeneratorCeiling {
     pub churn: bool,
     /// Right answers per second.
     pub right_per_second: f64,
+}
+
+/// The way from `results/latest`, for records that do not say.
+fn from_results() -> String {
+    "../../".to_owned()
 }
 
 /// The machine, as far as it says.
@@ -193,6 +202,9 @@ pub struct ProgramBlock {
     pub arms: Vec<ProgramRun>,
     /// Why the block does not count.
     pub failure: Option<Failure>,
+    /// As [`BlockRecord::set_aside`].
+    #[serde(default)]
+    pub set_aside: Option<String>,
 }
 
 /// One run of a program, from fork to exit, all of its processes.
@@ -212,6 +224,13 @@ pub struct ProgramRun {
     /// Time that each of the programs' CPUs was busy meanwhile, with whatever, in their order.
     /// Counted by the kernel in ticks of 10 ms.
     pub cpu_busy_ns: Vec<u64>,
+    /// CPU time that processes other than the program and the harness took on these CPUs
+    /// meanwhile. From the same ticks.
+    #[serde(default)]
+    pub foreign_cpu_ns: u64,
+    /// Time stolen by the hypervisor from these CPUs meanwhile. From the same ticks.
+    #[serde(default)]
+    pub stolen_ns: u64,
     /// Bytes of its output.
     pub output_bytes: u64,
     /// The output's SHA-256 in hexadecimal digits.

@@ -38,8 +38,9 @@ pub(super) struct Row<'a> {
     pub(super) columns: [String; 5],
     /// Which of them are the better ones.
     pub(super) best: [bool; 5],
-    /// What the source uses: `threads, crate rayon`; empty when nothing.
-    pub(super) features: String,
+    /// The binary's size and what the source uses: `442 KiB binary, uses threads, crate rayon`;
+    /// empty when nothing is known.
+    pub(super) facts: String,
 }
 
 /// The sections of a matchup of programs, in the order in which they are shown.
@@ -70,7 +71,7 @@ fn section<'a>(
             path: &program.source,
             columns: columns(cell, arm, program),
             best: [best(secs), best(memory), smallest(&sizes, arm), best(cpu), false],
-            features: program.features.join(", "),
+            facts: facts(program),
         }
     });
     let text = |line: &Option<Line>| line.as_ref().map_or_else(dash, |line| line.ratio.clone());
@@ -115,13 +116,20 @@ fn columns(cell: &CellAnalysis, arm: usize, program: &ProgramSummary) -> [String
     ]
 }
 
+fn facts(program: &ProgramSummary) -> String {
+    let binary = program.binary_bytes.map(|bytes| format!("{} binary", units::bytes(bytes as f64)));
+    let uses = &program.features;
+    let uses = (!uses.is_empty()).then(|| format!("uses {}", uses.join(", ")));
+    binary.into_iter().chain(uses).collect::<Vec<_>>().join(", ")
+}
+
 /// Seconds as the site writes them, with a third decimal below ten.
 pub(super) fn seconds(seconds: f64) -> String {
     if seconds < 10.0 { format!("{seconds:.3}") } else { format!("{seconds:.2}") }
 }
 
 /// The busy share per CPU; of more than four CPUs their mean.
-fn load(shares: &[f64]) -> String {
+pub(super) fn load(shares: &[f64]) -> String {
     let percent = |share: f64| format!("{:.0}", share * 100.0);
     match shares.len() {
         0 => dash(),

@@ -1,6 +1,6 @@
 //! Published figures beside those of the run, as rows of words.
 
-use super::pairs::seconds;
+use super::pairs::{load, seconds};
 use crate::analysis::{
     Analysis, Estimate, PublishedAnalysis, PublishedComparison, Standing, Today,
 };
@@ -24,12 +24,10 @@ pub(super) struct Table {
 /// The tables, if there is anything published to compare with.
 pub(super) fn tables(analysis: &Analysis) -> Vec<Table> {
     let gaps = analysis.published.last().map(|newest| gaps(&analysis.published, newest));
-    let article = analysis
-        .published
-        .iter()
-        .find(|table| table.rows.iter().any(|row| row.figure.is_some()))
-        .map(article);
-    gaps.into_iter().chain(article).collect()
+    let article =
+        analysis.published.iter().find(|table| table.rows.iter().any(|row| row.figure.is_some()));
+    let loads = article.and_then(loads);
+    gaps.into_iter().chain(article.map(self::article)).chain(loads).collect()
 }
 
 /// Problem by problem: the gap at each date, without vectors and C, and today.
@@ -107,6 +105,36 @@ fn article(table: &PublishedAnalysis) -> Table {
         rows: shown.into_iter().chain(left_out).map(row).collect(),
         notes: vec![],
     }
+}
+
+/// CPU time and load of the rows that have been published with them, and today's beside them.
+fn loads(table: &PublishedAnalysis) -> Option<Table> {
+    let matchups = matchups(table);
+    let heads = matchups.iter().flat_map(|matchup| {
+        table.languages.iter().map(move |language| format!("{language}, {matchup}"))
+    });
+    let published = table.languages.iter().map(|language| format!("{language}, {}", table.date));
+    let heads = std::iter::once("program".to_owned()).chain(published).chain(heads);
+    let row = |row: &PublishedComparison| -> Option<Vec<String>> {
+        let (busy, then) = (row.busy_secs?, row.cpu_load.as_ref()?);
+        let of = |secs: f64, load: &str| format!("{} s: {load}", seconds(secs));
+        let then = busy.iter().zip(then).map(|(secs, load)| of(*secs, load));
+        let now = matchups.iter().flat_map(|matchup| {
+            let cell = row.today.iter().find(|today| today.cell.matchup == **matchup);
+            [0, 1].map(|i| match cell.and_then(|today| Some((today, today.cpu_secs?))) {
+                Some((today, secs)) => of(secs[i], &load(&today.cpu_load[i])),
+                None => dash(),
+            })
+        });
+        Some(std::iter::once(row.problem.clone()).chain(then).chain(now).collect())
+    };
+    let rows: Vec<Vec<String>> = table.rows.iter().filter_map(row).collect();
+    (!rows.is_empty()).then(|| Table {
+        title: format!("CPU seconds and load of each CPU in % ({}), and now", table.date),
+        heads: heads.collect(),
+        rows,
+        notes: vec![],
+    })
 }
 
 /// The matchups that were measured, in order.

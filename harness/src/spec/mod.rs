@@ -334,13 +334,13 @@ impl Spec {
     }
 
     /// The set that the program of `set` for `problem` comes from: itself, or the first along
-    /// `rest` that has one.
+    /// `rest` that builds one.
     #[must_use]
     pub fn origin(&self, set: &str, problem: &str) -> Option<&ProgramSet> {
         let next = |set: &&ProgramSet| self.set(set.rest.as_deref()?);
         // No chain is longer than there are sets; the loader rules out circles.
         let mut chain = std::iter::successors(self.set(set), next).take(self.sets.len());
-        chain.find(|set| set.problems.iter().any(|p| p == problem))
+        chain.find(|set| set.builds(problem))
     }
 
     /// The sets that have a program of their own in a suite's cells, in the definitions' order.

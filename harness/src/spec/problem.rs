@@ -59,18 +59,29 @@ pub struct ProgramSet {
     /// As [`Server::build_cache`].
     #[serde(default)]
     pub build_cache: BTreeMap<String, String>,
+    /// Environment variables of the build beside those: the compiler's flags.
+    #[serde(default)]
+    pub build_env: BTreeMap<String, String>,
+    /// What its programs ask of the CPU, by architecture: features as `/proc/cpuinfo` names them,
+    /// with spaces between. Where one is missing, the set is left out and the report says so.
+    #[serde(default)]
+    pub needs_cpu: BTreeMap<String, String>,
     /// The command that prints the compiler's version line.
     pub version: Vec<String>,
-    /// The command that runs one; `{problem}` and `{n}` are filled in. Its first word is the
-    /// binary.
+    /// The command that runs one; `{problem}`, `{lane}` and `{n}` are filled in. Its first word is
+    /// the binary.
     pub run: Vec<String>,
-    /// The source of one, relative to the folder above the definitions; `{problem}` is filled in.
+    /// The source of one, relative to the folder above the definitions; `{problem}` and `{lane}`
+    /// are filled in.
     pub source: String,
     /// Modules that the set's programs share, which are no foreign crates.
     #[serde(default)]
     pub own: Vec<String>,
     /// The problems it has a program of its own for.
     pub problems: Vec<String>,
+    /// Problems for which it builds the source of another lane with its own flags, and that lane.
+    #[serde(default)]
+    pub borrows: BTreeMap<String, Lane>,
     /// The set whose programs it uses for all other problems.
     #[serde(default)]
     pub rest: Option<String>,
@@ -104,6 +115,12 @@ pub struct PublishedRow {
     /// Source size as the site counts it.
     #[serde(default)]
     pub gz_bytes: Option<Vec<f64>>,
+    /// Seconds for which the cores were busy, all of them together.
+    #[serde(default)]
+    pub busy_secs: Option<Vec<f64>>,
+    /// How busy each core was, in per cent, as the site writes it: `87 86 86 98`.
+    #[serde(default)]
+    pub cpu_load: Option<Vec<String>>,
     /// Elapsed seconds of the fastest programs without intrinsics, `unsafe` and C libraries.
     #[serde(default)]
     pub plain_secs: Option<Vec<f64>>,
@@ -116,17 +133,28 @@ pub struct PublishedRow {
 }
 
 impl ProgramSet {
+    /// Whether it builds a program for a problem, from whatever source.
+    #[must_use]
+    pub fn builds(&self, problem: &str) -> bool {
+        self.borrows.contains_key(problem) || self.problems.iter().any(|own| own == problem)
+    }
+
     /// The path of a problem's source.
     #[must_use]
     pub fn source_of(&self, problem: &str) -> String {
-        self.source.replace("{problem}", problem)
+        self.fill(&self.source, problem)
     }
 
     /// The command that runs a problem's program at N.
     #[must_use]
     pub fn command(&self, problem: &str, n: u32) -> Vec<String> {
-        let fill =
-            |word: &String| word.replace("{problem}", problem).replace("{n}", &n.to_string());
-        self.run.iter().map(fill).collect()
+        let n = n.to_string();
+        self.run.iter().map(|word| self.fill(word, problem).replace("{n}", &n)).collect()
+    }
+
+    /// Fills in the problem and the lane that its source is from.
+    fn fill(&self, word: &str, problem: &str) -> String {
+        let lane = self.borrows.get(problem).or(self.lanes.first()).map_or("", Lane::name);
+        word.replace("{problem}", problem).replace("{lane}", lane)
     }
 }

@@ -6,10 +6,10 @@ use super::fields::{At, Fields};
 use super::load::{Kind, Read, stays_inside};
 use super::nearest::suggestion;
 use super::servers::{build_cache, lane, values};
-use super::{Output, Problem, ProgramSet, Published, PublishedRow};
+use super::{Lane, Output, Problem, ProgramSet, Published, PublishedRow};
 
-/// The placeholders of `run`; `source` has the first alone.
-const PLACEHOLDERS: [&str; 2] = ["{problem}", "{n}"];
+/// The placeholders of `run`; `source` has no last one.
+const PLACEHOLDERS: [&str; 3] = ["{problem}", "{lane}", "{n}"];
 
 /// The size at which every program is checked before anything is timed.
 pub const TEST_SIZE: &str = "test";
@@ -125,16 +125,18 @@ fn set(fields: &mut Fields<'_>) -> ProgramSet {
     let needs = fields.texts("needs").unwrap_or_default();
     let build = fields.texts("build").unwrap_or_default();
     let build_cache = build_cache(fields);
+    let [build_env, needs_cpu] = ["build_env", "needs_cpu"].map(|key| texts_by_name(fields, key));
     let version = fields.some_texts("version").unwrap_or_default();
     let run = fields.some_texts("run").unwrap_or_default();
     let source = fields.text("source");
     check_placeholders(fields, "run", &run, &PLACEHOLDERS);
-    check_placeholders(fields, "source", source.as_slice(), &PLACEHOLDERS[..1]);
+    check_placeholders(fields, "source", source.as_slice(), &PLACEHOLDERS[..2]);
     let own = fields.texts("own").unwrap_or_default();
     let problems = fields.some_texts("problems").unwrap_or_default();
     for problem in &problems {
         fields.refer(Kind::Problem, &problem.value, problem.line);
     }
+    let borrows = borrows(fields, &problems);
     let rest = fields.text("rest");
     if let Some(rest) = &rest {
         fields.refer(Kind::Set, &rest.value, rest.line);
@@ -147,13 +149,36 @@ fn set(fields: &mut Fields<'_>) -> ProgramSet {
         needs: values(needs),
         build: values(build),
         build_cache,
+        build_env,
+        needs_cpu,
         version: values(version),
         run: values(run),
         source: source.unwrap_or_default().value,
         own: values(own),
         problems: values(problems),
+        borrows,
         rest: rest.map(|at| at.value),
     }
+}
+
+fn texts_by_name(fields: &mut Fields<'_>, key: &'static str) -> BTreeMap<String, String> {
+    fields.map(key).into_iter().map(|(name, at)| (name, at.value)).collect()
+}
+
+/// Problems by the lane whose source is built; none of them may be the set's own.
+fn borrows(fields: &mut Fields<'_>, own: &[At<String>]) -> BTreeMap<String, Lane> {
+    let mut borrows = BTreeMap::new();
+    for (problem, word) in fields.map("borrows") {
+        fields.refer(Kind::Problem, &problem, word.line);
+        if own.iter().any(|own| own.value == problem) {
+            let cure = "take it out of one of them: `borrows` is for what has no source here";
+            fields.mistake(word.line, format!("`{problem}` is in `problems` too"), cure);
+        }
+        if let Some(lane) = lane(fields, &word) {
+            borrows.insert(problem, lane);
+        }
+    }
+    borrows
 }
 
 /// Placeholders must be known, and one of the words must say which problem is meant.
@@ -224,11 +249,22 @@ fn row(fields: &mut Fields<'_>, languages: usize) -> PublishedRow {
         }
         numbers
     };
+    let secs = numbers("secs").unwrap_or_default();
+    let [mem_kb, gz_bytes] = ["mem_kb", "gz_bytes"].map(&mut numbers);
+    let [busy_secs, plain_secs] = ["busy_secs", "plain_secs"].map(&mut numbers);
+    let cpu_load = fields.texts("cpu_load").map(values);
+    if let Some(found) = cpu_load.as_ref().map(Vec::len).filter(|found| *found != languages) {
+        let problem = format!("`cpu_load` has {found} texts for {languages} languages");
+        let line = fields.line_of("cpu_load");
+        fields.mistake(line, problem, "write one per language, in the order of `languages`");
+    }
     PublishedRow {
-        secs: numbers("secs").unwrap_or_default(),
-        mem_kb: numbers("mem_kb"),
-        gz_bytes: numbers("gz_bytes"),
-        plain_secs: numbers("plain_secs"),
+        secs,
+        mem_kb,
+        gz_bytes,
+        busy_secs,
+        cpu_load,
+        plain_secs,
         problem: problem.unwrap_or_default().value,
         figure: fields.sentence("figure").map(|at| at.value),
         note: fields.sentence("note").map(|at| at.value),

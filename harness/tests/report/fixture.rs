@@ -162,6 +162,7 @@ fn run() -> RunSummary {
         seed: 20_200_713,
         duet_version: "0.1.0".into(),
         commit: Some("3f2a9c1".into()),
+        to_project: "../../".to_owned(),
         server_cpus: vec![0],
         generator_cpus: vec![1],
         machine: Machine {
@@ -651,6 +652,8 @@ fn published(matchup: &MatchupAnalysis) -> Vec<PublishedAnalysis> {
             ratio: secs[1] / secs[0],
             memory_ratio: Some(1.5),
             gz_ratio: Some(0.8),
+            busy_secs: (i == 0).then_some([4.27, 43.46]),
+            cpu_load: (i == 0).then(|| ["87 86 86 98".into(), "89 87 85 85".into()]),
             plain_ratio: (i % 2 == 0).then_some(1.4),
             figure: (i < 3).then(|| "speed".to_owned()),
             note: (i == 2).then(|| "the fastest Rust program has vector intrinsics".to_owned()),
@@ -659,6 +662,8 @@ fn published(matchup: &MatchupAnalysis) -> Vec<PublishedAnalysis> {
                 ratio: of(Metric::ElapsedNs)?,
                 memory_ratio: of(Metric::RssBytesPeak),
                 standing: [Standing::Stands, Standing::Shrunk, Standing::Unclear][i % 3],
+                cpu_secs: Some([0.61, 1.4]),
+                cpu_load: [vec![0.99, 0.98], vec![0.87, 0.9]],
             }],
         })
     };

@@ -40,7 +40,7 @@ fn binary_trees(n: usize, out: &mut Output) -> io::Result<()> {
     let stretch = max_depth + 1;
     writeln!(out, "stretch tree of depth {stretch}\t check: {}", count(1, stretch))?;
 
-    let arena = Bump::new();
+    let arena = Bump::with_capacity(size_of::<Tree<'_>>() << (max_depth + 1));
     let long_lived = Tree::new(max_depth, &arena);
     for depth in (MIN_DEPTH..=max_depth).step_by(2) {
         let trees = 1 << (max_depth - depth + MIN_DEPTH);
@@ -52,7 +52,9 @@ fn binary_trees(n: usize, out: &mut Output) -> io::Result<()> {
 /// The nodes of `trees` trees, each built, counted and dropped.
 fn count(trees: u64, depth: usize) -> u64 {
     let trees = (0..trees).into_par_iter();
-    let nodes = trees.map_init(Bump::new, |arena, _| {
+    // Room for a whole tree at once: an arena that grows by and by leaves what it grew out of.
+    let arena = || Bump::with_capacity(size_of::<Tree<'_>>() << (depth + 1));
+    let nodes = trees.map_init(arena, |arena, _| {
         let nodes = Tree::new(depth, arena).nodes();
         arena.reset();
         nodes

@@ -2,18 +2,19 @@
 //! seven k.
 //!
 //! A letter is two bits and a sequence of up to 18 letters an integer, which is the key of a
-//! `FxHashMap` that begins empty. A thread reads the next stretch of the DNA, while no other reads,
-//! and counts it for each k in tables of its own, which are added up in the end; the DNA is never
-//! in memory as a whole. The time goes into the tables: a hash and a look-up for every position and
-//! every k, for the larger k in tables that are larger than the cache next to the core.
+//! `FxHashMap` that begins empty. The DNA is read in stretches, which are never all in memory; while one
+//! is counted, each k in a table of its own, the next is read. rayon shares out the k, the longest
+//! sequences first.
+//! The time goes into the tables: a hash and a look-up for every position and every k, for the
+//! larger k in tables that are larger than the cache next to the core.
 
 #![forbid(unsafe_code)]
 
 use std::cmp::Reverse;
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
-use std::sync::Mutex;
 
+use rayon::prelude::*;
 use rust_programs::{Input, Output, unusable};
 use rustc_hash::FxHashMap;
 
@@ -37,10 +38,7 @@ fn main() -> ExitCode {
 }
 
 fn k_nucleotide(input: Input, out: &mut Output) -> io::Result<()> {
-    let dna = Mutex::new(Dna::find(input)?);
-    let counts = rayon::broadcast(|_| count_stretches(&dna))
-        .into_iter()
-        .try_fold(Tables::default(), |total, counts| Ok::<_, io::Error>(add(total, counts?)))?;
+    let counts = count_all(Dna::find(input)?)?;
     if counts[0].is_empty() {
         return Err(no_record());
     }
@@ -58,7 +56,7 @@ fn k_nucleotide(input: Input, out: &mut Output) -> io::Result<()> {
 /// The record, as far as it has not been read.
 struct Dna {
     input: Input,
-    /// The last letters that have been read.
+    /// The codes of the last letters that have been read.
     overlap: Vec<u8>,
     ended: bool,
 }
@@ -75,49 +73,71 @@ impl Dna {
         Err(no_record())
     }
 
-    /// Reads the letters of the next lines into `stretch`, after the overlap, whose length is
-    /// returned. If there is nothing after it, the record has ended.
-    fn next_stretch(&mut self, stretch: &mut Vec<u8>) -> io::Result<usize> {
-        stretch.clear();
-        stretch.append(&mut self.overlap);
-        let overlap = stretch.len();
-        while !self.ended && stretch.len() < STRETCH {
-            let start = stretch.len();
-            self.ended = self.input.read_until(b'\n', stretch)? == 0 || stretch[start] == b'>';
-            let letters = if self.ended { 0 } else { stretch[start..].trim_ascii_end().len() };
-            stretch.truncate(start + letters);
+    /// The next stretches; fewer where the record ends, and then none.
+    fn read(&mut self, stretches: usize) -> io::Result<Vec<Stretch>> {
+        let mut read = Vec::with_capacity(stretches);
+        while read.len() < stretches && !self.ended {
+            let stretch = self.next_stretch()?;
+            if stretch.codes.len() > stretch.overlap {
+                read.push(stretch);
+            }
         }
-        self.overlap.extend(&stretch[stretch.len().saturating_sub(OVERLAP)..]);
-        Ok(overlap)
+        Ok(read)
     }
+
+    /// The letters of the next lines, after the overlap.
+    fn next_stretch(&mut self) -> io::Result<Stretch> {
+        let mut codes = Vec::with_capacity(STRETCH + STRETCH / 16);
+        codes.append(&mut self.overlap);
+        let overlap = codes.len();
+        while !self.ended && codes.len() < STRETCH {
+            let start = codes.len();
+            self.ended = self.input.read_until(b'\n', &mut codes)? == 0 || codes[start] == b'>';
+            let letters = if self.ended { 0 } else { codes[start..].trim_ascii_end().len() };
+            codes.truncate(start + letters);
+        }
+        for letter in &mut codes[overlap..] {
+            *letter = code(*letter).ok_or_else(|| no_code(*letter))?;
+        }
+        self.overlap.extend(&codes[codes.len().saturating_sub(OVERLAP)..]);
+        Ok(Stretch { codes, overlap })
+    }
+}
+
+/// Letters that follow each other, as their codes.
+struct Stretch {
+    codes: Vec<u8>,
+    /// How many of them belong to the stretch before.
+    overlap: usize,
 }
 
 fn no_record() -> io::Error {
     unusable(format!("standard input must be FASTA with a record {RECORD}"))
 }
 
-/// Counts stretches until there are no more.
-fn count_stretches(dna: &Mutex<Dna>) -> io::Result<Tables> {
-    let dna = || dna.lock().expect("reading does not panic");
-    let (mut tables, mut stretch) = (Tables::default(), Vec::new());
-    loop {
-        let overlap = dna().next_stretch(&mut stretch)?;
-        if stretch.len() == overlap {
-            return Ok(tables);
-        }
-        for letter in &mut stretch {
-            let Some(code) = code(*letter) else {
-                dna().ended = true;
-                let letter = char::from(*letter);
-                let problem = format!("record {RECORD} must be of A, C, G and T: got {letter:?}");
-                return Err(unusable(problem));
-            };
-            *letter = code;
-        }
-        for (k, counts) in LENGTHS.iter().zip(&mut tables) {
-            count(&stretch[overlap.saturating_sub(k - 1)..], *k, counts);
-        }
+fn no_code(letter: u8) -> io::Error {
+    let letter = char::from(letter);
+    unusable(format!("record {RECORD} must be of A, C, G and T: got {letter:?}"))
+}
+
+/// Counts the whole record. Seven k keep two cores busy; with more there are more stretches at a
+/// time, and tables for each, which are added up in the end.
+fn count_all(mut dna: Dna) -> io::Result<Tables> {
+    let mut tables: Vec<Tables> = Vec::new();
+    tables.resize_with(rust_programs::cores().div_ceil(2), Tables::default);
+    let mut stretches = dna.read(tables.len())?;
+    while !stretches.is_empty() {
+        let count_each = |(stretch, tables): (&Stretch, &mut Tables)| {
+            let each_k = LENGTHS.par_iter().zip(tables).rev().with_max_len(1);
+            each_k.for_each(|(k, counts)| count(stretch, *k, counts));
+        };
+        let (next, ()) = rayon::join(
+            || dna.read(stretches.len()),
+            || stretches.par_iter().zip(&mut tables).for_each(count_each),
+        );
+        stretches = next?;
     }
+    Ok(tables.into_iter().reduce(add).unwrap_or_default())
 }
 
 fn code(letter: u8) -> Option<u8> {
@@ -129,7 +149,9 @@ fn append(key: u64, code: u8) -> u64 {
     key << 2 | u64::from(code)
 }
 
-fn count(codes: &[u8], k: usize, counts: &mut Counts) {
+/// Counts the sequences of length k that end in a stretch.
+fn count(stretch: &Stretch, k: usize, counts: &mut Counts) {
+    let codes = &stretch.codes[stretch.overlap.saturating_sub(k - 1)..];
     let Some((first, rest)) = codes.split_at_checked(k - 1) else { return };
     let mut key = first.iter().fold(0, |key, code| append(key, *code));
     for code in rest {

@@ -2,10 +2,11 @@
 //! seven k.
 //!
 //! A letter is two bits and a sequence of up to 18 letters an integer, which is the key of a
-//! `HashMap` that begins empty. A thread reads the next stretch of the DNA, while no other reads,
-//! and counts it for each k in tables of its own, which are added up in the end; the DNA is never
-//! in memory as a whole. The time goes into the tables: a hash and a look-up for every position and
-//! every k, for the larger k in tables that are larger than the cache next to the core.
+//! `HashMap` that begins empty. The DNA is read in stretches, which are never all in memory; while one
+//! is counted, each k in a table of its own, the next is read. Threads take the next k when they
+//! are done with one, the longest sequences first.
+//! The time goes into the tables: a hash and a look-up for every position and every k, for the
+//! larger k in tables that are larger than the cache next to the core.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -57,15 +58,7 @@ fn main() -> ExitCode {
 }
 
 fn k_nucleotide(input: Input, out: &mut Output) -> io::Result<()> {
-    let dna = Mutex::new(Dna::find(input)?);
-    let counts = thread::scope(|scope| {
-        let cores = rust_programs::cores();
-        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(|| count_stretches(&dna))).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().expect("no thread panics"))
-            .try_fold(Tables::default(), |total, counts| Ok::<_, io::Error>(add(total, counts?)))
-    })?;
+    let counts = count_all(Dna::find(input)?)?;
     if counts[0].is_empty() {
         return Err(no_record());
     }
@@ -83,7 +76,7 @@ fn k_nucleotide(input: Input, out: &mut Output) -> io::Result<()> {
 /// The record, as far as it has not been read.
 struct Dna {
     input: Input,
-    /// The last letters that have been read.
+    /// The codes of the last letters that have been read.
     overlap: Vec<u8>,
     ended: bool,
 }
@@ -100,49 +93,84 @@ impl Dna {
         Err(no_record())
     }
 
-    /// Reads the letters of the next lines into `stretch`, after the overlap, whose length is
-    /// returned. If there is nothing after it, the record has ended.
-    fn next_stretch(&mut self, stretch: &mut Vec<u8>) -> io::Result<usize> {
-        stretch.clear();
-        stretch.append(&mut self.overlap);
-        let overlap = stretch.len();
-        while !self.ended && stretch.len() < STRETCH {
-            let start = stretch.len();
-            self.ended = self.input.read_until(b'\n', stretch)? == 0 || stretch[start] == b'>';
-            let letters = if self.ended { 0 } else { stretch[start..].trim_ascii_end().len() };
-            stretch.truncate(start + letters);
+    /// The next stretches; fewer where the record ends, and then none.
+    fn read(&mut self, stretches: usize) -> io::Result<Vec<Stretch>> {
+        let mut read = Vec::with_capacity(stretches);
+        while read.len() < stretches && !self.ended {
+            let stretch = self.next_stretch()?;
+            if stretch.codes.len() > stretch.overlap {
+                read.push(stretch);
+            }
         }
-        self.overlap.extend(&stretch[stretch.len().saturating_sub(OVERLAP)..]);
-        Ok(overlap)
+        Ok(read)
     }
+
+    /// The letters of the next lines, after the overlap.
+    fn next_stretch(&mut self) -> io::Result<Stretch> {
+        let mut codes = Vec::with_capacity(STRETCH + STRETCH / 16);
+        codes.append(&mut self.overlap);
+        let overlap = codes.len();
+        while !self.ended && codes.len() < STRETCH {
+            let start = codes.len();
+            self.ended = self.input.read_until(b'\n', &mut codes)? == 0 || codes[start] == b'>';
+            let letters = if self.ended { 0 } else { codes[start..].trim_ascii_end().len() };
+            codes.truncate(start + letters);
+        }
+        for letter in &mut codes[overlap..] {
+            *letter = code(*letter).ok_or_else(|| no_code(*letter))?;
+        }
+        self.overlap.extend(&codes[codes.len().saturating_sub(OVERLAP)..]);
+        Ok(Stretch { codes, overlap })
+    }
+}
+
+/// Letters that follow each other, as their codes.
+struct Stretch {
+    codes: Vec<u8>,
+    /// How many of them belong to the stretch before.
+    overlap: usize,
 }
 
 fn no_record() -> io::Error {
     unusable(format!("standard input must be FASTA with a record {RECORD}"))
 }
 
-/// Counts stretches until there are no more.
-fn count_stretches(dna: &Mutex<Dna>) -> io::Result<Tables> {
-    let dna = || dna.lock().expect("reading does not panic");
-    let (mut tables, mut stretch) = (Tables::default(), Vec::new());
-    loop {
-        let overlap = dna().next_stretch(&mut stretch)?;
-        if stretch.len() == overlap {
-            return Ok(tables);
-        }
-        for letter in &mut stretch {
-            let Some(code) = code(*letter) else {
-                dna().ended = true;
-                let letter = char::from(*letter);
-                let problem = format!("record {RECORD} must be of A, C, G and T: got {letter:?}");
-                return Err(unusable(problem));
-            };
-            *letter = code;
-        }
-        for (k, counts) in LENGTHS.iter().zip(&mut tables) {
-            count(&stretch[overlap.saturating_sub(k - 1)..], *k, counts);
-        }
+fn no_code(letter: u8) -> io::Error {
+    let letter = char::from(letter);
+    unusable(format!("record {RECORD} must be of A, C, G and T: got {letter:?}"))
+}
+
+/// Counts the whole record. Seven k keep two cores busy; with more there are more stretches at a
+/// time, and tables for each, which are added up in the end.
+fn count_all(mut dna: Dna) -> io::Result<Tables> {
+    let cores = rust_programs::cores();
+    let mut tables: Vec<Tables> = Vec::new();
+    tables.resize_with(cores.div_ceil(2), Tables::default);
+    let mut stretches = dna.read(tables.len())?;
+    while !stretches.is_empty() {
+        let of_stretch =
+            stretches.iter().zip(&mut tables).map(|(stretch, tables)| (stretch, tables));
+        let work = of_stretch.flat_map(|(stretch, tables)| {
+            LENGTHS.iter().zip(tables).rev().map(move |(k, counts)| (stretch, *k, counts))
+        });
+        let work = Mutex::new(work);
+        let next_work = || work.lock().expect("taking work does not panic").next();
+        let count_next = || {
+            while let Some((stretch, k, counts)) = next_work() {
+                count(stretch, k, counts);
+            }
+        };
+        let next = thread::scope(|scope| {
+            for _ in 1..cores {
+                scope.spawn(count_next);
+            }
+            let next = dna.read(stretches.len());
+            count_next();
+            next
+        });
+        stretches = next?;
     }
+    Ok(tables.into_iter().reduce(add).unwrap_or_default())
 }
 
 fn code(letter: u8) -> Option<u8> {
@@ -154,7 +182,9 @@ fn append(key: u64, code: u8) -> u64 {
     key << 2 | u64::from(code)
 }
 
-fn count(codes: &[u8], k: usize, counts: &mut Counts) {
+/// Counts the sequences of length k that end in a stretch.
+fn count(stretch: &Stretch, k: usize, counts: &mut Counts) {
+    let codes = &stretch.codes[stretch.overlap.saturating_sub(k - 1)..];
     let Some((first, rest)) = codes.split_at_checked(k - 1) else { return };
     let mut key = first.iter().fold(0, |key, code| append(key, *code));
     for code in rest {

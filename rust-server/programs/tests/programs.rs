@@ -175,6 +175,12 @@ fn with_sequences_in_upper_case(fasta: &[u8]) -> Vec<u8> {
 /// Odd but well-formed FASTA.
 #[test]
 fn sequences_of_any_form() {
+    // Longer than a stretch, so that sequences lie across the ends of stretches.
+    let long = format!(">THREE\n{}\n", "GGTATTTTA\nATTTATAGT".repeat(200_000));
+    for (name, path) in lanes_of("k-nucleotide") {
+        let text = String::from_utf8(output(path, &[], long.as_bytes())).expect("ASCII");
+        assert!(text.ends_with("200000\tGGTATTTTAATTTATAGT\n"), "{name}: {text}");
+    }
     let none = "0\tGGT\n0\tGGTA\n0\tGGTATT\n0\tGGTATTTTAATT\n0\tGGTATTTTAATTTATAGT\n";
     let one = format!("A 100.000\n\n\n{none}");
     let two = format!("A 50.000\nC 50.000\n\nAC 100.000\n\n{none}");
@@ -198,6 +204,7 @@ fn outputs_are_those_of_the_python_version() {
     let reference = format!("{DATA}/reference.py");
     for (program, n, from_fasta) in [
         ("binary-trees", "7", false),
+        ("binary-trees", "11", false),
         ("fannkuch-redux", "8", false),
         ("fasta", "0", false),
         ("fasta", "1", false),
@@ -242,8 +249,11 @@ fn bad_arguments_are_refused() {
         check_refusal(program, &["7", "7"], "", &format!("{want}2 arguments"));
     }
     for program in ["k-nucleotide", "regex-redux", "reverse-complement"] {
-        let want = format!("N must be a whole number from 0 to {}: got \"x\"", i64::MAX);
-        check_refusal(program, &["x"], "", &want);
+        let want = format!("N must be a whole number from 0 to {}: got ", i64::MAX);
+        for argument in ["x", "", "-1", "1.5", "9223372036854775808", &"9".repeat(30)] {
+            check_refusal(program, &[argument], "", &format!("{want}{argument:?}"));
+        }
+        check_refusal(program, &["0", "0"], ">THREE\nA\n", &format!("{want}2 arguments"));
     }
 }
 
@@ -265,6 +275,7 @@ fn bad_inputs_are_refused() {
         ("reverse-complement", "ACGT\n", no_fasta),
         ("reverse-complement", ">x\nAC-GT\n", no_letters),
         ("reverse-complement", ">x\nACGT\n>y\nAC\0GT\n", no_letters),
+        ("reverse-complement", ">x\nACGT\u{e9}\n", no_letters),
     ] {
         check_refusal(program, &[], stdin, want);
     }

@@ -66,8 +66,8 @@ func readRecord(lines *bufio.Reader, buffer []byte) (header, sequence []byte, er
 		}
 		line, _, err = lines.ReadLine()
 		if cap(buffer)-len(buffer) < len(line) {
-			// Twice as long: append grows large buffers by a quarter, and copies four times as much.
-			buffer = slices.Grow(buffer, max(len(line), len(buffer)))
+			// By a half: append grows large buffers by a quarter, and copies twice as much.
+			buffer = slices.Grow(buffer, max(len(line), len(buffer)/2))
 		}
 		buffer = append(buffer, line...)
 	}

@@ -132,7 +132,8 @@ func replaceAll(sequence []byte) []byte {
 			sequence = pattern.ReplaceAllLiteral(sequence, []byte(r.with))
 			continue
 		}
-		var replaced []byte
+		// The third replacement makes the sequence longer, by less than this.
+		replaced := make([]byte, 0, len(sequence)+len(sequence)/8)
 		kept := 0
 		eachMatch(pattern, r.bytesMax, sequence, func(start, end int) {
 			replaced = append(append(replaced, sequence[kept:start]...), r.with...)

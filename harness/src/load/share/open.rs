@@ -17,7 +17,7 @@ use crate::load::client::Outcome;
 use crate::load::failure::{Failure, Trouble};
 use crate::load::fault::Fault;
 use crate::load::job::Arrivals;
-use crate::load::pace::Pace;
+use crate::load::pace::{Pace, Rate};
 use crate::load::times::Times;
 
 /// The requests of a window, the same for all threads.
@@ -97,7 +97,8 @@ impl<'j> Share<'j> {
         let Scratch { buffer, events, tally, alarm } = scratch;
         let span_ns = plan.span.as_nanos() as u64; // 584 years
         let of = (self.thread, self.job.cpus.len());
-        let pace = Pace::new(plan.arrivals, plan.per_second as f64, of, plan.seed, span_ns);
+        let rate = Rate::steady(plan.per_second as f64);
+        let pace = Pace::new(plan.arrivals, rate, of, plan.seed, span_ns);
         let planned = pace.clone();
         let end = plan.begin + plan.span;
         tally.first_ask = plan.begin;

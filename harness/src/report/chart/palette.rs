@@ -98,31 +98,6 @@ fn marks_among(known: &[&str], languages: &[&str]) -> Vec<Mark> {
     languages.iter().enumerate().map(mark).collect()
 }
 
-/// The marks of arms apart from any run: by language, in the order in which they have them.
-pub(super) fn marks_by_language(arms: &[Arm]) -> Vec<Mark> {
-    let languages: Vec<&str> = arms.iter().map(|arm| arm.language.as_str()).collect();
-    let mut known: Vec<&str> = vec![];
-    for language in &languages {
-        if !known.contains(language) {
-            known.push(language);
-        }
-    }
-    marks_among(&known, &languages)
-}
-
-fn marks_among(known: &[&str], languages: &[&str]) -> Vec<Mark> {
-    let mark = |(arm, language): (usize, &&str)| {
-        // The callers have put every language of `languages` into `known`.
-        let place = known.iter().position(|k| k == language).unwrap_or_default();
-        let alike = languages.iter().take(arm).filter(|l| *l == language).count();
-        Mark {
-            ink: LANGUAGES[place % LANGUAGES.len()],
-            shape: SHAPES[(place + 2 * alike) % SHAPES.len()],
-        }
-    };
-    languages.iter().enumerate().map(mark).collect()
-}
-
 /// The marks of arms apart from any run: by language, in the order of the alphabet, as far as these
 /// arms tell.
 pub(super) fn marks_by_language(arms: &[Arm]) -> Vec<Mark> {

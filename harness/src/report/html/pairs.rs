@@ -8,9 +8,6 @@ use crate::report::pairs::{self, COLUMNS, Section};
 use crate::report::published::{self, Table};
 use crate::report::words;
 
-/// Where sources lie, seen from a run's default folder.
-const TO_PROJECT: &str = "../../";
-
 pub(super) fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> Markup {
     let means = pairs::means(analysis, matchup);
     html! {
@@ -19,7 +16,9 @@ pub(super) fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> Markup 
             div.scroll {
                 table.pairs {
                     caption { (names(matchup)) }
-                    @for section in pairs::sections(analysis, matchup) { (program(&section)) }
+                    @for section in pairs::sections(analysis, matchup) {
+                        (program(&section, &analysis.run.to_project))
+                    }
                     @if let Some(first) = matchup.means.first() {
                         tbody {
                             tr.group {
@@ -46,7 +45,7 @@ pub(super) fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> Markup 
     }
 }
 
-fn program(section: &Section<'_>) -> Markup {
+fn program(section: &Section<'_>, to_project: &str) -> Markup {
     let mut about = words::about(section.cell);
     if !section.cell.warnings.is_empty() {
         about += " · with a warning";
@@ -62,13 +61,13 @@ fn program(section: &Section<'_>) -> Markup {
             @if let Some(silence) = &section.silence {
                 tr { td.silent colspan=(COLUMNS.len()) { (silence) } }
             } @else {
-                (rows(section))
+                (rows(section, to_project))
             }
         }
     }
 }
 
-fn rows(section: &Section<'_>) -> Markup {
+fn rows(section: &Section<'_>, to_project: &str) -> Markup {
     html! {
         tr.heads {
             @for (i, column) in COLUMNS.iter().enumerate() {
@@ -78,8 +77,8 @@ fn rows(section: &Section<'_>) -> Markup {
         @for row in &section.rows {
             tr {
                 th scope="row" {
-                    a href={ (TO_PROJECT) (row.path) } { (row.source) }
-                    @if !row.features.is_empty() { div.small { "uses " (row.features) } }
+                    a href={ (to_project) (row.path) } { (row.source) }
+                    @if !row.facts.is_empty() { div.small { (row.facts) } }
                 }
                 @for (text, best) in row.columns.iter().zip(row.best) {
                     td.number.best[best] { (text) }

@@ -6,16 +6,13 @@ use crate::report::pairs::{self, COLUMNS, Section};
 use crate::report::published::{self, Table};
 use crate::report::words;
 
-/// Where sources lie, seen from a run's default folder.
-pub(super) const TO_PROJECT: &str = "../../";
-
 pub(super) fn section(analysis: &Analysis, matchup: &MatchupAnalysis, place: Place) -> String {
     let names: Vec<String> = matchup.arms.iter().map(|arm| escape(&arm.label)).collect();
     let title = escape(&words::title(matchup));
     let mut out =
         format!("\n## {title}\n\n{}. {}\n", names.join(" against "), escape(pairs::LEGEND));
     for section in pairs::sections(analysis, matchup) {
-        out += &program(&section, place);
+        out += &program(&section, &analysis.run.to_project, place);
     }
     if let Some(first) = matchup.means.first() {
         out += &format!("\n**Geometric mean of {} cells**\n\n| | ratio | verdict |\n", first.cells);
@@ -28,7 +25,7 @@ pub(super) fn section(analysis: &Analysis, matchup: &MatchupAnalysis, place: Pla
     out
 }
 
-fn program(section: &Section<'_>, place: Place) -> String {
+fn program(section: &Section<'_>, to_project: &str, place: Place) -> String {
     let mark = if section.cell.warnings.is_empty() { "" } else { " \\*" };
     let name = escape(&section.cell.id.workload);
     let about = escape(&words::about(section.cell));
@@ -40,7 +37,7 @@ fn program(section: &Section<'_>, place: Place) -> String {
     for row in &section.rows {
         let source = escape(row.source);
         out += &match place {
-            Place::Folder => format!("| [{source}]({TO_PROJECT}{}) |", row.path),
+            Place::Folder => format!("| [{source}]({to_project}{}) |", row.path),
             Place::Anywhere => format!("| {source} |"),
         };
         for (text, best) in row.columns.iter().zip(row.best) {
@@ -54,9 +51,9 @@ fn program(section: &Section<'_>, place: Place) -> String {
         out += &format!("| ratio | {} | |\n", ratios.join(" | "));
     }
     let verdicts = section.verdicts.iter().map(|(verdict, _)| escape(verdict));
-    let uses = section.rows.iter().filter(|row| !row.features.is_empty());
-    let uses = uses.map(|row| format!("{} uses {}", row.source, row.features));
-    let said: Vec<String> = verdicts.chain(uses.map(|text| escape(&text))).collect();
+    let facts = section.rows.iter().filter(|row| !row.facts.is_empty());
+    let facts = facts.map(|row| format!("{}: {}", row.source, row.facts));
+    let said: Vec<String> = verdicts.chain(facts.map(|text| escape(&text))).collect();
     out + &format!("\n{}.\n", said.join("; "))
 }
 

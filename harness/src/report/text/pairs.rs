@@ -60,11 +60,11 @@ impl Page {
             };
             self.wrapped(style, "      ", verdict);
         }
-        let uses = section.rows.iter().filter(|row| !row.features.is_empty());
-        let uses: Vec<String> =
-            uses.map(|row| format!("{}: {}", row.source, row.features)).collect();
-        if !uses.is_empty() {
-            self.wrapped(DIM, "      ", &format!("uses {}", uses.join("; ")));
+        let facts = section.rows.iter().filter(|row| !row.facts.is_empty());
+        let facts: Vec<String> =
+            facts.map(|row| format!("{}: {}", row.source, row.facts)).collect();
+        if !facts.is_empty() {
+            self.wrapped(DIM, "      ", &facts.join("; "));
         }
     }
 

@@ -22,9 +22,7 @@ impl Files {
     fn has_program(&self, set: &ProgramSet, problem: &str) -> bool {
         let next = |set: &&ProgramSet| Some(&self.set(set.rest.as_deref()?)?.value);
         let sets = self.programs.as_ref().map_or(0, |programs| programs.sets.len());
-        std::iter::successors(Some(set), next)
-            .take(sets)
-            .any(|set| set.problems.iter().any(|own| own == problem))
+        std::iter::successors(Some(set), next).take(sets).any(|set| set.builds(problem))
     }
 }
 

@@ -33,6 +33,18 @@ run = ["bin/{problem}", "{n}"]
 source = "src/{problem}.go"
 problems = ["make"]
 rest = "first"
+[[set]]
+name = "third"
+language = "Go"
+lanes = ["tuned"]
+summary = "A set that builds another lane's source"
+version = ["echo", "1"]
+run = ["bin/{lane}-{problem}", "{n}"]
+source = "{lane}/{problem}.go"
+problems = ["make"]
+borrows = { read = "std" }
+build_env = { FLAGS = "-3" }
+needs_cpu = { x86_64 = "avx2 fma" }
 "#;
 
 const SUITE: &str = r#"[[matchup]]
@@ -89,6 +101,12 @@ fn a_good_folder_with_programs() {
     assert_eq!(origin("second", "read"), Some("first"));
     assert_eq!(origin("second", "write"), None);
     assert_eq!(spec.sets[0].command("read", 7), ["bin/read", "7"]);
+    let third = &spec.sets[2];
+    assert_eq!(origin("third", "read"), Some("third"));
+    assert_eq!(third.command("make", 7), ["bin/tuned-make", "7"]);
+    assert_eq!(third.command("read", 7), ["bin/std-read", "7"]);
+    assert_eq!(third.source_of("read"), "std/read.go");
+    assert_eq!((&*third.build_env["FLAGS"], &*third.needs_cpu["x86_64"]), ("-3", "avx2 fma"));
     let json = serde_json::to_string(&spec).expect("plain data");
     assert_eq!(serde_json::from_str::<Spec>(&json).expect("the same"), spec);
 }
@@ -167,6 +185,15 @@ fn mistakes_in_sets() {
     );
     check(
         f,
+        "read = \"std\"",
+        "make = \"stf\"",
+        &[
+            "programs.toml:41: set third: `make` is in `problems` too | take it out of one",
+            "programs.toml:41: set third: unknown lane `stf` | did you mean `std`?",
+        ],
+    );
+    check(
+        f,
         "name = \"first\"",
         "name = \"alpha\"",
         &[
@@ -207,5 +234,11 @@ fn mistakes_between_files() {
         "secs = [1.5, 3]",
         "secs = [1.5]",
         &["published.toml:7: published, row: `secs` has 1 numbers for 2 languages | write one per"],
+    );
+    check(
+        "published.toml",
+        "secs = [1.5, 3]",
+        "secs = [1.5, 3]\ncpu_load = [\"87 86\"]",
+        &["published.toml:8: published, row: `cpu_load` has 1 texts for 2 languages | write one"],
     );
 }

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""Measures how the programs of programs.toml gain from a second CPU and from half the work.
+
+Usage: program_scaling.py [NAME...] (only programs whose `set/problem` contains a NAME)
+
+Every program runs pinned to one CPU and pinned to two, in alternation and in both orders, at its
+quick size and at the size with about half the work. Pinned to one CPU a program starts one working
+thread and has nothing to merge: it is its own single-threaded version. Programs of one thread are
+measured too: what they show is the error. Output goes to /dev/null; the sets must have been built
+(`duet verify`).
+
+Printed is a Markdown table: medians of elapsed time; how many times faster two CPUs are, the median
+over pairs with the range from the 2nd smallest to the 2nd largest of the ten, a 98 % interval of the
+median; CPU time on two over CPU time on one; and how many times longer the whole work takes than
+half of it, both on two CPUs.
+"""
+
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from pathlib import Path
+
+PAIRS = 10
+SECONDS_MAX = 60
+ROOT = Path(__file__).resolve().parent.parent
+# N with about half the work, where that is not N / 2.
+HALF = {
+    "binary-trees": lambda n: n - 1,
+    "fannkuch-redux": lambda n: n - 1,  # the least step: 1 / n of the work
+    "mandelbrot": lambda n: round(n / math.sqrt(2) / 8) * 8,
+    "pidigits": lambda n: round(n / math.sqrt(2)),
+    "spectral-norm": lambda n: round(n / math.sqrt(2)),
+}
+
+
+def commands(definitions):
+    """`set/problem`, problem, command with {n} left in: each program that a set builds."""
+    for program_set in definitions["set"]:
+        borrows = program_set.get("borrows", {})
+        for problem in sorted([*program_set["problems"], *borrows]):
+            lane = borrows.get(problem, program_set["lanes"][0])
+            fill = lambda word: word.replace("{problem}", problem).replace("{lane}", lane)
+            yield f"{program_set['name']}/{problem}", problem, [fill(w) for w in program_set["run"]]
+
+
+def run(command, n, stdin, cpus):
+    """Elapsed and CPU seconds of one run."""
+    words = [word.replace("{n}", str(n)) for word in command]
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        words, cwd=ROOT, stdin=stdin, stdout=subprocess.DEVNULL,
+        preexec_fn=lambda: os.sched_setaffinity(0, cpus),
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    elapsed = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)  # so that nobody waits for it again
+    if process.returncode != 0:
+        sys.exit(f"program_scaling: {' '.join(words)} exited with {process.returncode}")
+    if elapsed > SECONDS_MAX:
+        sys.exit(f"program_scaling: {' '.join(words)} took {elapsed:.0f} s: is the machine busy?")
+    return elapsed, usage.ru_utime + usage.ru_stime
+
+
+def measure(command, n, path, cpus):
+    """(elapsed, CPU) on one CPU and on two, a pair a round."""
+    pairs = []
+    for i in range(PAIRS + 1):
+        pair = {}
+        for count in (1, 2) if i % 2 else (2, 1):
+            with open(path, "rb") as stdin:
+                pair[count] = run(command, n, stdin, cpus[:count])
+        pairs.append(pair)
+    return pairs[1:]  # the first one fills the caches
+
+
+def main():
+    with open(ROOT / "bench/programs.toml", "rb") as file:
+        definitions = tomllib.load(file)
+    problems = {problem["name"]: problem for problem in definitions["problem"]}
+    programs = list(commands(definitions))
+    wanted = [p for p in programs if not sys.argv[1:] or any(name in p[0] for name in sys.argv[1:])]
+    cpus = sorted(os.sched_getaffinity(0))[:2]
+    if not wanted or len(cpus) < 2:
+        sys.exit(__doc__ if not wanted else "program_scaling: two CPUs are needed")
+    print("| program | N | one CPU, s | two CPUs, s | faster | CPU time | times half the work |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, problem, command in wanted:
+            whole = problems[problem]["sizes"]["quick"]
+            half = HALF.get(problem, lambda n: n // 2)(whole)
+            earlier = None
+            for n in (half, whole):
+                path = "/dev/null"
+                if maker := problems[problem].get("input"):
+                    path = Path(folder) / f"{maker}-{n}"
+                    if not path.exists():
+                        words = next(c for _, p, c in programs if p == maker)
+                        with open(path, "wb") as out:
+                            words = [word.replace("{n}", str(n)) for word in words]
+                            subprocess.run(words, cwd=ROOT, stdout=out, check=True)
+                pairs = measure(command, n, path, cpus)
+                gains = sorted(pair[1][0] / pair[2][0] for pair in pairs)
+                one, two = (statistics.median(p[i][0] for p in pairs) for i in (1, 2))
+                cpu = statistics.median(p[2][1] / max(p[1][1], 1e-6) for p in pairs)
+                growth = f"{two / earlier:.2f}" if earlier else ""
+                gain = f"{statistics.median(gains):.2f} [{gains[1]:.2f}, {gains[-2]:.2f}]"
+                print(f"| {name} | {n:,} | {one:.3f} | {two:.3f} | {gain} | {cpu:.2f} | {growth} |")
+                sys.stdout.flush()
+                earlier = two
+
+
+main()
