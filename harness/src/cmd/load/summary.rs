@@ -181,7 +181,7 @@ pub(super) fn of(
         right_per_second: measured.right_per_second(),
         body_verified: load.cases.iter().all(|case| case.body.is_some()),
         connection_per_request: load.churn,
-        requests_per_connection_at_once: load.pipeline,
+        requests_per_connection_at_once: load.under_way_max(),
         requests: Requests {
             planned: account.planned,
             sent: account.sent,
