@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::child;
-use crate::host::{self, Cpus};
+use crate::host;
 use crate::load::steady::{self, Case, Ceiling, Live, Load, Pressure, Status};
 
 /// Time before the measured time, and the measured time.
@@ -53,38 +53,6 @@ pub fn measure(load: &Load) -> Result<Ceiling> {
     Ok(Ceiling {
         right_per_second: right_per_second.context("the null responder gave no right answer")?,
         at_least: threads < load.threads && !measured.generator_bound(),
-    })
-}
-
-/// The ceiling of windows with so many connections: plain requests, whose cost is the least.
-///
-/// # Errors
-/// As [`measure`] has them.
-pub fn of_run(connections: u32, churn: bool, cpus: &Cpus) -> Result<Ceiling> {
-    let close = if churn { "Connection: close\r\n" } else { "" };
-    let case = Case {
-        weight: 1,
-        request: format!("GET / HTTP/1.1\r\nHost: null\r\n{close}\r\n").into_bytes(),
-        patches: vec![],
-        head: false,
-        status: Status::Successful,
-        body: None,
-    };
-    measure(&Load {
-        target: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
-        cases: vec![case],
-        first_index: 0,
-        connections,
-        churn,
-        pipeline: 1,
-        streams: 1,
-        threads: cpus.generator.len().clamp(1, connections.max(1) as usize),
-        cpus: cpus.generator.clone(),
-        pressure: Pressure::Closed { requests: None },
-        warmup: WARMUP,
-        measure: MEASURE,
-        timeout: TIMEOUT,
-        seed: 0,
     })
 }
 

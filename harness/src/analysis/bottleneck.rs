@@ -43,10 +43,6 @@ pub(super) const BUSY_DOUBTFUL: f64 = 0.70;
 /// A server busier than this has no time left: more from the generator would bring nothing.
 pub(super) const SATURATED: f64 = 0.90;
 
-/// From this share of its ceiling on the generator decides the result, unless the server has no
-/// time left: a server that takes no time at all would bring hardly more.
-const NEAR_CEILING: f64 = 0.85;
-
 /// Sums over windows, per arm driven.
 pub(super) fn usage<'a>(
     blocks: impl IntoIterator<Item = &'a BlockRecord>,
@@ -81,11 +77,6 @@ impl Usage {
         self.generator_stolen_ns += window.generator_stolen_ns;
     }
 
-    /// Right answers per second.
-    fn rate(&self) -> f64 {
-        self.requests as f64 * 1e9 / self.elapsed_ns.max(1) as f64
-    }
-
     /// The busy share of so many of the servers' CPUs.
     fn server_busy(&self, cpus: usize) -> f64 {
         busy(self.server_cpu_ns, self.elapsed_ns, self.server_stolen_ns, cpus)
@@ -101,30 +92,16 @@ impl Usage {
     }
 }
 
-/// How a cell is driven.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Drive {
-    /// At planned instants, and not as fast as it goes.
-    pub(super) open: bool,
-    /// The rate that the generator reaches at most, where that was measured.
-    pub(super) ceiling: Option<f64>,
-}
-
 /// Who was the bottleneck. A cell is as good as its worse arm: if one arm's result is the
 /// generator's, so is the ratio. In an open loop nobody has to be busy: the rate decides.
-pub(super) fn bottleneck(usage: &[Usage], cpus: Cpus, drive: Drive) -> Bottleneck {
+pub(super) fn bottleneck(usage: &[Usage], cpus: Cpus, open: bool) -> Bottleneck {
     if usage.iter().any(|u| u.windows == 0) {
         let (server_busy, generator_busy) = (vec![], vec![]);
         return Bottleneck { who: Who::Unknown, server_busy, generator_busy };
     }
     let of_arms = usage.iter().map(|u| {
-        let server = u.server_busy(u.usable_cpus(cpus));
-        let near = drive.ceiling.is_some_and(|ceiling| u.rate() > NEAR_CEILING * ceiling);
-        let who = match server < SATURATED && near {
-            true => Who::Generator,
-            false => who(server, u.generator_busy(cpus.generator)),
-        };
-        if drive.open && who != Who::Generator { Who::Rate } else { who }
+        let who = who(u.server_busy(u.usable_cpus(cpus)), u.generator_busy(cpus.generator));
+        if open && who != Who::Generator { Who::Rate } else { who }
     });
     Bottleneck {
         who: of_arms.max_by_key(|who| badness(*who)).unwrap_or(Who::Unknown),
@@ -203,11 +180,7 @@ mod tests {
             (arm(104, 60), arm(97, 40), Who::Server),
         ];
         for (a, b, want) in cases {
-            let got = bottleneck(
-                &[a.clone(), b.clone()],
-                Cpus { server: 1, generator: 1 },
-                Drive::default(),
-            );
+            let got = bottleneck(&[a.clone(), b.clone()], Cpus { server: 1, generator: 1 }, false);
             assert_eq!(got.who, want, "{a:?} {b:?}");
             assert!(got.server_busy.iter().all(|s| *s <= 1.0), "{got:?}");
         }
@@ -219,8 +192,7 @@ mod tests {
             [(10, 5, Who::Rate), (95, 5, Who::Rate), (60, 84, Who::Rate), (60, 90, Who::Generator)];
         for (server, generator, want) in cases {
             let usage = [arm(server, generator), arm(10, 5)];
-            let drive = Drive { open: true, ceiling: None };
-            let got = bottleneck(&usage, Cpus { server: 1, generator: 1 }, drive);
+            let got = bottleneck(&usage, Cpus { server: 1, generator: 1 }, true);
             assert_eq!(got.who, want, "{server} {generator}");
         }
     }
@@ -228,58 +200,23 @@ mod tests {
     #[test]
     fn stolen_time_was_not_available() {
         let stolen = Usage { server_stolen_ns: 50, ..arm(50, 20) };
-        let got = bottleneck(
-            &[stolen.clone(), stolen],
-            Cpus { server: 1, generator: 1 },
-            Drive::default(),
-        );
+        let got = bottleneck(&[stolen.clone(), stolen], Cpus { server: 1, generator: 1 }, false);
         assert_eq!((got.who, got.server_busy), (Who::Server, vec![1.0, 1.0]));
-        let two = bottleneck(
-            &[arm(90, 20), arm(90, 20)],
-            Cpus { server: 2, generator: 1 },
-            Drive::default(),
-        );
+        let two = bottleneck(&[arm(90, 20), arm(90, 20)], Cpus { server: 2, generator: 1 }, false);
         assert_eq!((two.who, two.server_busy), (Who::Latency, vec![0.45, 0.45]));
     }
 
     #[test]
     fn a_server_of_one_thread_is_busy_on_one_cpu() {
         let single = Usage { threads: 1, ..arm(95, 60) };
-        let got = bottleneck(
-            &[single.clone(), single],
-            Cpus { server: 2, generator: 1 },
-            Drive::default(),
-        );
+        let got = bottleneck(&[single.clone(), single], Cpus { server: 2, generator: 1 }, false);
         assert_eq!((got.who, got.server_busy), (Who::Server, vec![0.475, 0.475]));
     }
 
     #[test]
-    fn near_its_ceiling_the_generator_decides() {
-        // 2 requests in 100 ns: 20 million a second.
-        let at = |server| Usage { requests: 2, ..arm(server, 60) };
-        let cases = [
-            (85, Some(23.0e6), Who::Generator),
-            (85, Some(24.0e6), Who::Server),
-            (60, Some(23.0e6), Who::Generator),
-            // The server has no time left, whatever the generator could do.
-            (95, Some(23.0e6), Who::Server),
-            (85, None, Who::Server),
-        ];
-        for (server, ceiling, want) in cases {
-            let drive = Drive { open: false, ceiling };
-            let got =
-                bottleneck(&[at(server), at(server)], Cpus { server: 1, generator: 1 }, drive);
-            assert_eq!(got.who, want, "{server} {ceiling:?}");
-        }
-    }
-
-    #[test]
     fn without_windows_nobody_knows() {
-        let got = bottleneck(
-            &[arm(98, 10), Usage::default()],
-            Cpus { server: 1, generator: 1 },
-            Drive::default(),
-        );
+        let got =
+            bottleneck(&[arm(98, 10), Usage::default()], Cpus { server: 1, generator: 1 }, false);
         assert_eq!((got.who, got.server_busy.len()), (Who::Unknown, 0));
     }
 }

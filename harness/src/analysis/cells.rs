@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::bottleneck::{Cpus, Drive, Usage, bottleneck, usage};
+use super::bottleneck::{Cpus, Usage, bottleneck, usage};
 use super::values::{BlockValues, rounds, values};
 use super::{
     Arm, Bottleneck, CellAnalysis, Estimate, MetricAnalysis, RssPoint, Who, open, warnings,
 };
 use crate::metric::Metric;
-use crate::record::{BlockRecord, GeneratorCeiling, Run, RunHeader};
+use crate::record::{BlockRecord, Run, RunHeader};
 use crate::spec::{CellId, Load, Matchup, Spec, Workload};
 use crate::stats;
 use crate::verdict::{Verdict, verdict};
@@ -70,7 +70,7 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
         }
     }
     let usage = usage(counted.iter().map(|b| b.record), arms.len());
-    let bottleneck = bottleneck(&usage, cpus(&run.header), drive(&run.header, id));
+    let bottleneck = bottleneck(&usage, cpus(&run.header), load.open.is_some());
     let mut cell =
         Cell { id, matchup, workload, load, arms, blocks, counted, spoilt, usage, bottleneck };
     if load.open.is_some() {
@@ -108,19 +108,6 @@ pub(super) fn is_control(matchup: &Matchup) -> bool {
 
 pub(super) fn cpus(header: &RunHeader) -> Cpus {
     Cpus { server: header.server_cpus.len().max(1), generator: header.generator_cpus.len().max(1) }
-}
-
-/// How a cell is driven, and what the generator reaches at most with its load.
-fn drive(header: &RunHeader, id: &CellId) -> Drive {
-    let (load, workload) = (header.spec.load(&id.load), header.spec.workload(&id.workload));
-    let (Some(load), Some(workload)) = (load, workload) else { return Drive::default() };
-    let fits = |ceiling: &&GeneratorCeiling| {
-        (ceiling.connections, ceiling.churn) == (load.connections, workload.churn)
-    };
-    Drive {
-        open: load.open.is_some(),
-        ceiling: header.ceilings.iter().find(fits).map(|ceiling| ceiling.right_per_second),
-    }
 }
 
 impl Cell<'_> {
@@ -289,6 +276,6 @@ pub(super) fn running_ratio(
     let (counted, contrasts): (Vec<&BlockRecord>, Vec<f64>) =
         of_cell.into_iter().filter_map(|b| Some((b, contrast(&b)?))).unzip();
     let arms = counted.first()?.arms.len();
-    let who = bottleneck(&usage(counted, arms), cpus(header), drive(header, cell)).who;
+    let who = bottleneck(&usage(counted, arms), cpus(header), open).who;
     if who == Who::Generator { None } else { geometric(&contrasts) }
 }

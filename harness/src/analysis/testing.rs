@@ -199,7 +199,6 @@ fn header(scene: &Scene) -> RunHeader {
         generator_cpus: vec![1],
         spec: spec(scene, &suite),
         experiment: None,
-        ceilings: vec![],
         suite,
     }
 }

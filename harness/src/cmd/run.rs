@@ -11,15 +11,13 @@ use clap::Args;
 use super::{BenchFolder, Exit, Misuse, blocks, doctor, report, run_programs, shown, verify};
 use crate::block::Bench;
 use crate::build;
-use crate::ceiling;
 use crate::host::{self, Cpus};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::plan::{self, BlockPlan};
 use crate::programs::{Course, Memory};
 use crate::progress::Progress;
 use crate::record::{
-    self, BuildRecord, Failure, FindingLevel, GeneratorCeiling, Record, RunEnd, RunHeader, Stage,
-    Writer,
+    self, BuildRecord, Failure, FindingLevel, Record, RunEnd, RunHeader, Stage, Writer,
 };
 use crate::spec::{CellId, Spec, Suite};
 use crate::units;
@@ -143,31 +141,7 @@ pub(super) fn header(
         suite: suite.clone(),
         spec: spec.clone(),
         experiment: None,
-        ceilings: ceilings(spec, suite, cpus),
     })
-}
-
-/// What the generator reaches at most with each load. One that cannot be measured is left out.
-fn ceilings(spec: &Spec, suite: &Suite, cpus: &Cpus) -> Vec<GeneratorCeiling> {
-    let loads: BTreeSet<(u32, bool)> = suite
-        .cells
-        .iter()
-        .filter_map(|cell| {
-            Some((spec.load(&cell.load)?.connections, spec.workload(&cell.workload)?.churn))
-        })
-        .collect();
-    let measure = |(connections, churn)| match ceiling::of_run(connections, churn, cpus) {
-        Ok(found) if found.at_least => None,
-        Ok(found) => {
-            let right_per_second = found.right_per_second;
-            Some(GeneratorCeiling { connections, churn, right_per_second })
-        }
-        Err(error) => {
-            anstream::eprintln!("the generator's ceiling was not measured: {error:#}");
-            None
-        }
-    };
-    loads.into_iter().filter_map(measure).collect()
 }
 
 /// # Errors

@@ -74,22 +74,6 @@ pub struct RunHeader {
     /// What is compared, where versions are compared and not the arms of matchups.
     #[serde(default)]
     pub experiment: Option<Experiment>,
-    /// What the generator reaches at most with the loads of the suite.
-    #[serde(default)]
-    pub ceilings: Vec<GeneratorCeiling>,
-}
-
-/// What the generator reaches at most with so many connections: its rate against a responder that
-/// does nothing, in a closed loop.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GeneratorCeiling {
-    /// How many.
-    pub connections: u32,
-    /// Whether each request had a connection of its own.
-    pub churn: bool,
-    /// Right answers per second.
-    pub right_per_second: f64,
 }
 
 /// The way from `results/latest`, for records that do not say.

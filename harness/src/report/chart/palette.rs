@@ -98,6 +98,7 @@ fn marks_among(known: &[&str], languages: &[&str]) -> Vec<Mark> {
     languages.iter().enumerate().map(mark).collect()
 }
 
+<<<<<<< HEAD
 /// The marks of arms apart from any run: by language, in the order of the alphabet, as far as these
 /// arms tell.
 pub(super) fn marks_by_language(arms: &[Arm]) -> Vec<Mark> {
@@ -105,6 +106,17 @@ pub(super) fn marks_by_language(arms: &[Arm]) -> Vec<Mark> {
     known.sort_unstable();
     known.dedup();
     let languages: Vec<&str> = arms.iter().map(|arm| arm.language.as_str()).collect();
+=======
+/// The marks of arms apart from any run: by language, in the order in which they have them.
+pub(super) fn marks_by_language(arms: &[Arm]) -> Vec<Mark> {
+    let languages: Vec<&str> = arms.iter().map(|arm| arm.language.as_str()).collect();
+    let mut known: Vec<&str> = vec![];
+    for language in &languages {
+        if !known.contains(language) {
+            known.push(language);
+        }
+    }
+>>>>>>> w-export
     marks_among(&known, &languages)
 }
 
