@@ -165,11 +165,13 @@ impl Connection {
             socket.check()?;
             self.write(&[], epoll, key)?;
         } else {
-            let taken = self.read(buffer, epoll, key)?;
-            if taken.closed {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+            match self.read(buffer, epoll, key) {
+                Ok(taken) if taken.closed => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(taken) => early = taken.bytes,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {} // nothing came yet
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
-            early = taken.bytes;
         }
         if self.tls.as_ref().is_none_or(|session| !session.is_handshaking()) {
             self.phase = Phase::Idle;

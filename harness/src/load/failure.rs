@@ -157,9 +157,10 @@ pub(super) fn reason(error: &io::Error) -> &'static str {
 
 /// Why no connection to `addr` could be opened, in words that say what to do.
 pub(super) fn unopened(addr: &str, error: &io::Error) -> String {
+    let closed = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset];
     match tls::reason(error) {
         Some(_) => format!("no TLS with {addr}: {error}"),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+        None if closed.contains(&error.kind()) => {
             format!("{addr} closed the connection in the handshake: does it speak TLS?")
         }
         None if error.kind() == io::ErrorKind::Other => format!("cannot use {addr}: {error}"),
