@@ -2,27 +2,18 @@
 //! reason and an exit code, and leaves nothing behind.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::ops::Deref;
+use std::path::PathBuf;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use tempfile::TempDir;
+use nix::sys::signal::Signal;
 
-const DUET: &str = env!("CARGO_BIN_EXE_duet");
-const SERVER: &str = env!("CARGO_BIN_EXE_faulty-server");
+mod binary;
 
-/// How long anything here may take before the test gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// An environment variable that every process of a test inherits, so that leftovers can be found.
-const MARK: &str = "DUET_TEST_FOLDER";
+use binary::{DUET, Folder, SERVER, outcome, signal, wait};
 
 /// A folder with definitions of a good and a faulty server.
 struct Bench {
-    folder: TempDir,
+    folder: Folder,
 }
 
 impl Bench {
@@ -32,9 +23,6 @@ impl Bench {
     }
 
     fn with(fault: &str, suite: &str, build: &str) -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
-        let bench = folder.path().join("bench");
-        fs::create_dir(&bench).expect("a folder");
         let fault: String = fault.split_whitespace().map(|word| format!(", \"{word}\"")).collect();
         let server = |name: &str, fault: &str, build: &str| {
             format!(
@@ -57,30 +45,12 @@ impl Bench {
              [[suite.cells]]\nmatchups = [\"fine\", \"pair\"]\nworkloads = [\"hello\"]\n\
              loads = [\"c2\"]\n"
         );
-        for (name, text) in [
-            ("servers.toml", &servers[..]),
+        let folder = Folder::with_definitions([
+            ("servers.toml", &servers),
             ("workloads.toml", workloads),
             ("suites.toml", &suites),
-        ] {
-            fs::write(bench.join(name), text).expect("a file");
-        }
+        ]);
         Self { folder }
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(DUET);
-        command.args(words).current_dir(self.path()).env(MARK, self.path()).env("NO_COLOR", "1");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    fn duet(&self, words: &[&str]) -> Outcome {
-        let child = self.command(words).spawn().expect("the binary starts");
-        outcome(&child.wait_with_output().expect("it ends"))
     }
 
     fn latest(&self, name: &str) -> PathBuf {
@@ -104,70 +74,14 @@ impl Bench {
             text.contains("\"failure\":null,\"set_aside\":null")
         });
     }
-
-    /// Waits until no process of this test is left.
-    fn nothing_is_left(&self) {
-        wait(|| self.processes().is_empty());
-    }
-
-    /// Processes that carry the mark.
-    fn processes(&self) -> Vec<i32> {
-        let mark = format!("{MARK}={}", self.path().display());
-        let carries = |pid: &i32| {
-            fs::read(format!("/proc/{pid}/environ"))
-                .is_ok_and(|text| text.split(|b| *b == 0).any(|v| v == mark.as_bytes()))
-        };
-        fs::read_dir("/proc")
-            .expect("proc is mounted")
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_string_lossy().parse().ok())
-            .filter(carries)
-            .collect()
-    }
 }
 
-struct Outcome {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
+impl Deref for Bench {
+    type Target = Folder;
 
-impl Outcome {
-    #[track_caller]
-    fn exits(&self, code: i32) -> &Self {
-        assert_eq!(self.code, Some(code), "\nstdout: {}\nstderr: {}", self.out, self.err);
-        self
+    fn deref(&self) -> &Folder {
+        &self.folder
     }
-
-    #[track_caller]
-    fn says(&self, what: &str) -> &Self {
-        let all = format!("{}{}", self.out, self.err);
-        assert!(all.contains(what), "no `{what}` in\n{all}");
-        self
-    }
-}
-
-fn outcome(output: &Output) -> Outcome {
-    Outcome {
-        code: output.status.code(),
-        out: String::from_utf8_lossy(&output.stdout).into_owned(),
-        err: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
-
-/// Looks every few milliseconds whether something has come about.
-#[track_caller]
-fn wait(mut come_about: impl FnMut() -> bool) {
-    let limit = Instant::now() + PATIENCE;
-    while !come_about() {
-        assert!(Instant::now() < limit, "it did not come about");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn signal(child: &Child, signal: Signal) {
-    let pid = Pid::from_raw(i32::try_from(child.id()).expect("process ids are small"));
-    kill(pid, signal).expect("the process is there");
 }
 
 #[test]
@@ -469,9 +383,7 @@ fn a_full_disk_keeps_finished_blocks() {
     let bench = long();
     // A limit on file size stands for a full disk: writes fail after so many blocks of 512 bytes.
     let script = format!("ulimit -f 160; exec {DUET} run s");
-    let mut command = Command::new("sh");
-    command.args(["-c", &script]).current_dir(bench.path()).env(MARK, bench.path());
-    let outcome = outcome(&command.output().expect("it ends"));
+    let outcome = outcome(&bench.program("sh", &["-c", &script]).output().expect("it ends"));
     outcome.exits(4).says("is the disk full?");
     assert!(!bench.blocks().is_empty());
     bench.nothing_is_left();

@@ -8,10 +8,14 @@ use std::path::Path;
 
 use duet::comparison::{Course, next};
 use duet::record;
+use nix::sys::signal::Signal;
 
 mod bench;
+#[path = "../binary/mod.rs"]
+mod binary;
 
-use bench::{BUILD, Bench, DUET, SERVER, Signal, outcome, signal, wait};
+use bench::{BUILD, Bench};
+use binary::{DUET, SERVER, outcome, signal, wait};
 
 /// A gate that decides after six blocks.
 const SIX: &str = "looks = [6]";

@@ -1,0 +1,124 @@
+//! The real binary in a folder of its own, with all that it leaves behind found again.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+pub(crate) const DUET: &str = env!("CARGO_BIN_EXE_duet");
+pub(crate) const SERVER: &str = env!("CARGO_BIN_EXE_faulty-server");
+
+/// How long anything here may take before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An environment variable that every process of a test inherits, so that leftovers can be found.
+const MARK: &str = "DUET_TEST_FOLDER";
+
+/// A folder that vanishes with the test.
+pub(crate) struct Folder(TempDir);
+
+impl Folder {
+    /// A folder with definitions: names and texts of the files in `bench`.
+    pub(crate) fn with_definitions(files: [(&str, &str); 3]) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let bench = folder.path().join("bench");
+        fs::create_dir(&bench).expect("a folder");
+        for (name, text) in files {
+            fs::write(bench.join(name), text).expect("a file");
+        }
+        Self(folder)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Any program, in this folder and with this test's mark.
+    pub(crate) fn program(&self, name: &str, words: &[&str]) -> Command {
+        let mut command = Command::new(name);
+        command.args(words).current_dir(self.path()).env(MARK, self.path()).env("NO_COLOR", "1");
+        command.env_remove("GITHUB_STEP_SUMMARY");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        self.program(DUET, words)
+    }
+
+    pub(crate) fn duet(&self, words: &[&str]) -> Outcome {
+        let child = self.command(words).spawn().expect("the binary starts");
+        outcome(&child.wait_with_output().expect("it ends"))
+    }
+
+    /// Waits until no process of this test is left.
+    pub(crate) fn nothing_is_left(&self) {
+        wait(|| self.processes().is_empty());
+    }
+
+    /// Processes that carry the mark.
+    fn processes(&self) -> Vec<i32> {
+        let mark = format!("{MARK}={}", self.path().display());
+        let carries = |pid: &i32| {
+            fs::read(format!("/proc/{pid}/environ"))
+                .is_ok_and(|text| text.split(|b| *b == 0).any(|v| v == mark.as_bytes()))
+        };
+        fs::read_dir("/proc")
+            .expect("proc is mounted")
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_string_lossy().parse().ok())
+            .filter(carries)
+            .collect()
+    }
+}
+
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Outcome {
+    #[track_caller]
+    pub(crate) fn exits(&self, code: i32) -> &Self {
+        assert_eq!(self.code, Some(code), "\nstdout: {}\nstderr: {}", self.out, self.err);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn says(&self, what: &str) -> &Self {
+        // Where a line was wrapped does not matter.
+        let all = format!("{}{}", self.out, self.err);
+        let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat(&all).contains(&flat(what)), "no `{what}` in\n{all}");
+        self
+    }
+}
+
+pub(crate) fn outcome(output: &Output) -> Outcome {
+    Outcome {
+        code: output.status.code(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Looks every few milliseconds whether something has come about.
+#[track_caller]
+pub(crate) fn wait(mut come_about: impl FnMut() -> bool) {
+    let limit = Instant::now() + PATIENCE;
+    while !come_about() {
+        assert!(Instant::now() < limit, "it did not come about");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+pub(crate) fn signal(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("process ids are small"));
+    kill(pid, signal).expect("the process is there");
+}
