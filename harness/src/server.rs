@@ -208,8 +208,8 @@ impl Running {
         Failure { stage, server: Some(self.name.clone()), error, stderr: self.stderr.lines() }
     }
 
-    /// Waits until all that an ended server wrote to standard error has been read, but not for long:
-    /// a child of its own may hold the pipe open.
+    /// Waits until all that an ended server wrote to standard error has been read, but not for
+    /// long: a child of its own may hold the pipe open.
     fn await_last_words(&self) {
         let limit = Instant::now() + LAST_WORDS_LIMIT;
         while !self.stderr_reader.is_finished() && Instant::now() < limit {
