@@ -23,8 +23,8 @@ pub(super) struct Member<'a> {
     waiver: Option<&'a Waiver>,
 }
 
-/// The gated metrics of all cells that were measured, as far as open or closed loops have them, which
-/// are judged as one family. A metric that
+/// The gated metrics of all cells that were measured, as far as open or closed loops have them,
+/// which are judged as one family. A metric that
 /// could not be had, or may not be judged, belongs to it without contrasts, so that it is never
 /// forgotten.
 pub(super) fn family<'a>(analysis: &'a Analysis, experiment: &'a Experiment) -> Vec<Member<'a>> {

@@ -147,8 +147,8 @@ fn keys_and_types() {
             "servers.toml:1: server alpha: `lanes` is missing | add it, such as `lanes = \
              [\"std\"]`",
             "servers.toml:4: server alpha: unknown key `lane` | did you mean `lanes`? the keys are \
-         name, language, lanes, summary, run, version, workloads, needs, build, build_cache, env, \
-         prints",
+         name, language, lanes, summary, run, workloads, foreign, version, needs, build, \
+         build_cache, env, prints",
         ],
     );
     check(f, "name = \"alpha\"", "", &["servers.toml:1: server: `name` is missing", "suites"]);

@@ -148,8 +148,7 @@ fn count_all(mut dna: Dna) -> io::Result<Tables> {
     tables.resize_with(cores.div_ceil(2), Tables::default);
     let mut stretches = dna.read(tables.len())?;
     while !stretches.is_empty() {
-        let of_stretch =
-            stretches.iter().zip(&mut tables).map(|(stretch, tables)| (stretch, tables));
+        let of_stretch = stretches.iter().zip(&mut tables);
         let work = of_stretch.flat_map(|(stretch, tables)| {
             LENGTHS.iter().zip(tables).rev().map(move |(k, counts)| (stretch, *k, counts))
         });

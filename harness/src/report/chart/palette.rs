@@ -98,15 +98,6 @@ fn marks_among(known: &[&str], languages: &[&str]) -> Vec<Mark> {
     languages.iter().enumerate().map(mark).collect()
 }
 
-<<<<<<< HEAD
-/// The marks of arms apart from any run: by language, in the order of the alphabet, as far as these
-/// arms tell.
-pub(super) fn marks_by_language(arms: &[Arm]) -> Vec<Mark> {
-    let mut known: Vec<&str> = arms.iter().map(|arm| arm.language.as_str()).collect();
-    known.sort_unstable();
-    known.dedup();
-    let languages: Vec<&str> = arms.iter().map(|arm| arm.language.as_str()).collect();
-=======
 /// The marks of arms apart from any run: by language, in the order in which they have them.
 pub(super) fn marks_by_language(arms: &[Arm]) -> Vec<Mark> {
     let languages: Vec<&str> = arms.iter().map(|arm| arm.language.as_str()).collect();
@@ -116,7 +107,6 @@ pub(super) fn marks_by_language(arms: &[Arm]) -> Vec<Mark> {
             known.push(language);
         }
     }
->>>>>>> w-export
     marks_among(&known, &languages)
 }
 
