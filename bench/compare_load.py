@@ -15,7 +15,9 @@ import resource
 import sys
 import time
 
-from load_peers import coverage, find, generators, interval, run, server, stolen_share, table, two_cpus
+from load_peers import (
+    coverage, find, generators, interval, run, server, stolen_ticks, table, two_cpus,
+)
 
 PATH = "/hello"
 
@@ -89,7 +91,7 @@ def main():
             print(f"{name} is skipped: it is not installed (`make peers` installs it)")
     runs = len(args.servers) * len(args.connections) * args.rounds * len(installed)
     print(f"{runs} runs, about {runs * (args.seconds + 0.15) / 60:.0f} minutes", file=sys.stderr)
-    began, stolen = time.monotonic(), stolen_share()
+    began, stolen = time.monotonic(), stolen_ticks()
     lines = []
     for command in args.servers:
         with server(command.split(), cpus[0]) as address:
@@ -101,7 +103,7 @@ def main():
                 for peer, why in failed.items():
                     print(f"{peer} is left out at {name}, {connections} connections: {why}")
     print()
-    ticks = [after - before for before, after in zip(stolen, stolen_share())]
+    ticks = [after - before for before, after in zip(stolen, stolen_ticks())]
     heads = ["server", "connections", "generator", "CPU µs a request", "duet's ÷ its"]
     print(table([*heads, "thousand answers a second", "duet's ÷ its"], lines))
     print(

@@ -17,11 +17,15 @@ import sys
 import tempfile
 import time
 
-from load_peers import Skipped, coverage, find, generators, interval, rank, run, server, table, two_cpus
+from load_peers import (
+    Skipped, coverage, find, generators, interval, run, server, table, two_cpus,
+)
 
 # System calls in which a generator only waits.
 WAITING = {"epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "nanosleep",
            "clock_nanosleep", "futex", "restart_syscall"}
+# The histograms of an open loop.
+PARTS = ("response", "service", "send_lag")
 READING = {"read", "readv", "recvfrom", "recvmsg"}
 
 
@@ -34,7 +38,7 @@ def load(args, url, cpu, options, seconds, series=None):
         try:
             result = json.loads(run(command, cpu, seconds))
         except ValueError as error:
-            sys.exit(f"{' '.join(command)}: {error}")
+            raise ValueError(f"{' '.join(command)}: {error}") from error
         if not series:
             return result
         with open(path) as lines:
@@ -52,7 +56,9 @@ def system_calls(args, cpus):
         """Name -> (calls, errors), and the requests that were made."""
         with tempfile.NamedTemporaryFile("r", suffix=".strace") as summary:
             text = run(["strace", "-f", "-c", "-o", summary.name, *command], cpus[1], 60)
-            lines = re.findall(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) +(\d*) +(\w+)$", summary.read(), re.M)
+            # Columns: % time, seconds, usecs/call, calls, errors (or nothing), syscall.
+            line = r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) +(\d*) +(\w+)$"
+            lines = re.findall(line, summary.read(), re.M)
         calls = {name: (int(n), int(errors or 0)) for n, errors, name in lines}
         calls.pop("total", None)
         return calls, requests(text)
@@ -101,7 +107,8 @@ def memory(args, cpus):
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 100), max(hard, count + 100)))
     except (ValueError, OSError) as error:
         raise Skipped(f"{count} files may not be open at once (ulimit -n {hard})") from error
-    ports = [int(n) for n in open("/proc/sys/net/ipv4/ip_local_port_range").read().split()]
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+        ports = [int(n) for n in file.read().split()]
     if ports[1] - ports[0] < 1.2 * count:
         raise Skipped(f"there are {ports[1] - ports[0]} ephemeral ports")
     made = generators(args.duet, args.seconds)
@@ -132,7 +139,8 @@ def memory(args, cpus):
 def peak(command, cpu, count, name):
     """The peak RSS of a run in KiB, as the kernel says it (VmHWM, which never falls)."""
     process = subprocess.Popen(
-        ["taskset", "-c", str(cpu), *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ["taskset", "-c", str(cpu), *command],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )
     kib, files, until = 0, 0, time.monotonic() + 120
     while process.poll() is None and time.monotonic() < until:
@@ -148,7 +156,7 @@ def peak(command, cpu, count, name):
     process.kill()
     text = process.communicate()[0]
     if process.returncode != 0 or files < count:
-        sys.exit(f"{name} had at most {files} files open, and ended with {process.returncode}:\n{text}")
+        raise ValueError(f"{name} had {files} files open, exit {process.returncode}: {text}")
     return kib
 
 
@@ -190,17 +198,19 @@ def send_lag(args, cpus):
             f"{len(lags)} of {total[rate]}",
             interval(lags, "{:.1f}") if lags else "unknown",
             f"{max(lags):.1f}" if lags else "unknown",
-            *(us(part, "mean_ns") for part in ("response", "service", "send_lag")),
-            *(us(part, "quantiles", "p50", "ns") for part in ("response", "service", "send_lag")),
-            *(us(part, "quantiles", "p99", "ns") for part in ("response", "service", "send_lag")),
+            *(us(part, "mean_ns") for part in PARTS),
+            *(us(part, "quantiles", "p50", "ns") for part in PARTS),
+            *(us(part, "quantiles", "p99", "ns") for part in PARTS),
         ])
-    lag = ["requests a second", "seconds without stolen time", "p99 of the lag, µs", "worst second"]
+    lag = ["requests a second", "seconds not stolen from", "p99 of the lag, µs", "worst second"]
     rest = [f"{part}, {which}" for which in ("mean", "p50", "p99")
             for part in ("response", "service", "lag")]
     print(table([*lag, *rest], rows))
-    print("\nThe first columns: medians over seconds with intervals of 95 % where there are enough."
-          " The others: of whole runs, stolen time included; a mean response is the mean service and"
-          " the mean lag.")
+    print(
+        "\nFirst: medians over the seconds in which nothing was stolen, with 95 % intervals where"
+        " there are six. Then, in µs: medians of whole runs, with what was stolen; the mean"
+        " response is the sum of the mean service and the mean lag."
+    )
 
 
 def fit(points):
@@ -217,15 +227,19 @@ def overload(args, cpus):
     rows, shares = [], []
     with server(command, cpus[0]) as address:
         url = f"http://{address}/hello"
-        closed = lambda: load(args, url, cpus[1], f"-c64 -d{seconds}s --warmup 0", seconds)
-        rate = 2 * closed()["right_per_second"]
+
+        def closed():
+            options = f"-c64 -d{seconds}s --warmup 0"
+            return load(args, url, cpus[1], options, seconds)["right_per_second"]
+
+        rate = 2 * closed()
         for turn in range(args.rounds):
             options = f"-c64 -q{rate:.0f} -d{seconds}s --warmup 0"
             if turn % 2 == 0:
-                most = closed()["right_per_second"]
+                most = closed()
             result, series = load(args, url, cpus[1], options, seconds, series=True)
             if turn % 2 == 1:
-                most = closed()["right_per_second"]
+                most = closed()
             r = result["requests"]
             adds_up = r["planned"] == r["sent"] + r["never_sent"] + r["shed"]
             adds_up &= r["sent"] == r["right"] + sum(r["failed"].values()) + r["in_flight"]
@@ -242,9 +256,11 @@ def overload(args, cpus):
             ])
             rate = 2 * most
     heads = ["round", "planned a second", "closed loop reaches", "overload reaches", "share"]
-    print(table([*heads, "planned = sent + never sent", "seconds of latency a second", "R²"], rows))
-    print(f"\nShare reached in overload: {interval(shares, '{:.3f}')}, a {coverage(len(shares)):.0%}"
-          f" interval of the median of {len(shares)} rounds.")
+    print(table([*heads, "planned = sent + never sent", "latency, seconds a second", "R²"], rows))
+    print(
+        f"\nShare reached in overload: {interval(shares, '{:.3f}')}, a"
+        f" {coverage(len(shares)):.0%} interval of the median of {len(shares)} rounds."
+    )
 
 
 FIGURES = {"calls": system_calls, "memory": memory, "lag": send_lag, "overload": overload}
@@ -265,12 +281,17 @@ def arguments():
 def main():
     args = arguments()
     cpus = two_cpus()
+    failed = False
     for name in args.figures.split(","):
         print(f"\n### {name}\n", flush=True)
         try:
             FIGURES[name](args, cpus)
         except Skipped as why:
             print(f"skipped: {why}")
+        except ValueError as why:
+            failed = True
+            print(f"failed: {why}")
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,10 @@ def generators(duet, seconds):
         ),
         "wrk": (
             lambda url, c: [of["wrk"], "-t1", f"-c{c}", f"-d{seconds}s", url],
-            reads(r"(\d+) requests in", r"Requests/sec:\s+([\d.]+)", "Non-2xx.*", "Socket errors.*"),
+            reads(
+                r"(\d+) requests in", r"Requests/sec:\s+([\d.]+)",
+                "Non-2xx.*", "Socket errors.*",
+            ),
         ),
         "oha": (
             lambda url, c: [of["oha"], "--no-tui", "--no-color", f"-c{c}", f"-z{seconds}s", url],
@@ -75,7 +78,10 @@ def generators(duet, seconds):
         ),
         "h2load": (
             lambda url, c: [of["h2load"], "--h1", "-t1", f"-c{c}", f"-D{seconds}", url],
-            reads(r"(\d+) succeeded", r"finished in [\d.]+m?s, ([\d.]+) req/s", r"([1-9]\d*) failed"),
+            reads(
+                r"(\d+) succeeded", r"finished in [\d.]+m?s, ([\d.]+) req/s",
+                r"(\d+) failed",
+            ),
         ),
         "ab": (
             lambda url, c: [
@@ -116,8 +122,8 @@ def run(command, cpu, seconds):
     except subprocess.TimeoutExpired as error:
         raise ValueError(f"it did not end within {limit} s") from error
     if done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip().splitlines() or [f"exit {done.returncode}"]
-        raise ValueError(f"it failed: {lines[-1]}")
+        said = f"{done.stdout}\n{done.stderr}".strip()
+        raise ValueError(f"exit {done.returncode}: {said[-2000:]}")
     return done.stdout
 
 
@@ -128,7 +134,7 @@ def two_cpus():
     return cpus[:2]
 
 
-def stolen_share():
+def stolen_ticks():
     """Time that the hypervisor took from all CPUs, and all their time, in ticks since the start."""
     with open("/proc/stat") as stat:
         ticks = [int(n) for n in stat.readline().split()[1:9]]
