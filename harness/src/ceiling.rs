@@ -39,7 +39,7 @@ pub fn measure(load: &Load) -> Result<Ceiling> {
         Case { status: Status::Successful, body: None, ..case.clone() }
     });
     let against = Load {
-        addr: responder.addr,
+        target: responder.addr.into(),
         cases: cases.collect(),
         connections: load.connections.min(CONNECTIONS_MAX).max(load.threads as u32),
         pressure: Pressure::Closed { requests: None },

@@ -24,6 +24,9 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 /// How long a server may take to end after SIGTERM; the contract's two seconds.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 
+/// How long the reading of an ended server's standard error may take.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
+
 /// The output of a printing server is read this often, so that reading it costs the generator's CPU
 /// little; the pipe is made large enough that the server never waits for it.
 const DRAIN_PAUSE: Duration = Duration::from_millis(1);
@@ -55,6 +58,8 @@ pub struct Running {
     pub started: Instant,
     child: Child,
     stderr: Tail,
+    /// Reads its standard error to the end.
+    stderr_reader: thread::JoinHandle<()>,
     /// Whether it may end as it likes.
     foreign: bool,
 }
@@ -81,12 +86,12 @@ pub fn start(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Res
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         unreachable!("both streams were asked for");
     };
-    let (stderr, _) = Tail::follow(stderr);
+    let (stderr, stderr_reader) = Tail::follow(stderr);
     // Of a server that says where it listens this is replaced below; the value exists so that every
     // way out kills the child.
     let addr = SocketAddr::from(([127, 0, 0, 1], port));
     let (name, foreign) = (server.name.clone(), server.foreign);
-    let mut running = Running { name, addr, started, child, stderr, foreign };
+    let mut running = Running { name, addr, started, child, stderr, stderr_reader, foreign };
     let ready = if foreign {
         thread::spawn(move || drain(stdout, false));
         foreign::listens(&mut running.child, port, START_LIMIT, interrupt).map(|()| addr)
@@ -194,10 +199,22 @@ impl Running {
         // A server that has just crashed may need a moment until the kernel has reaped it.
         let limit = Instant::now() + Duration::from_millis(100);
         let error = match child::wait_until(&mut self.child, limit) {
-            Ok(Some(status)) => format!("the server {}; {error}", child::describe(status)),
+            Ok(Some(status)) => {
+                self.await_last_words();
+                format!("the server {}; {error}", child::describe(status))
+            }
             Ok(None) | Err(_) => error.to_owned(),
         };
         Failure { stage, server: Some(self.name.clone()), error, stderr: self.stderr.lines() }
+    }
+
+    /// Waits until all that an ended server wrote to standard error has been read, but not for long:
+    /// a child of its own may hold the pipe open.
+    fn await_last_words(&self) {
+        let limit = Instant::now() + LAST_WORDS_LIMIT;
+        while !self.stderr_reader.is_finished() && Instant::now() < limit {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Whether it is still running.

@@ -264,7 +264,7 @@ fn wrong_usage_exits_with_2() {
     bench
         .duet(&["verify", "god"])
         .exits(2)
-        .says("there is no server `god`; there are good, faulty");
+        .says("there is no server or set `god`; there are good, faulty");
     bench.duet(&["report", "bench"]).exits(2).says("is no run's folder");
     bench.duet(&["export", "bench", "--format", "csv"]).exits(2).says("is no run's folder");
     bench.duet(&["trend", "bench", "nowhere"]).exits(2).says("no runs' folders").says("nowhere");

@@ -277,7 +277,7 @@ fn make_room(
             let open = matches!(next(&run, None), Course::GoOn { .. });
             let to_confirm =
                 matches!(next(&run, None), Course::Decided(cells) if !cells.is_empty());
-            let unconfirmed = to_confirm && !folder.join(comparison::CONFIRMATION).exists();
+            let unconfirmed = to_confirm && !looks::is_confirmed(folder);
             if !(open && (interrupted || stopped) || unconfirmed) {
                 return Ok(Some(Earlier { seed: None, blocks: vec![] }));
             }

@@ -1,20 +1,19 @@
 //! `duet load`: one load on one URL.
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::{ArgGroup, Args, ValueEnum};
 use reqwest::Url;
 
-use super::{Exit, Misuse, Unserved};
+use super::{Exit, Misuse};
 use crate::ceiling;
 use crate::host;
 use crate::interrupt::Interrupt;
-use crate::load::first::{self, First};
 use crate::load::steady::{self, Arrivals, Ceiling, Live, Measured, Pressure, Rate};
+use crate::load::target::Addr;
 
 mod capacity;
 mod cases;
@@ -25,6 +24,7 @@ mod request;
 mod series;
 mod summary;
 mod text;
+mod transport;
 mod values;
 
 use limit::{Limit, Verdict};
@@ -43,7 +43,7 @@ const CONNECTIONS: u32 = 50;
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("open").args(["rate", "find_capacity"]).multiple(true)))]
 pub(super) struct Load {
-    /// Whom to ask: http://host[:port]/path?query.
+    /// Whom to ask: http://host[:port]/path?query, or https://...
     ///
     /// In path, query, header values and bodies `{seq}` stands for the number of the request and
     /// `{rand}` for a random number, both of ten digits; `{seq:4}` and `{rand:4}` have four.
@@ -96,10 +96,13 @@ pub(super) struct Load {
     #[command(flatten)]
     request: request::RequestArgs,
 
+    #[command(flatten)]
+    transport: transport::TransportArgs,
+
     /// Requests that are under way on each connection, written together: HTTP/1.1 pipelining.
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
-    #[arg(conflicts_with_all = ["rate", "disable_keepalive"])]
+    #[arg(conflicts_with_all = ["rate", "disable_keepalive", "http2"])]
     pipeline: u32,
 
     /// The right status [default: any 2xx].
@@ -202,17 +205,18 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
 
 /// Asks the first questions, so that the others can be judged.
 fn prepare(args: &Load, url: &Url) -> Result<steady::Load> {
-    let (addr, cases, first_index) = cases::prepare(args, url)?;
+    let (target, cases, first_index) = cases::prepare(args, url)?;
     let (connections, threads) = counts(args)?;
     let (pressure, measure) = pressure(args);
     let warmup = args.requests.map_or(Duration::from_secs(1), |_| Duration::ZERO);
     Ok(steady::Load {
-        addr,
+        target,
         cases,
         first_index,
         churn: args.request.disable_keepalive,
         pipeline: args.pipeline as usize,
         connections,
+        streams: args.transport.streams(),
         threads,
         cpus: args.cpus.clone(),
         pressure,
@@ -221,27 +225,6 @@ fn prepare(args: &Load, url: &Url) -> Result<steady::Load> {
         timeout: args.timeout.max(Duration::from_millis(1)),
         seed: args.seed,
     })
-}
-
-/// The first of the host's addresses that answers, and its answer.
-fn first_answer(
-    url: &Url,
-    request: &[u8],
-    head: bool,
-    timeout: Duration,
-) -> Result<(SocketAddr, First)> {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let port = url.port_or_known_default().unwrap_or(80);
-    let addrs = (host, port).to_socket_addrs();
-    let addrs = addrs.with_context(|| format!("failed to find the address of {host}"))?;
-    let mut error = format!("{host} has no address");
-    for addr in addrs {
-        match first::ask(addr, request, head, timeout) {
-            Ok(first) => return Ok((addr, first)),
-            Err(why) => error = why,
-        }
-    }
-    bail!(Unserved(error))
 }
 
 /// Connections and threads.
@@ -313,6 +296,10 @@ fn drive(
 /// What the generator reaches at most; none, and the reason on standard error, where that cannot
 /// be measured.
 fn ceiling(load: &steady::Load) -> Option<Ceiling> {
+    let plain = matches!(load.target.addr, Addr::Tcp(_)) && load.target.tls.is_none();
+    if !plain || load.target.http2 {
+        return None; // the null responder speaks nothing else
+    }
     match ceiling::measure(load) {
         Ok(ceiling) => Some(ceiling),
         Err(error) => {

@@ -13,7 +13,7 @@ use crate::comparison::{Course, is_identical, next, regressions};
 use crate::interrupt::Interrupted;
 use crate::metric::Metric;
 use crate::random::SplitMix64;
-use crate::record::{BlockRecord, BuildRecord, Question, Run, RunHeader};
+use crate::record::{self, BlockRecord, BuildRecord, Question, Run, RunHeader};
 use crate::spec::CellId;
 use crate::units;
 
@@ -54,9 +54,28 @@ pub(super) fn carry_out(
     let folder = folder.join(CONFIRMATION);
     fs::create_dir_all(&folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
-    let under_way = UnderWay::begin(tools, &folder, header, builds, vec![])?;
+    let blocks = take_up(&folder)?;
+    let under_way = UnderWay::begin(tools, &folder, header, builds, blocks)?;
     sequence(under_way, cells, Some(&called))?;
     Ok(())
+}
+
+/// Whether the experiment that confirms the one in `folder` came to its end.
+pub(super) fn is_confirmed(folder: &Path) -> bool {
+    let ended = |run: Run| run.end.is_some_and(|end| end.interrupted.is_none());
+    record::read(&folder.join(CONFIRMATION)).is_ok_and(ended)
+}
+
+/// What an interrupted experiment in a folder measured; its record makes way for one that goes on.
+fn take_up(folder: &Path) -> Result<Vec<BlockRecord>> {
+    let file = folder.join(record::FILE_NAME);
+    if !file.exists() {
+        return Ok(vec![]);
+    }
+    // A record whose first line was cut off holds nothing.
+    let blocks = record::read(folder).map_or_else(|_| vec![], |run| run.blocks);
+    fs::remove_file(&file).with_context(|| format!("failed to remove {}", file.display()))?;
+    Ok(blocks)
 }
 
 /// Measures from look to look until all is decided, nothing more can be, or the time is up.

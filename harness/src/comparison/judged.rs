@@ -1,6 +1,6 @@
 //! From an analysis to judged cells and metrics.
 
-use super::{ComparedCell, ComparedMetric, Experiment, Gated, Question, State, outcome};
+use super::{ComparedCell, ComparedMetric, Experiment, Gated, Question, SoFar, State, outcome};
 use crate::analysis::{Analysis, CellAnalysis, MetricAnalysis, Warning, Who};
 use crate::gate::{self, Evidence, Floor, GateVerdict, Judgement};
 use crate::metric::Metric;
@@ -159,14 +159,29 @@ fn cell(
         .filter_map(|m| compared(m, gated(m.metric).map(|(_, gated)| gated.clone())))
         .collect();
     metrics.sort_by_key(|metric| metric.gated.is_none());
-    ComparedCell {
+    let mut cell = ComparedCell {
         id: id.clone(),
         load: found.map(|cell| cell.load.clone()).unwrap_or_default(),
         blocks: found.map_or(0, |cell| cell.blocks),
         stolen_shares: stolen_shares(run, id),
         state,
         metrics,
+    };
+    let principal = cell.principal().len();
+    for metric in &mut cell.metrics[..principal] {
+        metric.course = course(&metric.contrasts);
     }
+    cell
+}
+
+/// What the first blocks say, for every number of them that has an interval.
+fn course(contrasts: &[f64]) -> Vec<SoFar> {
+    let so_far = |n: usize| {
+        let first = &contrasts[..n];
+        let (low, high) = interval(first)?;
+        Some(SoFar { blocks: n as u32, estimate: hodges_lehmann(first), low, high })
+    };
+    (1..=contrasts.len()).filter_map(so_far).collect()
 }
 
 fn compared(m: &MetricAnalysis, gated: Option<Gated>) -> Option<ComparedMetric> {
@@ -179,6 +194,7 @@ fn compared(m: &MetricAnalysis, gated: Option<Gated>) -> Option<ComparedMetric> 
         estimate: hodges_lehmann(&m.contrasts),
         interval: interval(&m.contrasts),
         contrasts: m.contrasts.clone(),
+        course: vec![],
         gated,
         verdict: m.verdict,
         reason: m.reason.clone(),

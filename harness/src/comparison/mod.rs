@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{self, CellFailure, Estimate, RunSummary, Warning};
-pub use crate::gate::{GateVerdict, Judgement, PassLabel};
+pub use crate::gate::{GateVerdict, Judgement, Look, PassLabel};
 use crate::metric::Metric;
 use crate::record::Run;
 pub use crate::record::{Experiment, Question, Version};
@@ -20,6 +20,8 @@ mod judged;
 mod looks;
 mod outcome;
 pub mod stored;
+#[cfg(test)]
+mod tests;
 
 pub use judged::is_identical;
 pub use looks::{Course, next, regressions};
@@ -39,6 +41,8 @@ pub struct Comparison {
     pub outcome: Outcome,
     /// The policy's name, where it was a gate.
     pub gate: Option<String>,
+    /// The policy's looks.
+    pub looks: Vec<Look>,
     /// The old version, or the first server.
     pub base: Version,
     /// The new version, or the second server.
@@ -128,6 +132,8 @@ pub struct ComparedMetric {
     pub interval: Option<(f64, f64)>,
     /// The contrasts of blocks behind it, in their order.
     pub contrasts: Vec<f64>,
+    /// How estimate and interval grew with the blocks; of the cell's principal metrics alone.
+    pub course: Vec<SoFar>,
     /// How it was judged, where it is gated.
     pub gated: Option<Gated>,
     /// Without a margin: what the interval and the tie band let us say of the head.
@@ -139,6 +145,20 @@ pub struct ComparedMetric {
     /// Of a metric that is not gated: its p value as Benjamini and Hochberg adjust it for being one
     /// of many. It can warn and nothing else.
     pub q: Option<f64>,
+}
+
+/// What the first blocks of a metric say.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SoFar {
+    /// So many of them.
+    pub blocks: u32,
+    /// The estimate.
+    pub estimate: f64,
+    /// The lower end of its 95 % interval.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
 }
 
 /// The judgement of a gated metric.
@@ -189,6 +209,7 @@ pub fn compare(run: &Run, confirmation: Option<&Run>) -> Result<Comparison, Stri
         question: experiment.question,
         outcome: outcome::outcome(experiment, &cells, &budgets, &failures),
         gate: experiment.gate.as_ref().map(|gate| gate.name.clone()),
+        looks: experiment.gate.as_ref().map_or_else(Vec::new, |gate| gate.looks.clone()),
         base: experiment.base.clone(),
         head: experiment.head.clone(),
         cells,
@@ -198,6 +219,18 @@ pub fn compare(run: &Run, confirmation: Option<&Run>) -> Result<Comparison, Stri
         run: analysis.run,
         confirmation: second.map(|second| second.run),
     })
+}
+
+/// Of a cell without gated metrics, so many count as its principal ones.
+const PRINCIPAL: usize = 3;
+
+impl ComparedCell {
+    /// Its metrics that matter most: the gated ones, else the first three.
+    #[must_use]
+    pub fn principal(&self) -> &[ComparedMetric] {
+        let gated = self.metrics.iter().take_while(|metric| metric.gated.is_some()).count();
+        &self.metrics[..if gated == 0 { PRINCIPAL.min(self.metrics.len()) } else { gated }]
+    }
 }
 
 impl ComparedMetric {

@@ -13,18 +13,18 @@
 //! again at once, and thousands of connections a second never run out of ports.
 
 use std::io;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
-use super::connection::{Connection, Phase};
+use super::connection::{Connection, Phase, Taken};
 use super::failure::Trouble;
 use super::fault::Fault;
 use super::judge::{Question, Wrong};
 use super::requests::Turns;
+use super::target::Target;
 use super::template::Template;
 
 mod answers;
@@ -33,7 +33,7 @@ mod pipeline;
 /// A thread's connections to one server.
 #[derive(Debug)]
 pub(super) struct Client<'j> {
-    pub(super) addr: SocketAddr,
+    pub(super) target: Target,
     questions: Vec<Question<'j>>,
     pub(super) epoll: Epoll,
     pub(super) connections: Vec<Connection>,
@@ -70,9 +70,8 @@ pub(super) enum Outcome {
     Wrong(Box<Wrong>),
     /// Bytes came with nothing asked. The connection is closed.
     Unasked(Box<Wrong>),
-    /// A connection with nothing asked is lost, or could not be opened; the system's error, where
-    /// there was one.
-    Gone(Option<i32>),
+    /// A connection with nothing asked is lost, or could not be opened; why.
+    Gone(&'static str),
 }
 
 /// How connections are used.
@@ -89,14 +88,14 @@ pub(super) struct Manner {
 impl<'j> Client<'j> {
     /// A client with no connection open.
     pub(super) fn new(
-        addr: SocketAddr,
+        target: Target,
         questions: Vec<Question<'j>>,
         connections: usize,
         manner: Manner,
         turns: Turns,
     ) -> Result<Self, Errno> {
         Ok(Self {
-            addr,
+            target,
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
             connections: (0..connections).map(|_| Connection::vacant()).collect(),
             templates: vec![None; questions.len()],
@@ -133,7 +132,7 @@ impl<'j> Client<'j> {
         let vacant = connection.phase == Phase::Vacant;
         connection.ask(turn, now);
         let written = if vacant {
-            connection.open_and_write(self.addr, request, &self.epoll, key as u64)
+            connection.open_and_write(&self.target, request, &self.epoll, key as u64)
         } else {
             connection.write(request, &self.epoll, key as u64)
         };
@@ -157,7 +156,7 @@ impl<'j> Client<'j> {
         let question = &mut self.questions[connection.exchange];
         question.number(self.seed, connection.index);
         let request = &question.request;
-        match connection.open_and_write(self.addr, request, &self.epoll, key as u64) {
+        match connection.open_and_write(&self.target, request, &self.epoll, key as u64) {
             Ok(()) => Outcome::Pending,
             Err(error) => self.lost(key, &error),
         }
@@ -179,30 +178,37 @@ impl<'j> Client<'j> {
         {
             return (outcome, Instant::now());
         }
+        if self.connections[key].phase == Phase::Opening {
+            return (self.advance(key, buffer), Instant::now());
+        }
         loop {
-            let read = self.connections[key].read(buffer);
+            let read = self.connections[key].read(buffer, &self.epoll, key as u64);
             let now = Instant::now();
             let outcome = match read {
-                Ok(0) => self.closed(key, now),
-                Ok(n) if self.depth > 1 => {
-                    *received_bytes += n as u64;
-                    self.unread = 0..n;
+                Ok(Taken { bytes: 0, closed: true, .. }) => self.closed(key, now),
+                Ok(taken) if self.depth > 1 && taken.bytes > 0 => {
+                    *received_bytes += taken.bytes as u64;
+                    self.unread = 0..taken.bytes;
                     self.more(key, buffer, now).unwrap_or(Outcome::Pending)
                 }
-                Ok(n) => {
-                    *received_bytes += n as u64;
-                    let outcome = self.received(key, &buffer[..n], now);
+                Ok(taken) => {
+                    *received_bytes += taken.bytes as u64;
+                    let outcome = match taken.bytes {
+                        0 => Outcome::Pending, // TLS had something to say, the server had not
+                        n => self.received(key, &buffer[..n], now),
+                    };
                     // What is behind an answer is the next event's: they are level-triggered.
                     match outcome {
+                        Outcome::Pending if taken.closed => self.closed(key, now),
                         Outcome::Pending
-                            if n == buffer.len() || flags.contains(EpollFlags::EPOLLERR) =>
+                            if !taken.drained || flags.contains(EpollFlags::EPOLLERR) =>
                         {
                             continue;
                         }
-                        // A short read: drained. If the close had arrived before it, this was all.
+                        // Drained. If the close had arrived before it, this was all.
                         Outcome::Pending if flags.intersects(CLOSED) => self.closed(key, now),
                         // The server closed it behind the answer: there is nobody to be asked.
-                        Outcome::Right(_) if flags.intersects(CLOSED) => {
+                        Outcome::Right(_) if taken.closed || flags.intersects(CLOSED) => {
                             self.connections[key].close();
                             outcome
                         }
@@ -234,15 +240,24 @@ impl<'j> Client<'j> {
         Some(Trouble { fault: Fault::Timeout, errno: None, closing })
     }
 
+    /// Goes on opening a connection.
+    #[cold]
+    fn advance(&mut self, key: usize, buffer: &mut [u8]) -> Outcome {
+        let connection = &mut self.connections[key];
+        match connection.advance(&self.epoll, key as u64, buffer) {
+            Ok(early) if early > 0 => self.received(key, &buffer[..early], Instant::now()),
+            Ok(_) if connection.phase == Phase::Idle => Outcome::Opened,
+            Ok(_) => Outcome::Pending,
+            Err(error) => self.lost(key, &error),
+        }
+    }
+
     /// There may be room to write on a connection that waits for it. None: there is more to do.
     #[cold]
     fn has_room(&mut self, key: usize, flags: EpollFlags) -> Option<Outcome> {
         let connection = &mut self.connections[key];
         if connection.phase == Phase::Opening {
-            return Some(match connection.opened(&self.epoll, key as u64) {
-                Ok(()) => Outcome::Opened,
-                Err(error) => self.lost(key, &error),
-            });
+            return Some(self.advance(key, &mut []));
         }
         if !flags.contains(EpollFlags::EPOLLOUT) {
             return None;
@@ -283,10 +298,10 @@ mod tests {
         let manner = Manner { churn: false, depth: 1, seed: 0 };
         let turns = Turns::Draw(Draw::new([1], 0, 0, (0, 1)));
         let addr = listener.local_addr().expect("it has an address");
-        let client = Client::new(addr, vec![question], 1, manner, turns);
+        let client = Client::new(addr.into(), vec![question], 1, manner, turns);
         let mut client = client.expect("the system has room for an epoll");
-        let Client { addr, epoll, connections, .. } = &mut client;
-        let opened = connections[0].open(*addr, Duration::from_secs(10), epoll, 0);
+        let Client { target, epoll, connections, .. } = &mut client;
+        let opened = connections[0].open(target, Duration::from_secs(10), epoll, 0);
         opened.expect("the listener accepts");
         client
     }

@@ -1,19 +1,19 @@
 //! One connection: opening it, writing a request to it, and what it keeps while an answer is
 //! incomplete. What answers mean and when to ask next is left to [`super::share`].
 
-use std::io::{self, Write};
+use std::io;
 use std::mem;
-use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
-use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrStorage};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
 use super::pipe::Pipe;
 use super::requests::Turn;
+use super::share::READ_BYTES;
+use super::socket::Socket;
+use super::target::Target;
+use super::tls::Session;
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +30,23 @@ pub(super) enum Phase {
     Closing(u64),
 }
 
+/// What reading came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// Bytes read; with TLS there may be none although something came.
+    pub(super) bytes: usize,
+    /// Whether nothing more was there.
+    pub(super) drained: bool,
+    /// Whether the server will send no more.
+    pub(super) closed: bool,
+}
+
 /// One connection, or the place of one.
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: Option<TcpStream>,
+    socket: Option<Socket>,
+    /// What encrypts it. In a box, so that a plain connection stays small.
+    tls: Option<Box<Session>>,
     pub(super) phase: Phase,
     /// The exchange asked last; of several that are asked, the first.
     pub(super) exchange: usize,
@@ -63,7 +76,8 @@ impl Connection {
     /// The place of a connection.
     pub(super) fn vacant() -> Self {
         Self {
-            stream: None,
+            socket: None,
+            tls: None,
             phase: Phase::Vacant,
             exchange: 0,
             index: 0,
@@ -82,56 +96,106 @@ impl Connection {
     /// Opens it, waiting for the server no longer than `timeout`.
     pub(super) fn open(
         &mut self,
-        addr: SocketAddr,
+        target: &Target,
         timeout: Duration,
         epoll: &Epoll,
         key: u64,
     ) -> io::Result<()> {
-        let stream = connect(addr)?;
-        await_connected(&stream, timeout)?;
-        epoll.add(&stream, EpollEvent::new(watch(false), key))?;
-        self.stream = Some(stream);
-        self.phase = Phase::Idle;
-        self.wants_room = false;
+        let alone = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let opened = self.begin(target, &alone, key).and_then(|()| self.finish(timeout, &alone));
+        if let Err(error) = opened {
+            self.close();
+            return Err(error);
+        }
+        let Some(socket) = &self.socket else { return Err(Errno::ENOTCONN.into()) };
+        alone.delete(socket)?;
+        epoll.add(socket, EpollEvent::new(watch(self.wants_room), key))?;
         Ok(())
     }
 
-    /// Begins to open it, without waiting: `epoll` says when there is room to write.
-    pub(super) fn begin(&mut self, addr: SocketAddr, epoll: &Epoll, key: u64) -> io::Result<()> {
-        let stream = connect(addr)?;
-        epoll.add(&stream, EpollEvent::new(watch(true), key))?;
-        self.stream = Some(stream);
+    /// Waits until it is open.
+    fn finish(&mut self, timeout: Duration, epoll: &Epoll) -> io::Result<()> {
+        let end = Instant::now() + timeout;
+        let mut buffer = vec![];
+        while self.phase == Phase::Opening {
+            let left = end.saturating_duration_since(Instant::now());
+            // Up, so that no wait is a busy one.
+            let ms = left.as_nanos().div_ceil(1_000_000).min(1000) as u16;
+            let mut events = [EpollEvent::empty()];
+            match epoll.wait(&mut events, ms) {
+                Err(Errno::EINTR) => {}
+                Ok(0) if left.is_zero() => return Err(io::ErrorKind::TimedOut.into()),
+                Ok(0) => {}
+                Ok(_) => {
+                    buffer.resize(READ_BYTES, 0);
+                    if self.advance(epoll, events[0].data(), &mut buffer)? > 0 {
+                        return Err(io::Error::other("bytes came before anything was asked"));
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to open it, without waiting: `epoll` says when to [`Self::advance`].
+    pub(super) fn begin(&mut self, target: &Target, epoll: &Epoll, key: u64) -> io::Result<()> {
+        let tls = target.tls.as_ref().map(|tls| Session::new(tls).map(Box::new)).transpose()?;
+        let socket = Socket::connect(&target.addr)?;
+        epoll.add(&socket, EpollEvent::new(watch(true), key))?;
+        self.socket = Some(socket);
+        self.tls = tls;
         self.phase = Phase::Opening;
         self.wants_room = true;
         Ok(())
     }
 
-    /// What was begun is done, or it has failed.
-    pub(super) fn opened(&mut self, epoll: &Epoll, key: u64) -> io::Result<()> {
-        let Some(stream) = &self.stream else { return Err(Errno::ENOTCONN.into()) };
-        stream.take_error()?.map_or(Ok(()), Err)?;
-        epoll.modify(stream, &mut EpollEvent::new(watch(false), key))?;
-        self.phase = Phase::Idle;
-        self.wants_room = false;
-        Ok(())
+    /// Goes on with what was begun: it is idle when that is done. Returns how many bytes of the
+    /// server's are in `buffer`: with the end of TLS's handshake the first of them may come.
+    #[cold]
+    pub(super) fn advance(
+        &mut self,
+        epoll: &Epoll,
+        key: u64,
+        buffer: &mut [u8],
+    ) -> io::Result<usize> {
+        let mut early = 0;
+        if self.tls.is_none() || self.wants_room {
+            let Some(socket) = &self.socket else { return Err(Errno::ENOTCONN.into()) };
+            socket.check()?;
+            self.write(&[], epoll, key)?;
+        } else {
+            match self.read(buffer, epoll, key) {
+                Ok(taken) if taken.closed => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(taken) => early = taken.bytes,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {} // nothing came yet
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.tls.as_ref().is_none_or(|session| !session.is_handshaking()) {
+            self.phase = Phase::Idle;
+        }
+        Ok(early)
     }
 
     /// Opens it without waiting and writes what can be written. On a loopback interface the
-    /// handshake is over when `connect` returns, so that this is all of the request.
+    /// handshake of TCP is over when `connect` returns, so that without TLS this is all of the
+    /// request.
     pub(super) fn open_and_write(
         &mut self,
-        addr: SocketAddr,
+        target: &Target,
         request: &[u8],
         epoll: &Epoll,
         key: u64,
     ) -> io::Result<()> {
-        let stream = connect(addr)?;
-        let mut written = 0;
-        let wants_room = !write(&stream, request, &mut written)?;
-        epoll.add(&stream, EpollEvent::new(watch(wants_room), key))?;
-        self.stream = Some(stream);
+        self.tls = target.tls.as_ref().map(|tls| Session::new(tls).map(Box::new)).transpose()?;
+        let socket = Socket::connect(&target.addr)?;
+        self.written = 0;
+        let wants_room = !write(&socket, self.tls.as_deref_mut(), request, &mut self.written)?;
+        epoll.add(&socket, EpollEvent::new(watch(wants_room), key))?;
+        self.socket = Some(socket);
         self.wants_room = wants_room;
-        self.written = written;
         Ok(())
     }
 
@@ -166,22 +230,38 @@ impl Connection {
     /// with a reset, which a connection that was closed properly before sees as a broken pipe.
     #[cold]
     pub(super) fn was_closed_before(&self) -> bool {
-        let error = self.stream.as_ref().map(TcpStream::take_error);
-        let errno = error.and_then(|error| error.ok().flatten()?.raw_os_error());
-        errno == Some(Errno::EPIPE as i32)
+        let checked = self.socket.as_ref().map_or(Ok(()), Socket::check);
+        checked.is_err_and(|error| error.raw_os_error() == Some(Errno::EPIPE as i32))
     }
 
     /// Writes what is left of the request; when the socket is full, asks `epoll` to say when it
     /// is not.
     #[inline]
     pub(super) fn write(&mut self, request: &[u8], epoll: &Epoll, key: u64) -> io::Result<()> {
-        let Some(stream) = &self.stream else { return Err(Errno::ENOTCONN.into()) };
-        let wants_room = !write(stream, request, &mut self.written)?;
+        let Some(socket) = &self.socket else { return Err(Errno::ENOTCONN.into()) };
+        let wants_room = !write(socket, self.tls.as_deref_mut(), request, &mut self.written)?;
         if wants_room != self.wants_room {
             self.wants_room = wants_room;
-            epoll.modify(stream, &mut EpollEvent::new(watch(wants_room), key))?;
+            epoll.modify(socket, &mut EpollEvent::new(watch(wants_room), key))?;
         }
         Ok(())
+    }
+
+    /// Writes what there is room for, of bytes without an end. With TLS all of it, but nothing
+    /// while earlier bytes wait for room.
+    pub(super) fn send(&mut self, bytes: &[u8], epoll: &Epoll, key: u64) -> io::Result<usize> {
+        if self.tls.is_some() && self.wants_room {
+            self.write(&[], epoll, key)?;
+            if self.wants_room {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+        }
+        self.written = 0;
+        self.write(bytes, epoll, key)?;
+        match self.written {
+            0 if !bytes.is_empty() => Err(io::ErrorKind::WouldBlock.into()),
+            n => Ok(n),
+        }
     }
 
     /// Writes what is left of several requests, like [`Self::write`].
@@ -198,11 +278,21 @@ impl Connection {
 
     /// Reads what has arrived.
     #[inline]
-    pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &self.stream {
-            Some(stream) => io::Read::read(&mut &*stream, buffer),
-            None => Err(Errno::ENOTCONN.into()),
-        }
+    pub(super) fn read(&mut self, buffer: &mut [u8], epoll: &Epoll, key: u64) -> io::Result<Taken> {
+        let Some(socket) = &self.socket else { return Err(Errno::ENOTCONN.into()) };
+        let Some(session) = &mut self.tls else {
+            let bytes = socket.read(buffer)?;
+            return Ok(Taken { bytes, drained: bytes < buffer.len(), closed: bytes == 0 });
+        };
+        let taken = session.read(socket, buffer)?;
+        // TLS answers for itself: in a handshake, and when keys change.
+        self.write(&[], epoll, key)?;
+        Ok(taken)
+    }
+
+    /// The application protocol that the handshake of TLS agreed on.
+    pub(super) fn protocol(&self) -> Option<&[u8]> {
+        self.tls.as_ref().and_then(|session| session.protocol())
     }
 
     /// Whether part of the request could not be written yet.
@@ -213,7 +303,8 @@ impl Connection {
 
     /// Closes it. The epoll instance forgets a socket that is closed.
     pub(super) fn close(&mut self) {
-        self.stream = None;
+        self.socket = None;
+        self.tls = None;
         self.phase = Phase::Vacant;
         self.received.clear();
         self.skip_bytes = 0;
@@ -228,39 +319,19 @@ fn watch(wants_room: bool) -> EpollFlags {
     if wants_room { always | EpollFlags::EPOLLOUT } else { always }
 }
 
-fn await_connected(stream: &TcpStream, timeout: Duration) -> io::Result<()> {
-    let mut events = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
-    let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
-    if poll(&mut events, timeout)? == 0 {
-        return Err(io::ErrorKind::TimedOut.into());
-    }
-    stream.take_error()?.map_or(Ok(()), Err)
-}
-
-/// Begins to connect, without waiting.
-fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
-    let family = if addr.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-    let socket = socket::socket(family, SockType::Stream, flags, None)?;
-    match socket::connect(socket.as_raw_fd(), &SockaddrStorage::from(addr)) {
-        Ok(()) | Err(Errno::EINPROGRESS) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let stream = TcpStream::from(socket);
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
-/// Writes `request` from `written` on. Returns whether all of it is written.
+/// Writes `request` from `written` on, and what TLS has to say. Returns whether all of it is
+/// written.
 #[inline]
-fn write(mut stream: &TcpStream, request: &[u8], written: &mut usize) -> io::Result<bool> {
-    while *written < request.len() {
-        match stream.write(&request[*written..]) {
-            Ok(n) => *written += n,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+fn write(
+    socket: &Socket,
+    tls: Option<&mut Session>,
+    request: &[u8],
+    written: &mut usize,
+) -> io::Result<bool> {
+    let Some(session) = tls else { return socket.write_from(request, written) };
+    if *written < request.len() {
+        session.accept(&request[*written..])?;
+        *written = request.len();
     }
-    Ok(true)
+    session.flush(socket)
 }

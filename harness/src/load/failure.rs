@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use super::fault::{Fault, Faults};
 use super::job::Job;
 use super::judge::Wrong;
+use super::tls;
 use crate::units;
 
 /// Failed requests tolerated per hundred.
@@ -34,6 +35,15 @@ impl Trouble {
     /// Trouble with nothing more to say than its kind.
     pub(super) fn of(fault: Fault) -> Self {
         Self { fault, errno: None, closing: false }
+    }
+
+    /// Why there was no connection, in words that a table of counts can have.
+    pub(super) fn reason(&self) -> &'static str {
+        match (self.fault, self.errno) {
+            (_, Some(errno)) => Errno::from_raw(errno).desc(),
+            (Fault::Tls, None) => "TLS: handshake failed",
+            (_, None) => "no reply in time",
+        }
     }
 }
 
@@ -130,8 +140,31 @@ fn describe(arm: u32, job: &Job, trouble: Trouble) -> String {
             "{addr} answered but did not close the connection within {timeout}, as it had to"
         ),
         Fault::Timeout => format!("no answer from {addr} within {timeout}"),
+        Fault::Tls => format!("TLS with {addr} failed"),
         Fault::Short => format!("{addr} closed the connection in the middle of an answer"),
         _ => format!("{addr} closed the connection instead of answering"),
+    }
+}
+
+/// Why there is no connection, in words that a table of counts can have.
+pub(super) fn reason(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(errno) => Errno::from_raw(errno).desc(),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => "closed by the server",
+        None => tls::reason(error).unwrap_or("no reply in time"),
+    }
+}
+
+/// Why no connection to `addr` could be opened, in words that say what to do.
+pub(super) fn unopened(addr: &str, error: &io::Error) -> String {
+    let closed = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset];
+    match tls::reason(error) {
+        Some(_) => format!("no TLS with {addr}: {error}"),
+        None if closed.contains(&error.kind()) => {
+            format!("{addr} closed the connection in the handshake: does it speak TLS?")
+        }
+        None if error.kind() == io::ErrorKind::Other => format!("cannot use {addr}: {error}"),
+        None => unconnected(addr, error.raw_os_error()),
     }
 }
 

@@ -7,8 +7,12 @@ use std::collections::BTreeMap;
 pub enum Fault {
     /// No connection could be opened.
     Connect,
-    /// The connection was reset, or closed before the answer began.
+    /// The handshake of TLS failed, or an encrypted record was broken.
+    Tls,
+    /// The connection was reset, or closed before the answer began; with HTTP/2, the stream was.
     Reset,
+    /// HTTP/2: the server sent the connection away (GOAWAY), and the request with it.
+    GoAway,
     /// The connection was closed in the middle of the answer.
     Short,
     /// No whole answer in time, or no close in time where the server had to close.
@@ -19,16 +23,18 @@ pub enum Fault {
     BadHeader,
     /// The answer's body is not the right one.
     WrongBody,
-    /// The answer is not HTTP/1.1.
+    /// The answer is not HTTP.
     Malformed,
     /// Bytes came that nobody had asked for.
     ExcessBytes,
 }
 
 impl Fault {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Connect,
+        Self::Tls,
         Self::Reset,
+        Self::GoAway,
         Self::Short,
         Self::Timeout,
         Self::BadStatus,
@@ -48,7 +54,9 @@ impl Fault {
     pub fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",
+            Self::Tls => "tls",
             Self::Reset => "reset",
+            Self::GoAway => "goaway",
             Self::Short => "short",
             Self::Timeout => "timeout",
             Self::BadStatus => "bad_status",

@@ -4,8 +4,9 @@
 //! arm at a time, closed or open loop: `session` decides the windows, `worker` has the threads,
 //! `share` is the loop that a window runs in. For `duet load` it is threads of the process:
 //! `steady` has them, `stream` is their loop, closed or open. Both loops ask by way of `client`;
-//! `http1`, `template` and `judge` decide what a right answer is. It knows nothing of servers,
-//! suites or files.
+//! `http1`, `template` and `judge` decide what a right answer is. `connection` hides whether its
+//! socket is TCP or Unix and whether TLS lies between. `http2` is the loop for HTTP/2; it keeps the
+//! books of `stream`. Nothing here knows servers, suites or files.
 
 use std::io::{BufRead, ErrorKind, Write};
 
@@ -35,13 +36,17 @@ pub mod patch; // positions of a request that differ each time
 mod pipe; // what is asked behind a request
 mod requests; // the order of exchanges
 mod share; // a thread's part of an arm, driven in windows
+mod socket; // TCP and Unix sockets
+pub mod target; // whom to ask
 pub mod times; // histograms of windows
+pub mod tls; // what may lie between a connection and its socket
 mod worker; // threads
 
 // One load.
 pub mod account; // what became of every request
 pub mod capacity; // the search for the highest rate that holds
 pub mod first; // the first answer, which the others are held against
+mod http2; // a thread's part over HTTP/2
 pub mod latencies; // histograms that know what they do not know
 pub mod null; // what answers every request with nothing
 pub mod seconds; // what happened in each second

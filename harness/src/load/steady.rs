@@ -1,6 +1,5 @@
 //! One load on one address, closed or open, carried out by threads of this process.
 
-use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use anyhow::{Result, anyhow, ensure};
 use super::account::Account;
 use super::client::{Client, Manner};
 use super::failure::Failure;
+use super::http2::{Asked, Multiplex};
 use super::judge::Question;
 use super::latencies::Latencies;
 use super::pace::Pace;
@@ -18,6 +18,7 @@ use super::requests::{Draw, Turns};
 use super::seconds::{self, Desk, Seconds};
 use super::share::part;
 use super::stream::{Connections, Edges, FAR, Part, Schedule, Stream, ThreadHealth};
+use super::target::Target;
 use super::worker::pin;
 
 pub use super::judge::Status;
@@ -36,21 +37,23 @@ const LITTLE_ANSWERS: u64 = 100;
 const START: Duration = Duration::from_millis(2);
 
 /// A load: what is asked, how hard, for how long.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Load {
     /// Who is asked.
-    pub addr: SocketAddr,
+    pub target: Target,
     /// What is asked, drawn by weight; at least one weight is above 0.
     pub cases: Vec<Case>,
     /// The number of the first request, from which `{seq}` goes on.
     pub first_index: u64,
     /// Connections, spread over the threads; at least 1.
     pub connections: u32,
-    /// Whether each request has a connection of its own.
+    /// Whether each request has a connection of its own; not with HTTP/2.
     pub churn: bool,
-    /// Requests that may be under way on a connection, at least 1; more than that in a closed loop
-    /// without churn only.
+    /// HTTP/1.1: requests that may be under way on a connection, at least 1; more than that in a
+    /// closed loop without churn only.
     pub pipeline: usize,
+    /// HTTP/2: requests that may be under way on a connection, at least 1.
+    pub streams: usize,
     /// At least 1, and no more than connections.
     pub threads: usize,
     /// Threads are pinned to these in turn; empty: not pinned.
@@ -191,7 +194,7 @@ pub fn run(load: &Load, live: &Live) -> Result<Measured> {
             let part = thread.join().map_err(|_| anyhow!("a thread of the generator has died"))?;
             parts.extend(part.map_err(|failure| anyhow!(failure.error))?);
         }
-        ensure!(open > 0, "no connection to {} could be opened", load.addr);
+        ensure!(open > 0, "no connection to {} could be opened", load.target);
         Ok(merge(load, edges, parts))
     })
 }
@@ -222,13 +225,22 @@ fn one_thread(
         content_type: None,
         body: case.body.as_deref().map(Into::into),
     });
+    let questions = questions.collect();
     let weights = load.cases.iter().map(|case| case.weight);
     let draw = Draw::new(weights, load.seed, load.first_index, (thread, load.threads));
-    let manner = Manner { churn: load.churn, depth: load.pipeline, seed: load.seed };
-    let turns = Turns::Draw(draw);
-    let client = Client::new(load.addr, questions.collect(), connections, manner, turns)
+    let manner = Manner { churn: load.churn, depth: load.under_way_max(), seed: load.seed };
+    let (turns, schedule) = (Turns::Draw(draw), schedule(load, thread));
+    if load.target.http2 {
+        let asked = Asked::new(questions, turns, load.seed, load.target.tls.is_some())?;
+        let places = (connections, load.streams);
+        let mut multiplex =
+            Multiplex::new(&load.target, asked, places, schedule, load.timeout, live)?;
+        let _ = connected.send(multiplex.connect()?); // as below
+        return when_to_begin.recv().ok().map(|edges| multiplex.drive(edges)).transpose();
+    }
+    let client = Client::new(load.target.clone(), questions, connections, manner, turns)
         .map_err(|e| Failure::general(format_args!("failed to make an epoll: {e}")))?;
-    let mut stream = Stream::new(client, schedule(load, thread), load.timeout, live)?;
+    let mut stream = Stream::new(client, schedule, load.timeout, live)?;
     // Whoever waits for these words has given up where they cannot be sent.
     let _ = connected.send(stream.connect()?);
     when_to_begin.recv().ok().map(|edges| stream.drive(edges)).transpose()
@@ -298,6 +310,14 @@ fn merge(load: &Load, edges: Edges, parts: Vec<Part>) -> Measured {
     all
 }
 
+impl Load {
+    /// Requests that may be under way on a connection.
+    #[must_use]
+    pub fn under_way_max(&self) -> usize {
+        if self.target.http2 { self.streams } else { self.pipeline }
+    }
+}
+
 impl Case {
     /// The bytes of request number `index`.
     #[must_use]
@@ -346,7 +366,7 @@ impl Measured {
     /// Whether a closed loop contradicts Little's law: connections were idle, or not there.
     #[must_use]
     pub fn contradicts_little(&self, load: &Load) -> bool {
-        let places = u64::from(load.connections) * load.pipeline as u64;
+        let places = u64::from(load.connections) * load.under_way_max() as u64;
         self.right >= LITTLE_ANSWERS * places
             && self.under_way().is_some_and(|n| (n / places as f64 - 1.0).abs() > LITTLE)
     }

@@ -19,23 +19,24 @@ use super::fault::Fault;
 use super::seconds::Recorder;
 use super::share::{EVENTS, READ_BYTES, SWEEP};
 use super::steady::Live;
-use crate::proc::{self, CpuClock};
 
+mod books;
 mod part;
 mod schedule;
 mod settle;
 
+pub(super) use books::{Books, Clocks, Ticket};
 pub(super) use part::Part;
 pub use part::{Connections, ThreadHealth};
-use schedule::Due;
-pub(super) use schedule::{Edges, Schedule};
+pub(super) use schedule::{Due, Edges, Schedule};
+pub(super) use settle::back_off;
 
 /// Longer than any load.
 pub(super) const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// The longest that outstanding answers are awaited at the end, ...
-const DRAIN_MAX: Duration = Duration::from_secs(5);
+pub(super) const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// ... and after Ctrl-C.
-const DRAIN_INTERRUPTED: Duration = Duration::from_secs(1);
+pub(super) const DRAIN_INTERRUPTED: Duration = Duration::from_secs(1);
 
 /// One thread of a load.
 pub(super) struct Stream<'l> {
@@ -53,12 +54,11 @@ pub(super) struct Stream<'l> {
     give_up: Instant,
     next_sweep: Instant,
     /// The clocks at the end of the warm-up.
-    measured_from: Option<(Instant, u64, Option<u64>)>,
+    measured_from: Option<Clocks>,
     /// Since when no connection is open.
     hopeless: Option<Instant>,
     live: &'l Live,
-    seconds: Recorder<'l>,
-    part: Part,
+    books: Books<'l>,
 }
 
 /// What is kept about a connection beside the connection.
@@ -105,8 +105,7 @@ impl<'l> Stream<'l> {
             measured_from: None,
             hopeless: None,
             live,
-            seconds: Recorder::new(None, never, never),
-            part,
+            books: Books { part, seconds: Recorder::new(None, never, never) },
         })
     }
 
@@ -134,7 +133,7 @@ impl<'l> Stream<'l> {
     /// Sends until the load is over, then awaits what is outstanding.
     pub(super) fn drive(mut self, edges: Edges) -> Result<Part, Failure> {
         self.edges = edges;
-        self.seconds = Recorder::new(self.live.desk(), edges.begin, edges.from);
+        self.books.seconds = Recorder::new(self.live.desk(), edges.begin, edges.from);
         let planned = self.schedule.clone();
         std::thread::sleep(edges.begin.saturating_duration_since(Instant::now()));
         let mut events = vec![EpollEvent::empty(); EVENTS];
@@ -158,7 +157,7 @@ impl<'l> Stream<'l> {
             }
         }
         self.finish(planned);
-        Ok(self.part)
+        Ok(self.books.part)
     }
 
     fn handle(&mut self, events: &[EpollEvent], buffer: &mut [u8]) {
@@ -168,7 +167,7 @@ impl<'l> Stream<'l> {
             if event.data() == TIMER || self.client.connections[key].phase == Phase::Vacant {
                 continue;
             }
-            let received = &mut self.part.received_bytes;
+            let received = &mut self.books.part.received_bytes;
             let (outcome, now) = self.client.handle(event, buffer, received);
             self.settle(key, outcome, now);
             while let Some(outcome) = self.client.more(key, buffer, now) {
@@ -190,7 +189,7 @@ impl<'l> Stream<'l> {
         while let Some(&key) = self.free.front() {
             match self.schedule.take(now, &self.edges) {
                 Due::Nothing => return,
-                Due::Shed { planned, measured } => self.shed(planned, now, measured),
+                Due::Shed { planned, measured } => self.books.shed(planned, now, measured),
                 Due::Send { planned, measured } => {
                     if matches!(self.schedule, Schedule::Open { .. }) {
                         now = Instant::now();
@@ -208,21 +207,27 @@ impl<'l> Stream<'l> {
         slot.planned = planned;
         if !measured {
             slot.warmup += 1;
-            self.part.warmup_sent += 1;
-        } else {
-            self.part.account.sent += 1;
-            if matches!(self.schedule, Schedule::Open { .. }) {
-                self.part.send_lag.record(nanoseconds(planned, now));
-                self.part.own_lag.record(nanoseconds(planned.max(slot.since), now));
-            }
         }
+        let since = slot.since;
         let open = matches!(self.schedule, Schedule::Open { .. });
-        self.seconds.sent(now, open.then(|| nanoseconds(planned, now)));
+        let ticket = Ticket { planned: open.then_some(planned), measured, sent: now };
+        self.books.sent(&ticket, since);
         self.outstanding += 1;
         let outcome = self.client.ask(key, now);
         if !matches!(outcome, Outcome::Pending) {
             self.settle(key, outcome, now);
         }
+    }
+
+    /// The request on a connection that is settled now: of several the one that was sent first, at
+    /// `sent`.
+    #[inline]
+    fn ticket(&mut self, key: usize, sent: Instant) -> Ticket {
+        let slot = &mut self.slots[key];
+        let open = matches!(self.schedule, Schedule::Open { .. });
+        let measured = slot.warmup == 0;
+        slot.warmup = slot.warmup.saturating_sub(1);
+        Ticket { planned: open.then_some(slot.planned), measured, sent }
     }
 
     /// Fills the pipelines of connections that have room, each by one write.
@@ -235,13 +240,10 @@ impl<'l> Stream<'l> {
             {
                 asked += 1;
                 self.outstanding += 1;
-                self.seconds.sent(now, None); // pipelines are for closed loops
-                if measured {
-                    self.part.account.sent += 1;
-                } else {
+                if !measured {
                     self.slots[key].warmup += 1;
-                    self.part.warmup_sent += 1;
                 }
+                self.books.sent(&Ticket { planned: None, measured, sent: now }, now);
                 self.client.ask_behind(key, now);
             }
             if asked == 0 && room > 0 {
@@ -275,13 +277,13 @@ impl<'l> Stream<'l> {
             let opening = self.client.connections[key].phase == Phase::Opening;
             if opening && now.saturating_duration_since(slot.since) > self.timeout {
                 self.client.connections[key].close();
-                self.part.connections.refuse(None);
+                self.books.part.connections.refuse("no reply in time");
                 self.replace(key, now);
             } else if slot.reopen.is_some_and(|at| at <= now) {
                 self.open(key, now);
             }
         }
-        self.seconds.at(now); // so that idle seconds are handed over, too
+        self.books.seconds.at(now); // so that idle seconds are handed over, too
         self.hopeless = (self.open_connections() == 0).then(|| self.hopeless.unwrap_or(now));
         let hopeless = matches!(self.schedule, Schedule::Closed { left: Some(_) })
             && self.hopeless.is_some_and(|since| now - since > self.timeout);
@@ -303,9 +305,9 @@ impl<'l> Stream<'l> {
     }
 
     fn begin_measuring(&mut self, now: Instant) -> Result<(), Failure> {
-        self.part.connections.open = self.open_connections() as u64;
+        self.books.part.connections.open = self.open_connections() as u64;
         self.alarm.spin_ns = 0;
-        self.measured_from = Some((now, own_cpu_ns()?, proc::run_delay_ns().ok()));
+        self.measured_from = Some(Clocks::read(now)?);
         Ok(())
     }
 
@@ -313,25 +315,11 @@ impl<'l> Stream<'l> {
     fn stop(&mut self, now: Instant, patience: Duration) -> Result<(), Failure> {
         self.sending = false;
         self.give_up = now + patience.min(self.timeout + 2 * SWEEP); // a sweep finds a timeout
-        self.part.stopped = Some(now);
-        if let Some((from, cpu_ns, delay_ns)) = self.measured_from {
-            let health = &mut self.part.thread;
-            health.elapsed_ns = nanoseconds(from, now);
-            health.cpu_ns = own_cpu_ns()?.saturating_sub(cpu_ns);
-            health.spin_ns = self.alarm.spin_ns;
-            let delays = delay_ns.zip(proc::run_delay_ns().ok());
-            health.run_delay_ns = delays.map(|(before, after)| after.saturating_sub(before));
-        }
-        Ok(())
+        self.books.part.stop(self.measured_from, self.alarm.spin_ns, now)
     }
 }
 
-fn own_cpu_ns() -> Result<u64, Failure> {
-    let read = CpuClock::own_thread().read_ns();
-    read.map_err(|e| Failure::general(format_args!("failed to read a thread's CPU clock: {e}")))
-}
-
-fn waiting(error: Errno) -> Failure {
+pub(super) fn waiting(error: Errno) -> Failure {
     Failure::general(format_args!("failed to wait for answers: {}", error.desc()))
 }
 

@@ -147,7 +147,7 @@ const BLOCKS: u32 = 8;
 const NOISE: [f64; 8] = [0.42, -1.31, 0.18, 1.52, -0.66, 0.87, -1.07, 0.05];
 const MIB: f64 = 1024.0 * 1024.0;
 
-fn run() -> RunSummary {
+pub(crate) fn run() -> RunSummary {
     RunSummary {
         suite: "standard".into(),
         verdicts: true,

@@ -7,6 +7,7 @@ use duet::report::{self, Style};
 use duet::verdict::Verdict;
 
 mod benchstat;
+mod comparisons;
 mod exports;
 mod fixture;
 mod markup;

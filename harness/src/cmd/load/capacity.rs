@@ -232,7 +232,7 @@ fn summary(
         schema: SCHEMA,
         duet_version: env!("CARGO_PKG_VERSION"),
         url: url.to_string(),
-        addr: load.addr.to_string(),
+        addr: load.target.to_string(),
         connections: load.connections,
         limits: args.limit.iter().map(Limit::to_string).collect(),
         error_share_max: args.max_error_rate,

@@ -1,6 +1,6 @@
 //! Asks every request for the first time, so that the answers that follow can be judged.
 
-use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use reqwest::Url;
@@ -10,12 +10,14 @@ use super::{Load, Verify};
 use crate::cmd::Unserved;
 use crate::load::first::{self, First};
 use crate::load::steady::{Case, Status};
+use crate::load::target::Target;
 
 /// Who is asked, what is asked and what the right answers are, and how many requests that took.
-pub(super) fn prepare(args: &Load, url: &Url) -> Result<(SocketAddr, Vec<Case>, u64)> {
+pub(super) fn prepare(args: &Load, url: &Url) -> Result<(Target, Vec<Case>, u64)> {
     let written = args.request.written(url, &args.url)?;
     let several = written.len() > 1;
-    let mut addr = None;
+    let mut targets = args.transport.targets(url)?;
+    let mut streams_max = None;
     let mut asked = 0;
     let mut cases = vec![];
     for written in written {
@@ -27,7 +29,9 @@ pub(super) fn prepare(args: &Load, url: &Url) -> Result<(SocketAddr, Vec<Case>, 
         let mut ask = || {
             let request = case.numbered(args.seed, asked);
             asked += 1;
-            ask(args, url, &mut addr, &request, head)
+            let first = ask(&mut targets, &request, head, args.timeout)?;
+            streams_max = first.streams_max;
+            Ok(first)
         };
         let first = ask();
         let second = matches!((args.verify, &declared), (Verify::Auto, None)).then(ask);
@@ -36,25 +40,29 @@ pub(super) fn prepare(args: &Load, url: &Url) -> Result<(SocketAddr, Vec<Case>, 
         case.body = body.map_err(|error| Unserved(named(&case, several, &error)))?;
         cases.push(case);
     }
-    let addr = addr.context("nothing is asked")?;
-    Ok((addr, cases, asked))
+    args.transport.check_streams(streams_max)?;
+    let target = targets.into_iter().next().context("nothing is asked")?;
+    Ok((target, cases, asked))
 }
 
-/// Asks once: the first of the host's addresses that answers, from then on this one.
+/// Asks once: the first of the addresses that answers, which alone is left.
 fn ask(
-    args: &Load,
-    url: &Url,
-    addr: &mut Option<SocketAddr>,
+    targets: &mut Vec<Target>,
     request: &[u8],
     head: bool,
+    timeout: Duration,
 ) -> Result<First, String> {
-    if let Some(addr) = *addr {
-        return first::ask(addr, request, head, args.timeout);
+    let mut error = "the host has no address".to_owned();
+    for target in targets.iter() {
+        match first::ask(target, request, head, timeout) {
+            Ok(first) => {
+                *targets = vec![target.clone()];
+                return Ok(first);
+            }
+            Err(why) => error = why,
+        }
     }
-    let (found, answer) = super::first_answer(url, request, head, args.timeout)
-        .map_err(|error| format!("{error:#}"))?;
-    *addr = Some(found);
-    Ok(answer)
+    Err(error)
 }
 
 /// The right body, if one can be told.

@@ -250,6 +250,8 @@ impl Seen<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
     use crate::load::seconds::Times;
     use crate::load::steady::{Arrivals, Rate};
@@ -258,12 +260,13 @@ mod tests {
 
     fn load(pressure: Pressure) -> Load {
         Load {
-            addr: ([127, 0, 0, 1], 80).into(),
+            target: SocketAddr::from(([127, 0, 0, 1], 80)).into(),
             cases: vec![],
             first_index: 0,
             churn: false,
             pipeline: 1,
             connections: 1,
+            streams: 1,
             threads: 1,
             cpus: vec![],
             pressure,

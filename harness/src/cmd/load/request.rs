@@ -68,8 +68,7 @@ pub(super) fn url(text: &str) -> Result<Url> {
     let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let url = Url::parse(&text).map_err(|e| Misuse(format!("`{text}` is no URL: {e}")))?;
     match url.scheme() {
-        "http" => {}
-        "https" => bail!(Misuse("TLS is not supported yet: give an http:// URL".into())),
+        "http" | "https" => {}
         other => bail!(Misuse(format!("`{other}` is not supported: give an http:// URL"))),
     }
     ensure!(
@@ -231,6 +230,7 @@ mod tests {
         };
         let cases = [
             (bytes("http://a.b/c?d=e#f", None, &[], None), plain("GET /c?d=e", "a.b")),
+            (bytes("https://a:443/", None, &[], None), plain("GET /", "a")),
             (bytes("localhost:80", None, &[], None), plain("GET /", "localhost")),
             (bytes("[::1]:81/x", Some("PUT"), &[], None), plain("PUT /x", "[::1]:81")),
             (
@@ -261,7 +261,6 @@ mod tests {
     #[test]
     fn mistakes() {
         let cases = [
-            (bytes("https://a", None, &[], None), "TLS is not supported"),
             (bytes("ftp://a", None, &[], None), "`ftp` is not supported"),
             (bytes("http://u:p@a", None, &[], None), "credentials"),
             (bytes("http://", None, &[], None), "is no URL"),

@@ -28,6 +28,9 @@ pub(super) struct Summary {
     duet_version: &'static str,
     url: String,
     addr: String,
+    /// `1.1` or `2`.
+    http: &'static str,
+    tls: bool,
     /// `closed` or `open`.
     mode: &'static str,
     /// At the beginning, and at the end: the same unless it is a ramp.
@@ -167,7 +170,9 @@ pub(super) fn of(
         schema: SCHEMA,
         duet_version: env!("CARGO_PKG_VERSION"),
         url: url.to_string(),
-        addr: load.addr.to_string(),
+        addr: load.target.to_string(),
+        http: if load.target.http2 { "2" } else { "1.1" },
+        tls: load.target.tls.is_some(),
         mode: if rate.is_some() { "open" } else { "closed" },
         planned_per_second: rate.map(|rate| rate.from),
         planned_per_second_end: rate.map(|rate| rate.to),
@@ -176,7 +181,7 @@ pub(super) fn of(
         right_per_second: measured.right_per_second(),
         body_verified: load.cases.iter().all(|case| case.body.is_some()),
         connection_per_request: load.churn,
-        requests_per_connection_at_once: load.pipeline,
+        requests_per_connection_at_once: load.under_way_max(),
         requests: Requests {
             planned: account.planned,
             sent: account.sent,

@@ -30,13 +30,14 @@ pub(super) fn headline<'a>(load: &Load, measured: &'a Measured) -> &'a Latencies
 
 /// Who is asked, and what is compared.
 pub(super) fn whom(load: &Load, url: &Url) -> String {
-    format!("{url} at {}: {}", load.addr, compared(&load.cases))
+    let http = if load.target.http2 { "HTTP/2, " } else { "" };
+    format!("{url} at {}: {http}{}", load.target, compared(&load.cases))
 }
 
 /// By what.
 pub(super) fn by(load: &Load) -> String {
     let connections = plural(load.connections.into(), "connection");
-    let manner = match (load.churn, load.pipeline) {
+    let manner = match (load.churn, load.under_way_max()) {
         (true, _) => " at a time, a new one for each request,".to_owned(),
         (false, 1) => String::new(),
         (false, n) => format!(" with {n} requests under way on each,"),

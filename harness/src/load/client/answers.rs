@@ -8,11 +8,12 @@ use nix::errno::Errno;
 
 use super::{Client, Outcome};
 use crate::load::connection::Phase;
-use crate::load::failure::Trouble;
+use crate::load::failure::{self, Trouble};
 use crate::load::fault::Fault;
 use crate::load::http1::{self, HEAD_BYTES_MAX};
 use crate::load::judge::{self, Wrong};
 use crate::load::template::{Check, Template};
+use crate::load::tls;
 
 /// Bytes kept of an answer, at most: this for heads and trailers, ...
 const OVERHEAD_BYTES_MAX: usize = 2 * HEAD_BYTES_MAX;
@@ -104,7 +105,7 @@ impl Client<'_> {
             }
             Phase::Opening | Phase::Idle | Phase::Vacant => {
                 connection.close();
-                Outcome::Gone(None)
+                Outcome::Gone("closed by the server")
             }
         }
     }
@@ -115,6 +116,8 @@ impl Client<'_> {
         let errno = error.raw_os_error();
         let fault = match errno.map(Errno::from_raw) {
             Some(Errno::ECONNRESET | Errno::EPIPE) => Fault::Reset,
+            _ if error.kind() == io::ErrorKind::BrokenPipe => Fault::Reset,
+            _ if tls::is_at_fault(error) => Fault::Tls,
             _ => Fault::Connect,
         };
         let connection = &mut self.connections[key];
@@ -129,7 +132,7 @@ impl Client<'_> {
             }
             Phase::Opening | Phase::Idle | Phase::Vacant => {
                 connection.close();
-                Outcome::Gone(errno)
+                Outcome::Gone(failure::reason(error))
             }
         }
     }

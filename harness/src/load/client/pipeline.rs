@@ -113,7 +113,7 @@ impl Client<'_> {
             question.number(self.seed, index);
             requests.extend_from_slice(&question.request);
         }
-        let opened = connection.open_and_write(self.addr, &requests, &self.epoll, key as u64);
+        let opened = connection.open_and_write(&self.target, &requests, &self.epoll, key as u64);
         if connection.wants_room() {
             connection.pipe.unsent = requests;
         } else {

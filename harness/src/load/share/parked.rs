@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use super::{Scratch, Share};
 use crate::load::client::Client;
-use crate::load::connection::Phase;
+use crate::load::connection::{Phase, Taken};
 use crate::load::failure::{Failure, Trouble};
 use crate::load::fault::Fault;
 use crate::load::judge;
@@ -33,12 +33,12 @@ impl Share<'_> {
 
     fn open_all(&mut self) -> Result<(), Failure> {
         let timeout = Duration::from_nanos(self.job.timeout_ns);
-        let Client { addr, epoll, connections, .. } = &mut self.client;
+        let Client { target, epoll, connections, .. } = &mut self.client;
         for (key, connection) in connections.iter_mut().enumerate() {
             if connection.phase != Phase::Vacant {
                 continue;
             }
-            let opened = connection.open(*addr, timeout, epoll, key as u64);
+            let opened = connection.open(target, timeout, epoll, key as u64);
             opened.map_err(|error| {
                 let errno = error.raw_os_error();
                 let trouble = Trouble { fault: Fault::Connect, errno, closing: false };
@@ -51,10 +51,11 @@ impl Share<'_> {
     /// Something happened on a parked connection: closed, most likely.
     fn parked(&mut self, key: usize, buffer: &mut [u8]) -> Result<(), Failure> {
         let connection = &mut self.client.connections[key];
-        match connection.read(buffer) {
+        match connection.read(buffer, &self.client.epoll, key as u64) {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Ok(Taken { bytes: 0, closed: false, .. }) => {} // TLS had something to say
             // Some servers announce that they close an idle connection.
-            Ok(n) if n > 0 && !is_request_timeout(&buffer[..n]) => {
+            Ok(Taken { bytes: n, .. }) if n > 0 && !is_request_timeout(&buffer[..n]) => {
                 let wrong = judge::excess(&buffer[..n], self.client.question(key));
                 return Err(Failure::wrong(self.arm, &wrong));
             }

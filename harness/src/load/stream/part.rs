@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use nix::errno::Errno;
-
 use crate::load::account::Account;
 use crate::load::latencies::Latencies;
 
@@ -72,8 +70,7 @@ impl Connections {
         }
     }
 
-    pub(super) fn refuse(&mut self, errno: Option<i32>) {
-        let reason = errno.map_or("no reply in time", |errno| Errno::from_raw(errno).desc());
+    pub(in crate::load) fn refuse(&mut self, reason: &'static str) {
         *self.refused.entry(reason).or_default() += 1;
     }
 }

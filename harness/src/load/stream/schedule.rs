@@ -26,7 +26,7 @@ pub(in crate::load) enum Schedule {
 
 /// What is to be done at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Due {
+pub(in crate::load) enum Due {
     Nothing,
     Send {
         planned: Instant,
@@ -42,7 +42,7 @@ pub(super) enum Due {
 impl Schedule {
     /// Takes the next request, if it is due.
     #[inline]
-    pub(super) fn take(&mut self, now: Instant, edges: &Edges) -> Due {
+    pub(in crate::load) fn take(&mut self, now: Instant, edges: &Edges) -> Due {
         match self {
             Self::Closed { left } => {
                 let measured = now >= edges.from;
@@ -78,19 +78,19 @@ impl Schedule {
 
     /// When the next request is due, in an open loop.
     #[inline]
-    pub(super) fn next(&self, edges: &Edges) -> Option<Instant> {
+    pub(in crate::load) fn next(&self, edges: &Edges) -> Option<Instant> {
         let Self::Open { warmup, measured, .. } = self else { return None };
         let warmup = warmup.peek().map(|ns| edges.begin + Duration::from_nanos(ns));
         warmup.or_else(|| measured.peek().map(|ns| edges.from + Duration::from_nanos(ns)))
     }
 
     /// Whether nothing is left, whatever the time.
-    pub(super) fn is_over(&self) -> bool {
+    pub(in crate::load) fn is_over(&self) -> bool {
         matches!(self, Self::Closed { left: Some(0) })
     }
 
     /// Ends it before its time.
-    pub(super) fn cut(&mut self, edges: &Edges) {
+    pub(in crate::load) fn cut(&mut self, edges: &Edges) {
         if let Self::Open { warmup, measured, .. } = self {
             let span_ns = |from| edges.to.saturating_duration_since(from).as_nanos() as u64;
             warmup.cut(span_ns(edges.begin));
@@ -99,7 +99,7 @@ impl Schedule {
     }
 
     /// The planned instants that are left of the measured time of an open loop.
-    pub(super) fn rest(&self, edges: &Edges) -> impl Iterator<Item = Instant> + use<> {
+    pub(in crate::load) fn rest(&self, edges: &Edges) -> impl Iterator<Item = Instant> + use<> {
         let rest = match self {
             Self::Open { measured, .. } => Some(measured.clone()),
             Self::Closed { .. } => None,
@@ -109,7 +109,7 @@ impl Schedule {
     }
 
     /// Whether a request of this age is not sent any more.
-    pub(super) fn sheds(&self, age: Duration) -> bool {
+    pub(in crate::load) fn sheds(&self, age: Duration) -> bool {
         matches!(self, Self::Open { deadline: Some(deadline), .. } if age > *deadline)
     }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Fault, Outcome, Phase, Schedule, Stream, nanoseconds};
+use crate::load::failure;
 
 /// A connection that failed twice in a row is opened anew after this, then after twice as long, ...
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -20,31 +21,31 @@ impl Stream<'_> {
                 self.release(key, now);
             }
             Outcome::Opened => {
-                self.part.connections.opened += 1;
+                self.books.part.connections.opened += 1;
                 self.release(key, now);
             }
             Outcome::Failed(trouble) => {
-                if trouble.fault == Fault::Connect {
-                    self.part.connections.refuse(trouble.errno);
+                if matches!(trouble.fault, Fault::Connect | Fault::Tls) {
+                    self.books.part.connections.refuse(trouble.reason());
                 }
                 self.failed(key, trouble.fault, now);
                 self.replace(key, now);
             }
             Outcome::Wrong(wrong) => {
                 self.failed(key, wrong.fault, now);
-                self.part.wrong.get_or_insert(wrong.text);
+                self.books.part.wrong.get_or_insert(wrong.text);
                 self.release(key, now);
             }
             Outcome::Unasked(wrong) => {
-                self.part.connections.unasked += 1;
-                self.part.wrong.get_or_insert(wrong.text);
+                self.books.part.connections.unasked += 1;
+                self.books.part.wrong.get_or_insert(wrong.text);
                 self.replace(key, now);
             }
-            Outcome::Gone(errno) => {
+            Outcome::Gone(reason) => {
                 if self.free.contains(&key) {
-                    self.part.connections.lost_idle += 1;
+                    self.books.part.connections.lost_idle += 1;
                 } else {
-                    self.part.connections.refuse(errno);
+                    self.books.part.connections.refuse(reason);
                 }
                 self.replace(key, now);
             }
@@ -56,34 +57,11 @@ impl Stream<'_> {
         self.outstanding -= 1;
         let connection = &mut self.client.connections[key];
         connection.failures = 0;
-        if now >= self.edges.from && now < self.edges.to {
-            self.part.right_per_connection[key] += 1;
-            // Until the server has closed it, a connection of one request is in use.
-            let churn = self.client.churn;
-            self.part.in_use_ns +=
-                if churn { nanoseconds(connection.asked_at, now) } else { service_ns };
-            self.part.last_answer = Some(now);
-        }
-        let open = matches!(self.schedule, Schedule::Open { .. });
-        let response_ns = if open { nanoseconds(self.slots[key].planned, now) } else { 0 };
-        self.seconds.right(now, if open { response_ns } else { service_ns });
-        if self.is_measured(key) {
-            self.part.account.right += 1;
-            self.part.service.record(service_ns);
-            if open {
-                self.part.response.record(response_ns);
-            }
-        }
-    }
-
-    /// Whether the request that came first of those on a connection was planned after the warm-up.
-    /// It is settled now.
-    #[inline]
-    fn is_measured(&mut self, key: usize) -> bool {
-        let warmup = &mut self.slots[key].warmup;
-        let measured = *warmup == 0;
-        *warmup = warmup.saturating_sub(1);
-        measured
+        let sent = connection.asked_at;
+        // Until the server has closed it, a connection of one request is in use.
+        let in_use_ns = if self.client.churn { nanoseconds(sent, now) } else { service_ns };
+        let ticket = self.ticket(key, sent);
+        self.books.right(&ticket, key, (service_ns, in_use_ns), now, &self.edges);
     }
 
     /// A request failed, and with its connection all that was asked behind it.
@@ -104,37 +82,8 @@ impl Stream<'_> {
 
     fn fail(&mut self, key: usize, fault: Fault, asked_at: Instant, now: Instant) {
         self.outstanding -= 1;
-        self.seconds.failed(now, fault);
-        if !self.is_measured(key) {
-            self.part.warmup_failed += 1;
-            return;
-        }
-        self.part.account.fail(fault);
-        if fault == Fault::Timeout {
-            self.unanswered(key, asked_at, now);
-        }
-    }
-
-    /// Of a request without an answer it is known that one would have come later than now.
-    fn unanswered(&mut self, key: usize, asked_at: Instant, now: Instant) {
-        self.part.service.record_at_least(nanoseconds(asked_at, now));
-        if matches!(self.schedule, Schedule::Open { .. }) {
-            let planned = self.slots[key].planned;
-            self.part.response.record_at_least(nanoseconds(planned, now));
-            self.seconds.unanswered(now, nanoseconds(planned, now));
-        } else {
-            self.seconds.unanswered(now, nanoseconds(asked_at, now));
-        }
-    }
-
-    /// Counts a request that is too old to be sent.
-    #[cold]
-    pub(super) fn shed(&mut self, planned: Instant, now: Instant, measured: bool) {
-        self.seconds.shed(now, nanoseconds(planned, now));
-        if measured {
-            self.part.account.shed += 1;
-            self.part.response.record_at_least(nanoseconds(planned, now));
-        }
+        let ticket = self.ticket(key, asked_at);
+        self.books.failed(&ticket, fault, now);
     }
 
     /// A connection can be asked again, or has to be replaced.
@@ -171,11 +120,9 @@ impl Stream<'_> {
         self.free.retain(|&free| free != key);
         let failures = &mut self.client.connections[key].failures;
         *failures += 1;
-        if *failures < 2 && self.sending {
-            self.open(key, now);
-        } else {
-            let doubled = (*failures).saturating_sub(2).min(DOUBLED_MAX);
-            self.slots[key].reopen = self.sending.then(|| now + BACK_OFF * (1 << doubled));
+        match back_off(*failures) {
+            Duration::ZERO if self.sending => self.open(key, now),
+            wait => self.slots[key].reopen = self.sending.then(|| now + wait),
         }
     }
 
@@ -190,54 +137,43 @@ impl Stream<'_> {
             return;
         }
         let connection = &mut self.client.connections[key];
-        if let Err(error) = connection.begin(self.client.addr, &self.client.epoll, key as u64) {
-            self.part.connections.refuse(error.raw_os_error());
+        if let Err(error) = connection.begin(&self.client.target, &self.client.epoll, key as u64) {
+            self.books.part.connections.refuse(failure::reason(&error));
             connection.failures = connection.failures.max(1);
             self.replace(key, now);
         }
     }
 
     /// Accounts for what was never sent and what is not answered.
-    pub(super) fn finish(&mut self, mut planned: Schedule) {
+    pub(super) fn finish(&mut self, planned: Schedule) {
         let now = Instant::now();
-        planned.cut(&self.edges);
-        self.part.account.planned = match planned {
-            Schedule::Closed { left: Some(all) } => all,
-            Schedule::Closed { left: None } => self.part.account.sent,
-            Schedule::Open { .. } => planned.rest(&self.edges).count() as u64,
-        };
         for key in 0..self.slots.len() {
             let connection = &self.client.connections[key];
             if matches!(connection.phase, Phase::Asked | Phase::Closing(_)) {
                 let behind = connection.pipe.behind.iter().map(|waiting| waiting.asked_at);
                 let asked: Vec<Instant> = [connection.asked_at].into_iter().chain(behind).collect();
                 for asked_at in asked {
-                    if self.is_measured(key) {
-                        self.part.account.in_flight += 1;
-                        self.unanswered(key, asked_at, now);
-                    }
+                    let ticket = self.ticket(key, asked_at);
+                    self.books.in_flight(&ticket, now);
                 }
             }
         }
-        for planned in self.schedule.rest(&self.edges) {
-            let age = now.saturating_duration_since(planned);
-            if self.schedule.sheds(age) {
-                self.part.account.shed += 1;
-            } else {
-                self.part.account.never_sent += 1;
-            }
-            self.part.response.record_at_least(age.as_nanos() as u64);
-        }
-        if let Schedule::Closed { left: Some(left) } = self.schedule {
-            self.part.account.never_sent = left;
-        }
-        let refused = self.part.connections.refused.values().sum::<u64>();
-        self.part.connections.asked_again = self.client.asked_again;
-        self.part.connections.opened += self.client.reopened;
+        self.books.conclude(planned, &self.schedule, &self.edges, now);
+        let refused = self.books.part.connections.refused.values().sum::<u64>();
+        self.books.part.connections.asked_again = self.client.asked_again;
+        self.books.part.connections.opened += self.client.reopened;
         if self.client.churn {
-            let sent = self.part.warmup_sent + self.part.account.sent;
-            self.part.connections.opened += sent.saturating_sub(refused);
+            let sent = self.books.part.warmup_sent + self.books.part.account.sent;
+            self.books.part.connections.opened += sent.saturating_sub(refused);
         }
-        self.seconds.finish(now);
+    }
+}
+
+/// How long to wait before a connection is opened in place of one that failed, after so many
+/// failures in a row.
+pub(in crate::load) fn back_off(failures: u32) -> Duration {
+    match failures {
+        0 | 1 => Duration::ZERO,
+        more => BACK_OFF * (1 << (more - 2).min(DOUBLED_MAX)),
     }
 }

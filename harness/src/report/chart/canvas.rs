@@ -17,16 +17,16 @@ const FONT: &str = "Verdana, DejaVu Sans, sans-serif";
 
 /// What a picture is called and says, for those who cannot see it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Caption<'a> {
+pub(in crate::report) struct Caption<'a> {
     /// Unique among the pictures of a page; letters, digits and hyphens.
-    pub(super) id: &'a str,
-    pub(super) title: &'a str,
-    pub(super) description: &'a str,
+    pub(in crate::report) id: &'a str,
+    pub(in crate::report) title: &'a str,
+    pub(in crate::report) description: &'a str,
 }
 
 /// Which end of a text its position is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Anchor {
+pub(in crate::report) enum Anchor {
     Start,
     Middle,
     End,
@@ -34,19 +34,19 @@ pub(super) enum Anchor {
 
 /// How text looks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Type {
-    pub(super) size: f64,
-    pub(super) bold: bool,
-    pub(super) ink: Ink,
+pub(in crate::report) struct Type {
+    pub(in crate::report) size: f64,
+    pub(in crate::report) bold: bool,
+    pub(in crate::report) ink: Ink,
 }
 
 /// A picture while it is painted. Coordinates are pixels from the upper left corner.
-pub(super) struct Canvas<'a> {
+pub(in crate::report) struct Canvas<'a> {
     backend: SVGBackend<'a>,
 }
 
 /// Paints a picture of its own: with a background, and colours for dark surroundings.
-pub(super) fn picture(
+pub(in crate::report) fn picture(
     size: (i32, i32),
     caption: Caption<'_>,
     paint: impl FnOnce(&mut Canvas<'_>),
@@ -63,7 +63,7 @@ pub(super) fn picture(
 }
 
 /// Paints a picture that is part of a page, on the page's background and with the page's styles.
-pub(super) fn inset(
+pub(in crate::report) fn inset(
     size: (i32, i32),
     caption: Caption<'_>,
     paint: impl FnOnce(&mut Canvas<'_>),
@@ -106,32 +106,44 @@ fn done<E: Debug>(result: Result<(), E>) {
 }
 
 impl Canvas<'_> {
-    pub(super) fn line(&mut self, from: (i32, i32), to: (i32, i32), width: u32, ink: Ink) {
+    pub(in crate::report) fn line(
+        &mut self,
+        from: (i32, i32),
+        to: (i32, i32),
+        width: u32,
+        ink: Ink,
+    ) {
         done(self.backend.draw_line(from, to, &stroke(width, ink)));
     }
 
     /// A broad, faint line.
-    pub(super) fn bar(&mut self, from: (i32, i32), to: (i32, i32), ink: Ink) {
+    pub(in crate::report) fn bar(&mut self, from: (i32, i32), to: (i32, i32), ink: Ink) {
         let style = ShapeStyle { color: ink.rgb().mix(0.3), filled: false, stroke_width: 4 };
         done(self.backend.draw_line(from, to, &style));
     }
 
-    pub(super) fn path(&mut self, points: Vec<(i32, i32)>, width: u32, ink: Ink) {
+    pub(in crate::report) fn path(&mut self, points: Vec<(i32, i32)>, width: u32, ink: Ink) {
         done(self.backend.draw_path(points, &stroke(width, ink)));
     }
 
-    pub(super) fn rect(&mut self, from: (i32, i32), to: (i32, i32), ink: Ink) {
+    pub(in crate::report) fn rect(&mut self, from: (i32, i32), to: (i32, i32), ink: Ink) {
         done(self.backend.draw_rect(from, to, &ink.rgb(), true));
     }
 
     /// A faint dot: many of them may lie upon each other.
-    pub(super) fn dot(&mut self, at: (i32, i32), radius: u32, ink: Ink) {
+    pub(in crate::report) fn dot(&mut self, at: (i32, i32), radius: u32, ink: Ink) {
         done(self.backend.draw_circle(at, radius, &ink.rgb().mix(0.6), true));
     }
 
     /// A mark, filled or hollow, with a hair of paper around it. `radius` is that of the circle;
     /// the other shapes have about its area.
-    pub(super) fn mark(&mut self, at: (i32, i32), radius: i32, mark: Mark, hollow: bool) {
+    pub(in crate::report) fn mark(
+        &mut self,
+        at: (i32, i32),
+        radius: i32,
+        mark: Mark,
+        hollow: bool,
+    ) {
         self.shape(at, radius + 1, mark.shape, PAPER);
         self.shape(at, radius, mark.shape, mark.ink);
         if hollow {
@@ -159,7 +171,7 @@ impl Canvas<'_> {
 
     /// Writes `text` so that `at` is its anchor horizontally and its middle vertically, cut to
     /// `room` pixels. Returns the width it takes.
-    pub(super) fn text(
+    pub(in crate::report) fn text(
         &mut self,
         at: (i32, i32),
         anchor: Anchor,
@@ -188,7 +200,7 @@ fn stroke(width: u32, ink: Ink) -> ShapeStyle {
 }
 
 /// `text`, or as much of it as fits into `room` pixels with an ellipsis.
-pub(super) fn cut(text: &str, room: i32, look: Type) -> String {
+pub(in crate::report) fn cut(text: &str, room: i32, look: Type) -> String {
     if width(text, look) <= room {
         return text.to_owned();
     }
@@ -203,7 +215,7 @@ pub(super) fn cut(text: &str, room: i32, look: Type) -> String {
 }
 
 /// `text` in lines of at most `room` pixels, broken at spaces.
-pub(super) fn wrap(text: &str, room: i32, look: Type) -> Vec<String> {
+pub(in crate::report) fn wrap(text: &str, room: i32, look: Type) -> Vec<String> {
     let mut lines: Vec<String> = vec![];
     for word in text.split(' ').filter(|w| !w.is_empty()) {
         match lines.last_mut() {
@@ -219,7 +231,7 @@ pub(super) fn wrap(text: &str, room: i32, look: Type) -> Vec<String> {
 
 /// The width of `text` in pixels, by the advance widths of Verdana and DejaVu Sans, whichever is
 /// wider, in classes. Other fonts of the stack are narrower.
-pub(super) fn width(text: &str, look: Type) -> i32 {
+pub(in crate::report) fn width(text: &str, look: Type) -> i32 {
     let em: f64 = text.chars().map(advance).sum();
     let bold = if look.bold { 1.13 } else { 1.0 };
     (em * bold * look.size).ceil() as i32

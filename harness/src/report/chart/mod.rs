@@ -7,10 +7,10 @@
 
 mod axis;
 mod boxes;
-mod canvas;
+pub(super) mod canvas;
 mod compare;
 mod latency;
-mod palette;
+pub(super) mod palette;
 mod percentiles;
 mod rows;
 mod small;

@@ -7,23 +7,23 @@ use crate::analysis::{Analysis, Arm};
 
 /// A colour by what it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ink {
+pub(in crate::report) struct Ink {
     light: (u8, u8, u8),
     dark: (u8, u8, u8),
 }
 
 /// What the picture stands on.
-pub(super) const PAPER: Ink = Ink { light: (255, 255, 255), dark: (13, 17, 23) };
+pub(in crate::report) const PAPER: Ink = Ink { light: (255, 255, 255), dark: (13, 17, 23) };
 /// Words and numbers.
-pub(super) const TEXT: Ink = Ink { light: (31, 35, 40), dark: (230, 237, 243) };
+pub(in crate::report) const TEXT: Ink = Ink { light: (31, 35, 40), dark: (230, 237, 243) };
 /// Small print: 4.5 to 1 against the paper and more.
-pub(super) const MUTED: Ink = Ink { light: (89, 99, 110), dark: (145, 152, 161) };
+pub(in crate::report) const MUTED: Ink = Ink { light: (89, 99, 110), dark: (145, 152, 161) };
 /// Grid lines: #ccc, as in the benchmarks game's charts.
-pub(super) const GRID: Ink = Ink { light: (204, 204, 204), dark: (61, 68, 77) };
+pub(in crate::report) const GRID: Ink = Ink { light: (204, 204, 204), dark: (61, 68, 77) };
 /// Rules between rows.
-pub(super) const RULE: Ink = Ink { light: (234, 238, 242), dark: (33, 38, 45) };
+pub(in crate::report) const RULE: Ink = Ink { light: (234, 238, 242), dark: (33, 38, 45) };
 /// The band of ties.
-pub(super) const BAND: Ink = Ink { light: (221, 227, 233), dark: (48, 54, 61) };
+pub(in crate::report) const BAND: Ink = Ink { light: (221, 227, 233), dark: (48, 54, 61) };
 
 /// Okabe and Ito's palette ("Color Universal Design", 2008), vermillion and blue first; its yellow
 /// and black are left out, which drown in light and dark paper. On dark paper the blue and the
@@ -37,11 +37,17 @@ pub(super) const LANGUAGES: [Ink; 6] = [
     Ink { light: (86, 180, 233), dark: (120, 200, 245) },
 ];
 
+/// What a verdict is drawn in: good, open and bad, told apart by shape too.
+pub(in crate::report) const GOOD: Mark = Mark { ink: LANGUAGES[2], shape: Shape::Circle };
+pub(in crate::report) const OPEN: Mark = Mark { ink: LANGUAGES[4], shape: Shape::Square };
+pub(in crate::report) const BAD: Mark = Mark { ink: LANGUAGES[0], shape: Shape::Diamond };
+pub(in crate::report) const PLAIN: Mark = Mark { ink: MUTED, shape: Shape::Circle };
+
 const SHAPES: [Shape; 4] = [Shape::Circle, Shape::Square, Shape::Diamond, Shape::Triangle];
 
 /// The form of a mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(in crate::report) enum Shape {
     Circle,
     Square,
     Diamond,
@@ -50,20 +56,20 @@ pub(super) enum Shape {
 
 /// How an arm is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Mark {
-    pub(super) ink: Ink,
-    pub(super) shape: Shape,
+pub(in crate::report) struct Mark {
+    pub(in crate::report) ink: Ink,
+    pub(in crate::report) shape: Shape,
 }
 
 impl Ink {
     /// The colour as it is written into the picture.
-    pub(super) fn rgb(self) -> RGBColor {
+    pub(in crate::report) fn rgb(self) -> RGBColor {
         let (r, g, b) = self.light;
         RGBColor(r, g, b)
     }
 
     /// The colour on light paper, `#1F2328`.
-    pub(super) fn hex(self) -> String {
+    pub(in crate::report) fn hex(self) -> String {
         hex(self.light)
     }
 }
@@ -74,7 +80,7 @@ fn hex((r, g, b): (u8, u8, u8)) -> String {
 
 /// The marks of a matchup's arms: by language, in the order in which languages occur among the
 /// servers. The second of two arms in one language gets the next shape in the same colour.
-pub(super) fn marks(analysis: &Analysis, languages: &[&str]) -> Vec<Mark> {
+pub(in crate::report) fn marks(analysis: &Analysis, languages: &[&str]) -> Vec<Mark> {
     let mut known: Vec<&str> = vec![];
     let all = analysis.servers.iter().map(|s| s.language.as_str()).chain(languages.iter().copied());
     for language in all {

@@ -1,0 +1,147 @@
+//! How requests get to the server: addresses, Unix sockets, TLS.
+
+use std::fs;
+use std::net::ToSocketAddrs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use reqwest::Url;
+use rustls::client::Resumption;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::cmd::Misuse;
+use crate::load::target::{Addr, Target};
+use crate::load::tls::Tls;
+
+mod anybody;
+
+/// How requests get to the server.
+#[derive(Debug, Default, Args)]
+pub(super) struct TransportArgs {
+    /// Connect to this Unix socket; the URL's host is only a name then.
+    #[arg(long, value_name = "PATH")]
+    unix_socket: Option<PathBuf>,
+
+    /// Trust any certificate, whoever shows it.
+    #[arg(short = 'k', long)]
+    insecure: bool,
+
+    /// Trust the authorities in this file (PEM) instead of the system's.
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    cacert: Option<PathBuf>,
+
+    /// Speak HTTP/2: with https:// as agreed on with the server (ALPN), with http:// unasked.
+    #[arg(long, visible_alias = "http2-prior-knowledge", conflicts_with = "disable_keepalive")]
+    http2: bool,
+
+    /// HTTP/2: requests under way on each connection [default: 1].
+    #[arg(long, value_name = "N", requires = "http2")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    streams: Option<u32>,
+}
+
+impl TransportArgs {
+    /// Requests under way on each connection.
+    pub(super) fn streams(&self) -> usize {
+        self.streams.unwrap_or(1) as usize
+    }
+
+    /// Whether the server, which allows `max` requests under way on a connection, allows that many.
+    pub(super) fn check_streams(&self, max: Option<usize>) -> Result<()> {
+        let (streams, max) = (self.streams(), max.unwrap_or(usize::MAX));
+        let error =
+            || Misuse(format!("the server allows {max} streams on a connection, not {streams}"));
+        ensure!(streams <= max, error());
+        Ok(())
+    }
+
+    /// Where the server may be, in the order of what the host's name stands for.
+    pub(super) fn targets(&self, url: &Url) -> Result<Vec<Target>> {
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let tls = self.tls(url, host)?;
+        let addrs = match &self.unix_socket {
+            Some(path) => vec![Addr::Unix(path.clone())],
+            None => {
+                let port = url.port_or_known_default().unwrap_or(80);
+                let addrs = (host, port).to_socket_addrs();
+                let addrs =
+                    addrs.with_context(|| format!("failed to find the address of {host}"))?;
+                addrs.map(Addr::Tcp).collect()
+            }
+        };
+        let target = |addr| Target { addr, tls: tls.clone(), http2: self.http2 };
+        Ok(addrs.into_iter().map(target).collect())
+    }
+
+    fn tls(&self, url: &Url, host: &str) -> Result<Option<Tls>> {
+        if url.scheme() != "https" {
+            let given = if self.insecure { Some("--insecure") } else { None };
+            let given = given.or(self.cacert.as_ref().map(|_| "--cacert"));
+            ensure!(
+                given.is_none(),
+                Misuse(format!("{} is about https:// URLs", given.unwrap_or_default()))
+            );
+            return Ok(None);
+        }
+        let name = ServerName::try_from(host.to_owned());
+        let name =
+            name.map_err(|_| Misuse(format!("`{host}` is no name that a certificate can have")))?;
+        let mut config = self.trust()?;
+        config.alpn_protocols = vec![if self.http2 { b"h2".into() } else { b"http/1.1".into() }];
+        // Every connection makes the whole handshake: no ticket of one makes that of another
+        // cheaper, and threads share nothing.
+        config.resumption = Resumption::disabled();
+        Ok(Some(Tls { config: Arc::new(config), name }))
+    }
+
+    fn trust(&self) -> Result<ClientConfig> {
+        let provider = Arc::new(ring::default_provider());
+        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .context("failed to set up TLS")?;
+        if self.insecure {
+            return Ok(without_trust(config.dangerous(), provider));
+        }
+        let roots = match &self.cacert {
+            Some(path) => authorities(path)?,
+            None => system_authorities()?,
+        };
+        Ok(config.with_root_certificates(roots).with_no_client_auth())
+    }
+}
+
+fn without_trust(
+    config: rustls::client::danger::DangerousClientConfigBuilder,
+    provider: Arc<CryptoProvider>,
+) -> ClientConfig {
+    let verifier = Arc::new(anybody::Anybody(provider));
+    config.with_custom_certificate_verifier(verifier).with_no_client_auth()
+}
+
+fn authorities(path: &Path) -> Result<RootCertStore> {
+    let failed = || format!("failed to read certificates from {}", path.display());
+    let pem = fs::read(path).with_context(failed)?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        roots.add(certificate.with_context(failed)?).with_context(failed)?;
+    }
+    let none = || Misuse(format!("{} holds no certificate in PEM form", path.display()));
+    ensure!(!roots.is_empty(), none());
+    Ok(roots)
+}
+
+fn system_authorities() -> Result<RootCertStore> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    // Stores hold certificates that no verifier can use; the others count.
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
+    let none = || Misuse(format!("this system trusts nobody{why}: give --cacert or --insecure"));
+    ensure!(added > 0, none());
+    Ok(roots)
+}

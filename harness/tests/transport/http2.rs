@@ -1,0 +1,319 @@
+//! HTTP/2, with prior knowledge and over TLS.
+
+use std::collections::BTreeSet;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use bytes::Bytes;
+use h2::Reason;
+use h2::server::{self, SendResponse};
+use http::{Request, Response};
+use rustls::ServerConfig;
+use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
+
+use crate::tls::Identity;
+use crate::{FIRST, load};
+
+/// What the server does with a request.
+#[derive(Clone)]
+enum Act {
+    Answer(u16, Vec<u8>),
+    /// Answers with the length of the request's body.
+    Measure,
+    /// Ends the stream with an error, without an answer.
+    Reset,
+    /// The same in the middle of the answer.
+    ResetWithin,
+    /// Answers, and takes no more requests on this connection.
+    Retire,
+    /// Ends the connection with an error.
+    GoAway,
+    /// Closes the connection.
+    Close,
+    /// Never answers.
+    Hang,
+}
+
+/// Servers and how many requests they saw.
+struct Server {
+    addr: SocketAddr,
+    count: Arc<AtomicU64>,
+    paths: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Server {
+    fn count(&self) -> u64 {
+        self.count.load(Ordering::SeqCst)
+    }
+
+    /// What was asked for.
+    fn paths(&self) -> BTreeSet<String> {
+        self.paths.lock().unwrap().clone()
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/path?query", self.addr)
+    }
+
+    fn secure_url(&self) -> String {
+        format!("https://localhost:{}/path", self.addr.port())
+    }
+}
+
+/// Request number n is answered as `behave(n)` says. The server's thread ends with this process.
+fn serve(
+    config: Option<Arc<ServerConfig>>,
+    streams_max: u32,
+    behave: impl Fn(u64) -> Act + Clone + Send + 'static,
+) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let server = Server { addr, count: Arc::default(), paths: Arc::default() };
+    let (counter, paths) = (Arc::clone(&server.count), Arc::clone(&server.paths));
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            loop {
+                let stream = listener.accept().await.unwrap().0;
+                stream.set_nodelay(true).unwrap();
+                let (counter, paths) = (Arc::clone(&counter), Arc::clone(&paths));
+                let behave = behave.clone();
+                let behave = move |n, path: &str| {
+                    paths.lock().unwrap().insert(path.to_owned());
+                    behave(n)
+                };
+                let config = config.clone();
+                tokio::spawn(async move {
+                    let Some(config) = config else {
+                        return serve_connection(stream, streams_max, &counter, behave).await;
+                    };
+                    let stream = TlsAcceptor::from(config).accept(stream).await;
+                    serve_connection(stream.unwrap(), streams_max, &counter, behave).await;
+                });
+            }
+        });
+    });
+    server
+}
+
+async fn serve_connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    streams_max: u32,
+    count: &AtomicU64,
+    behave: impl Fn(u64, &str) -> Act,
+) {
+    let mut builder = server::Builder::new();
+    builder.max_concurrent_streams(streams_max);
+    let Ok(mut connection) = builder.handshake::<_, Bytes>(stream).await else { return };
+    // An error ends the connection, as it would in any server.
+    while let Some(Ok((request, respond))) = connection.accept().await {
+        match behave(count.fetch_add(1, Ordering::SeqCst), request.uri().path()) {
+            Act::Close => return,
+            Act::GoAway => connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM),
+            act => {
+                if matches!(act, Act::Retire) {
+                    connection.graceful_shutdown();
+                }
+                tokio::spawn(answer(request, respond, act));
+            }
+        }
+    }
+}
+
+async fn answer(request: Request<h2::RecvStream>, mut respond: SendResponse<Bytes>, act: Act) {
+    let head = |status| Response::builder().status(status).body(()).unwrap();
+    let (status, body) = match act {
+        Act::Answer(status, body) => (status, body),
+        Act::Retire => (200, b"hello".to_vec()),
+        Act::Measure => {
+            let mut body = request.into_body();
+            let mut length = 0;
+            while let Some(Ok(part)) = body.data().await {
+                length += part.len();
+                body.flow_control().release_capacity(part.len()).unwrap();
+            }
+            (200, length.to_string().into_bytes())
+        }
+        Act::ResetWithin => {
+            let mut body = respond.send_response(head(200), false).unwrap();
+            body.send_data(Bytes::from_static(b"hel"), false).unwrap();
+            body.send_reset(Reason::INTERNAL_ERROR);
+            return;
+        }
+        Act::Hang => return std::future::pending().await,
+        _ => return respond.send_reset(Reason::INTERNAL_ERROR),
+    };
+    // The other side may be gone.
+    if let Ok(mut stream) = respond.send_response(head(status), body.is_empty())
+        && !body.is_empty()
+    {
+        drop(stream.send_data(body.into(), true));
+    }
+}
+
+fn hello(_: u64) -> Act {
+    Act::Answer(200, b"hello".to_vec())
+}
+
+#[test]
+fn right_answers() {
+    let big = |_| Act::Answer(200, vec![b'x'; 1_000_000]);
+    let empty = |_| Act::Answer(204, vec![]);
+    for how in ["-n 400 -c 3 -t 2 --streams 7", "-n 400 -c 3 --streams 7 -q 4000 --warmup 0"] {
+        let options: Vec<&str> = how.split(' ').chain(["--http2"]).collect();
+        let server = serve(None, 100, hello);
+        let loaded = load(&server.url(), &options);
+        loaded.is_right(400, server.count());
+        assert_eq!((&loaded.json["http"], &loaded.json["tls"]), (&json!("2"), &json!(false)));
+        assert_eq!(loaded.json["connections"]["opened"], 3);
+        assert!(loaded.json["received_bytes"].as_u64() >= Some(400 * 5), "{}", loaded.json);
+    }
+    let small = ["-n", "40", "-c", "2", "--streams", "4", "--http2-prior-knowledge"];
+    let server = serve(None, 100, big);
+    load(&server.url(), &small).is_right(40, server.count());
+    let server = serve(None, 100, empty);
+    load(&server.url(), &small).is_right(40, server.count());
+    let server = serve(None, 100, empty);
+    load(&server.url(), &[&["-m", "HEAD"], &small[..]].concat()).is_right(40, server.count());
+    let server = serve(None, 100, |n| Act::Answer(200, n.to_string().into_bytes()));
+    let loaded = load(&server.url(), &small);
+    loaded.is_right(40, server.count());
+    assert_eq!(loaded.json["body_verified"], false);
+}
+
+#[test]
+fn requests_with_bodies() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("body");
+    std::fs::write(&path, vec![b'x'; 200_000]).unwrap();
+    let server = serve(None, 100, |_| Act::Measure);
+    let file = path.to_str().unwrap();
+    let options = ["-n", "40", "-c", "2", "--streams", "4", "--http2", "--body-file", file];
+    let loaded = load(&server.url(), &options);
+    loaded.is_right(40, server.count());
+    assert_eq!(loaded.json["body_verified"], true);
+}
+
+#[test]
+fn over_tls() {
+    let identity = Identity::new("localhost", &["h2"]);
+    let ca = identity.file();
+    let server = serve(Some(identity.config.clone()), 100, hello);
+    let secure = ["--http2", "--cacert", ca.to_str().unwrap(), "-c", "3", "--streams", "5"];
+    for how in [vec!["-n", "300"], vec!["-n", "300", "-q", "3000", "--warmup", "0"]] {
+        let before = server.count();
+        let loaded = load(&server.secure_url(), &[&how[..], &secure].concat());
+        loaded.is_right(300, server.count() - before);
+        assert_eq!((&loaded.json["http"], &loaded.json["tls"]), (&json!("2"), &json!(true)));
+    }
+    let big = serve(Some(identity.config.clone()), 100, |_| Act::Answer(200, vec![1; 300_000]));
+    load(&big.secure_url(), &[&["-n", "60"], &secure[..]].concat()).is_right(60, big.count());
+}
+
+/// Two requests by weight, one of them with a number that differs each time.
+#[test]
+fn several_requests() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cases.toml");
+    let cases = "[[case]]\npath = \"/a\"\nweight = 3\n[[case]]\npath = \"/b/{seq:4}\"\n";
+    std::fs::write(&path, cases).unwrap();
+    let server = serve(None, 100, hello);
+    let cases = ["--http2", "--cases", path.to_str().unwrap()];
+    let loaded = load(&server.url(), &[&cases[..], &["-n", "80", "-c", "2"]].concat());
+    assert_eq!(
+        (loaded.code, loaded.requests("right")),
+        (0, 80),
+        "{} {}",
+        loaded.stderr,
+        loaded.json
+    );
+    assert_eq!(server.count(), 80 + 2 * FIRST);
+    let paths = server.paths();
+    assert!(paths.contains("/a"), "{paths:?}");
+    let numbered = paths.iter().filter(|path| path.starts_with("/b/0")).count();
+    assert_eq!(paths.len(), numbered + 1, "{paths:?}");
+    assert!(numbered > 2, "a quarter of them, each with a number of its own: {paths:?}");
+}
+
+/// In each case the server misbehaves on requests 19, 39, 59, 79 and 99 of 102.
+#[test]
+fn failures_have_names() {
+    let cases = [
+        ("wrong body", Act::Answer(200, b"jello".to_vec()), "wrong_body"),
+        ("longer body", Act::Answer(200, b"hello!".to_vec()), "wrong_body"),
+        ("shorter body", Act::Answer(200, b"hell".to_vec()), "wrong_body"),
+        ("much too long", Act::Answer(200, vec![b'x'; 3_000_000]), "wrong_body"),
+        ("bad status", Act::Answer(503, vec![]), "bad_status"),
+        ("reset stream", Act::Reset, "reset"),
+        ("reset within the answer", Act::ResetWithin, "reset"),
+        ("closed", Act::Close, "reset"),
+    ];
+    for (name, misbehave, kind) in cases {
+        let behave = move |n| if n % 20 == 19 { misbehave.clone() } else { hello(n) };
+        let server = serve(None, 100, behave);
+        let loaded = load(&server.url(), &["-n", "100", "-c", "4", "--http2"]);
+        assert_eq!(loaded.code, 5, "{name}: {}", loaded.json);
+        assert_eq!(loaded.json["requests"]["failed"], json!({ kind: 5 }), "{name}");
+        assert_eq!(loaded.requests("right"), 95, "{name}: {}", loaded.json);
+        assert_eq!(server.count(), 100 + FIRST, "{name}");
+    }
+}
+
+#[test]
+fn requests_that_time_out_are_in_the_tail() {
+    let server = serve(None, 100, |n| if n % 20 == 19 { Act::Hang } else { hello(n) });
+    let options = ["-n", "100", "-c", "2", "--streams", "4", "--http2", "--timeout", "200ms"];
+    let loaded = load(&server.url(), &options);
+    assert_eq!(loaded.json["requests"]["failed"], json!({ "timeout": 5 }), "{}", loaded.json);
+    assert_eq!(loaded.json["service"]["at_least_count"], 5);
+    assert_eq!(loaded.json["connections"]["opened"], 2, "a stream is given up, not a connection");
+}
+
+/// A server may send its connections away whenever it likes: nothing fails.
+#[test]
+fn connections_that_retire() {
+    let server = serve(None, 100, |n| if n % 20 == 19 { Act::Retire } else { hello(n) });
+    let loaded = load(&server.url(), &["-n", "200", "-c", "2", "--streams", "3", "--http2"]);
+    let right = loaded.requests("right");
+    assert!(loaded.json["connections"]["opened"].as_u64() > Some(2), "{}", loaded.json);
+    assert_eq!((loaded.code, right), (0, 200), "{} {}", loaded.stderr, loaded.json);
+}
+
+#[test]
+fn connections_that_are_sent_away() {
+    let server = serve(None, 100, |n| if n % 20 == 19 { Act::GoAway } else { hello(n) });
+    let loaded = load(&server.url(), &["-n", "200", "-c", "2", "--streams", "3", "--http2"]);
+    assert_eq!(loaded.code, 5, "{}", loaded.json);
+    let failed = loaded.json["requests"]["failed"].as_object().unwrap();
+    assert!(failed.contains_key("goaway"), "{}", loaded.json);
+    assert_eq!(loaded.requests("planned"), 200, "{}", loaded.json);
+    assert!(loaded.requests("right") >= 150, "{}", loaded.json);
+}
+
+#[test]
+fn no_http2() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    crate::server::serve(listener, |_| crate::answer("hello"));
+    let loaded = load(&url, &["--http2"]);
+    assert_eq!(loaded.code, 5);
+    assert!(loaded.stderr.contains("does not answer by HTTP/2"), "{}", loaded.stderr);
+
+    let identity = Identity::new("localhost", &["http/1.1"]);
+    let server = serve(Some(identity.config.clone()), 100, hello);
+    let loaded = load(&server.secure_url(), &["--http2", "-k"]);
+    assert_eq!(loaded.code, 5);
+    assert!(loaded.stderr.contains("no common protocol (ALPN)"), "{}", loaded.stderr);
+
+    let few = serve(None, 10, hello);
+    let loaded = load(&few.url(), &["--http2", "--streams", "11"]);
+    assert_eq!(loaded.code, 2);
+    let expected = "the server allows 10 streams on a connection, not 11";
+    assert!(loaded.stderr.contains(expected), "{}", loaded.stderr);
+}
