@@ -2,9 +2,11 @@
 .DEFAULT_GOAL := help
 DUET := $(or $(CARGO_TARGET_DIR),target)/release/duet
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+AXUM := "target/servers/rust-axum/release/rust-axum --addr 127.0.0.1:0 --threads 1"
+NETHTTP := "target/servers/go-nethttp/go-nethttp --addr 127.0.0.1:0 --threads 1"
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.8
 
-.PHONY: help tools build bench bench-game-site smoke test check lint rust-test go-test data-test microbench compare-load program-scaling clean
+.PHONY: help tools build bench bench-game-site smoke test check lint rust-test go-test data-test microbench peers compare-load load-figures fuzz program-scaling clean
 
 help: ## show this menu
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -49,11 +51,19 @@ data-test:
 microbench: tools ## time the harness's own hot paths
 	cargo bench --locked --package duet
 
-compare-load: build ## compare the CPU time per request of duet load with that of wrk, oha and hey
+peers: ## install the load generators that duet load is compared with
+	@sh .ci/peers.sh
+
+compare-load: build ## compare duet load with wrk, oha, hey, h2load and ab (nine minutes)
 	$(DUET) verify rust-axum go-nethttp
-	python3 bench/compare_load.py $(DUET) \
-		"target/servers/rust-axum/release/rust-axum --addr 127.0.0.1:0 --threads 1" \
-		"target/servers/go-nethttp/go-nethttp --addr 127.0.0.1:0 --threads 1"
+	python3 bench/compare_load.py $(DUET) $(AXUM) $(NETHTTP)
+
+load-figures: build ## duet load: system calls, memory, send lag, overload (five minutes)
+	$(DUET) verify rust-axum
+	python3 bench/load_figures.py $(DUET) $(AXUM)
+
+fuzz: ## feed the parser of answers and the template check with mutations for two minutes
+	@sh .ci/fuzz.sh 60
 
 program-scaling: build ## measure how the programs gain from a second CPU (about ten minutes)
 	$(DUET) verify rust-programs-std rust-programs-idiomatic rust-programs-tuned go-programs-std go-programs-tuned

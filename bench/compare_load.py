@@ -1,114 +1,116 @@
 #!/usr/bin/env python3
-"""Compares `duet load` with other load generators: the CPU time each spends on a request.
+"""Compares `duet load` with other load generators: CPU time per request, and the highest rate.
 
-Usage: compare_load.py DUET SERVER... (each SERVER a command that prints `listening HOST:PORT`)
-
-The server runs on one CPU, the generator on another. In each of the rounds every generator drives
-the same server once, in an order that alternates, so that the machine's moods meet all alike. What
-is printed is the median over rounds and the range of its middle rounds: with 8 rounds, from the
-2nd smallest to the 2nd largest, a 93 % interval of the median. Generators that are not installed
-are named and skipped; nothing is installed.
+The server runs on one CPU, the generator with one thread on another. In each of the rounds every
+generator drives the same server once, in an order that changes, so that the machine's moods meet
+all alike. What is printed are medians over the rounds with their intervals, and of `duet load` as
+a multiple of another the median of the multiples within rounds. CPU time is all of a process's,
+its start included. `duet load` compares every answer with the first, as it does by default. A
+generator that has errors or does not end is left out there and named, as is one not installed.
 """
 
-import json
+import argparse
 import os
-import re
 import resource
-import shutil
-import statistics
-import subprocess
 import sys
+import time
 
-ROUNDS = 8
-SECONDS = 1
-CONNECTIONS = (1, 64, 512)
+from load_peers import (
+    coverage, find, generators, interval, run, server, stolen_ticks, table, two_cpus,
+)
+
 PATH = "/hello"
 
 
-def generators(duet):
-    """Name -> (command for url and connections, requests from its output)."""
-
-    def found(pattern):
-        return lambda text: int(re.search(pattern, text).group(1))
-
-    return {
-        "duet": (
-            lambda url, c: [duet, "load", url, f"-c{c}", "-t1", f"-d{SECONDS}s", "--warmup=0", "--json"],
-            lambda text: json.loads(text)["requests"]["right"],
-        ),
-        "wrk": (
-            lambda url, c: ["wrk", "-t1", f"-c{c}", f"-d{SECONDS}s", url],
-            found(r"(\d+) requests in"),
-        ),
-        "oha": (
-            lambda url, c: ["oha", "--no-tui", f"-c{c}", f"-z{SECONDS}s", url],
-            found(r"\[200\] (\d+) responses"),
-        ),
-        "hey": (
-            lambda url, c: ["hey", f"-c{c}", f"-z{SECONDS}s", url],
-            found(r"\[200\]\s+(\d+) responses"),
-        ),
-    }
-
-
-def measure(command, requests, cpu):
-    """CPU nanoseconds per request of one run."""
+def measure(made, url, connections, cpu, seconds):
+    """CPU nanoseconds per request and requests per second of one run."""
+    command, result = made
     before = resource.getrusage(resource.RUSAGE_CHILDREN)  # the server is none until it ends
-    run = subprocess.run(
-        ["taskset", "-c", str(cpu), *command],
-        capture_output=True, text=True, timeout=60 + 10 * SECONDS, env={**os.environ, "GOMAXPROCS": "1"},
-    )
+    text = run(command(url, connections), cpu, seconds)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if run.returncode != 0:
-        sys.exit(f"failed: {' '.join(command)}\n{run.stdout}{run.stderr}")
     used = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-    return used * 1e9 / requests(run.stdout)
+    requests, rate = result(text)
+    return used * 1e9 / requests, rate
 
 
-def compare(server, installed, cpus):
-    process = subprocess.Popen(
-        ["taskset", "-c", str(cpus[0]), *server.split()], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        address = process.stdout.readline().removeprefix("listening ").strip()
-        for connections in CONNECTIONS:
-            found = {name: [] for name in installed}
-            for turn in range(ROUNDS):
-                names = list(installed) if turn % 2 == 0 else list(installed)[::-1]
-                for name in names:
-                    command, requests = installed[name]
-                    argv = command(f"http://{address}{PATH}", connections)
-                    found[name].append(measure(argv, requests, cpus[1]))
-            for name, values in found.items():
-                show(server, connections, name, values, found["duet"])
-    finally:
-        process.terminate()
-        process.wait()
+def compare(url, connections, installed, cpu, args):
+    """Name -> (CPU nanoseconds per request, rate) of each round; and name -> why it has none."""
+    failed = {}
+    found = {name: [] for name in installed}
+    names = list(installed)
+    for turn in range(args.rounds):
+        shift = turn // 2 % len(names)
+        order = names[shift:] + names[:shift]
+        for name in order if turn % 2 == 0 else reversed(order):
+            if name in failed:
+                continue
+            try:
+                found[name].append(measure(installed[name], url, connections, cpu, args.seconds))
+            except ValueError as error:
+                if name == "duet":
+                    sys.exit(f"duet with {connections} connections: {error}")
+                failed[name] = error
+    return {name: values for name, values in found.items() if name not in failed}, failed
 
 
-def show(server, connections, name, values, duet):
-    def interval(numbers):
-        ordered = sorted(numbers)
-        return statistics.median(ordered), ordered[1], ordered[-2]
+def rows(name, connections, found):
+    """A row of the table for each generator."""
+    for generator, values in found.items():
+        cpu, rate = zip(*values)
+        pairs = list(zip(found["duet"], values))
+        yield [
+            name,
+            connections,
+            generator,
+            interval([ns / 1e3 for ns in cpu]),
+            "" if generator == "duet" else interval([d[0] / v[0] for d, v in pairs]),
+            interval([n / 1e3 for n in rate], "{:.1f}"),
+            "" if generator == "duet" else interval([d[1] / v[1] for d, v in pairs], "{:.3f}"),
+        ]
 
-    us = "{:6.2f} [{:.2f}, {:.2f}]".format(*(value / 1e3 for value in interval(values)))
-    ratio = "{:.2f}x [{:.2f}, {:.2f}]".format(*interval([v / d for v, d in zip(values, duet)]))
-    program = os.path.basename(server.split()[0])
-    print(f"{program:<12} {connections:>4} connections  {name:<5} {us} us of CPU a request, {ratio} duet's")
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("duet", help="the program")
+    parser.add_argument("servers", nargs="+", help="commands that print `listening HOST:PORT`")
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--seconds", type=int, default=1, help="of each run")
+    parser.add_argument("--connections", type=int, nargs="+", default=[1, 64, 512])
+    parser.add_argument("--peers", default="wrk,oha,hey,h2load,ab", help="compared with these")
+    return parser.parse_args()
 
 
 def main():
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    cpus = sorted(os.sched_getaffinity(0))
-    if len(cpus) < 2:
-        sys.exit("two CPUs are needed: one for the server, one for the generator")
-    every = generators(sys.argv[1])
-    installed = {name: made for name, made in every.items() if name == "duet" or shutil.which(name)}
-    for name in sorted(every.keys() - installed.keys()):
-        print(f"{name} is not installed: skipped")
-    for server in sys.argv[2:]:
-        compare(server, installed, cpus)
+    args = arguments()
+    cpus = two_cpus()
+    wanted = ["duet", *args.peers.split(",")]
+    every = generators(args.duet, args.seconds)
+    installed = {name: every[name] for name in wanted if name == "duet" or find(name)}
+    for name in wanted:
+        if name not in installed:
+            print(f"{name} is skipped: it is not installed (`make peers` installs it)")
+    runs = len(args.servers) * len(args.connections) * args.rounds * len(installed)
+    print(f"{runs} runs, about {runs * (args.seconds + 0.15) / 60:.0f} minutes", file=sys.stderr)
+    began, stolen = time.monotonic(), stolen_ticks()
+    lines = []
+    for command in args.servers:
+        with server(command.split(), cpus[0]) as address:
+            name = os.path.basename(command.split()[0])
+            for connections in args.connections:
+                url = f"http://{address}{PATH}"
+                found, failed = compare(url, connections, installed, cpus[1], args)
+                lines += rows(name, connections, found)
+                for peer, why in failed.items():
+                    print(f"{peer} is left out at {name}, {connections} connections: {why}")
+    print()
+    ticks = [after - before for before, after in zip(stolen, stolen_ticks())]
+    heads = ["server", "connections", "generator", "CPU µs a request", "duet's ÷ its"]
+    print(table([*heads, "thousand answers a second", "duet's ÷ its"], lines))
+    print(
+        f"\nMedians of {args.rounds} rounds of {args.seconds} s with"
+        f" {coverage(args.rounds):.0%} intervals. {time.monotonic() - began:.0f} s,"
+        f" {ticks[0] / max(ticks[1], 1):.1%} of the CPUs' time stolen."
+    )
 
 
 if __name__ == "__main__":

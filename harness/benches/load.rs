@@ -1,10 +1,12 @@
 //! What the load generator spends on one answer outside the kernel: the template comparison, the
-//! full parser it saves, and the histogram.
+//! full parser it saves, the histogram, and the instant at which the next request is due.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use duet::load::http1;
+use duet::load::pace::{Arrivals, Pace, Rate};
 use duet::load::template::Template;
 use duet::load::times::Times;
 
@@ -41,5 +43,30 @@ fn histogram(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, answers, histogram);
+fn pace(criterion: &mut Criterion) {
+    let ramp = Rate { from: 1e4, to: 1e5 };
+    let cases = [
+        ("uniform", Arrivals::Uniform, Rate::steady(5e4)),
+        ("uniform, ramp", Arrivals::Uniform, ramp),
+        ("poisson", Arrivals::Poisson, Rate::steady(5e4)),
+    ];
+    for (name, arrivals, rate) in cases {
+        let day_ns = 86_400_000_000_000; // more instants than are asked for
+        let mut pace = Pace::new(arrivals, rate, (0, 1), 1, day_ns);
+        criterion.bench_function(&format!("pace, {name}"), |b| b.iter(|| black_box(pace.next())));
+    }
+}
+
+/// Short, for six seconds in all: these are for finding what has become slower, not for tables.
+fn short() -> Criterion {
+    Criterion::default()
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(500))
+}
+
+criterion_group! {
+    name = benches;
+    config = short();
+    targets = answers, histogram, pace
+}
 criterion_main!(benches);

@@ -60,7 +60,7 @@ impl Rate {
 /// N(t) / n (the time change theorem, D. Daley and D. Vere-Jones, "An Introduction to the Theory of
 /// Point Processes", 7.4); together they are a Poisson process of the whole rate.
 #[derive(Debug, Clone)]
-pub(super) struct Pace {
+pub struct Pace {
     arrivals: Arrivals,
     from_per_second: f64,
     /// How much the rate grows in a second.
@@ -79,8 +79,9 @@ pub(super) struct Pace {
 
 impl Pace {
     /// The pace of thread `thread` of `threads`, which together make requests at `rate`, from 0
-    /// until before `span_ns`.
-    pub(super) fn new(
+    /// until before `span_ns`. With Poisson arrivals, `seed` decides the instants.
+    #[must_use]
+    pub fn new(
         arrivals: Arrivals,
         rate: Rate,
         (thread, threads): (usize, usize),

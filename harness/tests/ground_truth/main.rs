@@ -228,7 +228,9 @@ fn a_ramp() {
 #[test]
 fn failures_have_names() {
     type Misbehave = fn() -> Act;
-    let cases: [(&str, &str, Misbehave); 7] = [
+    const CHUNKS: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\
+        Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    let cases: [(&str, &str, Misbehave); 12] = [
         ("closes", "reset", || Act::Close),
         ("half-closes", "reset", || Act::AnswerAndFinish(vec![])),
         ("cut off", "short", || Act::AnswerAndClose(answer("hello")[..66].into())),
@@ -236,6 +238,18 @@ fn failures_have_names() {
         ("wrong body", "wrong_body", || Act::Answer(vec![answer("jello")])),
         ("bad status", "bad_status", || {
             Act::Answer(vec!["HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n".into()])
+        }),
+        ("chunks cut off", "short", || Act::AnswerAndClose(CHUNKS.into())),
+        ("chunks cut off, half-closed", "short", || Act::AnswerAndFinish(CHUNKS.into())),
+        ("a chunk of no size", "malformed", || {
+            Act::Answer(vec![[CHUNKS, "x\r\n"].concat().into()])
+        }),
+        ("a chunk too many", "wrong_body", || {
+            Act::Answer(vec![[CHUNKS, "1\r\n!\r\n0\r\n\r\n"].concat().into()])
+        }),
+        ("cut off before the close", "short", || {
+            let answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nhell";
+            Act::AnswerAndClose(answer.into())
         }),
         ("too much", "excess_bytes", || Act::Answer(vec![[answer("hello"), b"!".into()].concat()])),
     ];
@@ -248,7 +262,7 @@ fn failures_have_names() {
         assert_eq!(requests(&json, "right"), 95, "{name}");
         assert_eq!(json["service"]["count"], 95, "{name}: failed requests are in no histogram");
         assert_eq!(code, 5, "{name}");
-        let wrong = ["wrong_body", "bad_status", "excess_bytes"].contains(&kind);
+        let wrong = !["reset", "short"].contains(&kind);
         assert_eq!(json["wrong_answer"].is_string(), wrong, "{name}: {json}");
         let (code, _) = load(behave, "-n 100 -c 4 --max-error-rate 5%");
         assert_eq!(code, 0, "{name}");

@@ -74,6 +74,26 @@ fn answers_of_every_form_are_right() {
     }
 }
 
+/// Answers that have no body by their status, with a body all the same.
+#[test]
+fn bodies_where_none_may_be() {
+    let cases: [(&str, Behaviour); 2] = [
+        ("204", |request| match request.index % 20 {
+            19 => whole("HTTP/1.1 204 No Content\r\n\r\nhello"),
+            _ => whole("HTTP/1.1 204 No Content\r\n\r\n"),
+        }),
+        ("304", |request| match request.index % 20 {
+            19 => whole("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nhello"),
+            _ => whole("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"),
+        }),
+    ];
+    for (status, behave) in cases {
+        let (code, json) = load(behave, &format!("-n 100 -c 4 --expect-status {status}"));
+        let failed = &json["requests"]["failed"];
+        assert_eq!((code, failed), (5, &json!({ "excess_bytes": 5 })), "{status}: {json}");
+    }
+}
+
 /// Bodies that are not compared are counted and not kept, however long they are.
 #[test]
 fn bodies_of_any_size() {

@@ -1,10 +1,12 @@
 //! A server in a process of its own, which is stopped and goes on.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -45,15 +47,15 @@ fn the_null_responder_stops_when_told() {
     assert_eq!(responder.child.wait().unwrap().code(), Some(0));
 }
 
-/// Requests at 500 a second for 3 seconds, in the first of which the server does nothing: no
-/// connection is lost, nothing fails, and the response times have the second.
-#[test]
-fn a_server_that_is_stopped_and_goes_on() {
+/// Starts a load with 20 connections, stops the server for a second as soon as it says that it
+/// begins, and returns what it printed and its histograms. No connection is lost, nothing fails.
+fn load_while_stopped(options: &str) -> (String, BTreeMap<String, Histogram<u64>>) {
     let responder = Responder::start();
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("a.hlog");
     let mut command = Command::new(env!("CARGO_BIN_EXE_duet"));
-    command.args(["load", &responder.addr, "-n", "1500", "-q", "500", "-c", "20", "--warmup", "0"]);
+    command.args(["load", &responder.addr, "-c", "20", "--warmup", "0"]);
+    command.args(options.split_whitespace());
     command.arg("--no-ceiling").arg("--hdr").arg(&log).env("NO_COLOR", "1");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -64,12 +66,28 @@ fn a_server_that_is_stopped_and_goes_on() {
     responder.signal(Signal::SIGCONT);
     stdout.read_to_string(&mut text).unwrap();
     assert!(child.wait().unwrap().success(), "{text}");
-    assert!(text.contains("1,500 sent = 1,500 right + 0 failed + 0 in flight"), "{text}");
+    assert!(text.contains(" right + 0 failed + 0 in flight"), "{text}");
     assert!(text.contains("20 planned, 20 open\n"), "{text}");
-    let histograms = histograms(&log);
+    (text, histograms(&log))
+}
+
+/// Requests at 500 a second for 3 seconds, in the first of which the server does nothing: the
+/// response times have the second.
+#[test]
+fn a_server_that_is_stopped_and_goes_on() {
+    let (text, histograms) = load_while_stopped("-n 1500 -q 500");
+    assert!(text.contains("1,500 sent = 1,500 right"), "{text}");
     let response = &histograms["response"];
     assert_eq!(response.len(), 1500);
     // About 250 were due in the first half of the second, and waited for the other half at least.
     assert!(response.count_between(500 * MS, u64::MAX) >= 100, "{text}");
     assert!(histograms["service"].max() >= 500 * MS, "{text}");
+}
+
+/// In a closed loop one request of each connection meets the second, and no other is sent in it.
+#[test]
+fn a_server_that_is_stopped_in_a_closed_loop() {
+    let (text, histograms) = load_while_stopped("-d 3s");
+    assert_eq!(histograms.keys().collect::<Vec<_>>(), ["service"]);
+    assert!(histograms["service"].count_between(500 * MS, u64::MAX) >= 20, "{text}");
 }

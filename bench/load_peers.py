@@ -1,0 +1,173 @@
+"""What the comparisons of load generators share: the generators, servers, intervals, tables."""
+
+import contextlib
+import json
+import math
+import os
+import re
+import shutil
+import statistics
+import subprocess
+
+TOOLS = os.path.join("target", "tools", "bin")  # where `make peers` puts what cargo builds
+
+
+class Skipped(Exception):
+    """What cannot be measured here, and why."""
+
+
+def find(name):
+    """The path of an installed program, or None."""
+    return shutil.which(name, path=TOOLS) or shutil.which(name)
+
+
+def duet_result(text):
+    """Right answers and their rate. Refuses a run that did not verify, or that had errors."""
+    result = json.loads(text)
+    requests = result["requests"]
+    if not result["body_verified"] or requests["sent"] != requests["right"] + requests["in_flight"]:
+        raise ValueError("duet load had errors or did not compare the bodies")
+    return requests["right"], result["right_per_second"]
+
+
+def reads(requests, rate, *errors):
+    """A reader of what a generator prints. Refuses a run with an error that it names."""
+
+    def result(text):
+        for error in errors:
+            found = re.search(error, text)
+            if found and not (found.groups() and found.group(1) == "0"):
+                raise ValueError(f"it had errors: {found.group(0).strip()}")
+        count, per_second = re.search(requests, text), re.search(rate, text)
+        if not count or not per_second:
+            raise ValueError("its output has no result")
+        return int(count.group(1)), float(per_second.group(1))
+
+    return result
+
+
+def generators(duet, seconds):
+    """Name -> (command for a URL and a number of connections, requests and rate in its output).
+
+    Each runs one thread for so many seconds. GOMAXPROCS and the mask of CPUs hold back those that
+    have no option for it. ab keeps a record of each request that it might send: 2 million.
+    """
+    of = {name: find(name) or name for name in ("wrk", "oha", "hey", "h2load", "ab")}
+    return {
+        "duet": (
+            lambda url, c: [
+                duet, "load", url, f"-c{c}", "-t1", f"-d{seconds}s", "--warmup=0", "--no-ceiling",
+                "--json",
+            ],
+            duet_result,
+        ),
+        "wrk": (
+            lambda url, c: [of["wrk"], "-t1", f"-c{c}", f"-d{seconds}s", url],
+            reads(
+                r"(\d+) requests in", r"Requests/sec:\s+([\d.]+)",
+                "Non-2xx.*", "Socket errors.*",
+            ),
+        ),
+        "oha": (
+            lambda url, c: [of["oha"], "--no-tui", "--no-color", f"-c{c}", f"-z{seconds}s", url],
+            reads(r"\[200\] (\d+) responses", r"Requests/sec:\s+([\d.]+)", r"\[[13-5]\d\d\] \d+"),
+        ),
+        "hey": (
+            lambda url, c: [of["hey"], f"-c={c}", f"-z={seconds}s", url],
+            reads(r"\[200\]\s+(\d+) responses", r"Requests/sec:\s+([\d.]+)", "Error distribution"),
+        ),
+        "h2load": (
+            lambda url, c: [of["h2load"], "--h1", "-t1", f"-c{c}", f"-D{seconds}", url],
+            reads(
+                r"(\d+) succeeded", r"finished in [\d.]+m?s, ([\d.]+) req/s",
+                r"(\d+) failed",
+            ),
+        ),
+        "ab": (
+            lambda url, c: [
+                of["ab"], "-k", "-q", f"-t{seconds}", "-n2000000", f"-c{c}", url,
+            ],
+            reads(
+                r"Complete requests:\s+(\d+)", r"Requests per second:\s+([\d.]+)",
+                r"Failed requests:\s+(\d+)", "Non-2xx.*",
+            ),
+        ),
+    }
+
+
+@contextlib.contextmanager
+def server(command, cpu):
+    """Starts a server that prints `listening HOST:PORT` on a CPU; its address. Stops it again."""
+    process = subprocess.Popen(
+        ["taskset", "-c", str(cpu), *command], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        line = process.stdout.readline()
+        if not line.startswith("listening "):
+            raise SystemExit(f"did not start: {' '.join(command)}")
+        yield line.removeprefix("listening ").strip()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def run(command, cpu, seconds):
+    """Runs a generator on a CPU; what it printed. One that does not end in time is killed."""
+    limit = 10 + 3 * seconds
+    try:
+        done = subprocess.run(
+            ["taskset", "-c", str(cpu), *command], capture_output=True, text=True, timeout=limit,
+            env={**os.environ, "GOMAXPROCS": "1"},
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ValueError(f"it did not end within {limit} s") from error
+    if done.returncode != 0:
+        said = f"{done.stdout}\n{done.stderr}".strip()
+        raise ValueError(f"exit {done.returncode}: {said[-2000:]}")
+    return done.stdout
+
+
+def two_cpus():
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        raise SystemExit("two CPUs are needed: one for the server, one for the generator")
+    return cpus[:2]
+
+
+def stolen_ticks():
+    """Time that the hypervisor took from all CPUs, and all their time, in ticks since the start."""
+    with open("/proc/stat") as stat:
+        ticks = [int(n) for n in stat.readline().split()[1:9]]
+    return ticks[7], sum(ticks)
+
+
+def rank(n):
+    """The rank, from 1, of the ends of an interval of the median that holds it at 95 % at least:
+    the largest for which they do, by the binomial distribution (W. Conover, "Practical
+    Nonparametric Statistics", 3.2). 1 where none does: fewer than six values."""
+    below = 0
+    for k in range(1, n // 2 + 1):
+        below += math.comb(n, k - 1)
+        if 2 * below / 2**n > 0.05:
+            return max(k - 1, 1)
+    return max(n // 2, 1)
+
+
+def coverage(n):
+    """The share of such intervals that hold the median."""
+    return max(0.0, 1 - 2 * sum(math.comb(n, k) for k in range(rank(n))) / 2**n)
+
+
+def interval(values, form="{:.2f}"):
+    """The median and its interval as text."""
+    ordered = sorted(values)
+    k = rank(len(ordered))
+    numbers = statistics.median(ordered), ordered[k - 1], ordered[-k]
+    middle, low, high = (form.format(number) for number in numbers)
+    return f"{middle} [{low}, {high}]"
+
+
+def table(heads, rows):
+    """A Markdown table whose first column is text and whose others are numbers."""
+    lines = [heads, ["---"] + ["---:"] * (len(heads) - 1), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)

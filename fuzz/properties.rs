@@ -1,0 +1,202 @@
+//! What must be true of any bytes that a server may send. Each function panics where it is not, and
+//! says whether the bytes were an interesting case at all.
+
+use duet::load::http1::{self, Answer, HEAD_BYTES_MAX};
+use duet::load::template::{Check, Template};
+
+/// The most prefixes of an input that are tried.
+const PREFIXES_MAX: usize = 512;
+
+/// The parser agrees with httparse about heads, with plain arithmetic about bodies of a known
+/// length, and with httparse about chunks; and it never changes its mind when more bytes come. Says
+/// whether the bytes begin with a whole answer.
+pub(crate) fn parser(bytes: &[u8]) -> bool {
+    let mut fields = [httparse::EMPTY_HEADER; 128];
+    let oracle = head(bytes, &mut fields);
+    let mut whole = false;
+    for (head_request, closed) in [(false, false), (false, true), (true, false), (true, true)] {
+        let parsed = http1::parse(bytes, head_request, closed);
+        whole |= matches!(parsed, Ok(Some(_)));
+        let text = bytes.escape_ascii();
+        match (&oracle, &parsed) {
+            (Oracle::Malformed, Err(_)) | (Oracle::Partial, Ok(None)) => {}
+            (Oracle::Partial, Err(_)) if bytes.len() > HEAD_BYTES_MAX => {}
+            (Oracle::Head(head), Ok(None)) => {
+                let complete = head_request || (closed && head.framing() == (None, None));
+                assert!(!complete, "it waits for more: {text}");
+            }
+            (Oracle::Head(head), Ok(Some(answer))) => agree(head, answer, bytes, head_request),
+            (Oracle::Head(head), Err(why)) => assert!(head.may_be_refused(), "{why:?}: {text}"),
+            (oracle, parsed) => panic!("{oracle:?}, but {parsed:?}: {text}"),
+        }
+    }
+    prefixes(bytes);
+    whole
+}
+
+/// Whatever the template recognises, in any two pieces, the parser reads as the answer that the
+/// template was made of: with the same status, type, body and end. Bytes are an answer and what
+/// follows it on the connection. Says whether the template recognised something.
+pub(crate) fn template(bytes: &[u8]) -> bool {
+    let Ok(Some(first)) = http1::parse(bytes, false, false) else { return false };
+    let received = &bytes[first.len..];
+    let mut recognised = false;
+    for at in cuts(received.len()) {
+        let mut template = Template::new(bytes, &first);
+        let matched = match template.check_start(0, &received[..at]) {
+            Ok(end) => {
+                same(&first, &received[..end]);
+                recognised = true;
+                continue;
+            }
+            Err(Check::Different) => continue,
+            Err(_) => at,
+        };
+        let text = received.escape_ascii();
+        assert_eq!(template.prefix(matched), &received[..matched], "for the parser: {text}");
+        match template.check_start(matched, &received[matched..]) {
+            Ok(end) => {
+                same(&first, &received[..matched + end]);
+                recognised = true;
+            }
+            Err(_) => assert_eq!(template.prefix(matched), &received[..matched], "then: {text}"),
+        }
+    }
+    recognised
+}
+
+/// What httparse says of the head at the start.
+#[derive(Debug)]
+enum Oracle<'h, 'b> {
+    Malformed,
+    Partial,
+    Head(Head<'h, 'b>),
+}
+
+/// The final head.
+#[derive(Debug)]
+struct Head<'h, 'b> {
+    status: u16,
+    fields: &'h [httparse::Header<'b>],
+    /// Of the longest of the heads.
+    longest: usize,
+    /// Behind it.
+    end: usize,
+}
+
+fn head<'h, 'b>(bytes: &'b [u8], fields: &'h mut [httparse::Header<'b>; 128]) -> Oracle<'h, 'b> {
+    let (mut start, mut longest) = (0, 0);
+    loop {
+        let mut own = [httparse::EMPTY_HEADER; 128];
+        let mut response = httparse::Response::new(&mut own);
+        let n = match response.parse(&bytes[start..]) {
+            Err(_) => return Oracle::Malformed,
+            Ok(httparse::Status::Partial) => return Oracle::Partial,
+            Ok(httparse::Status::Complete(n)) => n,
+        };
+        let (status, count) = (response.code.expect("it is complete"), response.headers.len());
+        (start, longest) = (start + n, longest.max(n));
+        if status == 101 || !(100..200).contains(&status) {
+            *fields = own;
+            return Oracle::Head(Head { status, fields: &fields[..count], longest, end: start });
+        }
+        // An informational head is read past, unless the parser refuses its framing.
+        let refused = Head { status, fields: &own[..count], longest, end: start }.may_be_refused();
+        if refused && http1::parse(&bytes[..start], false, false).is_err() {
+            return Oracle::Malformed;
+        }
+    }
+}
+
+impl Head<'_, '_> {
+    fn values<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s [u8]> {
+        self.fields.iter().filter(move |f| f.name.eq_ignore_ascii_case(name)).map(|f| f.value)
+    }
+
+    /// The first `Content-Length` and the first `Transfer-Encoding`.
+    fn framing(&self) -> (Option<&[u8]>, Option<&[u8]>) {
+        (self.values("content-length").next(), self.values("transfer-encoding").next())
+    }
+
+    /// Whether the parser may be stricter than httparse.
+    fn may_be_refused(&self) -> bool {
+        let range = !(100..=599).contains(&self.status) || self.status == 101;
+        range || self.longest > HEAD_BYTES_MAX || self.framing() != (None, None)
+    }
+}
+
+/// An answer is what the oracle's head, and simple reading behind it, make of the bytes.
+fn agree(head: &Head<'_, '_>, answer: &Answer<'_>, bytes: &[u8], head_request: bool) {
+    let text = bytes.escape_ascii();
+    assert_eq!(answer.status, head.status, "status: {text}");
+    assert_eq!(answer.content_type, head.values("content-type").next(), "type: {text}");
+    let date = answer.date.clone().map(|date| &bytes[date]);
+    assert_eq!(date, head.values("date").next(), "date: {text}");
+    assert!(answer.len >= head.end && answer.len <= bytes.len(), "length: {text}");
+    let rest = &bytes[head.end..answer.len];
+    let bodiless = head_request || [204, 304].contains(&head.status);
+    match head.framing() {
+        _ if bodiless => assert!(rest.is_empty() && answer.body.is_empty(), "no body: {text}"),
+        (None, None) => {
+            assert!(answer.until_close && *answer.body == bytes[head.end..], "until close: {text}");
+        }
+        (Some(length), _) => {
+            let length: usize = str::from_utf8(length).unwrap().parse().unwrap();
+            assert!(rest.len() == length && *answer.body == *rest, "body: {text}");
+        }
+        (None, Some(_)) => {
+            let Some(body) = chunks(rest) else { return };
+            assert_eq!(*answer.body, body, "chunks: {text}");
+        }
+    }
+}
+
+/// What is in chunks, where httparse reads them all.
+fn chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut body = vec![];
+    loop {
+        let Ok(httparse::Status::Complete((n, size))) = httparse::parse_chunk_size(rest) else {
+            return None;
+        };
+        if size == 0 {
+            return Some(body);
+        }
+        body.extend_from_slice(rest.get(n..n + size as usize)?);
+        rest = rest.get(n + size as usize + 2..)?;
+    }
+}
+
+/// An answer stays the same answer, and an error stays an error, whatever comes behind.
+fn prefixes(bytes: &[u8]) {
+    for head_request in [false, true] {
+        let mut before = Ok(None);
+        for end in cuts(bytes.len()) {
+            let now = http1::parse(&bytes[..end], head_request, false);
+            let text = bytes[..end].escape_ascii();
+            match &before {
+                Ok(None) => {}
+                Ok(Some(_)) => assert_eq!(before, now, "the answer changed: {text}"),
+                Err(_) => assert!(now.is_err(), "it was an error: {text}"),
+            }
+            before = now;
+        }
+    }
+}
+
+/// Lengths from 0 to `len`: all, or evenly spread ones.
+fn cuts(len: usize) -> impl Iterator<Item = usize> {
+    (0..len).step_by(len / PREFIXES_MAX + 1).chain([len])
+}
+
+fn same(first: &Answer<'_>, received: &[u8]) {
+    let text = received.escape_ascii();
+    let Ok(Some(answer)) = http1::parse(received, false, false) else {
+        panic!("the template recognised what is no answer: {text}");
+    };
+    let of = |answer: &Answer<'_>| {
+        (answer.status, answer.persistent, answer.until_close, answer.len, answer.body.to_vec())
+    };
+    assert_eq!(of(&answer), of(first), "{text}");
+    assert_eq!(answer.content_type, first.content_type, "{text}");
+    assert_eq!(answer.len, received.len(), "{text}");
+}
