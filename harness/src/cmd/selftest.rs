@@ -285,7 +285,7 @@ fn pair(base: u32, head: u32) -> Result<Pair> {
         version: vec![program.clone(), "--version".to_owned()],
         env: std::collections::BTreeMap::new(),
         prints: false,
-        foreign: false,
+        foreign: true,
         workloads: vec![WORKLOAD.to_owned()],
         root: None,
     };
