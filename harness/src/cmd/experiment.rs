@@ -1,10 +1,11 @@
 //! An experiment on two versions under way: what `compare`, `gate` and `aa` share.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::{Misuse, blocks, run};
 use crate::block::Bench;
@@ -12,10 +13,13 @@ use crate::host::Cpus;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::plan::{self, BlockPlan};
 use crate::progress::Progress;
-use crate::record::{BlockRecord, BuildRecord, Record, Run, RunEnd, RunHeader, Version, Writer};
+use crate::record::{self, BlockRecord, BuildRecord, Record, Run, RunEnd, RunHeader, Version, Writer};
 use crate::spec::{CellId, Lane, Matchup, Server, Spec};
 use crate::verify::Verifier;
 use crate::versions::Checkout;
+
+/// The name of a record that is being taken up by another.
+const EARLIER: &str = "run-earlier.jsonl";
 
 /// What it takes to measure.
 pub(super) struct Tools<'a> {
@@ -124,7 +128,8 @@ pub(super) struct UnderWay<'a> {
 }
 
 impl<'a> UnderWay<'a> {
-    /// Begins a record in `folder`, with what an earlier part of the same experiment measured.
+    /// Begins a record in `folder`, with what an earlier part of the same experiment measured. That
+    /// one's record is kept beside it until all of it stands in the new one.
     pub(super) fn begin(
         tools: &'a Tools<'a>,
         folder: &Path,
@@ -132,6 +137,11 @@ impl<'a> UnderWay<'a> {
         builds: Vec<BuildRecord>,
         blocks: Vec<BlockRecord>,
     ) -> Result<Self> {
+        let (file, earlier) = (folder.join(record::FILE_NAME), folder.join(EARLIER));
+        if file.exists() {
+            fs::rename(&file, &earlier)
+                .with_context(|| format!("failed to move {}", file.display()))?;
+        }
         let mut writer = Writer::create(folder)?;
         writer.append(&Record::Header(Box::new(header.clone())))?;
         for build in &builds {
@@ -139,6 +149,10 @@ impl<'a> UnderWay<'a> {
         }
         for block in &blocks {
             writer.append(&Record::Block(Box::new(block.clone())))?;
+        }
+        if earlier.exists() {
+            fs::remove_file(&earlier)
+                .with_context(|| format!("failed to remove {}", earlier.display()))?;
         }
         let plans = plan::plan(&header.suite, &header.spec, header.seed);
         let run = Run { builds, blocks, ..Run::of(header) };

@@ -281,7 +281,6 @@ fn make_room(
             if !(open && (interrupted || stopped) || unconfirmed) {
                 return Ok(Some(Earlier { seed: None, blocks: vec![] }));
             }
-            fs::remove_file(folder.join(record::FILE_NAME)).context("failed to go on")?;
             return Ok(Some(Earlier { seed: Some(run.header.seed), blocks: run.blocks }));
         }
         if !may_move {

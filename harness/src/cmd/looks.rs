@@ -54,7 +54,7 @@ pub(super) fn carry_out(
     let folder = folder.join(CONFIRMATION);
     fs::create_dir_all(&folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
-    let blocks = take_up(&folder)?;
+    let blocks = take_up(&folder);
     let under_way = UnderWay::begin(tools, &folder, header, builds, blocks)?;
     sequence(under_way, cells, Some(&called))?;
     Ok(())
@@ -66,16 +66,10 @@ pub(super) fn is_confirmed(folder: &Path) -> bool {
     record::read(&folder.join(CONFIRMATION)).is_ok_and(ended)
 }
 
-/// What an interrupted experiment in a folder measured; its record makes way for one that goes on.
-fn take_up(folder: &Path) -> Result<Vec<BlockRecord>> {
-    let file = folder.join(record::FILE_NAME);
-    if !file.exists() {
-        return Ok(vec![]);
-    }
-    // A record whose first line was cut off holds nothing.
-    let blocks = record::read(folder).map_or_else(|_| vec![], |run| run.blocks);
-    fs::remove_file(&file).with_context(|| format!("failed to remove {}", file.display()))?;
-    Ok(blocks)
+/// What an interrupted experiment in a folder measured. A record whose first line was cut off holds
+/// nothing.
+fn take_up(folder: &Path) -> Vec<BlockRecord> {
+    record::read(folder).map_or_else(|_| vec![], |run| run.blocks)
 }
 
 /// Measures from look to look until all is decided, nothing more can be, or the time is up.
