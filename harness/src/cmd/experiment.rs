@@ -13,7 +13,9 @@ use crate::host::Cpus;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::plan::{self, BlockPlan};
 use crate::progress::Progress;
-use crate::record::{self, BlockRecord, BuildRecord, Record, Run, RunEnd, RunHeader, Version, Writer};
+use crate::record::{
+    self, BlockRecord, BuildRecord, Record, Run, RunEnd, RunHeader, Version, Writer,
+};
 use crate::spec::{CellId, Lane, Matchup, Server, Spec};
 use crate::verify::Verifier;
 use crate::versions::Checkout;
