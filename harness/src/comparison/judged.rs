@@ -83,6 +83,9 @@ pub(super) fn cells(
     let mut cells: Vec<ComparedCell> =
         run.header.suite.cells.iter().map(|id| cell(run, analysis, id, &gated)).collect();
     for cell in &mut cells {
+        if cell.state == State::Identical {
+            continue;
+        }
         qualify(cell, warnings);
         let of_cell = analysis.matchups.iter().flat_map(|m| &m.cells).find(|c| c.id == cell.id);
         warnings.extend(of_cell.iter().flat_map(|c| &c.warnings).map(|warning| Warning {
