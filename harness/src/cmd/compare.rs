@@ -1,24 +1,20 @@
 //! `duet compare`: two versions, two servers or two stored runs.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::comparison::{self, Outputs};
-use super::experiment::{self, Pair, Tools, UnderWay, words};
+use super::experiment::{self, Pair, Tools, words};
 use super::gate::check_out;
-use super::run::{header, refuse_unfit};
 use super::{BenchFolder, Exit, Misuse, baseline, shown};
-use crate::host;
-use crate::interrupt::Interrupt;
 use crate::plan;
-use crate::progress::Progress;
 use crate::record::{self, Experiment, Question};
 use crate::spec::{CellId, Spec, Suite};
 use crate::units;
-use crate::verify::Verifier;
 use crate::versions::{Arm, Here, Origin};
 
 /// Compares two versions of a server, two servers, or two stored runs
@@ -111,18 +107,8 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
     };
     let suite = suite(args, &spec, &pair)?;
     let spec = experiment::definitions(&spec, &[pair]);
-    let cpus = host::choose_cpus(suite.server_cpus, suite.generator_cpus)?;
-    let interrupt = Interrupt::watch()?;
-    let (progress, verifier) = (Progress::new(), Verifier::new()?);
-    let tools = Tools {
-        root: &root,
-        cpus: &cpus,
-        verifier: &verifier,
-        interrupt: &interrupt,
-        progress: &progress,
-    };
-    let mut header = header(args.seed, &spec, &suite, &cpus, &root)?;
-    refuse_unfit(&header)?;
+    let tools = Tools::new(root, suite.server_cpus, suite.generator_cpus)?;
+    let mut header = tools.header(args.seed, &spec, &suite)?;
     anstream::println!(
         "{} against {}: {}, {} each, about {} of measuring after the builds.",
         words(&head.version),
@@ -139,12 +125,9 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
         floors: vec![],
         absent: vec![],
     });
-    let folder = folder(args.out.as_deref(), &root)?;
+    let folder = folder(args.out.as_deref(), &tools.root)?;
     let builds = experiment::build(&tools, &spec)?;
-    let cells = experiment::usable(&spec, &suite.cells, &builds);
-    let mut under_way = UnderWay::begin(&tools, &folder, header, builds, vec![])?;
-    let outcome = under_way.measure(&cells, suite.blocks).map(|()| None);
-    under_way.end(outcome)?;
+    experiment::carry_out(&tools, &folder, header, builds)?;
     anstream::println!("Record in {}.", shown(&folder));
     comparison::replay(&folder, &args.outputs)
 }
@@ -184,8 +167,6 @@ fn suite(args: &Compare, spec: &Spec, pair: &Pair) -> Result<Suite> {
 
 /// The folder for the record: a new one, or the default one emptied of an earlier comparison.
 fn folder(out: Option<&Path>, root: &Path) -> Result<PathBuf> {
-    use anyhow::Context;
-    use std::fs;
     let folder = out.map_or_else(|| root.join("results/compare"), Path::to_owned);
     if folder.join(record::FILE_NAME).exists() {
         if out.is_some() {

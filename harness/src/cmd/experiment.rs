@@ -2,21 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use super::{Misuse, blocks, run};
 use crate::block::Bench;
-use crate::host::Cpus;
+use crate::host::{self, Cpus};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::plan::{self, BlockPlan};
 use crate::progress::Progress;
 use crate::record::{
     self, BlockRecord, BuildRecord, Record, Run, RunEnd, RunHeader, Version, Writer,
 };
-use crate::spec::{CellId, Lane, Matchup, Server, Spec};
+use crate::spec::{CellId, Lane, Matchup, Server, Spec, Suite};
 use crate::verify::Verifier;
 use crate::versions::Checkout;
 
@@ -24,12 +24,38 @@ use crate::versions::Checkout;
 const EARLIER: &str = "run-earlier.jsonl";
 
 /// What it takes to measure.
-pub(super) struct Tools<'a> {
-    pub(super) root: &'a Path,
-    pub(super) cpus: &'a Cpus,
-    pub(super) verifier: &'a Verifier,
-    pub(super) interrupt: &'a Interrupt,
-    pub(super) progress: &'a Progress,
+pub(super) struct Tools {
+    /// The folder above the definitions.
+    pub(super) root: PathBuf,
+    pub(super) cpus: Cpus,
+    pub(super) verifier: Verifier,
+    pub(super) interrupt: Interrupt,
+    pub(super) progress: Progress,
+}
+
+impl Tools {
+    /// Takes so many CPUs for the servers and for the generator, and watches for Ctrl-C.
+    pub(super) fn new(root: PathBuf, server_cpus: u32, generator_cpus: u32) -> Result<Self> {
+        Ok(Self {
+            root,
+            cpus: host::choose_cpus(server_cpus, generator_cpus)?,
+            verifier: Verifier::new()?,
+            interrupt: Interrupt::watch()?,
+            progress: Progress::new(),
+        })
+    }
+
+    /// The header of an experiment on this machine, unless it is one that cannot measure.
+    pub(super) fn header(
+        &self,
+        seed: Option<u64>,
+        spec: &Spec,
+        suite: &Suite,
+    ) -> Result<RunHeader> {
+        let header = run::header(seed, spec, suite, &self.cpus, &self.root)?;
+        run::refuse_unfit(&header)?;
+        Ok(header)
+    }
 }
 
 /// The two versions of a server, each under a name of its own, or two servers.
@@ -121,7 +147,7 @@ pub(super) fn server_of<'a>(
 
 /// An experiment whose record is being written.
 pub(super) struct UnderWay<'a> {
-    tools: &'a Tools<'a>,
+    tools: &'a Tools,
     writer: Writer,
     started: Instant,
     plans: Vec<BlockPlan>,
@@ -133,7 +159,7 @@ impl<'a> UnderWay<'a> {
     /// Begins a record in `folder`, with what an earlier part of the same experiment measured. That
     /// one's record is kept beside it until all of it stands in the new one.
     pub(super) fn begin(
-        tools: &'a Tools<'a>,
+        tools: &'a Tools,
         folder: &Path,
         header: RunHeader,
         builds: Vec<BuildRecord>,
@@ -171,13 +197,13 @@ impl<'a> UnderWay<'a> {
     pub(super) fn measure(&mut self, cells: &BTreeSet<CellId>, until: u32) -> Result<()> {
         let header = self.run.header.clone();
         let bench = Bench {
-            root: self.tools.root,
+            root: &self.tools.root,
             spec: &header.spec,
             suite: &header.suite,
-            cpus: self.tools.cpus,
-            verifier: self.tools.verifier,
+            cpus: &self.tools.cpus,
+            verifier: &self.tools.verifier,
             run_started: self.started,
-            interrupt: self.tools.interrupt,
+            interrupt: &self.tools.interrupt,
         };
         let missing = cells.iter().map(|cell| until.saturating_sub(self.counted(cell)) as usize);
         self.tools.progress.start(missing.sum());
@@ -193,7 +219,7 @@ impl<'a> UnderWay<'a> {
                 continue;
             }
             self.tools.interrupt.check()?;
-            let progress = self.tools.progress;
+            let progress = &self.tools.progress;
             let (run, writer) = (&mut self.run.blocks, &mut self.writer);
             blocks::measure(&bench, &plan, &header, run, writer, progress)?;
             progress.advance();
@@ -237,11 +263,12 @@ impl<'a> UnderWay<'a> {
 }
 
 /// Builds the servers and compares their answers with the right ones. What fails is in the records.
-pub(super) fn build(tools: &Tools<'_>, spec: &Spec) -> Result<Vec<BuildRecord>> {
+pub(super) fn build(tools: &Tools, spec: &Spec) -> Result<Vec<BuildRecord>> {
     let mut builds = vec![];
     for server in &spec.servers {
         tools.progress.say(&format!("building and verifying {}", server.name));
-        let build = run::prepare(spec, &server.name, tools.root, tools.verifier, tools.interrupt)?;
+        let build =
+            run::prepare(spec, &server.name, &tools.root, &tools.verifier, &tools.interrupt)?;
         if let Some(failure) = &build.failure {
             tools.progress.print(&format!("{} cannot be measured: {failure}", server.name));
         }
@@ -249,6 +276,20 @@ pub(super) fn build(tools: &Tools<'_>, spec: &Spec) -> Result<Vec<BuildRecord>> 
     }
     tools.progress.finish();
     Ok(builds)
+}
+
+/// The whole of an experiment without looks: all blocks of all cells whose servers are built.
+pub(super) fn carry_out(
+    tools: &Tools,
+    folder: &Path,
+    header: RunHeader,
+    builds: Vec<BuildRecord>,
+) -> Result<Run> {
+    let cells = usable(&header.spec, &header.suite.cells, &builds);
+    let blocks = header.suite.blocks;
+    let mut under_way = UnderWay::begin(tools, folder, header, builds, vec![])?;
+    let outcome = under_way.measure(&cells, blocks).map(|()| None);
+    under_way.end(outcome)
 }
 
 /// The cells that can be measured: of servers that are built and answer rightly.

@@ -8,18 +8,13 @@ use clap::Args;
 
 use super::comparison::{self, Outputs};
 use super::experiment::{self, Pair, Tools, words};
-use super::run::{header, refuse_unfit};
 use super::{BenchFolder, Exit, Misuse, doctor, looks, noise, shown};
 use crate::comparison::{Course, next};
-use crate::host;
-use crate::interrupt::Interrupt;
-use crate::progress::Progress;
 use crate::record::{
     self, Absence, BlockRecord, BuildRecord, Experiment, FindingLevel, Question, Run, RunHeader,
 };
 use crate::spec::{CellId, Gate as Policy, Spec, Suite};
 use crate::units;
-use crate::verify::Verifier;
 use crate::versions::{self, Arm, Checkout, Here, Origin};
 
 /// Blocks beyond the last look that may be measured in the place of ones that do not count: one in
@@ -82,53 +77,39 @@ pub(super) fn run(args: &Gate) -> Result<Exit> {
     let spec = args.bench.load()?;
     let root = args.bench.root()?;
     let policy = choose(&spec, args.gate.as_deref())?;
-    let interrupt = Interrupt::watch()?;
     let here = Here { root: &root, definitions: &args.bench.bench, spec: &spec };
     let Some(base) = &args.base else { unreachable!("clap requires it") };
+    let servers = (base.server.as_deref(), args.head.server.as_deref());
     let (base, head) = (check_out(base, here)?, check_out(&args.head, here)?);
-    let cpus = host::choose_cpus(policy.server_cpus, policy.generator_cpus)?;
-    let progress = Progress::new();
-    let verifier = Verifier::new()?;
-    let tools = Tools {
-        root: &root,
-        cpus: &cpus,
-        verifier: &verifier,
-        interrupt: &interrupt,
-        progress: &progress,
-    };
-    let (pairs, absent) =
-        pairs(policy, (&base, server(args.base.as_ref())), (&head, server(Some(&args.head))))?;
+    let (pairs, absent) = pairs(policy, (&base, servers.0), (&head, servers.1))?;
     let spec = experiment::definitions(&spec, &pairs);
     let suite = suite(policy, &spec, &pairs, args.only.as_deref())?;
-    let mut header = header(args.seed, &spec, &suite, &cpus, &root)?;
-    refuse_unfit(&header)?;
+    let tools = Tools::new(root, policy.server_cpus, policy.generator_cpus)?;
+    let mut header = tools.header(args.seed, &spec, &suite)?;
     header.experiment = Some(Experiment {
         question: Question::Gate,
         base: base.version,
         head: head.version,
         gate: Some(policy.clone()),
-        floors: noise::floors(&root, &header.machine, &suite)?,
+        floors: noise::floors(&tools.root, &header.machine, &suite)?,
         absent,
     });
     let builds = experiment::build(&tools, &spec)?;
-    let folder = args.out.clone().unwrap_or_else(|| root.join("results/gate"));
-    let earlier = make_room(&folder, args.out.is_none(), &header, &builds)?;
-    if earlier.as_ref().is_some_and(|earlier| earlier.seed.is_none()) {
-        anstream::println!("This pair has been decided; this is what was found.");
-        return comparison::replay(&folder, &args.outputs);
-    }
-    announce(&header, &folder, earlier.is_some());
+    let folder = args.out.clone().unwrap_or_else(|| tools.root.join("results/gate"));
     let mut blocks = vec![];
-    if let Some(Earlier { seed: Some(seed), blocks: before }) = earlier {
-        (header.seed, blocks) = (seed, before);
+    match make_room(&folder, args.out.is_none(), &header, &builds)? {
+        Earlier::Nothing => announce(&header, &folder, false),
+        Earlier::Undecided { seed, blocks: before } => {
+            (header.seed, blocks) = (seed, before);
+            announce(&header, &folder, true);
+        }
+        Earlier::Decided => {
+            anstream::println!("This pair has been decided; this is what was found.");
+            return comparison::replay(&folder, &args.outputs);
+        }
     }
     looks::carry_out(&tools, &folder, header, builds, blocks, args.even_identical)?;
     comparison::replay(&folder, &args.outputs)
-}
-
-/// The server that a version is asked to stand for.
-fn server(arm: Option<&Arm>) -> Option<&str> {
-    arm?.server.as_deref()
 }
 
 /// The policy of this name, or the only one.
@@ -254,11 +235,14 @@ pub(super) fn suite(
     })
 }
 
-/// What an earlier run of the same pair measured.
-struct Earlier {
-    /// Its seed, so that its plan goes on; absent where it has decided.
-    seed: Option<u64>,
-    blocks: Vec<BlockRecord>,
+/// What an earlier run of the same pair came to.
+enum Earlier {
+    /// There was none.
+    Nothing,
+    /// It has decided.
+    Decided,
+    /// It was interrupted or ran out of time: its plan, which the seed gives, goes on.
+    Undecided { seed: u64, blocks: Vec<BlockRecord> },
 }
 
 /// Makes the folder ready for a record. A second run of the same pair continues the first: it gets
@@ -268,7 +252,7 @@ fn make_room(
     may_move: bool,
     header: &RunHeader,
     builds: &[BuildRecord],
-) -> Result<Option<Earlier>> {
+) -> Result<Earlier> {
     if folder.join(record::FILE_NAME).exists() {
         let before = record::read(folder).ok().filter(|run| is_same(run, header, builds));
         if let Some(run) = before {
@@ -279,9 +263,9 @@ fn make_room(
                 matches!(next(&run, None), Course::Decided(cells) if !cells.is_empty());
             let unconfirmed = to_confirm && !looks::is_confirmed(folder);
             if !(open && (interrupted || stopped) || unconfirmed) {
-                return Ok(Some(Earlier { seed: None, blocks: vec![] }));
+                return Ok(Earlier::Decided);
             }
-            return Ok(Some(Earlier { seed: Some(run.header.seed), blocks: run.blocks }));
+            return Ok(Earlier::Undecided { seed: run.header.seed, blocks: run.blocks });
         }
         if !may_move {
             bail!(Misuse(format!(
@@ -298,7 +282,7 @@ fn make_room(
             .with_context(|| format!("failed to move {}", folder.display()))?;
     }
     fs::create_dir_all(folder).with_context(|| format!("failed to create {}", folder.display()))?;
-    Ok(None)
+    Ok(Earlier::Nothing)
 }
 
 /// Whether a record is of the same executables under the same policy on the same machine.

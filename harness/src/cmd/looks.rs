@@ -19,7 +19,7 @@ use crate::units;
 
 /// The experiment and, where it finds a regression, the one that must confirm it.
 pub(super) fn carry_out(
-    tools: &Tools<'_>,
+    tools: &Tools,
     folder: &Path,
     mut header: RunHeader,
     builds: Vec<BuildRecord>,

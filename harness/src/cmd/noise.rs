@@ -7,20 +7,15 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::experiment::{self, Tools, UnderWay};
+use super::experiment::{self, Tools};
 use super::gate::{check_out, choose, pairs, suite};
-use super::run::{header, refuse_unfit};
 use super::{BenchFolder, Exit, report, shown};
 use crate::analysis;
 use crate::gate::{EXTREME_MIN, Floor};
-use crate::host;
-use crate::interrupt::Interrupt;
-use crate::progress::Progress;
 use crate::record::{Experiment, Machine, NoiseFloor, Question, Run};
 use crate::spec::Suite;
 use crate::stats;
 use crate::units;
-use crate::verify::Verifier;
 use crate::versions::{Arm, Here};
 
 /// The folder for what is known of machines, below the one above the definitions.
@@ -131,7 +126,6 @@ pub(super) fn run(args: &Aa) -> Result<Exit> {
     let spec = args.bench.load()?;
     let root = args.bench.root()?;
     let policy = choose(&spec, args.gate.as_deref())?;
-    let interrupt = Interrupt::watch()?;
     let here = Here { root: &root, definitions: &args.bench.bench, spec: &spec };
     let version = check_out(&args.version, here)?;
     let server = args.version.server.as_deref();
@@ -140,17 +134,8 @@ pub(super) fn run(args: &Aa) -> Result<Exit> {
     let mut suite = suite(policy, &spec, &pairs, args.only.as_deref())?;
     let Some(first) = policy.looks.first() else { bail!("the gate has no looks") };
     suite.blocks = args.experiments * first.blocks;
-    let cpus = host::choose_cpus(suite.server_cpus, suite.generator_cpus)?;
-    let (progress, verifier) = (Progress::new(), Verifier::new()?);
-    let tools = Tools {
-        root: &root,
-        cpus: &cpus,
-        verifier: &verifier,
-        interrupt: &interrupt,
-        progress: &progress,
-    };
-    let mut header = header(args.seed, &spec, &suite, &cpus, &root)?;
-    refuse_unfit(&header)?;
+    let tools = Tools::new(root, suite.server_cpus, suite.generator_cpus)?;
+    let mut header = tools.header(args.seed, &spec, &suite)?;
     header.experiment = Some(Experiment {
         question: Question::Null,
         base: version.version.clone(),
@@ -166,7 +151,7 @@ pub(super) fn run(args: &Aa) -> Result<Exit> {
         units::count(suite.cells.len(), "cell"),
         units::minutes(crate::plan::expected_ms(&suite, &spec).div_ceil(1000))
     );
-    let folder = args.out.clone().unwrap_or_else(|| root.join("results/aa"));
+    let folder = args.out.clone().unwrap_or_else(|| tools.root.join("results/aa"));
     if args.out.is_none() && folder.exists() {
         fs::remove_dir_all(&folder)
             .with_context(|| format!("failed to remove {}", folder.display()))?;
@@ -174,11 +159,8 @@ pub(super) fn run(args: &Aa) -> Result<Exit> {
     fs::create_dir_all(&folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
     let builds = experiment::build(&tools, &spec)?;
-    let cells = experiment::usable(&spec, &suite.cells, &builds);
-    let mut under_way = UnderWay::begin(&tools, &folder, header, builds, vec![])?;
-    let outcome = under_way.measure(&cells, suite.blocks).map(|()| None);
-    let run = under_way.end(outcome)?;
-    keep(&root, &folder, &run, first.blocks as usize)
+    let run = experiment::carry_out(&tools, &folder, header, builds)?;
+    keep(&tools.root, &folder, &run, first.blocks as usize)
 }
 
 /// Adds what a run found to what is known of this machine, and says it.

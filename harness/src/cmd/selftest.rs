@@ -3,7 +3,7 @@
 //! Gates on servers whose difference is known: the null responder, which does so much work per
 //! request, against itself, and against one that does a little more.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -12,17 +12,13 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use super::comparison;
-use super::experiment::{self, Pair, Tools, UnderWay};
+use super::experiment::{self, Pair, Tools};
 use super::looks;
-use super::run::{header, refuse_unfit};
 use super::{Exit, shown};
 use crate::analysis;
 use crate::comparison::Outcome;
 use crate::gate::LOOKS;
-use crate::host;
-use crate::interrupt::Interrupt;
 use crate::metric::Metric;
-use crate::progress::Progress;
 use crate::random::SplitMix64;
 use crate::record::{BuildRecord, Experiment, Question, RunHeader, Version};
 use crate::spec::{
@@ -30,7 +26,6 @@ use crate::spec::{
 };
 use crate::stats;
 use crate::units;
-use crate::verify::Verifier;
 
 /// Rounds of work per request of the plain server: about as much as a small handler takes.
 const WORK: u32 = 10_000;
@@ -107,20 +102,10 @@ struct Tally {
 
 pub(super) fn run(args: &Selftest) -> Result<Exit> {
     let root = std::env::current_dir().context("there is no working directory")?;
-    let interrupt = Interrupt::watch()?;
-    let cpus = host::choose_cpus(1, 1)?;
-    let (progress, verifier) = (Progress::new(), Verifier::new()?);
-    let tools = Tools {
-        root: &root,
-        cpus: &cpus,
-        verifier: &verifier,
-        interrupt: &interrupt,
-        progress: &progress,
-    };
-    let folder = folder(args.out.as_deref(), &root)?;
+    let tools = Tools::new(root, 1, 1)?;
+    let folder = folder(args.out.as_deref(), &tools.root)?;
     let suite = suite(CALIBRATION_BLOCKS);
-    let template = header(args.seed, &definitions(&pair(WORK, WORK)?), &suite, &cpus, &root)?;
-    refuse_unfit(&template)?;
+    let template = tools.header(args.seed, &definitions(&pair(WORK, WORK)?), &suite)?;
     let share = calibrate(&tools, &folder, &template)?;
     anstream::println!(
         "{} of work are {} of a request's time on the server. {} for each of {}, at most {} each.",
@@ -161,18 +146,15 @@ fn folder(out: Option<&Path>, root: &Path) -> Result<PathBuf> {
 }
 
 /// The share of a request's time that is [`WORK`]: from a server that does twice as much.
-fn calibrate(tools: &Tools<'_>, folder: &Path, template: &RunHeader) -> Result<f64> {
+fn calibrate(tools: &Tools, folder: &Path, template: &RunHeader) -> Result<f64> {
     let pair = pair(WORK, 2 * WORK)?;
     let mut header = RunHeader { spec: definitions(&pair), ..template.clone() };
     header.experiment = Some(experiment(Question::Compare, None));
     let folder = folder.join("calibration");
     fs::create_dir_all(&folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
-    let cells: BTreeSet<CellId> = header.suite.cells.iter().cloned().collect();
     let builds = builds(&header.spec);
-    let mut under_way = UnderWay::begin(tools, &folder, header, builds, vec![])?;
-    let outcome = under_way.measure(&cells, CALIBRATION_BLOCKS).map(|()| None);
-    let run = under_way.end(outcome)?;
+    let run = experiment::carry_out(tools, &folder, header, builds)?;
     tools.interrupt.check()?;
     let analysis = analysis::analyse(&run);
     if let Some(failure) = analysis.failures.first() {
@@ -191,7 +173,7 @@ fn calibrate(tools: &Tools<'_>, folder: &Path, template: &RunHeader) -> Result<f
 
 /// One gate, counted.
 fn gate(
-    tools: &Tools<'_>,
+    tools: &Tools,
     folder: &Path,
     header: RunHeader,
     trial: Trial,
@@ -276,14 +258,14 @@ fn pair(base: u32, head: u32) -> Result<Pair> {
         summary: "The null responder, with work".to_owned(),
         needs: vec![],
         build: vec![],
-        build_cache: std::collections::BTreeMap::new(),
+        build_cache: BTreeMap::new(),
         run: [&*program, "null-responder", "--addr", "{addr}", "--threads", "{threads}", "--work"]
             .map(str::to_owned)
             .into_iter()
             .chain([rounds.to_string()])
             .collect(),
         version: vec![program.clone(), "--version".to_owned()],
-        env: std::collections::BTreeMap::new(),
+        env: BTreeMap::new(),
         prints: false,
         foreign: true,
         workloads: vec![WORKLOAD.to_owned()],
@@ -297,7 +279,7 @@ fn definitions(pair: &Pair) -> Spec {
     let case = Case {
         method: "GET".to_owned(),
         path: "/".to_owned(),
-        headers: std::collections::BTreeMap::new(),
+        headers: BTreeMap::new(),
         body: None,
         chunked: false,
         expect: answer,
@@ -307,7 +289,7 @@ fn definitions(pair: &Pair) -> Spec {
         question: "How fast is a server of known speed?".to_owned(),
         churn: false,
         cases: vec![case],
-        answers: std::collections::BTreeMap::new(),
+        answers: BTreeMap::new(),
         source: None,
     };
     let given = Spec {

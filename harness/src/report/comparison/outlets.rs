@@ -5,9 +5,6 @@ use crate::comparison::{ComparedCell, ComparedMetric, Comparison, GateVerdict, O
 use crate::report::export::junit::{self, Case, Suite};
 use crate::report::github::{self, Annotation, Level};
 
-/// The file that holds the policy, for annotations.
-const POLICY_FILE: &str = "bench/suites.toml";
-
 /// The comparison as JUnit XML: a suite a cell, a case a gated metric. A regression is a failure,
 /// inconclusive is skipped, what could not be measured is an error.
 #[must_use]
@@ -104,12 +101,7 @@ pub fn annotations(comparison: &Comparison) -> String {
         Outcome::Inconclusive | Outcome::Unmeasured => Level::Warning,
         Outcome::Pass | Outcome::Compared => Level::Notice,
     };
-    let note = |title: String, message: String| Annotation {
-        level,
-        title,
-        place: Some((POLICY_FILE.to_owned(), None)),
-        message,
-    };
+    let note = |title: String, message: String| Annotation { level, title, place: None, message };
     let title =
         comparison.gate.as_ref().map_or("duet".to_owned(), |gate| format!("duet gate {gate}"));
     let mut all = vec![note(title, words::headline(comparison))];
