@@ -8,7 +8,7 @@ use duet::analysis::Analysis;
 use duet::report::chart::Width;
 use duet::report::{self, Style, chart};
 
-#[path = "../tests/report/fixture.rs"]
+#[path = "../tests/report/fixture/mod.rs"]
 mod fixture;
 
 fn main() -> Result<()> {

@@ -6,23 +6,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::generator::{self, Generator};
-use crate::host::{self, Cpus};
+use crate::generator;
+use crate::host::Cpus;
 use crate::interrupt::{Interrupt, Interrupted, POLL};
-use crate::load::job::{self, ArmJob, Event, Job, OpenResult, Rated, WindowResult};
+use crate::load::job::{self, ArmJob, Event, Job};
 use crate::plan::BlockPlan;
-use crate::proc::{self, CpuClock, StolenTime};
-use crate::record::{
-    ArmRecord, BlockRecord, Failure, Memory, OpenRate, OpenWindow, RssSample, Stage, WindowRecord,
-    Wire,
-};
+use crate::record::{ArmRecord, BlockRecord, Failure, Memory, Stage, Wire};
 use crate::server::{self, Launch, Running};
 use crate::spec::{Arrivals, Load, Matchup, Rate, Server, Spec, Suite, Workload};
 use crate::verify::Verifier;
 use crate::{probe, requests};
 
+mod observed;
 mod pilots;
 
+use observed::{grown, memory, open_rate, sample, under_load, usage, window_record};
 pub use pilots::{Known, known};
 
 /// Cases verified with the full client in every block; all of them are verified once a run, and the
@@ -335,110 +333,6 @@ fn drive(
             }
         }
     }
-}
-
-/// What may disturb a block, up to a moment.
-struct Usage {
-    at: Instant,
-    /// CPU time of everybody else.
-    foreign_ns: u64,
-    throttled_ns: Option<u64>,
-    /// Of the generator.
-    run_delay_ns: Option<u64>,
-}
-
-/// By how much a counter has grown, where there is one.
-fn grown(before: Option<u64>, after: Option<u64>) -> Option<u64> {
-    Some(after?.saturating_sub(before?))
-}
-
-/// Foreign CPU time is what all processes used on the CPUs of this block since boot, less what the
-/// servers, the generator and this process used.
-fn usage(bench: &Bench<'_>, arms: &[Running], generator: &Generator) -> Result<Usage> {
-    let cpus = [&bench.cpus.servers[..], &bench.cpus.generator[..]].concat();
-    let mut stat = StolenTime::open().context("failed to open /proc/stat")?;
-    let all_ns = proc::process_ns(stat.read().context("failed to read /proc/stat")?, &cpus);
-    let pids = arms.iter().map(Running::pid).chain([generator.pid()]);
-    let mut own_ns = CpuClock::own().read_ns().context("failed to read the CPU clock")?;
-    for pid in pids {
-        let clock = CpuClock::of(pid).and_then(CpuClock::read_ns);
-        own_ns += clock.with_context(|| format!("failed to read the CPU clock of {pid}"))?;
-    }
-    Ok(Usage {
-        at: Instant::now(),
-        foreign_ns: all_ns.saturating_sub(own_ns),
-        throttled_ns: host::throttled_ns(),
-        run_delay_ns: proc::run_delay_ns_of(generator.pid()).ok(),
-    })
-}
-
-/// Appends a sample of every arm's memory. A process that cannot be read has ended, which the
-/// generator will notice.
-fn sample(arms: &[Running], started: Instant, in_windows: bool, record: &mut BlockRecord) {
-    let at_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    for (arm, running) in record.arms.iter_mut().zip(arms) {
-        if let Ok(rss_bytes) = proc::rss_bytes(running.pid()) {
-            arm.rss.push(RssSample { at_ms, rss_bytes, in_windows });
-        }
-    }
-}
-
-/// Reads memory while the load's connections are still open, then lets the generator close them.
-fn under_load(arms: &[Running], generator: &mut Generator, record: &mut BlockRecord) -> Result<()> {
-    for (arm, running) in record.arms.iter_mut().zip(arms) {
-        let pid = running.pid();
-        arm.loaded = memory(pid)?;
-        arm.rss_bytes_peak = proc::rss_bytes_peak(pid).context("failed to read peak memory")?;
-        arm.threads = proc::threads(pid).context("failed to count threads")?;
-    }
-    generator.go_on()
-}
-
-/// A process's memory, in the record's terms.
-fn memory(pid: i32) -> Result<Memory> {
-    let memory = proc::memory(pid).context("failed to read the server's memory: has it ended?")?;
-    Ok(Memory {
-        rss_bytes: memory.rss_bytes,
-        pss_bytes: memory.pss_bytes,
-        private_bytes: memory.private_bytes,
-    })
-}
-
-/// A window in the record's terms.
-fn window_record(w: WindowResult) -> WindowRecord {
-    WindowRecord {
-        arm: w.arm,
-        round: w.round,
-        elapsed_ns: w.elapsed_ns,
-        requests: w.requests,
-        errors: w.errors,
-        received_bytes: w.received_bytes,
-        server_cpu_ns: w.server_cpu_ns,
-        generator_cpu_ns: w.generator_cpu_ns,
-        server_stolen_ns: w.server_stolen_ns,
-        generator_stolen_ns: w.generator_stolen_ns,
-        service_time: w.service_time,
-        open: w.open.map(open_window),
-    }
-}
-
-fn open_window(w: OpenResult) -> OpenWindow {
-    OpenWindow {
-        planned: w.planned,
-        sent: w.sent,
-        sent_late: w.sent_late,
-        never_sent: w.never_sent,
-        generator_spin_ns: w.generator_spin_ns,
-        response_time: w.response_time,
-        response_time_at_least: w.response_time_at_least,
-        send_lag: w.send_lag,
-        own_lag: w.own_lag,
-    }
-}
-
-fn open_rate(rated: Rated) -> OpenRate {
-    let Rated { rate_per_second, capacity_per_second } = rated;
-    OpenRate { rate_per_second, capacity_per_second }
 }
 
 /// A halt from an error while driving: it is the failure of the arm that the generator named, or of

@@ -12,9 +12,13 @@ use crate::spec::{CellId, Spec, Suite};
 
 mod experiment;
 mod file;
+mod machine;
+mod program;
 
 pub use experiment::{Absence, Experiment, NoiseFloor, Question, Version};
 pub use file::{FILE_NAME, Writer, read};
+pub use machine::{Finding, FindingLevel, Machine};
+pub use program::{ProgramBlock, ProgramRecord, ProgramRun};
 
 /// The version of the record's format; raised when a reader of the old format would be wrong.
 pub const SCHEMA: u32 = 1;
@@ -81,54 +85,6 @@ fn from_results() -> String {
     "../../".to_owned()
 }
 
-/// The machine, as far as it says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Machine {
-    /// The processor's name.
-    pub cpu: String,
-    /// CPUs this process may use.
-    pub cpus: usize,
-    /// Installed memory.
-    pub memory_bytes: u64,
-    /// Kernel name and release.
-    pub kernel: String,
-    /// The operating system's name, from os-release.
-    pub os: String,
-    /// The hypervisor, if the processor reports one.
-    pub hypervisor: Option<String>,
-    /// Versions of tools that matter, by name (`rustc`, `go`).
-    pub tools: BTreeMap<String, String>,
-}
-
-/// A doubt about the machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Finding {
-    /// What was looked at: `stolen time`.
-    pub name: String,
-    /// How bad it is.
-    pub level: FindingLevel,
-    /// What was found: `3.1 % of all CPU time since boot`.
-    pub found: String,
-    /// What it does to a measurement.
-    pub effect: String,
-    /// What to do about it.
-    pub cure: String,
-}
-
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FindingLevel {
-    /// As it should be.
-    Good,
-    /// Widens intervals or limits what can be measured.
-    Warning,
-    /// Nothing can be measured here.
-    Unfit,
-}
-
 /// A server's build, or that of a set of programs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -146,79 +102,6 @@ pub struct BuildRecord {
     pub clean_build_ns: Option<u64>,
     /// Why it cannot be measured.
     pub failure: Option<Failure>,
-}
-
-/// A program: what can be said of it without running it for long.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProgramRecord {
-    /// The set it belongs to.
-    pub set: String,
-    /// The problem it solves.
-    pub problem: String,
-    /// Its source, relative to the folder above the definitions.
-    pub source: String,
-    /// The size of its source without comments and repeated white space, after gzip -9.
-    pub gz_bytes: Option<u64>,
-    /// The size of its binary.
-    pub binary_bytes: Option<u64>,
-    /// What its source uses beyond plain code of one thread: `threads`, `crate rayon`, sorted.
-    pub features: Vec<String>,
-    /// Why it cannot be measured.
-    pub failure: Option<Failure>,
-}
-
-/// A block of programs: each arm run once, a fresh process each.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProgramBlock {
-    /// The cell it belongs to.
-    pub cell: CellId,
-    /// Its index within the cell, from 0.
-    pub block: u32,
-    /// When it began, in nanoseconds since the run began.
-    pub started_ns: u64,
-    /// How long it took.
-    pub elapsed_ns: u64,
-    /// The order in which the arms ran, indices into the matchup.
-    pub order: Vec<u32>,
-    /// The arms in the matchup's order. Empty where one of them failed.
-    pub arms: Vec<ProgramRun>,
-    /// Why the block does not count.
-    pub failure: Option<Failure>,
-    /// As [`BlockRecord::set_aside`].
-    #[serde(default)]
-    pub set_aside: Option<String>,
-}
-
-/// One run of a program, from fork to exit, all of its processes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProgramRun {
-    /// The set it belongs to.
-    pub set: String,
-    /// From just before its process was made until it was reaped.
-    pub elapsed_ns: u64,
-    /// CPU time in user mode.
-    pub user_ns: u64,
-    /// CPU time in the kernel.
-    pub system_ns: u64,
-    /// The largest resident set.
-    pub rss_bytes_peak: u64,
-    /// Time that each of the programs' CPUs was busy meanwhile, with whatever, in their order.
-    /// Counted by the kernel in ticks of 10 ms.
-    pub cpu_busy_ns: Vec<u64>,
-    /// CPU time that processes other than the program and the harness took on these CPUs
-    /// meanwhile. From the same ticks.
-    #[serde(default)]
-    pub foreign_cpu_ns: u64,
-    /// Time stolen by the hypervisor from these CPUs meanwhile. From the same ticks.
-    #[serde(default)]
-    pub stolen_ns: u64,
-    /// Bytes of its output.
-    pub output_bytes: u64,
-    /// The output's SHA-256 in hexadecimal digits.
-    pub output_sha256: String,
 }
 
 /// A block: one fresh start of every arm.
