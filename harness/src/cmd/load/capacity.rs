@@ -1,6 +1,6 @@
 //! `--find-capacity`: the highest rate at which the limits hold, by probes in an open loop.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, bail};
@@ -103,7 +103,7 @@ pub(super) fn run(
             Next::Probe(per_second) => per_second,
             Next::End(end) => break Some(end),
         };
-        let probe = at(&load, args, per_second);
+        let (probe, began) = (at(&load, args, per_second), Instant::now());
         let measured = super::drive(&probe, interrupt, View::new(&probe, false), None);
         if interrupt.signal().is_some() {
             break None; // nothing is known about a rate that was not tried for its whole time
@@ -116,7 +116,7 @@ pub(super) fn run(
         if !args.json {
             anstream::print!("{}", row(&args.limit, per_second, measured.as_ref(), &reasons));
         }
-        probes.push(Probe { per_second, held: reasons.is_empty() });
+        probes.push(Probe { per_second, held: reasons.is_empty(), took: began.elapsed() });
         results.push(result(per_second, measured.as_ref(), reasons));
     };
     let found = summary(args, &load, url, capacity::interval(&probes), end, results);
@@ -170,8 +170,10 @@ fn rules(args: &Load) -> Result<Rules> {
         first: first.max(lowest),
         lowest,
         highest: RATE_MAX,
+        growth: 2.0,
         precision: PRECISION,
         probes_max: PROBES_MAX,
+        time_max: Duration::MAX,
     })
 }
 
@@ -243,7 +245,7 @@ fn summary(
         );
     }
     match end {
-        Some(End::OutOfProbes) => {
+        Some(End::OutOfProbes | End::OutOfTime) => {
             warnings.push("the interval is wide: there were as many probes as allowed".to_owned());
         }
         None => {
@@ -268,6 +270,7 @@ fn summary(
             Some(End::AllHeld) => "all_held",
             Some(End::NoneHeld) => "none_held",
             Some(End::OutOfProbes) => "out_of_probes",
+            Some(End::OutOfTime) => "out_of_time",
             None => "interrupted",
         },
         probes,
