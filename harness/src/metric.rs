@@ -40,6 +40,17 @@ pub enum Metric {
     CpuNs,
 }
 
+/// What a cell measures, which decides what its results are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CellKind {
+    /// Servers in a closed loop.
+    ClosedLoop,
+    /// Servers in an open loop.
+    OpenLoop,
+    /// Programs.
+    Programs,
+}
+
 /// How a metric's values are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -81,6 +92,9 @@ impl Metric {
         Self::ServiceTimeNsP50,
         Self::ServiceTimeNsP99,
     ];
+
+    /// The metrics of a program.
+    pub const OF_PROGRAMS: [Self; 3] = [Self::ElapsedNs, Self::CpuNs, Self::RssBytesPeak];
 
     /// Its name in records, summaries and exports: `rss_bytes_peak`.
     #[must_use]
@@ -127,17 +141,21 @@ impl Metric {
         }
     }
 
-    /// Whether it is a result of an open loop, or else of a closed one. In an open loop the rate is
-    /// given, and the largest memory is that of the warm-up, a closed loop; the latencies of a
-    /// closed loop are its throughput again.
+    /// Whether it is a result of such a cell. In an open loop the rate is given, and the largest
+    /// memory is that of the warm-up, a closed loop; the latencies of a closed loop are its
+    /// throughput again.
     #[must_use]
-    pub fn is_result(self, open: bool) -> bool {
+    pub fn is_result(self, of: CellKind) -> bool {
+        if of == CellKind::Programs {
+            return Self::OF_PROGRAMS.contains(&self);
+        }
         match self {
+            Self::ElapsedNs | Self::CpuNs => false,
             Self::RequestsPerSecond
             | Self::RssBytesPeak
             | Self::ServiceTimeNsP50
-            | Self::ServiceTimeNsP99 => !open,
-            metric if metric.latency_quantile().is_some() => open,
+            | Self::ServiceTimeNsP99 => of == CellKind::ClosedLoop,
+            metric if metric.latency_quantile().is_some() => of == CellKind::OpenLoop,
             _ => true,
         }
     }

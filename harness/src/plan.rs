@@ -66,18 +66,16 @@ pub fn plan(suite: &Suite, spec: &Spec, seed: u64) -> Vec<BlockPlan> {
 /// that start slowly and windows that the pilot makes longer are not in it.
 #[must_use]
 pub fn expected_ms(suite: &Suite, spec: &Spec) -> u64 {
-    let block_ms = block_ms(suite);
-    let of_cell = |cell| match spec.is_of_programs(cell) {
-        true => u64::from(suite.program_block_ms),
-        false => block_ms,
-    };
-    let cells_ms: u64 = suite.cells.iter().map(of_cell).sum();
+    let cells_ms: u64 = suite.cells.iter().map(|cell| block_ms(suite, spec, cell)).sum();
     cells_ms.saturating_mul(u64::from(suite.blocks))
 }
 
-/// How long a block of servers will take, in milliseconds, by the same guess.
+/// How long a block of a cell will take, in milliseconds, by the same guess.
 #[must_use]
-pub fn block_ms(suite: &Suite) -> u64 {
+pub fn block_ms(suite: &Suite, spec: &Spec, cell: &CellId) -> u64 {
+    if spec.is_of_programs(cell) {
+        return suite.program_block_ms.into();
+    }
     let warmup_ms = u64::from(suite.warmup_ms) / WARMUP_DIVISOR;
     u64::from(suite.measure_ms) + warmup_ms + BLOCK_OVERHEAD_MS
 }
@@ -258,6 +256,7 @@ mod tests {
             problems: vec![],
             borrows: BTreeMap::new(),
             rest: None,
+            root: None,
         };
         spec.sets = vec![set("alpha"), set("beta")];
         for seed in 0..20 {

@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::Metric;
+use crate::metric::{CellKind, Metric};
 // Parts of the record that an analysis hands on as they are; a report takes them from here.
 use crate::record::{BlockRecord, ProgramBlock, Run, RunHeader};
 pub use crate::record::{BuildRecord, Failure, Finding, FindingLevel, Machine, Stage};
@@ -369,6 +369,18 @@ pub struct CellFailure {
     pub failure: Failure,
     /// Blocks in which it happened; 1 for a build, 0 for a program that failed before any.
     pub blocks: u32,
+}
+
+impl CellAnalysis {
+    /// What it measures.
+    #[must_use]
+    pub fn kind(&self) -> CellKind {
+        match (&self.program, &self.open) {
+            (Some(_), _) => CellKind::Programs,
+            (None, Some(_)) => CellKind::OpenLoop,
+            (None, None) => CellKind::ClosedLoop,
+        }
+    }
 }
 
 /// Analyses a run. A record that ends early, for whatever reason, is analysed as far as it goes.

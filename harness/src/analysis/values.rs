@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::histogram;
 use super::open::{self, OpenValues};
-use crate::metric::{Better, Metric};
+use crate::metric::{Better, CellKind, Metric};
 use crate::record::{ArmRecord, BlockRecord, WindowRecord};
 use crate::stats;
 
@@ -59,7 +59,7 @@ pub(super) fn values(block: &BlockRecord) -> Result<BlockValues, String> {
         let times = if block.open.is_none() {
             service_times(&windows)
         } else {
-            arm.retain(|metric, _| metric.is_result(true));
+            arm.retain(|metric, _| metric.is_result(CellKind::OpenLoop));
             let records: Vec<&WindowRecord> = windows.iter().map(|w| w.record).collect();
             open::values(&records).map(|(latencies, values)| {
                 open.push(values);

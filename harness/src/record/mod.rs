@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::spec::{CellId, Spec, Suite};
 
+mod attempt;
 mod experiment;
 mod file;
 mod machine;
 mod program;
 
+pub use attempt::Attempt;
 pub use experiment::{Absence, Experiment, NoiseFloor, Question, Version};
 pub use file::{FILE_NAME, Writer, read};
 pub use machine::{Finding, FindingLevel, Machine};
