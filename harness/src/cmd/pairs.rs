@@ -283,3 +283,66 @@ fn guard_pair(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::testing::{programs, set};
+    use crate::record::Version;
+
+    /// A version in a folder of its own: `two`, which has its `y` from `base`.
+    fn checkout(label: &str) -> Checkout {
+        let rooted = |set: ProgramSet| ProgramSet { root: Some(label.into()), ..set };
+        let version = Version {
+            given: format!("git:{label}"),
+            label: label.to_owned(),
+            commit: None,
+            dirty: false,
+        };
+        Checkout {
+            version,
+            root: label.into(),
+            servers: vec![],
+            sets: vec![
+                rooted(set("base", "Go", &["y"], None)),
+                rooted(set("two", "Go", &["x"], Some("base"))),
+            ],
+            note: None,
+        }
+    }
+
+    #[test]
+    fn versions_of_sets_fall_back_on_sets_of_their_own() {
+        let mut given = programs(1, 1.0).header.spec;
+        given.problems[1].input = Some("x".to_owned());
+        let check = |old: &str, new: &str, want: &[&str]| {
+            let (base, head) = (checkout(old), checkout(new));
+            let pair = pair((&base, "two"), (&head, "two")).expect("both are sets");
+            let pair = pair.expect("both have it");
+            let spec = definitions(&given, std::slice::from_ref(&pair));
+            let words = |set: &ProgramSet| format!("{} > {:?}", set.name, set.rest.as_deref());
+            let sets: Vec<String> = spec.sets.iter().map(words).collect();
+            assert_eq!(sets, want, "{old} {new}");
+            assert_eq!((pair.name.as_str(), pair.has("y"), pair.has("z")), ("two", true, false));
+            spec
+        };
+        // Whoever compares has two sets that make an input: `one` and `two`.
+        let own = ["one > None", "two > Some(\"base\")"];
+        let versions = [
+            "two@old > Some(\"base@old\")",
+            "base@old > None",
+            "two@new > Some(\"base@new\")",
+            "base@new > None",
+        ];
+        let spec = check("old", "new", &[&versions[..], &own].concat());
+        let origin = spec.origin("two@new", "y").expect("a set");
+        assert_eq!(
+            (origin.name.as_str(), origin.root.as_deref()),
+            ("base@new", Some("new".as_ref()))
+        );
+        assert_eq!(spec.matchups[0].arms, ["two@old", "two@new"]);
+        // A version against itself is one set.
+        let spec = check("old", "old", &[own[1], "base > None", own[0]]);
+        assert_eq!(spec.matchups[0].arms, ["two", "two"]);
+    }
+}

@@ -4,7 +4,8 @@ use super::Scene;
 use crate::record::{ProgramBlock, ProgramRecord, ProgramRun, Run};
 use crate::spec::{CellId, Lane, Matchup, Problem, ProgramSet};
 
-fn set(name: &str, language: &str, problems: &[&str], rest: Option<&str>) -> ProgramSet {
+/// A set whose sources and binaries do not exist.
+pub(crate) fn set(name: &str, language: &str, problems: &[&str], rest: Option<&str>) -> ProgramSet {
     ProgramSet {
         name: name.to_owned(),
         language: language.to_owned(),

@@ -121,3 +121,33 @@ fn a_program_that_fails_fails_the_gate() {
     });
     assert_eq!(compared(&run, None).outcome, Outcome::Failed);
 }
+
+/// Stored runs: the changes of a program, beside one that is the same executable in both.
+#[test]
+fn stored_runs_of_programs() {
+    let hashed = |times: f64| {
+        let mut run = mixed(times, |_| {});
+        let program = |set: &str, hash: &str| ProgramRecord {
+            set: set.to_owned(),
+            problem: "x".to_owned(),
+            binary_sha256: Some(hash.to_owned()),
+            ..run.programs[0].clone()
+        };
+        run.programs = vec![program("one", "a"), program("two", &times.to_string())];
+        run
+    };
+    let found = stored::compare(&[hashed(1.0)], &hashed(1.25)).expect("they are comparable");
+    let of = |server: &str| {
+        let mut changes = found.changes.iter().filter(|c| c.cell.workload == "x");
+        let same = |c: &&stored::StoredChange| c.server == server && c.metric == Metric::ElapsedNs;
+        changes.find(same).expect("it was measured")
+    };
+    let two = of("two");
+    assert!((two.change.exp() - 1.25).abs() < 0.01, "{two:?}");
+    let beside = two.beside.as_ref().expect("the other did not change");
+    assert_eq!((beside.server.as_str(), of("one").beside.as_ref()), ("one", None));
+    let mut larger = hashed(1.0);
+    larger.header.spec.problems[0].sizes.insert("large".to_owned(), 2000);
+    let found = stored::compare(&[hashed(1.0)], &larger).expect("the rest is comparable");
+    assert!(found.changes.iter().all(|change| change.cell.workload != "x"), "another N");
+}
