@@ -74,7 +74,12 @@ fn unfit<'a>(
 pub(super) fn refuse_unfit(spec: &Spec, suite: &Suite) -> Result<()> {
     match unfit(spec, suite).next() {
         Some((set, lacking)) => {
-            bail!("this machine cannot measure {}: its CPU has no {}", set.name, lacking.join(", "))
+            bail!(
+                "this machine cannot measure {}: its CPU has no {}; measure on another, or take \
+                 the set out",
+                set.name,
+                lacking.join(", ")
+            )
         }
         None => Ok(()),
     }
