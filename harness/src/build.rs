@@ -319,7 +319,7 @@ pub(crate) fn file_bytes(path: &Path) -> Option<u64> {
 /// The SHA-256, in hexadecimal digits, of an executable that was built below `root`. Absent for
 /// everything else: two versions of a server that a script starts, or an interpreter from
 /// elsewhere, differ although the file that is started is the same.
-fn executable_sha256(path: &Path, root: &Path) -> Result<Option<String>> {
+pub(crate) fn executable_sha256(path: &Path, root: &Path) -> Result<Option<String>> {
     // What an executable begins with (elf(5)).
     const ELF: &[u8] = b"\x7fELF";
     // A bare name is looked up on the PATH, and so somebody else's program.

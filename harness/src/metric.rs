@@ -54,6 +54,15 @@ pub enum Loop {
     Search,
 }
 
+/// What a cell measures, which decides what its results are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CellKind {
+    /// Servers, under a load.
+    Servers(Loop),
+    /// Programs.
+    Programs,
+}
+
 /// How a metric's values are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -112,6 +121,9 @@ impl Metric {
         Self::ServiceTimeNsP99,
     ];
 
+    /// The metrics of a program.
+    pub const OF_PROGRAMS: [Self; 3] = [Self::ElapsedNs, Self::CpuNs, Self::RssBytesPeak];
+
     /// Its name in records, summaries and exports: `rss_bytes_peak`.
     #[must_use]
     pub fn name(self) -> String {
@@ -158,13 +170,15 @@ impl Metric {
         }
     }
 
-    /// Whether it is a result of such a loop. In an open loop the rate is given, and the largest
+    /// Whether it is a result of such a cell. In an open loop the rate is given, and the largest
     /// memory is that of the warm-up, a closed loop; the latencies of a closed loop are its
     /// throughput again. A search asks each arm for other rates, at which neither latencies nor the
     /// cost of a request can be compared.
     #[must_use]
-    pub fn is_result(self, of: Loop) -> bool {
+    pub fn is_result(self, of: CellKind) -> bool {
+        let CellKind::Servers(of) = of else { return Self::OF_PROGRAMS.contains(&self) };
         match self {
+            Self::ElapsedNs | Self::CpuNs => false,
             Self::RequestsPerSecond
             | Self::RssBytesPeak
             | Self::ServiceTimeNsP50

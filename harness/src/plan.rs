@@ -260,6 +260,7 @@ mod tests {
             problems: vec![],
             borrows: BTreeMap::new(),
             rest: None,
+            root: None,
         };
         spec.sets = vec![set("alpha"), set("beta")];
         for seed in 0..20 {

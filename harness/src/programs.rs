@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::build::{self, file_bytes};
+use crate::build::{self, executable_sha256, file_bytes};
 use crate::interrupt::Interrupt;
 use crate::output::{Output, compare};
 use crate::plan::BlockPlan;
@@ -44,6 +44,14 @@ pub struct Course<'a> {
     pub interrupt: &'a Interrupt,
 }
 
+impl Course<'_> {
+    /// The folder that a set is built and run in.
+    #[must_use]
+    pub fn root_of<'a>(&'a self, set: &'a ProgramSet) -> &'a Path {
+        set.root.as_deref().unwrap_or(self.root)
+    }
+}
+
 /// What must be known of earlier blocks.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -73,26 +81,36 @@ pub fn check(
     set: &ProgramSet,
     problem: &Problem,
 ) -> Result<ProgramRecord> {
+    let root = course.root_of(set);
     let path = set.source_of(&problem.name);
     let syntax = Syntax::of(&path);
-    let source = fs::read_to_string(course.root.join(&path));
+    let source = fs::read_to_string(root.join(&path));
     let n = test_n(problem);
     let command = set.command(&problem.name, n);
-    let binary = command.first().map(|program| resolve(course.root, program));
+    let binary = command.first().map(|program| resolve(root, program));
     let mut record = ProgramRecord {
         set: set.name.clone(),
         problem: problem.name.clone(),
         gz_bytes: source.as_ref().ok().map(|text| source::gz_bytes(text, syntax)),
-        binary_bytes: binary.and_then(|path| file_bytes(&path)),
+        binary_bytes: binary.as_ref().and_then(|path| file_bytes(path)),
+        binary_sha256: None,
         features: source
             .as_ref()
             .map_or_else(|_| vec![], |text| source::features(text, syntax, &set.own)),
         source: path,
         failure: None,
     };
-    if let Err(error) = check_output(course, memory, set, problem, n) {
-        course.interrupt.check()?;
-        record.failure = Some(failure(&set.name, error));
+    let checked = check_output(course, memory, set, problem, n);
+    let hashed = checked.and_then(|()| match &binary {
+        Some(path) => executable_sha256(path, root),
+        None => Ok(None),
+    });
+    match hashed {
+        Ok(hash) => record.binary_sha256 = hash,
+        Err(error) => {
+            course.interrupt.check()?;
+            record.failure = Some(failure(&set.name, error));
+        }
     }
     Ok(record)
 }
@@ -230,18 +248,19 @@ fn run(
         None => None,
     };
     let command = set.command(&problem.name, n);
-    let task = task(course, &command, input, padding_bytes);
+    let task = task(course, set, &command, input, padding_bytes);
     program::run(&task, course.interrupt)
 }
 
 fn task<'a>(
     course: &'a Course<'_>,
+    set: &'a ProgramSet,
     command: &'a [String],
     input: Option<PathBuf>,
     padding_bytes: u32,
 ) -> Task<'a> {
     Task {
-        root: course.root,
+        root: course.root_of(set),
         command,
         input,
         cpus: course.cpus,
@@ -264,14 +283,14 @@ fn input(course: &Course<'_>, memory: &mut Memory, maker: &str, n: u32) -> Resul
     }
     let set = course.spec.sets.iter().find(|set| set.builds(maker));
     let set = set.with_context(|| format!("no set has a program for the input `{maker}`"))?;
-    if let Some(failure) = build::build(set, course.root, course.interrupt)?.failure {
+    if let Some(failure) = build::build(set, course.root_of(set), course.interrupt)?.failure {
         bail!("the input cannot be made: {failure}");
     }
     fs::create_dir_all(&folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
     let command = set.command(maker, n);
     let partial = path.with_extension("partial");
-    let task = Task { keep: Some(&partial), ..task(course, &command, None, 0) };
+    let task = Task { keep: Some(&partial), ..task(course, set, &command, None, 0) };
     let made = program::run(&task, course.interrupt)
         .map_err(|error| error.context(format!("failed to make the input with {}", set.name)))?;
     if let Some(problem) = course.spec.problem(maker)

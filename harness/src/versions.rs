@@ -1,9 +1,10 @@
-//! Versions of servers: where the arms of a comparison come from, and how they get onto this disk.
+//! Versions of servers and programs: where the arms of a comparison come from, and how they get
+//! onto this disk.
 //!
-//! An arm is written `server:NAME`, `git:REF[:SERVER]`, `dir:PATH[:SERVER]`, `bin:PATH[:SERVER]`,
-//! `baseline:NAME` or as the folder of a run. A version brings its own `servers.toml`, since the
-//! way it is built and started belongs to it; what is asked of it, and how hard, comes from the
-//! definitions of whoever compares.
+//! An arm is written `server:NAME`, `set:NAME`, `git:REF[:NAME]`, `dir:PATH[:NAME]`,
+//! `bin:PATH[:SERVER]`, `baseline:NAME` or as the folder of a run. A version brings its own servers
+//! and sets of programs, since the way they are built and started belongs to it; what is asked of
+//! them, and how hard, comes from the definitions of whoever compares.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::record::{self, Version};
-use crate::spec::{self, Server, Spec};
+use crate::spec::{self, ProgramSet, Server, Spec};
 
 /// Checked-out commits that are kept beside the newest, so that a base is not built again for every
 /// change.
@@ -30,15 +31,17 @@ pub struct Arm {
     pub given: String,
     /// Where it comes from.
     pub origin: Origin,
-    /// The server, where the words name one.
-    pub server: Option<String>,
+    /// The server or the set of programs, where the words name one.
+    pub name: Option<String>,
 }
 
 /// Where an arm comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// The definitions as they are.
-    Definitions,
+    /// A server of the definitions as they are.
+    Server,
+    /// A set of programs of theirs.
+    Set,
     /// A commit of the repository, checked out into a folder of its own.
     Git(String),
     /// Another folder with the same layout.
@@ -56,39 +59,40 @@ impl FromStr for Arm {
 
     fn from_str(given: &str) -> Result<Self, String> {
         let (kind, rest) = given.split_once(':').unwrap_or(("", given));
-        let (origin, server) = match kind {
-            "server" => (Origin::Definitions, Some(rest.to_owned())),
+        let (origin, name) = match kind {
+            "server" => (Origin::Server, Some(rest.to_owned())),
+            "set" => (Origin::Set, Some(rest.to_owned())),
             "git" => {
                 // A ref of git has no colon.
-                let (reference, server) = match rest.split_once(':') {
-                    Some((reference, server)) => (reference, Some(server.to_owned())),
+                let (reference, name) = match rest.split_once(':') {
+                    Some((reference, name)) => (reference, Some(name.to_owned())),
                     None => (rest, None),
                 };
-                (Origin::Git(reference.to_owned()), server)
+                (Origin::Git(reference.to_owned()), name)
             }
-            "dir" => path_and_server(rest, Origin::Folder),
-            "bin" => path_and_server(rest, Origin::Binary),
+            "dir" => path_and_name(rest, Origin::Folder),
+            "bin" => path_and_name(rest, Origin::Binary),
             "baseline" => (Origin::Baseline(rest.to_owned()), None),
             _ if Path::new(given).join(record::FILE_NAME).is_file() => {
                 (Origin::Run(given.into()), None)
             }
             _ => return Err(FORMS.to_owned()),
         };
-        if rest.is_empty() || server.as_deref() == Some("") {
+        if rest.is_empty() || name.as_deref() == Some("") {
             return Err(FORMS.to_owned());
         }
-        Ok(Self { given: given.to_owned(), origin, server })
+        Ok(Self { given: given.to_owned(), origin, name })
     }
 }
 
-const FORMS: &str = "write server:NAME, git:REF[:SERVER], dir:PATH[:SERVER], bin:PATH[:SERVER], \
-                     baseline:NAME or the folder of a run";
+const FORMS: &str = "write server:NAME, set:NAME, git:REF[:NAME], dir:PATH[:NAME], \
+                     bin:PATH[:SERVER], baseline:NAME or the folder of a run";
 
-/// A path, and the server behind its last colon unless that belongs to the path.
-fn path_and_server(text: &str, origin: fn(PathBuf) -> Origin) -> (Origin, Option<String>) {
+/// A path, and the name behind its last colon unless that belongs to the path.
+fn path_and_name(text: &str, origin: fn(PathBuf) -> Origin) -> (Origin, Option<String>) {
     match text.rsplit_once(':') {
-        Some((path, server)) if !Path::new(text).exists() => {
-            (origin(path.into()), Some(server.to_owned()))
+        Some((path, name)) if !Path::new(text).exists() => {
+            (origin(path.into()), Some(name.to_owned()))
         }
         _ => (origin(text.into()), None),
     }
@@ -103,6 +107,8 @@ pub struct Checkout {
     pub root: PathBuf,
     /// Its servers, each with that folder as its root.
     pub servers: Vec<Server>,
+    /// Its sets of programs, likewise.
+    pub sets: Vec<ProgramSet>,
     /// What the user should know of how it came here.
     pub note: Option<String>,
 }
@@ -125,12 +131,15 @@ pub struct Here<'a> {
 /// is a stored result and no version.
 pub fn check_out(arm: &Arm, here: Here<'_>) -> Result<Checkout> {
     match &arm.origin {
-        Origin::Definitions => {
-            let version = version(arm, here.root, arm.server.clone().unwrap_or_default());
+        Origin::Server | Origin::Set => {
+            let version = version(arm, here.root, arm.name.clone().unwrap_or_default());
+            let is_set = arm.origin == Origin::Set;
+            let (servers, sets) = (&here.spec.servers[..], &here.spec.sets[..]);
             Ok(Checkout {
                 version,
                 root: here.root.to_owned(),
-                servers: rooted(&here.spec.servers, here.root),
+                servers: rooted(if is_set { &[] } else { servers }, here.root),
+                sets: rooted_sets(if is_set { sets } else { &[] }, here.root),
                 note: None,
             })
         }
@@ -211,16 +220,16 @@ fn of_folder(arm: &Arm, root: PathBuf, name: String, here: Here<'_>) -> Result<C
     let definitions = here.definitions.canonicalize()?;
     let below = definitions.strip_prefix(here.root).unwrap_or(Path::new("bench"));
     // Without definitions that this program reads, a version is built and started as this one is.
-    let (servers, note) = match spec::load(&root.join(below)) {
-        Ok(spec) => (spec.servers, None),
+    let (servers, sets, note) = match spec::load(&root.join(below)) {
+        Ok(spec) => (spec.servers, spec.sets, None),
         Err(mistakes) => {
             let mistake = mistakes.mistakes.first().map_or("", |mistake| &mistake.problem);
             let note = format!(
-                "the definitions of {} cannot be used ({mistake}): its servers are built and \
-                 started as the present definitions say",
+                "the definitions of {} cannot be used ({mistake}): its servers and programs are \
+                 built and started as the present definitions say",
                 arm.given
             );
-            (here.spec.servers.clone(), Some(note))
+            (here.spec.servers.clone(), here.spec.sets.clone(), Some(note))
         }
     };
     let mut version = version(arm, &root, name);
@@ -230,7 +239,8 @@ fn of_folder(arm: &Arm, root: PathBuf, name: String, here: Here<'_>) -> Result<C
             version.label.push_str("-dirty");
         }
     }
-    Ok(Checkout { version, servers: rooted(&servers, &root), root, note })
+    let (servers, sets) = (rooted(&servers, &root), rooted_sets(&sets, &root));
+    Ok(Checkout { version, servers, sets, root, note })
 }
 
 /// A server's definition with another executable, which is built already.
@@ -253,7 +263,7 @@ fn of_binary(arm: &Arm, binary: &Path, here: Here<'_>) -> Result<Checkout> {
         }
     }
     let version = Version { commit: None, dirty: false, ..version(arm, here.root, name) };
-    Ok(Checkout { version, root: here.root.to_owned(), servers, note: None })
+    Ok(Checkout { version, root: here.root.to_owned(), servers, sets: vec![], note: None })
 }
 
 fn version(arm: &Arm, root: &Path, label: String) -> Version {
@@ -264,6 +274,11 @@ fn version(arm: &Arm, root: &Path, label: String) -> Version {
 fn rooted(servers: &[Server], root: &Path) -> Vec<Server> {
     let rooted = |server: &Server| Server { root: Some(root.to_owned()), ..server.clone() };
     servers.iter().map(rooted).collect()
+}
+
+fn rooted_sets(sets: &[ProgramSet], root: &Path) -> Vec<ProgramSet> {
+    let rooted = |set: &ProgramSet| ProgramSet { root: Some(root.to_owned()), ..set.clone() };
+    sets.iter().map(rooted).collect()
 }
 
 /// What git prints. Git's own variables, as hooks have them, would lead it elsewhere.
@@ -289,18 +304,21 @@ mod tests {
     #[test]
     fn arms() {
         let check = |given: &str, want: Option<(Origin, Option<&str>)>| {
-            let got = given.parse::<Arm>().ok().map(|arm| (arm.origin, arm.server));
+            let got = given.parse::<Arm>().ok().map(|arm| (arm.origin, arm.name));
             assert_eq!(got, want.map(|(o, s)| (o, s.map(str::to_owned))), "{given}");
         };
         let folder = |path: &str| Origin::Folder(path.into());
-        check("server:mine", Some((Origin::Definitions, Some("mine"))));
+        check("server:mine", Some((Origin::Server, Some("mine"))));
+        check("set:mine", Some((Origin::Set, Some("mine"))));
         check("git:origin/main", Some((Origin::Git("origin/main".into()), None)));
         check("git:HEAD~1:mine", Some((Origin::Git("HEAD~1".into()), Some("mine"))));
         check("dir:.", Some((folder("."), None)));
         check("dir:.:mine", Some((folder("."), Some("mine"))));
         check("bin:/no/such:mine", Some((Origin::Binary("/no/such".into()), Some("mine"))));
         check("baseline:v1", Some((Origin::Baseline("v1".into()), None)));
-        for wrong in ["", "mine", "git:", "server:", "dir:.:", "svn:trunk", "/no/such/folder"] {
+        for wrong in
+            ["", "mine", "git:", "server:", "set:", "dir:.:", "svn:trunk", "/no/such/folder"]
+        {
             check(wrong, None);
         }
     }

@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::{Loop, Metric};
+use crate::metric::{CellKind, Loop, Metric};
 // Parts of the record that an analysis hands on as they are; a report takes them from here.
 use crate::record::{BlockRecord, ProgramBlock, Run, RunHeader};
 pub use crate::record::{BuildRecord, Failure, Finding, FindingLevel, Machine, Stage};
@@ -197,18 +197,6 @@ pub struct CellAnalysis {
     pub search: Option<SearchAnalysis>,
 }
 
-impl CellAnalysis {
-    /// What decided when requests were sent; where no block counts, taken for a closed loop.
-    #[must_use]
-    pub fn kind(&self) -> Loop {
-        match (&self.open, &self.search) {
-            (_, Some(_)) => Loop::Search,
-            (Some(_), None) => Loop::Open,
-            (None, None) => Loop::Closed,
-        }
-    }
-}
-
 /// What an open loop did. Its latencies are metrics of the cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -387,6 +375,19 @@ pub struct CellFailure {
     pub failure: Failure,
     /// Blocks in which it happened; 1 for a build, 0 for a program that failed before any.
     pub blocks: u32,
+}
+
+impl CellAnalysis {
+    /// What it measures. A cell of servers where no block counts is taken for a closed loop.
+    #[must_use]
+    pub fn kind(&self) -> CellKind {
+        match (&self.program, &self.open, &self.search) {
+            (Some(_), _, _) => CellKind::Programs,
+            (None, _, Some(_)) => CellKind::Servers(Loop::Search),
+            (None, Some(_), None) => CellKind::Servers(Loop::Open),
+            (None, None, None) => CellKind::Servers(Loop::Closed),
+        }
+    }
 }
 
 /// Analyses a run. A record that ends early, for whatever reason, is analysed as far as it goes.

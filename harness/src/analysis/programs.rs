@@ -15,9 +15,6 @@ use crate::record::{ProgramBlock, ProgramRun, Run};
 use crate::spec::{CellId, Matchup, Problem};
 use crate::verdict::BLOCKS_MIN;
 
-/// The metrics of a program, and of the means over programs.
-const METRICS: [Metric; 3] = [Metric::ElapsedNs, Metric::CpuNs, Metric::RssBytesPeak];
-
 /// A cell of programs and its blocks.
 struct Cell<'a> {
     id: &'a CellId,
@@ -52,7 +49,7 @@ pub(super) fn analyse(run: &Run) -> Vec<MatchupAnalysis> {
             arms: arms(cell.matchup, &run.header.spec),
             cells: own.iter().map(|cell| cell.analyse(run)).collect(),
             starts: vec![],
-            means: METRICS.into_iter().filter_map(|metric| mean(metric, &blocks)).collect(),
+            means: Metric::OF_PROGRAMS.into_iter().filter_map(|m| mean(m, &blocks)).collect(),
         });
     }
     matchups
@@ -127,7 +124,8 @@ impl Cell<'_> {
     fn analyse(&self, run: &Run) -> CellAnalysis {
         let values: Vec<&BlockValues> = self.counted.iter().map(|(_, values)| values).collect();
         let of_metric = |m: Metric| metric_analysis(m, self.matchup.arms.len(), &values, None);
-        let metrics: Vec<MetricAnalysis> = METRICS.into_iter().filter_map(of_metric).collect();
+        let metrics: Vec<MetricAnalysis> =
+            Metric::OF_PROGRAMS.into_iter().filter_map(of_metric).collect();
         let n = self.problem.sizes.get(&self.id.load).copied().unwrap_or(0);
         CellAnalysis {
             id: self.id.clone(),
@@ -213,100 +211,12 @@ const SHORT_NS: u64 = 10_000_000;
 
 #[cfg(test)]
 mod tests {
-    use crate::analysis::testing::{self, Scene};
+    use crate::analysis::testing::programs;
     use crate::analysis::{Analysis, Standing, analyse};
     use crate::metric::Metric;
-    use crate::record::{Failure, ProgramBlock, ProgramRecord, ProgramRun, Run, Stage};
-    use crate::spec::{CellId, Lane, Matchup, Problem, ProgramSet, Published, PublishedRow};
+    use crate::record::{Failure, Stage};
+    use crate::spec::{Published, PublishedRow};
     use crate::verdict::Verdict;
-
-    fn set(name: &str, language: &str, problems: &[&str], rest: Option<&str>) -> ProgramSet {
-        ProgramSet {
-            name: name.to_owned(),
-            language: language.to_owned(),
-            lanes: vec![Lane::Std],
-            summary: String::new(),
-            needs: vec![],
-            build: vec![],
-            build_cache: Default::default(),
-            build_env: Default::default(),
-            needs_cpu: Default::default(),
-            version: vec![],
-            run: vec![],
-            source: "src/{problem}".to_owned(),
-            own: vec![],
-            problems: problems.iter().map(|&p| p.to_owned()).collect(),
-            borrows: Default::default(),
-            rest: rest.map(str::to_owned),
-        }
-    }
-
-    /// A program that ran for `ms`, on two CPUs of which the second was half busy.
-    fn run_of(set: &str, ms: u64) -> ProgramRun {
-        ProgramRun {
-            set: set.to_owned(),
-            elapsed_ns: ms * 1_000_000,
-            user_ns: ms * 1_400_000,
-            system_ns: ms * 100_000,
-            rss_bytes_peak: ms << 20,
-            cpu_busy_ns: vec![ms * 1_000_000, ms * 500_000],
-            foreign_cpu_ns: 0,
-            stolen_ns: 0,
-            output_bytes: 1,
-            output_sha256: String::new(),
-        }
-    }
-
-    /// Servers, and two problems by `one` and `two`; `two` takes 1.25 times as long, give or take
-    /// 2 %, and has the second problem from `base`.
-    fn scene(blocks: u32) -> Run {
-        let mut run = testing::run(&Scene { blocks, rounds: 2, ..Scene::default() });
-        let spec = &mut run.header.spec;
-        spec.sets = vec![
-            set("base", "Go", &["y"], None),
-            set("one", "Rust", &["x", "y"], None),
-            set("two", "Go", &["x"], Some("base")),
-        ];
-        let problem = |name: &str| Problem {
-            name: name.to_owned(),
-            question: String::new(),
-            sizes: [("large".to_owned(), 1000)].into(),
-            input: None,
-            outputs: Default::default(),
-            within: None,
-        };
-        spec.problems = vec![problem("x"), problem("y")];
-        let arms = vec!["one".to_owned(), "two".to_owned()];
-        spec.matchups.push(Matchup { name: "programs".to_owned(), lane: Lane::Std, arms });
-        for problem in ["x", "y"] {
-            let [matchup, workload, load] = ["programs", problem, "large"].map(str::to_owned);
-            let cell = CellId { matchup, workload, load };
-            run.header.suite.cells.push(cell.clone());
-            for block in 0..blocks {
-                let ms = 200 + u64::from(block);
-                run.program_blocks.push(ProgramBlock {
-                    cell: cell.clone(),
-                    block,
-                    started_ns: u64::from(block),
-                    elapsed_ns: 1,
-                    order: vec![0, 1],
-                    arms: vec![run_of("one", ms), run_of("two", ms * 5 / 4 + u64::from(block % 3))],
-                    failure: None,
-                    set_aside: None,
-                });
-            }
-        }
-        run.programs.push(ProgramRecord {
-            set: "base".to_owned(),
-            problem: "y".to_owned(),
-            source: "src/y".to_owned(),
-            gz_bytes: Some(900),
-            binary_bytes: Some(1),
-            features: vec!["threads".to_owned()],
-            failure: None,
-        });
-        run
-    }
 
     fn elapsed(analysis: &Analysis, cell: usize) -> &crate::analysis::MetricAnalysis {
         let metrics = &analysis.matchups[0].cells[cell].metrics;
@@ -315,7 +225,7 @@ mod tests {
 
     #[test]
     fn programs_come_before_servers_with_ratios_and_means() {
-        let analysis = analyse(&scene(8));
+        let analysis = analyse(&programs(8, 1.25));
         let names: Vec<&str> = analysis.matchups.iter().map(|m| m.name.as_str()).collect();
         assert_eq!(names, ["programs", "pair"]);
         assert_eq!((analysis.run.blocks, analysis.run.blocks_planned), (24, 24));
@@ -344,7 +254,7 @@ mod tests {
 
     #[test]
     fn failed_blocks_do_not_count() {
-        let mut run = scene(6);
+        let mut run = programs(6, 1.25);
         let failure = Failure {
             stage: Stage::Run,
             server: Some("two".to_owned()),
@@ -370,12 +280,12 @@ mod tests {
 
     #[test]
     fn blocks_set_aside_do_not_count() {
-        let mut run = scene(6);
+        let mut run = programs(6, 1.25);
         let mut disturbed = run.program_blocks[0].clone();
         disturbed.arms[1].elapsed_ns *= 9;
         disturbed.set_aside = Some("other processes".to_owned());
         run.program_blocks.insert(0, disturbed);
-        let before = elapsed(&analyse(&scene(6)), 0).clone();
+        let before = elapsed(&analyse(&programs(6, 1.25)), 0).clone();
         let analysis = analyse(&run);
         assert_eq!(*elapsed(&analysis, 0), before);
         let cell = &analysis.matchups[0].cells[0];
@@ -386,7 +296,7 @@ mod tests {
 
     #[test]
     fn disturbances() {
-        let run = scene(1);
+        let run = programs(1, 1.25);
         let block = &run.program_blocks[0];
         let check = |foreign_ms: u64, stolen_ms: [u64; 2], times: u64, want: Option<&str>| {
             let mut block = block.clone();
@@ -432,7 +342,7 @@ mod tests {
             (["Go", "Rust"], [1.0, 1.5], 0.8, Standing::Reversed),
         ];
         for (languages, secs, today, standing) in cases {
-            let mut run = scene(8);
+            let mut run = programs(8, 1.25);
             run.header.spec.published = vec![Published {
                 date: "2020-01-01".to_owned(),
                 about: String::new(),

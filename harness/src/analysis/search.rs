@@ -9,7 +9,7 @@ use super::bottleneck::{Cpus, Usage, bottleneck, usage};
 use super::cells::Cell;
 use super::values::{BlockValues, arm_contrasts, start_values};
 use super::{Bottleneck, Warning, Who, histogram, warnings};
-use crate::metric::{Loop, Metric};
+use crate::metric::{CellKind, Loop, Metric};
 use crate::record::{ArmRecord, BlockRecord, SearchEnd, SearchRecord, WindowRecord};
 use crate::spec::Rate;
 use crate::stats;
@@ -91,7 +91,7 @@ pub(super) fn values(block: &BlockRecord) -> Result<BlockValues, String> {
 fn arm_values(arm: &ArmRecord) -> BTreeMap<Metric, f64> {
     let mut values = start_values(arm);
     values.extend(arm.search.and_then(middle).map(|rate| (Metric::RateWithinPerSecond, rate)));
-    values.retain(|metric, _| metric.is_result(Loop::Search));
+    values.retain(|metric, _| metric.is_result(CellKind::Servers(Loop::Search)));
     values
 }
 

@@ -3,7 +3,7 @@
 use super::cells::{Cell, cpus};
 use super::programs;
 use super::{CellFailure, RunSummary, ServerSummary};
-use crate::record::{BuildRecord, Failure, ProgramRecord, Run};
+use crate::record::{Attempt, BuildRecord, Failure, ProgramRecord, Run};
 use crate::spec::{CellId, Server};
 
 pub(super) fn run_summary(run: &Run, cells: &[Cell]) -> RunSummary {
@@ -81,12 +81,9 @@ pub(super) fn failures(run: &Run) -> Vec<CellFailure> {
     for program in &run.programs {
         failures.extend(failures_of_program(run, program));
     }
-    let of_servers = run.blocks.iter().map(|b| (b.started_ns, &b.cell, b.block, &b.failure));
-    let of_programs = run.program_blocks.iter();
-    let of_programs = of_programs.map(|b| (b.started_ns, &b.cell, b.block, &b.failure));
-    let mut blocks: Vec<_> = of_servers.chain(of_programs).collect();
-    blocks.sort_by_key(|(started_ns, cell, block, _)| (*started_ns, *cell, *block));
-    for (_, cell, _, failure) in blocks {
+    let mut blocks: Vec<Attempt<'_>> = run.attempts().collect();
+    blocks.sort_by_key(|b| (b.started_ns, b.cell, b.block));
+    for Attempt { cell, failure, .. } in blocks {
         let Some(failure) = failure else { continue };
         match failures.iter_mut().find(|seen| is_same(seen, cell, failure)) {
             Some(seen) => seen.blocks += 1,

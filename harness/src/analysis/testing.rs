@@ -18,6 +18,10 @@ use crate::spec::{
 };
 use crate::units::Limit;
 
+mod programs;
+
+pub(crate) use programs::{add_programs, programs, set};
+
 /// What a synthetic run is made of. The default: `alpha` against `beta`, which is 1.25 times worse
 /// in everything; eight blocks of eight rounds of one cell, one CPU each for servers and generator.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::histogram;
 use super::open::{self, OpenValues};
 use super::search::{self, SearchValues};
-use crate::metric::{Better, Loop, Metric};
+use crate::metric::{Better, CellKind, Loop, Metric};
 use crate::record::{ArmRecord, BlockRecord, WindowRecord};
 use crate::stats;
 
@@ -65,7 +65,7 @@ pub(super) fn values(block: &BlockRecord) -> Result<BlockValues, String> {
         let times = if block.open.is_none() {
             service_times(&windows)
         } else {
-            arm.retain(|metric, _| metric.is_result(Loop::Open));
+            arm.retain(|metric, _| metric.is_result(CellKind::Servers(Loop::Open)));
             let records: Vec<&WindowRecord> = windows.iter().map(|w| w.record).collect();
             open::values(&records).map(|(latencies, values)| {
                 open.push(values);

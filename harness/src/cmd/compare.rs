@@ -1,4 +1,4 @@
-//! `duet compare`: two versions, two servers or two stored runs.
+//! `duet compare`: two versions, two servers, two sets of programs or two stored runs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,19 +8,21 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::comparison::{self, Outputs};
-use super::experiment::{self, Pair, Tools, words};
+use super::experiment::{self, Tools, words};
 use super::gate::check_out;
+use super::pairs::{self, Pair};
 use super::{BenchFolder, Exit, Misuse, baseline, shown};
 use crate::plan;
 use crate::record::{self, Experiment, Question};
 use crate::spec::{CellId, Spec, Suite};
 use crate::units;
-use crate::versions::{Arm, Here, Origin};
+use crate::versions::{Arm, Checkout, Here, Origin};
 
-/// Compares two versions of a server, two servers, or two stored runs
+/// Compares two versions of a server or of programs, two servers, two sets, or two stored runs
 ///
-/// A and B are each server:NAME, git:REF[:SERVER], dir:PATH[:SERVER] or bin:PATH[:SERVER], built
-/// and measured side by side in alternating windows; or both are baseline:NAME or a run's folder.
+/// A and B are each server:NAME, set:NAME, git:REF[:NAME], dir:PATH[:NAME] or bin:PATH[:SERVER],
+/// built and measured side by side: servers in alternating windows, programs in alternating runs.
+/// Or both are baseline:NAME or a run's folder.
 #[derive(Debug, Args)]
 pub(super) struct Compare {
     /// The first, such as git:main. With a comparison's folder alone: judge its record again.
@@ -31,8 +33,8 @@ pub(super) struct Compare {
     #[arg(value_name = "B")]
     head: Option<Arm>,
 
-    /// The server that both are versions of.
-    #[arg(long, value_name = "NAME")]
+    /// The server, or the set of programs, that both are versions of.
+    #[arg(long, visible_alias = "set", value_name = "NAME")]
     server: Option<String>,
 
     /// The suite whose workloads, loads and blocks are used [default: the first that gives
@@ -40,7 +42,7 @@ pub(super) struct Compare {
     #[arg(long, value_name = "NAME")]
     suite: Option<String>,
 
-    /// Only cells whose name (server/workload/load) contains FILTER.
+    /// Only cells whose name (server/workload/load, set/problem/size) contains FILTER.
     #[arg(long, value_name = "FILTER")]
     only: Option<String>,
 
@@ -91,23 +93,19 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
     let here = Here { root: &root, definitions: &args.bench.bench, spec: &spec };
     let given = args.server.as_deref();
     // A server that only one of them names is meant for both.
-    let given = given.or(base.server.as_deref()).or(head.server.as_deref());
+    let given = given.or(base.name.as_deref()).or(head.name.as_deref());
     let names = [
-        experiment::server_of(base.server.as_deref(), given, &spec)?,
-        experiment::server_of(head.server.as_deref(), given, &spec)?,
+        pairs::name_of(base.name.as_deref(), given, &spec)?,
+        pairs::name_of(head.name.as_deref(), given, &spec)?,
     ];
     let (base, head) = (check_out(base, here)?, check_out(head, here)?);
-    let Some(pair) = experiment::pair((&base, names[0]), (&head, names[1])) else {
-        let known: Vec<&str> = spec.servers.iter().map(|server| server.name.as_str()).collect();
-        let (given, name) = [(&base, names[0]), (&head, names[1])]
-            .into_iter()
-            .find(|(checkout, name)| !checkout.servers.iter().any(|s| s.name == *name))
-            .map_or(("", ""), |(checkout, name)| (checkout.version.given.as_str(), name));
-        bail!(Misuse(format!("{given} has no server `{name}`; there are {}", known.join(", "))));
+    let Some(pair) = pairs::pair((&base, names[0]), (&head, names[1]))? else {
+        bail!(Misuse(unknown([(&base, names[0]), (&head, names[1])])));
     };
     let suite = suite(args, &spec, &pair)?;
-    let spec = experiment::definitions(&spec, &[pair]);
-    let tools = Tools::new(root, suite.server_cpus, suite.generator_cpus)?;
+    let spec = pairs::definitions(&spec, &[pair]);
+    let cpus = (suite.server_cpus, suite.generator_cpus);
+    let tools = Tools::new((root, &args.bench.bench), cpus)?;
     let mut header = tools.header(args.seed, &spec, &suite)?;
     anstream::println!(
         "{} against {}: {}, {} each, about {} of measuring after the builds.",
@@ -126,17 +124,36 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
         absent: vec![],
     });
     let folder = folder(args.out.as_deref(), &tools.root)?;
-    let builds = experiment::build(&tools, &spec)?;
-    experiment::carry_out(&tools, &folder, header, builds)?;
+    let begun = experiment::prepare(&tools, header)?;
+    experiment::carry_out(&tools, &folder, begun)?;
     anstream::println!("Record in {}.", shown(&folder));
     comparison::replay(&folder, &args.outputs)
 }
 
-/// The cells of a suite that both servers can answer, each workload and load once.
+/// Which version lacks what it should have, and what it has instead.
+fn unknown(sides: [(&Checkout, &str); 2]) -> String {
+    let lacks = |(checkout, name): &(&Checkout, &str)| {
+        !pairs::known(&checkout.servers, &checkout.sets).any(|known| known == *name)
+    };
+    let Some((checkout, name)) = sides.into_iter().find(lacks) else { return String::new() };
+    let word = match (&checkout.servers[..], &checkout.sets[..]) {
+        (_, []) => "server",
+        ([], _) => "set of programs",
+        _ => "server or set of programs",
+    };
+    let known: Vec<&str> = pairs::known(&checkout.servers, &checkout.sets).collect();
+    let (given, known) = (&checkout.version.given, known.join(", "));
+    format!("{given} has no {word} `{name}`; there are {known}")
+}
+
+/// The cells of a suite that both sides can answer, each workload and load once.
 fn suite(args: &Compare, spec: &Spec, pair: &Pair) -> Result<Suite> {
+    let fits = |cell: &CellId| {
+        spec.is_of_programs(cell) == pair.is_of_programs() && pair.has(&cell.workload)
+    };
     let suite = match &args.suite {
         Some(name) => spec.suite(name),
-        None => spec.suites.iter().find(|suite| suite.verdicts),
+        None => spec.suites.iter().find(|suite| suite.verdicts && suite.cells.iter().any(fits)),
     };
     let Some(suite) = suite else {
         let known: Vec<&str> = spec.suites.iter().map(|suite| suite.name.as_str()).collect();
@@ -146,10 +163,7 @@ fn suite(args: &Compare, spec: &Spec, pair: &Pair) -> Result<Suite> {
     let cells: Vec<CellId> = suite
         .cells
         .iter()
-        .filter(|cell| !spec.is_of_programs(cell))
-        .filter(|cell| {
-            [&pair.base, &pair.head].iter().all(|s| s.workloads.contains(&cell.workload))
-        })
+        .filter(|cell| fits(cell))
         .map(|cell| CellId { matchup: pair.name.clone(), ..cell.clone() })
         .filter(|cell| args.only.as_ref().is_none_or(|only| cell.to_string().contains(only)))
         .filter(|cell| seen.insert(cell.clone()))

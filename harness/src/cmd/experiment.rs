@@ -5,20 +5,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use super::{Misuse, blocks, run};
+use super::{blocks, run, run_programs};
 use crate::block::Bench;
 use crate::host::{self, Cpus};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::plan::{self, BlockPlan};
+use crate::programs::{Course, Memory};
 use crate::progress::Progress;
-use crate::record::{
-    self, BlockRecord, BuildRecord, Record, Run, RunEnd, RunHeader, Version, Writer,
-};
-use crate::spec::{CellId, Lane, Matchup, Server, Spec, Suite};
+use crate::record::{self, Attempt, Record, Run, RunEnd, RunHeader, Version, Writer};
+use crate::spec::{CellId, Spec, Suite};
 use crate::verify::Verifier;
-use crate::versions::Checkout;
 
 /// The name of a record that is being taken up by another.
 const EARLIER: &str = "run-earlier.jsonl";
@@ -27,6 +25,8 @@ const EARLIER: &str = "run-earlier.jsonl";
 pub(super) struct Tools {
     /// The folder above the definitions.
     pub(super) root: PathBuf,
+    /// The folder of definitions.
+    pub(super) definitions: PathBuf,
     pub(super) cpus: Cpus,
     pub(super) verifier: Verifier,
     pub(super) interrupt: Interrupt,
@@ -35,9 +35,13 @@ pub(super) struct Tools {
 
 impl Tools {
     /// Takes so many CPUs for the servers and for the generator, and watches for Ctrl-C.
-    pub(super) fn new(root: PathBuf, server_cpus: u32, generator_cpus: u32) -> Result<Self> {
+    pub(super) fn new(
+        (root, definitions): (PathBuf, &Path),
+        (server_cpus, generator_cpus): (u32, u32),
+    ) -> Result<Self> {
         Ok(Self {
             root,
+            definitions: definitions.to_owned(),
             cpus: host::choose_cpus(server_cpus, generator_cpus)?,
             verifier: Verifier::new()?,
             interrupt: Interrupt::watch()?,
@@ -54,94 +58,8 @@ impl Tools {
     ) -> Result<RunHeader> {
         let header = run::header(seed, spec, suite, &self.cpus, &self.root)?;
         run::refuse_unfit(&header)?;
+        run_programs::refuse_unfit(spec, suite)?;
         Ok(header)
-    }
-}
-
-/// The two versions of a server, each under a name of its own, or two servers.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Pair {
-    /// What cells call it.
-    pub(super) name: String,
-    pub(super) base: Server,
-    pub(super) head: Server,
-}
-
-/// The servers of two checkouts as a pair; absent where one has no such server. Two versions get
-/// names that tell them apart; one server against itself keeps its own.
-pub(super) fn pair(base: (&Checkout, &str), head: (&Checkout, &str)) -> Option<Pair> {
-    let find = |(checkout, name): (&Checkout, &str)| {
-        checkout.servers.iter().find(|server| server.name == name).cloned()
-    };
-    let (mut first, mut second) = (find(base)?, find(head)?);
-    let name = match first.name == second.name {
-        true => first.name.clone(),
-        false => format!("{}-{}", first.name, second.name),
-    };
-    if first.name == second.name && first != second {
-        let (mut old, mut new) = (base.0.version.label.as_str(), head.0.version.label.as_str());
-        if old == new {
-            (old, new) = ("base", "head");
-        }
-        first.name = format!("{name}@{old}");
-        second.name = format!("{name}@{new}");
-    }
-    Some(Pair { name, base: first, head: second })
-}
-
-/// Definitions that hold these pairs as matchups, and of the given ones what is asked and how hard.
-pub(super) fn definitions(given: &Spec, pairs: &[Pair]) -> Spec {
-    let mut spec = Spec {
-        servers: vec![],
-        matchups: vec![],
-        problems: vec![],
-        sets: vec![],
-        published: vec![],
-        suites: vec![],
-        ..given.clone()
-    };
-    for pair in pairs {
-        for server in [&pair.base, &pair.head] {
-            if spec.server(&server.name).is_none() {
-                spec.servers.push(server.clone());
-            }
-            // Answers that are a server's own belong to all of its versions.
-            let original = server.name.split('@').next().unwrap_or_default();
-            for workload in &mut spec.workloads {
-                if let Some(answer) = workload.answers.get(original).cloned() {
-                    workload.answers.insert(server.name.clone(), answer);
-                }
-            }
-        }
-        spec.matchups.push(Matchup {
-            name: pair.name.clone(),
-            lane: pair.base.lanes.first().copied().unwrap_or(Lane::Std),
-            arms: vec![pair.base.name.clone(), pair.head.name.clone()],
-        });
-    }
-    spec
-}
-
-/// The server that an arm means: the one it names, the one given for both, or the only one.
-pub(super) fn server_of<'a>(
-    named: Option<&'a str>,
-    given: Option<&'a str>,
-    spec: &'a Spec,
-) -> Result<&'a str> {
-    if let Some(name) = named.or(given) {
-        return Ok(name);
-    }
-    match &spec.servers[..] {
-        [only] => Ok(&only.name),
-        servers => {
-            let names: Vec<&str> = servers.iter().map(|server| server.name.as_str()).collect();
-            bail!(Misuse(format!(
-                "which server? Name it behind the version, as in git:main:{}, or with --server; \
-                 there are {}",
-                names.first().copied().unwrap_or("NAME"),
-                names.join(", ")
-            )))
-        }
     }
 }
 
@@ -151,40 +69,43 @@ pub(super) struct UnderWay<'a> {
     writer: Writer,
     started: Instant,
     plans: Vec<BlockPlan>,
+    memory: Memory,
     /// What has been recorded.
     pub(super) run: Run,
 }
 
 impl<'a> UnderWay<'a> {
-    /// Begins a record in `folder`, with what an earlier part of the same experiment measured. That
-    /// one's record is kept beside it until all of it stands in the new one.
-    pub(super) fn begin(
-        tools: &'a Tools,
-        folder: &Path,
-        header: RunHeader,
-        builds: Vec<BuildRecord>,
-        blocks: Vec<BlockRecord>,
-    ) -> Result<Self> {
+    /// Begins a record in `folder`, with what is known by now: what was built, and what an earlier
+    /// part of the same experiment measured. That one's record is kept beside it until all of it
+    /// stands in the new one.
+    pub(super) fn begin(tools: &'a Tools, folder: &Path, begun: Run) -> Result<Self> {
         let (file, earlier) = (folder.join(record::FILE_NAME), folder.join(EARLIER));
         if file.exists() {
             fs::rename(&file, &earlier)
                 .with_context(|| format!("failed to move {}", file.display()))?;
         }
         let mut writer = Writer::create(folder)?;
-        writer.append(&Record::Header(Box::new(header.clone())))?;
-        for build in &builds {
+        writer.append(&Record::Header(Box::new(begun.header.clone())))?;
+        for build in &begun.builds {
             writer.append(&Record::Build(build.clone()))?;
         }
-        for block in &blocks {
+        for program in &begun.programs {
+            writer.append(&Record::Program(program.clone()))?;
+        }
+        for block in &begun.blocks {
             writer.append(&Record::Block(Box::new(block.clone())))?;
+        }
+        for block in &begun.program_blocks {
+            writer.append(&Record::ProgramBlock(Box::new(block.clone())))?;
         }
         if earlier.exists() {
             fs::remove_file(&earlier)
                 .with_context(|| format!("failed to remove {}", earlier.display()))?;
         }
-        let plans = plan::plan(&header.suite, &header.spec, header.seed);
-        let run = Run { builds, blocks, ..Run::of(header) };
-        Ok(Self { tools, writer, started: Instant::now(), plans, run })
+        let RunHeader { suite, spec, seed, .. } = &begun.header;
+        let plans = plan::plan(suite, spec, *seed);
+        let memory = Memory::default();
+        Ok(Self { tools, writer, started: Instant::now(), plans, memory, run: begun })
     }
 
     /// How long it has been going on.
@@ -205,12 +126,13 @@ impl<'a> UnderWay<'a> {
             run_started: self.started,
             interrupt: &self.tools.interrupt,
         };
+        let all_cpus = self.tools.cpus.all();
+        let course = course(self.tools, &header, &all_cpus, self.started);
         let missing = cells.iter().map(|cell| until.saturating_sub(self.counted(cell)) as usize);
         self.tools.progress.start(missing.sum());
         for plan in std::mem::take(&mut self.plans) {
-            let blocks = || self.run.blocks.iter().filter(|block| block.cell == plan.cell);
-            let tried = blocks().any(|block| block.block == plan.block);
-            let failed = blocks().any(|block| block.failure.is_some());
+            let tried = self.run.attempts_of(&plan.cell).any(|a| a.block == plan.block);
+            let failed = self.run.attempts_of(&plan.cell).any(|a| a.failure.is_some());
             if tried {
                 continue;
             }
@@ -219,9 +141,15 @@ impl<'a> UnderWay<'a> {
                 continue;
             }
             self.tools.interrupt.check()?;
-            let progress = &self.tools.progress;
-            let (run, writer) = (&mut self.run.blocks, &mut self.writer);
-            blocks::measure(&bench, &plan, &header, run, writer, progress)?;
+            let (progress, writer) = (&self.tools.progress, &mut self.writer);
+            if header.spec.is_of_programs(&plan.cell) {
+                let so_far = &mut self.run.program_blocks;
+                let memory = &mut self.memory;
+                run_programs::measure(&course, memory, (&header, &plan), so_far, writer, progress)?;
+            } else {
+                let so_far = &mut self.run.blocks;
+                blocks::measure(&bench, &plan, &header, so_far, writer, progress)?;
+            }
             progress.advance();
         }
         self.tools.progress.finish();
@@ -230,20 +158,19 @@ impl<'a> UnderWay<'a> {
 
     /// Blocks of a cell that count.
     pub(super) fn counted(&self, cell: &CellId) -> u32 {
-        let of_cell = self.run.blocks.iter().filter(|block| block.cell == *cell);
-        of_cell.filter(|b| b.failure.is_none() && b.set_aside.is_none()).count() as u32
+        self.run.attempts_of(cell).filter(Attempt::counts).count() as u32
     }
 
     /// About how long it takes until each of `cells` has so many blocks.
     pub(super) fn forecast(&self, cells: &BTreeSet<CellId>, until: u32) -> Duration {
-        let header = &self.run.header;
+        let RunHeader { suite, spec, .. } = &self.run.header;
         let of_cell = |cell: &CellId| {
-            let measured = self.run.blocks.iter().filter(|block| block.cell == *cell);
-            let mean_ns = match measured.clone().count() as u64 {
-                0 => plan::block_ms(&header.suite, &header.spec, cell) * 1_000_000,
-                n => measured.map(|block| block.elapsed_ns).sum::<u64>() / n,
+            let measured = || self.run.attempts_of(cell).map(|attempt| attempt.elapsed_ns);
+            let block_ns = match measured().count() as u64 {
+                0 => plan::block_ms(suite, spec, cell) * 1_000_000,
+                n => measured().sum::<u64>() / n,
             };
-            mean_ns * u64::from(until.saturating_sub(self.counted(cell)))
+            block_ns * u64::from(until.saturating_sub(self.counted(cell)))
         };
         Duration::from_nanos(cells.iter().map(of_cell).sum())
     }
@@ -265,9 +192,30 @@ impl<'a> UnderWay<'a> {
     }
 }
 
-/// Builds the servers and compares their answers with the right ones. What fails is in the records.
-pub(super) fn build(tools: &Tools, spec: &Spec) -> Result<Vec<BuildRecord>> {
-    let mut builds = vec![];
+/// What runs of programs have in common.
+fn course<'a>(
+    tools: &'a Tools,
+    header: &'a RunHeader,
+    cpus: &'a [usize],
+    run_started: Instant,
+) -> Course<'a> {
+    Course {
+        root: &tools.root,
+        definitions: &tools.definitions,
+        spec: &header.spec,
+        limit: Duration::from_secs(header.suite.program_limit_s.into()),
+        limit_bytes: u64::from(header.suite.program_limit_mib) << 20,
+        cpus,
+        run_started,
+        interrupt: &tools.interrupt,
+    }
+}
+
+/// Builds servers and programs and compares what they give with what is right. What fails is in
+/// the records.
+pub(super) fn prepare(tools: &Tools, header: RunHeader) -> Result<Run> {
+    let mut run = Run::of(header);
+    let RunHeader { spec, suite, .. } = &run.header;
     for server in &spec.servers {
         tools.progress.say(&format!("building and verifying {}", server.name));
         let build =
@@ -275,32 +223,40 @@ pub(super) fn build(tools: &Tools, spec: &Spec) -> Result<Vec<BuildRecord>> {
         if let Some(failure) = &build.failure {
             tools.progress.print(&format!("{} cannot be measured: {failure}", server.name));
         }
-        builds.push(build);
+        run.builds.push(build);
+    }
+    let cpus = tools.cpus.all();
+    let course = course(tools, &run.header, &cpus, Instant::now());
+    let mut memory = Memory::default();
+    for set in spec.origins(&suite.cells) {
+        let (build, programs) =
+            run_programs::prepare(&course, suite, &mut memory, set, &tools.progress)?;
+        run.builds.push(build);
+        run.programs.extend(programs);
     }
     tools.progress.finish();
-    Ok(builds)
+    Ok(run)
 }
 
-/// The whole of an experiment without looks: all blocks of all cells whose servers are built.
-pub(super) fn carry_out(
-    tools: &Tools,
-    folder: &Path,
-    header: RunHeader,
-    builds: Vec<BuildRecord>,
-) -> Result<Run> {
-    let cells = usable(&header.spec, &header.suite.cells, &builds);
-    let blocks = header.suite.blocks;
-    let mut under_way = UnderWay::begin(tools, folder, header, builds, vec![])?;
+/// The whole of an experiment without looks: all blocks of all cells that can be measured.
+pub(super) fn carry_out(tools: &Tools, folder: &Path, begun: Run) -> Result<Run> {
+    let (cells, blocks) = (usable(&begun), begun.header.suite.blocks);
+    let mut under_way = UnderWay::begin(tools, folder, begun)?;
     let outcome = under_way.measure(&cells, blocks).map(|()| None);
     under_way.end(outcome)
 }
 
-/// The cells that can be measured: of servers that are built and answer rightly.
-pub(super) fn usable(spec: &Spec, cells: &[CellId], builds: &[BuildRecord]) -> BTreeSet<CellId> {
-    let built = |arm: &String| builds.iter().any(|b| b.server == *arm && b.failure.is_none());
+/// The cells that can be measured: of servers and programs that are built and right.
+pub(super) fn usable(run: &Run) -> BTreeSet<CellId> {
+    let RunHeader { spec, suite, .. } = &run.header;
+    let built = |arm: &String| {
+        spec.server(arm).is_none()
+            || run.builds.iter().any(|b| b.server == *arm && b.failure.is_none())
+    };
     let all_built =
         |cell: &&CellId| spec.matchup(&cell.matchup).is_some_and(|m| m.arms.iter().all(built));
-    cells.iter().filter(all_built).cloned().collect()
+    let right = |cell: &&CellId| run_programs::is_usable(spec, cell, &run.programs);
+    suite.cells.iter().filter(all_built).filter(right).cloned().collect()
 }
 
 /// A version in words: `git:main (3f2c1ab)`.

@@ -7,12 +7,10 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::comparison::{self, Outputs};
-use super::experiment::{self, Pair, Tools, words};
-use super::{BenchFolder, Exit, Misuse, doctor, looks, noise, shown};
+use super::experiment::{self, Tools, words};
+use super::{BenchFolder, Exit, Misuse, doctor, looks, noise, pairs, shown};
 use crate::comparison::{Course, next};
-use crate::record::{
-    self, Absence, BlockRecord, BuildRecord, Experiment, FindingLevel, Question, Run, RunHeader,
-};
+use crate::record::{self, BuildRecord, Experiment, FindingLevel, Question, Run, RunHeader};
 use crate::spec::{CellId, Gate as Policy, Spec, Suite};
 use crate::units;
 use crate::versions::{self, Arm, Checkout, Here, Origin};
@@ -23,9 +21,10 @@ const SPARE_SHARE: u32 = 4;
 
 /// Decides whether a change may be let in: PASS, REGRESSED or INCONCLUSIVE
 ///
-/// Builds the base and the head, compares their answers, measures them in alternating windows and
-/// looks at the result after fixed numbers of blocks. A regression must show in a second,
-/// independent experiment before it fails. The policy is a table [[gate]] of suites.toml.
+/// Builds the base and the head, compares their answers, measures them in alternating windows
+/// (programs: in alternating runs) and looks at the result after fixed numbers of blocks. A
+/// regression must show in a second, independent experiment before it fails. The policy is a table
+/// [[gate]] of suites.toml.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes: 0 PASS; 1 REGRESSED, or a budget is broken; 2 wrong usage or \
                         definitions; 3 INCONCLUSIVE; 4 could not measure here; 5 a server failed.")]
@@ -34,7 +33,7 @@ pub(super) struct Gate {
     #[arg(value_name = "GATE")]
     gate: Option<String>,
 
-    /// The version that is: git:REF, dir:PATH, bin:PATH or server:NAME.
+    /// The version that is: git:REF, dir:PATH, bin:PATH, server:NAME or set:NAME.
     #[arg(long, value_name = "VERSION", required_unless_present = "replay")]
     base: Option<Arm>,
 
@@ -51,7 +50,7 @@ pub(super) struct Gate {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Only cells whose name (server/workload/load) contains FILTER.
+    /// Only cells whose name (server/workload/load, set/problem/size) contains FILTER.
     #[arg(long, value_name = "FILTER")]
     only: Option<String>,
 
@@ -79,12 +78,13 @@ pub(super) fn run(args: &Gate) -> Result<Exit> {
     let policy = choose(&spec, args.gate.as_deref())?;
     let here = Here { root: &root, definitions: &args.bench.bench, spec: &spec };
     let Some(base) = &args.base else { unreachable!("clap requires it") };
-    let servers = (base.server.as_deref(), args.head.server.as_deref());
+    let names = (base.name.as_deref(), args.head.name.as_deref());
     let (base, head) = (check_out(base, here)?, check_out(&args.head, here)?);
-    let (pairs, absent) = pairs(policy, (&base, servers.0), (&head, servers.1))?;
-    let spec = experiment::definitions(&spec, &pairs);
-    let suite = suite(policy, &spec, &pairs, args.only.as_deref())?;
-    let tools = Tools::new(root, policy.server_cpus, policy.generator_cpus)?;
+    let guarded = pairs::guarded(policy, (&base, names.0), (&head, names.1))?;
+    let spec = pairs::definitions(&spec, &guarded.pairs);
+    let suite = suite(policy, guarded.cells, args.only.as_deref())?;
+    let cpus = (policy.server_cpus, policy.generator_cpus);
+    let tools = Tools::new((root, &args.bench.bench), cpus)?;
     let mut header = tools.header(args.seed, &spec, &suite)?;
     header.experiment = Some(Experiment {
         question: Question::Gate,
@@ -92,23 +92,23 @@ pub(super) fn run(args: &Gate) -> Result<Exit> {
         head: head.version,
         gate: Some(policy.clone()),
         floors: noise::floors(&tools.root, &header.machine, &suite)?,
-        absent,
+        absent: guarded.absent,
     });
-    let builds = experiment::build(&tools, &spec)?;
+    let mut run = experiment::prepare(&tools, header)?;
     let folder = args.out.clone().unwrap_or_else(|| tools.root.join("results/gate"));
-    let mut blocks = vec![];
-    match make_room(&folder, args.out.is_none(), &header, &builds)? {
-        Earlier::Nothing => announce(&header, &folder, false),
-        Earlier::Undecided { seed, blocks: before } => {
-            (header.seed, blocks) = (seed, before);
-            announce(&header, &folder, true);
+    match make_room(&folder, args.out.is_none(), &run)? {
+        Earlier::Nothing => announce(&run.header, &folder, false),
+        Earlier::Undecided(earlier) => {
+            run.header.seed = earlier.header.seed;
+            (run.blocks, run.program_blocks) = (earlier.blocks, earlier.program_blocks);
+            announce(&run.header, &folder, true);
         }
         Earlier::Decided => {
             anstream::println!("This pair has been decided; this is what was found.");
             return comparison::replay(&folder, &args.outputs);
         }
     }
-    looks::carry_out(&tools, &folder, header, builds, blocks, args.even_identical)?;
+    looks::carry_out(&tools, &folder, run, args.even_identical)?;
     comparison::replay(&folder, &args.outputs)
 }
 
@@ -147,76 +147,14 @@ pub(super) fn check_out(arm: &Arm, here: Here<'_>) -> Result<Checkout> {
     Ok(checkout)
 }
 
-/// The guarded servers as pairs, and what only one version has. Versions that name a server, as
-/// `git:main:mine` does, stand for that one alone.
-pub(super) fn pairs(
-    policy: &Policy,
-    (base, base_server): (&Checkout, Option<&str>),
-    (head, head_server): (&Checkout, Option<&str>),
-) -> Result<(Vec<Pair>, Vec<Absence>)> {
-    let mut pairs = vec![];
-    let mut absent = vec![];
-    let names: Vec<(&str, &str)> = match (base_server, head_server) {
-        (None, None) => policy.servers.iter().map(|name| (&**name, &**name)).collect(),
-        (Some(base), Some(head)) => vec![(base, head)],
-        (Some(name), None) | (None, Some(name)) => vec![(name, name)],
-    };
-    for (old, new) in names {
-        let lacks = |checkout: &Checkout, name| !checkout.servers.iter().any(|s| s.name == name);
-        match experiment::pair((base, old), (head, new)) {
-            Some(pair) => pairs.push(pair),
-            None if lacks(base, old) && lacks(head, new) => {
-                bail!(Misuse(format!("neither version has a server `{old}`")))
-            }
-            None => absent.push(Absence {
-                server: old.to_owned(),
-                workload: None,
-                in_head: lacks(head, new),
-            }),
-        }
-    }
-    for pair in &pairs {
-        for workload in &policy.workloads {
-            let has = |of: &crate::spec::Server| of.workloads.contains(workload);
-            if has(&pair.base) != has(&pair.head) {
-                absent.push(Absence {
-                    server: pair.name.clone(),
-                    workload: Some(workload.clone()),
-                    in_head: !has(&pair.head),
-                });
-            }
-        }
-    }
-    Ok((pairs, absent))
-}
-
-/// The policy's cells as a suite, with blocks to spare.
-pub(super) fn suite(
-    policy: &Policy,
-    spec: &Spec,
-    pairs: &[Pair],
-    only: Option<&str>,
-) -> Result<Suite> {
-    let mut cells = vec![];
-    for pair in pairs {
-        let both = |workload: &&String| {
-            pair.base.workloads.contains(workload) && pair.head.workloads.contains(workload)
-        };
-        for workload in policy.workloads.iter().filter(both) {
-            cells.extend(policy.loads.iter().map(|load| CellId {
-                matchup: pair.name.clone(),
-                workload: workload.clone(),
-                load: load.clone(),
-            }));
-        }
-    }
+/// A policy's cells as a suite, with blocks to spare.
+pub(super) fn suite(policy: &Policy, mut cells: Vec<CellId>, only: Option<&str>) -> Result<Suite> {
     if let Some(only) = only {
         cells.retain(|cell| cell.to_string().contains(only));
         if cells.is_empty() {
             bail!(Misuse(format!("no cell of the gate `{}` contains `{only}`", policy.name)));
         }
     }
-    debug_assert!(cells.iter().all(|cell| spec.matchup(&cell.matchup).is_some()));
     let last = policy.looks.last().map_or(0, |look| look.blocks);
     Ok(Suite {
         name: policy.name.clone(),
@@ -227,9 +165,9 @@ pub(super) fn suite(
         window_ms: policy.window_ms,
         measure_ms: policy.measure_ms,
         warmup_ms: policy.warmup_ms,
-        program_block_ms: 0,
-        program_limit_s: 0,
-        program_limit_mib: 0,
+        program_block_ms: policy.program_block_ms,
+        program_limit_s: policy.program_limit_s,
+        program_limit_mib: policy.program_limit_mib,
         verdicts: true,
         cells,
     })
@@ -242,19 +180,14 @@ enum Earlier {
     /// It has decided.
     Decided,
     /// It was interrupted or ran out of time: its plan, which the seed gives, goes on.
-    Undecided { seed: u64, blocks: Vec<BlockRecord> },
+    Undecided(Box<Run>),
 }
 
 /// Makes the folder ready for a record. A second run of the same pair continues the first: it gets
 /// no new chance to fail or to pass by accident.
-fn make_room(
-    folder: &Path,
-    may_move: bool,
-    header: &RunHeader,
-    builds: &[BuildRecord],
-) -> Result<Earlier> {
+fn make_room(folder: &Path, may_move: bool, begun: &Run) -> Result<Earlier> {
     if folder.join(record::FILE_NAME).exists() {
-        let before = record::read(folder).ok().filter(|run| is_same(run, header, builds));
+        let before = record::read(folder).ok().filter(|run| is_same(run, begun));
         if let Some(run) = before {
             let interrupted = run.end.as_ref().is_none_or(|end| end.interrupted.is_some());
             let stopped = run.end.as_ref().is_some_and(|end| end.stopped.is_some());
@@ -265,7 +198,7 @@ fn make_room(
             if !(open && (interrupted || stopped) || unconfirmed) {
                 return Ok(Earlier::Decided);
             }
-            return Ok(Earlier::Undecided { seed: run.header.seed, blocks: run.blocks });
+            return Ok(Earlier::Undecided(Box::new(run)));
         }
         if !may_move {
             bail!(Misuse(format!(
@@ -286,16 +219,21 @@ fn make_room(
 }
 
 /// Whether a record is of the same executables under the same policy on the same machine.
-fn is_same(run: &Run, header: &RunHeader, builds: &[BuildRecord]) -> bool {
-    let hashes = |builds: &[BuildRecord]| -> Vec<Option<String>> {
-        builds.iter().map(|build| build.binary_sha256.clone()).collect()
-    };
-    let policy = |header: &RunHeader| header.experiment.clone().map(|e| (e.question, e.gate));
-    hashes(&run.builds) == hashes(builds)
-        && !hashes(builds).contains(&None)
-        && policy(&run.header) == policy(header)
-        && run.header.suite == header.suite
-        && run.header.machine == header.machine
+fn is_same(one: &Run, other: &Run) -> bool {
+    let policy = |run: &Run| run.header.experiment.clone().map(|e| (e.question, e.gate));
+    executables(one).is_some()
+        && executables(one) == executables(other)
+        && policy(one) == policy(other)
+        && one.header.suite == other.header.suite
+        && one.header.machine == other.header.machine
+}
+
+/// The hashes of all servers and programs; absent where one is not known. A set of programs has
+/// none by itself.
+fn executables(run: &Run) -> Option<Vec<&String>> {
+    let is_server = |build: &&BuildRecord| run.header.spec.server(&build.server).is_some();
+    let servers = run.builds.iter().filter(is_server).map(|build| build.binary_sha256.as_ref());
+    servers.chain(run.programs.iter().map(|program| program.binary_sha256.as_ref())).collect()
 }
 
 fn announce(header: &RunHeader, folder: &Path, continued: bool) {

@@ -47,10 +47,16 @@ fn text(spec: &Spec) -> String {
         ]
     });
     let gates = spec.gates.iter().map(|gate| {
+        let mut arms: Vec<&str> = vec![];
+        for arm in gate.guards().flat_map(|guard| guard.arms) {
+            if !arms.contains(&arm.as_str()) {
+                arms.push(arm);
+            }
+        }
         let metrics: Vec<String> = gate.rules.iter().map(|rule| rule.metric.name()).collect();
         vec![
             gate.name.clone(),
-            gate.servers.join(", "),
+            arms.join(", "),
             metrics.join(", "),
             format!("at most {}", units::minutes(gate.budget_s.into())),
             gate.summary.clone(),

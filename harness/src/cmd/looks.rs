@@ -13,7 +13,7 @@ use crate::comparison::{Course, is_identical, next, regressions};
 use crate::interrupt::Interrupted;
 use crate::metric::Metric;
 use crate::random::SplitMix64;
-use crate::record::{self, BlockRecord, BuildRecord, Question, Run, RunHeader};
+use crate::record::{self, Question, Run};
 use crate::spec::CellId;
 use crate::units;
 
@@ -21,13 +21,12 @@ use crate::units;
 pub(super) fn carry_out(
     tools: &Tools,
     folder: &Path,
-    mut header: RunHeader,
-    builds: Vec<BuildRecord>,
-    blocks: Vec<BlockRecord>,
+    begun: Run,
     even_identical: bool,
 ) -> Result<()> {
-    let mut cells = experiment::usable(&header.spec, &header.suite.cells, &builds);
-    let under_way = UnderWay::begin(tools, folder, header.clone(), builds.clone(), blocks)?;
+    let mut cells = experiment::usable(&begun);
+    let mut again = Run { blocks: vec![], program_blocks: vec![], ..begun.clone() };
+    let under_way = UnderWay::begin(tools, folder, begun)?;
     if !even_identical {
         cells.retain(|cell| !is_identical(&under_way.run, cell));
     }
@@ -46,16 +45,16 @@ pub(super) fn carry_out(
         if called.len() == 1 { "it" } else { "them" }
     ));
     let cells: BTreeSet<CellId> = called.iter().map(|(cell, _)| cell.clone()).collect();
-    header.seed = SplitMix64::new(header.seed).next();
-    header.suite.cells.retain(|cell| cells.contains(cell));
-    if let Some(experiment) = &mut header.experiment {
+    again.header.seed = SplitMix64::new(again.header.seed).next();
+    again.header.suite.cells.retain(|cell| cells.contains(cell));
+    if let Some(experiment) = &mut again.header.experiment {
         experiment.question = Question::Confirm;
     }
     let folder = folder.join(CONFIRMATION);
     fs::create_dir_all(&folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
-    let blocks = take_up(&folder);
-    let under_way = UnderWay::begin(tools, &folder, header, builds, blocks)?;
+    take_up(&folder, &mut again);
+    let under_way = UnderWay::begin(tools, &folder, again)?;
     sequence(under_way, cells, Some(&called))?;
     Ok(())
 }
@@ -66,10 +65,12 @@ pub(super) fn is_confirmed(folder: &Path) -> bool {
     record::read(&folder.join(CONFIRMATION)).is_ok_and(ended)
 }
 
-/// What an interrupted experiment in a folder measured. A record whose first line was cut off holds
-/// nothing.
-fn take_up(folder: &Path) -> Vec<BlockRecord> {
-    record::read(folder).map_or_else(|_| vec![], |run| run.blocks)
+/// Adds what an interrupted experiment in a folder measured. A record whose first line was cut off
+/// holds nothing.
+fn take_up(folder: &Path, begun: &mut Run) {
+    if let Ok(earlier) = record::read(folder) {
+        (begun.blocks, begun.program_blocks) = (earlier.blocks, earlier.program_blocks);
+    }
 }
 
 /// Measures from look to look until all is decided, nothing more can be, or the time is up.
@@ -96,7 +97,7 @@ fn look_by_look(
     let mut until = policy.looks.first().map_or(0, |look| look.blocks);
     while !cells.is_empty() {
         let forecast = under_way.elapsed() + under_way.forecast(&cells, until);
-        let any = !under_way.run.blocks.is_empty();
+        let any = under_way.run.attempts().next().is_some();
         if any && forecast > budget {
             return Ok(Some(format!(
                 "the time was up: the next look, after {until} blocks, would have taken {} in all \
@@ -106,7 +107,7 @@ fn look_by_look(
             )));
         }
         under_way.measure(&cells, until)?;
-        if under_way.run.blocks.iter().any(|block| block.failure.is_some()) {
+        if under_way.run.attempts().any(|attempt| attempt.failure.is_some()) {
             return Ok(Some("a block failed".to_owned()));
         }
         match next(&under_way.run, called) {

@@ -25,6 +25,7 @@ mod load;
 mod looks;
 mod noise;
 mod null_responder;
+mod pairs;
 mod report;
 mod run;
 mod run_programs;

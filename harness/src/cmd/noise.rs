@@ -8,8 +8,8 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::experiment::{self, Tools};
-use super::gate::{check_out, choose, pairs, suite};
-use super::{BenchFolder, Exit, report, shown};
+use super::gate::{check_out, choose, suite};
+use super::{BenchFolder, Exit, pairs, report, shown};
 use crate::analysis;
 use crate::gate::{EXTREME_MIN, Floor};
 use crate::record::{Experiment, Machine, NoiseFloor, Question, Run};
@@ -21,7 +21,7 @@ use crate::versions::{Arm, Here};
 /// The folder for what is known of machines, below the one above the definitions.
 const FOLDER: &str = "results/noise";
 
-/// Measures a gate's servers against themselves: the noise floor of this machine
+/// Measures what a gate guards against itself: the noise floor of this machine
 ///
 /// Null experiments: the whole protocol with one version on both sides. What they show is kept in
 /// results/noise for this machine, and the gate does not fail on less. 19 experiments make a bound
@@ -41,7 +41,7 @@ pub(super) struct Aa {
     #[arg(long, value_name = "VERSION", default_value = "dir:.")]
     version: Arm,
 
-    /// Only cells whose name (server/workload/load) contains FILTER.
+    /// Only cells whose name (server/workload/load, set/problem/size) contains FILTER.
     #[arg(long, value_name = "FILTER")]
     only: Option<String>,
 
@@ -128,13 +128,14 @@ pub(super) fn run(args: &Aa) -> Result<Exit> {
     let policy = choose(&spec, args.gate.as_deref())?;
     let here = Here { root: &root, definitions: &args.bench.bench, spec: &spec };
     let version = check_out(&args.version, here)?;
-    let server = args.version.server.as_deref();
-    let (pairs, _) = pairs(policy, (&version, server), (&version, server))?;
-    let spec = experiment::definitions(&spec, &pairs);
-    let mut suite = suite(policy, &spec, &pairs, args.only.as_deref())?;
+    let name = args.version.name.as_deref();
+    let guarded = pairs::guarded(policy, (&version, name), (&version, name))?;
+    let spec = pairs::definitions(&spec, &guarded.pairs);
+    let mut suite = suite(policy, guarded.cells, args.only.as_deref())?;
     let Some(first) = policy.looks.first() else { bail!("the gate has no looks") };
     suite.blocks = args.experiments * first.blocks;
-    let tools = Tools::new(root, suite.server_cpus, suite.generator_cpus)?;
+    let cpus = (suite.server_cpus, suite.generator_cpus);
+    let tools = Tools::new((root, &args.bench.bench), cpus)?;
     let mut header = tools.header(args.seed, &spec, &suite)?;
     header.experiment = Some(Experiment {
         question: Question::Null,
@@ -158,8 +159,8 @@ pub(super) fn run(args: &Aa) -> Result<Exit> {
     }
     fs::create_dir_all(&folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
-    let builds = experiment::build(&tools, &spec)?;
-    let run = experiment::carry_out(&tools, &folder, header, builds)?;
+    let begun = experiment::prepare(&tools, header)?;
+    let run = experiment::carry_out(&tools, &folder, begun)?;
     keep(&tools.root, &folder, &run, first.blocks as usize)
 }
 

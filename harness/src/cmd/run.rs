@@ -263,13 +263,19 @@ fn carry_out(
         interrupt,
     };
     let mut memory = Memory::default();
-    let unusable_programs = run_programs::prepare(&course, suite, &mut memory, writer, &progress)?;
+    let mut checked = vec![];
+    for set in spec.origins(&suite.cells) {
+        let (build, programs) = run_programs::prepare(&course, suite, &mut memory, set, &progress)?;
+        writer.append(&Record::Build(build))?;
+        for program in &programs {
+            writer.append(&Record::Program(program.clone()))?;
+        }
+        checked.extend(programs);
+    }
     let usable = |cell: &CellId| {
         let arms = spec.matchup(&cell.matchup).map_or(&[][..], |matchup| &matchup.arms);
-        arms.iter().all(|arm| match spec.origin(arm, &cell.workload) {
-            Some(set) => !unusable_programs.contains(&(set.name.clone(), cell.workload.clone())),
-            None => !unusable.contains(arm),
-        })
+        arms.iter().all(|arm| !unusable.contains(arm))
+            && run_programs::is_usable(spec, cell, &checked)
     };
     let plans: Vec<BlockPlan> = plan::plan(suite, spec, header.seed)
         .into_iter()

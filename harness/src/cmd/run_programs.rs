@@ -1,58 +1,88 @@
-//! The part of `duet run` that is about programs.
+//! The part of `duet run` and of comparisons that is about programs.
 
-use std::collections::BTreeSet;
-
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
 use super::blocks::REPEATED_SHARE;
 use crate::plan::BlockPlan;
 use crate::programs::{self, Course, Memory};
 use crate::progress::Progress;
-use crate::record::{Finding, FindingLevel, ProgramBlock, Record, RunHeader, Writer};
+use crate::record::{
+    BuildRecord, Finding, FindingLevel, ProgramBlock, ProgramRecord, Record, RunHeader, Writer,
+};
 use crate::spec::{CellId, ProgramSet, Spec, Suite};
 use crate::{analysis, build, host};
 
-/// Builds the sets that the suite needs and checks their programs, recording both. Returns the
-/// programs that cannot be measured, by set and problem.
+/// Builds a set and checks those of its programs that the suite needs. What fails is in the
+/// records; of a set that cannot be built there are none of programs.
 pub(super) fn prepare(
     course: &Course<'_>,
     suite: &Suite,
     memory: &mut Memory,
-    writer: &mut Writer,
+    set: &ProgramSet,
     progress: &Progress,
-) -> Result<BTreeSet<(String, String)>> {
-    let mut unusable = BTreeSet::new();
-    let of_programs = |cell: &&CellId| course.spec.is_of_programs(cell);
-    let cells: Vec<CellId> = suite.cells.iter().filter(of_programs).cloned().collect();
-    let wanted = |set: &str, problem: &str| {
-        cells.iter().filter(|cell| cell.workload == problem).any(|cell| {
-            let arms = course.spec.matchup(&cell.matchup).map_or(&[][..], |matchup| &matchup.arms);
-            arms.iter().any(|arm| course.spec.origin(arm, problem).is_some_and(|o| o.name == set))
-        })
+) -> Result<(BuildRecord, Vec<ProgramRecord>)> {
+    let wanted = |problem: &str| {
+        let of_problem = suite.cells.iter().filter(|cell| cell.workload == problem);
+        let mut origins = of_problem.flat_map(|cell| origins(course.spec, cell));
+        origins.any(|origin| origin.name == set.name)
     };
-    for set in course.spec.origins(&cells) {
-        progress.say(&format!("building and checking {}", set.name));
-        let build = build::build(set, course.root, course.interrupt)?;
-        let failed = build.failure.is_some();
-        if let Some(failure) = &build.failure {
-            progress.print(&format!("{} cannot be measured: {failure}", set.name));
-        }
-        writer.append(&Record::Build(build))?;
-        for problem in course.spec.problems.iter().filter(|p| wanted(&set.name, &p.name)) {
-            let key = (set.name.clone(), problem.name.clone());
-            if failed {
-                unusable.insert(key);
-                continue;
-            }
-            let record = programs::check(course, memory, set, problem)?;
-            if let Some(failure) = &record.failure {
-                progress.print(&format!("{} {}: {failure}", set.name, problem.name));
-                unusable.insert(key);
-            }
-            writer.append(&Record::Program(record))?;
-        }
+    progress.say(&format!("building and checking {}", set.name));
+    let build = build::build(set, course.root_of(set), course.interrupt)?;
+    if let Some(failure) = &build.failure {
+        progress.print(&format!("{} cannot be measured: {failure}", set.name));
+        return Ok((build, vec![]));
     }
-    Ok(unusable)
+    let mut programs = vec![];
+    for problem in course.spec.problems.iter().filter(|p| wanted(&p.name)) {
+        let record = programs::check(course, memory, set, problem)?;
+        if let Some(failure) = &record.failure {
+            progress.print(&format!("{} {}: {failure}", set.name, problem.name));
+        }
+        programs.push(record);
+    }
+    Ok((build, programs))
+}
+
+/// The sets that the programs of a cell come from, one per arm; none for servers.
+fn origins<'a>(spec: &'a Spec, cell: &'a CellId) -> impl Iterator<Item = &'a ProgramSet> {
+    let arms = spec.matchup(&cell.matchup).map_or(&[][..], |matchup| &matchup.arms);
+    arms.iter().filter_map(|arm| spec.origin(arm, &cell.workload))
+}
+
+/// Whether all programs of a cell were built and gave the right output.
+pub(super) fn is_usable(spec: &Spec, cell: &CellId, programs: &[ProgramRecord]) -> bool {
+    let right = |set: &ProgramSet| {
+        let same = |p: &&ProgramRecord| p.set == set.name && p.problem == cell.workload;
+        programs.iter().find(same).is_some_and(|program| program.failure.is_none())
+    };
+    origins(spec, cell).all(right)
+}
+
+/// The sets whose programs need what this CPU has not, and what that is.
+fn unfit<'a>(
+    spec: &'a Spec,
+    suite: &'a Suite,
+) -> impl Iterator<Item = (&'a ProgramSet, Vec<String>)> {
+    let sets = spec.origins(&suite.cells);
+    let lacking = sets.map(|set| (set, host::cpu_lacks(&set.needs_cpu)));
+    lacking.filter(|(_, lacking)| !lacking.is_empty())
+}
+
+/// # Errors
+/// When programs that are to be compared need what this CPU has not: what guards a change may not
+/// leave out cells.
+pub(super) fn refuse_unfit(spec: &Spec, suite: &Suite) -> Result<()> {
+    match unfit(spec, suite).next() {
+        Some((set, lacking)) => {
+            bail!(
+                "this machine cannot measure {}: its CPU has no {}; measure on another, or take \
+                 the set out",
+                set.name,
+                lacking.join(", ")
+            )
+        }
+        None => Ok(()),
+    }
 }
 
 /// Takes out the cells whose programs need what this CPU has not. A finding per set says so.
@@ -60,20 +90,15 @@ pub(super) fn prepare(
 /// # Errors
 /// When no cell is left.
 pub(super) fn leave_out_unfit(spec: &Spec, suite: &mut Suite) -> Result<Vec<Finding>> {
-    let cells = suite.cells.clone();
-    let unfit: Vec<(&ProgramSet, Vec<String>)> = spec
-        .origins(&cells)
-        .map(|set| (set, host::cpu_lacks(&set.needs_cpu)))
-        .filter(|(_, lacking)| !lacking.is_empty())
-        .collect();
-    let needs = |cell: &CellId, set: &ProgramSet| {
-        let arms = spec.matchup(&cell.matchup).map_or(&[][..], |matchup| &matchup.arms);
-        arms.iter().any(|arm| spec.origin(arm, &cell.workload).is_some_and(|o| o.name == set.name))
+    let unfit: Vec<(&ProgramSet, Vec<String>)> = unfit(spec, suite).collect();
+    let fits = |cell: &CellId| {
+        !origins(spec, cell).any(|origin| unfit.iter().any(|(set, _)| set.name == origin.name))
     };
-    suite.cells.retain(|cell| !unfit.iter().any(|(set, _)| needs(cell, set)));
+    let cells: Vec<CellId> = suite.cells.iter().filter(|cell| fits(cell)).cloned().collect();
     let findings: Vec<Finding> = unfit.iter().map(|(set, lacking)| finding(set, lacking)).collect();
     let found = findings.first().map_or("", |finding| &finding.found);
-    ensure!(!suite.cells.is_empty(), "no cell is left to measure: {found}");
+    ensure!(!cells.is_empty(), "no cell is left to measure: {found}");
+    suite.cells = cells;
     Ok(findings)
 }
 

@@ -12,15 +12,16 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use super::comparison;
-use super::experiment::{self, Pair, Tools};
+use super::experiment::{self, Tools};
 use super::looks;
+use super::pairs::{self, Pair, Side};
 use super::{Exit, shown};
 use crate::analysis;
 use crate::comparison::Outcome;
 use crate::gate::LOOKS;
 use crate::metric::Metric;
 use crate::random::SplitMix64;
-use crate::record::{BuildRecord, Experiment, Question, RunHeader, Version};
+use crate::record::{BuildRecord, Experiment, Question, Run, RunHeader, Version};
 use crate::spec::{
     Answer, Case, CellId, Gate, Lane, Load, Look, Rule, Server, Spec, Suite, Workload,
 };
@@ -102,7 +103,8 @@ struct Tally {
 
 pub(super) fn run(args: &Selftest) -> Result<Exit> {
     let root = std::env::current_dir().context("there is no working directory")?;
-    let tools = Tools::new(root, 1, 1)?;
+    // Its definitions are made here and read from no folder.
+    let tools = Tools::new((root.clone(), &root), (1, 1))?;
     let folder = folder(args.out.as_deref(), &tools.root)?;
     let suite = suite(CALIBRATION_BLOCKS);
     let template = tools.header(args.seed, &definitions(&pair(WORK, WORK)?), &suite)?;
@@ -153,8 +155,7 @@ fn calibrate(tools: &Tools, folder: &Path, template: &RunHeader) -> Result<f64> 
     let folder = folder.join("calibration");
     fs::create_dir_all(&folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
-    let builds = builds(&header.spec);
-    let run = experiment::carry_out(tools, &folder, header, builds)?;
+    let run = experiment::carry_out(tools, &folder, begun(header))?;
     tools.interrupt.check()?;
     let analysis = analysis::analyse(&run);
     if let Some(failure) = analysis.failures.first() {
@@ -191,8 +192,7 @@ fn gate(
     };
     fs::create_dir_all(folder).with_context(|| format!("failed to create {}", folder.display()))?;
     let started = Instant::now();
-    let builds = builds(&header.spec);
-    looks::carry_out(tools, folder, header, builds, vec![], true)?;
+    looks::carry_out(tools, folder, begun(header), true)?;
     tools.interrupt.check()?;
     let comparison = comparison::read(folder)?;
     match comparison.outcome {
@@ -271,7 +271,8 @@ fn pair(base: u32, head: u32) -> Result<Pair> {
         workloads: vec![WORKLOAD.to_owned()],
         root: None,
     };
-    Ok(Pair { name: "work".to_owned(), base: server(base), head: server(head) })
+    let side = |rounds| Side::Server(Box::new(server(rounds)));
+    Ok(Pair { name: "work".to_owned(), base: side(base), head: side(head) })
 }
 
 fn definitions(pair: &Pair) -> Spec {
@@ -303,7 +304,7 @@ fn definitions(pair: &Pair) -> Spec {
         suites: vec![],
         gates: vec![],
     };
-    experiment::definitions(&given, std::slice::from_ref(pair))
+    pairs::definitions(&given, std::slice::from_ref(pair))
 }
 
 fn suite(blocks: u32) -> Suite {
@@ -334,11 +335,15 @@ fn policy(trial: Trial) -> Gate {
         servers: vec![],
         workloads: vec![WORKLOAD.to_owned()],
         loads: vec![LOAD.to_owned()],
+        programs: vec![],
         server_cpus: 1,
         generator_cpus: 1,
         window_ms: 20,
         measure_ms: 1000,
         warmup_ms: 300,
+        program_block_ms: 0,
+        program_limit_s: 0,
+        program_limit_mib: 0,
         alpha: LOOKS.iter().map(|look: &Look| look.alpha).sum(),
         looks: LOOKS.to_vec(),
         budget_s: BUDGET_S,
@@ -366,7 +371,7 @@ fn experiment(question: Question, gate: Option<Gate>) -> Experiment {
 }
 
 /// There is nothing to build.
-fn builds(spec: &Spec) -> Vec<BuildRecord> {
+fn begun(header: RunHeader) -> Run {
     let build = |server: &Server| BuildRecord {
         server: server.name.clone(),
         version: None,
@@ -375,5 +380,6 @@ fn builds(spec: &Spec) -> Vec<BuildRecord> {
         clean_build_ns: None,
         failure: None,
     };
-    spec.servers.iter().map(build).collect()
+    let builds = header.spec.servers.iter().map(build).collect();
+    Run { builds, ..Run::of(header) }
 }

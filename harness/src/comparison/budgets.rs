@@ -2,19 +2,32 @@
 
 use super::{CheckedBudget, Experiment};
 use crate::analysis::{Analysis, CellAnalysis};
-use crate::metric::Better;
+use crate::metric::{Better, CellKind};
 use crate::record::Run;
 use crate::spec::{Budget, CellId, Quantity};
 
 /// The head's place among the arms.
 const HEAD: usize = 1;
 
-/// Every budget in every cell that was measured.
+/// Every budget in every cell that was measured and has what it limits.
 pub(super) fn check(run: &Run, analysis: &Analysis, experiment: &Experiment) -> Vec<CheckedBudget> {
     let budgets = experiment.gate.iter().flat_map(|gate| &gate.budgets);
     let cells = || analysis.matchups.iter().flat_map(|matchup| &matchup.cells);
     let measured = || cells().filter(|cell| cell.blocks > 0);
-    budgets.flat_map(|budget| measured().map(|cell| checked(run, cell, budget))).collect()
+    let limited = |budget: &'_ Budget| {
+        let quantity = budget.quantity;
+        measured().filter(move |cell| has(cell.kind(), quantity))
+    };
+    budgets.flat_map(|b| limited(b).map(|cell| checked(run, cell, b))).collect()
+}
+
+/// Whether such cells have a quantity. Programs answer no requests that could fail: one that fails
+/// ends the experiment.
+fn has(kind: CellKind, quantity: Quantity) -> bool {
+    match quantity {
+        Quantity::ErrorRate => kind != CellKind::Programs,
+        Quantity::Metric(metric) => metric.is_result(kind),
+    }
 }
 
 fn checked(run: &Run, cell: &CellAnalysis, budget: &Budget) -> CheckedBudget {

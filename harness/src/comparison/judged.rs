@@ -1,10 +1,11 @@
 //! From an analysis to judged cells and metrics.
 
+use super::executables::is_identical;
 use super::{ComparedCell, ComparedMetric, Experiment, Gated, Question, SoFar, State, outcome};
 use crate::analysis::{Analysis, CellAnalysis, MetricAnalysis, Warning, Who};
 use crate::gate::{self, Evidence, Floor, GateVerdict, Judgement};
 use crate::metric::Metric;
-use crate::record::Run;
+use crate::record::{Absence, ProgramRun, Run};
 use crate::spec::{CellId, Waiver};
 use crate::stats::{
     benjamini_hochberg, hodges_lehmann, interval, p_above, p_below, smallest_detectable,
@@ -23,7 +24,7 @@ pub(super) struct Member<'a> {
     waiver: Option<&'a Waiver>,
 }
 
-/// The gated metrics of all cells that were measured, as far as their loops have them, which are
+/// The gated metrics of all cells that were measured, as far as such cells have them, which are
 /// judged as one family. A metric that could not be had, or may not be judged, belongs to it
 /// without contrasts, so that it is never forgotten.
 pub(super) fn family<'a>(analysis: &'a Analysis, experiment: &'a Experiment) -> Vec<Member<'a>> {
@@ -92,7 +93,7 @@ pub(super) fn cells(
             ..warning.clone()
         }));
     }
-    cells.extend(absent(experiment));
+    cells.extend(absent(run, experiment));
     cells
 }
 
@@ -164,6 +165,7 @@ fn cell(
     let mut cell = ComparedCell {
         id: id.clone(),
         load: found.map(|cell| cell.load.clone()).unwrap_or_default(),
+        programs: run.header.spec.is_of_programs(id),
         blocks: found.map_or(0, |cell| cell.blocks),
         stolen_shares: stolen_shares(run, id),
         state,
@@ -212,9 +214,7 @@ fn detectable(contrasts: &[f64]) -> Option<f64> {
 fn state(run: &Run, analysis: &Analysis, id: &CellId, found: Option<&CellAnalysis>) -> State {
     let failed = |cell: &Option<CellId>| cell.as_ref().is_none_or(|cell| cell == id);
     match found {
-        _ if is_identical(run, id) && !run.blocks.iter().any(|block| block.cell == *id) => {
-            State::Identical
-        }
+        _ if is_identical(run, id) && run.attempts_of(id).next().is_none() => State::Identical,
         Some(cell) if cell.blocks > 0 => match cell.bottleneck.who {
             Who::Generator => {
                 let reason = cell.metrics.iter().find_map(|m| m.reason.clone());
@@ -225,24 +225,6 @@ fn state(run: &Run, analysis: &Analysis, id: &CellId, found: Option<&CellAnalysi
         _ if analysis.failures.iter().any(|failure| failed(&failure.cell)) => State::Failed,
         _ => State::Unmeasured("no block of it was measured".to_owned()),
     }
-}
-
-/// Whether both arms of a cell are the same executable, started in the same way.
-#[must_use]
-pub fn is_identical(run: &Run, id: &CellId) -> bool {
-    let spec = &run.header.spec;
-    let Some([base, head]) = spec.matchup(&id.matchup).map(|matchup| &matchup.arms[..]) else {
-        return false;
-    };
-    let binary = |name: &str| {
-        let build = run.builds.iter().rfind(|build| build.server == *name)?;
-        build.binary_sha256.as_ref()
-    };
-    let start = |name: &str| {
-        let server = spec.server(name)?;
-        Some((server.run.get(1..)?.to_vec(), &server.env))
-    };
-    binary(base).is_some() && binary(base) == binary(head) && start(base) == start(head)
 }
 
 /// Adjusts the p values of the metrics that are not gated, and warns where one is worse.
@@ -274,43 +256,41 @@ fn qualify(cell: &mut ComparedCell, warnings: &mut Vec<Warning>) {
     }
 }
 
-/// Cells of servers that only one version has.
-fn absent(experiment: &Experiment) -> Vec<ComparedCell> {
-    let Some(gate) = &experiment.gate else { return vec![] };
-    let cell = |absence: &crate::record::Absence, workload: &String, load: &String| ComparedCell {
-        id: CellId {
-            matchup: absence.server.clone(),
-            workload: workload.clone(),
-            load: load.clone(),
-        },
+/// Cells that only one version has.
+fn absent(run: &Run, experiment: &Experiment) -> Vec<ComparedCell> {
+    let cell = |absence: &Absence| ComparedCell {
+        id: absence.cell.clone(),
         load: String::new(),
+        programs: run.header.spec.problem(&absence.cell.workload).is_some(),
         state: if absence.in_head { State::Missing } else { State::New },
         blocks: 0,
         metrics: vec![],
         stolen_shares: vec![],
     };
-    let mut cells = vec![];
-    for absence in &experiment.absent {
-        for workload in absence.workload.as_ref().map_or(&gate.workloads[..], std::slice::from_ref)
-        {
-            cells.extend(gate.loads.iter().map(|load| cell(absence, workload, load)));
-        }
-    }
-    cells
+    experiment.absent.iter().map(cell).collect()
 }
 
-/// The share of the servers' time that was stolen, by block that ran to its end.
+/// The share of the time of the CPUs in use that was stolen, by block that ran to its end: of
+/// servers' CPUs in windows, of all CPUs while programs ran.
 fn stolen_shares(run: &Run, id: &CellId) -> Vec<f64> {
-    let cpus = run.header.server_cpus.len().max(1) as f64;
-    let mut blocks: Vec<_> = run
-        .blocks
-        .iter()
-        .filter(|b| b.cell == *id && b.failure.is_none() && b.set_aside.is_none())
-        .collect();
-    blocks.sort_by_key(|b| (b.block, b.started_ns));
-    let share = |block: &&crate::record::BlockRecord| {
-        let stolen: u64 = block.windows.iter().map(|w| w.server_stolen_ns).sum();
-        stolen as f64 / (block.driven_ns.max(1) as f64 * cpus)
+    let (servers, generator) = (run.header.server_cpus.len(), run.header.generator_cpus.len());
+    let share = |stolen_ns: u64, elapsed_ns: u64, cpus: usize| {
+        stolen_ns as f64 / (elapsed_ns.max(1) as f64 * cpus.max(1) as f64)
     };
-    blocks.iter().map(share).collect()
+    let of_servers = run.blocks.iter().map(|b| {
+        let stolen_ns = b.windows.iter().map(|w| w.server_stolen_ns).sum();
+        share(stolen_ns, b.driven_ns, servers)
+    });
+    let of_programs = run.program_blocks.iter().map(|b| {
+        let sum = |of: fn(&ProgramRun) -> u64| b.arms.iter().map(of).sum();
+        share(sum(|run| run.stolen_ns), sum(|run| run.elapsed_ns), servers + generator)
+    });
+    let mut shares: Vec<((u32, u64), f64)> = run
+        .attempts()
+        .zip(of_servers.chain(of_programs))
+        .filter(|(attempt, _)| attempt.cell == id && attempt.counts())
+        .map(|(attempt, share)| ((attempt.block, attempt.started_ns), share))
+        .collect();
+    shares.sort_by_key(|(place, _)| *place);
+    shares.into_iter().map(|(_, share)| share).collect()
 }

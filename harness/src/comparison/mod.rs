@@ -16,6 +16,7 @@ pub use crate::spec::{Budget, CellId, Quantity, Waiver};
 use crate::verdict::Verdict;
 
 mod budgets;
+mod executables;
 mod judged;
 mod looks;
 mod outcome;
@@ -23,7 +24,7 @@ pub mod stored;
 #[cfg(test)]
 mod tests;
 
-pub use judged::is_identical;
+pub use executables::is_identical;
 pub use looks::{Course, next, regressions};
 
 /// The version of a comparison's JSON; raised when a reader of the old format would be wrong.
@@ -43,9 +44,9 @@ pub struct Comparison {
     pub gate: Option<String>,
     /// The policy's looks.
     pub looks: Vec<Look>,
-    /// The old version, or the first server.
+    /// The old version, or the first server or set.
     pub base: Version,
-    /// The new version, or the second server.
+    /// The new version, or the second server or set.
     pub head: Version,
     /// The cells.
     pub cells: Vec<ComparedCell>,
@@ -65,7 +66,7 @@ pub struct Comparison {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Outcome {
-    /// A server failed: it could not be built, crashed or answered wrongly.
+    /// A server or program failed: it could not be built, crashed or answered wrongly.
     Failed,
     /// Something could not be measured on this machine.
     Unmeasured,
@@ -80,7 +81,7 @@ pub enum Outcome {
     Compared,
 }
 
-/// A cell of a comparison; its matchup is the server, or both servers' names.
+/// A cell of a comparison; its matchup is the server or set, or both names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ComparedCell {
@@ -88,13 +89,16 @@ pub struct ComparedCell {
     pub id: CellId,
     /// The load for people.
     pub load: String,
+    /// Whether it is of programs, not of servers.
+    #[serde(default)]
+    pub programs: bool,
     /// What became of it.
     pub state: State,
     /// Blocks that count.
     pub blocks: u32,
     /// Its metrics, the gated ones first.
     pub metrics: Vec<ComparedMetric>,
-    /// Share of time stolen from the servers' CPUs by block, beside the contrasts.
+    /// Share of time stolen from the CPUs of servers or programs by block, beside the contrasts.
     pub stolen_shares: Vec<f64>,
 }
 
@@ -110,7 +114,7 @@ pub enum State {
     Missing,
     /// The head has it and the base has not.
     New,
-    /// A server failed.
+    /// A server or program failed.
     Failed,
     /// It could not be measured on this machine, for this reason.
     Unmeasured(String),

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::executables::hash;
 use crate::analysis::{self, Analysis, CellAnalysis};
 use crate::metric::{Better, Metric};
 use crate::record::Run;
@@ -16,9 +17,14 @@ use crate::stats::student_quantile;
 /// From so many stored runs on there is a bound for the next one.
 pub const RUNS_MIN: usize = 8;
 
-/// What is compared of a server.
-const METRICS: [Metric; 3] =
-    [Metric::RequestsPerSecond, Metric::CpuNsPerRequest, Metric::RssBytesPeak];
+/// What is compared of a server, and of a program.
+const METRICS: [Metric; 5] = [
+    Metric::ElapsedNs,
+    Metric::CpuNs,
+    Metric::RequestsPerSecond,
+    Metric::CpuNsPerRequest,
+    Metric::RssBytesPeak,
+];
 
 /// A run beside stored ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,13 +36,13 @@ pub struct Stored {
     pub changes: Vec<StoredChange>,
 }
 
-/// A metric of a server in a cell, then and now.
+/// A metric of a server or of a program in a cell, then and now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoredChange {
     /// The cell.
     pub cell: CellId,
-    /// The server.
+    /// The server, or the set of programs.
     pub server: String,
     /// The metric.
     pub metric: Metric,
@@ -110,15 +116,20 @@ fn find<'a>(analysis: &'a Analysis, id: &CellId) -> Option<&'a CellAnalysis> {
     cells.find(|cell| cell.id == *id && cell.blocks > 0)
 }
 
-/// Whether a cell means the same in two runs: the same servers by name, questions and load.
+/// Whether a cell means the same in two runs: the same servers or sets by name, questions and load.
 fn is_alike(one: &Run, other: &Run, id: &CellId) -> bool {
     let way = |run: &Run| {
         let (spec, suite) = (&run.header.spec, &run.header.suite);
         let times = (suite.window_ms, suite.measure_ms, suite.warmup_ms);
         let cpus = (suite.server_cpus, suite.generator_cpus);
         let workload = spec.workload(&id.workload).cloned();
+        let load = spec.load(&id.load).cloned();
         let arms = spec.matchup(&id.matchup).map(|matchup| matchup.arms.clone());
-        (times, cpus, workload, spec.load(&id.load).cloned(), arms)
+        match spec.is_of_programs(id) {
+            // Windows mean nothing to a program.
+            true => (None, cpus, None, spec.problem(&id.workload).cloned(), None, arms),
+            false => (Some(times), cpus, workload, None, load, arms),
+        }
     };
     way(one) == way(other)
 }
@@ -140,8 +151,8 @@ fn change(
         Some(analysis.arms.get(arm)?.value)
     };
     let (base, head_value) = (value(before.last()?, arm)?, value(now, arm)?);
-    let other =
-        (0..arms.len()).find(|&i| arms[i] != *server && is_unchanged(bases, head, &arms[i]));
+    let other = (0..arms.len())
+        .find(|&i| arms[i] != *server && is_unchanged(bases, head, (&arms[i], &now.id)));
     let beside = other.and_then(|other| {
         let relative =
             |cell: &CellAnalysis| Some(sign * (value(cell, arm)?.ln() - value(cell, other)?.ln()));
@@ -166,13 +177,10 @@ fn change(
     })
 }
 
-/// Whether a server was the same executable in all runs.
-fn is_unchanged(bases: &[Run], head: &Run, server: &str) -> bool {
-    let hash = |run: &Run| {
-        run.builds.iter().rfind(|b| b.server == server).and_then(|b| b.binary_sha256.clone())
-    };
-    let now = hash(head);
-    now.is_some() && bases.iter().all(|run| hash(run) == now)
+/// Whether an arm was the same executable in all runs.
+fn is_unchanged(bases: &[Run], head: &Run, (arm, cell): (&str, &CellId)) -> bool {
+    let now = hash(head, arm, cell);
+    now.is_some() && bases.iter().all(|run| hash(run, arm, cell) == now)
 }
 
 /// The mean of stored values and how far the next one strays from it with 95 %, where values are

@@ -3,6 +3,8 @@ use crate::analysis::testing::{Scene, Speed, run};
 use crate::record::{Absence, Failure, NoiseFloor, Run, Stage};
 use crate::spec::{Gate, Look, Rule};
 
+mod programs; // cells of programs beside those of servers
+
 /// A record of a gate over requests per second and CPU per request with margins of 3 %: `alpha` is
 /// the base, and `beta`, `worse` times worse in everything, the head.
 fn record(worse: f64, change: impl FnOnce(&mut Gate)) -> Run {
@@ -23,11 +25,15 @@ fn record(worse: f64, change: impl FnOnce(&mut Gate)) -> Run {
         servers: vec!["pair".to_owned()],
         workloads: vec!["small".to_owned()],
         loads: vec!["c64".to_owned()],
+        programs: vec![],
         server_cpus: 1,
         generator_cpus: 1,
         window_ms: 20,
         measure_ms: 160,
         warmup_ms: 500,
+        program_block_ms: 0,
+        program_limit_s: 0,
+        program_limit_mib: 0,
         alpha: 0.05,
         looks: vec![Look { blocks: 8, alpha: 0.05 }],
         budget_s: 60,
@@ -243,7 +249,8 @@ fn fail(run: &mut Run) {
 }
 
 fn miss(run: &mut Run, in_head: bool) {
-    let absence = Absence { server: "gone".to_owned(), workload: None, in_head };
+    let cell = CellId { matchup: "gone".to_owned(), ..run.header.suite.cells[0].clone() };
+    let absence = Absence { cell, in_head };
     if let Some(experiment) = &mut run.header.experiment {
         experiment.absent.push(absence);
     }

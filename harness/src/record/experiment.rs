@@ -19,7 +19,7 @@ pub struct Experiment {
     pub gate: Option<Gate>,
     /// The noise floors that were known when the experiment began.
     pub floors: Vec<NoiseFloor>,
-    /// Servers that only one version has.
+    /// Cells that only one version has.
     pub absent: Vec<Absence>,
 }
 
@@ -37,7 +37,7 @@ pub enum Question {
     Null,
 }
 
-/// A version of servers, or one server.
+/// A version of servers and programs, or one server or set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Version {
@@ -55,7 +55,7 @@ pub struct Version {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoiseFloor {
-    /// The cell; its matchup is the server.
+    /// The cell; its matchup is the server or set.
     pub cell: CellId,
     /// The metric.
     pub metric: Metric,
@@ -63,14 +63,12 @@ pub struct NoiseFloor {
     pub estimates: Vec<f64>,
 }
 
-/// A server that one version lacks, or a workload of it.
+/// A cell of which one version lacks the server or program, or what is asked of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Absence {
-    /// The server.
-    pub server: String,
-    /// The workload; absent where the whole server is.
-    pub workload: Option<String>,
+    /// The cell; its matchup is the server or set.
+    pub cell: CellId,
     /// Whether it is the head that lacks it; otherwise it is the base.
     pub in_head: bool,
 }

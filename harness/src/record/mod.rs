@@ -10,12 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::spec::{CellId, Spec, Suite};
 
+mod attempt;
 mod experiment;
 mod file;
 mod machine;
 mod program;
 mod search;
 
+pub use attempt::Attempt;
 pub use experiment::{Absence, Experiment, NoiseFloor, Question, Version};
 pub use file::{FILE_NAME, Writer, read};
 pub use machine::{Finding, FindingLevel, Machine};

@@ -19,6 +19,10 @@ pub struct ProgramRecord {
     pub gz_bytes: Option<u64>,
     /// The size of its binary.
     pub binary_bytes: Option<u64>,
+    /// The binary's SHA-256 in hexadecimal digits; absent of a script, or an interpreter from
+    /// elsewhere.
+    #[serde(default)]
+    pub binary_sha256: Option<String>,
     /// What its source uses beyond plain code of one thread: `threads`, `crate rayon`, sorted.
     pub features: Vec<String>,
     /// Why it cannot be measured.

@@ -11,7 +11,7 @@ use crate::analysis::{
     Analysis, Arm, Arrivals, CellAnalysis, MatchupAnalysis, MetricAnalysis, OpenAnalysis, OpenArm,
     SearchAnalysis, SearchArm, Who,
 };
-use crate::metric::Loop;
+use crate::metric::{CellKind, Loop};
 use crate::units;
 
 /// A cell's details. `id` is unique within the page.
@@ -46,7 +46,7 @@ pub(super) fn details(
                 }
             }
             dl {
-                @if cell.kind() != Loop::Search {
+                @if cell.kind() != CellKind::Servers(Loop::Search) {
                     dt { "windows" }
                     dd {
                         @match cell.window_ns {
@@ -95,7 +95,7 @@ fn metrics(analysis: &Analysis, matchup: &MatchupAnalysis, cell: &CellAnalysis) 
                 }
                 tbody { @for line in &lines { (row(line, matchup.arms.len())) } }
             }
-            @if cell.kind() == Loop::Closed {
+            @if cell.kind() == CellKind::Servers(Loop::Closed) {
                 p.small {
                     "Service time: from send to answer in a closed loop; throughput in other words."
                 }

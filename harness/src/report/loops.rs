@@ -1,14 +1,17 @@
 //! What reports show and say of closed loops, of open loops, and of searches for a rate.
 
 use crate::analysis::{Analysis, CellAnalysis};
-use crate::metric::{Loop, Metric};
+use crate::metric::{CellKind, Loop, Metric};
 
 /// The metrics of which a cell shows a line, where it has them.
 pub(super) fn headline_metrics(cell: &CellAnalysis) -> &'static [Metric] {
     match cell.kind() {
-        Loop::Closed => &[Metric::RequestsPerSecond, Metric::CpuNsPerRequest, Metric::RssBytesPeak],
-        Loop::Search => &[Metric::RateWithinPerSecond],
-        Loop::Open => &[
+        CellKind::Programs => &Metric::OF_PROGRAMS,
+        CellKind::Servers(Loop::Closed) => {
+            &[Metric::RequestsPerSecond, Metric::CpuNsPerRequest, Metric::RssBytesPeak]
+        }
+        CellKind::Servers(Loop::Search) => &[Metric::RateWithinPerSecond],
+        CellKind::Servers(Loop::Open) => &[
             Metric::LatencyNsP50,
             Metric::LatencyNsP99,
             Metric::LatencyNsP999,
@@ -21,7 +24,7 @@ pub(super) fn headline_metrics(cell: &CellAnalysis) -> &'static [Metric] {
 /// server answers per second.
 pub(super) fn charted(cell: &CellAnalysis, metric: Metric) -> Metric {
     match (metric, cell.kind()) {
-        (Metric::RequestsPerSecond, Loop::Search) => Metric::RateWithinPerSecond,
+        (Metric::RequestsPerSecond, CellKind::Servers(Loop::Search)) => Metric::RateWithinPerSecond,
         _ => metric,
     }
 }
@@ -54,5 +57,5 @@ pub(super) fn explanations(analysis: &Analysis) -> Vec<&'static str> {
 
 /// Whether something was measured under such a loop.
 pub(super) fn has(analysis: &Analysis, of: Loop) -> bool {
-    analysis.matchups.iter().flat_map(|m| &m.cells).any(|cell| cell.kind() == of)
+    analysis.matchups.iter().flat_map(|m| &m.cells).any(|cell| cell.kind() == CellKind::Servers(of))
 }

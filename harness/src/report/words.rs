@@ -8,7 +8,7 @@ use crate::analysis::{
     Analysis, Arm, CellAnalysis, Estimate, Lane, MatchupAnalysis, Mean, MetricAnalysis, RunSummary,
     Stage, Who,
 };
-use crate::metric::{Loop, Metric, Unit};
+use crate::metric::{CellKind, Loop, Metric, Unit};
 use crate::units;
 use crate::verdict::Verdict;
 
@@ -251,7 +251,7 @@ pub(super) fn silence(
             let server = f.failure.server.as_deref().unwrap_or("a server");
             format!("failed: {server} {}", stage(f.failure.stage))
         }
-        None if cell.kind() == Loop::Search => {
+        None if cell.kind() == CellKind::Servers(Loop::Search) => {
             "no ratio: no search found both a rate that held and one that failed".to_owned()
         }
         None if cell.blocks == 0 => "not measured: the run ended before".to_owned(),

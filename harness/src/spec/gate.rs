@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Spec;
+use super::{CellId, Spec};
 use crate::metric::Metric;
 
 /// What must hold before a change is let in: cells, metrics with margins, budgets.
@@ -20,6 +20,9 @@ pub struct Gate {
     pub workloads: Vec<String>,
     /// Under each of these loads.
     pub loads: Vec<String>,
+    /// The programs that are guarded, in the same way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<GatedPrograms>,
     /// CPUs given to the servers; also `{threads}`.
     pub server_cpus: u32,
     /// CPUs given to the generator.
@@ -30,6 +33,15 @@ pub struct Gate {
     pub measure_ms: u32,
     /// The longest warm-up per block, over both versions, in milliseconds.
     pub warmup_ms: u32,
+    /// As [`Suite::program_block_ms`](super::Suite::program_block_ms).
+    #[serde(default)]
+    pub program_block_ms: u32,
+    /// The longest time one run of a program may take, in seconds.
+    #[serde(default)]
+    pub program_limit_s: u32,
+    /// The most memory a program may take, in MiB.
+    #[serde(default)]
+    pub program_limit_mib: u32,
     /// The share of false alarms that is accepted, over all gated metrics and looks: 0.05.
     pub alpha: f64,
     /// The looks, in order: the verdict is sought after so many blocks and at no other time.
@@ -42,6 +54,31 @@ pub struct Gate {
     pub budgets: Vec<Budget>,
     /// Regressions that are accepted for a while.
     pub waivers: Vec<Waiver>,
+}
+
+/// Programs that are guarded: each set's for each problem at each size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatedPrograms {
+    /// The sets.
+    pub sets: Vec<String>,
+    /// The problems, for each of which every set has a program.
+    pub problems: Vec<String>,
+    /// The sizes, which every problem has.
+    pub sizes: Vec<String>,
+}
+
+/// Servers or sets that a gate guards, what is asked of each of them, and how hard.
+#[derive(Debug, Clone, Copy)]
+pub struct Guard<'a> {
+    /// Whether they are sets of programs.
+    pub programs: bool,
+    /// The servers or sets.
+    pub arms: &'a [String],
+    /// The workloads or problems.
+    pub workloads: &'a [String],
+    /// The loads or sizes.
+    pub loads: &'a [String],
 }
 
 /// A moment at which a verdict is sought.
@@ -91,9 +128,9 @@ pub enum Quantity {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Waiver {
-    /// The server it is for.
+    /// The server it is for, or the set of programs.
     pub server: String,
-    /// The workload it is for; absent: all.
+    /// The workload it is for, or the problem; absent: all.
     pub workload: Option<String>,
     /// The metric it is for.
     pub metric: Metric,
@@ -103,6 +140,38 @@ pub struct Waiver {
     pub reason: String,
     /// The last day on which it holds (UTC), `2027-01-31`.
     pub expires: String,
+}
+
+impl Guard<'_> {
+    /// Each of them with all that is asked of it; the matchup of a cell is the server or set.
+    pub fn cells(self) -> impl Iterator<Item = CellId> {
+        let pairs = self
+            .arms
+            .iter()
+            .flat_map(move |arm| self.workloads.iter().map(move |workload| (arm, workload)));
+        pairs.flat_map(move |(arm, workload)| {
+            self.loads.iter().map(move |load| CellId {
+                matchup: arm.clone(),
+                workload: workload.clone(),
+                load: load.clone(),
+            })
+        })
+    }
+}
+
+impl Gate {
+    /// All that it guards: its servers, then its tables of programs.
+    pub fn guards(&self) -> impl Iterator<Item = Guard<'_>> {
+        let (arms, workloads, loads) = (&self.servers, &self.workloads, &self.loads);
+        let servers = Guard { programs: false, arms, workloads, loads };
+        let programs = self.programs.iter().map(|table| Guard {
+            programs: true,
+            arms: &table.sets,
+            workloads: &table.problems,
+            loads: &table.sizes,
+        });
+        std::iter::once(servers).chain(programs)
+    }
 }
 
 impl Spec {

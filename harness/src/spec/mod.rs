@@ -25,12 +25,13 @@ mod programs;
 mod request;
 mod servers;
 mod suites;
+mod waivers;
 mod workloads;
 
 #[cfg(test)]
 mod tests;
 
-pub use gate::{Budget, Gate, Look, Quantity, Rule, Waiver};
+pub use gate::{Budget, Gate, GatedPrograms, Guard, Look, Quantity, Rule, Waiver};
 pub use load::{Mistake, Mistakes, load};
 pub use mix::{Header, MixCase, is_method, read_mix};
 pub use problem::{Output, Problem, ProgramSet, Published, PublishedRow};

@@ -1,6 +1,7 @@
 //! What programs compute, who has programs for it, and what others have published: plain data.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +86,9 @@ pub struct ProgramSet {
     /// The set whose programs it uses for all other problems.
     #[serde(default)]
     pub rest: Option<String>,
+    /// As [`Server::root`](super::Server::root).
+    #[serde(skip)]
+    pub root: Option<PathBuf>,
 }
 
 /// Figures that others published.

@@ -158,6 +158,7 @@ fn set(fields: &mut Fields<'_>) -> ProgramSet {
         problems: values(problems),
         borrows,
         rest: rest.map(|at| at.value),
+        root: None,
     }
 }
 

@@ -63,6 +63,7 @@ pub(super) struct SuiteTable {
 
 /// A table `[[suite.cells]]`: each of its matchups under each workload and each load.
 pub(super) struct CellTable {
+    /// Of a gate's programs: sets.
     pub(super) matchups: Vec<At<String>>,
     pub(super) workloads: Vec<At<String>>,
     pub(super) loads: Vec<At<String>>,
@@ -235,7 +236,7 @@ fn suite(fields: &mut Fields<'_>) -> At<SuiteTable> {
         let cells = "a table `[[suite.cells]]` with `matchups`, `workloads` and `loads`";
         fields.require(&[("cells", cells)]);
     }
-    let duration = duration(fields);
+    let (duration, runs) = (duration(fields), program_runs(fields));
     let suite = Suite {
         name: fields.name().value,
         summary: fields.sentence("summary").unwrap_or_default().value,
@@ -245,9 +246,9 @@ fn suite(fields: &mut Fields<'_>) -> At<SuiteTable> {
         window_ms: duration.window_ms,
         measure_ms: duration.measure_ms,
         warmup_ms: duration.warmup_ms,
-        program_block_ms: number(fields, "program_block_ms", 1..=LONGEST_MS, 700),
-        program_limit_s: number(fields, "program_limit_s", 1..=3600, 60),
-        program_limit_mib: number(fields, "program_limit_mib", 1..=1 << 20, 4096),
+        program_block_ms: runs.block_ms,
+        program_limit_s: runs.limit_s,
+        program_limit_mib: runs.limit_mib,
         verdicts: fields.flag("verdicts").unwrap_or(true),
         cells: Vec::new(),
     };
@@ -261,7 +262,10 @@ fn suite(fields: &mut Fields<'_>) -> At<SuiteTable> {
         fields.mistake(line, problem, cure);
     }
     let cells = fields.each("cells", "[[suite.cells]]", cells);
-    let programs = fields.each("programs", "[[suite.programs]]", programs);
+    let programs = fields.each("programs", "[[suite.programs]]", |fields| {
+        let example = "`matchups = [\"name-of-a-matchup\"]`";
+        programs(fields, ("matchups", Kind::Matchup, example))
+    });
     At { line: fields.line, value: SuiteTable { suite, cells, programs } }
 }
 
@@ -285,6 +289,21 @@ pub(super) fn duration(fields: &mut Fields<'_>) -> Duration {
         fields.mistake(line, problem, cure);
     }
     duration
+}
+
+/// How long a block of programs takes, and what one run of a program may.
+pub(super) struct ProgramRuns {
+    pub(super) block_ms: u32,
+    pub(super) limit_s: u32,
+    pub(super) limit_mib: u32,
+}
+
+pub(super) fn program_runs(fields: &mut Fields<'_>) -> ProgramRuns {
+    ProgramRuns {
+        block_ms: number(fields, "program_block_ms", 1..=LONGEST_MS, 700),
+        limit_s: number(fields, "program_limit_s", 1..=3600, 60),
+        limit_mib: number(fields, "program_limit_mib", 1..=1 << 20, 4096),
+    }
 }
 
 /// A number, its default, or the default where it has a mistake.
@@ -317,9 +336,14 @@ fn cells(fields: &mut Fields<'_>) -> CellTable {
     }
 }
 
-fn programs(fields: &mut Fields<'_>) -> CellTable {
+/// Cells of programs. `arms`: the key that says whose, the kind of its names, and an example.
+pub(super) fn programs(
+    fields: &mut Fields<'_>,
+    arms: (&'static str, Kind, &'static str),
+) -> CellTable {
+    let (key, kind, example) = arms;
     fields.require(&[
-        ("matchups", "`matchups = [\"name-of-a-matchup\"]`"),
+        (key, example),
         ("problems", "`problems = [\"name-of-a-problem\"]`"),
         ("sizes", "`sizes = [\"quick\"]`"),
     ]);
@@ -331,7 +355,7 @@ fn programs(fields: &mut Fields<'_>) -> CellTable {
         names
     };
     CellTable {
-        matchups: names("matchups", Some(Kind::Matchup)),
+        matchups: names(key, Some(kind)),
         workloads: names("problems", Some(Kind::Problem)),
         // Sizes are each problem's own; that it has them is checked with the other files.
         loads: names("sizes", None),

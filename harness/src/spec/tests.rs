@@ -8,6 +8,7 @@ use super::load::{Mistake, Mistakes, load, load_from};
 use super::{CellId, Spec};
 
 mod broken; // many mistakes at once, and random ones
+mod gated_programs; // what the tables of gates may say of programs
 mod gates; // what the tables of gates may say
 mod programs; // what the tables of programs may say
 mod values; // what the values of keys may be

@@ -49,7 +49,10 @@ fn rates_are_compared_and_their_costs_are_not() {
     assert!((found.arms[0].value / 20_000.0 - 1.0).abs() < 0.02, "{found:?}");
     assert_eq!((found.verdict, found.contrasts.len()), (Verdict::Slower, 8));
     assert_eq!(cell.load, "64 connections, p99 at most 5.00 ms");
-    assert_eq!((cell.kind(), &cell.open, cell.window_ns), (Loop::Search, &None, None));
+    assert_eq!(
+        (cell.kind(), &cell.open, cell.window_ns),
+        (CellKind::Servers(Loop::Search), &None, None)
+    );
     let search = cell.search.as_ref().expect("there was one");
     assert_eq!((search.arms[1].found, search.arms[1].probes), (8, 48));
     assert!(search.arms[1].held_per_second < search.arms[1].failed_per_second);

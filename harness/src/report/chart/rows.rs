@@ -2,7 +2,7 @@
 
 use super::palette::{self, MUTED, Mark};
 use crate::analysis::{Analysis, CellAnalysis, MatchupAnalysis};
-use crate::metric::{Loop, Metric, Unit};
+use crate::metric::{CellKind, Loop, Metric, Unit};
 use crate::report::loops;
 use crate::report::words::{self, Tone, Turned};
 
@@ -44,7 +44,8 @@ pub(super) fn group<'a>(
     let metric = if metric == Metric::RequestsPerSecond { words::speed(matchup) } else { metric };
     // Open loops have metrics of their own.
     let has = |(cell, metric): &(&CellAnalysis, Metric)| {
-        cell.kind() == Loop::Closed || cell.metrics.iter().any(|m| m.metric == *metric)
+        cell.kind() == CellKind::Servers(Loop::Closed)
+            || cell.metrics.iter().any(|m| m.metric == *metric)
     };
     let cells = words::ordered(matchup).into_iter();
     let cells = cells.map(|cell| (cell, loops::charted(cell, metric))).filter(has);

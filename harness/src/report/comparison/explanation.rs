@@ -41,9 +41,13 @@ impl Page {
             Ansi::new(),
             "  ",
             &format!(
-                "In each of {} both versions were started afresh and driven in alternating \
-                 windows. The head against the base, block by block (+ is worse):",
-                units::count(m.contrasts.len(), "block")
+                "In each of {} both versions were {}. The head against the base, block by block (+ \
+                 is worse):",
+                units::count(m.contrasts.len(), "block"),
+                match cell.programs {
+                    true => "run once, one after the other in alternating order",
+                    false => "started afresh and driven in alternating windows",
+                }
             ),
         );
         let blocks: Vec<String> = m.contrasts.iter().map(|c| words::signed(c.exp_m1())).collect();
@@ -69,9 +73,9 @@ impl Page {
         }
         let stolen = cell.stolen_shares.iter().copied().fold(0.0_f64, f64::max);
         let stolen = units::percent(stolen);
-        sentences.push(format!(
-            "The hypervisor stole at most {stolen} of the servers' time in a block."
-        ));
+        let whose = if cell.programs { "programs'" } else { "servers'" };
+        sentences
+            .push(format!("The hypervisor stole at most {stolen} of the {whose} time in a block."));
         for sentence in sentences {
             self.wrapped(Ansi::new(), "  ", &sentence);
         }

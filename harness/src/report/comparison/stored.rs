@@ -54,6 +54,6 @@ pub fn stored(stored: &Stored, base: &str, head: &str) -> String {
         out += line.trim_end();
         out.push('\n');
     }
-    out + "\n+ is worse for the head. Beside: the change beside a server that is the same\n\
+    out + "\n+ is worse for the head. Beside: the change beside an arm that is the same\n\
            executable in both runs, which takes out what the machine did to both.\n"
 }

@@ -74,16 +74,32 @@ pub(super) fn check_programs(
     files: &Files,
     mistakes: &mut Vec<Mistake>,
 ) {
+    let what = format!("suite {}", suite.value.settings().name);
+    check_matchups(cells, suites, &|arm| files.server(arm).is_some(), &mut |line, matchup| {
+        mistakes.push(Mistake {
+            file: Kind::Suite.file().to_owned(),
+            line: Some(line),
+            problem: format!("{what}: matchup `{matchup}` is of servers, not of sets of programs"),
+            cure: "move it to `[[suite.cells]]`".to_owned(),
+        });
+    });
+    let sets = arms(cells, suites).into_iter().filter_map(|arm| files.set(arm));
+    check_problems(&what, sets, cells, files, mistakes);
+}
+
+/// Each of these sets must have each problem of a table, and each problem each size.
+pub(super) fn check_problems<'a>(
+    what: &str,
+    sets: impl Iterator<Item = &'a At<ProgramSet>>,
+    cells: &CellTable,
+    files: &Files,
+    mistakes: &mut Vec<Mistake>,
+) {
     let mut mistake = |line: usize, problem: String, cure: String| {
-        let problem = format!("suite {}: {problem}", suite.value.settings().name);
-        let file = Kind::Suite.file().to_owned();
+        let (file, problem) = (Kind::Suite.file().to_owned(), format!("{what}: {problem}"));
         mistakes.push(Mistake { file, line: Some(line), problem, cure });
     };
-    check_matchups(cells, suites, &|arm| files.server(arm).is_some(), &mut |line, matchup| {
-        let problem = format!("matchup `{matchup}` is of servers, not of sets of programs");
-        mistake(line, problem, "move it to `[[suite.cells]]`".to_owned());
-    });
-    for set in arms(cells, suites).into_iter().filter_map(|arm| files.set(arm)) {
+    for set in sets {
         for problem in &cells.workloads {
             if files.defines(Kind::Problem, &problem.value)
                 && !files.has_program(&set.value, &problem.value)
@@ -93,8 +109,8 @@ pub(super) fn check_programs(
                     problem.line,
                     format!("set `{set_name}` has no program for problem `{name}`"),
                     format!(
-                        "take the problem or the set's matchup out of these cells, or add the \
-                         problem to `problems` in {}:{}",
+                        "take the problem or the set out of these cells, or add the problem to \
+                         `problems` in {}:{}",
                         Kind::Set.file(),
                         set.line
                     ),

@@ -102,7 +102,10 @@ fn gated_metrics() {
         "{ request_per_second = 3, rss_bytes_peak = 5 }",
         &[(7, ": there is no metric `request_per_second` | did you mean `requests_per_second`?")],
     );
-    check("{ elapsed_ns = 3, rss_bytes_peak = 5 }", &[(7, ": there is no metric `elapsed_ns` |")]);
+    check(
+        "{ elapsed_ns = 3, rss_bytes_peak = 5 }",
+        &[(1, ": it gates `elapsed_ns`, a result of programs, and it guards none | add programs")],
+    );
     check(
         "{ rss_bytes_peak = 101 }",
         &[

@@ -69,7 +69,7 @@ problem = "make"
 secs = [1.5, 3]
 "#;
 
-fn with_programs() -> Folder {
+pub(super) fn with_programs() -> Folder {
     let mut folder = folder();
     let suites = format!("{SUITES}{SUITE}");
     for (file, text) in
