@@ -16,18 +16,18 @@ use rust_programs::Output;
 const MIN_DEPTH: usize = 4;
 
 struct Tree<'a> {
-    left: Option<&'a Tree<'a>>,
-    right: Option<&'a Tree<'a>>,
+    /// None below a leaf.
+    children: Option<[&'a Tree<'a>; 2]>,
 }
 
 impl<'a> Tree<'a> {
     fn new(depth: usize, arena: &'a Bump) -> &'a Tree<'a> {
-        let child = || (depth > 0).then(|| Tree::new(depth - 1, arena));
-        arena.alloc(Tree { left: child(), right: child() })
+        let child = || Tree::new(depth - 1, arena);
+        arena.alloc(Tree { children: (depth > 0).then(|| [child(), child()]) })
     }
 
     fn nodes(&self) -> u64 {
-        1 + self.left.map_or(0, Tree::nodes) + self.right.map_or(0, Tree::nodes)
+        self.children.map_or(1, |[left, right]| 1 + left.nodes() + right.nodes())
     }
 }
 

@@ -6,12 +6,12 @@
 
 #![forbid(unsafe_code)]
 
-use std::borrow::Cow;
 use std::io::{self, Read, Write};
+use std::mem;
 use std::process::ExitCode;
 
 use rayon::prelude::*;
-use regex::bytes::{NoExpand, Regex};
+use regex::bytes::Regex;
 use rust_programs::{Input, Output, unusable};
 
 const COUNTED: [&str; 9] = [
@@ -47,7 +47,7 @@ fn regex_redux(mut input: Input, out: &mut Output) -> io::Result<()> {
     let length = text.len();
     let sequence = strip(text);
     let (rewritten, counts): (usize, Vec<usize>) = rayon::join(
-        || rewrite(&sequence).len(),
+        || rewrite(&sequence),
         || COUNTED.par_iter().map(|pattern| regex(pattern).find_iter(&sequence).count()).collect(),
     );
     for (pattern, count) in COUNTED.iter().zip(counts) {
@@ -67,20 +67,37 @@ fn strip(text: Vec<u8>) -> Vec<u8> {
         shares.push(lines);
         rest = after;
     }
-    let stripped = shares.par_iter().map(|lines| replace(lines, r">.*\n|\n", b"").into_owned());
+    let stripped = shares.par_iter().map(|lines| {
+        let mut stripped = Vec::with_capacity(lines.len());
+        replace(lines, r">.*\n|\n", b"", &mut stripped);
+        stripped
+    });
     let stripped: Vec<Vec<u8>> = stripped.collect();
     drop(text);
     stripped.concat()
 }
 
-fn rewrite(sequence: &[u8]) -> Cow<'_, [u8]> {
-    REPLACED.iter().fold(sequence.into(), |text, (pattern, with)| {
-        replace(&text, pattern, with).into_owned().into()
-    })
+/// The length of the sequence when all is replaced. Two buffers take turns: new ones for every
+/// pattern would be a third more memory, and the kernel's time to clear it.
+fn rewrite(sequence: &[u8]) -> usize {
+    let (mut text, mut replaced) = (sequence.to_vec(), Vec::with_capacity(sequence.len()));
+    for (pattern, with) in REPLACED {
+        replace(&text, pattern, with, &mut replaced);
+        mem::swap(&mut text, &mut replaced);
+        replaced.clear();
+    }
+    text.len()
 }
 
-fn replace<'a>(text: &'a [u8], pattern: &str, with: &[u8]) -> Cow<'a, [u8]> {
-    regex(pattern).replace_all(text, NoExpand(with))
+/// Appends the text to `replaced`, with something else for all that matches.
+fn replace(text: &[u8], pattern: &str, with: &[u8], replaced: &mut Vec<u8>) {
+    let mut kept = 0;
+    for found in regex(pattern).find_iter(text) {
+        replaced.extend_from_slice(&text[kept..found.start()]);
+        replaced.extend_from_slice(with);
+        kept = found.end();
+    }
+    replaced.extend_from_slice(&text[kept..]);
 }
 
 fn regex(pattern: &str) -> Regex {

@@ -81,7 +81,7 @@ func countChunk(n, first, permutations int) flips {
 	var sum flips
 	p := permutationAt(n, first)
 	for i := range permutations {
-		count := countFlips(p.elements)
+		count := countFlips(&p.elements)
 		sum.maxFlips = max(sum.maxFlips, count)
 		if i%2 == 0 {
 			sum.checksum += count
@@ -96,14 +96,14 @@ func countChunk(n, first, permutations int) flips {
 // A permutation knows how often its first i+1 elements have been rotated since the first i+2 last
 // were: that is its index, written in factorials.
 type permutation struct {
-	elements  [maxN]uint8
+	elements  [maxN]int
 	rotations [maxN]uint8
 }
 
 func permutationAt(n, index int) permutation {
 	var p permutation
 	for i := range p.elements {
-		p.elements[i] = uint8(i)
+		p.elements[i] = i
 	}
 	for i := n - 1; i > 0; i-- {
 		p.rotations[i] = uint8(index / factorial(i))
@@ -129,19 +129,33 @@ func (p *permutation) next() {
 
 // rotate moves the first of the first i+1 elements behind the others.
 func (p *permutation) rotate(i int) {
-	first := p.elements[0]
-	copy(p.elements[:i], p.elements[1:i+1])
-	p.elements[i] = first
+	head := p.elements[:i+1]
+	first := head[0]
+	for j := range head[1:] {
+		head[j] = head[j+1]
+	}
+	head[i] = first
 }
 
-// countFlips reverses elements, which are a copy, until the first is 0.
-func countFlips(elements [maxN]uint8) int {
+// countFlips reverses a copy of elements until the first is 0. The first is kept apart: a flip puts
+// it where the next one comes from.
+func countFlips(elements *[maxN]int) int {
+	first := elements[0]
+	if first == 0 {
+		return 0
+	}
+	if elements[first] == 0 {
+		return 1
+	}
+	flipped := *elements
 	count := 0
-	for first := elements[0]; first != 0; first = elements[0] {
-		for low, high := uint8(0), first; low < high; low, high = low+1, high-1 {
-			elements[low], elements[high] = elements[high], elements[low]
+	for ; first != 0; count++ {
+		next := flipped[first]
+		flipped[first] = first
+		for low, high := 1, first-1; low < high; low, high = low+1, high-1 {
+			flipped[low], flipped[high] = flipped[high], flipped[low]
 		}
-		count++
+		first = next
 	}
 	return count
 }

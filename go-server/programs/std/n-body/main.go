@@ -98,18 +98,20 @@ func (s *system) energy() float64 {
 func (s *system) advance() {
 	for i := range s {
 		b := &s[i]
+		vx, vy, vz := b.vx, b.vy, b.vz
 		for j := i + 1; j < len(s); j++ {
 			c := &s[j]
 			dx, dy, dz := b.x-c.x, b.y-c.y, b.z-c.z
 			squared := dx*dx + dy*dy + dz*dz
 			magnitude := timeStep / (squared * math.Sqrt(squared))
-			b.vx -= dx * c.mass * magnitude
-			b.vy -= dy * c.mass * magnitude
-			b.vz -= dz * c.mass * magnitude
+			vx -= dx * c.mass * magnitude
+			vy -= dy * c.mass * magnitude
+			vz -= dz * c.mass * magnitude
 			c.vx += dx * b.mass * magnitude
 			c.vy += dy * b.mass * magnitude
 			c.vz += dz * b.mass * magnitude
 		}
+		b.vx, b.vy, b.vz = vx, vy, vz
 	}
 	for i := range s {
 		b := &s[i]
