@@ -127,7 +127,7 @@ impl Page {
                 row.base.clone(),
                 row.head.clone(),
                 row.change.clone(),
-                row.interval.clone(),
+                row.interval.replacen(" % to ", " to ", 1), // narrower by two
                 row.margin.clone(),
                 row.floor.clone(),
                 row.finds.clone(),
@@ -139,7 +139,7 @@ impl Page {
         let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max();
         let widths: Vec<usize> = (0..8).map(|column| width(column).unwrap_or(0)).collect();
         for (i, cells) in table.iter().enumerate() {
-            let mut line = String::from("  ");
+            let mut line = String::new();
             for (column, text) in cells.iter().enumerate() {
                 let pad = " ".repeat(widths[column] - text.chars().count());
                 line +=
@@ -152,8 +152,8 @@ impl Page {
             let verdict = self.styled(style, verdict);
             self.line(&format!("{line}  {verdict}"));
         }
-        for reason in rows.iter().filter_map(|row| row.reason.as_ref()) {
-            self.wrapped(DIM, "    ", reason);
+        for note in words::notes(cell) {
+            self.wrapped(DIM, "  ", &note);
         }
     }
 
