@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::comparison::{self, Outputs};
+use super::comparison::{self, CONFIRMATION, Outputs};
 use super::experiment::{self, Pair, Tools, words};
 use super::{BenchFolder, Exit, Misuse, doctor, looks, noise, shown};
 use crate::comparison::{Course, next};
@@ -20,6 +20,8 @@ use crate::versions::{self, Arm, Checkout, Here, Origin};
 /// Blocks beyond the last look that may be measured in the place of ones that do not count: one in
 /// so many.
 const SPARE_SHARE: u32 = 4;
+/// The name of a record in which something failed, once its pair is measured anew.
+const FAILED: &str = "run-failed.jsonl";
 
 /// Decides whether a change may be let in: PASS, REGRESSED or INCONCLUSIVE
 ///
@@ -98,10 +100,11 @@ pub(super) fn run(args: &Gate) -> Result<Exit> {
     let folder = args.out.clone().unwrap_or_else(|| tools.root.join("results/gate"));
     let mut blocks = vec![];
     match make_room(&folder, args.out.is_none(), &header, &builds)? {
-        Earlier::Nothing => announce(&header, &folder, false),
+        Earlier::Nothing => announce(&header, &folder, ""),
+        Earlier::Failed => announce(&header, &folder, "; an earlier run of the same pair failed"),
         Earlier::Undecided { seed, blocks: before } => {
             (header.seed, blocks) = (seed, before);
-            announce(&header, &folder, true);
+            announce(&header, &folder, "; continues an earlier run of the same pair");
         }
         Earlier::Decided => {
             anstream::println!("This pair has been decided; this is what was found.");
@@ -239,6 +242,8 @@ pub(super) fn suite(
 enum Earlier {
     /// There was none.
     Nothing,
+    /// Something failed in it, which says nothing of what else would: it is measured anew.
+    Failed,
     /// It has decided.
     Decided,
     /// It was interrupted or ran out of time: its plan, which the seed gives, goes on.
@@ -256,16 +261,7 @@ fn make_room(
     if folder.join(record::FILE_NAME).exists() {
         let before = record::read(folder).ok().filter(|run| is_same(run, header, builds));
         if let Some(run) = before {
-            let interrupted = run.end.as_ref().is_none_or(|end| end.interrupted.is_some());
-            let stopped = run.end.as_ref().is_some_and(|end| end.stopped.is_some());
-            let open = matches!(next(&run, None), Course::GoOn { .. });
-            let to_confirm =
-                matches!(next(&run, None), Course::Decided(cells) if !cells.is_empty());
-            let unconfirmed = to_confirm && !looks::is_confirmed(folder);
-            if !(open && (interrupted || stopped) || unconfirmed) {
-                return Ok(Earlier::Decided);
-            }
-            return Ok(Earlier::Undecided { seed: run.header.seed, blocks: run.blocks });
+            return earlier(run, folder);
         }
         if !may_move {
             bail!(Misuse(format!(
@@ -285,33 +281,70 @@ fn make_room(
     Ok(Earlier::Nothing)
 }
 
-/// Whether a record is of the same executables under the same policy on the same machine.
+/// What a run of the same pair came to. The record of one that failed is put aside.
+fn earlier(run: Run, folder: &Path) -> Result<Earlier> {
+    let second = folder.join(CONFIRMATION);
+    if has_failed(&run) || record::read(&second).is_ok_and(|run| has_failed(&run)) {
+        for folder in [folder, &second] {
+            let file = folder.join(record::FILE_NAME);
+            if file.exists() {
+                fs::rename(&file, folder.join(FAILED))
+                    .with_context(|| format!("failed to move {}", file.display()))?;
+            }
+        }
+        return Ok(Earlier::Failed);
+    }
+    let interrupted = run.end.as_ref().is_none_or(|end| end.interrupted.is_some());
+    let stopped = run.end.as_ref().is_some_and(|end| end.stopped.is_some());
+    let open = matches!(next(&run, None), Course::GoOn { .. });
+    let to_confirm = matches!(next(&run, None), Course::Decided(cells) if !cells.is_empty());
+    let unconfirmed = to_confirm && !looks::is_confirmed(folder);
+    match open && (interrupted || stopped) || unconfirmed {
+        true => Ok(Earlier::Undecided { seed: run.header.seed, blocks: run.blocks }),
+        false => Ok(Earlier::Decided),
+    }
+}
+
+/// Whether a server could not be built, answered wrongly or failed in a block.
+fn has_failed(run: &Run) -> bool {
+    let builds = run.builds.iter().map(|build| &build.failure);
+    builds.chain(run.blocks.iter().map(|block| &block.failure)).any(Option::is_some)
+}
+
+/// Whether a record is of the same executables, started and asked alike, under the same policy on
+/// the same machine.
 fn is_same(run: &Run, header: &RunHeader, builds: &[BuildRecord]) -> bool {
     let hashes = |builds: &[BuildRecord]| -> Vec<Option<String>> {
         builds.iter().map(|build| build.binary_sha256.clone()).collect()
     };
     let policy = |header: &RunHeader| header.experiment.clone().map(|e| (e.question, e.gate));
+    let started = |header: &RunHeader| -> Vec<_> {
+        header.spec.servers.iter().map(|s| (s.run.clone(), s.env.clone())).collect()
+    };
+    let asked = |header: &RunHeader| (header.spec.workloads.clone(), header.spec.loads.clone());
     hashes(&run.builds) == hashes(builds)
         && !hashes(builds).contains(&None)
         && policy(&run.header) == policy(header)
+        && started(&run.header) == started(header)
+        && asked(&run.header) == asked(header)
         && run.header.suite == header.suite
         && run.header.machine == header.machine
 }
 
-fn announce(header: &RunHeader, folder: &Path, continued: bool) {
+/// Says what is about to be measured. `beside`: what else there is to say of it.
+fn announce(header: &RunHeader, folder: &Path, beside: &str) {
     let Some(Experiment { base, head, gate: Some(gate), .. }) = &header.experiment else {
         return;
     };
     let looks: Vec<String> = gate.looks.iter().map(|look| look.blocks.to_string()).collect();
     anstream::println!(
-        "Gate `{}`: {} against {}, {}, looks after {} blocks, at most {}{}.",
+        "Gate `{}`: {} against {}, {}, looks after {} blocks, at most {}{beside}.",
         gate.name,
         words(head),
         words(base),
         units::count(header.suite.cells.len(), "cell"),
         looks.join(", "),
         units::minutes(u64::from(gate.budget_s)),
-        if continued { "; continues an earlier run of the same pair" } else { "" }
     );
     anstream::println!("Seed {}; record in {}.", header.seed, shown(folder));
     let doubts: Vec<_> =
