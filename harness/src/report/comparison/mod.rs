@@ -115,8 +115,15 @@ impl Page {
 
     fn cell(&mut self, cell: &ComparedCell) {
         self.line("");
-        let name = self.styled(BOLD, &cell.id.to_string());
-        self.line(&format!("{name}  {}", words::state(cell)));
+        let (name, state) = (cell.id.to_string(), words::state(cell));
+        let fits = name.chars().count() + 2 + state.chars().count() <= COLUMNS;
+        let name = self.styled(BOLD, &name);
+        if fits {
+            self.line(&format!("{name}  {state}"));
+        } else {
+            self.line(&name);
+            self.wrapped(Ansi::new(), "  ", &state);
+        }
         if cell.metrics.is_empty() {
             return;
         }
