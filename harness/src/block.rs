@@ -20,7 +20,7 @@ use crate::{probe, requests};
 mod observed;
 mod pilots;
 
-use observed::{grown, memory, open_rate, sample, under_load, usage, window_record};
+use observed::{grown, memory, open_rate, sample, search_record, under_load, usage, window_record};
 pub use pilots::{Known, known};
 
 /// Cases verified with the full client in every block; all of them are verified once a run, and the
@@ -207,6 +207,7 @@ fn first_look(running: &Running, workload: &Workload) -> Result<ArmRecord> {
         threads: 0,
         rss: vec![],
         wire,
+        search: None,
     })
 }
 
@@ -254,6 +255,7 @@ fn open_loop(load: &Load, known: Known) -> Option<job::OpenLoop> {
         Rate::Share(share) => {
             job::Rate::Share { share, capacity_per_second: known.capacity_per_second }
         }
+        Rate::Within(limit) => job::Rate::Within(limit),
     };
     let arrivals = match open.arrivals {
         Arrivals::Uniform => job::Arrivals::Uniform,
@@ -313,6 +315,7 @@ fn drive(
                 began = Some(usage(bench, arms, &generator)?);
                 // Long windows are driven at least in two rounds, whatever the budget.
                 let least = Duration::from_nanos(window_ns.saturating_mul(16));
+                let least = least.max(job.search_max());
                 deadline = deadline.max(Instant::now() + least + GENERATOR_SLACK);
             }
             Event::Driven => {
@@ -327,6 +330,11 @@ fn drive(
                 under_load(arms, &mut generator, record)?;
             }
             Event::Window(window) => record.windows.push(window_record(*window)),
+            Event::Searched { arms } => {
+                for (arm, found) in record.arms.iter_mut().zip(&arms) {
+                    arm.search = Some(search_record(found));
+                }
+            }
             Event::Done => return Ok(()),
             Event::Failed { arm, error } => {
                 return Err(DriveError { arm: arm.map(|arm| arm as usize), error: anyhow!(error) });

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub enum Metric {
     /// Right answers in windows per second of windows.
     RequestsPerSecond,
+    /// The highest rate of an open loop at which a limit of latency is kept: the geometric middle
+    /// of the highest that kept it and the lowest that did not.
+    RateWithinPerSecond,
     /// The server's CPU time per right answer, all threads, background work included.
     CpuNsPerRequest,
     /// Resident memory after the first right answer, before any load.
@@ -40,6 +43,17 @@ pub enum Metric {
     CpuNs,
 }
 
+/// What decides when requests are sent, and so what a load can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loop {
+    /// The answers: each connection sends its next request when it has the last answer.
+    Closed,
+    /// A rate that is the same for all arms.
+    Open,
+    /// Rates that a search tries, for each arm on its own: the highest within a limit of latency.
+    Search,
+}
+
 /// How a metric's values are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -62,12 +76,28 @@ pub enum Better {
     Higher,
 }
 
+impl Loop {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::Search];
+
+    /// The word for several of them.
+    #[must_use]
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Closed => "closed loops",
+            Self::Open => "open loops",
+            Self::Search => "loads with `rate_within`",
+        }
+    }
+}
+
 impl Metric {
     /// All metrics, in the order reports show them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ElapsedNs,
         Self::CpuNs,
         Self::RequestsPerSecond,
+        Self::RateWithinPerSecond,
         Self::LatencyNsP50,
         Self::LatencyNsP90,
         Self::LatencyNsP99,
@@ -97,6 +127,7 @@ impl Metric {
     pub fn label(self) -> &'static str {
         match self {
             Self::RequestsPerSecond => "requests per second",
+            Self::RateWithinPerSecond => "rate within limit",
             Self::CpuNsPerRequest => "CPU per request",
             Self::RssBytesIdle => "memory, idle",
             Self::RssBytesSteady => "memory, steady",
@@ -127,17 +158,20 @@ impl Metric {
         }
     }
 
-    /// Whether it is a result of an open loop, or else of a closed one. In an open loop the rate is
-    /// given, and the largest memory is that of the warm-up, a closed loop; the latencies of a
-    /// closed loop are its throughput again.
+    /// Whether it is a result of such a loop. In an open loop the rate is given, and the largest
+    /// memory is that of the warm-up, a closed loop; the latencies of a closed loop are its
+    /// throughput again. A search asks each arm for other rates, at which neither latencies nor the
+    /// cost of a request can be compared.
     #[must_use]
-    pub fn is_result(self, open: bool) -> bool {
+    pub fn is_result(self, of: Loop) -> bool {
         match self {
             Self::RequestsPerSecond
             | Self::RssBytesPeak
             | Self::ServiceTimeNsP50
-            | Self::ServiceTimeNsP99 => !open,
-            metric if metric.latency_quantile().is_some() => open,
+            | Self::ServiceTimeNsP99 => of == Loop::Closed,
+            Self::RateWithinPerSecond => of == Loop::Search,
+            Self::CpuNsPerRequest => of != Loop::Search,
+            metric if metric.latency_quantile().is_some() => of == Loop::Open,
             _ => true,
         }
     }
@@ -146,7 +180,7 @@ impl Metric {
     #[must_use]
     pub fn unit(self) -> Unit {
         match self {
-            Self::RequestsPerSecond => Unit::PerSecond,
+            Self::RequestsPerSecond | Self::RateWithinPerSecond => Unit::PerSecond,
             Self::CpuNsPerRequest
             | Self::StartupNs
             | Self::ServiceTimeNsP50
@@ -168,7 +202,7 @@ impl Metric {
     #[must_use]
     pub fn better(self) -> Better {
         match self {
-            Self::RequestsPerSecond => Better::Higher,
+            Self::RequestsPerSecond | Self::RateWithinPerSecond => Better::Higher,
             _ => Better::Lower,
         }
     }

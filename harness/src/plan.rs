@@ -5,8 +5,9 @@
 //! A block's draws depend on the seed, its cell and its index only: leaving cells out of a suite
 //! does not change the plan of the others.
 
+use crate::metric::Loop;
 use crate::random::SplitMix64;
-use crate::spec::{CellId, Spec, Suite};
+use crate::spec::{CellId, SEARCH_MS, Spec, Suite};
 
 /// A block to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,20 +67,20 @@ pub fn plan(suite: &Suite, spec: &Spec, seed: u64) -> Vec<BlockPlan> {
 /// that start slowly and windows that the pilot makes longer are not in it.
 #[must_use]
 pub fn expected_ms(suite: &Suite, spec: &Spec) -> u64 {
-    let block_ms = block_ms(suite);
-    let of_cell = |cell| match spec.is_of_programs(cell) {
-        true => u64::from(suite.program_block_ms),
-        false => block_ms,
-    };
-    let cells_ms: u64 = suite.cells.iter().map(of_cell).sum();
+    let cells_ms: u64 = suite.cells.iter().map(|cell| block_ms(suite, spec, cell)).sum();
     cells_ms.saturating_mul(u64::from(suite.blocks))
 }
 
-/// How long a block of servers will take, in milliseconds, by the same guess.
+/// How long a block of a cell will take, in milliseconds, by the same guess.
 #[must_use]
-pub fn block_ms(suite: &Suite) -> u64 {
+pub fn block_ms(suite: &Suite, spec: &Spec, cell: &CellId) -> u64 {
+    if spec.is_of_programs(cell) {
+        return u64::from(suite.program_block_ms);
+    }
+    let searches = spec.load(&cell.load).is_some_and(|load| load.kind() == Loop::Search);
+    let windows_ms = if searches { SEARCH_MS } else { suite.measure_ms };
     let warmup_ms = u64::from(suite.warmup_ms) / WARMUP_DIVISOR;
-    u64::from(suite.measure_ms) + warmup_ms + BLOCK_OVERHEAD_MS
+    u64::from(windows_ms) + warmup_ms + BLOCK_OVERHEAD_MS
 }
 
 fn block_plan(suite: &Suite, spec: &Spec, seed: u64, cell: &CellId, block: u32) -> BlockPlan {
@@ -131,7 +132,8 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    use crate::spec::{Lane, Matchup, ProgramSet};
+    use crate::spec::{Arrivals, Lane, Load, Matchup, OpenLoop, ProgramSet, Rate};
+    use crate::units::Limit;
 
     fn suite(cells: &[&str], blocks: u32, measure_ms: u32) -> (Suite, Spec) {
         let matchup = |name: &str, arms: &[&str]| Matchup {
@@ -307,5 +309,10 @@ mod tests {
             let (suite, spec) = suite(cells, blocks, measure_ms);
             assert_eq!(expected_ms(&suite, &spec), want, "{cells:?}");
         }
+        let (suite, mut spec) = suite(&["x"], 8, 1_000);
+        let limit = Limit { quantile: 0.99, latency_ns: 5_000_000 };
+        let open = OpenLoop { rate: Rate::Within(limit), arrivals: Arrivals::Poisson };
+        spec.loads.push(Load { name: "c1".to_owned(), connections: 1, open: Some(open) });
+        assert_eq!(expected_ms(&suite, &spec), 8 * (7_000 + 500 + 900), "of a search");
     }
 }

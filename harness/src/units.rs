@@ -1,5 +1,9 @@
 //! Nanoseconds, bytes, rates and ratios as people read them: formatted here and nowhere else.
 
+mod limit;
+
+pub use limit::Limit;
+
 /// A duration: `999 ns`, `12.3 µs`, `4.56 ms`, `7.89 s`.
 #[must_use]
 pub fn nanoseconds(ns: f64) -> String {

@@ -168,6 +168,40 @@ fn an_open_loop_measures_latency() {
 }
 
 #[test]
+fn a_search_finds_the_highest_rate_within_a_limit() {
+    let bench = Bench::new("");
+    let path = bench.path().join("bench/suites.toml");
+    let suites = fs::read_to_string(&path).expect("definitions")
+        + "[[load]]\nname = \"within\"\nconnections = 2\nrate_within = \"p50=200ms\"\n\
+           [[suite]]\nname = \"search\"\nsummary = \"For tests\"\nblocks = 2\nverdicts = false\n\
+           warmup_ms = 60\n\
+           [[suite.cells]]\nmatchups = [\"fine\"]\nworkloads = [\"hello\"]\nloads = [\"within\"]\n";
+    fs::write(&path, suites).expect("a file");
+    let outcome = bench.duet(&["run", "search"]);
+    // 4 where the generator was busier than the servers, or late.
+    assert!(matches!(outcome.code, Some(0 | 4)), "{}{}", outcome.out, outcome.err);
+    outcome.says("2 connections, p50 at most 200 ms").says("requests per second");
+    for block in bench.blocks() {
+        assert_eq!((&block.failure, block.open), (&None, None));
+        let order: Vec<u32> = block.windows.iter().map(|window| window.arm).collect();
+        assert!(["[0, 1, 1, 0]", "[1, 0, 0, 1]"].contains(&format!("{:?}", &order[..4]).as_str()));
+        for (arm, record) in (0..).zip(&block.arms) {
+            let found = record.search.expect("it was searched for");
+            let probes = block.windows.iter().filter(|window| window.arm == arm);
+            let probes: Vec<_> = probes.map(|window| window.probe.expect("a probe")).collect();
+            let held = probes.iter().filter(|probe| probe.held).map(|probe| probe.rate_per_second);
+            assert_eq!(found.held_per_second, held.max(), "{found:?}");
+            if let (Some(held), Some(failed)) = (found.held_per_second, found.failed_per_second) {
+                assert!(held < failed, "{found:?}");
+                let twice = probes.iter().filter(|p| !p.held && p.rate_per_second == failed);
+                assert!(twice.count() >= 2, "{found:?}: {probes:?}");
+            }
+        }
+    }
+    bench.nothing_is_left();
+}
+
+#[test]
 fn wrong_usage_exits_with_2() {
     let bench = Bench::new("");
     bench.duet(&["run"]).exits(2);

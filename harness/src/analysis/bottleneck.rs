@@ -43,17 +43,18 @@ pub(super) const BUSY_DOUBTFUL: f64 = 0.70;
 /// A server busier than this has no time left: more from the generator would bring nothing.
 pub(super) const SATURATED: f64 = 0.90;
 
-/// Sums over windows, per arm driven.
+/// Sums over the windows that `counts` says count, per arm driven.
 pub(super) fn usage<'a>(
     blocks: impl IntoIterator<Item = &'a BlockRecord>,
     arms: usize,
+    counts: fn(&BlockRecord, &WindowRecord) -> bool,
 ) -> Vec<Usage> {
     let mut usage = vec![Usage::default(); arms];
     for block in blocks {
         for (sums, arm) in usage.iter_mut().zip(&block.arms) {
             sums.threads = sums.threads.max(arm.threads);
         }
-        for window in &block.windows {
+        for window in block.windows.iter().filter(|window| counts(block, window)) {
             if let Some(sums) = usage.get_mut(window.arm as usize) {
                 sums.add(window);
             }

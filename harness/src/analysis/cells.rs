@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::bottleneck::{Cpus, Usage, bottleneck, usage};
 use super::values::{BlockValues, rounds, values};
 use super::{
-    Arm, Bottleneck, CellAnalysis, Estimate, MetricAnalysis, RssPoint, Who, open, warnings,
+    Arm, Bottleneck, CellAnalysis, Estimate, MetricAnalysis, RssPoint, Who, open, search, warnings,
 };
-use crate::metric::Metric;
+use crate::metric::{Loop, Metric};
 use crate::record::{BlockRecord, Run, RunHeader};
 use crate::spec::{CellId, Load, Matchup, Spec, Workload};
 use crate::stats;
@@ -69,13 +69,20 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
             Err(why) => spoilt.push((record.block, why)),
         }
     }
-    let usage = usage(counted.iter().map(|b| b.record), arms.len());
-    let bottleneck = bottleneck(&usage, cpus(&run.header), load.open.is_some());
+    let records = || counted.iter().map(|b| b.record);
+    let usage = usage(records(), arms.len(), |_, _| true);
+    let bottleneck = match load.kind() {
+        Loop::Search => search::bottleneck_of(records(), arms.len(), cpus(&run.header)),
+        of => bottleneck(&usage, cpus(&run.header), of == Loop::Open),
+    };
     let mut cell =
         Cell { id, matchup, workload, load, arms, blocks, counted, spoilt, usage, bottleneck };
-    if load.open.is_some() {
-        cell.bottleneck.who = open::bottleneck(&cell, cell.bottleneck.who);
-    }
+    let who = cell.bottleneck.who;
+    cell.bottleneck.who = match load.kind() {
+        Loop::Closed => who,
+        Loop::Open => open::bottleneck(&cell, who),
+        Loop::Search => search::bottleneck_by_lag(&cell, who),
+    };
     Some(cell)
 }
 
@@ -117,14 +124,19 @@ impl Cell<'_> {
 
     /// Why the cell may print no ratio, if so.
     fn refusal(&self) -> Option<&'static str> {
-        (self.bottleneck.who == Who::Generator).then_some(match self.load.open {
-            None => {
+        (self.bottleneck.who == Who::Generator).then_some(match self.load.kind() {
+            Loop::Closed => {
                 "the generator was the bottleneck, so it was measured and not the servers: give it \
                  more CPUs (generator_cpus) or choose a workload with more work per request"
             }
-            Some(_) => {
+            Loop::Open => {
                 "the generator was too late or too busy, so it was measured and not the servers: \
                  give it more CPUs (generator_cpus), a quieter machine or a lower rate"
+            }
+            Loop::Search => {
+                "the generator was too late or too busy at the rates that failed, so it was \
+                 measured and not the servers: give it more CPUs (generator_cpus), or choose a \
+                 workload with more work per request"
             }
         })
     }
@@ -157,7 +169,7 @@ impl Cell<'_> {
             blocks: self.counted.len() as u32,
             blocks_set_aside: self.blocks.iter().filter(|b| b.set_aside.is_some()).count() as u32,
             blocks_failed: self.blocks.iter().filter(|b| b.failure.is_some()).count() as u32,
-            window_ns: self.counted.first().map(|b| b.record.window_ns),
+            window_ns: self.window_ns(),
             bottleneck: self.bottleneck.clone(),
             warnings: warnings::of_cell(self, header, &metrics),
             metrics,
@@ -165,7 +177,14 @@ impl Cell<'_> {
             errors: (0..self.arms.len()).map(|arm| self.errors(arm)).collect(),
             program: None,
             open: open::analyse(self),
+            search: search::analyse(self),
         }
+    }
+
+    /// The length of the windows, where they are all alike.
+    fn window_ns(&self) -> Option<u64> {
+        let first = self.counted.first().filter(|_| self.load.kind() != Loop::Search);
+        first.map(|block| block.record.window_ns)
     }
 
     fn load_text(&self) -> String {
@@ -270,12 +289,18 @@ pub(super) fn running_ratio(
     let mut of_cell: Vec<&BlockRecord> =
         blocks.iter().filter(|b| b.cell == *cell && counts(b)).collect();
     of_cell.sort_by_key(|b| (b.block, b.started_ns));
-    let open = header.spec.load(&cell.load).is_some_and(|load| load.open.is_some());
-    let metric = if open { Metric::CpuNsPerRequest } else { Metric::RequestsPerSecond };
-    let contrast = |b: &&BlockRecord| rounds(b).ok()?.contrast(metric);
+    let of = header.spec.load(&cell.load).map_or(Loop::Closed, Load::kind);
+    let contrast = |b: &BlockRecord| match of {
+        Loop::Closed => rounds(b).ok()?.contrast(Metric::RequestsPerSecond),
+        Loop::Open => rounds(b).ok()?.contrast(Metric::CpuNsPerRequest),
+        Loop::Search => search::contrast(b),
+    };
     let (counted, contrasts): (Vec<&BlockRecord>, Vec<f64>) =
-        of_cell.into_iter().filter_map(|b| Some((b, contrast(&b)?))).unzip();
-    let arms = counted.first()?.arms.len();
-    let who = bottleneck(&usage(counted, arms), cpus(header), open).who;
-    if who == Who::Generator { None } else { geometric(&contrasts) }
+        of_cell.into_iter().filter_map(|b| Some((b, contrast(b)?))).unzip();
+    let (arms, cpus) = (counted.first()?.arms.len(), cpus(header));
+    let bottleneck = match of {
+        Loop::Search => search::bottleneck_of(counted, arms, cpus),
+        _ => bottleneck(&usage(counted, arms, |_, _| true), cpus, of == Loop::Open),
+    };
+    if bottleneck.who == Who::Generator { None } else { geometric(&contrasts) }
 }

@@ -3,19 +3,20 @@
 //! [`Analysis`] is all that a report sees, and `summary.json` is its JSON form. It is a pure
 //! function of the record, whatever the order of its blocks and however early it ends. The files
 //! here, in the order of the flow: `values` reduces a block to a number per arm and metric,
-//! `open` has what open loops add, `cells` estimates over blocks, `bottleneck` and `warnings` doubt
-//! the result, `matchups`
-//! looks over all cells of a matchup, `summary` over the run.
+//! `open` has what open loops add, `search` what searches for a rate do, `cells` estimates over
+//! blocks, `bottleneck` and `warnings` doubt the result, `matchups` looks over all cells of a
+//! matchup, `summary` over the run.
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::Metric;
+use crate::metric::{Loop, Metric};
 // Parts of the record that an analysis hands on as they are; a report takes them from here.
 use crate::record::{BlockRecord, ProgramBlock, Run, RunHeader};
 pub use crate::record::{BuildRecord, Failure, Finding, FindingLevel, Machine, Stage};
 pub use crate::spec::{Arrivals, CellId, Lane};
 use crate::verdict::Verdict;
 pub use published::{MeanToday, PublishedAnalysis, PublishedComparison, Standing, Today};
+pub use search::{SearchAnalysis, SearchArm};
 
 mod bottleneck;
 mod cells;
@@ -27,6 +28,7 @@ mod programs;
 #[cfg(test)]
 mod proofs;
 mod published;
+mod search;
 mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -172,7 +174,7 @@ pub struct CellAnalysis {
     pub blocks_failed: u32,
     /// Blocks that were disturbed, set aside and measured again.
     pub blocks_set_aside: u32,
-    /// Length of its windows; absent when no block counts.
+    /// Length of its windows; absent when no block counts, and of searches, whose probes differ.
     pub window_ns: Option<u64>,
     /// Who was the bottleneck.
     pub bottleneck: Bottleneck,
@@ -189,6 +191,22 @@ pub struct CellAnalysis {
     /// What an open loop did; absent in a closed one, and where no block counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenAnalysis>,
+    /// What searches for the highest rate within a limit came to; absent where there were none, and
+    /// where no block counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchAnalysis>,
+}
+
+impl CellAnalysis {
+    /// What decided when requests were sent; where no block counts, taken for a closed loop.
+    #[must_use]
+    pub fn kind(&self) -> Loop {
+        match (&self.open, &self.search) {
+            (_, Some(_)) => Loop::Search,
+            (Some(_), None) => Loop::Open,
+            (None, None) => Loop::Closed,
+        }
+    }
 }
 
 /// What an open loop did. Its latencies are metrics of the cell.
@@ -390,7 +408,8 @@ pub fn analyse(run: &Run) -> Analysis {
 }
 
 /// The throughput ratio of a cell so far, for display while the run goes on: how many times worse
-/// the second arm is. In an open loop, where throughput is given, the ratio of CPU per request.
+/// the second arm is. In an open loop, where throughput is given, the ratio of CPU per request; of
+/// searches, that of the rates they found.
 /// Absent before a block counts, and where the generator was the bottleneck.
 #[must_use]
 pub fn running_ratio(

@@ -75,7 +75,7 @@ pub(super) fn analyse(cell: &Cell<'_>) -> Option<OpenAnalysis> {
         rate_per_second: rated.rate_per_second,
         rate_share: match rate {
             Rate::Share(share) => Some(share),
-            Rate::PerSecond(_) => None,
+            Rate::PerSecond(_) | Rate::Within(_) => None,
         },
         capacity_per_second: rated.capacity_per_second,
         arrivals,
@@ -103,7 +103,8 @@ fn of_arm<'a>(cell: &'a Cell<'_>, arm: usize) -> impl Iterator<Item = &'a OpenVa
     cell.counted.iter().filter_map(move |block| block.values.open.get(arm))
 }
 
-/// The load's rate for people: `15,800 requests/s (50 % of capacity)`; empty in a closed loop.
+/// The load's rate for people: `15,800 requests/s (50 % of capacity)`, or its limit: `p99 at most
+/// 5.00 ms`. Absent in a closed loop.
 pub(super) fn rate_text(cell: &Cell<'_>) -> Option<String> {
     let open = cell.load.open?;
     let found = cell.counted.first().and_then(|block| block.record.open);
@@ -114,6 +115,7 @@ pub(super) fn rate_text(cell: &Cell<'_>) -> Option<String> {
             format!("{} ({} of capacity)", per_second(found.rate_per_second), percent(share))
         }
         (Rate::Share(share), None) => format!("{} of capacity", percent(share)),
+        (Rate::Within(limit), _) => limit.to_string(),
     })
 }
 

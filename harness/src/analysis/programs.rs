@@ -113,7 +113,14 @@ fn values(block: &ProgramBlock) -> BlockValues {
                 .filter_map(|(&metric, base)| Some((metric, head.get(&metric)?.ln() - base.ln()))),
         );
     }
-    BlockValues { arms, contrasts, rounds_dropped: 0, histogram_error: None, open: vec![] }
+    BlockValues {
+        arms,
+        contrasts,
+        rounds_dropped: 0,
+        histogram_error: None,
+        open: vec![],
+        search: vec![],
+    }
 }
 
 impl Cell<'_> {
@@ -140,6 +147,7 @@ impl Cell<'_> {
             errors: vec![],
             warnings: self.warnings(run),
             open: None,
+            search: None,
             program: Some(ProgramCell {
                 n,
                 arms: (0..self.matchup.arms.len()).map(|arm| self.program(run, arm)).collect(),

@@ -133,6 +133,7 @@ fn window(arm: u32, round: u32, speed: f64) -> WindowRecord {
         generator_stolen_ns: 0,
         service_time: String::new(),
         open: None,
+        probe: None,
     }
 }
 

@@ -9,13 +9,14 @@ use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
 use crate::random::SplitMix64;
 use crate::record::{
-    ArmRecord, BlockRecord, BuildRecord, Machine, Memory, OpenRate, OpenWindow, RssSample, Run,
-    RunEnd, RunHeader, SCHEMA, WindowRecord, Wire,
+    ArmRecord, BlockRecord, BuildRecord, Machine, Memory, OpenRate, OpenWindow, ProbeRecord,
+    RssSample, Run, RunEnd, RunHeader, SCHEMA, SearchEnd, SearchRecord, WindowRecord, Wire,
 };
 use crate::spec::{
     Answer, Arrivals, Case, CellId, Lane, Load, Matchup, OpenLoop, Rate, Server, Spec, Suite,
     Workload,
 };
+use crate::units::Limit;
 
 /// What a synthetic run is made of. The default: `alpha` against `beta`, which is 1.25 times worse
 /// in everything; eight blocks of eight rounds of one cell, one CPU each for servers and generator.
@@ -139,6 +140,43 @@ pub(crate) fn open(mut run: Run, latencies_ns: [f64; 2]) -> Run {
                 send_lag: encode(&lags),
                 own_lag: encode(&lags),
             });
+        }
+    }
+    run
+}
+
+/// Turns a run into one of searches within 5 ms at the 99th percentile, which found rates about
+/// `rates` by six probes of each arm in each block, the last two of which failed.
+pub(crate) fn searched(run: Run, rates: [f64; 2]) -> Run {
+    let mut run = open(run, [1e6, 1e6]);
+    let limit = Limit { quantile: 0.99, latency_ns: 5_000_000 };
+    let rate = Rate::Within(limit);
+    run.header.spec.loads[0].open = Some(OpenLoop { rate, arrivals: Arrivals::Poisson });
+    let mut random = SplitMix64::new(3);
+    for block in &mut run.blocks {
+        block.open = None;
+        let held = rates.map(|rate| rate * (0.02 * (2.0 * random.unit() - 1.0)).exp() / 1.02);
+        let held = held.map(|rate| rate as u64);
+        let failed = held.map(|rate| rate * 104 / 100);
+        for (arm, record) in block.arms.iter_mut().enumerate() {
+            record.search = Some(SearchRecord {
+                held_per_second: Some(held[arm]),
+                failed_per_second: Some(failed[arm]),
+                end: SearchEnd::Narrow,
+            });
+        }
+        let mut probes = [0; 2];
+        block.windows.truncate(12);
+        for window in &mut block.windows {
+            let arm = window.arm as usize;
+            probes[arm] += 1;
+            let is_held = probes[arm] < 5;
+            window.probe = Some(ProbeRecord {
+                rate_per_second: if is_held { held[arm] } else { failed[arm] },
+                planned_ns: window.elapsed_ns,
+                held: is_held,
+            });
+            window.server_cpu_ns[arm] = 95_000_000;
         }
     }
     run
@@ -319,6 +357,7 @@ fn arm_record(arm: &Speed, server: &str) -> ArmRecord {
             head_bytes: 100,
             body_bytes: 2,
         },
+        search: None,
     }
 }
 
@@ -349,5 +388,6 @@ fn window(arms: &[Speed], arm: u32, round: u32, now: f64) -> WindowRecord {
         generator_stolen_ns: 0,
         service_time: encode(&service_times),
         open: None,
+        probe: None,
     }
 }

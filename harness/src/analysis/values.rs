@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::histogram;
 use super::open::{self, OpenValues};
-use crate::metric::{Better, Metric};
+use super::search::{self, SearchValues};
+use crate::metric::{Better, Loop, Metric};
 use crate::record::{ArmRecord, BlockRecord, WindowRecord};
 use crate::stats;
 
@@ -22,6 +23,9 @@ pub(super) struct BlockValues {
     /// What an open loop adds, per arm; empty in a closed one, and where a
     /// histogram is damaged.
     pub(super) open: Vec<OpenValues>,
+    /// What searches came to, per arm; empty where there were none, and where a
+    /// histogram is damaged.
+    pub(super) search: Vec<SearchValues>,
 }
 
 /// The rounds of a block that can be used.
@@ -48,9 +52,11 @@ const DROPPED_DIVISOR: usize = 4;
 /// # Errors
 /// Why it does not count.
 pub(super) fn values(block: &BlockRecord) -> Result<BlockValues, String> {
+    if block.arms.iter().any(|arm| arm.search.is_some()) {
+        return search::values(block);
+    }
     let rounds = rounds(block)?;
     let mut arms: Vec<BTreeMap<Metric, f64>> = block.arms.iter().map(start_values).collect();
-    let mut contrasts = BTreeMap::new();
     let mut histogram_error = None;
     let mut open = vec![];
     for (i, arm) in arms.iter_mut().enumerate() {
@@ -59,7 +65,7 @@ pub(super) fn values(block: &BlockRecord) -> Result<BlockValues, String> {
         let times = if block.open.is_none() {
             service_times(&windows)
         } else {
-            arm.retain(|metric, _| metric.is_result(true));
+            arm.retain(|metric, _| metric.is_result(Loop::Open));
             let records: Vec<&WindowRecord> = windows.iter().map(|w| w.record).collect();
             open::values(&records).map(|(latencies, values)| {
                 open.push(values);
@@ -74,11 +80,7 @@ pub(super) fn values(block: &BlockRecord) -> Result<BlockValues, String> {
     if histogram_error.is_some() {
         open.clear();
     }
-    if let [base, head, ..] = &arms[..] {
-        contrasts.extend(base.iter().filter_map(|(&metric, base)| {
-            Some((metric, sign(metric) * (head.get(&metric)?.ln() - base.ln())))
-        }));
-    }
+    let mut contrasts = arm_contrasts(&arms);
     // Windows are compared within their round, where both arms met the same state of the machine.
     for metric in [Metric::RequestsPerSecond, Metric::CpuNsPerRequest] {
         match rounds.contrast(metric) {
@@ -88,7 +90,17 @@ pub(super) fn values(block: &BlockRecord) -> Result<BlockValues, String> {
             _ => contrasts.remove(&metric),
         };
     }
-    Ok(BlockValues { arms, contrasts, rounds_dropped: rounds.dropped, histogram_error, open })
+    let (rounds_dropped, search) = (rounds.dropped, vec![]);
+    Ok(BlockValues { arms, contrasts, rounds_dropped, histogram_error, open, search })
+}
+
+/// The contrasts of metrics that both arms have.
+pub(super) fn arm_contrasts(arms: &[BTreeMap<Metric, f64>]) -> BTreeMap<Metric, f64> {
+    let [base, head, ..] = arms else { return BTreeMap::new() };
+    let contrast = |(&metric, base): (&Metric, &f64)| {
+        Some((metric, sign(metric) * (head.get(&metric)?.ln() - base.ln())))
+    };
+    base.iter().filter_map(contrast).collect()
 }
 
 /// Sorts a block's windows into rounds and drops those in which an arm has no right answer.
@@ -209,7 +221,7 @@ fn service_times(windows: &[Window]) -> anyhow::Result<Vec<(Metric, f64)>> {
 }
 
 /// What is measured once per start. A zero was not measured: no process has no memory.
-fn start_values(arm: &ArmRecord) -> BTreeMap<Metric, f64> {
+pub(super) fn start_values(arm: &ArmRecord) -> BTreeMap<Metric, f64> {
     let in_windows: Vec<f64> =
         arm.rss.iter().filter(|s| s.in_windows).map(|s| s.rss_bytes as f64).collect();
     let steady = match in_windows.is_empty() {

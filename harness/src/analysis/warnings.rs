@@ -3,7 +3,7 @@
 use super::bottleneck::{BUSY_DOUBTFUL, SATURATED, Usage};
 use super::cells::{Cell, cpus, is_control};
 use super::disturbance::{FOREIGN_SHARE_MAX, share};
-use super::{MetricAnalysis, Warning, Who, open};
+use super::{MetricAnalysis, Warning, Who, open, search};
 use crate::record::{Run, RunHeader, Wire};
 use crate::spec::CellId;
 use crate::units::{percent, thousands};
@@ -85,6 +85,8 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader, metrics: &[MetricAnalysis
         short_windows(cell),
         open::overload(cell),
         open::send_lag(cell),
+        search::unfinished(cell),
+        search::generator_bound(cell),
         few_threads(cell, header),
         damaged_histograms(cell),
     ];

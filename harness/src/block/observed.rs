@@ -8,9 +8,13 @@ use anyhow::{Context, Result};
 use super::Bench;
 use crate::generator::Generator;
 use crate::host;
-use crate::load::job::{OpenResult, Rated, WindowResult};
+use crate::load::capacity::End;
+use crate::load::job::{OpenResult, Rated, Searched, WindowResult};
 use crate::proc::{self, CpuClock, StolenTime};
-use crate::record::{BlockRecord, Memory, OpenRate, OpenWindow, RssSample, WindowRecord};
+use crate::record::{
+    BlockRecord, Memory, OpenRate, OpenWindow, ProbeRecord, RssSample, SearchEnd, SearchRecord,
+    WindowRecord,
+};
 use crate::server::Running;
 
 /// What may disturb a block, up to a moment.
@@ -104,6 +108,26 @@ pub(super) fn window_record(w: WindowResult) -> WindowRecord {
         generator_stolen_ns: w.generator_stolen_ns,
         service_time: w.service_time,
         open: w.open.map(open_window),
+        probe: w.probe.map(|probe| ProbeRecord {
+            rate_per_second: probe.rate_per_second,
+            planned_ns: probe.planned_ns,
+            held: probe.held,
+        }),
+    }
+}
+
+/// What a search found, in the record's terms.
+pub(super) fn search_record(found: &Searched) -> SearchRecord {
+    SearchRecord {
+        held_per_second: found.held_per_second,
+        failed_per_second: found.failed_per_second,
+        end: match found.end {
+            End::Narrow => SearchEnd::Narrow,
+            End::AllHeld => SearchEnd::AllHeld,
+            End::NoneHeld => SearchEnd::NoneHeld,
+            End::OutOfProbes => SearchEnd::OutOfProbes,
+            End::OutOfTime => SearchEnd::OutOfTime,
+        },
     }
 }
 

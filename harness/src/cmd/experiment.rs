@@ -236,13 +236,16 @@ impl<'a> UnderWay<'a> {
 
     /// About how long it takes until each of `cells` has so many blocks.
     pub(super) fn forecast(&self, cells: &BTreeSet<CellId>, until: u32) -> Duration {
-        let blocks: u32 = cells.iter().map(|cell| until.saturating_sub(self.counted(cell))).sum();
-        let measured = self.run.blocks.iter().map(|block| block.elapsed_ns);
-        let mean_ns = match self.run.blocks.len() as u64 {
-            0 => plan::block_ms(&self.run.header.suite) * 1_000_000,
-            n => measured.sum::<u64>() / n,
+        let header = &self.run.header;
+        let of_cell = |cell: &CellId| {
+            let measured = self.run.blocks.iter().filter(|block| block.cell == *cell);
+            let mean_ns = match measured.clone().count() as u64 {
+                0 => plan::block_ms(&header.suite, &header.spec, cell) * 1_000_000,
+                n => measured.map(|block| block.elapsed_ns).sum::<u64>() / n,
+            };
+            mean_ns * u64::from(until.saturating_sub(self.counted(cell)))
         };
-        Duration::from_nanos(mean_ns * u64::from(blocks))
+        Duration::from_nanos(cells.iter().map(of_cell).sum())
     }
 
     /// Ends the record. An interruption is part of it; any other error is handed on.

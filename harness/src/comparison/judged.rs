@@ -23,10 +23,9 @@ pub(super) struct Member<'a> {
     waiver: Option<&'a Waiver>,
 }
 
-/// The gated metrics of all cells that were measured, as far as open or closed loops have them,
-/// which are judged as one family. A metric that
-/// could not be had, or may not be judged, belongs to it without contrasts, so that it is never
-/// forgotten.
+/// The gated metrics of all cells that were measured, as far as their loops have them, which are
+/// judged as one family. A metric that could not be had, or may not be judged, belongs to it
+/// without contrasts, so that it is never forgotten.
 pub(super) fn family<'a>(analysis: &'a Analysis, experiment: &'a Experiment) -> Vec<Member<'a>> {
     let rules = || experiment.gate.iter().flat_map(|gate| &gate.rules);
     let member = |cell: &'a CellAnalysis, metric: Metric, margin: f64| {
@@ -46,7 +45,7 @@ pub(super) fn family<'a>(analysis: &'a Analysis, experiment: &'a Experiment) -> 
         }
     };
     let of_cell = |cell: &'a CellAnalysis| {
-        let rules = rules().filter(|rule| rule.metric.is_result(cell.open.is_some()));
+        let rules = rules().filter(|rule| rule.metric.is_result(cell.kind()));
         rules.map(move |rule| member(cell, rule.metric, rule.margin))
     };
     measured(analysis).flat_map(of_cell).collect()

@@ -5,10 +5,14 @@
 //! failed when it failed twice, and as held when it held once. How a probe is made and judged is
 //! left to the caller, but for [`is_achieved`].
 
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
 /// Failures of a rate from which on it is not tried again.
 const FAILURES: usize = 2;
-/// The step of the exponential part.
-const STEP: f64 = 2.0;
+/// What rates are divided by until one holds.
+const SHRINKAGE: f64 = 2.0;
 /// The share of the planned requests that may lack a right answer in their time.
 const MISSING: f64 = 0.02;
 
@@ -21,11 +25,15 @@ pub struct Rules {
     pub lowest: f64,
     /// No rate above is tried.
     pub highest: f64,
+    /// What rates are multiplied by until one fails; above 1. Downwards they are halved.
+    pub growth: f64,
     /// The interval is narrow enough when its upper end is at most this share above the lower one;
     /// at least 0.02, since rates are rounded to three digits.
     pub precision: f64,
     /// The most probes.
     pub probes_max: usize,
+    /// The longest time that they take in all, but for the last of them.
+    pub time_max: Duration,
 }
 
 /// A rate that was tried.
@@ -35,6 +43,8 @@ pub struct Probe {
     pub per_second: f64,
     /// Whether the server kept everything that was asked of it.
     pub held: bool,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// What to do next.
@@ -47,7 +57,8 @@ pub enum Next {
 }
 
 /// Why a search is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum End {
     /// The interval is narrow enough.
     Narrow,
@@ -57,6 +68,8 @@ pub enum End {
     NoneHeld,
     /// There were as many probes as allowed.
     OutOfProbes,
+    /// They took as long as allowed.
+    OutOfTime,
 }
 
 /// Where the capacity lies, as far as is known. The lower end is below the upper one.
@@ -85,17 +98,22 @@ pub fn next(rules: &Rules, probes: &[Probe]) -> Next {
             if held >= rules.highest {
                 return Next::End(End::AllHeld);
             }
-            (held * STEP).min(rules.highest)
+            (held * rules.growth).min(rules.highest)
         }
         (_, Interval { held: None, failed: Some(failed) }) => {
             if failed <= rules.lowest {
                 return Next::End(End::NoneHeld);
             }
-            (failed / STEP).max(rules.lowest)
+            (failed / SHRINKAGE).max(rules.lowest)
         }
         (_, Interval { held: None, failed: None }) => rules.first,
     };
-    if probes.len() < rules.probes_max { Next::Probe(rate) } else { Next::End(End::OutOfProbes) }
+    let took: Duration = probes.iter().map(|probe| probe.took).sum();
+    match () {
+        () if probes.len() >= rules.probes_max => Next::End(End::OutOfProbes),
+        () if took >= rules.time_max => Next::End(End::OutOfTime),
+        () => Next::Probe(rate),
+    }
 }
 
 /// Where the capacity lies after these probes.
@@ -131,8 +149,15 @@ mod tests {
     use super::*;
     use crate::random::SplitMix64;
 
-    const RULES: Rules =
-        Rules { first: 1000.0, lowest: 1.0, highest: 1e6, precision: 0.05, probes_max: 40 };
+    const RULES: Rules = Rules {
+        first: 1000.0,
+        lowest: 1.0,
+        highest: 1e6,
+        growth: 2.0,
+        precision: 0.05,
+        probes_max: 40,
+        time_max: Duration::MAX,
+    };
 
     /// The probes of a search, and how it ended.
     fn search(rules: &Rules, mut holds: impl FnMut(f64) -> bool) -> (Vec<Probe>, End) {
@@ -140,7 +165,10 @@ mod tests {
         loop {
             match next(rules, &probes) {
                 Next::End(end) => return (probes, end),
-                Next::Probe(rate) => probes.push(Probe { per_second: rate, held: holds(rate) }),
+                Next::Probe(per_second) => {
+                    let (held, took) = (holds(per_second), Duration::from_secs(1));
+                    probes.push(Probe { per_second, held, took });
+                }
             }
         }
     }
@@ -186,13 +214,15 @@ mod tests {
     #[test]
     fn ends() {
         let few = Rules { probes_max: 3, ..RULES };
+        let brief = Rules { time_max: Duration::from_millis(2500), ..RULES };
         let narrow = Rules { lowest: 1000.0, highest: 1000.0, ..RULES };
         type Case = (&'static str, Rules, f64, End, (Option<f64>, Option<f64>));
-        let cases: [Case; 6] = [
+        let cases: [Case; 7] = [
             ("everything holds", RULES, f64::INFINITY, End::AllHeld, (Some(1e6), None)),
             ("nothing holds", RULES, 0.0, End::NoneHeld, (None, Some(1.0))),
             ("no probe", Rules { probes_max: 0, ..RULES }, 9.0, End::OutOfProbes, (None, None)),
             ("three probes", few, 1500.0, End::OutOfProbes, (Some(1000.0), Some(2000.0))),
+            ("three seconds", brief, 1500.0, End::OutOfTime, (Some(1000.0), Some(2000.0))),
             ("one rate, held", narrow, 1e9, End::AllHeld, (Some(1000.0), None)),
             ("one rate, failed", narrow, 1.0, End::NoneHeld, (None, Some(1000.0))),
         ];

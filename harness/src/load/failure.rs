@@ -79,7 +79,8 @@ pub(super) struct Health {
 impl Health {
     /// Adds a window. Fails the job when it held no right answer, or when too many requests failed
     /// so far. All connections may fail once before the bound counts: one incident breaks them
-    /// all, and early on one incident is more than a hundredth.
+    /// all, and early on one incident is more than a hundredth. Where rates are tried, a request
+    /// that fails is a finding, and part of why a rate does not hold.
     pub(super) fn add(
         &mut self,
         arm: u32,
@@ -92,7 +93,7 @@ impl Health {
         self.faults.merge(faults);
         match trouble {
             Some(trouble) if right == 0 => Err(Failure::trouble(arm, job, trouble)),
-            Some(trouble) if self.is_bad(job.connections.into()) => {
+            Some(trouble) if job.limit().is_none() && self.is_bad(job.connections.into()) => {
                 Err(self.too_many(arm, job, trouble))
             }
             _ => Ok(()),

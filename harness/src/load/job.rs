@@ -5,8 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use super::capacity::End;
+use super::search;
+use crate::units::Limit;
 
 pub use super::pace::Arrivals;
 
@@ -71,6 +76,25 @@ pub enum Rate {
         /// the warm-up.
         capacity_per_second: Option<u64>,
     },
+    /// The highest at which this limit is kept, which is searched for, for each arm on its own.
+    /// Windows are as long as each rate needs them to be, and as many as the searches take.
+    Within(Limit),
+}
+
+impl Job {
+    /// What the rate is searched for by; absent where it is given.
+    pub(super) fn limit(&self) -> Option<Limit> {
+        match self.open?.rate {
+            Rate::Within(limit) => Some(limit),
+            Rate::PerSecond(_) | Rate::Share { .. } => None,
+        }
+    }
+
+    /// The longest time that all searches take, but for their last probes; zero without any.
+    #[must_use]
+    pub fn search_max(&self) -> Duration {
+        self.limit().map_or(Duration::ZERO, |_| search::TIME_MAX * self.arms.len() as u32)
+    }
 }
 
 impl Rate {
@@ -80,6 +104,9 @@ impl Rate {
             Self::PerSecond(rate) => rate > 0,
             Self::Share { share, capacity_per_second } => {
                 share.is_finite() && share > 0.0 && capacity_per_second != Some(0)
+            }
+            Self::Within(Limit { quantile, latency_ns }) => {
+                quantile > 0.0 && quantile < 1.0 && latency_ns > 0
             }
         }
     }
@@ -137,7 +164,7 @@ pub enum Event {
         elapsed_ns: u64,
         /// The length of the windows that follow.
         window_ns: u64,
-        /// The rate of an open loop.
+        /// The rate of an open loop; absent where it is searched for.
         open: Option<Rated>,
     },
     /// The last window is over; connections are still open. The generator now waits for a line on
@@ -146,6 +173,11 @@ pub enum Event {
     /// A window's result. All of them come after `Driven`, so that nothing is encoded between
     /// windows.
     Window(Box<WindowResult>),
+    /// What the searches found, by arm, after the windows; only where there were any.
+    Searched {
+        /// By arm.
+        arms: Vec<Searched>,
+    },
     /// Connections are closed, all results are out.
     Done,
     /// The job cannot go on.
@@ -174,6 +206,27 @@ pub struct WindowResult {
     pub generator_stolen_ns: u64,
     pub service_time: String,
     pub open: Option<OpenResult>,
+    pub probe: Option<ProbeResult>,
+}
+
+/// Which rate a window tried; [`crate::record::ProbeRecord`] has the meanings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of ProbeRecord, documented there")]
+pub struct ProbeResult {
+    pub rate_per_second: u64,
+    pub planned_ns: u64,
+    pub held: bool,
+}
+
+/// What a search found; [`crate::record::SearchRecord`] has the meanings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of SearchRecord, documented there")]
+pub struct Searched {
+    pub held_per_second: Option<u64>,
+    pub failed_per_second: Option<u64>,
+    pub end: End,
 }
 
 /// What a window of an open loop adds; [`crate::record::OpenWindow`] has the meanings.

@@ -1,12 +1,13 @@
 //! The load generator. One engine, two drivers.
 //!
 //! For `duet run` it is a process of its own, pinned, with a job on standard input, and drives one
-//! arm at a time, closed or open loop: `session` decides the windows, `worker` has the threads,
-//! `share` is the loop that a window runs in. For `duet load` it is threads of the process:
-//! `steady` has them, `stream` is their loop, closed or open. Both loops ask by way of `client`;
-//! `http1`, `template` and `judge` decide what a right answer is. `connection` hides whether its
-//! socket is TCP or Unix and whether TLS lies between. `http2` is the loop for HTTP/2; it keeps the
-//! books of `stream`. Nothing here knows servers, suites or files.
+//! arm at a time, closed or open loop: `session` decides the windows, `search` the rates that
+//! they try, `worker` has the threads, `share` is the loop that a window runs in. For `duet load`
+//! it is threads of the process: `steady` has them, `stream` is their loop, closed or open. Both
+//! loops ask by way of `client`; `http1`, `template` and `judge` decide what a right answer is.
+//! `connection` hides whether its socket is TCP or Unix and whether TLS lies between. `http2` is
+//! the loop for HTTP/2; it keeps the books of `stream`. Nothing here knows servers, suites or
+//! files.
 
 use std::io::{BufRead, ErrorKind, Write};
 
@@ -55,6 +56,7 @@ pub mod stream; // a thread's part
 // Deciding.
 mod edges; // clocks between windows
 mod failure; // why a job ends early
+mod search; // which rate each arm is asked for next
 mod session; // one job, from start to end
 mod warmup; // when it is warm, how long windows are
 

@@ -5,13 +5,17 @@ use std::time::{Duration, Instant};
 
 use super::edges::{Edge, Edges};
 use super::failure::{Failure, Health};
-use super::job::{Arrivals, Event, Job, OpenResult, Rate, Rated, WindowResult};
+use super::job::{
+    Arrivals, Event, Job, OpenResult, ProbeResult, Rate, Rated, Searched, WindowResult,
+};
+use super::search::{self, Searches};
 use super::share::Plan;
 use super::times;
 use super::warmup;
 use super::worker::{Driven, DrivenOpen, Team};
 use crate::proc::CpuClock;
 use crate::random::SplitMix64;
+use crate::units::Limit;
 
 /// Rounds in which the pilot looks for the capacity: their median withstands a moment in which the
 /// machine was slow.
@@ -49,13 +53,22 @@ pub(super) fn run(
         let Warm { stationary, elapsed_ns, window_ns, open, .. } = warm;
         emit(&mut events, &Event::Warm { stationary, elapsed_ns, window_ns, open })?;
 
-        let measured = session.measure(&warm)?;
+        let (measured, searched) = match job.limit() {
+            None => (session.measure(&warm)?, None),
+            Some(limit) => {
+                let (measured, searched) = session.search(limit, &warm)?;
+                (measured, Some(searched))
+            }
+        };
         emit(&mut events, &Event::Driven)?;
         proceed.read_line(&mut String::new()).map_err(Stop::Unread)?;
 
         session.team.end()?;
         for result in results(measured, job.open.is_some())? {
             emit(&mut events, &Event::Window(Box::new(result)))?;
+        }
+        if let Some(arms) = searched {
+            emit(&mut events, &Event::Searched { arms })?;
         }
         emit(&mut events, &Event::Done)
     })
@@ -100,6 +113,8 @@ struct Window {
     generator_cpu_ns: u64,
     /// The clocks when it began.
     begin: Edge,
+    /// Which rate it tried, if it did.
+    probe: Option<ProbeResult>,
 }
 
 /// All measured windows, and the clocks behind the last.
@@ -153,14 +168,15 @@ impl<'s, 'j> Session<'s, 'j> {
         Ok(Warm { stationary, elapsed_ns, window_ns, rates, open })
     }
 
-    /// The rate of an open loop. Where it is a share of a capacity not known yet, the arms are
-    /// driven as hard as they go to find that out.
+    /// The rate of an open loop, if it is given. Where it is a share of a capacity not known yet,
+    /// the arms are driven as hard as they go to find that out.
     fn rate(&mut self, window_ns: u64) -> Result<Option<Rated>, Failure> {
         let Some(open) = self.job.open else { return Ok(None) };
         let (share, capacity) = match open.rate {
             Rate::PerSecond(rate_per_second) => {
                 return Ok(Some(Rated { rate_per_second, capacity_per_second: None }));
             }
+            Rate::Within(_) => return Ok(None),
             Rate::Share { share, capacity_per_second } => (share, capacity_per_second),
         };
         let capacity = match capacity {
@@ -216,7 +232,7 @@ impl<'s, 'j> Session<'s, 'j> {
         for (round, arms) in job.rounds[..rounds].iter().enumerate() {
             for &arm in arms {
                 let arm = arm as usize;
-                let manner = self.manner(warm, turns[arm]);
+                let manner = self.manner(warm.window_ns, warm.open, turns[arm]);
                 windows.push(self.drive(arm, round as u32, manner)?);
                 turns[arm] += 1;
             }
@@ -230,11 +246,27 @@ impl<'s, 'j> Session<'s, 'j> {
         Ok(Measured { windows, end })
     }
 
+    /// Drives probes of the arms in turn until every search is over.
+    fn search(&mut self, limit: Limit, warm: &Warm) -> Result<(Measured, Vec<Searched>), Failure> {
+        let mut searches = Searches::new(limit, &warm.rates, self.job);
+        let mut windows = vec![];
+        while let Some(turn) = searches.next() {
+            let began = Instant::now();
+            let rated = Rated { rate_per_second: turn.rate_per_second, capacity_per_second: None };
+            let manner = self.manner(turn.planned_ns, Some(rated), turn.index);
+            let mut window = self.drive(turn.arm, turn.round, manner)?;
+            let open = &window.driven.open;
+            let held = search::holds(limit, open.account.planned, open.sent_late, &open.response);
+            window.probe = Some(searches.learn(&turn, held, began.elapsed()));
+            windows.push(window);
+        }
+        Ok((Measured { windows, end: self.edges.read()? }, searches.found()))
+    }
+
     /// How an arm's window is driven that is its `turn`-th, from 0. The instants of an open loop
     /// depend on that and on nothing else, so that all arms get the same ones.
-    fn manner(&self, warm: &Warm, turn: u32) -> Manner {
-        let window_ns = warm.window_ns;
-        let (Some(rated), Some(open)) = (warm.open, self.job.open) else {
+    fn manner(&self, window_ns: u64, rated: Option<Rated>, turn: u32) -> Manner {
+        let (Some(rated), Some(open)) = (rated, self.job.open) else {
             return Manner::Closed { window_ns };
         };
         Manner::Open {
@@ -264,7 +296,7 @@ impl<'s, 'j> Session<'s, 'j> {
         let arm = arm as u32;
         let health = &mut self.health[arm as usize];
         health.add(arm, self.job, driven.right, &driven.faults, driven.trouble)?;
-        Ok(Window { arm, round, driven, generator_cpu_ns, begin })
+        Ok(Window { arm, round, driven, generator_cpu_ns, begin, probe: None })
     }
 }
 
@@ -276,7 +308,7 @@ fn results(measured: Measured, open: bool) -> Result<Vec<WindowResult>, Failure>
 }
 
 fn result(window: &Window, next: &Edge, open: bool) -> Result<WindowResult, Failure> {
-    let Window { arm, round, driven, generator_cpu_ns, begin } = window;
+    let Window { arm, round, driven, generator_cpu_ns, begin, probe } = window;
     let cpu = next.server_cpu_ns.iter().zip(&begin.server_cpu_ns);
     Ok(WindowResult {
         arm: *arm,
@@ -292,6 +324,7 @@ fn result(window: &Window, next: &Edge, open: bool) -> Result<WindowResult, Fail
         generator_stolen_ns: next.generator_stolen_ns.saturating_sub(begin.generator_stolen_ns),
         service_time: encode(&driven.service_times)?,
         open: open.then(|| open_result(&driven.open)).transpose()?,
+        probe: *probe,
     })
 }
 

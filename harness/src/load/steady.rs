@@ -1,5 +1,6 @@
 //! One load on one address, closed or open, carried out by threads of this process.
 
+use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -162,10 +163,25 @@ pub struct Ceiling {
     pub at_least: bool,
 }
 
+/// No connection could be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unconnected {
+    whom: String,
+}
+
+impl fmt::Display for Unconnected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no connection to {} could be opened", self.whom)
+    }
+}
+
+impl std::error::Error for Unconnected {}
+
 /// Carries out a load.
 ///
 /// # Errors
-/// When no connection can be opened, or the system refuses what a thread needs.
+/// When no connection can be opened, which is [`Unconnected`], or the system refuses what a thread
+/// needs.
 pub fn run(load: &Load, live: &Live) -> Result<Measured> {
     ensure!(load.connections > 0 && load.threads > 0, "a load has connections and threads");
     let plain = !load.churn && matches!(load.pressure, Pressure::Closed { .. });
@@ -194,7 +210,7 @@ pub fn run(load: &Load, live: &Live) -> Result<Measured> {
             let part = thread.join().map_err(|_| anyhow!("a thread of the generator has died"))?;
             parts.extend(part.map_err(|failure| anyhow!(failure.error))?);
         }
-        ensure!(open > 0, "no connection to {} could be opened", load.target);
+        ensure!(open > 0, Unconnected { whom: load.target.to_string() });
         Ok(merge(load, edges, parts))
     })
 }

@@ -14,11 +14,13 @@ mod experiment;
 mod file;
 mod machine;
 mod program;
+mod search;
 
 pub use experiment::{Absence, Experiment, NoiseFloor, Question, Version};
 pub use file::{FILE_NAME, Writer, read};
 pub use machine::{Finding, FindingLevel, Machine};
 pub use program::{ProgramBlock, ProgramRecord, ProgramRun};
+pub use search::{ProbeRecord, SearchEnd, SearchRecord};
 
 /// The version of the record's format; raised when a reader of the old format would be wrong.
 pub const SCHEMA: u32 = 1;
@@ -116,9 +118,10 @@ pub struct BlockRecord {
     pub started_ns: u64,
     /// How long it took, starting and stopping included.
     pub elapsed_ns: u64,
-    /// The length of its windows, chosen by the pilot of the cell's first block.
+    /// The length of its windows, chosen by the pilot of the cell's first block. Where a search
+    /// tries rates, twice that of the warm-up's windows: each probe has a length of its own.
     pub window_ns: u64,
-    /// The rate of an open loop; absent in a closed one.
+    /// The rate of an open loop; absent in a closed one, and where a search tries rates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenRate>,
     /// Whether the warm-up ended because the arms had become stationary, not because time was up.
@@ -183,6 +186,9 @@ pub struct ArmRecord {
     pub rss: Vec<RssSample>,
     /// The shape of the first right answer.
     pub wire: Wire,
+    /// Where the highest rate within a limit lies; absent where none was searched for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchRecord>,
 }
 
 /// A process's memory at one moment, children included.
@@ -227,7 +233,8 @@ pub struct Wire {
 pub struct WindowRecord {
     /// The arm driven, an index into the matchup.
     pub arm: u32,
-    /// The round it belongs to. With two arms a round is a four of windows, ABBA or BAAB.
+    /// The round it belongs to. With two arms a round is a four of windows, ABBA or BAAB; of
+    /// probes without those of an arm whose search was over.
     pub round: u32,
     /// From the first send to the last answer. In an open loop, from the beginning of the planned
     /// time to its end, or to the last answer where that comes later.
@@ -255,6 +262,9 @@ pub struct WindowRecord {
     /// What an open loop adds; absent in a closed one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenWindow>,
+    /// Which rate it tried; absent where the rate was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<ProbeRecord>,
 }
 
 /// What a window of an open loop adds: planned = sent + never sent, and sent = right answers +

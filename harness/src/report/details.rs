@@ -9,8 +9,9 @@ use super::html::row;
 use super::words;
 use crate::analysis::{
     Analysis, Arm, Arrivals, CellAnalysis, MatchupAnalysis, MetricAnalysis, OpenAnalysis, OpenArm,
-    Who,
+    SearchAnalysis, SearchArm, Who,
 };
+use crate::metric::Loop;
 use crate::units;
 
 /// A cell's details. `id` is unique within the page.
@@ -45,16 +46,22 @@ pub(super) fn details(
                 }
             }
             dl {
-                dt { "windows" }
-                dd {
-                    @match cell.window_ns {
-                        Some(ns) => (units::nanoseconds(ns as f64)),
-                        None => "none",
+                @if cell.kind() != Loop::Search {
+                    dt { "windows" }
+                    dd {
+                        @match cell.window_ns {
+                            Some(ns) => (units::nanoseconds(ns as f64)),
+                            None => "none",
+                        }
                     }
                 }
                 @if let Some(open) = &cell.open {
                     dt { "open loop" }
                     dd { (open_loop(matchup, open)) }
+                }
+                @if let Some(found) = &cell.search {
+                    dt { "searches" }
+                    dd { (searches(matchup, found, cell.blocks)) }
                 }
                 dt { "bottleneck" }
                 dd { (bottleneck(matchup, cell)) }
@@ -88,7 +95,7 @@ fn metrics(analysis: &Analysis, matchup: &MatchupAnalysis, cell: &CellAnalysis) 
                 }
                 tbody { @for line in &lines { (row(line, matchup.arms.len())) } }
             }
-            @if cell.open.is_none() {
+            @if cell.kind() == Loop::Closed {
                 p.small {
                     "Service time: from send to answer in a closed loop; throughput in other words."
                 }
@@ -127,6 +134,28 @@ fn open_loop(matchup: &MatchupAnalysis, open: &OpenAnalysis) -> String {
         thousands(open.rate_per_second),
         arms.join(". ")
     )
+}
+
+/// What the searches found.
+fn searches(matchup: &MatchupAnalysis, found: &SearchAnalysis, blocks: u32) -> String {
+    let rate = |rate: Option<f64>| rate.map_or_else(|| "nothing".to_owned(), units::rate);
+    let of_arm = |(arm, search): (&Arm, &SearchArm)| {
+        let lag = search.own_lag_ns_p99.map_or_else(String::new, |ns| {
+            format!("; there the generator's own lag was {} (99 %)", units::nanoseconds(ns))
+        });
+        format!(
+            "{}: {} requests a second held and {} failed twice (medians), found in {} of {} by {} \
+             probes{lag}",
+            arm.label,
+            rate(search.held_per_second),
+            rate(search.failed_per_second),
+            search.found,
+            units::count(blocks as usize, "block"),
+            units::thousands(search.probes as i64)
+        )
+    };
+    let arms: Vec<String> = matchup.arms.iter().zip(&found.arms).map(of_arm).collect();
+    format!("{}. {}", found.limit, arms.join(". "))
 }
 
 /// Who was the bottleneck, with the shares that say so.

@@ -11,7 +11,8 @@ use crate::verdict::Verdict;
 /// The answer of a matchup in one sentence, without its name.
 pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> String {
     let Some((basis, found)) = basis(matchup) else {
-        if let Some(said) = latency_headline(analysis, matchup) {
+        let said = latency_headline(analysis, matchup);
+        if let Some(said) = said.or_else(|| search_headline(analysis, matchup)) {
             return said;
         }
         let first = matchup.cells.first().map(|cell| words::silence(analysis, matchup, cell));
@@ -72,14 +73,7 @@ fn latency_headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> Option<St
         found.min_by(|a, b| (a.0 - 0.5).abs().total_cmp(&(b.0 - 0.5).abs()))?;
     let value = |arm: usize| found.arms.get(arm).map_or(0.0, |e| e.value);
     let (worse, better) = (ratio.worse, 1 - ratio.worse);
-    let end = match found.verdict {
-        Verdict::Faster | Verdict::Slower => "",
-        Verdict::Tie => ", a tie",
-        Verdict::Inconclusive if ratio.interval.is_none() || !analysis.run.verdicts => {
-            ", no verdict"
-        }
-        Verdict::Inconclusive => ", inconclusive",
-    };
+    let end = end(analysis, found.verdict, &ratio);
     Some(format!(
         "{} answers 99 % of requests within {}, {} within {} ({}{end}; {}, {})",
         label(&matchup.arms, better),
@@ -90,6 +84,40 @@ fn latency_headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> Option<St
         cell.id.workload,
         cell.load
     ))
+}
+
+/// The answer of a matchup that was measured by searches alone: its first cell's.
+fn search_headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> Option<String> {
+    let found = matchup.cells.iter().find_map(|cell| {
+        let found = cell.metrics.iter().find(|m| m.metric == Metric::RateWithinPerSecond)?;
+        Some((cell, found, words::turned(found.ratio.as_ref()?)?))
+    });
+    let (cell, found, ratio) = found?;
+    let value = |arm: usize| found.arms.get(arm).map_or(0.0, |e| e.value);
+    let (worse, better) = (ratio.worse, 1 - ratio.worse);
+    Some(format!(
+        "{} holds {} requests per second, {} {} ({}{}; {}, {})",
+        label(&matchup.arms, better),
+        units::rate(value(better)),
+        label(&matchup.arms, worse),
+        units::rate(value(worse)),
+        ratio.text(),
+        end(analysis, found.verdict, &ratio),
+        cell.id.workload,
+        cell.load
+    ))
+}
+
+/// What is said behind a ratio of which the verdict says nothing.
+fn end(analysis: &Analysis, verdict: Verdict, ratio: &Turned) -> &'static str {
+    match verdict {
+        Verdict::Faster | Verdict::Slower => "",
+        Verdict::Tie => ", a tie",
+        Verdict::Inconclusive if ratio.interval.is_none() || !analysis.run.verdicts => {
+            ", no verdict"
+        }
+        Verdict::Inconclusive => ", inconclusive",
+    }
 }
 
 /// The answer of a matchup of programs.

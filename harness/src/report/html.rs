@@ -4,6 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::{self, Width};
 use super::headline::headline;
+use super::loops;
 use super::words::{self, Line, Tone};
 use super::{details, doubts, facts};
 use crate::analysis::{Analysis, CellAnalysis, MatchupAnalysis, ServerSummary};
@@ -34,8 +35,10 @@ pub fn html(analysis: &Analysis) -> String {
                 }
                 main {
                     (answers(analysis))
-                    @if words::has_speeds(analysis) {
+                    @if loops::has_speeds(analysis) {
                         (figure(analysis, Metric::RequestsPerSecond))
+                    }
+                    @if loops::has_peaks(analysis) {
                         (figure(analysis, Metric::RssBytesPeak))
                     }
                     @if let [Some(wide), Some(narrow)] =
@@ -253,7 +256,7 @@ fn how_to_read(analysis: &Analysis) -> Markup {
                     "Service times are those of a closed loop: throughput told in another way, \
                      not what a user waits for. They are in the details and in no headline."
                 }
-                @if words::has_latencies(analysis) { li { (words::LATENCY) } }
+                @for said in loops::explanations(analysis) { li { (said) } }
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use super::chart::{self, Width};
 use super::headline::headline;
+use super::loops;
 use super::words::{self, Line};
 use super::{doubts, facts};
 use crate::analysis::{Analysis, CellAnalysis, MatchupAnalysis};
@@ -60,8 +61,8 @@ fn page(analysis: &Analysis, place: Place) -> String {
         out += &format!("- {}\n", escape(sentence));
     }
     out += &format!("- {}\n", escape(words::HOW_TO_COMPARE));
-    if words::has_latencies(analysis) {
-        out += &format!("- {}\n", escape(words::LATENCY));
+    for said in loops::explanations(analysis) {
+        out += &format!("- {}\n", escape(said));
     }
     out += &warnings(analysis);
     out += &failures(analysis);
@@ -77,8 +78,10 @@ fn charts(analysis: &Analysis) -> String {
         format!("\n![{question} The tables below hold the same numbers.]({file})\n")
     };
     let mut out = String::new();
-    if words::has_speeds(analysis) {
+    if loops::has_speeds(analysis) {
         out += &chart("How many times slower?", "speed.svg");
+    }
+    if loops::has_peaks(analysis) {
         out += &chart("How many times more memory?", "memory.svg");
     }
     if chart::latency(analysis, Width::Wide).is_some() {

@@ -13,6 +13,7 @@ mod facts;
 pub mod github;
 mod headline;
 mod html;
+mod loops;
 mod markdown;
 mod pairs;
 mod published;

@@ -5,6 +5,7 @@ use anstyle::{AnsiColor, Style as Ansi};
 
 use super::doubts;
 use super::headline::headline;
+use super::loops;
 use super::words::{self, Line, Tone};
 use crate::analysis::{Analysis, Arm, CellAnalysis, MatchupAnalysis};
 use crate::units;
@@ -40,8 +41,8 @@ pub fn text(analysis: &Analysis, style: Style) -> String {
     for sentence in words::HOW_TO_READ {
         page.wrapped(DIM, "", sentence);
     }
-    if words::has_latencies(analysis) {
-        page.wrapped(DIM, "", words::LATENCY);
+    for said in loops::explanations(analysis) {
+        page.wrapped(DIM, "", said);
     }
     page.wrapped(
         DIM,

@@ -3,26 +3,14 @@
 //! A ratio is turned so that it is at least one before anybody sees it: it says how many times
 //! worse the worse arm is, and the words beside it name that arm.
 
+use super::loops;
 use crate::analysis::{
     Analysis, Arm, CellAnalysis, Estimate, Lane, MatchupAnalysis, Mean, MetricAnalysis, RunSummary,
     Stage, Who,
 };
-use crate::metric::{Metric, Unit};
+use crate::metric::{Loop, Metric, Unit};
 use crate::units;
 use crate::verdict::Verdict;
-
-/// The metrics of which a cell shows a line, where it has them.
-fn headline_metrics(cell: &CellAnalysis) -> &'static [Metric] {
-    match cell.open {
-        None => &[Metric::RequestsPerSecond, Metric::CpuNsPerRequest, Metric::RssBytesPeak],
-        Some(_) => &[
-            Metric::LatencyNsP50,
-            Metric::LatencyNsP99,
-            Metric::LatencyNsP999,
-            Metric::CpuNsPerRequest,
-        ],
-    }
-}
 
 /// The metric of speed of a matchup.
 pub(super) fn speed(matchup: &MatchupAnalysis) -> Metric {
@@ -54,22 +42,6 @@ pub(super) const HOW_TO_READ: [&str; 2] = [
 /// How to read a table, for reports that are read at leisure.
 pub(super) const HOW_TO_COMPARE: &str = "The better value is bold where the verdict says so. \
     Compare rows of one table only: other tables are other lanes.";
-
-/// What latencies are, for reports that have some.
-pub(super) const LATENCY: &str = "Latency is counted from the instant at which a request was \
-    due, at a rate that is the same for both arms: what a user waits for. How many requests are \
-    answered is then given, and no result.";
-
-/// Whether something was measured of which speeds can be compared: all but open loops.
-pub(super) fn has_speeds(analysis: &Analysis) -> bool {
-    let mut cells = analysis.matchups.iter().flat_map(|m| &m.cells);
-    cells.any(|cell| cell.open.is_none()) || !has_latencies(analysis)
-}
-
-/// Whether an open loop was measured.
-pub(super) fn has_latencies(analysis: &Analysis) -> bool {
-    analysis.matchups.iter().flat_map(|m| &m.cells).any(|cell| cell.open.is_some())
-}
 
 /// What is said above a control's table.
 pub(super) const CONTROL: &str =
@@ -200,6 +172,7 @@ fn worse_at(metric: Metric) -> &'static str {
     match (metric, metric.unit()) {
         (Metric::CpuNsPerRequest | Metric::CpuNs, _) => "uses more CPU",
         (Metric::StartupNs, _) => "starts slower",
+        (Metric::RateWithinPerSecond, _) => "holds less",
         (Metric::ServiceTimeNsP50 | Metric::ServiceTimeNsP99, _) => "takes longer",
         (metric, _) if metric.latency_quantile().is_some() => "answers later",
         (_, Unit::Bytes) => "uses more memory",
@@ -216,12 +189,12 @@ pub(super) fn label(arms: &[Arm], arm: usize) -> &str {
 /// details.
 pub(super) fn is_headline(cell: &CellAnalysis, m: &MetricAnalysis) -> bool {
     let tail = m.metric == Metric::LatencyNsP999 && m.informational;
-    headline_metrics(cell).contains(&m.metric) && !tail
+    loops::headline_metrics(cell).contains(&m.metric) && !tail
 }
 
 /// The lines of a cell that every report shows.
 pub(super) fn headline_lines(run: &RunSummary, arms: &[Arm], cell: &CellAnalysis) -> Vec<Line> {
-    headline_metrics(cell)
+    loops::headline_metrics(cell)
         .iter()
         .filter_map(|h| cell.metrics.iter().find(|m| m.metric == *h))
         .filter(|m| is_headline(cell, m))
@@ -277,6 +250,9 @@ pub(super) fn silence(
         Some(f) => {
             let server = f.failure.server.as_deref().unwrap_or("a server");
             format!("failed: {server} {}", stage(f.failure.stage))
+        }
+        None if cell.kind() == Loop::Search => {
+            "no ratio: no search found both a rate that held and one that failed".to_owned()
         }
         None if cell.blocks == 0 => "not measured: the run ended before".to_owned(),
         None => "no ratio".to_owned(),

@@ -9,6 +9,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::metric::Loop;
+use crate::units::Limit;
+
 mod budgets;
 mod check;
 mod fields;
@@ -32,6 +35,7 @@ pub use load::{Mistake, Mistakes, load};
 pub use mix::{Header, MixCase, is_method, read_mix};
 pub use problem::{Output, Problem, ProgramSet, Published, PublishedRow};
 pub use programs::TEST_SIZE;
+pub use suites::SEARCH_MS;
 
 /// Everything a folder of definitions says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -196,7 +200,7 @@ pub struct Answer {
 
 /// How hard a server is driven. Closed loop: each connection sends its next request when the
 /// previous one is answered. Open loop: requests are sent when they are due, at a rate that is the
-/// same for all arms.
+/// same for all arms, or at rates that a search tries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
@@ -229,6 +233,22 @@ pub enum Rate {
     /// 0.99. A pilot finds the capacity; the rate is then the same for all arms and blocks.
     #[serde(rename = "rate_share")]
     Share(f64),
+    /// The highest at which this limit is kept. Each arm has its own, which a search finds in each
+    /// block.
+    #[serde(rename = "rate_within")]
+    Within(Limit),
+}
+
+impl Load {
+    /// What decides when requests are sent.
+    #[must_use]
+    pub fn kind(&self) -> Loop {
+        match self.open.map(|open| open.rate) {
+            None => Loop::Closed,
+            Some(Rate::PerSecond(_) | Rate::Share(_)) => Loop::Open,
+            Some(Rate::Within(_)) => Loop::Search,
+        }
+    }
 }
 
 /// How the requests of an open loop are spread over time.

@@ -8,6 +8,7 @@ use super::gates::{self, GateTable};
 use super::load::Kind;
 use super::servers::lane;
 use super::{Arrivals, CellId, Lane, Load, Matchup, OpenLoop, Rate, Suite};
+use crate::units::{self, Limit};
 
 /// Below this there is no interval, and so no verdict: the widest exact signed-rank interval of n
 /// blocks covers 1 − 2 · (1/2)ⁿ, which is 93.8 % for n = 5 and 96.9 % for n = 6.
@@ -28,6 +29,21 @@ const RATE_MAX: u32 = 10_000_000;
 
 /// The shares of a capacity that an open loop may ask for.
 const RATE_SHARES: RangeInclusive<f64> = 0.01..=0.99;
+
+/// The keys that make a load an open loop; a load has one of them at most.
+const RATES: [&str; 3] = ["rate", "rate_share", "rate_within"];
+
+/// The quantiles that a search may limit. A lower one does not see most of the requests, and a
+/// higher one would need more of them than a probe has.
+const LIMIT_QUANTILES: RangeInclusive<f64> = 0.5..=0.999;
+
+/// How long they may be at most, from 100 µs, below which sending and waking up is what takes the
+/// time, to 1 s, half of the time after which an answer is given up.
+const LIMITS_NS: RangeInclusive<u64> = 100_000..=1_000_000_000;
+
+/// About how long the windows of a block take where a search tries rates, in milliseconds: seven
+/// probes of half a second of each of two arms. For the forecast only.
+pub const SEARCH_MS: u32 = 7_000;
 
 /// What `suites.toml` says.
 pub(super) struct Suites {
@@ -118,20 +134,42 @@ fn load(fields: &mut Fields<'_>) -> At<Load> {
 fn open_loop(fields: &mut Fields<'_>) -> Option<OpenLoop> {
     let per_second = fields.number("rate", 1..=RATE_MAX).map(|at| Rate::PerSecond(at.value));
     let share = rate_share(fields).map(Rate::Share);
+    let within = rate_within(fields).map(Rate::Within);
     let arrivals = arrivals(fields);
-    if fields.has("rate") && fields.has("rate_share") {
-        let cure = "keep `rate` for so many requests a second, or `rate_share` for a share of what \
-                    the slower server can do";
-        let line = fields.line_of("rate_share");
-        fields.mistake(line, "`rate` and `rate_share` are both given", cure);
+    let given: Vec<&str> = RATES.into_iter().filter(|key| fields.has(key)).collect();
+    for key in given.iter().skip(1) {
+        let cure = "keep `rate` for so many requests a second, `rate_share` for a share of what \
+                    the slower server can do, or `rate_within` for the highest rate within a limit";
+        let line = fields.line_of(key);
+        fields.mistake(line, format!("`{}` and `{key}` are both given", given[0]), cure);
     }
-    if fields.has("arrivals") && !fields.has("rate") && !fields.has("rate_share") {
-        let cure = "add `rate` or `rate_share`, or take it out: in a closed loop the answers \
-                    decide when requests are sent";
+    if fields.has("arrivals") && given.is_empty() {
+        let cure = "add `rate`, `rate_share` or `rate_within`, or take it out: in a closed loop \
+                    the answers decide when requests are sent";
         let line = fields.line_of("arrivals");
         fields.mistake(line, "`arrivals` without a rate", cure);
     }
-    per_second.or(share).map(|rate| OpenLoop { rate, arrivals })
+    per_second.or(share).or(within).map(|rate| OpenLoop { rate, arrivals })
+}
+
+/// The limit of a search.
+fn rate_within(fields: &mut Fields<'_>) -> Option<Limit> {
+    let text = fields.text("rate_within")?;
+    let (least, most) = (LIMITS_NS.start(), LIMITS_NS.end());
+    let cure = match text.value.parse::<Limit>() {
+        Err(cure) => cure,
+        Ok(limit) if !LIMIT_QUANTILES.contains(&limit.quantile) => {
+            let (least, most) = (LIMIT_QUANTILES.start(), LIMIT_QUANTILES.end());
+            format!("limit a quantile from p{} to p{}", least * 100.0, most * 100.0)
+        }
+        Ok(limit) if !LIMITS_NS.contains(&limit.latency_ns) => {
+            let shown = |ns: &u64| units::whole_nanoseconds(*ns);
+            format!("write a time from {} to {}", shown(least), shown(most))
+        }
+        Ok(limit) => return Some(limit),
+    };
+    fields.mistake(text.line, format!("`rate_within` is {:?}", text.value), cure);
+    None
 }
 
 fn rate_share(fields: &mut Fields<'_>) -> Option<f64> {

@@ -15,6 +15,7 @@ use hdrhistogram::serialization::Deserializer;
 
 mod open;
 mod responder;
+mod search;
 
 use responder::{Act, Request, serve};
 

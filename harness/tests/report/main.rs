@@ -66,7 +66,13 @@ fn golden_charts() {
     for (name, svg) in charts(&fixture::programs()) {
         insta::assert_snapshot!(format!("programs-{name}.svg"), markup::placed_words(&svg));
     }
-    for (name, svg) in charts(&fixture::latency()).into_iter().skip(4) {
+    // Where rates are given there is no chart of memory, and of speed one of searches.
+    for (name, svg) in charts(&fixture::latency()) {
+        let name = match name {
+            "speed" => "latency-speed",
+            name if name.contains("latency") => name,
+            _ => continue,
+        };
         insta::assert_snapshot!(format!("{name}.svg"), markup::placed_words(&svg));
     }
 }
@@ -196,6 +202,25 @@ fn headlines() {
         "go-nethttp may or may not serve more requests than rust-axum (1.020× [0.833, 1.250], \
          inconclusive)",
     );
+}
+
+#[test]
+fn a_headline_of_searches() {
+    let mut analysis = fixture::latency();
+    analysis.matchups.truncate(1);
+    analysis.matchups[0].cells.retain(|cell| cell.search.is_some());
+    let text = report::text(&analysis, Style::Plain).replace('\n', " ");
+    let want = "std: rust-std holds 28,000 requests per second, go-nethttp 16,000 \
+                (1.75× [1.72, 1.78]; hello, 64 connections, p99 at most 5.00 ms)";
+    assert!(text.starts_with(want), "{text}");
+    // What there is no chart of is not shown.
+    let markdown = report::markdown(&analysis);
+    let charts = ["speed.svg", "memory.svg", "latency.svg"].map(|name| markdown.contains(name));
+    assert_eq!(charts, [true, false, false]);
+    let search = &mut analysis.matchups[0].cells[0];
+    search.metrics.clear();
+    let text = report::text(&analysis, Style::Plain);
+    assert!(text.contains("no ratio: no search found both a rate that held and one"), "{text}");
 }
 
 /// Which arm stands first is of no consequence for what is said.

@@ -204,6 +204,30 @@ fn some_handshakes_fail() {
     assert!(refused.values().any(|n| n.as_u64() >= Some(1)), "{}", loaded.json);
 }
 
+/// A search goes on after a probe that could not connect, and ends after two in a row. Of the one
+/// connection of each probe, the second probe's fails, which is tried twice, or all from there on.
+#[test]
+fn a_search_that_cannot_connect() {
+    let identity = Identity::new("localhost", &[]);
+    let options = "-k -c 1 --find-capacity --rate 100 --probe-duration 200ms --warmup 0";
+    let options = format!("{options} --limit max=1h");
+    let options: Vec<&str> = options.split(' ').collect();
+    let (url, _) = secure(&identity, |n| [3, 4].contains(&n), |_| answer("hello"));
+    let output = duet(&url, &[&options[..], &["--json"]].concat());
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let probes = found["probes"].as_array().unwrap();
+    assert!(probes.len() > 2, "{found}");
+    assert_eq!(probes[1]["reasons"], serde_json::json!(["no connection could be opened"]));
+    assert_eq!(probes[1]["planned_per_second"], probes[2]["planned_per_second"], "{found}");
+    assert!(probes[1]["response"].is_null() && probes[2]["response"].is_object(), "{found}");
+
+    let (url, _) = secure(&identity, |n| n >= 3, |_| answer("hello"));
+    let output = duet(&url, &options);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("in two probes in a row: is the server still running?"), "{stderr}");
+    assert_eq!(output.status.code(), Some(5), "{stderr}");
+}
+
 /// A server of HTTP/2 whose settings come with the last words of its handshake, before the client
 /// has said its own, and whose answers have no body.
 #[test]

@@ -1,6 +1,6 @@
 //! `--find-capacity`: the highest rate at which the limits hold, by probes in an open loop.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, bail};
@@ -13,9 +13,10 @@ use super::live::View;
 use super::summary::{self, Quantiles};
 use super::values::{RATE_MAX, duration};
 use super::{Exit, Load, Misuse, text};
+use crate::cmd::Unserved;
 use crate::interrupt::Interrupt;
 use crate::load::capacity::{self, End, Interval, Next, Probe, Rules};
-use crate::load::steady::{self, Arrivals, Measured, Pressure, Rate};
+use crate::load::steady::{self, Arrivals, Measured, Pressure, Rate, Unconnected};
 use crate::units;
 
 /// The name and version of the JSON's form.
@@ -74,10 +75,11 @@ struct ProbeResult {
     held: bool,
     /// Why it did not hold.
     reasons: Vec<String>,
-    error_share: f64,
-    response: Quantiles,
-    generator_busy_share: f64,
-    generator_bound: bool,
+    /// Absent, as all below, where no connection could be opened.
+    error_share: Option<f64>,
+    response: Option<Quantiles>,
+    generator_busy_share: Option<f64>,
+    generator_bound: Option<bool>,
 }
 
 pub(super) fn run(
@@ -101,17 +103,21 @@ pub(super) fn run(
             Next::Probe(per_second) => per_second,
             Next::End(end) => break Some(end),
         };
-        let probe = at(&load, args, per_second);
-        let measured = super::drive(&probe, interrupt, View::new(&probe, false), None)?;
+        let (probe, began) = (at(&load, args, per_second), Instant::now());
+        let measured = super::drive(&probe, interrupt, View::new(&probe, false), None);
         if interrupt.signal().is_some() {
             break None; // nothing is known about a rate that was not tried for its whole time
         }
-        let reasons = reasons(args, &measured);
+        let measured = connected(measured, &results)?;
+        let reasons = measured.as_ref().map_or_else(
+            || vec!["no connection could be opened".to_owned()],
+            |measured| reasons(args, measured),
+        );
         if !args.json {
-            anstream::print!("{}", row(&args.limit, per_second, &measured, &reasons));
+            anstream::print!("{}", row(&args.limit, per_second, measured.as_ref(), &reasons));
         }
-        probes.push(Probe { per_second, held: reasons.is_empty() });
-        results.push(result(per_second, &measured, reasons));
+        probes.push(Probe { per_second, held: reasons.is_empty(), took: began.elapsed() });
+        results.push(result(per_second, measured.as_ref(), reasons));
     };
     let found = summary(args, &load, url, capacity::interval(&probes), end, results);
     if args.json {
@@ -125,6 +131,23 @@ pub(super) fn run(
         (None, None, Some(last)) if last.right_per_second == Some(0.0) => Exit::ServerFailed,
         (None, None, _) => Exit::Broken,
     })
+}
+
+/// What a probe came to after those before it; none where no connection could be opened. That may
+/// happen for a moment, and fails the probe; a server is gone where it happens twice in a row.
+fn connected(measured: Result<Measured>, before: &[ProbeResult]) -> Result<Option<Measured>> {
+    match measured {
+        Err(error) if error.is::<Unconnected>() => {
+            let again = before.last().is_some_and(|probe| probe.response.is_none());
+            if again {
+                bail!(Unserved(format!(
+                    "{error}, in two probes in a row: is the server still running?"
+                )));
+            }
+            Ok(None)
+        }
+        measured => measured.map(Some),
+    }
 }
 
 /// From the lowest rate at which a probe has requests enough for the quantiles of its limits.
@@ -147,8 +170,10 @@ fn rules(args: &Load) -> Result<Rules> {
         first: first.max(lowest),
         lowest,
         highest: RATE_MAX,
+        growth: 2.0,
         precision: PRECISION,
         probes_max: PROBES_MAX,
+        time_max: Duration::MAX,
     })
 }
 
@@ -189,16 +214,16 @@ fn reasons(args: &Load, measured: &Measured) -> Vec<String> {
     reasons
 }
 
-fn result(per_second: f64, measured: &Measured, reasons: Vec<String>) -> ProbeResult {
+fn result(per_second: f64, measured: Option<&Measured>, reasons: Vec<String>) -> ProbeResult {
     ProbeResult {
         planned_per_second: per_second,
-        right_per_second: measured.right_per_second(),
+        right_per_second: measured.and_then(Measured::right_per_second),
         held: reasons.is_empty(),
         reasons,
-        error_share: measured.account.error_rate(),
-        response: summary::quantiles(&measured.response),
-        generator_busy_share: measured.busy(),
-        generator_bound: measured.generator_bound(),
+        error_share: measured.map(|measured| measured.account.error_rate()),
+        response: measured.map(|measured| summary::quantiles(&measured.response)),
+        generator_busy_share: measured.map(Measured::busy),
+        generator_bound: measured.map(Measured::generator_bound),
     }
 }
 
@@ -212,7 +237,7 @@ fn summary(
 ) -> Summary {
     let mut warnings = vec![];
     let is_upper = |probe: &&ProbeResult| Some(probe.planned_per_second) == found.failed;
-    if probes.iter().filter(is_upper).any(|probe| probe.generator_bound) {
+    if probes.iter().filter(is_upper).any(|probe| probe.generator_bound == Some(true)) {
         warnings.push(
             "generator-bound at the upper end: the server may hold more; give the generator more \
              threads, or CPUs of its own"
@@ -220,7 +245,7 @@ fn summary(
         );
     }
     match end {
-        Some(End::OutOfProbes) => {
+        Some(End::OutOfProbes | End::OutOfTime) => {
             warnings.push("the interval is wide: there were as many probes as allowed".to_owned());
         }
         None => {
@@ -245,6 +270,7 @@ fn summary(
             Some(End::AllHeld) => "all_held",
             Some(End::NoneHeld) => "none_held",
             Some(End::OutOfProbes) => "out_of_probes",
+            Some(End::OutOfTime) => "out_of_time",
             None => "interrupted",
         },
         probes,
@@ -274,22 +300,28 @@ fn head(args: &Load, load: &steady::Load, url: &Url) -> String {
 }
 
 /// A line of the table.
-fn row(limits: &[Limit], per_second: f64, measured: &Measured, reasons: &[String]) -> String {
+fn row(
+    limits: &[Limit],
+    per_second: f64,
+    measured: Option<&Measured>,
+    reasons: &[String],
+) -> String {
     let latencies = limits.iter().map(|limit| {
-        let found = limit.find(&measured.response);
+        let found = measured.and_then(|measured| limit.find(&measured.response));
         format!("{:>12}", found.map_or_else(|| "unknown".to_owned(), |found| found.to_string()))
     });
+    let right = measured.and_then(Measured::right_per_second).unwrap_or(0.0);
+    let busy = measured.map_or_else(|| "unknown".to_owned(), |m| units::percent(m.busy()));
     let (color, word) = match reasons {
         [] => (AnsiColor::Green, "held".to_owned()),
         reasons => (AnsiColor::Red, format!("failed: {}", reasons.join(", "))),
     };
     let style = Style::new().fg_color(Some(color.into()));
     format!(
-        "{:>12}{:>12}{}{:>12}  {style}{word}{style:#}\n",
+        "{:>12}{:>12}{}{busy:>12}  {style}{word}{style:#}\n",
         units::rate(per_second),
-        units::rate(measured.right_per_second().unwrap_or(0.0)),
+        units::rate(right),
         latencies.collect::<String>(),
-        units::percent(measured.busy()),
     )
 }
 

@@ -2,7 +2,8 @@
 
 use super::palette::{self, MUTED, Mark};
 use crate::analysis::{Analysis, CellAnalysis, MatchupAnalysis};
-use crate::metric::Metric;
+use crate::metric::{Loop, Metric, Unit};
+use crate::report::loops;
 use crate::report::words::{self, Tone, Turned};
 
 /// A matchup.
@@ -42,10 +43,12 @@ pub(super) fn group<'a>(
     let labels = matchup.arms.iter().map(|a| a.label.as_str());
     let metric = if metric == Metric::RequestsPerSecond { words::speed(matchup) } else { metric };
     // Open loops have metrics of their own.
-    let has = |cell: &CellAnalysis| cell.metrics.iter().any(|m| m.metric == metric);
+    let has = |(cell, metric): &(&CellAnalysis, Metric)| {
+        cell.kind() == Loop::Closed || cell.metrics.iter().any(|m| m.metric == *metric)
+    };
     let cells = words::ordered(matchup).into_iter();
-    let cells = cells.filter(|cell| cell.open.is_none() || has(cell));
-    let cells = cells.map(|cell| cell_row(analysis, matchup, cell, metric));
+    let cells = cells.map(|cell| (cell, loops::charted(cell, metric))).filter(has);
+    let cells = cells.map(|(cell, metric)| cell_row(analysis, matchup, cell, metric));
     let mean = matchup.means.iter().find(|m| m.metric == metric).and_then(|mean| {
         let line = words::mean_line(&analysis.run, &matchup.arms, mean);
         Some(Row {
@@ -90,14 +93,16 @@ fn cell_row(
 
 /// The arms' values side by side: `62,000 | 33,000 req/s`.
 fn values(values: &[String], metric: Metric) -> String {
-    let unit = if metric == Metric::RequestsPerSecond { " req/s" } else { "" };
+    let unit = if metric.unit() == Unit::PerSecond { " req/s" } else { "" };
     format!("{}{unit}", values.join(" | "))
 }
 
 /// The chart's title, in the manner of the benchmarks game.
 pub(super) fn question(metric: Metric) -> &'static str {
     match metric {
-        Metric::RequestsPerSecond | Metric::ElapsedNs => "How many times slower?",
+        Metric::RequestsPerSecond | Metric::RateWithinPerSecond | Metric::ElapsedNs => {
+            "How many times slower?"
+        }
         Metric::CpuNsPerRequest | Metric::CpuNs => "How many times more CPU?",
         Metric::RssBytesIdle
         | Metric::RssBytesSteady
@@ -119,6 +124,9 @@ pub(super) fn what(analysis: &Analysis, metric: Metric) -> &'static str {
     match metric {
         Metric::RequestsPerSecond if analysis.matchups.iter().any(of_programs) => {
             "Elapsed time of programs, requests per second of servers"
+        }
+        Metric::RequestsPerSecond if loops::has(analysis, Loop::Search) => {
+            "Requests per second, or the highest rate within a limit of latency"
         }
         Metric::RequestsPerSecond => "Requests per second",
         Metric::RssBytesPeak => "Peak resident memory",

@@ -5,6 +5,8 @@ use super::super::gates::GateTable;
 use super::super::load::{Files, Kind, Mistake};
 use super::super::suites::Suites;
 use super::{Server, check_loads};
+use crate::metric::Loop;
+use crate::spec::SEARCH_MS;
 
 /// Every server of a gate must implement one of its workloads, every workload must be implemented
 /// by one of its servers, its loads must have what it gates, and some look must be able to decide.
@@ -29,9 +31,9 @@ pub(super) fn check_gate(
     let pairs = servers.iter().flat_map(|server| {
         gate.workloads.iter().filter(|workload| server.workloads.contains(&workload.value))
     });
-    let cells = pairs.count() * gate.loads.len();
-    check_power(gate, cells, &mut mistake);
-    check_time(gate, cells, &mut mistake);
+    let pairs = pairs.count();
+    check_power(gate, pairs * gate.loads.len(), &mut mistake);
+    check_time(gate, pairs, suites, &mut mistake);
 }
 
 /// Keeps a mistake of the line: the problem and its cure.
@@ -107,14 +109,15 @@ fn check_metrics(line: usize, gate: &GateTable, suites: &Suites, mistake: &mut K
     let load = |name: &At<String>| suites.loads.iter().find(|load| load.value.name == name.value);
     let Some(loads) = gate.loads.iter().map(load).collect::<Option<Vec<_>>>() else { return };
     for rule in &gate.gate.rules {
-        let has = |open| loads.iter().any(|load| load.value.open.is_some() == open);
-        let kinds = [true, false].into_iter().filter(|open| rule.metric.is_result(*open));
-        if !kinds.into_iter().any(has) {
-            let of = if rule.metric.is_result(true) { "open" } else { "closed" };
-            let name = rule.metric.name();
+        let has = |of: &Loop| loads.iter().any(|load| load.value.kind() == *of);
+        let kinds: Vec<Loop> =
+            Loop::ALL.into_iter().filter(|of| rule.metric.is_result(*of)).collect();
+        if !kinds.iter().any(has) {
+            let of: Vec<&str> = kinds.iter().map(|of| of.plural()).collect();
+            let (name, of) = (rule.metric.name(), of.join(" and "));
             mistake(
                 line,
-                format!("it gates `{name}`, a result of {of} loops, and none of its loads is one"),
+                format!("it gates `{name}`, a result of {of}, and none of its loads is one"),
                 format!(
                     "add such a load, or name other metrics in `margins_percent` than `{name}`"
                 ),
@@ -124,10 +127,16 @@ fn check_metrics(line: usize, gate: &GateTable, suites: &Suites, mistake: &mut K
 }
 
 /// Measuring up to the first look must fit into the budget of time.
-fn check_time(gate: &GateTable, cells: usize, mistake: &mut Keep<'_>) {
-    let (policy, cells) = (&gate.gate, cells as u64);
+fn check_time(gate: &GateTable, pairs: usize, suites: &Suites, mistake: &mut Keep<'_>) {
+    let policy = &gate.gate;
     let Some(first) = policy.looks.first() else { return };
-    let windows_ms = u64::from(first.blocks) * u64::from(policy.measure_ms) * cells;
+    let searches = |name: &At<String>| {
+        let load = suites.loads.iter().find(|load| load.value.name == name.value);
+        load.is_some_and(|load| load.value.kind() == Loop::Search)
+    };
+    let of_load = |name| if searches(name) { SEARCH_MS } else { policy.measure_ms };
+    let of_pair_ms: u64 = gate.loads.iter().map(|name| u64::from(of_load(name))).sum();
+    let windows_ms = u64::from(first.blocks) * of_pair_ms * pairs as u64;
     let needed = windows_ms.div_ceil(1000);
     if needed > u64::from(policy.budget_s) {
         mistake(

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::spec::Output;
 
-/// Thirty mistakes in four files.
+/// Thirty mistakes and more in four files.
 #[test]
 fn thirty_mistakes_at_once() {
     let servers = r#"[[server]]
@@ -49,6 +49,8 @@ cases = "data/many.jsonl"
     let suites = r#"[[load]]
 name = "four"
 connections = 0
+rate = 5
+rate_within = "p99<5ms"
 [[matchup]]
 name = "duel"
 lane = "std"

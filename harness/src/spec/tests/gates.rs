@@ -150,6 +150,14 @@ fn metrics_of_open_loops() {
     let latency = "margins_percent = { latency_ns_p99 = 10, cpu_ns_per_request = 3 }";
     check("rate = 9", latency, &[]);
     check("#", latency, &["`latency_ns_p99`, a result of open loops, and none of its loads is"]);
+    let search = "rate_within = \"p99=5ms\"";
+    let cpu =
+        "`cpu_ns_per_request`, a result of closed loops and open loops, and none of its loads";
+    check(search, "", &[&speed, cpu, &peak]);
+    let rate = "margins_percent = { rate_within_per_second = 5 }";
+    check(search, rate, &[]);
+    let of_search = "`rate_within_per_second`, a result of loads with `rate_within`, and none of";
+    check("rate = 9", rate, &[of_search]);
 }
 
 #[test]

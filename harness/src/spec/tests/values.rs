@@ -176,6 +176,9 @@ fn open_loops() {
         "rate = 10_000_000\narrivals = \"uniform\"",
         "rate_share = 0.01",
         "rate_share = 0.99\narrivals = \"poisson\"",
+        "rate_within = \"p99=5ms\"",
+        "rate_within = \"p50=100us\"\narrivals = \"uniform\"",
+        "rate_within = \"p99.9 = 1s\"",
     ] {
         check(good, &[]);
     }
@@ -198,8 +201,35 @@ fn open_loops() {
         &["suites.toml:5: load four: `rate` and `rate_share` are both given | keep `rate` for"],
     );
     check(
+        "rate_share = 0.5\nrate_within = \"p99=5ms\"",
+        &["suites.toml:5: load four: `rate_share` and `rate_within` are both given | keep `rate`"],
+    );
+    check(
+        "rate_within = \"p99=5ms\"\nrate_share = 0.5\nrate = 5",
+        &[
+            "suites.toml:4: load four: `rate` and `rate_within` are both given",
+            "suites.toml:5: load four: `rate` and `rate_share` are both given",
+        ],
+    );
+    for (bad, cure) in [
+        ("99=5ms", "write a quantile and a time, such as"),
+        ("max=5ms", "write a quantile and a time, such as"),
+        ("p99=5", "write a quantile and a time, such as"),
+        ("p49.9=5ms", "limit a quantile from p50 to p99.9"),
+        ("p99.99=5ms", "limit a quantile from p50 to p99.9"),
+        ("p99=99us", "write a time from 100 µs to 1 s"),
+        ("p99=1.01s", "write a time from 100 µs to 1 s"),
+    ] {
+        let want = format!("suites.toml:4: load four: `rate_within` is {bad:?} | {cure}");
+        check(&format!("rate_within = \"{bad}\""), &[&want]);
+    }
+    check(
+        "rate_within = 5",
+        &["suites.toml:4: load four: `rate_within` is a whole number | write"],
+    );
+    check(
         "arrivals = \"poisson\"",
-        &["suites.toml:4: load four: `arrivals` without a rate | add `rate` or `rate_share`"],
+        &["suites.toml:4: load four: `arrivals` without a rate | add `rate`, `rate_share` or `rat"],
     );
     check(
         "rate = 5\narrivals = \"random\"",
