@@ -13,16 +13,7 @@ mod fixture;
 
 fn main() -> Result<()> {
     let folder = std::env::args().nth(1).context("usage: demo_report DIR")?;
-    let analyses = [
-        ("standard", fixture::standard()),
-        ("interrupted", fixture::interrupted()),
-        ("smoke", fixture::smoke()),
-        ("nothing", fixture::nothing()),
-        ("extreme", fixture::extreme()),
-        ("programs", fixture::programs()),
-        ("latency", fixture::latency()),
-    ];
-    for (name, analysis) in analyses {
+    for (name, analysis) in fixture::analyses() {
         write(&Path::new(&folder).join(name), &analysis)?;
     }
     Ok(())

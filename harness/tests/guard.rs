@@ -3,12 +3,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
+#[expect(dead_code, reason = "no test here sends signals")]
+mod binary;
 
-const DUET: &str = env!("CARGO_BIN_EXE_duet");
-const SERVER: &str = env!("CARGO_BIN_EXE_faulty-server");
+use binary::{DUET, Folder, Outcome, SERVER, outcome};
 
 const PYTHON: &str = r#"import asyncio, sys
 
@@ -46,17 +46,15 @@ const QUICK: &str = "margins_percent = { cpu_ns_per_request = 100, rss_bytes_pea
                      looks = [6]\nwindow_ms = 5\nmeasure_ms = 100\nwarmup_ms = 60\n";
 
 /// A folder with `duet` on the PATH.
-struct Repository {
-    folder: TempDir,
-}
+struct Repository(Folder);
 
 impl Repository {
     fn new() -> Self {
-        Self { folder: TempDir::new().expect("a temporary folder") }
+        Self(Folder::empty())
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.0.path().join(name)
     }
 
     fn read(&self, name: &str) -> String {
@@ -69,12 +67,11 @@ impl Repository {
     }
 
     /// Runs commands of a shell.
-    fn shell(&self, script: &str, environment: &[(&str, &str)]) -> Output {
+    fn shell(&self, script: &str, environment: &[(&str, &str)]) -> Outcome {
         let duet = Path::new(DUET).parent().expect("it is in a folder").display().to_string();
         let path = format!("{duet}:{}", std::env::var("PATH").expect("there is a PATH"));
-        let mut command = Command::new("bash");
-        command.args(["-eo", "pipefail", "-c", script]).current_dir(self.folder.path());
-        command.env("PATH", path).env("NO_COLOR", "1").stdin(Stdio::null());
+        let mut command = self.0.program("bash", &["-eo", "pipefail", "-c", script]);
+        command.env("PATH", path);
         // Git as on a machine where nobody has set anything.
         for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
             command.env_remove(name);
@@ -84,21 +81,16 @@ impl Repository {
             command.env(format!("GIT_{who}_NAME"), "Test");
             command.env(format!("GIT_{who}_EMAIL"), "test@example.org");
         }
-        command.envs(environment.iter().copied()).output().expect("bash starts")
+        outcome(&command.envs(environment.iter().copied()).output().expect("bash starts"))
     }
 
+    /// Runs commands that need no environment, and end with 0.
     #[track_caller]
-    fn runs(&self, script: &str, code: i32) -> String {
-        exits(&self.shell(script, &[]), script, code)
+    fn runs(&self, script: &str) -> Outcome {
+        let outcome = self.shell(script, &[]);
+        outcome.exits(0);
+        outcome
     }
-}
-
-#[track_caller]
-fn exits(output: &Output, script: &str, code: i32) -> String {
-    let out = String::from_utf8_lossy(&output.stdout).into_owned();
-    let err = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{script}\nstdout: {out}\nstderr: {err}");
-    out + &err
 }
 
 fn project() -> PathBuf {
@@ -140,10 +132,9 @@ fn the_readme_is_right() {
     let repository = Repository::new();
     repository.write("server.py", PYTHON);
     repository.write(".gitignore", "results/\nduet-gate/\n");
-    repository.runs("git init -q -b main . && git add . && git commit -qm 'A server'", 0);
+    repository.runs("git init -q -b main . && git add . && git commit -qm 'A server'");
 
-    let said = repository.runs(init, 0);
-    assert!(said.contains("GET /health is answered with 200"), "{said}");
+    repository.runs(init).says("GET /health is answered with 200");
     let files = ["bench/servers.toml", "bench/workloads.toml", "bench/suites.toml"];
     let written: Vec<String> = files.map(|file| repository.read(file)).into();
     assert_eq!(written, blocks("toml"));
@@ -153,12 +144,11 @@ fn the_readme_is_right() {
     let margins = policy.lines().find(|line| line.starts_with("margins_percent")).expect("them");
     let policy = policy.replace(&format!("{margins}\n"), QUICK);
     repository.write("bench/suites.toml", &policy);
-    repository.runs("git add . && git commit -qm 'Guard it' && git switch -qc change", 0);
+    repository.runs("git add . && git commit -qm 'Guard it' && git switch -qc change");
 
-    let said = repository.runs(gate, 0);
-    assert!(said.contains("PASS"), "{said}");
+    repository.runs(gate).says("PASS");
     repository.write("server.py", &PYTHON.replace("WORK = 0", "WORK = 20_000"));
-    repository.runs("git commit -qam 'Work harder'", 0);
+    repository.runs("git commit -qam 'Work harder'");
 
     // A pull request, as the action compares it.
     let environment = [
@@ -173,13 +163,13 @@ fn the_readme_is_right() {
         ("GITHUB_OUTPUT", "output"),
         ("GITHUB_STEP_SUMMARY", "summary.md"),
     ];
-    let script = action_step("Gate");
-    let said = exits(&repository.shell(&script, &environment), &script, 1);
-    assert!(said.contains("REGRESSED") && said.contains("::error"), "{said}");
+    let said = repository.shell(&action_step("Gate"), &environment);
+    said.exits(1).says("REGRESSED").says("::error");
     assert_eq!(repository.read("output"), "exit-code=1\n");
     assert!(repository.read("summary.md").contains("REGRESSED"));
     assert!(repository.read("duet-gate/junit.xml").contains("<failure"));
     assert!(repository.path("duet-gate/confirmation/run.jsonl").is_file());
+    repository.0.nothing_is_left();
 }
 
 #[test]
@@ -190,8 +180,7 @@ fn what_init_refuses() {
     let repository = Repository::new();
     let run = format!("--run '{SERVER} --addr {{addr}}'");
     let check = |arguments: &str, code: i32, want: &str| {
-        let said = repository.runs(&format!("duet init {arguments}"), code);
-        assert!(said.contains(want), "{arguments}: no `{want}` in\n{said}");
+        repository.shell(&format!("duet init {arguments}"), &[]).exits(code).says(want);
     };
     check("", 2, "--name");
     check(&format!("--name Mine {run}"), 2, "a-z, 0-9 and -");
@@ -210,12 +199,13 @@ fn what_init_refuses() {
 
     check(&format!("--name mine {run}"), 0, "wrote bench/suites.toml");
     check(&format!("--name mine {run}"), 2, "there is already bench/servers.toml, bench/work");
-    repository.runs("duet verify mine", 0);
+    repository.runs("duet verify mine");
     let servers = repository.read("bench/servers.toml");
     assert!(servers.contains("foreign = true"), "{servers}");
     // The port may also go through the environment.
     let run = format!("--run 'WHERE={{port}} sh -c \"exec {SERVER} --addr 127.0.0.1:$WHERE\"'");
     check(&format!("--name other {run} --bench other"), 0, "wrote other/servers.toml");
     assert!(repository.read("other/servers.toml").contains("env.WHERE = \"{port}\""));
-    repository.runs("duet verify other --bench other", 0);
+    repository.runs("duet verify other --bench other");
+    repository.0.nothing_is_left();
 }

@@ -1,12 +1,13 @@
 //! `duet gate`: whether a change may be let in.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::comparison::{self, Outputs};
+use super::comparison::{self, CONFIRMATION, Outputs};
 use super::experiment::{self, Tools, words};
 use super::{BenchFolder, Exit, Misuse, doctor, looks, noise, pairs, shown};
 use crate::comparison::{Course, next};
@@ -18,6 +19,8 @@ use crate::versions::{self, Arm, Checkout, Here, Origin};
 /// Blocks beyond the last look that may be measured in the place of ones that do not count: one in
 /// so many.
 const SPARE_SHARE: u32 = 4;
+/// The name of a record in which something failed, once its pair is measured anew.
+const FAILED: &str = "run-failed.jsonl";
 
 /// Decides whether a change may be let in: PASS, REGRESSED or INCONCLUSIVE
 ///
@@ -97,11 +100,14 @@ pub(super) fn run(args: &Gate) -> Result<Exit> {
     let mut run = experiment::prepare(&tools, header)?;
     let folder = args.out.clone().unwrap_or_else(|| tools.root.join("results/gate"));
     match make_room(&folder, args.out.is_none(), &run)? {
-        Earlier::Nothing => announce(&run.header, &folder, false),
+        Earlier::Nothing => announce(&run.header, &folder, ""),
+        Earlier::Failed => {
+            announce(&run.header, &folder, "; an earlier run of the same pair failed")
+        }
         Earlier::Undecided(earlier) => {
             run.header.seed = earlier.header.seed;
             (run.blocks, run.program_blocks) = (earlier.blocks, earlier.program_blocks);
-            announce(&run.header, &folder, true);
+            announce(&run.header, &folder, "; continues an earlier run of the same pair");
         }
         Earlier::Decided => {
             anstream::println!("This pair has been decided; this is what was found.");
@@ -177,6 +183,8 @@ pub(super) fn suite(policy: &Policy, mut cells: Vec<CellId>, only: Option<&str>)
 enum Earlier {
     /// There was none.
     Nothing,
+    /// Something failed in it, which says nothing of what else would: it is measured anew.
+    Failed,
     /// It has decided.
     Decided,
     /// It was interrupted or ran out of time: its plan, which the seed gives, goes on.
@@ -189,16 +197,7 @@ fn make_room(folder: &Path, may_move: bool, begun: &Run) -> Result<Earlier> {
     if folder.join(record::FILE_NAME).exists() {
         let before = record::read(folder).ok().filter(|run| is_same(run, begun));
         if let Some(run) = before {
-            let interrupted = run.end.as_ref().is_none_or(|end| end.interrupted.is_some());
-            let stopped = run.end.as_ref().is_some_and(|end| end.stopped.is_some());
-            let open = matches!(next(&run, None), Course::GoOn { .. });
-            let to_confirm =
-                matches!(next(&run, None), Course::Decided(cells) if !cells.is_empty());
-            let unconfirmed = to_confirm && !looks::is_confirmed(folder);
-            if !(open && (interrupted || stopped) || unconfirmed) {
-                return Ok(Earlier::Decided);
-            }
-            return Ok(Earlier::Undecided(Box::new(run)));
+            return earlier(run, folder);
         }
         if !may_move {
             bail!(Misuse(format!(
@@ -218,12 +217,56 @@ fn make_room(folder: &Path, may_move: bool, begun: &Run) -> Result<Earlier> {
     Ok(Earlier::Nothing)
 }
 
-/// Whether a record is of the same executables under the same policy on the same machine.
+/// What a run of the same pair came to. The record of one that failed is put aside.
+fn earlier(run: Run, folder: &Path) -> Result<Earlier> {
+    let second = folder.join(CONFIRMATION);
+    if has_failed(&run) || record::read(&second).is_ok_and(|run| has_failed(&run)) {
+        for folder in [folder, &second] {
+            let file = folder.join(record::FILE_NAME);
+            if file.exists() {
+                fs::rename(&file, folder.join(FAILED))
+                    .with_context(|| format!("failed to move {}", file.display()))?;
+            }
+        }
+        return Ok(Earlier::Failed);
+    }
+    let interrupted = run.end.as_ref().is_none_or(|end| end.interrupted.is_some());
+    let stopped = run.end.as_ref().is_some_and(|end| end.stopped.is_some());
+    let open = matches!(next(&run, None), Course::GoOn { .. });
+    let to_confirm = matches!(next(&run, None), Course::Decided(cells) if !cells.is_empty());
+    let unconfirmed = to_confirm && !looks::is_confirmed(folder);
+    match open && (interrupted || stopped) || unconfirmed {
+        true => Ok(Earlier::Undecided(Box::new(run))),
+        false => Ok(Earlier::Decided),
+    }
+}
+
+/// Whether a server or a program could not be built, answered wrongly or failed in a block.
+fn has_failed(run: &Run) -> bool {
+    let builds = run.builds.iter().map(|build| build.failure.is_some());
+    let programs = run.programs.iter().map(|program| program.failure.is_some());
+    let blocks = run.attempts().map(|attempt| attempt.failure.is_some());
+    builds.chain(programs).chain(blocks).any(|failed| failed)
+}
+
+/// Whether a record is of the same executables, started and asked alike, under the same policy on
+/// the same machine.
 fn is_same(one: &Run, other: &Run) -> bool {
     let policy = |run: &Run| run.header.experiment.clone().map(|e| (e.question, e.gate));
+    let started = |run: &Run| -> Vec<_> {
+        let spec = &run.header.spec;
+        let servers = spec.servers.iter().map(|s| (s.run.clone(), s.env.clone()));
+        servers.chain(spec.sets.iter().map(|s| (s.run.clone(), BTreeMap::new()))).collect()
+    };
+    let asked = |run: &Run| {
+        let spec = &run.header.spec;
+        (spec.workloads.clone(), spec.loads.clone(), spec.problems.clone())
+    };
     executables(one).is_some()
         && executables(one) == executables(other)
         && policy(one) == policy(other)
+        && started(one) == started(other)
+        && asked(one) == asked(other)
         && one.header.suite == other.header.suite
         && one.header.machine == other.header.machine
 }
@@ -236,20 +279,20 @@ fn executables(run: &Run) -> Option<Vec<&String>> {
     servers.chain(run.programs.iter().map(|program| program.binary_sha256.as_ref())).collect()
 }
 
-fn announce(header: &RunHeader, folder: &Path, continued: bool) {
+/// Says what is about to be measured. `beside`: what else there is to say of it.
+fn announce(header: &RunHeader, folder: &Path, beside: &str) {
     let Some(Experiment { base, head, gate: Some(gate), .. }) = &header.experiment else {
         return;
     };
     let looks: Vec<String> = gate.looks.iter().map(|look| look.blocks.to_string()).collect();
     anstream::println!(
-        "Gate `{}`: {} against {}, {}, looks after {} blocks, at most {}{}.",
+        "Gate `{}`: {} against {}, {}, looks after {} blocks, at most {}{beside}.",
         gate.name,
         words(head),
         words(base),
         units::count(header.suite.cells.len(), "cell"),
         looks.join(", "),
         units::minutes(u64::from(gate.budget_s)),
-        if continued { "; continues an earlier run of the same pair" } else { "" }
     );
     anstream::println!("Seed {}; record in {}.", header.seed, shown(folder));
     let doubts: Vec<_> =

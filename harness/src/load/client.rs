@@ -139,7 +139,7 @@ impl<'j> Client<'j> {
         match written {
             Ok(()) => Outcome::Pending,
             Err(_) if !vacant && self.connections[key].written == 0 => self.ask_again(key),
-            Err(error) => self.lost(key, &error),
+            Err(error) => self.unwritten(key, &error),
         }
     }
 
@@ -270,7 +270,9 @@ impl<'j> Client<'j> {
             connection.write(&question.request, &self.epoll, key as u64)
         };
         if let Err(error) = written {
-            return Some(self.lost(key, &error)); // the rest is about a socket now closed
+            let outcome = self.unwritten(key, &error);
+            // Otherwise there may be something to read.
+            return (!matches!(outcome, Outcome::Pending)).then_some(outcome);
         }
         (flags == EpollFlags::EPOLLOUT).then_some(Outcome::Pending)
     }
@@ -285,17 +287,19 @@ mod tests {
     use super::super::requests::Draw;
     use super::*;
 
+    const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+
     /// A client of one connection, which is open, to a listener.
-    fn client(listener: &TcpListener) -> Client<'static> {
+    fn client(listener: &TcpListener, request: &'static [u8], depth: usize) -> Client<'static> {
         let question = Question {
-            request: b"GET / HTTP/1.1\r\n\r\n".into(),
+            request: request.into(),
             patches: &[],
             head: false,
             status: Status::Successful,
             content_type: None,
             body: None,
         };
-        let manner = Manner { churn: false, depth: 1, seed: 0 };
+        let manner = Manner { churn: false, depth, seed: 0 };
         let turns = Turns::Draw(Draw::new([1], 0, 0, (0, 1)));
         let addr = listener.local_addr().expect("it has an address");
         let client = Client::new(addr.into(), vec![question], 1, manner, turns);
@@ -318,7 +322,7 @@ mod tests {
     #[test]
     fn a_request_to_a_connection_that_was_closed_before_is_asked_again() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
-        let mut client = client(&listener);
+        let mut client = client(&listener, GET, 1);
         drop(listener.accept().expect("it was opened"));
         assert!(matches!(client.ask(0, Instant::now()), Outcome::Pending));
         assert!(matches!(next(&mut client), Outcome::Pending));
@@ -337,11 +341,61 @@ mod tests {
         assert_eq!(client.asked_again, 2);
     }
 
+    /// Waits until the client's system knows that the connection was reset.
+    fn await_reset(client: &Client<'_>) {
+        let mut events = [EpollEvent::empty()];
+        while !events[0].events().contains(EpollFlags::EPOLLHUP) {
+            assert_eq!(client.epoll.wait(&mut events, 10_000_u16), Ok(1), "something happens");
+        }
+    }
+
+    /// A server that closes a connection with requests unread in it resets it.
+    #[test]
+    fn answers_that_came_before_a_reset_are_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+        let mut client = client(&listener, GET, 2);
+        let (mut stream, _) = listener.accept().expect("it was opened");
+        client.ask_behind(0, Instant::now());
+        assert!(matches!(client.flush(0), Outcome::Pending));
+        stream.peek(&mut [0]).expect("the request came");
+        let last = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(last).expect("it is taken");
+        drop(stream);
+        await_reset(&client);
+        client.ask_behind(0, Instant::now());
+        assert!(matches!(client.flush(0), Outcome::Pending), "there is an answer to be read");
+        assert_eq!(client.room(0), 0);
+        assert!(matches!(next(&mut client), Outcome::Pending), "the server has to close it");
+        assert!(matches!(next(&mut client), Outcome::Right(_)));
+        assert_eq!(client.asked_again, 1);
+        let (mut stream, _) = listener.accept().expect("it was opened anew");
+        stream.read_exact(&mut [0; GET.len()]).expect("the request came");
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").expect("it is taken");
+        assert!(matches!(next(&mut client), Outcome::Right(_)));
+    }
+
+    /// A server that refuses a long request does so before it has come.
+    #[test]
+    fn the_answer_to_a_request_that_was_cut_off_is_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+        let long = vec![b'a'; 32 << 20].leak(); // more than sockets buffer
+        let mut client = client(&listener, long, 1);
+        let (mut stream, _) = listener.accept().expect("it was opened");
+        assert!(matches!(client.ask(0, Instant::now()), Outcome::Pending));
+        stream.peek(&mut [0]).expect("some of the request came");
+        stream.write_all(b"HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n").expect("it is taken");
+        drop(stream);
+        await_reset(&client);
+        let outcome = next(&mut client);
+        let Outcome::Wrong(wrong) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(wrong.fault, Fault::BadStatus);
+    }
+
     /// A server that has read a request and closes the connection has not answered it.
     #[test]
     fn a_request_that_was_read_is_not_asked_again() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
-        let mut client = client(&listener);
+        let mut client = client(&listener, GET, 1);
         let (mut stream, _) = listener.accept().expect("it was opened");
         assert!(matches!(client.ask(0, Instant::now()), Outcome::Pending));
         stream.read_exact(&mut [0; 18]).expect("the request came");

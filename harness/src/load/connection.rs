@@ -276,6 +276,14 @@ impl Connection {
         written
     }
 
+    /// Notes that nothing more can be written. Says whether it is open, so that it can be read.
+    #[cold]
+    pub(super) fn cut(&mut self) -> bool {
+        self.pipe.cut = true;
+        self.pipe.unsent.clear();
+        self.socket.is_some()
+    }
+
     /// Reads what has arrived.
     #[inline]
     pub(super) fn read(&mut self, buffer: &mut [u8], epoll: &Epoll, key: u64) -> io::Result<Taken> {
@@ -285,9 +293,12 @@ impl Connection {
             return Ok(Taken { bytes, drained: bytes < buffer.len(), closed: bytes == 0 });
         };
         let taken = session.read(socket, buffer)?;
-        // TLS answers for itself: in a handshake, and when keys change.
-        self.write(&[], epoll, key)?;
-        Ok(taken)
+        // TLS answers for itself: in a handshake, and when keys change. What was read is worth more
+        // than an error, which comes again.
+        match self.write(&[], epoll, key) {
+            Err(error) if taken.bytes == 0 && !taken.closed => Err(error),
+            _ => Ok(taken),
+        }
     }
 
     /// The application protocol that the handshake of TLS agreed on.
@@ -309,6 +320,7 @@ impl Connection {
         self.received.clear();
         self.skip_bytes = 0;
         self.pipe.unsent.clear();
+        self.pipe.cut = false;
     }
 }
 

@@ -137,6 +137,7 @@ impl<'l> Multiplex<'l> {
         loop {
             let now = Instant::now();
             if self.measured_from.is_none() && now >= self.edges.from {
+                self.schedule.end_warmup();
                 self.books.part.connections.open =
                     self.links.iter().filter(|link| link.is_open()).count() as u64;
                 self.alarm.spin_ns = 0;

@@ -12,6 +12,8 @@ pub(super) struct Pipe {
     pub(super) behind: VecDeque<Waiting>,
     /// Bytes of requests to be written together; some of them may be written.
     pub(super) unsent: Vec<u8>,
+    /// Whether the server takes no more bytes; answers it gave before may still be read.
+    pub(super) cut: bool,
 }
 
 /// A request that is asked.

@@ -305,6 +305,7 @@ impl<'l> Stream<'l> {
     }
 
     fn begin_measuring(&mut self, now: Instant) -> Result<(), Failure> {
+        self.schedule.end_warmup();
         self.books.part.connections.open = self.open_connections() as u64;
         self.alarm.spin_ns = 0;
         self.measured_from = Some(Clocks::read(now)?);

@@ -23,15 +23,20 @@ const MARK: &str = "DUET_TEST_FOLDER";
 pub(crate) struct Folder(TempDir);
 
 impl Folder {
+    /// A folder with nothing in it.
+    pub(crate) fn empty() -> Self {
+        Self(TempDir::new().expect("a temporary folder"))
+    }
+
     /// A folder with definitions: names and texts of the files in `bench`.
     pub(crate) fn with_definitions(files: [(&str, &str); 3]) -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
+        let folder = Self::empty();
         let bench = folder.path().join("bench");
         fs::create_dir(&bench).expect("a folder");
         for (name, text) in files {
             fs::write(bench.join(name), text).expect("a file");
         }
-        Self(folder)
+        folder
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -220,6 +220,31 @@ fn a_head_that_crashes() {
     check_failure("--fault crash --after 200", "was killed by SIGABRT");
 }
 
+/// A block failed: the next run begins anew, and the record of the first is kept beside it.
+#[test]
+fn what_failed_is_measured_anew() {
+    let bench = Bench::new(SIX);
+    let words = ["gate", "--base", "server:slow", "--head", "server:fast"];
+    bench.duet(&words).exits(0);
+    let folder = bench.path().join("results/gate");
+    let passed = fs::read_to_string(folder.join(record::FILE_NAME)).expect("a record");
+    let failure = r#""failure":{"stage":"start","server":"fast","error":"no luck"}"#;
+    let failed =
+        passed.replacen(r#""failure":null,"set_aside""#, &format!("{failure},\"set_aside\""), 1);
+    assert_ne!(failed, passed);
+    fs::write(folder.join(record::FILE_NAME), &failed).expect("a file");
+    bench.duet(&["gate", "--replay", "results/gate"]).exits(5).says("no luck");
+
+    bench.duet(&words).exits(0).says("an earlier run of the same pair failed").says("PASS");
+    assert_eq!(fs::read_to_string(folder.join("run-failed.jsonl")).expect("a record"), failed);
+    bench.duet(&words).exits(0).says("This pair has been decided");
+    // Started otherwise, it is another pair.
+    bench.edit("servers.toml", |text| text.replace("\"90\"", "\"91\""));
+    let again = bench.duet(&words);
+    again.exits(0);
+    assert!(!again.out.contains("This pair has been decided"), "{}", again.out);
+}
+
 #[test]
 fn versions_of_a_repository() {
     let bench = Bench::new(SIX);

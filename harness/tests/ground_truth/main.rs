@@ -207,6 +207,11 @@ fn more_is_asked_than_is_possible() {
     let (code, json) = load(slow, "-d 1s -q 5000 -c 2 --warmup 0 --limit p50=1ms");
     assert_eq!(code, 1, "{json}");
     assert_eq!(json["limits"][0]["verdict"], "broken");
+
+    // What the warm-up could not send does not stand before what is measured.
+    let (code, json) = load(slow, "-d 1s -q 5000 -c 2 --warmup 1s");
+    assert_eq!((code, requests(&json, "planned")), (0, 5000), "{json}");
+    assert!(json["warmup_requests"]["sent"].as_u64() <= Some(404), "{json}");
 }
 
 #[test]

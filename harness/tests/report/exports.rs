@@ -8,7 +8,7 @@ use duet::report::{export, markdown_alone};
 use roxmltree::Node;
 use serde::Deserialize;
 
-use super::{analyses, fixture};
+use super::fixture::{self, analyses};
 
 /// One of everything: a program, a cell whose generator was the limit, one that failed, a control.
 fn small() -> Analysis {

@@ -13,19 +13,6 @@ mod fixture;
 mod markup;
 mod trends;
 
-/// Every analysis, by name.
-fn analyses() -> [(&'static str, Analysis); 7] {
-    [
-        ("standard", fixture::standard()),
-        ("interrupted", fixture::interrupted()),
-        ("smoke", fixture::smoke()),
-        ("nothing", fixture::nothing()),
-        ("extreme", fixture::extreme()),
-        ("programs", fixture::programs()),
-        ("latency", fixture::latency()),
-    ]
-}
-
 /// Every chart of an analysis, by name.
 fn charts(analysis: &Analysis) -> Vec<(&'static str, String)> {
     let boxes = chart::boxes(analysis).map(|svg| ("boxes", svg));
@@ -47,14 +34,14 @@ fn comparisons(analysis: &Analysis) -> [(&'static str, String); 4] {
 
 #[test]
 fn golden_text() {
-    for (name, analysis) in analyses() {
+    for (name, analysis) in fixture::analyses() {
         insta::assert_snapshot!(format!("{name}.txt"), report::text(&analysis, Style::Plain));
     }
 }
 
 #[test]
 fn golden_markdown() {
-    for (name, analysis) in analyses() {
+    for (name, analysis) in fixture::analyses() {
         insta::assert_snapshot!(format!("{name}.md"), report::markdown(&analysis));
     }
 }
@@ -92,7 +79,7 @@ fn golden_charts() {
 
 #[test]
 fn colour_changes_no_word() {
-    for (name, analysis) in analyses() {
+    for (name, analysis) in fixture::analyses() {
         let coloured = report::text(&analysis, Style::Colour);
         assert!(coloured.contains("\u{1b}["), "{name} has no colour");
         assert_eq!(markup::without_escapes(&coloured), report::text(&analysis, Style::Plain));
@@ -101,7 +88,7 @@ fn colour_changes_no_word() {
 
 #[test]
 fn text_fits_the_terminal() {
-    for (name, analysis) in analyses() {
+    for (name, analysis) in fixture::analyses() {
         assert!(!report::text(&analysis, Style::Plain).contains('\u{1b}'), "{name}");
         for line in report::text(&analysis, Style::Plain).lines() {
             assert!(line.chars().count() <= 100, "{name}: {line}");
@@ -111,7 +98,7 @@ fn text_fits_the_terminal() {
 
 #[test]
 fn markup_is_well_formed() {
-    for (name, analysis) in analyses() {
+    for (name, analysis) in fixture::analyses() {
         markup::assert_balanced(name, &report::html(&analysis));
         for (chart, svg) in charts(&analysis) {
             markup::assert_balanced(&format!("{name} {chart}"), &svg);
@@ -122,7 +109,7 @@ fn markup_is_well_formed() {
 #[test]
 fn nothing_is_fetched_and_nothing_runs() {
     const NAMESPACE: &str = "xmlns=\"http://www.w3.org/2000/svg\"";
-    for (name, analysis) in analyses() {
+    for (name, analysis) in fixture::analyses() {
         let mut all = charts(&analysis);
         all.push(("page", report::html(&analysis)));
         all.push(("markdown", report::markdown(&analysis)));
@@ -137,7 +124,7 @@ fn nothing_is_fetched_and_nothing_runs() {
 
 #[test]
 fn every_cell_is_shown() {
-    for (name, analysis) in analyses() {
+    for (name, analysis) in fixture::analyses() {
         let mut all = vec![report::text(&analysis, Style::Plain)];
         all.push(markup::words(&report::html(&analysis)));
         // Of open loops there are curves.
@@ -161,7 +148,7 @@ fn every_cell_is_shown() {
 
 #[test]
 fn chart_words_stay_inside_and_apart() {
-    for (name, analysis) in analyses() {
+    for (name, analysis) in fixture::analyses() {
         for (chart, svg) in charts(&analysis) {
             markup::assert_placed(&format!("{name} {chart}"), &svg);
         }
@@ -170,7 +157,7 @@ fn chart_words_stay_inside_and_apart() {
 
 #[test]
 fn ids_are_unique_in_a_page() {
-    for (name, analysis) in analyses() {
+    for (name, analysis) in fixture::analyses() {
         let page = report::html(&analysis);
         let mut ids: Vec<&str> =
             page.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();

@@ -110,6 +110,20 @@ impl Client<'_> {
         }
     }
 
+    /// Handles an error of writing. Where the server has closed an open connection, what it sent
+    /// before is read first: right answers, or the reason why it closes (RFC 9112, section 9.6).
+    /// Reading also finds the end.
+    #[cold]
+    pub(super) fn unwritten(&mut self, key: usize, error: &io::Error) -> Outcome {
+        let connection = &mut self.connections[key];
+        let errno = error.raw_os_error().map(Errno::from_raw);
+        let closed = matches!(errno, Some(Errno::ECONNRESET | Errno::EPIPE));
+        if closed && connection.phase == Phase::Asked && connection.cut() {
+            return Outcome::Pending;
+        }
+        self.lost(key, error)
+    }
+
     /// Handles an error of the connection.
     #[cold]
     pub(super) fn lost(&mut self, key: usize, error: &io::Error) -> Outcome {

@@ -19,6 +19,7 @@ impl Client<'_> {
         let connection = &self.connections[key];
         match connection.phase {
             Phase::Idle => self.depth,
+            Phase::Asked if connection.pipe.cut => 0,
             Phase::Asked => self.depth - 1 - connection.pipe.behind.len(),
             Phase::Vacant | Phase::Opening | Phase::Closing(_) => 0,
         }
@@ -43,7 +44,7 @@ impl Client<'_> {
     pub(in crate::load) fn flush(&mut self, key: usize) -> Outcome {
         match self.connections[key].flush(&self.epoll, key as u64) {
             Ok(()) => Outcome::Pending,
-            Err(error) => self.lost(key, &error),
+            Err(error) => self.unwritten(key, &error),
         }
     }
 

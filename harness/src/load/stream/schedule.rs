@@ -89,6 +89,14 @@ impl Schedule {
         matches!(self, Self::Closed { left: Some(0) })
     }
 
+    /// Ends the warm-up. What of it could not be sent in its time is not sent any more: nobody
+    /// would look at it, and all that is measured would have to wait behind it.
+    pub(in crate::load) fn end_warmup(&mut self) {
+        if let Self::Open { warmup, .. } = self {
+            warmup.cut(0);
+        }
+    }
+
     /// Ends it before its time.
     pub(in crate::load) fn cut(&mut self, edges: &Edges) {
         if let Self::Open { warmup, measured, .. } = self {
@@ -176,6 +184,18 @@ mod tests {
         assert_eq!(schedule.rest(&edges).count(), 1);
         schedule.cut(&Edges { to: edges.begin + SECOND * 5, ..edges });
         assert_eq!(schedule.rest(&edges).count(), 0);
+    }
+
+    #[test]
+    fn the_measured_time_begins_with_its_own_requests() {
+        let edges = edges(2, 4);
+        let mut schedule = open(None);
+        assert!(matches!(schedule.take(edges.from, &edges), Due::Send { measured: false, .. }));
+        schedule.end_warmup();
+        assert_eq!(schedule.take(edges.from, &edges), Due::Nothing);
+        let planned = edges.from + SECOND / 2;
+        assert_eq!(schedule.next(&edges), Some(planned));
+        assert_eq!(schedule.take(planned, &edges), Due::Send { planned, measured: true });
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The benchmarks game's box plot: how many times slower each set is than the faster one, over all
 //! problems, on the site's logarithmic axis.
 
-use super::canvas::{self, Anchor, Canvas, Caption, Type};
-use super::palette::{self, GRID, MUTED, Mark, TEXT};
+use super::canvas::{self, Anchor, Canvas, Caption};
+use super::palette::{self, GRID, Mark, TEXT};
 use super::rows;
+use super::types::{LABEL, SMALL, TITLE};
 use crate::analysis::{Analysis, MatchupAnalysis};
 use crate::metric::Metric;
 use crate::report::words;
@@ -19,9 +20,6 @@ const TOP: i32 = 84;
 const BOTTOM: i32 = 330;
 /// Width of a box; the site's is 22.
 const BOX: i32 = 26;
-const TITLE: Type = Type { size: 20.0, bold: true, ink: TEXT };
-const LABEL: Type = Type { size: 12.0, bold: false, ink: TEXT };
-const SMALL: Type = Type { size: 11.0, bold: false, ink: MUTED };
 
 /// A set's box.
 struct Spread<'a> {

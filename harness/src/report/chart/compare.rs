@@ -2,9 +2,10 @@
 //! the interval as a whisker.
 
 use super::axis::{self, Axis};
-use super::canvas::{self, Anchor, Canvas, Caption, Type};
-use super::palette::{BAND, GRID, MUTED, Mark, PAPER, RULE, TEXT};
+use super::canvas::{self, Anchor, Canvas, Caption};
+use super::palette::{BAND, GRID, Mark, PAPER, RULE};
 use super::rows::{self, Found, Group, Row};
+use super::types::{GROUP, INSET, LABEL, LINE, MARGIN, SMALL, STRONG, TITLE};
 use crate::analysis::Analysis;
 use crate::metric::Metric;
 use crate::report::words::{self, Tone, Turned};
@@ -66,22 +67,12 @@ pub fn comparison(analysis: &Analysis, metric: Metric, width: Width) -> String {
     })
 }
 
-const MARGIN: i32 = 24;
-/// Height of a line of small print.
-const LINE: i32 = 17;
 /// Height of the axis' labels.
 const AXIS: i32 = 22;
-/// How far a heading's words and all rows stand within its box.
-const INSET: i32 = 8;
 /// Radius of a mark.
 const MARK: i32 = 4;
 /// Room between mark and words.
 const AIR: i32 = 10;
-const TITLE: Type = Type { size: 20.0, bold: true, ink: TEXT };
-const GROUP: Type = Type { size: 13.0, bold: true, ink: TEXT };
-const LABEL: Type = Type { size: 12.0, bold: false, ink: TEXT };
-const STRONG: Type = Type { size: 12.0, bold: true, ink: TEXT };
-const SMALL: Type = Type { size: 11.0, bold: false, ink: MUTED };
 
 /// Where things stand within a row, and how wide the picture is.
 struct Frame {

@@ -1,9 +1,10 @@
 //! Latency curves: how long answers take, the nearer the rate comes to what the slower server can
 //! do. A panel per matchup and workload, a colour per arm, the time axis logarithmic.
 
-use super::canvas::{self, Anchor, Canvas, Caption, Type};
+use super::canvas::{self, Anchor, Canvas, Caption};
 use super::compare::Width;
-use super::palette::{self, GRID, MUTED, Mark, TEXT};
+use super::palette::{self, GRID, Mark};
+use super::types::{GROUP, LABEL, LINE, MARGIN, SMALL, TITLE};
 use crate::analysis::{Analysis, Arrivals, CellAnalysis, Estimate, MatchupAnalysis, Who};
 use crate::metric::Metric;
 use crate::report::words;
@@ -12,13 +13,6 @@ use crate::units;
 /// The quantiles drawn, each with the width of its line.
 const QUANTILES: [(Metric, u32); 2] = [(Metric::LatencyNsP50, 1), (Metric::LatencyNsP99, 3)];
 
-const MARGIN: i32 = 24;
-/// Height of a line of small print.
-const LINE: i32 = 17;
-const TITLE: Type = Type { size: 20.0, bold: true, ink: TEXT };
-const HEAD: Type = Type { size: 13.0, bold: true, ink: TEXT };
-const LABEL: Type = Type { size: 12.0, bold: false, ink: TEXT };
-const SMALL: Type = Type { size: 11.0, bold: false, ink: MUTED };
 /// Width of a panel, and of the space between two.
 const PANEL: i32 = 404;
 const PANEL_NARROW: i32 = 332;
@@ -166,7 +160,7 @@ impl Point<'_> {
 
 impl Panel<'_> {
     fn paint(&self, canvas: &mut Canvas<'_>, (left, top): (i32, i32), width: i32) {
-        canvas.text((left, top + 8), Anchor::Start, width, HEAD, &self.title);
+        canvas.text((left, top + 8), Anchor::Start, width, GROUP, &self.title);
         let mut x = left + MARK + 1;
         for (mark, label) in &self.arms {
             canvas.mark((x, top + 30), MARK + 1, *mark, false);

@@ -15,6 +15,7 @@ mod percentiles;
 mod rows;
 mod small;
 mod trend;
+pub(super) mod types;
 
 pub use boxes::boxes;
 pub use compare::{Width, comparison, memory, speed};

@@ -3,6 +3,7 @@
 
 use super::canvas::{self, Anchor, Canvas, Caption, Type};
 use super::palette::{GRID, Ink, LANGUAGES, MUTED, RULE, TEXT};
+use super::types::{LABEL, SMALL, STRONG};
 use crate::units;
 
 /// A curve.
@@ -42,9 +43,6 @@ const LOWEST_NS: u64 = 100;
 const DECADES: f64 = 5.5;
 
 const TITLE: Type = Type { size: 17.0, bold: true, ink: TEXT };
-const WORD: Type = Type { size: 12.0, bold: false, ink: TEXT };
-const NAME: Type = Type { size: 12.0, bold: true, ink: TEXT };
-const SMALL: Type = Type { size: 11.0, bold: false, ink: MUTED };
 
 /// The colours of the curves in turn.
 const INKS: [Ink; 3] = [LANGUAGES[0], LANGUAGES[1], MUTED];
@@ -99,8 +97,8 @@ fn footnote(curves: &[Curve]) -> String {
 fn legend(canvas: &mut Canvas<'_>, curves: &[Curve]) {
     for ((curve, ink), y) in curves.iter().zip(INKS).zip((LEGEND..).step_by(LINE as usize)) {
         canvas.line((24, y), (44, y), 3, ink);
-        canvas.text((52, y), Anchor::Start, 90, NAME, &curve.name);
-        canvas.text((142, y), Anchor::Start, RIGHT - 142, WORD, &curve.words);
+        canvas.text((52, y), Anchor::Start, 90, STRONG, &curve.name);
+        canvas.text((142, y), Anchor::Start, RIGHT - 142, LABEL, &curve.words);
     }
 }
 

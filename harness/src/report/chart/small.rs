@@ -1,14 +1,13 @@
 //! Small pictures for a cell's details: memory over time, and the block contrasts behind a ratio.
 
-use super::canvas::{self, Anchor, Canvas, Caption, Type};
+use super::canvas::{self, Anchor, Canvas, Caption};
 use super::palette::{self, GRID, MUTED, TEXT};
+use super::types::{SMALL, WORD};
 use crate::analysis::{Analysis, Arm, CellAnalysis, MetricAnalysis, RssPoint};
 use crate::report::words;
 use crate::units;
 use crate::verdict::TIE_BAND;
 
-const SMALL: Type = Type { size: 11.0, bold: false, ink: MUTED };
-const WORD: Type = Type { size: 11.0, bold: false, ink: TEXT };
 const WIDTH: i32 = 340;
 /// Where the plots begin: right of the vertical axis' labels.
 const LEFT: i32 = 70;

@@ -1,7 +1,8 @@
 //! Histories as pictures: per cell and metric the arms' values on the left, the ratio on the right.
 
 use super::canvas::{self, Anchor, Canvas, Caption, Type};
-use super::palette::{self, GRID, Ink, MUTED, RULE, TEXT};
+use super::palette::{self, GRID, Ink, RULE, TEXT};
+use super::types::{SMALL, STRONG, WORD};
 use crate::analysis::trend::{Line, MachineTrend, Series, Trend};
 use crate::report::trend::{name, title};
 use crate::units;
@@ -18,9 +19,6 @@ const PLOTS: [(i32, i32); 2] = [(90, 540), (620, 930)];
 const PLOT: (i32, i32) = (46, 124);
 
 const TITLE: Type = Type { size: 16.0, bold: true, ink: TEXT };
-const STRONG: Type = Type { size: 12.0, bold: true, ink: TEXT };
-const WORD: Type = Type { size: 11.0, bold: false, ink: TEXT };
-const SMALL: Type = Type { size: 11.0, bold: false, ink: MUTED };
 
 /// The histories as SVG, for `trend.svg`.
 #[must_use]

@@ -5,8 +5,9 @@
 
 use super::words;
 use crate::comparison::{ComparedMetric, Comparison, GateVerdict};
-use crate::report::chart::canvas::{self, Anchor, Canvas, Caption, Type};
-use crate::report::chart::palette::{self, MUTED, Mark, RULE, TEXT};
+use crate::report::chart::canvas::{self, Anchor, Canvas, Caption};
+use crate::report::chart::palette::{self, Mark, RULE};
+use crate::report::chart::types::{GROUP, INSET, LABEL, LINE, MARGIN, SMALL, STRONG, TITLE};
 use crate::report::words as of_runs;
 use crate::verdict::Verdict;
 
@@ -29,18 +30,8 @@ pub fn charts(comparison: &Comparison) -> Vec<(&'static str, String)> {
 }
 
 const WIDTH: i32 = 880;
-const MARGIN: i32 = 24;
-/// How far words stand within a heading's box.
-const INSET: i32 = 8;
-/// Height of a line of small print.
-const LINE: i32 = 17;
 /// Height of a cell's heading.
 const HEADING: i32 = 34;
-const TITLE: Type = Type { size: 20.0, bold: true, ink: TEXT };
-const GROUP: Type = Type { size: 13.0, bold: true, ink: TEXT };
-const LABEL: Type = Type { size: 12.0, bold: false, ink: TEXT };
-const STRONG: Type = Type { size: 12.0, bold: true, ink: TEXT };
-const SMALL: Type = Type { size: 11.0, bold: false, ink: MUTED };
 
 /// What stands around a chart.
 struct Page<'a> {
@@ -121,10 +112,13 @@ fn mark(metric: &ComparedMetric) -> (Mark, bool) {
 
 /// A verdict in few words.
 fn verdict(metric: &ComparedMetric) -> String {
-    let words = words::row(metric).verdict;
-    let short = words.split(" (").next().unwrap_or_default();
     let waived = metric.gated.as_ref().is_some_and(|gated| gated.waiver.is_some());
-    format!("{short}{}", if waived { ", waived" } else { "" })
+    let more = match metric.q {
+        Some(_) => ", not gated",
+        None if waived => ", waived",
+        None => "",
+    };
+    words::row(metric).verdict + more
 }
 
 /// A change with its interval: `+5.2 % (+4.8 % to +5.7 %)`.

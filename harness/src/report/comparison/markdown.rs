@@ -83,8 +83,8 @@ fn section(cell: &ComparedCell) -> String {
         ];
         out += &format!("|{}\n", cells.map(|cell| format!(" {} |", escape(cell))).concat());
     }
-    for reason in rows.iter().filter_map(|row| row.reason.as_ref()) {
-        out += &format!("\n> {}\n", escape(reason));
+    for note in words::notes(cell) {
+        out += &format!("\n> {}\n", escape(&note));
     }
     out
 }

@@ -115,8 +115,15 @@ impl Page {
 
     fn cell(&mut self, cell: &ComparedCell) {
         self.line("");
-        let name = self.styled(BOLD, &cell.id.to_string());
-        self.line(&format!("{name}  {}", words::state(cell)));
+        let (name, state) = (cell.id.to_string(), words::state(cell));
+        let fits = name.chars().count() + 2 + state.chars().count() <= COLUMNS;
+        let name = self.styled(BOLD, &name);
+        if fits {
+            self.line(&format!("{name}  {state}"));
+        } else {
+            self.line(&name);
+            self.wrapped(Ansi::new(), "  ", &state);
+        }
         if cell.metrics.is_empty() {
             return;
         }
@@ -127,7 +134,7 @@ impl Page {
                 row.base.clone(),
                 row.head.clone(),
                 row.change.clone(),
-                row.interval.clone(),
+                row.interval.replacen(" % to ", " to ", 1), // narrower by two
                 row.margin.clone(),
                 row.floor.clone(),
                 row.finds.clone(),
@@ -139,7 +146,7 @@ impl Page {
         let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max();
         let widths: Vec<usize> = (0..8).map(|column| width(column).unwrap_or(0)).collect();
         for (i, cells) in table.iter().enumerate() {
-            let mut line = String::from("  ");
+            let mut line = String::new();
             for (column, text) in cells.iter().enumerate() {
                 let pad = " ".repeat(widths[column] - text.chars().count());
                 line +=
@@ -152,8 +159,8 @@ impl Page {
             let verdict = self.styled(style, verdict);
             self.line(&format!("{line}  {verdict}"));
         }
-        for reason in rows.iter().filter_map(|row| row.reason.as_ref()) {
-            self.wrapped(DIM, "    ", reason);
+        for note in words::notes(cell) {
+            self.wrapped(DIM, "  ", &note);
         }
     }
 

@@ -40,7 +40,6 @@ pub(super) struct Row {
     pub(super) finds: String,
     pub(super) verdict: String,
     pub(super) tone: Tone,
-    pub(super) reason: Option<String>,
 }
 
 /// One line that says what happened and how sure it is.
@@ -232,13 +231,9 @@ pub(super) fn row(metric: &ComparedMetric) -> Row {
     let judgement = metric.gated.as_ref().map(|gated| &gated.judgement);
     let (verdict, tone) = match &metric.gated {
         Some(gated) => gated_verdict(gated),
-        None => (plain_verdict(metric), Tone::Quiet),
+        None => (plain_verdict(metric.verdict).to_owned(), Tone::Quiet),
     };
     let floor = judgement.and_then(|judgement| judgement.floor);
-    let reason = match judgement {
-        Some(judgement) => judgement.reason.as_ref(),
-        None => metric.reason.as_ref().filter(|_| metric.q.is_none()),
-    };
     Row {
         metric: metric.metric.label().to_owned(),
         base: metric.metric.format(metric.base.value),
@@ -253,13 +248,37 @@ pub(super) fn row(metric: &ComparedMetric) -> Row {
         finds: metric.smallest_detectable.map_or_else(String::new, |d| units::percent(d.exp_m1())),
         verdict,
         tone,
-        reason: reason.map(|reason| format!("{}: {reason}", metric.metric.label())),
     }
+}
+
+/// What is said below a cell's table.
+pub(super) fn notes(cell: &ComparedCell) -> Vec<String> {
+    let mut notes = vec![];
+    let mut others = vec![];
+    for metric in &cell.metrics {
+        let label = metric.metric.label();
+        let reason = match &metric.gated {
+            Some(gated) => gated.judgement.reason.as_ref(),
+            None => metric.reason.as_ref().filter(|_| metric.q.is_none()),
+        };
+        notes.extend(reason.map(|reason| format!("{label}: {reason}")));
+        if let Some(waiver) = metric.gated.as_ref().and_then(|gated| gated.waiver.as_ref()) {
+            notes.push(format!("{label}: waived until {}: {}", waiver.expires, waiver.reason));
+        }
+        others.extend(metric.q.map(|q| match q {
+            q if q < 0.001 => format!("{label} (q < 0.001)"),
+            q => format!("{label} (q = {q:.3})"),
+        }));
+    }
+    if !others.is_empty() {
+        notes.push(format!("not gated: {}", others.join("; ")));
+    }
+    notes
 }
 
 fn gated_verdict(gated: &Gated) -> (String, Tone) {
     let judgement = &gated.judgement;
-    let (mut words, tone) = match judgement.verdict {
+    match judgement.verdict {
         GateVerdict::Regressed => {
             let confirmed = if gated.confirmation.is_some() { ", confirmed" } else { "" };
             (format!("REGRESSED{confirmed}"), Tone::Bad)
@@ -274,24 +293,15 @@ fn gated_verdict(gated: &Gated) -> (String, Tone) {
             };
             (format!("PASS, {label}"), Tone::Good)
         }
-    };
-    if let Some(waiver) = &gated.waiver {
-        words += &format!(" (waived until {}: {})", waiver.expires, waiver.reason);
     }
-    (words, tone)
 }
 
-fn plain_verdict(metric: &ComparedMetric) -> String {
-    let word = match metric.verdict {
+fn plain_verdict(verdict: Verdict) -> &'static str {
+    match verdict {
         Verdict::Faster => "better",
         Verdict::Slower => "worse",
         Verdict::Tie => "tie",
         Verdict::Inconclusive => "inconclusive",
-    };
-    match metric.q {
-        Some(q) if q < 0.001 => format!("{word}, not gated (q < 0.001)"),
-        Some(q) => format!("{word}, not gated (q = {q:.3})"),
-        None => word.to_owned(),
     }
 }
 
