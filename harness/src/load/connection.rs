@@ -3,6 +3,7 @@
 
 use std::io;
 use std::mem;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -304,6 +305,11 @@ impl Connection {
     /// The application protocol that the handshake of TLS agreed on.
     pub(super) fn protocol(&self) -> Option<&[u8]> {
         self.tls.as_ref().and_then(|session| session.protocol())
+    }
+
+    /// Its socket, where it has one.
+    pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.socket.as_ref().map(AsFd::as_fd)
     }
 
     /// Whether part of the request could not be written yet.

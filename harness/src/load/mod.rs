@@ -30,6 +30,7 @@ pub mod template; // the fast path
 
 // Driving.
 mod alarm; // waiting until a request is due
+mod batches; // taking answers several at a time
 mod client; // a thread's connections to a server, and the hot path
 mod connection; // one connection
 pub mod pace; // planned instants

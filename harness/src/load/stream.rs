@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::sys::epoll::EpollEvent;
 
 use super::alarm::{self, Alarm, TIMER};
+use super::batches::{Batches, CONNECTIONS_MIN, STRIDE};
 use super::client::{Client, Outcome};
 use super::connection::Phase;
 use super::failure::Failure;
@@ -48,6 +49,8 @@ pub(super) struct Stream<'l> {
     edges: Edges,
     timeout: Duration,
     alarm: Alarm,
+    /// Where answers may be taken several at a time.
+    batches: Option<Batches>,
     sending: bool,
     /// Connections that are asked.
     outstanding: usize,
@@ -87,6 +90,11 @@ impl<'l> Stream<'l> {
         let alarm = Alarm::new().map_err(waiting)?;
         alarm.watch(&client.epoll).map_err(waiting)?;
         let connections = client.connections.len();
+        let many = connections >= CONNECTIONS_MIN && client.depth == 1 && !client.churn;
+        let batches = match schedule {
+            Schedule::Closed { .. } if many => Some(Batches::new(now).map_err(waiting)?),
+            _ => None,
+        };
         let slot = Slot { planned: now, warmup: 0, since: now, reopen: None };
         let mut part = Part { right_per_connection: vec![0; connections], ..Part::default() };
         part.connections.planned = connections as u64;
@@ -98,6 +106,7 @@ impl<'l> Stream<'l> {
             edges: Edges { begin: never, from: never, to: never },
             timeout,
             alarm,
+            batches,
             sending: true,
             outstanding: 0,
             give_up: now,
@@ -257,6 +266,12 @@ impl<'l> Stream<'l> {
 
     /// Waits for events until the next request is due.
     fn wait(&mut self, now: Instant, events: &mut [EpollEvent]) -> Result<usize, Failure> {
+        if let Some(batches) = &mut self.batches
+            && batches.on()
+            && self.sending
+        {
+            return batches.wait(&self.client.epoll, events).map_err(waiting);
+        }
         let due = if self.free.is_empty() || !self.sending {
             None
         } else {
@@ -282,6 +297,11 @@ impl<'l> Stream<'l> {
             } else if slot.reopen.is_some_and(|at| at <= now) {
                 self.open(key, now);
             }
+        }
+        if let Some(batches) = &mut self.batches {
+            let sent = self.books.part.warmup_sent + self.books.part.account.sent;
+            let bells = self.client.connections.iter().step_by(STRIDE).filter_map(|c| c.socket());
+            batches.decide(now, sent, bells).map_err(waiting)?;
         }
         self.books.seconds.at(now); // so that idle seconds are handed over, too
         self.hopeless = (self.open_connections() == 0).then(|| self.hopeless.unwrap_or(now));
