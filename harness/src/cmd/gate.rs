@@ -102,7 +102,7 @@ pub(super) fn run(args: &Gate) -> Result<Exit> {
     match make_room(&folder, args.out.is_none(), &run)? {
         Earlier::Nothing => announce(&run.header, &folder, ""),
         Earlier::Failed => {
-            announce(&run.header, &folder, "; an earlier run of the same pair failed")
+            announce(&run.header, &folder, "; an earlier run of the same pair failed");
         }
         Earlier::Undecided(earlier) => {
             run.header.seed = earlier.header.seed;

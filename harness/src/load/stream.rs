@@ -14,7 +14,7 @@ use nix::sys::epoll::EpollEvent;
 use super::alarm::{self, Alarm, TIMER};
 use super::batches::{Batches, CONNECTIONS_MIN, STRIDE};
 use super::client::{Client, Outcome};
-use super::connection::Phase;
+use super::connection::{Connection, Phase};
 use super::failure::Failure;
 use super::fault::Fault;
 use super::seconds::Recorder;
@@ -300,7 +300,8 @@ impl<'l> Stream<'l> {
         }
         if let Some(batches) = &mut self.batches {
             let sent = self.books.part.warmup_sent + self.books.part.account.sent;
-            let bells = self.client.connections.iter().step_by(STRIDE).filter_map(|c| c.socket());
+            let bells =
+                self.client.connections.iter().step_by(STRIDE).filter_map(Connection::socket);
             batches.decide(now, sent, bells).map_err(waiting)?;
         }
         self.books.seconds.at(now); // so that idle seconds are handed over, too
