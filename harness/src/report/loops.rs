@@ -41,12 +41,13 @@ const RATE_WITHIN: &str = "The rate within a limit is the highest at which a ser
 
 /// Whether something was measured of which speeds can be compared: all but rates that were given.
 pub(super) fn has_speeds(analysis: &Analysis) -> bool {
-    has(analysis, Loop::Closed) || has(analysis, Loop::Search) || !has(analysis, Loop::Open)
+    kinds(analysis).any(|kind| kind != CellKind::Servers(Loop::Open)) || is_empty(analysis)
 }
 
 /// Whether something was measured of which peaks of memory can be compared.
 pub(super) fn has_peaks(analysis: &Analysis) -> bool {
-    has(analysis, Loop::Closed) || !(has(analysis, Loop::Open) || has(analysis, Loop::Search))
+    let closed = |kind| matches!(kind, CellKind::Servers(Loop::Closed) | CellKind::Programs);
+    kinds(analysis).any(closed) || is_empty(analysis)
 }
 
 /// What is to be said of the loops that were measured.
@@ -57,5 +58,13 @@ pub(super) fn explanations(analysis: &Analysis) -> Vec<&'static str> {
 
 /// Whether something was measured under such a loop.
 pub(super) fn has(analysis: &Analysis, of: Loop) -> bool {
-    analysis.matchups.iter().flat_map(|m| &m.cells).any(|cell| cell.kind() == CellKind::Servers(of))
+    kinds(analysis).any(|kind| kind == CellKind::Servers(of))
+}
+
+fn kinds(analysis: &Analysis) -> impl Iterator<Item = CellKind> {
+    analysis.matchups.iter().flat_map(|m| &m.cells).map(CellAnalysis::kind)
+}
+
+fn is_empty(analysis: &Analysis) -> bool {
+    kinds(analysis).next().is_none()
 }

@@ -44,7 +44,7 @@ pub(super) fn group<'a>(
     let metric = if metric == Metric::RequestsPerSecond { words::speed(matchup) } else { metric };
     // Open loops have metrics of their own.
     let has = |(cell, metric): &(&CellAnalysis, Metric)| {
-        cell.kind() == CellKind::Servers(Loop::Closed)
+        matches!(cell.kind(), CellKind::Servers(Loop::Closed) | CellKind::Programs)
             || cell.metrics.iter().any(|m| m.metric == *metric)
     };
     let cells = words::ordered(matchup).into_iter();
