@@ -3,8 +3,9 @@
 
 Usage: program_scaling.py [NAME...] (only programs whose `set/problem` contains a NAME)
 
-Every program runs pinned to one CPU and pinned to two, in alternation and in both orders, at its
-quick size and at the size with about half the work. Pinned to one CPU a program starts one working
+Every program runs pinned to one CPU and pinned to two, in alternation and in both orders, at two
+sizes of which one has about twice the work of the other. From its quick size on the work is doubled
+until it takes a quarter of a second on one CPU. Pinned to one CPU a program starts one working
 thread and has nothing to merge: it is its own single-threaded version. Programs of one thread are
 measured too: what they show is the error. Output goes to /dev/null; the sets must have been built
 (`duet verify`).
@@ -26,15 +27,17 @@ import tomllib
 from pathlib import Path
 
 PAIRS = 10
+SECONDS_MIN = 0.25
+DOUBLED_MAX = 8
 SECONDS_MAX = 60
 ROOT = Path(__file__).resolve().parent.parent
-# N with about half the work, where that is not N / 2.
-HALF = {
-    "binary-trees": lambda n: n - 1,
-    "fannkuch-redux": lambda n: n - 1,  # the least step: 1 / n of the work
-    "mandelbrot": lambda n: round(n / math.sqrt(2) / 8) * 8,
-    "pidigits": lambda n: round(n / math.sqrt(2)),
-    "spectral-norm": lambda n: round(n / math.sqrt(2)),
+# N with about twice the work, where that is not 2 N.
+DOUBLE = {
+    "binary-trees": lambda n: n + 1,
+    "fannkuch-redux": lambda n: n + 1,  # the least step: n + 1 times the work
+    "mandelbrot": lambda n: round(n * math.sqrt(2) / 8) * 8,
+    "pidigits": lambda n: round(n * math.sqrt(2)),
+    "spectral-norm": lambda n: round(n * math.sqrt(2)),
 }
 
 
@@ -78,6 +81,17 @@ def measure(command, n, path, cpus):
     return pairs[1:]  # the first one fills the caches
 
 
+def sizes(problem, quick, command, make_input, cpus):
+    """Two N of which the second takes long enough to be timed, and about twice as long."""
+    n = quick
+    for _ in range(DOUBLED_MAX):
+        before, n = n, DOUBLE.get(problem, lambda n: 2 * n)(n)
+        with open(make_input(n), "rb") as stdin:
+            if run(command, n, stdin, cpus[:1])[0] >= SECONDS_MIN:
+                break
+    return before, n
+
+
 def main():
     with open(ROOT / "bench/programs.toml", "rb") as file:
         definitions = tomllib.load(file)
@@ -91,19 +105,23 @@ def main():
     print("|---|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
         for name, problem, command in wanted:
-            whole = problems[problem]["sizes"]["quick"]
-            half = HALF.get(problem, lambda n: n // 2)(whole)
+
+            def make_input(n):
+                maker = problems[problem].get("input")
+                if not maker:
+                    return "/dev/null"
+                path = Path(folder) / f"{maker}-{n}"
+                if not path.exists():
+                    words = next(c for _, p, c in programs if p == maker)
+                    words = [word.replace("{n}", str(n)) for word in words]
+                    with open(path, "wb") as out:
+                        subprocess.run(words, cwd=ROOT, stdout=out, check=True)
+                return path
+
+            quick = problems[problem]["sizes"]["quick"]
             earlier = None
-            for n in (half, whole):
-                path = "/dev/null"
-                if maker := problems[problem].get("input"):
-                    path = Path(folder) / f"{maker}-{n}"
-                    if not path.exists():
-                        words = next(c for _, p, c in programs if p == maker)
-                        with open(path, "wb") as out:
-                            words = [word.replace("{n}", str(n)) for word in words]
-                            subprocess.run(words, cwd=ROOT, stdout=out, check=True)
-                pairs = measure(command, n, path, cpus)
+            for n in sizes(problem, quick, command, make_input, cpus):
+                pairs = measure(command, n, make_input(n), cpus)
                 gains = sorted(pair[1][0] / pair[2][0] for pair in pairs)
                 one, two = (statistics.median(p[i][0] for p in pairs) for i in (1, 2))
                 cpu = statistics.median(p[2][1] / max(p[1][1], 1e-6) for p in pairs)

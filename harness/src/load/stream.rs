@@ -39,6 +39,9 @@ pub(super) const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// ... and after Ctrl-C.
 pub(super) const DRAIN_INTERRUPTED: Duration = Duration::from_secs(1);
 
+/// An open loop that is late by this much asks for more than is possible.
+const OVERDUE: Duration = Duration::from_millis(10);
+
 /// One thread of a load.
 pub(super) struct Stream<'l> {
     client: Client<'l>,
@@ -91,10 +94,7 @@ impl<'l> Stream<'l> {
         alarm.watch(&client.epoll).map_err(waiting)?;
         let connections = client.connections.len();
         let many = connections >= CONNECTIONS_MIN && client.depth == 1 && !client.churn;
-        let batches = match schedule {
-            Schedule::Closed { .. } if many => Some(Batches::new(now).map_err(waiting)?),
-            _ => None,
-        };
+        let batches = many.then(|| Batches::new(now)).transpose().map_err(waiting)?;
         let slot = Slot { planned: now, warmup: 0, since: now, reopen: None };
         let mut part = Part { right_per_connection: vec![0; connections], ..Part::default() };
         part.connections.planned = connections as u64;
@@ -266,9 +266,10 @@ impl<'l> Stream<'l> {
 
     /// Waits for events until the next request is due.
     fn wait(&mut self, now: Instant, events: &mut [EpollEvent]) -> Result<usize, Failure> {
+        let full = self.sending && self.is_full(now);
         if let Some(batches) = &mut self.batches
             && batches.on()
-            && self.sending
+            && full
         {
             return batches.wait(&self.client.epoll, events).map_err(waiting);
         }
@@ -279,6 +280,19 @@ impl<'l> Stream<'l> {
         };
         let patience = SWEEP.min(self.timeout / 4);
         self.alarm.wait(&self.client.epoll, events, (now, due), patience).map_err(waiting)
+    }
+
+    /// Whether every connection is asked as soon as it is answered: in a closed loop always, in an
+    /// open one where requests are overdue by so much that a moment more makes no difference.
+    #[inline]
+    fn is_full(&self, now: Instant) -> bool {
+        match self.schedule {
+            Schedule::Closed { .. } => true,
+            Schedule::Open { .. } => {
+                let next = self.free.is_empty().then(|| self.schedule.next(&self.edges)).flatten();
+                next.is_some_and(|due| now.saturating_duration_since(due) > OVERDUE)
+            }
+        }
     }
 
     /// What is done now and then: timeouts, connections to replace, the live figures, Ctrl-C.

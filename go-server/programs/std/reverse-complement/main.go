@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"io/fs"
 	"runtime"
 	"slices"
 
@@ -33,7 +34,8 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	if err == nil && first[0] != '>' || err == io.EOF {
 		return cli.Unusable("standard input must be FASTA, which begins with \">\"")
 	}
-	var header, sequence []byte
+	var header []byte
+	sequence := make([]byte, 0, size(stdin))
 	for {
 		header, sequence, err = readRecord(lines, sequence[:0])
 		if err == io.EOF {
@@ -49,6 +51,20 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 			return err
 		}
 	}
+}
+
+// size returns how many bytes a file has, and 0 for all else. A buffer of that size from the start
+// need not grow, which would copy it and call on the collector again and again.
+func size(in io.Reader) int64 {
+	file, ok := in.(interface{ Stat() (fs.FileInfo, error) })
+	if !ok {
+		return 0
+	}
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return 0
+	}
+	return info.Size()
 }
 
 // readRecord reads a header and the sequence up to the next one, without line ends, into buffer.
