@@ -12,7 +12,7 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
 /// The timer wakes the thread this long before a request is due; from then on it looks without
-/// sleeping. What waking up takes on a virtual machine, all but one time in a hundred.
+/// sleeping. Longer than waking up mostly takes on a virtual machine.
 const SPIN: Duration = Duration::from_micros(120);
 /// The key of the timer among events.
 pub(super) const TIMER: u64 = u64::MAX;

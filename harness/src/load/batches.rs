@@ -2,9 +2,9 @@
 //! that ask for more than is possible, which are closed loops, too.
 //!
 //! A thread that sleeps is woken by the first answer, asks again and sleeps until the next: where
-//! it is faster than the server, nearly every answer wakes it, and waking up costs server and
-//! generator about as much as a system call or two each. So there only one connection in
-//! [`STRIDE`] wakes it. Answers on the others wait until then, and are taken together.
+//! it is faster than the server, nearly every answer wakes it, which costs CPU time on both sides.
+//! So there only one connection in [`STRIDE`] wakes it. Answers on the others wait until then, and
+//! are taken together.
 //!
 //! Where the server is the bottleneck that costs nothing: the time that requests spend in line is
 //! given by the number of connections and the server's speed. Where it is not, service times are

@@ -266,10 +266,11 @@ impl<'l> Stream<'l> {
 
     /// Waits for events until the next request is due.
     fn wait(&mut self, now: Instant, events: &mut [EpollEvent]) -> Result<usize, Failure> {
-        let full = self.sending && self.is_full(now);
-        if let Some(batches) = &mut self.batches
-            && batches.on()
-            && full
+        let on = self.batches.as_ref().is_some_and(Batches::on);
+        if on
+            && self.sending
+            && self.is_full(now)
+            && let Some(batches) = &mut self.batches
         {
             return batches.wait(&self.client.epoll, events).map_err(waiting);
         }
