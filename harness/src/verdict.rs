@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::stats::{POWER, blocks_for, hodges_lehmann, standard_deviation};
-use crate::units::ratio_number;
 
 /// What a ratio lets us say of the second arm against the first. `Faster` is "better" and `Slower`
 /// is "worse" for metrics that are not speeds; reports choose the word by metric.
@@ -53,13 +52,7 @@ pub fn verdict(interval: Option<(f64, f64)>, contrasts: &[f64]) -> (Verdict, Opt
         return (Verdict::Tie, None);
     }
     let act = if low < band.0 && high > band.1 { "spans" } else { "reaches into" };
-    let mut reason = format!(
-        "the interval {} to {} {act} the tie band, {} to {}",
-        ratio_number(low),
-        ratio_number(high),
-        ratio_number(band.0),
-        ratio_number(band.1)
-    );
+    let mut reason = format!("the interval {act} the tie band, ±{:.0}\u{a0}%", 100.0 * TIE_BAND);
     if let Some(blocks) = blocks_needed(contrasts) {
         reason.push_str(&format!("; about {blocks} blocks would decide"));
     }
@@ -93,13 +86,9 @@ mod tests {
             (
                 (0.98, 1.004),
                 Verdict::Inconclusive,
-                Some("the interval 0.980 to 1.004 reaches into the tie band, 0.990 to 1.010"),
+                Some("the interval reaches into the tie band, ±1\u{a0}%"),
             ),
-            (
-                (0.5, 2.0),
-                Verdict::Inconclusive,
-                Some("the interval 0.50 to 2.00 spans the tie band, 0.990 to 1.010"),
-            ),
+            ((0.5, 2.0), Verdict::Inconclusive, Some("the interval spans the tie band, ±1\u{a0}%")),
         ];
         for ((low, high), want, reason) in cases {
             let got = verdict(Some((low, high)), &[0.0; 6]);

@@ -206,13 +206,13 @@ fn wrong_usage_exits_with_2() {
     let bench = Bench::new("");
     bench.duet(&["run"]).exits(2);
     bench.duet(&["walk"]).exits(2);
-    bench.duet(&["run", "t"]).exits(2).says("there is no suite `t`; there are s");
+    bench.duet(&["run", "t"]).exits(2).says("there is no suite `t`: there are s");
     bench.duet(&["run", "s", "--only", "xyz"]).exits(2).says("no cell of `s` contains `xyz`");
     bench.duet(&["run", "s", "--bench", "nowhere"]).exits(2).says("nowhere");
     bench
         .duet(&["verify", "god"])
         .exits(2)
-        .says("there is no server or set `god`; there are good, faulty");
+        .says("there is no server or set `god`: did you mean `good`? there are good, faulty");
     bench.duet(&["report", "bench"]).exits(2).says("is no run's folder");
     bench.duet(&["export", "bench", "--format", "csv"]).exits(2).says("is no run's folder");
     bench.duet(&["trend", "bench", "nowhere"]).exits(2).says("no runs' folders").says("nowhere");

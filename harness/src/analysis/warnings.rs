@@ -247,16 +247,16 @@ fn stolen_time(cell: &Cell, header: &RunHeader) -> Option<Warning> {
         let counted = cell.usage.iter().map(stolen_ns).sum::<u64>() >= STOLEN_NS_MIN;
         let doubtful = shares.iter().any(|share| *share > STOLEN_SHARE_MAX);
         let listed: Vec<String> = shares.into_iter().map(percent).collect();
-        (counted && doubtful).then(|| format!("{whose} {}", listed.join(" and ")))
+        (counted && doubtful).then(|| format!("{} of {whose}", listed.join(" and ")))
     };
     let parts: Vec<String> = [
-        of("of the servers' CPUs", |u| u.server_stolen_ns, cpus.server),
-        of("of the generator's CPUs", |u| u.generator_stolen_ns, cpus.generator),
+        of("the servers' CPUs", |u| u.server_stolen_ns, cpus.server),
+        of("the generator's CPUs", |u| u.generator_stolen_ns, cpus.generator),
     ]
     .into_iter()
     .flatten()
     .collect();
-    let message = format!("the hypervisor stole, in the arms' windows, {}", parts.join("; "));
+    let message = format!("the hypervisor stole {} in the arms' windows", parts.join(", "));
     let cure = "choose a quieter machine or hour; intervals are wider for it";
     (!parts.is_empty()).then(|| warning("stolen_time", message, cure))
 }

@@ -14,11 +14,11 @@ use super::pairs::{self, Pair};
 use super::{BenchFolder, Exit, Misuse, baseline, shown};
 use crate::plan;
 use crate::record::{self, Experiment, Question};
-use crate::spec::{CellId, Spec, Suite};
+use crate::spec::{CellId, Spec, Suite, suggestion};
 use crate::units;
 use crate::versions::{Arm, Checkout, Here, Origin};
 
-/// Compares two versions of a server or of programs, two servers, two sets, or two stored runs
+/// Compares two versions, two servers, two sets of programs, or two stored runs
 ///
 /// A and B are each server:NAME, set:NAME, git:REF[:NAME], dir:PATH[:NAME] or bin:PATH[:SERVER],
 /// built and measured side by side: servers in alternating windows, programs in alternating runs.
@@ -142,8 +142,8 @@ fn unknown(sides: [(&Checkout, &str); 2]) -> String {
         _ => "server or set of programs",
     };
     let known: Vec<&str> = pairs::known(&checkout.servers, &checkout.sets).collect();
-    let (given, known) = (&checkout.version.given, known.join(", "));
-    format!("{given} has no {word} `{name}`; there are {known}")
+    let known = suggestion(name, &known, "there are");
+    format!("{} has no {word} `{name}`: {known}", checkout.version.given)
 }
 
 /// The cells of a suite that both sides can answer, each workload and load once.

@@ -12,7 +12,7 @@ use super::experiment::{self, Tools, words};
 use super::{BenchFolder, Exit, Misuse, doctor, looks, noise, pairs, shown};
 use crate::comparison::{Course, next};
 use crate::record::{self, BuildRecord, Experiment, FindingLevel, Question, Run, RunHeader};
-use crate::spec::{CellId, Gate as Policy, Spec, Suite};
+use crate::spec::{CellId, Gate as Policy, Spec, Suite, suggestion};
 use crate::units;
 use crate::versions::{self, Arm, Checkout, Here, Origin};
 
@@ -36,7 +36,8 @@ pub(super) struct Gate {
     #[arg(value_name = "GATE")]
     gate: Option<String>,
 
-    /// The version that is: git:REF, dir:PATH, bin:PATH, server:NAME or set:NAME.
+    /// The version to compare with, such as git:main: git:REF, dir:PATH, bin:PATH, server:NAME or
+    /// set:NAME.
     #[arg(long, value_name = "VERSION", required_unless_present = "replay")]
     base: Option<Arm>,
 
@@ -125,7 +126,10 @@ pub(super) fn choose<'a>(spec: &'a Spec, name: Option<&str>) -> Result<&'a Polic
         (Some(name), _) => spec.gate(name).ok_or_else(|| {
             let misuse = Misuse(match names.is_empty() {
                 true => format!("there is no gate `{name}`: suites.toml has no table [[gate]]"),
-                false => format!("there is no gate `{name}`; there are {}", names.join(", ")),
+                false => {
+                    let known = suggestion(name, &names, "there are");
+                    format!("there is no gate `{name}`: {known}")
+                }
             });
             misuse.into()
         }),

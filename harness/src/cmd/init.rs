@@ -26,9 +26,9 @@ const EXCERPT_BYTES: usize = 400;
 /// Where the workflow goes, below the folder above the definitions.
 const WORKFLOW: &str = ".github/workflows/duet.yml";
 
-/// Writes definitions that guard a server of your own: how it is built and started, what it
-/// answers, how much worse a change may make it
+/// Writes definitions that guard a server of your own
 ///
+/// They say how it is built and started, what it answers, and how much worse a change may make it.
 /// Builds and starts the server once, asks it, and takes its answer as the right one. Commands are
 /// split into words as a shell does, but run without one. Overwrites nothing.
 #[derive(Debug, Args)]

@@ -19,7 +19,7 @@ use crate::progress::Progress;
 use crate::record::{
     self, BuildRecord, Failure, FindingLevel, Record, RunEnd, RunHeader, Stage, Writer,
 };
-use crate::spec::{CellId, Spec, Suite};
+use crate::spec::{CellId, Spec, Suite, suggestion};
 use crate::units;
 use crate::verify::Verifier;
 
@@ -87,7 +87,8 @@ pub(super) fn run(args: &Run) -> Result<Exit> {
 fn choose(spec: &Spec, name: &str, only: Option<&str>) -> Result<Suite> {
     let Some(suite) = spec.suite(name) else {
         let known: Vec<&str> = spec.suites.iter().map(|suite| suite.name.as_str()).collect();
-        bail!(Misuse(format!("there is no suite `{name}`; there are {}", known.join(", "))));
+        let known = suggestion(name, &known, "there are");
+        bail!(Misuse(format!("there is no suite `{name}`: {known}")));
     };
     let mut suite = suite.clone();
     if let Some(only) = only {

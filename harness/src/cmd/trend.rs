@@ -10,6 +10,7 @@ use crate::analysis::trend::trend;
 use crate::metric::Metric;
 use crate::record;
 use crate::report::{chart, trend as text};
+use crate::spec::suggestion;
 
 /// Metrics that are shown unless others are asked for.
 const USUAL: [Metric; 5] = [
@@ -30,8 +31,8 @@ pub(super) struct TrendArgs {
     /// Runs' folders, such as results/*.
     #[arg(value_name = "DIR", required = true)]
     folders: Vec<PathBuf>,
-    /// Only cells whose name (matchup/workload/load) contains this.
-    #[arg(long, value_name = "PART")]
+    /// Only cells whose name (matchup/workload/load) contains FILTER.
+    #[arg(long, value_name = "FILTER")]
     only: Option<String>,
     /// Only this metric, by its name in summary.json; may be given several times.
     #[arg(long = "metric", value_name = "NAME")]
@@ -77,8 +78,10 @@ fn metrics(names: &[String]) -> Result<Vec<Metric>> {
     let by_name = |name: &String| match Metric::ALL.into_iter().find(|m| m.name() == *name) {
         Some(metric) => Ok(metric),
         None => {
-            let all = Metric::ALL.map(Metric::name).join(", ");
-            bail!(Misuse(format!("there is no metric `{name}`; there are {all}")))
+            let known = Metric::ALL.map(Metric::name);
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            let known = suggestion(name, &known, "there are");
+            bail!(Misuse(format!("there is no metric `{name}`: {known}")))
         }
     };
     names.iter().map(by_name).collect()

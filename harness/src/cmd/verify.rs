@@ -15,16 +15,16 @@ use crate::interrupt::{Interrupt, Interrupted};
 use crate::programs::{self, Course, Memory};
 use crate::record::Failure;
 use crate::server::{self, Launch};
-use crate::spec::{ProgramSet, Server, Spec};
+use crate::spec::{ProgramSet, Server, Spec, suggestion};
 use crate::units;
 use crate::verify::Verifier;
 
 /// The longest time and the most memory that a program may take at its test size.
 const PROGRAM_LIMITS: (Duration, u64) = (Duration::from_secs(60), 4 << 30);
 
-/// Builds servers and programs and compares every answer and output with the right one
+/// Builds servers and programs and compares what they answer with what is right
 ///
-/// Nothing is timed. Exit code 5 if one of them fails.
+/// Every answer and output is compared, nothing is timed. Exit code 5 if one of them fails.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
     /// Servers and sets of programs to verify; all of them if none is named.
@@ -73,8 +73,8 @@ fn check_names(spec: &Spec, names: &[String]) -> Result<()> {
     let known: Vec<&String> = servers.chain(spec.sets.iter().map(|set| &set.name)).collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
         let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
-        let known = known.join(", ");
-        bail!(Misuse(format!("there is no server or set `{unknown}`; there are {known}")));
+        let known = suggestion(unknown, &known, "there are");
+        bail!(Misuse(format!("there is no server or set `{unknown}`: {known}")));
     }
     Ok(())
 }

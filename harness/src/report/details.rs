@@ -93,7 +93,7 @@ fn metrics(analysis: &Analysis, matchup: &MatchupAnalysis, cell: &CellAnalysis) 
                         th scope="col" { "ratio, verdict" }
                     }
                 }
-                tbody { @for line in &lines { (row(line, matchup.arms.len())) } }
+                tbody { @for line in &lines { (row(line, matchup.arms.len(), true)) } }
             }
             @if cell.kind() == CellKind::Servers(Loop::Closed) {
                 p.small {

@@ -7,7 +7,11 @@ use crate::units;
 pub(super) fn facts(run: &RunSummary) -> Vec<(&'static str, String)> {
     let machine = &run.machine;
     let cpus = |cpus: &[usize]| cpus.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let tools = machine.tools.iter().map(|(name, version)| format!("{name} {version}"));
+    // Most tools say their name themselves.
+    let tools = machine.tools.iter().map(|(name, version)| match version.contains(name) {
+        true => version.clone(),
+        false => format!("{name} {version}"),
+    });
     let hypervisor = machine.hypervisor.as_deref().unwrap_or("none reported");
     let elapsed = run.elapsed_ns.map_or_else(
         || "unknown: the record has no end".to_owned(),

@@ -29,27 +29,21 @@ pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> String
         return control_headline(speed, *verdict, &basis);
     }
     let subject = match verdict {
-        Verdict::Faster => 1,
-        Verdict::Slower => 0,
-        Verdict::Tie | Verdict::Inconclusive => 1 - speed.worse,
+        Verdict::Faster => 0,
+        Verdict::Slower => 1,
+        Verdict::Tie | Verdict::Inconclusive => speed.worse,
     };
     let (this, other) = (label(&matchup.arms, subject), label(&matchup.arms, 1 - subject));
+    let text = speed.text();
     let head = match verdict {
-        Verdict::Faster | Verdict::Slower => {
-            format!("{this} serves {} the requests of {other}", speed.text())
+        Verdict::Faster | Verdict::Slower => format!("{this} is slower than {other} by {text}"),
+        Verdict::Tie => format!("{this} is as fast as {other} ({text}, a tie)"),
+        Verdict::Inconclusive if speed.interval.is_none() || !analysis.run.verdicts => {
+            format!("{this} was slower than {other} by {text} (n = {}, no verdict)", speed.n)
         }
-        Verdict::Tie => {
-            format!("{this} serves as many requests as {other} ({}, a tie)", speed.text())
+        Verdict::Inconclusive => {
+            format!("{this} may or may not be slower than {other} ({text}, inconclusive)")
         }
-        Verdict::Inconclusive if speed.interval.is_none() || !analysis.run.verdicts => format!(
-            "{this} served {} the requests of {other} (n = {}, no verdict)",
-            speed.text(),
-            speed.n
-        ),
-        Verdict::Inconclusive => format!(
-            "{this} may or may not serve more requests than {other} ({}, inconclusive)",
-            speed.text()
-        ),
     };
     let rest: Vec<String> =
         [(Metric::CpuNsPerRequest, "CPU per request"), (Metric::RssBytesPeak, "peak memory")]

@@ -169,13 +169,15 @@ fn group(title: &str, about: Option<&str>, lines: &[Line], columns: usize) -> Ma
                     (title) @if let Some(about) = about { " " span.small { (about) } }
                 }
             }
-            @for line in lines { (row(line, columns - 2)) }
+            @for (i, line) in lines.iter().enumerate() {
+                (row(line, columns - 2, i == 0 || lines[i - 1].reason != line.reason))
+            }
         }
     }
 }
 
-/// A line of a table.
-pub(super) fn row(line: &Line, arms: usize) -> Markup {
+/// A line of a table, with its reason unless the line above has just given it.
+pub(super) fn row(line: &Line, arms: usize, with_reason: bool) -> Markup {
     html! {
         tr {
             th scope="row" { (line.metric) }
@@ -187,7 +189,7 @@ pub(super) fn row(line: &Line, arms: usize) -> Markup {
             td {
                 span.ratio { (line.ratio) } " "
                 span class=(tone(line.tone)) { (line.verdict) }
-                @if let Some(reason) = &line.reason { br; span.small { (reason) } }
+                @if let Some(reason) = line.reason.as_ref().filter(|_| with_reason) { br; span.small { (reason) } }
             }
         }
     }

@@ -96,8 +96,7 @@ fn charts(analysis: &Analysis) -> String {
 fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> String {
     let mut out = format!("\n## {}\n\n", escape(&words::title(matchup)));
     if matchup.control {
-        out +=
-            "What no difference looks like: every ratio here is an error of the measurement.\n\n";
+        out += &format!("{}\n\n", words::CONTROL);
     }
     out += "| | |";
     for arm in &matchup.arms {
@@ -143,7 +142,9 @@ fn rows(name: &str, lines: &[Line], arms: usize) -> String {
             let bold = if line.best == Some(arm) && !value.is_empty() { "**" } else { "" };
             out += &format!(" {bold}{value}{bold} |");
         }
-        let reason = line.reason.as_ref().map_or_else(String::new, |r| format!(": {}", escape(r)));
+        let told = i > 0 && lines[i - 1].reason == line.reason;
+        let reason = line.reason.as_ref().filter(|_| !told);
+        let reason = reason.map_or_else(String::new, |r| format!(": {}", escape(r)));
         out += &format!(" {} | {}{reason} |\n", escape(&line.ratio), escape(&line.verdict));
     }
     out

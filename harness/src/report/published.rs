@@ -36,7 +36,7 @@ fn gaps(published: &[PublishedAnalysis], newest: &PublishedAnalysis) -> Table {
     let dates = published.iter().map(|table| table.date.clone());
     let plain = "without vectors and C".to_owned();
     let matchups = matchups(newest);
-    let today = matchups.iter().map(|matchup| format!("today, {matchup}"));
+    let today = matchups.iter().map(|matchup| format!("this run, {matchup}"));
     let heads = std::iter::once("program".to_owned()).chain(dates).chain([plain]).chain(today);
     let row = |row: &PublishedComparison| {
         let then = published.iter().map(|table| {
@@ -64,11 +64,43 @@ fn gaps(published: &[PublishedAnalysis], newest: &PublishedAnalysis) -> Table {
     let notes = newest.rows.iter().filter_map(|row| Some((row, row.note.as_ref()?)));
     let notes = notes.map(|(row, note)| format!("{}: {note}", row.problem));
     Table {
-        title: format!("How many times longer the second of {languages} takes: published, and now"),
+        title: format!(
+            "How many times longer the second of {languages} takes: published, and in this run"
+        ),
         heads: heads.collect(),
         rows,
         notes: about.chain(notes).collect(),
     }
+}
+
+/// The newest of [`gaps`] alone, with this run's ratios and what they mean for it.
+pub(super) fn brief(analysis: &Analysis) -> Option<Table> {
+    let newest = analysis.published.last()?;
+    let matchups = matchups(newest);
+    let heads = ["program", newest.date.as_str()].into_iter().chain(matchups.iter().copied());
+    let row = |row: &PublishedComparison| {
+        let now = matchups.iter().map(|matchup| {
+            let found = row.today.iter().find(|today| today.cell.matchup == **matchup);
+            found.map_or_else(dash, |today| {
+                format!("{} {}", units::ratio(today.ratio.value), standing(today.standing))
+            })
+        });
+        [row.problem.clone(), units::ratio(row.ratio)].into_iter().chain(now).collect()
+    };
+    let means = matchups.iter().map(|matchup| {
+        let found = newest.today.iter().find(|mean| mean.matchup == **matchup);
+        found.map_or_else(dash, |m| format!("{} of {}", units::ratio(m.ratio.value), m.cells))
+    });
+    let mean = ["geometric mean".to_owned(), units::ratio(newest.mean)].into_iter().chain(means);
+    Some(Table {
+        title: format!(
+            "How many times longer the second of {} takes: published, and in this run",
+            newest.languages.join(" and ")
+        ),
+        heads: heads.map(str::to_owned).collect(),
+        rows: newest.rows.iter().map(row).chain([mean.collect()]).collect(),
+        notes: vec![],
+    })
 }
 
 /// The article's figures as data, and the rows of their page that it left out.
@@ -98,7 +130,7 @@ fn article(table: &PublishedAnalysis) -> Table {
         table.rows.iter().partition(|row| row.figure.is_some());
     Table {
         title: format!(
-            "The article's two figures ({}), the rows they left out, and now",
+            "The article's two figures ({}), the rows they left out, and this run",
             table.date
         ),
         heads: heads.chain(today).collect(),
@@ -130,7 +162,7 @@ fn loads(table: &PublishedAnalysis) -> Option<Table> {
     };
     let rows: Vec<Vec<String>> = table.rows.iter().filter_map(row).collect();
     (!rows.is_empty()).then(|| Table {
-        title: format!("CPU seconds and load of each CPU in % ({}), and now", table.date),
+        title: format!("CPU seconds and load of each CPU in % ({}), and in this run", table.date),
         heads: heads.collect(),
         rows,
         notes: vec![],

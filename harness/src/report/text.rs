@@ -21,11 +21,10 @@ pub enum Style {
     Colour,
 }
 
-/// The whole report, the answer first.
+/// The whole report, the answer last: that is where a terminal stands when it is written.
 #[must_use]
 pub fn text(analysis: &Analysis, style: Style) -> String {
     let mut page = Page { out: String::new(), style };
-    page.answers(analysis);
     for matchup in words::controls_last(analysis) {
         if matchup.programs {
             page.pairs(analysis, matchup);
@@ -49,7 +48,10 @@ pub fn text(analysis: &Analysis, style: Style) -> String {
         "",
         &format!("{} · {}", words::place(&analysis.run), words::maker(&analysis.run)),
     );
-    page.out
+    page.line("");
+    page.answers(analysis);
+    page.line("");
+    page.out.trim_start_matches('\n').to_owned()
 }
 
 const COLUMNS: usize = 100;

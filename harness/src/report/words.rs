@@ -220,7 +220,7 @@ pub(super) fn reasons(lines: &[Line]) -> Vec<String> {
         if of.len() == lines.len() {
             reason.to_owned()
         } else {
-            format!("{}: {reason}", of.join(", "))
+            format!("{}: {reason}", of.join("; "))
         }
     };
     distinct.into_iter().map(told).collect()
@@ -315,7 +315,7 @@ pub(super) fn controls_last(analysis: &Analysis) -> Vec<&MatchupAnalysis> {
 pub(super) fn title(matchup: &MatchupAnalysis) -> String {
     match lane(matchup.lane) {
         _ if matchup.control => format!("{}, the same server twice", matchup.name),
-        lane if lane == matchup.name => lane.to_owned(),
+        lane if matchup.name.ends_with(lane) => matchup.name.clone(),
         lane => format!("{} (lane {lane})", matchup.name),
     }
 }
@@ -368,8 +368,8 @@ pub(super) fn date(run: &RunSummary) -> &str {
     run.started.split('T').next().unwrap_or_default()
 }
 
-/// What made a report: command, commit, version.
+/// What made a report: command, commit (its first twelve digits, as Git abbreviates), version.
 pub(super) fn maker(run: &RunSummary) -> String {
-    let commit = run.commit.as_ref().map_or_else(String::new, |c| format!(" · commit {c}"));
+    let commit = run.commit.as_ref().map_or_else(String::new, |c| format!(" · commit {c:.12}"));
     format!("{}{commit} · duet {} · seed {}", run.command, run.duet_version, run.seed)
 }

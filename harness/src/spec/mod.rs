@@ -34,6 +34,7 @@ mod tests;
 pub use gate::{Budget, Gate, GatedPrograms, Guard, Look, Quantity, Rule, Waiver};
 pub use load::{Mistake, Mistakes, load};
 pub use mix::{Header, MixCase, is_method, read_mix};
+pub use nearest::suggestion;
 pub use problem::{Output, Problem, ProgramSet, Published, PublishedRow};
 pub use programs::TEST_SIZE;
 pub use suites::SEARCH_MS;

@@ -1,7 +1,9 @@
 //! Finds what somebody who mistyped a word probably meant.
 
-/// ``did you mean `a`? the lanes are a, b``.
-pub(super) fn suggestion(word: &str, known: &[&str], these_are: &str) -> String {
+/// What to say of an unknown word: ``did you mean `a`? the lanes are a, b``. `these_are` introduces
+/// the words that are known.
+#[must_use]
+pub fn suggestion(word: &str, known: &[&str], these_are: &str) -> String {
     let meant = nearest(word, known.iter().copied());
     let meant = meant.map(|word| format!("did you mean `{word}`? ")).unwrap_or_default();
     format!("{meant}{these_are} {}", known.join(", "))

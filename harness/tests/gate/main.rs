@@ -166,7 +166,7 @@ fn wrong_usage_exits_with_2() {
         bench.duet(&[&["gate"], words].concat()).exits(2).says(reason);
     };
     check(&[], "--base");
-    check(&["h", "--base", "server:fast"], "there is no gate `h`; there are g");
+    check(&["h", "--base", "server:fast"], "there is no gate `h`: there are g");
     check(&["--base", "svn:trunk"], "write server:NAME, set:NAME, git:REF");
     check(&["--base", "baseline:v1"], "a gate measures both versions side by side");
     check(&["--base", "server:none", "--head", "server:none"], "neither version has a server");

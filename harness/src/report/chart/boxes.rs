@@ -1,5 +1,5 @@
 //! The benchmarks game's box plot: how many times slower each set is than the faster one, over all
-//! problems, on the site's logarithmic axis.
+//! problems, on a logarithmic axis with the site's marks.
 
 use super::canvas::{self, Anchor, Canvas, Caption};
 use super::palette::{self, GRID, Mark, TEXT};
@@ -10,7 +10,7 @@ use crate::metric::Metric;
 use crate::report::words;
 use crate::units;
 
-/// The axis' marks, the site's own.
+/// The axis' marks: the site's own, whose axis ends at a hundred or three hundred.
 const MARKS: [f64; 8] = [1.0, 3.0, 5.0, 10.0, 30.0, 50.0, 100.0, 300.0];
 
 const WIDTH: i32 = 620;
@@ -62,7 +62,7 @@ pub fn boxes(analysis: &Analysis) -> Option<String> {
         canvas.text((24, 58), Anchor::Start, WIDTH - 48, SMALL, "Elapsed time of programs");
         for mark in &marks {
             canvas.line((LEFT, y(*mark)), (RIGHT, y(*mark)), 1, GRID);
-            let label = units::thousands(*mark as i64);
+            let label = format!("{mark}×");
             canvas.text((LEFT - 8, y(*mark)), Anchor::End, LEFT - 8, SMALL, &label);
         }
         let step = (RIGHT - LEFT) / spreads.len() as i32;
@@ -75,10 +75,10 @@ pub fn boxes(analysis: &Analysis) -> Option<String> {
     }))
 }
 
-/// The marks up to a hundred, or to three hundred where a ratio needs it.
+/// The marks up to the first that no ratio exceeds, and at least up to five.
 fn axis(highest: f64) -> Vec<f64> {
-    let end = if highest <= 100.0 { 100.0 } else { 300.0 };
-    MARKS.iter().copied().filter(|mark| *mark <= end).collect()
+    let below = MARKS.iter().take_while(|mark| **mark < highest.max(5.0)).count();
+    MARKS.iter().copied().take(below + 1).collect()
 }
 
 fn spreads<'a>(analysis: &Analysis, matchup: &'a MatchupAnalysis) -> Vec<Spread<'a>> {

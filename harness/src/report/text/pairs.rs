@@ -16,6 +16,8 @@ impl Page {
         let sections = pairs::sections(analysis, matchup);
         let source = sections.iter().flat_map(|s| &s.rows).map(|row| row.source.chars().count());
         let source = source.max().unwrap_or(0).clamp(6, 8);
+        let head = self.columns(COLUMNS[0], source, &COLUMNS[1..], &|_| DIM);
+        self.line(&head);
         for section in &sections {
             self.pair_section(section, source);
         }
@@ -39,8 +41,6 @@ impl Page {
             self.wrapped(BAD, "      ", silence);
             return;
         }
-        let head = self.columns(COLUMNS[0], source, &COLUMNS[1..], &|_| DIM);
-        self.line(&head);
         for row in &section.rows {
             let style = |i: usize| if row.best[i] { BEST } else { NORMAL };
             let columns: Vec<&str> = row.columns.iter().map(String::as_str).collect();
@@ -60,12 +60,6 @@ impl Page {
             };
             self.wrapped(style, "      ", verdict);
         }
-        let facts = section.rows.iter().filter(|row| !row.facts.is_empty());
-        let facts: Vec<String> =
-            facts.map(|row| format!("{}: {}", row.source, row.facts)).collect();
-        if !facts.is_empty() {
-            self.wrapped(DIM, "      ", &facts.join("; "));
-        }
     }
 
     fn columns(
@@ -84,17 +78,19 @@ impl Page {
         line
     }
 
-    /// The published figures: the table of gaps alone; the others are for reports read at leisure.
+    /// The published figures: the newest beside this run's, without intervals, which stand above.
     pub(super) fn published(&mut self, analysis: &Analysis) {
-        let Some(table) = published::tables(analysis).into_iter().next() else { return };
+        let Some(table) = published::brief(analysis) else { return };
         self.heading("published figures");
         self.wrapped(NORMAL, "  ", &table.title);
-        for row in &table.rows {
-            let mut words = table.heads.iter().zip(row);
-            let name = words.next().map_or("", |(_, word)| word.as_str());
-            let shown = words.filter(|(_, word)| !word.is_empty() && *word != "–");
-            let shown: Vec<String> = shown.map(|(head, word)| format!("{head} {word}")).collect();
-            self.wrapped(NORMAL, &format!("    {name:20}"), &shown.join("; "));
+        let rows = || std::iter::once(&table.heads).chain(&table.rows);
+        let width = |column: usize| rows().map(|row| row[column].chars().count()).max();
+        let widths: Vec<usize> = (0..table.heads.len()).filter_map(width).collect();
+        for (i, row) in rows().enumerate() {
+            let cells = row.iter().zip(&widths).map(|(word, width)| format!("{word:width$}"));
+            let line = cells.collect::<Vec<_>>().join("  ");
+            let line = self.styled(if i == 0 { DIM } else { NORMAL }, line.trim_end());
+            self.line(&format!("    {line}"));
         }
         self.wrapped(DIM, "  ", published::ABOUT);
     }
