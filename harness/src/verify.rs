@@ -211,12 +211,19 @@ fn compare(want: &[u8], got: &[u8]) -> Result<()> {
     )
 }
 
-/// A stretch of a body around a position, printable.
+/// A stretch of a body around a position, printable. Quotation marks stay as they are, since most
+/// bodies are JSON.
 #[must_use]
 pub fn excerpt(body: &[u8], at: usize) -> String {
     let from = at.saturating_sub(EXCERPT_BYTES / 3);
     let to = body.len().min(from + EXCERPT_BYTES);
-    let text = String::from_utf8_lossy(&body[from.min(to)..to]).escape_debug().to_string();
+    let mut text = String::new();
+    for c in String::from_utf8_lossy(&body[from.min(to)..to]).chars() {
+        match c {
+            '"' | '\'' => text.push(c),
+            c => text.extend(c.escape_debug()),
+        }
+    }
     let before = if from > 0 { "…" } else { "" };
     let after = if to < body.len() { "…" } else { "" };
     format!("{before}{text}{after}")
@@ -237,7 +244,7 @@ mod tests {
             "{\"a\":1}",
             "{\"a\":2}",
             "the body differs from byte 5 on (expected 7 bytes, got 7)\n  \
-             expected: {\\\"a\\\":1}\n  got:      {\\\"a\\\":2}",
+             expected: {\"a\":1}\n  got:      {\"a\":2}",
         );
         check(
             "ab",

@@ -13,7 +13,7 @@ use crate::spec::Spec;
 use crate::units;
 
 /// The width of the table.
-const COLUMNS: usize = 90;
+pub(super) const COLUMNS: usize = 90;
 
 /// Looks for what would spoil a measurement on this machine
 ///
@@ -78,7 +78,7 @@ pub(super) fn text(findings: &[Finding]) -> String {
 
 /// Text in lines, the first of which begins at column `indent`, the others behind so many blanks.
 /// A number and its per cent sign stay together.
-fn wrapped(text: &str, indent: usize) -> String {
+pub(super) fn wrapped(text: &str, indent: usize) -> String {
     const GLUED: &str = "\u{a0}%";
     let mut out = String::new();
     let mut column = indent;

@@ -86,7 +86,7 @@ pub(super) fn run(args: &Init) -> Result<Exit> {
     BenchFolder { bench: args.bench.clone() }.load()?;
     anstream::println!(
         "Commit it, then compare a change with what was before it: duet gate --base git:HEAD\n\
-         Records go to {}: let git ignore it.",
+         Records go to {}/: add it to .gitignore.",
         shown(&root.join("results"))
     );
     Ok(Exit::Done)

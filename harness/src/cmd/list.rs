@@ -3,12 +3,13 @@
 use anyhow::Result;
 use clap::Args;
 
+use super::doctor::{COLUMNS, wrapped};
 use super::{BenchFolder, Exit};
 use crate::plan;
 use crate::spec::{Lane, Spec};
 use crate::units;
 
-/// Lists servers, workloads, matchups, suites and gates, and checks the definitions
+/// Lists servers, workloads, programs, matchups, suites and gates, and checks the definitions
 #[derive(Debug, Args)]
 pub(super) struct List {
     #[command(flatten)]
@@ -32,6 +33,11 @@ fn text(spec: &Spec) -> String {
             if w.cases.len() == 1 { "1 case".into() } else { format!("{} cases", w.cases.len()) };
         vec![w.name.clone(), cases, w.question.clone()]
     });
+    let sets = spec
+        .sets
+        .iter()
+        .map(|s| vec![s.name.clone(), s.language.clone(), lanes(&s.lanes), s.summary.clone()]);
+    let problems = spec.problems.iter().map(|p| vec![p.name.clone(), p.question.clone()]);
     let matchups = spec
         .matchups
         .iter()
@@ -57,14 +63,15 @@ fn text(spec: &Spec) -> String {
         vec![
             gate.name.clone(),
             arms.join(", "),
-            metrics.join(", "),
             format!("at most {}", units::minutes(gate.budget_s.into())),
-            gate.summary.clone(),
+            format!("{}: {}", gate.summary, metrics.join(", ")),
         ]
     });
     let sections = [
         section("SERVERS", servers),
         section("WORKLOADS", workloads),
+        section("SETS OF PROGRAMS", sets),
+        section("PROBLEMS", problems),
         section("MATCHUPS", matchups),
         section("SUITES (duet run SUITE)", suites),
         section("GATES (duet gate GATE)", gates),
@@ -72,7 +79,10 @@ fn text(spec: &Spec) -> String {
     sections.into_iter().flatten().collect::<Vec<String>>().join("\n")
 }
 
-/// A heading and rows in columns; nothing without rows.
+/// Where the last column may begin at most; one that would begin later has lines of its own.
+const LAST_COLUMN: usize = COLUMNS / 2;
+
+/// A heading and rows in columns, of which the last is wrapped; nothing without rows.
 fn section(heading: &str, rows: impl Iterator<Item = Vec<String>>) -> Option<String> {
     let rows: Vec<Vec<String>> = rows.collect();
     if rows.is_empty() {
@@ -85,12 +95,18 @@ fn section(heading: &str, rows: impl Iterator<Item = Vec<String>>) -> Option<Str
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
     let mut out = format!("{heading}\n");
     for row in &rows {
-        let mut line = String::from(" ");
-        for (cell, &width) in row.iter().zip(&widths) {
-            line.push_str(&format!(" {cell:<width$} "));
+        let Some((last, others)) = row.split_last() else { continue };
+        let mut line = String::from("  ");
+        for (cell, &width) in others.iter().zip(&widths) {
+            line.push_str(&format!("{cell:<width$}  "));
         }
-        out.push_str(line.trim_end());
-        out.push('\n');
+        let mut indent = line.chars().count();
+        if indent > LAST_COLUMN {
+            indent = 6;
+            line = format!("{}\n{:indent$}", line.trim_end(), "");
+        }
+        out.push_str(&line);
+        out.push_str(&wrapped(last, indent));
     }
     Some(out)
 }

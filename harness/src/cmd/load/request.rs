@@ -69,7 +69,9 @@ pub(super) fn url(text: &str) -> Result<Url> {
     let url = Url::parse(&text).map_err(|e| Misuse(format!("`{text}` is no URL: {e}")))?;
     match url.scheme() {
         "http" | "https" => {}
-        other => bail!(Misuse(format!("`{other}` is not supported: give an http:// URL"))),
+        other => {
+            bail!(Misuse(format!("`{other}` is not supported: give an http:// or https:// URL")))
+        }
     }
     ensure!(
         url.username().is_empty() && url.password().is_none(),
