@@ -1,4 +1,4 @@
-# A menu. What each target needs is built or fetched first; only cargo and go must be there.
+# A menu. What each target needs is built or fetched first; only cargo, its linker and go must be there.
 .DEFAULT_GOAL := help
 DUET := $(or $(CARGO_TARGET_DIR),target)/release/duet
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -11,7 +11,7 @@ ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.8
 help: ## show this menu
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
-tools: ## check that cargo and a new enough Go are installed
+tools: ## check that new enough Rust and Go are installed
 	@sh .ci/tools.sh
 
 build: tools ## build the harness
