@@ -78,7 +78,6 @@ fn rows(section: &Section<'_>, to_project: &str) -> Markup {
             tr {
                 th scope="row" {
                     a href={ (to_project) (row.path) } { (row.source) }
-                    @if !row.facts.is_empty() { div.small { (row.facts) } }
                 }
                 @for (text, best) in row.columns.iter().zip(row.best) {
                     td.number.best[best] { (text) }
@@ -97,6 +96,9 @@ fn rows(section: &Section<'_>, to_project: &str) -> Markup {
                 @for (i, (verdict, look)) in section.verdicts.iter().enumerate() {
                     @if i > 0 { " · " }
                     span class=(tone(*look)) { (verdict) }
+                }
+                @for row in section.rows.iter().filter(|row| !row.facts.is_empty()) {
+                    div { (row.source) ": " (row.facts) }
                 }
             }
         }
