@@ -189,7 +189,10 @@ pub(super) fn row(line: &Line, arms: usize, with_reason: bool) -> Markup {
             td {
                 span.ratio { (line.ratio) } " "
                 span class=(tone(line.tone)) { (line.verdict) }
-                @if let Some(reason) = line.reason.as_ref().filter(|_| with_reason) { br; span.small { (reason) } }
+                @if let Some(reason) = line.reason.as_ref().filter(|_| with_reason) {
+                    br;
+                    span.small { (reason) }
+                }
             }
         }
     }
