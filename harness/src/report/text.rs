@@ -94,7 +94,7 @@ impl Page {
         let mut empty = true;
         // What servers wrote may hold escape codes of its own.
         let text = text.replace(char::is_control, " ");
-        for word in text.split(' ').filter(|w| !w.is_empty()) {
+        for word in unbroken(&text) {
             let width = line.chars().count() + word.chars().count() + usize::from(!empty);
             if !empty && width > COLUMNS {
                 let full = self.styled(style, &line);
@@ -105,7 +105,7 @@ impl Page {
             if !empty {
                 line.push(' ');
             }
-            line += word;
+            line += &word;
             empty = false;
         }
         let last = self.styled(style, &line);
@@ -245,6 +245,21 @@ impl Page {
             self.line(&line);
         }
     }
+}
+
+/// The words of a text. An interval, `[1.28, 1.91]`, is one of them.
+fn unbroken(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = vec![];
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        match words.last_mut() {
+            Some(last) if last.starts_with('[') && last.ends_with(',') => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => words.push(word.to_owned()),
+        }
+    }
+    words
 }
 
 /// The arms, called A, B and so on where a label is too long for a column.
