@@ -299,6 +299,26 @@ fn golden_text() {
 }
 
 #[test]
+fn text_fits_the_terminal() {
+    for (name, comparison) in comparisons() {
+        for line in report::text(&comparison, Style::Plain).lines() {
+            assert!(line.chars().count() <= 100, "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn what_holds_for_all_metrics_is_said_once() {
+    let mut comparison = compared();
+    for metric in &mut comparison.cells[0].metrics {
+        *metric = plain(metric.metric, metric.base.value, metric.contrasts[..4].to_vec());
+    }
+    let text = report::text(&comparison, Style::Plain);
+    assert_eq!(text.matches("  4 blocks: no verdict below 6").count(), 1, "{text}");
+    assert_eq!(text.matches("no verdict").count(), 1, "{text}");
+}
+
+#[test]
 fn golden_markdown() {
     for (name, comparison) in comparisons() {
         insta::assert_snapshot!(format!("{name}.md"), report::markdown(&comparison));

@@ -131,7 +131,7 @@ pub(super) fn regressions(comparison: &Comparison) -> Vec<String> {
                 change_words(metric),
                 units::percent(gated.judgement.margin.exp_m1()),
             );
-            (metric.change() - gated.judgement.margin, words)
+            (metric.estimate - gated.judgement.margin, words)
         })
         .collect();
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -253,45 +253,62 @@ pub(super) fn row(metric: &ComparedMetric) -> Row {
 
 /// What is said below a cell's table.
 pub(super) fn notes(cell: &ComparedCell) -> Vec<String> {
-    let mut notes = vec![];
-    let mut others = vec![];
+    let mut notes = reasons(cell);
     for metric in &cell.metrics {
-        let label = metric.metric.label();
-        let reason = match &metric.gated {
-            Some(gated) => gated.judgement.reason.as_ref(),
-            None => metric.reason.as_ref().filter(|_| metric.q.is_none()),
-        };
-        notes.extend(reason.map(|reason| format!("{label}: {reason}")));
         if let Some(waiver) = metric.gated.as_ref().and_then(|gated| gated.waiver.as_ref()) {
+            let label = metric.metric.label();
             notes.push(format!("{label}: waived until {}: {}", waiver.expires, waiver.reason));
         }
-        others.extend(metric.q.map(|q| match q {
-            q if q < 0.001 => format!("{label} (q < 0.001)"),
-            q => format!("{label} (q = {q:.3})"),
-        }));
     }
+    let others: Vec<String> = cell
+        .metrics
+        .iter()
+        .filter_map(|metric| Some((metric.metric.label(), metric.q?)))
+        .map(|(label, q)| format!("{label} ({})", adjusted(q)))
+        .collect();
     if !others.is_empty() {
         notes.push(format!("not gated: {}", others.join("; ")));
     }
     notes
 }
 
+/// An adjusted p value: `q = 0.041`.
+pub(super) fn adjusted(q: f64) -> String {
+    if q < 0.001 { "q < 0.001".to_owned() } else { format!("q = {q:.3}") }
+}
+
+/// Why verdicts are inconclusive. What holds for all metrics is said once.
+fn reasons(cell: &ComparedCell) -> Vec<String> {
+    let reason = |metric: &'_ ComparedMetric| match &metric.gated {
+        Some(gated) => gated.judgement.reason.clone(),
+        None => metric.reason.clone().filter(|_| metric.q.is_none()),
+    };
+    let reasons: Vec<Option<String>> = cell.metrics.iter().map(reason).collect();
+    if let [Some(first), others @ ..] = &reasons[..]
+        && !others.is_empty()
+        && others.iter().all(|other| other.as_ref() == Some(first))
+    {
+        return vec![first.clone()];
+    }
+    let with_label = |(metric, reason): (&ComparedMetric, Option<String>)| {
+        reason.map(|reason| format!("{}: {reason}", metric.metric.label()))
+    };
+    cell.metrics.iter().zip(reasons).filter_map(with_label).collect()
+}
+
 fn gated_verdict(gated: &Gated) -> (String, Tone) {
     let judgement = &gated.judgement;
     match judgement.verdict {
-        GateVerdict::Regressed => {
-            let confirmed = if gated.confirmation.is_some() { ", confirmed" } else { "" };
-            (format!("REGRESSED{confirmed}"), Tone::Bad)
-        }
+        GateVerdict::Regressed => ("REGRESSED".to_owned(), Tone::Bad),
         GateVerdict::Inconclusive => ("INCONCLUSIVE".to_owned(), Tone::Open),
         GateVerdict::Pass => {
             let label = match judgement.label {
-                Some(PassLabel::Improved) => "better",
-                Some(PassLabel::Same) => "same",
-                Some(PassLabel::SmallRegression) => "a little worse",
-                Some(PassLabel::NotWorse) | None => "not worse",
+                Some(PassLabel::Improved) => ", better",
+                Some(PassLabel::Same) => ", same",
+                Some(PassLabel::SmallRegression) => ", worse",
+                Some(PassLabel::NotWorse) | None => "",
             };
-            (format!("PASS, {label}"), Tone::Good)
+            (format!("PASS{label}"), Tone::Good)
         }
     }
 }
