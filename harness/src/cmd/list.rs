@@ -8,7 +8,7 @@ use crate::plan;
 use crate::spec::{Lane, Spec};
 use crate::units;
 
-/// Lists servers, workloads, matchups, suites and gates, and checks the definitions
+/// Lists servers, programs, what they are asked, matchups, suites and gates; checks the definitions
 #[derive(Debug, Args)]
 pub(super) struct List {
     #[command(flatten)]
@@ -31,6 +31,14 @@ fn text(spec: &Spec) -> String {
         let cases =
             if w.cases.len() == 1 { "1 case".into() } else { format!("{} cases", w.cases.len()) };
         vec![w.name.clone(), cases, w.question.clone()]
+    });
+    let sets = spec
+        .sets
+        .iter()
+        .map(|s| vec![s.name.clone(), s.language.clone(), lanes(&s.lanes), s.summary.clone()]);
+    let problems = spec.problems.iter().map(|p| {
+        let sizes: Vec<&str> = p.sizes.keys().map(String::as_str).collect();
+        vec![p.name.clone(), sizes.join(", "), p.question.clone()]
     });
     let matchups = spec
         .matchups
@@ -65,6 +73,8 @@ fn text(spec: &Spec) -> String {
     let sections = [
         section("SERVERS", servers),
         section("WORKLOADS", workloads),
+        section("SETS OF PROGRAMS", sets),
+        section("PROBLEMS", problems),
         section("MATCHUPS", matchups),
         section("SUITES (duet run SUITE)", suites),
         section("GATES (duet gate GATE)", gates),
