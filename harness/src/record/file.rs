@@ -1,7 +1,7 @@
 //! `run.jsonl` on disk: appending a line at a time, reading a run back.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -56,14 +56,17 @@ pub fn read(folder: &Path) -> Result<Run> {
     let path = folder.join(FILE_NAME);
     let file = File::open(&path)
         .with_context(|| format!("failed to open {} (is this a run's folder?)", path.display()))?;
-    read_lines(BufReader::new(file)).with_context(|| format!("failed to read {}", path.display()))
+    read_lines(file).with_context(|| format!("failed to read {}", path.display()))
 }
 
-/// Reads records from `input`, line by line.
-fn read_lines(input: impl BufRead) -> Result<Run> {
-    let lines: Vec<String> = input.lines().collect::<Result<_, _>>()?;
-    let Some((first, rest)) = lines.split_first() else { bail!("the record is empty") };
-    let header = match serde_json::from_str(first).context("line 1 is no header")? {
+/// Reads records from `input`, line by line. Bytes, since a line may be cut off within a character;
+/// only one without its end can be.
+fn read_lines(mut input: impl Read) -> Result<Run> {
+    let mut bytes = vec![];
+    input.read_to_end(&mut bytes)?;
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').zip(1..);
+    let Some((first, _)) = lines.next() else { bail!("the record is empty") };
+    let header = match serde_json::from_slice(first).context("line 1 is no header")? {
         Record::Header(header) => *header,
         _ => bail!("line 1 is no header"),
     };
@@ -71,16 +74,16 @@ fn read_lines(input: impl BufRead) -> Result<Run> {
         bail!("the record has schema {}, this program reads schema {SCHEMA}", header.schema);
     }
     let mut run = Run::of(header);
-    for (i, line) in rest.iter().enumerate() {
-        match serde_json::from_str(line) {
-            Ok(Record::Header(_)) => bail!("line {} is a second header", i + 2),
+    for (line, n) in lines {
+        match serde_json::from_slice(line) {
+            Ok(Record::Header(_)) => bail!("line {n} is a second header"),
             Ok(Record::Build(build)) => run.builds.push(build),
             Ok(Record::Program(program)) => run.programs.push(program),
             Ok(Record::Block(block)) => run.blocks.push(*block),
             Ok(Record::ProgramBlock(block)) => run.program_blocks.push(*block),
             Ok(Record::End(end)) => run.end = Some(end),
-            Err(_) if i + 1 == rest.len() => run.truncated = true,
-            Err(e) => return Err(e).with_context(|| format!("line {} is damaged", i + 2)),
+            Err(_) if !line.ends_with(b"\n") => run.truncated = true,
+            Err(e) => return Err(e).with_context(|| format!("line {n} is damaged")),
         }
     }
     Ok(run)
@@ -112,6 +115,12 @@ mod tests {
         text.truncate(text.len() - 5);
         let cut = read_lines(text.as_bytes()).expect("only the last line is damaged");
         assert_eq!((cut.blocks.len(), cut.end, cut.truncated), (2, None, true));
+        // Within a character.
+        let mut bytes = lines()[..2].join("\n").into_bytes();
+        bytes.extend_from_slice("\n{\"×".as_bytes());
+        bytes.pop();
+        let cut = read_lines(&bytes[..]).expect("only the last line is damaged");
+        assert_eq!((cut.blocks.len(), cut.truncated), (1, true));
     }
 
     #[test]
@@ -128,5 +137,7 @@ mod tests {
         check(|lines| lines[1].truncate(40), "line 2 is damaged");
         check(|lines| lines[0] = lines[0].replacen("\"schema\":1", "\"schema\":9", 1), "schema 9");
         check(|lines| lines[1] = lines[1].replacen("\"cell\"", "\"sell\"", 1), "line 2 is damaged");
+        // The last line is not cut off where it has its end.
+        check(|lines| *lines.last_mut().expect("some") = "{}\n".to_owned(), "line 4 is damaged");
     }
 }
