@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use super::{blocks, run, run_programs};
+use super::{Misuse, blocks, run, run_programs};
 use crate::block::Bench;
 use crate::host::{self, Cpus};
 use crate::interrupt::{Interrupt, Interrupted};
@@ -236,6 +236,25 @@ pub(super) fn prepare(tools: &Tools, header: RunHeader) -> Result<Run> {
     }
     tools.progress.finish();
     Ok(run)
+}
+
+/// The folder for a record: one that holds none, or the default one emptied of an earlier
+/// experiment.
+pub(super) fn folder(out: Option<&Path>, root: &Path, default: &str) -> Result<PathBuf> {
+    let folder = out.map_or_else(|| root.join(default), Path::to_owned);
+    if folder.join(record::FILE_NAME).exists() {
+        if out.is_some() {
+            bail!(Misuse(format!(
+                "{} holds a run already: choose another folder, or remove it",
+                folder.display()
+            )));
+        }
+        fs::remove_dir_all(&folder)
+            .with_context(|| format!("failed to remove {}", folder.display()))?;
+    }
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("failed to create {}", folder.display()))?;
+    Ok(folder)
 }
 
 /// The whole of an experiment without looks: all blocks of all cells that can be measured.
