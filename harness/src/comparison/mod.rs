@@ -68,7 +68,7 @@ pub struct Comparison {
 pub enum Outcome {
     /// A server or program failed: it could not be built, crashed or answered wrongly.
     Failed,
-    /// Something could not be measured on this machine.
+    /// Something could not be measured on this machine; of what is no gate, nothing could.
     Unmeasured,
     /// A gated metric is surely worse than its margin, a budget is broken, or something that was
     /// guarded is gone.

@@ -20,11 +20,14 @@ pub(super) fn outcome(
     if !failures.is_empty() || any(&|state| *state == State::Failed) {
         return Outcome::Failed;
     }
+    if matches!(experiment.question, Question::Compare | Question::Null) {
+        // Whoever asks what changed learns it of the cells that were measured.
+        let nothing = !any(&|state| matches!(state, State::Measured | State::Identical));
+        return if nothing { Outcome::Unmeasured } else { Outcome::Compared };
+    }
+    // A gate lets nothing in of which it has not seen all.
     if any(&|state| matches!(state, State::Unmeasured(_))) || cells.is_empty() {
         return Outcome::Unmeasured;
-    }
-    if matches!(experiment.question, Question::Compare | Question::Null) {
-        return Outcome::Compared;
     }
     let missing = any(&|state| *state == State::Missing);
     if judged(GateVerdict::Regressed) || missing || budgets.iter().any(|b| b.kept == Some(false)) {

@@ -290,6 +290,27 @@ fn outcomes_by_gravity() {
     }
 }
 
+/// What is no gate is done where anything was measured.
+#[test]
+fn comparisons_do_without_a_cell() {
+    let cases: [(&[Change], Outcome); 4] = [
+        (&[], Outcome::Compared),
+        (&[plan_more], Outcome::Compared),
+        (&[plan_more, |run| run.blocks.clear()], Outcome::Unmeasured),
+        (&[fail, plan_more], Outcome::Failed),
+    ];
+    for (i, (changes, want)) in cases.into_iter().enumerate() {
+        for question in [Question::Compare, Question::Null] {
+            let mut run = record(1.0, |_| {});
+            changes.iter().for_each(|change| change(&mut run));
+            if let Some(experiment) = &mut run.header.experiment {
+                (experiment.question, experiment.gate) = (question, None);
+            }
+            assert_eq!(compared(&run, None).outcome, want, "case {i}, {question:?}");
+        }
+    }
+}
+
 #[test]
 fn what_is_missing_new_or_identical() {
     let mut run = record(1.0, |_| {});

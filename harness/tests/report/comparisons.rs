@@ -167,13 +167,17 @@ fn compared() -> Comparison {
         plain(Metric::StartupNs, 4.2e6, around(-0.2, 0.3, 8, 3)),
     ];
     let version = |name: &str| Version { label: name.into(), ..version(&format!("server:{name}")) };
+    let late = State::Unmeasured("the generator was too late".into());
     Comparison {
         question: Question::Compare,
         gate: None,
         looks: vec![],
         base: version("swift"),
         head: version("slow"),
-        cells: vec![cell(("swift-slow", "hello", "c64"), State::Measured, metrics)],
+        cells: vec![
+            cell(("swift-slow", "hello", "c64"), State::Measured, metrics),
+            cell(("swift-slow", "hello", "r50"), late, vec![]),
+        ],
         ..gate(Outcome::Compared)
     }
 }

@@ -85,11 +85,21 @@ fn pass(comparison: &Comparison) -> String {
 }
 
 fn compared(comparison: &Comparison) -> String {
+    let name = |cell: &ComparedCell| {
+        let same = |other: &&ComparedCell| other.id.workload == cell.id.workload;
+        match comparison.cells.iter().filter(same).count() {
+            1 => cell.id.workload.clone(),
+            _ => format!("{}/{}", cell.id.workload, cell.id.load),
+        }
+    };
     let of_cell = |cell: &ComparedCell| {
+        if matches!(cell.state, State::Unmeasured(_)) {
+            return Some(format!("{}: not measured", name(cell)));
+        }
         let metric = cell.metrics.first()?;
         Some(format!(
             "{}: {} {}{}",
-            cell.id.workload,
+            name(cell),
             metric.metric.label(),
             change_words(metric),
             match metric.verdict {
