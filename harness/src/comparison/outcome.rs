@@ -33,7 +33,11 @@ pub(super) fn outcome(
     if judged(GateVerdict::Regressed) || missing || budgets.iter().any(|b| b.kept == Some(false)) {
         return Outcome::Regressed;
     }
-    if judged(GateVerdict::Inconclusive) || budgets.iter().any(|b| b.kept.is_none()) {
+    // Nothing passes of which something was not judged, or nothing at all.
+    let nothing =
+        any(&|state| *state == State::Measured) && gated().next().is_none() && budgets.is_empty();
+    let unjudged = nothing || cells.iter().any(|cell| !cell.unjudged.is_empty());
+    if judged(GateVerdict::Inconclusive) || unjudged || budgets.iter().any(|b| b.kept.is_none()) {
         return Outcome::Inconclusive;
     }
     Outcome::Pass

@@ -150,20 +150,6 @@ pub fn judge(family: &[Evidence], looks: &[Look]) -> Vec<Judgement> {
     judgements
 }
 
-/// The verdict over a whole family: REGRESSED if one metric is, PASS if all are. Nothing judged is
-/// INCONCLUSIVE.
-#[must_use]
-pub fn overall(judgements: &[Judgement]) -> GateVerdict {
-    let any = |verdict| judgements.iter().any(|j| j.verdict == verdict);
-    if any(GateVerdict::Regressed) {
-        GateVerdict::Regressed
-    } else if any(GateVerdict::Inconclusive) || judgements.is_empty() {
-        GateVerdict::Inconclusive
-    } else {
-        GateVerdict::Pass
-    }
-}
-
 /// What stands of a verdict after a second experiment, with blocks of its own, on the metrics that
 /// the first called REGRESSED: these stay so only if the second says the same, and are otherwise
 /// INCONCLUSIVE. All others stay as they are.

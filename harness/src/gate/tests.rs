@@ -85,12 +85,6 @@ fn holm_over_the_family() {
         let contrasts: Vec<Vec<f64>> = members.iter().map(|c| c[..n].to_vec()).collect();
         let judgements = judge(&family(&contrasts), &LOOKS);
         assert_eq!(letters(&judgements), want, "{n} blocks");
-        let total = match want {
-            w if w.contains('R') => GateVerdict::Regressed,
-            w if w.contains('I') => GateVerdict::Inconclusive,
-            _ => GateVerdict::Pass,
-        };
-        assert_eq!(overall(&judgements), total, "{want}");
     }
 }
 

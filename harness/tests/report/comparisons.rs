@@ -214,8 +214,16 @@ fn cell(name: (&str, &str, &str), state: State, metrics: Vec<ComparedMetric>) ->
     let load = if blocks > 0 { "64 connections".into() } else { String::new() };
     let stolen_shares = (0..blocks).map(|i| f64::from(i % 3) * 0.004).collect();
     let programs = false;
-    let mut cell =
-        ComparedCell { id: id(name), load, programs, state, blocks, metrics, stolen_shares };
+    let mut cell = ComparedCell {
+        id: id(name),
+        load,
+        programs,
+        state,
+        blocks,
+        metrics,
+        unjudged: vec![],
+        stolen_shares,
+    };
     let principal = cell.principal().len();
     for metric in &mut cell.metrics[..principal] {
         let so_far = |n: usize| {

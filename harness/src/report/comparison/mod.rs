@@ -124,9 +124,15 @@ impl Page {
             self.line(&name);
             self.wrapped(Ansi::new(), "  ", &state);
         }
-        if cell.metrics.is_empty() {
-            return;
+        if !cell.metrics.is_empty() {
+            self.table(cell);
         }
+        for note in words::notes(cell) {
+            self.wrapped(DIM, "  ", &note);
+        }
+    }
+
+    fn table(&mut self, cell: &ComparedCell) {
         let rows: Vec<Row> = cell.metrics.iter().map(words::row).collect();
         let columns = |row: &Row| {
             [
@@ -161,9 +167,6 @@ impl Page {
             let line = if row.is_none() { self.styled(DIM, &line) } else { line };
             let verdict = self.styled(style, verdict);
             self.line(&format!("{line}{gap}{verdict}"));
-        }
-        for note in words::notes(cell) {
-            self.wrapped(DIM, "  ", &note);
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::analysis::Warning;
 use crate::comparison::{
     CheckedBudget, ComparedCell, ComparedMetric, Comparison, GateVerdict, Gated, Outcome,
-    PassLabel, Quantity, Question, State,
+    PassLabel, Quantity, Question, State, Unjudged,
 };
 use crate::units;
 use crate::verdict::Verdict;
@@ -120,10 +120,14 @@ fn compared(comparison: &Comparison) -> String {
 /// `5.2 % worse [+4.8, +5.7 %]`.
 pub(super) fn change_words(metric: &ComparedMetric) -> String {
     let change = metric.change();
-    let word = if change < 0.0 { "better" } else { "worse" };
     let interval = interval(metric);
     let interval = if interval.is_empty() { interval } else { format!(" [{interval}]") };
-    format!("{} {word}{interval}", units::percent(change.abs()))
+    let percent = units::percent(change.abs());
+    match change {
+        _ if signed(change) == "0 %" => format!("no change{interval}"),
+        change if change < 0.0 => format!("{percent} better{interval}"),
+        _ => format!("{percent} worse{interval}"),
+    }
 }
 
 /// What regressed, the worst beyond its margin first.
@@ -176,8 +180,13 @@ fn doubtful(comparison: &Comparison) -> String {
             format!("{} {}: {reason}", cell.id, metric.metric.label())
         })
         .collect();
+    let unjudged = comparison
+        .cells
+        .iter()
+        .flat_map(|cell| cell.unjudged.iter().map(move |u| format!("{} {}", cell.id, unjudged(u))));
     let budgets = comparison.budgets.iter().filter(|budget| budget.kept.is_none());
-    let all: Vec<String> = open.into_iter().chain(budgets.map(|b| budget(b).1)).collect();
+    let all: Vec<String> =
+        open.into_iter().chain(unjudged).chain(budgets.map(|b| budget(b).1)).collect();
     match &all[..] {
         [] => "nothing could be judged".to_owned(),
         [one] => format!("{one}."),
@@ -264,6 +273,7 @@ pub(super) fn row(metric: &ComparedMetric) -> Row {
 /// What is said below a cell's table.
 pub(super) fn notes(cell: &ComparedCell) -> Vec<String> {
     let mut notes = reasons(cell);
+    notes.extend(cell.unjudged.iter().map(unjudged));
     for metric in &cell.metrics {
         if let Some(waiver) = metric.gated.as_ref().and_then(|gated| gated.waiver.as_ref()) {
             let label = metric.metric.label();
@@ -285,6 +295,11 @@ pub(super) fn notes(cell: &ComparedCell) -> Vec<String> {
 /// An adjusted p value: `q = 0.041`.
 pub(super) fn adjusted(q: f64) -> String {
     if q < 0.001 { "q < 0.001".to_owned() } else { format!("q = {q:.3}") }
+}
+
+/// A gated metric that could not be judged, and why.
+pub(super) fn unjudged(unjudged: &Unjudged) -> String {
+    format!("{}: not judged: {}", unjudged.metric.label(), unjudged.reason)
 }
 
 /// Why verdicts are inconclusive. What holds for all metrics is said once.
