@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::comparison::{self, Outputs};
-use super::experiment::{self, Tools, words};
+use super::experiment::{self, Tools};
 use super::gate::check_out;
 use super::pairs::{self, Pair};
 use super::{BenchFolder, Exit, Misuse, baseline, shown};
@@ -108,8 +108,8 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
     let mut header = tools.header(args.seed, &spec, &suite)?;
     anstream::println!(
         "{} against {}: {}, {} each, about {} of measuring after the builds.",
-        words(&head.version),
-        words(&base.version),
+        head.version,
+        base.version,
         units::count(suite.cells.len(), "cell"),
         units::count(suite.blocks as usize, "block"),
         units::minutes(plan::expected_ms(&suite, &spec).div_ceil(1000))

@@ -14,7 +14,7 @@ use crate::interrupt::{Interrupt, Interrupted};
 use crate::plan::{self, BlockPlan};
 use crate::programs::{Course, Memory};
 use crate::progress::Progress;
-use crate::record::{self, Attempt, Record, Run, RunEnd, RunHeader, Version, Writer};
+use crate::record::{self, Attempt, Record, Run, RunEnd, RunHeader, Writer};
 use crate::spec::{CellId, Spec, Suite};
 use crate::verify::Verifier;
 
@@ -276,12 +276,4 @@ pub(super) fn usable(run: &Run) -> BTreeSet<CellId> {
         |cell: &&CellId| spec.matchup(&cell.matchup).is_some_and(|m| m.arms.iter().all(built));
     let right = |cell: &&CellId| run_programs::is_usable(spec, cell, &run.programs);
     suite.cells.iter().filter(all_built).filter(right).cloned().collect()
-}
-
-/// A version in words: `git:main (3f2c1ab)`.
-pub(super) fn words(version: &Version) -> String {
-    match version.label.is_empty() || version.given.ends_with(&version.label) {
-        true => version.given.clone(),
-        false => format!("{} ({})", version.given, version.label),
-    }
 }
