@@ -18,9 +18,6 @@ use crate::record::{self, Attempt, Record, Run, RunEnd, RunHeader, Writer};
 use crate::spec::{CellId, Spec, Suite};
 use crate::verify::Verifier;
 
-/// The name of a record that is being taken up by another.
-const EARLIER: &str = "run-earlier.jsonl";
-
 /// What it takes to measure.
 pub(super) struct Tools {
     /// The folder above the definitions.
@@ -76,32 +73,17 @@ pub(super) struct UnderWay<'a> {
 
 impl<'a> UnderWay<'a> {
     /// Begins a record in `folder`, with what is known by now: what was built, and what an earlier
-    /// part of the same experiment measured. That one's record is kept beside it until all of it
-    /// stands in the new one.
+    /// part of the same experiment measured, whose record it replaces.
     pub(super) fn begin(tools: &'a Tools, folder: &Path, begun: Run) -> Result<Self> {
-        let (file, earlier) = (folder.join(record::FILE_NAME), folder.join(EARLIER));
-        if file.exists() {
-            fs::rename(&file, &earlier)
-                .with_context(|| format!("failed to move {}", file.display()))?;
-        }
-        let mut writer = Writer::create(folder)?;
-        writer.append(&Record::Header(Box::new(begun.header.clone())))?;
-        for build in &begun.builds {
-            writer.append(&Record::Build(build.clone()))?;
-        }
-        for program in &begun.programs {
-            writer.append(&Record::Program(program.clone()))?;
-        }
-        for block in &begun.blocks {
-            writer.append(&Record::Block(Box::new(block.clone())))?;
-        }
-        for block in &begun.program_blocks {
-            writer.append(&Record::ProgramBlock(Box::new(block.clone())))?;
-        }
-        if earlier.exists() {
-            fs::remove_file(&earlier)
-                .with_context(|| format!("failed to remove {}", earlier.display()))?;
-        }
+        let begun_with = begun.clone();
+        let header = Record::Header(Box::new(begun_with.header));
+        let builds = begun_with.builds.into_iter().map(Record::Build);
+        let programs = begun_with.programs.into_iter().map(Record::Program);
+        let blocks = begun_with.blocks.into_iter().map(|b| Record::Block(Box::new(b)));
+        let of_programs =
+            begun_with.program_blocks.into_iter().map(|b| Record::ProgramBlock(Box::new(b)));
+        let known = builds.chain(programs).chain(blocks).chain(of_programs);
+        let writer = Writer::replace(folder, std::iter::once(header).chain(known))?;
         let RunHeader { suite, spec, seed, .. } = &begun.header;
         let plans = plan::plan(suite, spec, *seed);
         let memory = Memory::default();

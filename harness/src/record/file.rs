@@ -1,6 +1,6 @@
 //! `run.jsonl` on disk: appending a line at a time, reading a run back.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
 
@@ -10,6 +10,9 @@ use super::{Record, Run, SCHEMA};
 
 /// The file name of a record within a run's folder.
 pub const FILE_NAME: &str = "run.jsonl";
+
+/// Its name until it may take the place of another.
+const PARTIAL: &str = "run.jsonl.partial";
 
 /// Appends records to a run's file.
 #[derive(Debug)]
@@ -23,11 +26,32 @@ impl Writer {
     /// # Errors
     /// When the file exists or cannot be created.
     pub fn create(folder: &Path) -> Result<Self> {
-        let path = folder.join(FILE_NAME);
+        Self::at(&folder.join(FILE_NAME))
+    }
+
+    /// Begins `run.jsonl` in `folder` with these records, in the place of the one that is there, if
+    /// any: whatever happens meanwhile, the file holds the old record or all of these.
+    ///
+    /// # Errors
+    /// When the file cannot be written or replaced.
+    pub fn replace(folder: &Path, records: impl IntoIterator<Item = Record>) -> Result<Self> {
+        let (path, partial) = (folder.join(FILE_NAME), folder.join(PARTIAL));
+        if partial.exists() {
+            fs::remove_file(&partial)
+                .with_context(|| format!("failed to remove {}", partial.display()))?;
+        }
+        let mut writer = Self::at(&partial)?;
+        records.into_iter().try_for_each(|record| writer.append(&record))?;
+        fs::rename(&partial, &path)
+            .with_context(|| format!("failed to replace {}", path.display()))?;
+        Ok(writer)
+    }
+
+    fn at(path: &Path) -> Result<Self> {
         let file = OpenOptions::new()
             .append(true)
             .create_new(true)
-            .open(&path)
+            .open(path)
             .with_context(|| format!("failed to create {}", path.display()))?;
         Ok(Self { file })
     }
@@ -105,6 +129,25 @@ mod tests {
             .chain([Record::End(end)])
             .map(|record| serde_json::to_string(&record).expect("records are JSON"))
             .collect()
+    }
+
+    #[test]
+    fn a_record_takes_the_place_of_another() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let header = || Record::Header(Box::new(run(&Scene::default()).header));
+        let end = |elapsed_ns| {
+            Record::End(crate::record::RunEnd { elapsed_ns, interrupted: None, stopped: None })
+        };
+        // What was left of an attempt that was killed is in nobody's way.
+        fs::write(folder.path().join(PARTIAL), "{").expect("a file");
+        for elapsed_ns in [1, 2] {
+            let mut writer = Writer::replace(folder.path(), [header()]).expect("it is replaced");
+            writer.append(&end(elapsed_ns)).expect("it is appended");
+            let read = read(folder.path()).expect("it is a record");
+            assert_eq!(read.end.map(|end| end.elapsed_ns), Some(elapsed_ns));
+        }
+        assert!(Writer::create(folder.path()).is_err(), "it would be a second record");
+        assert!(!folder.path().join(PARTIAL).exists());
     }
 
     #[test]
