@@ -18,8 +18,8 @@ use crate::stats::{
 const Q_WARNS: f64 = 0.05;
 
 /// Why a metric of a measured cell has no values.
-const NOWHERE: &str = "no block has a value of it for both: too few requests stand behind it, or it \
-                       could not be read";
+const NOWHERE: &str = "no block has a value of it for both: too few requests stand behind it, or \
+                       it could not be read";
 
 /// One gated metric of one measured cell.
 #[derive(Debug)]

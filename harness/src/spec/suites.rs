@@ -104,9 +104,9 @@ pub(super) struct Duration {
     pub(super) warmup_ms: u32,
 }
 
-/// Reads all loads, matchups, suites and gates. Gates compare versions of one server or set, so that
-/// nobody who only guards these needs matchups and suites; nobody who only asks for programs needs
-/// loads.
+/// Reads all loads, matchups, suites and gates. Gates compare versions of one server or set, so
+/// that nobody who only guards these needs matchups and suites; nobody who only asks for programs
+/// needs loads.
 pub(super) fn read(root: &mut Fields<'_>) -> Suites {
     let suites = root.each("suite", "[[suite]]", suite);
     let gates = root.each("gate", "[[gate]]", gates::gate);

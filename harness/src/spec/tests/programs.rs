@@ -115,7 +115,7 @@ fn programs_alone() {
     folder.remove("programs.toml");
     folder.remove("published.toml");
     let want = [
-        "servers.toml: there is no such file | create it; or, to measure programs alone, create pro",
+        "servers.toml: there is no such file | create it; or, to measure programs alone",
         "workloads.toml: there is no such file | create it",
     ];
     folder.insert("suites.toml".to_owned(), SUITES.into());
