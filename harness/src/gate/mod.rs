@@ -23,7 +23,7 @@ use crate::stats::{
 };
 use crate::units::percent;
 pub use floor::{EXTREME_MIN, Floor, FloorSource};
-pub use steps::{Step, check_looks, next_step, undecidable};
+pub use steps::{Step, check_looks, next_step};
 
 /// The looks of a gate that says nothing else. They spend .05 together.
 pub const LOOKS: [Look; 4] = [
