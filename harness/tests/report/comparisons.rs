@@ -3,7 +3,7 @@
 use duet::analysis::{CellFailure, CellId, Estimate, Failure, Stage, Warning};
 use duet::comparison::{
     Budget, CheckedBudget, ComparedCell, ComparedMetric, Comparison, Gated, Judgement, Outcome,
-    Quantity, Question, SCHEMA, SoFar, State, Version, Waiver,
+    Quantity, Question, SCHEMA, SoFar, State, Unjudged, Version, Waiver,
 };
 use duet::gate::{self, Evidence, Floor, FloorSource, LOOKS};
 use duet::metric::Metric;
@@ -106,12 +106,15 @@ fn regressed() -> Comparison {
     Comparison { cells, budgets, confirmation, ..gate(Outcome::Regressed) }
 }
 
-/// Noise that hides the answer, a regression that was not confirmed, a budget that is not sure.
+/// Noise that hides the answer, a regression that was not confirmed, a metric that could not be
+/// judged, a budget that is not sure.
 fn inconclusive() -> Comparison {
     let noisy = gated(Metric::RequestsPerSecond, 61_234.0, around(0.01, 0.09, 24, 0), 0.03, None);
     let once = gated(Metric::CpuNsPerRequest, 11_300.0, around(0.06, 0.01, 24, 1), 0.03, None);
     let once = confirmed(once, &around(0.001, 0.01, 12, 2));
     let mut cells = vec![cell(("mine", "hello", "c64"), State::Measured, vec![noisy, once])];
+    let reason = "mine@8c2d1f0 cannot hold this rate: 61 % of the requests to it were sent in time";
+    cells[0].unjudged = vec![Unjudged { metric: Metric::LatencyNsP99, reason: reason.into() }];
     cells[0].stolen_shares = (0..24).map(|i| f64::from(i % 5) * 0.011).collect();
     let p99 = Quantity::Metric(Metric::ServiceTimeNsP99);
     let mut unsure = budget("service_time_ns_p99 <= 3ms", p99, 3_020_000.0, None);
