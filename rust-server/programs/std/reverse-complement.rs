@@ -13,7 +13,8 @@ use std::thread;
 use rust_programs::{Input, Output, unusable};
 
 const LINE: usize = 60;
-const BLOCK: usize = 1024 * LINE;
+/// Handing over a block costs two switches between threads: it should be long.
+const BLOCK: usize = 2048 * LINE;
 
 /// The complement of each letter, or 0.
 const COMPLEMENTS: [u8; 256] = {
