@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::thread;
 
-use rust_programs::{Input, Output, unusable};
+use rust_programs::{Input, Output, unusable, without_end};
 
 type Counts = HashMap<u64, u64, BuildHasherDefault<KeyHasher>>;
 /// One for each of `LENGTHS`.
@@ -113,7 +113,7 @@ impl Dna {
         while !self.ended && codes.len() < STRETCH {
             let start = codes.len();
             self.ended = self.input.read_until(b'\n', &mut codes)? == 0 || codes[start] == b'>';
-            let letters = if self.ended { 0 } else { codes[start..].trim_ascii_end().len() };
+            let letters = if self.ended { 0 } else { without_end(&codes[start..]).len() };
             codes.truncate(start + letters);
         }
         for letter in &mut codes[overlap..] {

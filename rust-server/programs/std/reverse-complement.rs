@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
 
-use rust_programs::{Input, Output, unusable};
+use rust_programs::{Input, Output, unusable, without_end};
 
 const LINE: usize = 60;
 /// Handing over a block costs two switches between threads: it should be long.
@@ -41,7 +41,7 @@ fn reverse_complement(mut input: Input, out: &mut Output) -> io::Result<()> {
     }
     while !header.is_empty() {
         let next_header = read_letters(&mut input, &mut letters)?;
-        out.write_all(header.strip_suffix(b"\n").unwrap_or(&header))?;
+        out.write_all(without_end(&header))?;
         out.write_all(b"\n")?;
         write_reversed(&letters, out)?;
         header = next_header;
@@ -57,7 +57,7 @@ fn read_letters(input: &mut Input, letters: &mut Vec<u8>) -> io::Result<Vec<u8>>
         if input.read_until(b'\n', letters)? == 0 || letters[start] == b'>' {
             return Ok(letters.split_off(start));
         }
-        letters.truncate(start + letters[start..].trim_ascii_end().len());
+        letters.truncate(start + without_end(&letters[start..]).len());
     }
 }
 
