@@ -2,9 +2,9 @@
 //! seven k.
 //!
 //! A letter is two bits and a sequence of up to 18 letters an integer, which is the key of a
-//! `HashMap` that begins empty. The DNA is read in stretches, which are never all in memory; while one
-//! is counted, each k in a table of its own, the next is read. Threads take the next k when they
-//! are done with one, the longest sequences first.
+//! `HashMap` that begins empty. The DNA is read in stretches, which are never all in memory; while
+//! one is counted, each k in a table of its own, the next is read. Threads take the next k when
+//! they are done with one, the longest sequences first.
 //! The time goes into the tables: a hash and a look-up for every position and every k, for the
 //! larger k in tables that are larger than the cache next to the core.
 
