@@ -65,7 +65,7 @@ load-figures: build ## duet load: system calls, memory, send lag, overload (five
 fuzz: ## feed the parser of answers and the template check with mutations for two minutes
 	@sh .ci/fuzz.sh 60
 
-program-scaling: build ## measure how the programs gain from a second CPU (about ten minutes)
+program-scaling: build ## measure how the programs gain from a second CPU (a quarter of an hour)
 	$(DUET) verify rust-programs-std rust-programs-idiomatic rust-programs-tuned go-programs-std go-programs-tuned
 	python3 bench/program_scaling.py
 
