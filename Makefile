@@ -9,7 +9,7 @@ ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.8
 .PHONY: help tools build bench bench-game-site smoke test check lint rust-test go-test data-test microbench peers compare-load compare-transports load-figures fuzz program-scaling clean
 
 help: ## show this menu
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 tools: ## check that cargo and a new enough Go are installed
 	@sh .ci/tools.sh
