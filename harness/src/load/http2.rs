@@ -320,6 +320,7 @@ impl<'l> Multiplex<'l> {
         let hopeless = matches!(self.schedule, Schedule::Closed { left: Some(_) })
             && self.hopeless.is_some_and(|since| now - since > self.timeout);
         if self.sending && (self.live.stop.load(Ordering::Relaxed) || hopeless) {
+            let now = Instant::now(); // requests due since then may have been sent
             self.edges.to = now;
             self.schedule.cut(&self.edges);
             self.stop(now, DRAIN_INTERRUPTED)?;
