@@ -218,8 +218,10 @@ impl Window<'_, '_> {
             Outcome::Pending | Outcome::Opened | Outcome::Gone(_) => {}
             Outcome::Right(service_ns) => {
                 let planned = self.share.line.slots[key].planned;
+                let sent = self.share.client.connections[key].asked_at;
                 self.tally.service_times.record(service_ns);
-                self.tally.open.response.record(nanoseconds(planned, now));
+                // To the last byte, which `now` is not where the server had to close, too.
+                self.tally.open.response.record(nanoseconds(planned, sent) + service_ns);
                 self.tally.last_answer = self.tally.last_answer.max(now);
                 self.share.outstanding -= 1;
                 self.share.client.connections[key].failures = 0;

@@ -68,7 +68,9 @@ impl Books<'_> {
             part.in_use_ns += in_use_ns;
             part.last_answer = Some(now);
         }
-        let response_ns = ticket.planned.map(|planned| nanoseconds(planned, now));
+        // To the last byte, which `now` is not where the server had to close the connection, too.
+        let response_ns =
+            ticket.planned.map(|planned| nanoseconds(planned, ticket.sent) + service_ns);
         self.seconds.right(now, response_ns.unwrap_or(service_ns));
         if ticket.measured {
             part.account.right += 1;
