@@ -152,6 +152,7 @@ impl<'l> Stream<'l> {
             if self.measured_from.is_none() && now >= self.edges.from {
                 self.begin_measuring(now)?;
             }
+            let sent = self.books.part.sent_in_all();
             self.dispatch(now);
             if self.sending && (now >= self.edges.to || self.schedule.is_over()) {
                 self.stop(now, DRAIN_MAX)?;
@@ -159,7 +160,9 @@ impl<'l> Stream<'l> {
             if !self.sending && (self.outstanding == 0 || now >= self.give_up) {
                 break;
             }
-            let ready = self.wait(now, &mut events)?;
+            // Sending is no waiting.
+            let sent = self.books.part.sent_in_all() > sent;
+            let ready = self.wait(if sent { Instant::now() } else { now }, &mut events)?;
             self.handle(&events[..ready], &mut buffer);
             if now >= self.next_sweep {
                 self.sweep(now)?;
@@ -314,7 +317,7 @@ impl<'l> Stream<'l> {
             }
         }
         if let Some(batches) = &mut self.batches {
-            let sent = self.books.part.warmup_sent + self.books.part.account.sent;
+            let sent = self.books.part.sent_in_all();
             let bells =
                 self.client.connections.iter().step_by(STRIDE).filter_map(Connection::socket);
             batches.decide(now, sent, bells).map_err(waiting)?;

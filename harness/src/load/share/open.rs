@@ -152,8 +152,12 @@ impl Window<'_, '_> {
         let sweep = SWEEP.min(Duration::from_nanos(self.share.job.timeout_ns / 4));
         let mut next_sweep = self.begin + sweep;
         loop {
-            let now = Instant::now();
+            let mut now = Instant::now();
+            let sent = self.tally.open.account.sent;
             self.dispatch(now)?;
+            if self.tally.open.account.sent > sent {
+                now = Instant::now(); // sending is no waiting
+            }
             let due = self.due(now);
             if due.is_none() && self.share.outstanding == 0 {
                 return Ok(());

@@ -38,6 +38,13 @@ pub(in crate::load) struct Part {
     pub(in crate::load) wrong: Option<String>,
 }
 
+impl Part {
+    /// Requests sent, those of the warm-up included.
+    pub(in crate::load) fn sent_in_all(&self) -> u64 {
+        self.warmup_sent + self.account.sent
+    }
+}
+
 /// What became of the connections.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Connections {

@@ -163,7 +163,7 @@ impl Stream<'_> {
         self.books.part.connections.asked_again = self.client.asked_again;
         self.books.part.connections.opened += self.client.reopened;
         if self.client.churn {
-            let sent = self.books.part.warmup_sent + self.books.part.account.sent;
+            let sent = self.books.part.sent_in_all();
             self.books.part.connections.opened += sent.saturating_sub(refused);
         }
     }
