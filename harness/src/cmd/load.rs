@@ -64,7 +64,7 @@ pub(super) struct Load {
     #[arg(value_parser = duration, conflicts_with = "requests")]
     duration: Duration,
 
-    /// How many requests to measure, instead of a duration.
+    /// How many requests to measure, instead of a duration; with --poisson, on average.
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     requests: Option<u64>,
 
