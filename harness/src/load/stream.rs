@@ -59,8 +59,10 @@ pub(super) struct Stream<'l> {
     outstanding: usize,
     give_up: Instant,
     next_sweep: Instant,
-    /// The clocks at the end of the warm-up.
+    /// The clocks at the end of the warm-up, ...
     measured_from: Option<Clocks>,
+    /// ... and how often something was found since then.
+    wakeups: u64,
     /// Since when no connection is open.
     hopeless: Option<Instant>,
     live: &'l Live,
@@ -112,6 +114,7 @@ impl<'l> Stream<'l> {
             give_up: now,
             next_sweep: now,
             measured_from: None,
+            wakeups: 0,
             hopeless: None,
             live,
             books: Books { part, seconds: Recorder::new(None, never, never) },
@@ -163,6 +166,7 @@ impl<'l> Stream<'l> {
             // Sending is no waiting.
             let sent = self.books.part.sent_in_all() > sent;
             let ready = self.wait(if sent { Instant::now() } else { now }, &mut events)?;
+            self.wakeups += u64::from(ready > 0);
             self.handle(&events[..ready], &mut buffer);
             if now >= self.next_sweep {
                 self.sweep(now)?;
@@ -348,6 +352,7 @@ impl<'l> Stream<'l> {
         self.schedule.end_warmup();
         self.books.part.connections.open = self.open_connections() as u64;
         self.alarm.spin_ns = 0;
+        self.wakeups = 0;
         self.measured_from = Some(Clocks::read(now)?);
         Ok(())
     }
@@ -356,7 +361,7 @@ impl<'l> Stream<'l> {
     fn stop(&mut self, now: Instant, patience: Duration) -> Result<(), Failure> {
         self.sending = false;
         self.give_up = now + patience.min(self.timeout + 2 * SWEEP); // a sweep finds a timeout
-        self.books.part.stop(self.measured_from, self.alarm.spin_ns, now)
+        self.books.part.stop(self.measured_from, (self.alarm.spin_ns, self.wakeups), now)
     }
 }
 

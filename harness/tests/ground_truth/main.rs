@@ -23,6 +23,7 @@ mod responder;
 mod shapes;
 mod signals;
 
+mod batches;
 mod capacity;
 mod documented;
 mod series;

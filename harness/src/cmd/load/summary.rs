@@ -139,6 +139,7 @@ struct Thread {
     elapsed_ns: u64,
     cpu_ns: u64,
     spin_ns: u64,
+    wakeups: u64,
     run_delay_ns: Option<u64>,
 }
 
@@ -244,6 +245,7 @@ fn generator(measured: &Measured, own_lag: Option<Quantiles>) -> Generator {
         elapsed_ns: thread.elapsed_ns,
         cpu_ns: thread.cpu_ns,
         spin_ns: thread.spin_ns,
+        wakeups: thread.wakeups,
         run_delay_ns: thread.run_delay_ns,
     });
     Generator {

@@ -156,11 +156,12 @@ impl Books<'_> {
 }
 
 impl Part {
-    /// No request is sent any more. `begin` was read at the end of the warm-up.
+    /// No request is sent any more. `begin` was read at the end of the warm-up, and `spin_ns` and
+    /// `wakeups` count from there on.
     pub(in crate::load) fn stop(
         &mut self,
         begin: Option<Clocks>,
-        spin_ns: u64,
+        (spin_ns, wakeups): (u64, u64),
         now: Instant,
     ) -> Result<(), Failure> {
         self.stopped = Some(now);
@@ -171,6 +172,7 @@ impl Part {
             health.elapsed_ns = nanoseconds(begin.from, now);
             health.cpu_ns = end.cpu_ns.saturating_sub(begin.cpu_ns);
             health.spin_ns = spin_ns;
+            health.wakeups = wakeups;
             health.run_delay_ns = delays.map(|(before, after)| after.saturating_sub(before));
         }
         Ok(())

@@ -92,6 +92,8 @@ pub struct ThreadHealth {
     pub cpu_ns: u64,
     /// Of that, waiting busily for the next planned instant.
     pub spin_ns: u64,
+    /// How often it woke up, or looked, and found something.
+    pub wakeups: u64,
     /// Ready to run and waiting for a CPU; absent where the kernel does not say.
     pub run_delay_ns: Option<u64>,
 }
