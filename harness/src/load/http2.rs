@@ -229,7 +229,7 @@ impl<'l> Multiplex<'l> {
             Answered::Right => {
                 let service_ns = (now - ticket.sent).as_nanos() as u64;
                 self.links[key].failures = 0;
-                self.books.right(&ticket, key, (service_ns, service_ns), now, &self.edges);
+                self.books.right(&ticket, key, service_ns, now, &self.edges);
             }
             Answered::Wrong(wrong) => {
                 self.books.failed(&ticket, wrong.fault, now);

@@ -24,8 +24,8 @@ pub(in crate::load) struct Part {
     pub(in crate::load) own_lag: Latencies,
     /// Right answers that came in the measured time, on each connection.
     pub(in crate::load) right_per_connection: Vec<u64>,
-    /// For how long they used their connections, summed up: their service times, and where each
-    /// request has a connection of its own, the time until the server had closed it.
+    /// How much of the measured time right answers used their connections, summed up: from sending
+    /// to the last byte, or until the server had closed the connection where it had to.
     pub(in crate::load) in_use_ns: u64,
     /// When the last of them came.
     pub(in crate::load) last_answer: Option<Instant>,
