@@ -41,6 +41,20 @@ fn a_connection_for_each_request() {
     }
 }
 
+#[test]
+fn loads_of_nothing() {
+    for (options, expected) in [
+        ("-d 0s", "a load takes some time"),
+        ("-d 100ms -q 4", "no request is due at this rate"),
+        ("-n 1 --timeout 0s", "a timeout is at least 1ms"),
+    ] {
+        let output = command(|_| right(), options).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains(expected), "{options}: {stderr}");
+        assert_eq!(output.status.code(), Some(2), "{options}: {stderr}");
+    }
+}
+
 /// The response time ends with the last byte, whenever the connection does.
 #[test]
 fn servers_that_close_late() {
