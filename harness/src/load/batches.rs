@@ -37,7 +37,7 @@ pub(super) struct Batches {
 }
 
 impl Batches {
-    /// None yet: each answer is taken at once.
+    /// None yet: each answer is taken at once. Nothing was sent before `now`.
     pub(super) fn new(now: Instant) -> Result<Self, Errno> {
         let bells = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         Ok(Self { bells, on: false, decided: (now, 0) })

@@ -71,11 +71,19 @@ pub(super) struct Connection {
     pub(super) pipe: Pipe,
     /// Whether the epoll instance watches for room to write.
     wants_room: bool,
+    /// Whether it reports only what is new, which saves it a second look at each socket that was
+    /// read. Whoever uses the connection then reads it until it is drained.
+    edges: bool,
 }
 
 impl Connection {
-    /// The place of a connection.
+    /// The place of a connection that is watched level-triggered.
     pub(super) fn vacant() -> Self {
+        Self::watched_for_edges(false)
+    }
+
+    /// The place of a connection.
+    pub(super) fn watched_for_edges(edges: bool) -> Self {
         Self {
             socket: None,
             tls: None,
@@ -91,6 +99,7 @@ impl Connection {
             failures: 0,
             pipe: Pipe::default(),
             wants_room: false,
+            edges,
         }
     }
 
@@ -110,7 +119,7 @@ impl Connection {
         }
         let Some(socket) = &self.socket else { return Err(Errno::ENOTCONN.into()) };
         alone.delete(socket)?;
-        epoll.add(socket, EpollEvent::new(watch(self.wants_room), key))?;
+        epoll.add(socket, EpollEvent::new(self.watch(self.wants_room), key))?;
         Ok(())
     }
 
@@ -143,7 +152,7 @@ impl Connection {
     pub(super) fn begin(&mut self, target: &Target, epoll: &Epoll, key: u64) -> io::Result<()> {
         let tls = target.tls.as_ref().map(|tls| Session::new(tls).map(Box::new)).transpose()?;
         let socket = Socket::connect(&target.addr)?;
-        epoll.add(&socket, EpollEvent::new(watch(true), key))?;
+        epoll.add(&socket, EpollEvent::new(self.watch(true), key))?;
         self.socket = Some(socket);
         self.tls = tls;
         self.phase = Phase::Opening;
@@ -194,7 +203,7 @@ impl Connection {
         let socket = Socket::connect(&target.addr)?;
         self.written = 0;
         let wants_room = !write(&socket, self.tls.as_deref_mut(), request, &mut self.written)?;
-        epoll.add(&socket, EpollEvent::new(watch(wants_room), key))?;
+        epoll.add(&socket, EpollEvent::new(self.watch(wants_room), key))?;
         self.socket = Some(socket);
         self.wants_room = wants_room;
         Ok(())
@@ -243,7 +252,7 @@ impl Connection {
         let wants_room = !write(socket, self.tls.as_deref_mut(), request, &mut self.written)?;
         if wants_room != self.wants_room {
             self.wants_room = wants_room;
-            epoll.modify(socket, &mut EpollEvent::new(watch(wants_room), key))?;
+            epoll.modify(socket, &mut EpollEvent::new(self.watch(wants_room), key))?;
         }
         Ok(())
     }
@@ -318,6 +327,14 @@ impl Connection {
         self.wants_room
     }
 
+    /// What the epoll instance reports.
+    fn watch(&self, wants_room: bool) -> EpollFlags {
+        let mut flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP;
+        flags.set(EpollFlags::EPOLLOUT, wants_room);
+        flags.set(EpollFlags::EPOLLET, self.edges);
+        flags
+    }
+
     /// Closes it. The epoll instance forgets a socket that is closed.
     pub(super) fn close(&mut self) {
         self.socket = None;
@@ -328,13 +345,6 @@ impl Connection {
         self.pipe.unsent.clear();
         self.pipe.cut = false;
     }
-}
-
-/// What is watched for, level-triggered. Edges would save the kernel a second look at each socket
-/// that was ready, but made no difference that could be measured: not worth the care they need.
-fn watch(wants_room: bool) -> EpollFlags {
-    let always = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP;
-    if wants_room { always | EpollFlags::EPOLLOUT } else { always }
 }
 
 /// Writes `request` from `written` on, and what TLS has to say. Returns whether all of it is

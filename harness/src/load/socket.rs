@@ -1,5 +1,6 @@
 //! Stream sockets, TCP or Unix, that never block. The same two system calls serve both kinds, so
-//! that the hot path does not ask which it has.
+//! that the hot path does not ask which it has. They are made without the C library, whose
+//! functions of these names are points at which a thread can be cancelled, which nobody does here.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,9 +11,10 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{
-    self, AddressFamily, MsgFlags, SockFlag, SockType, SockaddrStorage, UnixAddr, sockopt,
+    self, AddressFamily, SockFlag, SockType, SockaddrStorage, UnixAddr, sockopt,
 };
 use nix::sys::time::TimeVal;
+use rustix::net::{RecvFlags, SendFlags};
 
 use super::target::Addr;
 
@@ -42,12 +44,13 @@ impl Socket {
 
     #[inline]
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(socket::recv(self.0.as_raw_fd(), buffer, MsgFlags::empty())?)
+        let (_, received) = rustix::net::recv(&self.0, buffer, RecvFlags::empty())?;
+        Ok(received)
     }
 
     #[inline]
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(socket::send(self.0.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL)?)
+        Ok(rustix::net::send(&self.0, bytes, SendFlags::NOSIGNAL)?)
     }
 
     /// Writes `bytes` from `written` on. Returns whether all of them are written.

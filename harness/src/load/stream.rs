@@ -39,6 +39,9 @@ pub(super) const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// ... and after Ctrl-C.
 pub(super) const DRAIN_INTERRUPTED: Duration = Duration::from_secs(1);
 
+/// Whether answers are taken several at a time is decided for the first time after this, and then
+/// with every sweep.
+const FIRST_LOOK: Duration = Duration::from_millis(5);
 /// An open loop that is late by this much asks for more than is possible.
 const OVERDUE: Duration = Duration::from_millis(10);
 
@@ -95,8 +98,6 @@ impl<'l> Stream<'l> {
         let alarm = Alarm::new().map_err(waiting)?;
         alarm.watch(&client.epoll).map_err(waiting)?;
         let connections = client.connections.len();
-        let many = connections >= CONNECTIONS_MIN && client.depth == 1 && !client.churn;
-        let batches = many.then(|| Batches::new(now)).transpose().map_err(waiting)?;
         let slot = Slot { planned: now, warmup: 0, since: now, reopen: None };
         let mut part = Part { right_per_connection: vec![0; connections], ..Part::default() };
         part.connections.planned = connections as u64;
@@ -108,7 +109,7 @@ impl<'l> Stream<'l> {
             edges: Edges { begin: never, from: never, to: never },
             timeout,
             alarm,
-            batches,
+            batches: None,
             sending: true,
             outstanding: 0,
             give_up: now,
@@ -145,6 +146,11 @@ impl<'l> Stream<'l> {
     /// Sends until the load is over, then awaits what is outstanding.
     pub(super) fn drive(mut self, edges: Edges) -> Result<Part, Failure> {
         self.edges = edges;
+        let connections = self.slots.len();
+        if connections >= CONNECTIONS_MIN && self.client.depth == 1 && !self.client.churn {
+            self.batches = Some(Batches::new(edges.begin).map_err(waiting)?);
+            self.next_sweep = edges.begin + FIRST_LOOK;
+        }
         self.books.seconds = Recorder::new(self.live.desk(), edges.begin, edges.from);
         let planned = self.schedule.clone();
         std::thread::sleep(edges.begin.saturating_duration_since(Instant::now()));
