@@ -77,7 +77,7 @@ pub(super) struct Load {
     #[arg(long, requires = "open")]
     poisson: bool,
 
-    /// Decides the random instants.
+    /// Decides what is random: instants, which request is asked, `{rand}`.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
