@@ -388,12 +388,14 @@ fn files_and_text() {
         .unwrap();
     assert!(output.status.success(), "{output:?}");
     let shown = String::from_utf8(output.stdout).unwrap();
-    for part in ["500 planned = 500 sent", "response", "send lag", "generator"] {
+    for part in ["500 planned = ", "response", "send lag", "generator"] {
         assert!(shown.contains(part), "{shown}");
     }
     let histograms = histograms(&log);
     assert_eq!(histograms.keys().collect::<Vec<_>>(), ["response", "send-lag", "service"]);
-    assert!(histograms.values().all(|histogram| histogram.len() == 500));
+    // On a busy machine the last ones may not be sent: then they are in the response times alone.
+    assert_eq!(histograms["response"].len(), 500);
+    assert_eq!(histograms["send-lag"].len(), histograms["service"].len());
     let text = std::fs::read_to_string(text).unwrap();
     assert!(
         text.contains("Percentile") && text.contains("Total count    =          500"),
