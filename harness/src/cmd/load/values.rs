@@ -13,6 +13,16 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     units::parse_duration(text).map_err(|why| format!("{why} (a body is --body)"))
 }
 
+/// Reads how long an answer may take. Less than a millisecond is less than what timeouts are looked
+/// after in.
+pub(super) fn timeout(text: &str) -> Result<Duration, String> {
+    let timeout = duration(text)?;
+    if timeout < Duration::from_millis(1) {
+        return Err("a timeout is at least 1ms".into());
+    }
+    Ok(timeout)
+}
+
 /// Reads a rate: `500`, or `100:500` for one that grows.
 pub(super) fn rate(text: &str) -> Result<Rate, String> {
     let (from, to) = text.split_once(':').unwrap_or((text, text));
