@@ -6,10 +6,10 @@ AXUM := "target/servers/rust-axum/release/rust-axum --addr 127.0.0.1:0 --threads
 NETHTTP := "target/servers/go-nethttp/go-nethttp --addr 127.0.0.1:0 --threads 1"
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.8
 
-.PHONY: help tools build bench bench-game-site smoke test check lint rust-test go-test data-test microbench peers compare-load load-figures fuzz program-scaling clean
+.PHONY: help tools build bench bench-game-site smoke test check lint rust-test go-test data-test microbench peers compare-load compare-transports load-figures fuzz program-scaling clean
 
 help: ## show this menu
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 tools: ## check that new enough Rust and Go are installed
 	@sh .ci/tools.sh
@@ -35,8 +35,9 @@ check: lint test ## lint and test: all of CI
 lint: tools ## formatting and static analysis, no warning tolerated
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	test -z "$$(gofmt -l go-server)"
+	test -z "$$(gofmt -l go-server bench)"
 	cd go-server && go vet ./... && $(STATICCHECK) ./...
+	go vet bench/transport_server.go
 	$(ACTIONLINT)
 
 rust-test: tools
@@ -58,6 +59,10 @@ compare-load: build ## compare duet load with wrk, oha, hey, h2load and ab (nine
 	$(DUET) verify rust-axum go-nethttp
 	python3 bench/compare_load.py $(DUET) $(AXUM) $(NETHTTP)
 
+compare-transports: build ## the same over HTTPS, h2c and HTTP/2 over TLS, on a server of Go's net/http (six minutes)
+	go build -o target/tools/bin/transport-server bench/transport_server.go
+	python3 bench/compare_load.py $(DUET) target/tools/bin/transport-server --transports https,h2c,h2 --connections 1,64
+
 load-figures: build ## duet load: system calls, memory, send lag, overload (five minutes)
 	$(DUET) verify rust-axum
 	python3 bench/load_figures.py $(DUET) $(AXUM)
@@ -65,7 +70,7 @@ load-figures: build ## duet load: system calls, memory, send lag, overload (five
 fuzz: ## feed the parser of answers and the template check with mutations for two minutes
 	@sh .ci/fuzz.sh 60
 
-program-scaling: build ## measure how the programs gain from a second CPU (about ten minutes)
+program-scaling: build ## measure how the programs gain from a second CPU (a quarter of an hour)
 	$(DUET) verify rust-programs-std rust-programs-idiomatic rust-programs-tuned go-programs-std go-programs-tuned
 	python3 bench/program_scaling.py
 

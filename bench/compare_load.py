@@ -10,13 +10,15 @@ generator that has errors or does not end is left out there and named, as is one
 """
 
 import argparse
+import itertools
 import os
 import resource
 import sys
 import time
 
 from load_peers import (
-    coverage, find, generators, interval, run, server, stolen_ticks, table, two_cpus,
+    TRANSPORTS, coverage, find, generators, interval, run, scheme, server, stolen_ticks, table,
+    two_cpus,
 )
 
 PATH = "/hello"
@@ -53,13 +55,14 @@ def compare(url, connections, installed, cpu, args):
     return {name: values for name, values in found.items() if name not in failed}, failed
 
 
-def rows(name, connections, found):
+def rows(name, transport, connections, found):
     """A row of the table for each generator."""
     for generator, values in found.items():
         cpu, rate = zip(*values)
         pairs = list(zip(found["duet"], values))
         yield [
             name,
+            transport,
             connections,
             generator,
             interval([ns / 1e3 for ns in cpu]),
@@ -72,40 +75,55 @@ def rows(name, connections, found):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("duet", help="the program")
-    parser.add_argument("servers", nargs="+", help="commands that print `listening HOST:PORT`")
+    parser.add_argument("servers", nargs="+", help="commands that print `listening HOST:PORT`; "
+                        "where TLS is asked for, with -tls behind them")
+    parser.add_argument("--transports", default="http", help=f"some of {','.join(TRANSPORTS)}")
+    parser.add_argument("--streams", type=int, default=8, help="HTTP/2: on each connection")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--seconds", type=int, default=1, help="of each run")
-    parser.add_argument("--connections", type=int, nargs="+", default=[1, 64, 512])
+    parser.add_argument("--connections", default="1,64,512")
     parser.add_argument("--peers", default="wrk,oha,hey,h2load,ab", help="compared with these")
     return parser.parse_args()
+
+
+def chosen(args, transport):
+    """The generators that are compared over a transport."""
+    streams = args.streams if transport in ("h2c", "h2") else 1
+    every = generators(args.duet, args.seconds, transport, streams)
+    wanted = ["duet", *args.peers.split(",")]
+    return {
+        name: every[name] for name in wanted if name in every and (name == "duet" or find(name))
+    }
 
 
 def main():
     args = arguments()
     cpus = two_cpus()
-    wanted = ["duet", *args.peers.split(",")]
-    every = generators(args.duet, args.seconds)
-    installed = {name: every[name] for name in wanted if name == "duet" or find(name)}
-    for name in wanted:
-        if name not in installed:
+    for name in args.peers.split(","):
+        if not find(name):
             print(f"{name} is skipped: it is not installed (`make peers` installs it)")
-    runs = len(args.servers) * len(args.connections) * args.rounds * len(installed)
+    compared = {transport: chosen(args, transport) for transport in args.transports.split(",")}
+    counts = [int(count) for count in args.connections.split(",")]
+    runs = len(args.servers) * len(counts) * args.rounds * sum(map(len, compared.values()))
     print(f"{runs} runs, about {runs * (args.seconds + 0.15) / 60:.0f} minutes", file=sys.stderr)
     began, stolen = time.monotonic(), stolen_ticks()
     lines = []
-    for command in args.servers:
-        with server(command.split(), cpus[0]) as address:
+    for command, transport in itertools.product(args.servers, compared):
+        tls = ["-tls"] if scheme(transport) == "https" else []
+        with server([*command.split(), *tls], cpus[0]) as address:
             name = os.path.basename(command.split()[0])
-            for connections in args.connections:
-                url = f"http://{address}{PATH}"
-                found, failed = compare(url, connections, installed, cpus[1], args)
-                lines += rows(name, connections, found)
+            for connections in counts:
+                url = f"{scheme(transport)}://{address}{PATH}"
+                found, failed = compare(url, connections, compared[transport], cpus[1], args)
+                lines += rows(name, transport, connections, found)
                 for peer, why in failed.items():
-                    print(f"{peer} is left out at {name}, {connections} connections: {why}")
+                    at = f"{name}, {transport}, {connections} connections"
+                    print(f"{peer} is left out at {at}: {why}")
     print()
     ticks = [after - before for before, after in zip(stolen, stolen_ticks())]
-    heads = ["server", "connections", "generator", "CPU µs a request", "duet's ÷ its"]
-    print(table([*heads, "thousand answers a second", "duet's ÷ its"], lines))
+    heads = ["server", "transport", "connections", "generator", "CPU µs a request", "duet's ÷ its",
+             "thousand answers a second", "duet's ÷ its"]
+    print(table(heads, lines))
     print(
         f"\nMedians of {args.rounds} rounds of {args.seconds} s with"
         f" {coverage(args.rounds):.0%} intervals. {time.monotonic() - began:.0f} s,"

@@ -46,52 +46,77 @@ def reads(requests, rate, *errors):
     return result
 
 
-def generators(duet, seconds):
-    """Name -> (command for a URL and a number of connections, requests and rate in its output).
+# How requests travel -> what each generator that can do it is told. The certificate of the server
+# is its own: wrk, hey, h2load and ab look at none unless they are told to.
+TRANSPORTS = {
+    "http": {"duet": [], "wrk": [], "oha": [], "hey": [], "h2load": ["--h1"], "ab": []},
+    "https": {
+        "duet": ["--insecure"], "wrk": [], "oha": ["--insecure"], "hey": [], "h2load": ["--h1"],
+        "ab": [],
+    },
+    "h2c": {"duet": ["--http2"], "oha": ["--http2"], "h2load": []},
+    "h2": {"duet": ["--http2", "--insecure"], "oha": ["--http2", "--insecure"], "h2load": []},
+}
+# Its option for the number of requests under way on a connection of HTTP/2.
+STREAMS = {"duet": "--streams={}", "oha": "-p{}", "h2load": "-m{}"}
+
+
+def scheme(transport):
+    return "http" if transport in ("http", "h2c") else "https"
+
+
+def generators(duet, seconds, transport="http", streams=1):
+    """Name -> (command for a URL and a number of connections, requests and rate in its output), of
+    the generators that can do such a transport.
 
     Each runs one thread for so many seconds. GOMAXPROCS and the mask of CPUs hold back those that
     have no option for it. ab keeps a record of each request that it might send: 2 million.
     """
     of = {name: find(name) or name for name in ("wrk", "oha", "hey", "h2load", "ab")}
-    return {
+    commands = {
         "duet": (
-            lambda url, c: [
-                duet, "load", url, f"-c{c}", "-t1", f"-d{seconds}s", "--warmup=0", "--no-ceiling",
-                "--json",
-            ],
+            [duet, "load", "-t1", f"-d{seconds}s", "--warmup=0", "--no-ceiling", "--json"],
             duet_result,
         ),
         "wrk": (
-            lambda url, c: [of["wrk"], "-t1", f"-c{c}", f"-d{seconds}s", url],
+            [of["wrk"], "-t1", f"-d{seconds}s"],
             reads(
                 r"(\d+) requests in", r"Requests/sec:\s+([\d.]+)",
                 "Non-2xx.*", "Socket errors.*",
             ),
         ),
         "oha": (
-            lambda url, c: [of["oha"], "--no-tui", "--no-color", f"-c{c}", f"-z{seconds}s", url],
+            [of["oha"], "--no-tui", "--no-color", f"-z{seconds}s"],
             reads(r"\[200\] (\d+) responses", r"Requests/sec:\s+([\d.]+)", r"\[[13-5]\d\d\] \d+"),
         ),
         "hey": (
-            lambda url, c: [of["hey"], f"-c={c}", f"-z={seconds}s", url],
+            [of["hey"], f"-z={seconds}s"],
             reads(r"\[200\]\s+(\d+) responses", r"Requests/sec:\s+([\d.]+)", "Error distribution"),
         ),
         "h2load": (
-            lambda url, c: [of["h2load"], "--h1", "-t1", f"-c{c}", f"-D{seconds}", url],
+            [of["h2load"], "-t1", f"-D{seconds}"],
             reads(
                 r"(\d+) succeeded", r"finished in [\d.]+m?s, ([\d.]+) req/s",
                 r"(\d+) failed",
             ),
         ),
         "ab": (
-            lambda url, c: [
-                of["ab"], "-k", "-q", f"-t{seconds}", "-n2000000", f"-c{c}", url,
-            ],
+            [of["ab"], "-k", "-q", f"-t{seconds}", "-n2000000"],
             reads(
                 r"Complete requests:\s+(\d+)", r"Requests per second:\s+([\d.]+)",
                 r"Failed requests:\s+(\d+)", "Non-2xx.*",
             ),
         ),
+    }
+
+    def command(name, fixed, options):
+        many = [STREAMS[name].format(streams)] if streams > 1 else []
+        connections = "-c={}" if name == "hey" else "-c{}"
+        return lambda url, c: [*fixed, *options, *many, connections.format(c), url]
+
+    return {
+        name: (command(name, commands[name][0], options), commands[name][1])
+        for name, options in TRANSPORTS[transport].items()
     }
 
 

@@ -12,8 +12,10 @@ measured too: what they show is the error. Output goes to /dev/null; the sets mu
 
 Printed is a Markdown table: medians of elapsed time; how many times faster two CPUs are, the median
 over pairs with the range from the 2nd smallest to the 2nd largest of the ten, a 98 % interval of the
-median; CPU time on two over CPU time on one; and how many times longer the whole work takes than
-half of it, both on two CPUs.
+median; CPU time on two over CPU time on one; the same of two copies of the program at once, each
+pinned to a CPU of its own, which share nothing but cache and memory: what they lose is the
+machine's, not the program's; and how many times longer the whole work takes than half of it, both
+on two CPUs.
 """
 
 import math
@@ -51,34 +53,52 @@ def commands(definitions):
             yield f"{program_set['name']}/{problem}", problem, [fill(w) for w in program_set["run"]]
 
 
-def run(command, n, stdin, cpus):
-    """Elapsed and CPU seconds of one run."""
+def start(command, n, path, cpus):
+    """A run of the program, and since when."""
     words = [word.replace("{n}", str(n)) for word in command]
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        words, cwd=ROOT, stdin=stdin, stdout=subprocess.DEVNULL,
-        preexec_fn=lambda: os.sched_setaffinity(0, cpus),
-    )
+    with open(path, "rb") as stdin:
+        since = time.perf_counter()
+        process = subprocess.Popen(
+            words, cwd=ROOT, stdin=stdin, stdout=subprocess.DEVNULL,
+            preexec_fn=lambda: os.sched_setaffinity(0, cpus),
+        )
+    return process, since
+
+
+def end(process, since):
+    """Elapsed and CPU seconds of a run."""
     _, status, usage = os.wait4(process.pid, 0)
-    elapsed = time.perf_counter() - start
+    elapsed = time.perf_counter() - since
     process.returncode = os.waitstatus_to_exitcode(status)  # so that nobody waits for it again
     if process.returncode != 0:
-        sys.exit(f"program_scaling: {' '.join(words)} exited with {process.returncode}")
+        sys.exit(f"program_scaling: {' '.join(process.args)} exited with {process.returncode}")
     if elapsed > SECONDS_MAX:
-        sys.exit(f"program_scaling: {' '.join(words)} took {elapsed:.0f} s: is the machine busy?")
+        words = " ".join(process.args)
+        sys.exit(f"program_scaling: {words} took {elapsed:.0f} s: is the machine busy?")
     return elapsed, usage.ru_utime + usage.ru_stime
 
 
+def run(command, n, path, cpus):
+    """Elapsed and CPU seconds of one run."""
+    return end(*start(command, n, path, cpus))
+
+
+def run_copies(command, n, path, cpus):
+    """CPU seconds of a copy, of as many at once as there are CPUs."""
+    copies = [start(command, n, path, {cpu}) for cpu in cpus]
+    return statistics.mean(end(*copy)[1] for copy in copies)
+
+
 def measure(command, n, path, cpus):
-    """(elapsed, CPU) on one CPU and on two, a pair a round."""
-    pairs = []
+    """(elapsed, CPU) on one CPU and on two, and the CPU time of copies, a triple a round."""
+    rounds = []
     for i in range(PAIRS + 1):
-        pair = {}
+        one_round = {}
         for count in (1, 2) if i % 2 else (2, 1):
-            with open(path, "rb") as stdin:
-                pair[count] = run(command, n, stdin, cpus[:count])
-        pairs.append(pair)
-    return pairs[1:]  # the first one fills the caches
+            one_round[count] = run(command, n, path, cpus[:count])
+        one_round["copies"] = run_copies(command, n, path, cpus)
+        rounds.append(one_round)
+    return rounds[1:]  # the first one fills the caches
 
 
 def sizes(problem, quick, command, make_input, cpus):
@@ -86,9 +106,8 @@ def sizes(problem, quick, command, make_input, cpus):
     n = quick
     for _ in range(DOUBLED_MAX):
         before, n = n, DOUBLE.get(problem, lambda n: 2 * n)(n)
-        with open(make_input(n), "rb") as stdin:
-            if run(command, n, stdin, cpus[:1])[0] >= SECONDS_MIN:
-                break
+        if run(command, n, make_input(n), cpus[:1])[0] >= SECONDS_MIN:
+            break
     return before, n
 
 
@@ -101,8 +120,8 @@ def main():
     cpus = sorted(os.sched_getaffinity(0))[:2]
     if not wanted or len(cpus) < 2:
         sys.exit(__doc__ if not wanted else "program_scaling: two CPUs are needed")
-    print("| program | N | one CPU, s | two CPUs, s | faster | CPU time | times half the work |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    print("| program | N | one CPU, s | two CPUs, s | faster | CPU time | of copies | times half |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
         for name, problem, command in wanted:
 
@@ -121,13 +140,15 @@ def main():
             quick = problems[problem]["sizes"]["quick"]
             earlier = None
             for n in sizes(problem, quick, command, make_input, cpus):
-                pairs = measure(command, n, make_input(n), cpus)
-                gains = sorted(pair[1][0] / pair[2][0] for pair in pairs)
-                one, two = (statistics.median(p[i][0] for p in pairs) for i in (1, 2))
-                cpu = statistics.median(p[2][1] / max(p[1][1], 1e-6) for p in pairs)
+                rounds = measure(command, n, make_input(n), cpus)
+                gains = sorted(r[1][0] / r[2][0] for r in rounds)
+                one, two = (statistics.median(r[i][0] for r in rounds) for i in (1, 2))
+                ratio = lambda cpu: statistics.median(cpu(r) / max(r[1][1], 1e-6) for r in rounds)
+                cpu, copies = ratio(lambda r: r[2][1]), ratio(lambda r: r["copies"])
                 growth = f"{two / earlier:.2f}" if earlier else ""
                 gain = f"{statistics.median(gains):.2f} [{gains[1]:.2f}, {gains[-2]:.2f}]"
-                print(f"| {name} | {n:,} | {one:.3f} | {two:.3f} | {gain} | {cpu:.2f} | {growth} |")
+                print(f"| {name} | {n:,} | {one:.3f} | {two:.3f} | {gain} ", end="")
+                print(f"| {cpu:.2f} | {copies:.2f} | {growth} |")
                 sys.stdout.flush()
                 earlier = two
 

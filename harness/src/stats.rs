@@ -14,7 +14,7 @@ mod signed_rank;
 
 pub use change_points::{ChangePoint, change_points};
 pub use families::{benjamini_hochberg, holm};
-pub use power::{POWER, blocks_for, smallest_detectable, standard_deviation};
+pub use power::{POWER, blocks_for, next_within, smallest_detectable, standard_deviation};
 pub use quantiles::{normal_below, normal_quantile, student_quantile};
 pub use signed_rank::{lower_bound, one_sided_rank, p_above, p_below, upper_bound};
 

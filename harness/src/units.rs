@@ -1,7 +1,9 @@
-//! Nanoseconds, bytes, rates and ratios as people read them: formatted here and nowhere else.
+//! Nanoseconds, bytes, rates and ratios as people read and write them: here and nowhere else.
 
+mod duration;
 mod limit;
 
+pub use duration::parse_duration;
 pub use limit::Limit;
 
 /// A duration: `999 ns`, `12.3 µs`, `4.56 ms`, `7.89 s`.

@@ -42,24 +42,16 @@ impl Bench {
              [[problem]]\nname = \"turn\"\nquestion = \"How fast?\"\ninput = \"count\"\n\
              sizes = { test = 1, large = 2 }\noutputs = { 1 = \"turn-1.txt\" }\n";
         let suites = format!(
-            "[[load]]\nname = \"c2\"\nconnections = 2\n\
-             [[matchup]]\nname = \"pair\"\nlane = \"std\"\narms = [\"one\", \"two\"]\n\
+            "[[matchup]]\nname = \"pair\"\nlane = \"std\"\narms = [\"one\", \"two\"]\n\
              [[suite]]\nname = \"s\"\nsummary = \"For tests\"\n{suite}\n\
              [[suite.programs]]\nmatchups = [\"pair\"]\nproblems = [\"count\", \"turn\"]\n\
              sizes = [\"large\"]\n"
         );
-        let server = "[[server]]\nname = \"none\"\nlanguage = \"sh\"\nlanes = [\"std\"]\n\
-             summary = \"Never started\"\nrun = [\"none\", \"{addr}\"]\nversion = [\"none\"]\n\
-             workloads = [\"none\"]\n";
-        let workload = "[[workload]]\nname = \"none\"\nquestion = \"None?\"\npath = \"/\"\n\
-             [workload.expect]\nstatus = 200\nbody = \"\"\n";
         bench.write(
             "bench/programs.toml",
             &(problems.to_owned() + &set("one", "A") + &set("two", "B")),
         );
         bench.write("bench/suites.toml", &suites);
-        bench.write("bench/servers.toml", server);
-        bench.write("bench/workloads.toml", workload);
         bench.write("bench/count-1.txt", "n is 1\n");
         bench.write("bench/turn-1.txt", "1 si n\n");
         bench.write("one/count.sh", GOOD);
@@ -146,11 +138,12 @@ fn programs_are_measured_like_any_other_cell() {
 fn verify_checks_sets_of_programs() {
     let bench = Bench::new(GOOD, BRIEF);
     bench.duet(&["verify", "two"]).exits(0).says("two: 2 right outputs");
-    bench.duet(&["verify", "three"]).exits(2).says("there are none, one, two");
+    bench.duet(&["list"]).exits(0).says("SETS OF PROGRAMS").says("large, test").says("How fast?");
+    bench.duet(&["verify", "three"]).exits(2).says("there are one, two");
     let bench = Bench::new("echo oh", BRIEF);
     bench.duet(&["verify", "one"]).exits(0).says("one: 2 right outputs");
     let outcome = bench.duet(&["verify"]);
-    outcome.exits(5).says("failed none").says("one: 2 right outputs");
+    outcome.exits(5).says("one: 2 right outputs");
     outcome.says("failed two count: at N = 1").says("two: 1 right output");
 }
 

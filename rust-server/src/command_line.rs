@@ -1,6 +1,7 @@
 //! What every server's command line has in common, and the line that says where it listens.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -9,13 +10,15 @@ use std::thread;
 
 /// Where a server listens if nobody says.
 const DEFAULT_ADDR: &str = "127.0.0.1:8080";
+/// Far above any machine this runs on; a runtime dies of absurd numbers.
+const THREADS_MAX: usize = 1_024;
 
 /// What a server is told.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Options {
     /// `HOST:PORT` to listen on. Port 0 is any.
     pub addr: String,
-    /// Worker threads; as many as CPUs if nobody says.
+    /// Worker threads, at most 1,024; as many as CPUs if nobody says.
     pub threads: NonZeroUsize,
 }
 
@@ -29,7 +32,7 @@ enum Command {
 /// one line on standard error: exit code 2 for a command line that is not understood, 1 for the
 /// rest.
 pub fn run(version: &str, serve: impl FnOnce(&Options) -> io::Result<()>) -> ExitCode {
-    let served = match parse(env::args().skip(1)) {
+    let served = match parse(env::args_os().skip(1)) {
         Ok(Command::Serve(options)) => {
             let addr = &options.addr;
             serve(&options).map_err(|error| format!("failed to serve on {addr}: {error}"))
@@ -59,18 +62,26 @@ pub fn announce(address: SocketAddr) -> io::Result<()> {
     stdout.flush()
 }
 
-fn parse(mut args: impl Iterator<Item = String>) -> Result<Command, String> {
+fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, String> {
+    let args: Result<Vec<String>, OsString> = args.map(OsString::into_string).collect();
+    let mut args = args.map_err(|arg| format!("unknown argument {arg:?}"))?.into_iter();
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let mut options = Options { addr: DEFAULT_ADDR.to_owned(), threads };
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
         match arg.as_str() {
-            "--addr" => options.addr = value()?,
+            "--addr" => {
+                options.addr = value()?;
+                let port = options.addr.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+                if !matches!(port, Some(Ok(_))) {
+                    return Err(format!("--addr {:?} is not HOST:PORT", options.addr));
+                }
+            }
             "--threads" => {
                 let text = value()?;
-                options.threads = text
-                    .parse()
-                    .map_err(|_| format!("--threads {text:?} is not a number from 1"))?;
+                let threads = text.parse().ok().filter(|n: &NonZeroUsize| n.get() <= THREADS_MAX);
+                options.threads = threads
+                    .ok_or_else(|| format!("--threads {text:?} is not from 1 to {THREADS_MAX}"))?;
             }
             "--version" => return Ok(Command::Version),
             _ => return Err(format!("unknown argument {arg:?}")),
@@ -81,11 +92,13 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Command, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
 
     #[test]
     fn command_lines() {
-        let parse = |line: &str| parse(line.split_whitespace().map(str::to_owned));
+        let parse = |line: &str| parse(line.split_whitespace().map(OsString::from));
         let serve = |addr: &str, threads: usize| {
             let threads = NonZeroUsize::new(threads).unwrap();
             Ok(Command::Serve(Options { addr: addr.to_owned(), threads }))
@@ -94,8 +107,20 @@ mod tests {
         assert_eq!(parse("--threads 3"), serve(DEFAULT_ADDR, 3));
         assert_eq!(parse("--version"), Ok(Command::Version));
         assert_eq!(parse("--threads"), Err("--threads needs a value".to_owned()));
-        for wrong in ["--threads 0", "--threads -1", "--threads x", "--port 1", "-h", "x"] {
+        for wrong in [
+            "--threads 0",
+            "--threads -1",
+            "--threads 1025",
+            "--threads x",
+            "--addr nonsense",
+            "--addr 127.0.0.1",
+            "--addr 127.0.0.1:65536",
+            "--port 1",
+            "-h",
+            "x",
+        ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
+        assert!(super::parse([OsString::from_vec(vec![0xff])].into_iter()).is_err());
     }
 }

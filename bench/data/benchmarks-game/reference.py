@@ -4,7 +4,10 @@
 
 A third opinion for tests: when a Rust and a Go program disagree, or agree on something odd, this
 says what the problem's description says. It takes the shortest way from the description to the
-answer, on one thread; N is for small values. The programs that read standard input ignore N.
+answer, on one thread. The programs that read standard input ignore N.
+
+CPython takes long for all but small N. PyPy needs seconds to four minutes for the sizes of the site,
+and for fannkuch-redux, at 12, longer than anybody has waited.
 """
 
 import itertools
@@ -86,15 +89,19 @@ def chosen(weights, numbers):
 
 
 def in_lines(letters):
-    return "".join(letters[i : i + 60] + "\n" for i in range(0, len(letters), 60))
+    letters = iter(letters)
+    while line := "".join(itertools.islice(letters, 60)):
+        yield line + "\n"
 
 
 def fasta(n):
     numbers = random_numbers()
-    take = lambda letters, count: in_lines("".join(itertools.islice(letters, count)))
-    yield ">ONE Homo sapiens alu\n" + take(itertools.cycle(ALU), 2 * n)
-    yield ">TWO IUB ambiguity codes\n" + take(chosen(IUB, numbers), 3 * n)
-    yield ">THREE Homo sapiens frequency\n" + take(chosen(HOMO_SAPIENS, numbers), 5 * n)
+    yield ">ONE Homo sapiens alu\n"
+    yield from in_lines(itertools.islice(itertools.cycle(ALU), 2 * n))
+    yield ">TWO IUB ambiguity codes\n"
+    yield from in_lines(itertools.islice(chosen(IUB, numbers), 3 * n))
+    yield ">THREE Homo sapiens frequency\n"
+    yield from in_lines(itertools.islice(chosen(HOMO_SAPIENS, numbers), 5 * n))
 
 
 def records():
@@ -125,7 +132,8 @@ def k_nucleotide(_):
 def reverse_complement(_):
     complements = str.maketrans("ACGTUMRWSYKVHDBN", "TGCAAKYWSRMBDHVN")
     for header, letters in records():
-        yield f">{header}\n" + in_lines(letters.upper().translate(complements)[::-1])
+        yield f">{header}\n"
+        yield from in_lines(letters.upper().translate(complements)[::-1])
 
 
 def regex_redux(_):

@@ -9,6 +9,9 @@ import (
 	"unicode/utf8"
 )
 
+// topMax is how many orders a summary names.
+const topMax = 5
+
 // Order is one element of what POST /orders takes.
 type Order struct {
 	ID       string   `json:"id"`
@@ -99,9 +102,9 @@ func Summarize(orders []Order) OrderSummary {
 	s := OrderSummary{
 		Count:      len(orders),
 		ByCategory: map[string]int64{},
-		Top5:       []OrderAmount{},
+		Top5:       make([]OrderAmount, 0, topMax+1),
 	}
-	customers := map[string]struct{}{}
+	customers := make(map[string]struct{}, len(orders))
 	for i := range orders {
 		o := &orders[i]
 		amount := o.cents()
@@ -142,11 +145,11 @@ func insertTop5(top []OrderAmount, a OrderAmount) []OrderAmount {
 	if at < 0 {
 		at = len(top)
 	}
-	if at == 5 {
+	if at == topMax {
 		return top
 	}
 	top = slices.Insert(top, at, a)
-	return top[:min(len(top), 5)]
+	return top[:min(len(top), topMax)]
 }
 
 // compareRank orders by amount, the highest first, then by id.

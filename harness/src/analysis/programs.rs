@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::cells::{arms, geometric, is_control, metric_analysis};
 use super::matchups::mean;
-use super::values::BlockValues;
+use super::values::{BlockValues, arm_contrasts};
 use super::warnings::warning;
 use super::{
     Bottleneck, CellAnalysis, Estimate, MatchupAnalysis, MetricAnalysis, ProgramCell,
@@ -102,14 +102,7 @@ fn values(block: &ProgramBlock) -> BlockValues {
         all.into_iter().filter(|(_, v)| *v > 0).map(|(metric, v)| (metric, v as f64)).collect()
     };
     let arms: Vec<_> = block.arms.iter().map(of_arm).collect();
-    let mut contrasts = BTreeMap::new();
-    if let [base, head, ..] = &arms[..] {
-        // All metrics of programs are better when lower.
-        contrasts.extend(
-            base.iter()
-                .filter_map(|(&metric, base)| Some((metric, head.get(&metric)?.ln() - base.ln()))),
-        );
-    }
+    let contrasts = arm_contrasts(&arms);
     BlockValues {
         arms,
         contrasts,

@@ -1,19 +1,18 @@
 //! `duet compare`: two versions, two servers, two sets of programs or two stored runs.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 
 use super::comparison::{self, Outputs};
-use super::experiment::{self, Tools, words};
+use super::experiment::{self, Tools};
 use super::gate::check_out;
 use super::pairs::{self, Pair};
 use super::{BenchFolder, Exit, Misuse, baseline, shown};
 use crate::plan;
-use crate::record::{self, Experiment, Question};
+use crate::record::{Experiment, Question};
 use crate::spec::{CellId, Spec, Suite, suggestion};
 use crate::units;
 use crate::versions::{Arm, Checkout, Here, Origin};
@@ -109,8 +108,8 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
     let mut header = tools.header(args.seed, &spec, &suite)?;
     anstream::println!(
         "{} against {}: {}, {} each, about {} of measuring after the builds.",
-        words(&head.version),
-        words(&base.version),
+        head.version,
+        base.version,
         units::count(suite.cells.len(), "cell"),
         units::count(suite.blocks as usize, "block"),
         units::minutes(plan::expected_ms(&suite, &spec).div_ceil(1000))
@@ -123,7 +122,7 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
         floors: vec![],
         absent: vec![],
     });
-    let folder = folder(args.out.as_deref(), &tools.root)?;
+    let folder = experiment::folder(args.out.as_deref(), &tools.root, "results/compare")?;
     let begun = experiment::prepare(&tools, header)?;
     experiment::carry_out(&tools, &folder, begun)?;
     anstream::println!("Record in {}.", shown(&folder));
@@ -177,22 +176,4 @@ fn suite(args: &Compare, spec: &Spec, pair: &Pair) -> Result<Suite> {
     }
     let blocks = args.blocks.unwrap_or(suite.blocks);
     Ok(Suite { name: "compare".to_owned(), blocks, cells, ..suite.clone() })
-}
-
-/// The folder for the record: a new one, or the default one emptied of an earlier comparison.
-fn folder(out: Option<&Path>, root: &Path) -> Result<PathBuf> {
-    let folder = out.map_or_else(|| root.join("results/compare"), Path::to_owned);
-    if folder.join(record::FILE_NAME).exists() {
-        if out.is_some() {
-            bail!(Misuse(format!(
-                "{} holds a run already: choose another folder, or remove it",
-                folder.display()
-            )));
-        }
-        fs::remove_dir_all(&folder)
-            .with_context(|| format!("failed to remove {}", folder.display()))?;
-    }
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("failed to create {}", folder.display()))?;
-    Ok(folder)
 }

@@ -41,11 +41,15 @@ pub(super) fn run(args: &Doctor) -> Result<Exit> {
     Ok(if unfit { Exit::Unmeasurable } else { Exit::Done })
 }
 
-/// Findings for the most demanding of the suites.
+/// Findings for the most demanding of the suites and gates.
 fn findings(spec: &Spec) -> Vec<Finding> {
     let connections = spec.loads.iter().map(|load| load.connections).max().unwrap_or(1);
-    let cpus = spec.suites.iter().map(|suite| suite.server_cpus + suite.generator_cpus).max();
-    let needs: BTreeSet<&String> = spec.servers.iter().flat_map(|server| &server.needs).collect();
+    let of_suites = spec.suites.iter().map(|suite| suite.server_cpus + suite.generator_cpus);
+    let of_gates = spec.gates.iter().map(|gate| gate.server_cpus + gate.generator_cpus);
+    let cpus = of_suites.chain(of_gates).max();
+    let of_servers = spec.servers.iter().flat_map(|server| &server.needs);
+    let of_sets = spec.sets.iter().flat_map(|set| &set.needs);
+    let needs: BTreeSet<&String> = of_servers.chain(of_sets).collect();
     let needs: Vec<String> = needs.into_iter().cloned().collect();
     host::findings(connections, cpus.unwrap_or(2), &needs)
 }

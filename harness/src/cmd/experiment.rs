@@ -5,21 +5,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use super::{blocks, run, run_programs};
+use super::{Misuse, blocks, run, run_programs};
 use crate::block::Bench;
 use crate::host::{self, Cpus};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::plan::{self, BlockPlan};
 use crate::programs::{Course, Memory};
 use crate::progress::Progress;
-use crate::record::{self, Attempt, Record, Run, RunEnd, RunHeader, Version, Writer};
+use crate::record::{self, Attempt, Record, Run, RunEnd, RunHeader, Writer};
 use crate::spec::{CellId, Spec, Suite};
 use crate::verify::Verifier;
-
-/// The name of a record that is being taken up by another.
-const EARLIER: &str = "run-earlier.jsonl";
 
 /// What it takes to measure.
 pub(super) struct Tools {
@@ -76,32 +73,17 @@ pub(super) struct UnderWay<'a> {
 
 impl<'a> UnderWay<'a> {
     /// Begins a record in `folder`, with what is known by now: what was built, and what an earlier
-    /// part of the same experiment measured. That one's record is kept beside it until all of it
-    /// stands in the new one.
+    /// part of the same experiment measured, whose record it replaces.
     pub(super) fn begin(tools: &'a Tools, folder: &Path, begun: Run) -> Result<Self> {
-        let (file, earlier) = (folder.join(record::FILE_NAME), folder.join(EARLIER));
-        if file.exists() {
-            fs::rename(&file, &earlier)
-                .with_context(|| format!("failed to move {}", file.display()))?;
-        }
-        let mut writer = Writer::create(folder)?;
-        writer.append(&Record::Header(Box::new(begun.header.clone())))?;
-        for build in &begun.builds {
-            writer.append(&Record::Build(build.clone()))?;
-        }
-        for program in &begun.programs {
-            writer.append(&Record::Program(program.clone()))?;
-        }
-        for block in &begun.blocks {
-            writer.append(&Record::Block(Box::new(block.clone())))?;
-        }
-        for block in &begun.program_blocks {
-            writer.append(&Record::ProgramBlock(Box::new(block.clone())))?;
-        }
-        if earlier.exists() {
-            fs::remove_file(&earlier)
-                .with_context(|| format!("failed to remove {}", earlier.display()))?;
-        }
+        let begun_with = begun.clone();
+        let header = Record::Header(Box::new(begun_with.header));
+        let builds = begun_with.builds.into_iter().map(Record::Build);
+        let programs = begun_with.programs.into_iter().map(Record::Program);
+        let blocks = begun_with.blocks.into_iter().map(|b| Record::Block(Box::new(b)));
+        let of_programs =
+            begun_with.program_blocks.into_iter().map(|b| Record::ProgramBlock(Box::new(b)));
+        let known = builds.chain(programs).chain(blocks).chain(of_programs);
+        let writer = Writer::replace(folder, std::iter::once(header).chain(known))?;
         let RunHeader { suite, spec, seed, .. } = &begun.header;
         let plans = plan::plan(suite, spec, *seed);
         let memory = Memory::default();
@@ -238,6 +220,25 @@ pub(super) fn prepare(tools: &Tools, header: RunHeader) -> Result<Run> {
     Ok(run)
 }
 
+/// The folder for a record: one that holds none, or the default one emptied of an earlier
+/// experiment.
+pub(super) fn folder(out: Option<&Path>, root: &Path, default: &str) -> Result<PathBuf> {
+    let folder = out.map_or_else(|| root.join(default), Path::to_owned);
+    if folder.join(record::FILE_NAME).exists() {
+        if out.is_some() {
+            bail!(Misuse(format!(
+                "{} holds a run already: choose another folder, or remove it",
+                folder.display()
+            )));
+        }
+        fs::remove_dir_all(&folder)
+            .with_context(|| format!("failed to remove {}", folder.display()))?;
+    }
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("failed to create {}", folder.display()))?;
+    Ok(folder)
+}
+
 /// The whole of an experiment without looks: all blocks of all cells that can be measured.
 pub(super) fn carry_out(tools: &Tools, folder: &Path, begun: Run) -> Result<Run> {
     let (cells, blocks) = (usable(&begun), begun.header.suite.blocks);
@@ -257,12 +258,4 @@ pub(super) fn usable(run: &Run) -> BTreeSet<CellId> {
         |cell: &&CellId| spec.matchup(&cell.matchup).is_some_and(|m| m.arms.iter().all(built));
     let right = |cell: &&CellId| run_programs::is_usable(spec, cell, &run.programs);
     suite.cells.iter().filter(all_built).filter(right).cloned().collect()
-}
-
-/// A version in words: `git:main (3f2c1ab)`.
-pub(super) fn words(version: &Version) -> String {
-    match version.label.is_empty() || version.given.ends_with(&version.label) {
-        true => version.given.clone(),
-        false => format!("{} ({})", version.given, version.label),
-    }
 }

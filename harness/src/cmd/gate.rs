@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::comparison::{self, CONFIRMATION, Outputs};
-use super::experiment::{self, Tools, words};
+use super::experiment::{self, Tools};
 use super::{BenchFolder, Exit, Misuse, doctor, looks, noise, pairs, shown};
 use crate::comparison::{Course, next};
 use crate::record::{self, BuildRecord, Experiment, FindingLevel, Question, Run, RunHeader};
@@ -292,8 +292,8 @@ fn announce(header: &RunHeader, folder: &Path, beside: &str) {
     anstream::println!(
         "Gate `{}`: {} against {}, {}, looks after {} blocks, at most {}{beside}.",
         gate.name,
-        words(head),
-        words(base),
+        head,
+        base,
         units::count(header.suite.cells.len(), "cell"),
         looks.join(", "),
         units::minutes(u64::from(gate.budget_s)),

@@ -37,7 +37,10 @@ fn text(spec: &Spec) -> String {
         .sets
         .iter()
         .map(|s| vec![s.name.clone(), s.language.clone(), lanes(&s.lanes), s.summary.clone()]);
-    let problems = spec.problems.iter().map(|p| vec![p.name.clone(), p.question.clone()]);
+    let problems = spec.problems.iter().map(|p| {
+        let sizes: Vec<&str> = p.sizes.keys().map(String::as_str).collect();
+        vec![p.name.clone(), sizes.join(", "), p.question.clone()]
+    });
     let matchups = spec
         .matchups
         .iter()

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::{ArgGroup, Args, ValueEnum};
 use reqwest::Url;
 
@@ -30,7 +30,7 @@ mod values;
 use limit::{Limit, Verdict};
 use live::View;
 use series::Series;
-use values::{duration, rate, share};
+use values::{duration, rate, share, timeout};
 
 /// Connections where none are asked for: what oha and hey take.
 const CONNECTIONS: u32 = 50;
@@ -64,7 +64,7 @@ pub(super) struct Load {
     #[arg(value_parser = duration, conflicts_with = "requests")]
     duration: Duration,
 
-    /// How many requests to measure, instead of a duration.
+    /// How many requests to measure, instead of a duration; with --poisson, on average.
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     requests: Option<u64>,
 
@@ -77,7 +77,7 @@ pub(super) struct Load {
     #[arg(long, requires = "open")]
     poisson: bool,
 
-    /// Decides the random instants.
+    /// Decides what is random: instants, which request is asked, `{rand}`.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
@@ -89,8 +89,8 @@ pub(super) struct Load {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     warmup: Option<Duration>,
 
-    /// How long an answer may take.
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10s")]
+    /// How long an answer may take: 1ms or more.
+    #[arg(long, value_name = "TIME", value_parser = timeout, default_value = "10s")]
     timeout: Duration,
 
     #[command(flatten)]
@@ -205,9 +205,9 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
 
 /// Asks the first questions, so that the others can be judged.
 fn prepare(args: &Load, url: &Url) -> Result<steady::Load> {
-    let (target, cases, first_index) = cases::prepare(args, url)?;
     let (connections, threads) = counts(args)?;
-    let (pressure, measure) = pressure(args);
+    let (pressure, measure) = pressure(args)?;
+    let (target, cases, first_index) = cases::prepare(args, url)?;
     let warmup = args.requests.map_or(Duration::from_secs(1), |_| Duration::ZERO);
     Ok(steady::Load {
         target,
@@ -222,7 +222,7 @@ fn prepare(args: &Load, url: &Url) -> Result<steady::Load> {
         pressure,
         warmup: args.warmup.unwrap_or(warmup),
         measure,
-        timeout: args.timeout.max(Duration::from_millis(1)),
+        timeout: args.timeout,
         seed: args.seed,
     })
 }
@@ -244,16 +244,21 @@ fn counts(args: &Load) -> Result<(u32, usize)> {
 }
 
 /// When requests are sent, and for how long.
-fn pressure(args: &Load) -> (Pressure, Duration) {
+fn pressure(args: &Load) -> Result<(Pressure, Duration)> {
     let Some(rate) = args.rate else {
-        return (Pressure::Closed { requests: args.requests }, args.duration);
+        let some = args.requests.is_some() || !args.duration.is_zero();
+        ensure!(some, Misuse("a load takes some time: --duration".to_owned()));
+        return Ok((Pressure::Closed { requests: args.requests }, args.duration));
     };
     let arrivals = if args.poisson { Arrivals::Poisson } else { Arrivals::Uniform };
     let measure = match args.requests {
         Some(n) => Duration::from_secs_f64((n as f64 / rate.mean()).min(1e9)),
         None => args.duration,
     };
-    (Pressure::Open { rate, arrivals, deadline: args.deadline }, measure)
+    // The first of evenly spaced instants is where half a request is expected.
+    let some = args.capacity.find_capacity || rate.mean() * measure.as_secs_f64() >= 0.5;
+    ensure!(some, Misuse("no request is due at this rate: give a longer --duration".to_owned()));
+    Ok((Pressure::Open { rate, arrivals, deadline: args.deadline }, measure))
 }
 
 /// The file of the series.

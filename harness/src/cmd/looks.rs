@@ -65,10 +65,11 @@ pub(super) fn is_confirmed(folder: &Path) -> bool {
     record::read(&folder.join(CONFIRMATION)).is_ok_and(ended)
 }
 
-/// Adds what an interrupted experiment in a folder measured. A record whose first line was cut off
-/// holds nothing.
+/// Adds what an interrupted experiment in a folder measured; its seed follows from the first one's.
+/// A record whose first line was cut off holds nothing.
 fn take_up(folder: &Path, begun: &mut Run) {
-    if let Ok(earlier) = record::read(folder) {
+    let same = |earlier: &Run| earlier.header.seed == begun.header.seed;
+    if let Some(earlier) = record::read(folder).ok().filter(same) {
         (begun.blocks, begun.program_blocks) = (earlier.blocks, earlier.program_blocks);
     }
 }

@@ -76,9 +76,10 @@ enum Command {
 /// Where the definitions are.
 #[derive(Debug, Clone, Args)]
 struct BenchFolder {
-    /// The folder of definitions: servers.toml, workloads.toml, suites.toml.
+    /// The folder of definitions: servers.toml and workloads.toml, or programs.toml, or all; and
+    /// suites.toml.
     ///
-    /// Servers are built and started in the folder above it.
+    /// Servers and programs are built and started in the folder above it.
     #[arg(long, value_name = "DIR", default_value_os_t = spec::default_folder())]
     bench: PathBuf,
 }

@@ -152,13 +152,7 @@ pub(super) fn run(args: &Aa) -> Result<Exit> {
         units::count(suite.cells.len(), "cell"),
         units::minutes(crate::plan::expected_ms(&suite, &spec).div_ceil(1000))
     );
-    let folder = args.out.clone().unwrap_or_else(|| tools.root.join("results/aa"));
-    if args.out.is_none() && folder.exists() {
-        fs::remove_dir_all(&folder)
-            .with_context(|| format!("failed to remove {}", folder.display()))?;
-    }
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("failed to create {}", folder.display()))?;
+    let folder = experiment::folder(args.out.as_deref(), &tools.root, "results/aa")?;
     let begun = experiment::prepare(&tools, header)?;
     let run = experiment::carry_out(&tools, &folder, begun)?;
     keep(&tools.root, &folder, &run, first.blocks as usize)

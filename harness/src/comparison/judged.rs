@@ -1,7 +1,9 @@
 //! From an analysis to judged cells and metrics.
 
 use super::executables::is_identical;
-use super::{ComparedCell, ComparedMetric, Experiment, Gated, Question, SoFar, State, outcome};
+use super::{
+    ComparedCell, ComparedMetric, Experiment, Gated, Question, SoFar, State, Unjudged, outcome,
+};
 use crate::analysis::{Analysis, CellAnalysis, MetricAnalysis, Warning, Who};
 use crate::gate::{self, Evidence, Floor, GateVerdict, Judgement};
 use crate::metric::Metric;
@@ -15,12 +17,18 @@ use crate::stats::{
 /// An adjusted p value below this makes an ungated metric a warning.
 const Q_WARNS: f64 = 0.05;
 
+/// Why a metric of a measured cell has no values.
+const NOWHERE: &str = "no block has a value of it for both: too few requests stand behind it, or \
+                       it could not be read";
+
 /// One gated metric of one measured cell.
 #[derive(Debug)]
 pub(super) struct Member<'a> {
     pub(super) cell: &'a CellId,
     pub(super) metric: Metric,
     pub(super) evidence: Evidence<'a>,
+    /// Why there are no contrasts, where there are none.
+    refusal: Option<&'a str>,
     waiver: Option<&'a Waiver>,
 }
 
@@ -30,7 +38,10 @@ pub(super) struct Member<'a> {
 pub(super) fn family<'a>(analysis: &'a Analysis, experiment: &'a Experiment) -> Vec<Member<'a>> {
     let rules = || experiment.gate.iter().flat_map(|gate| &gate.rules);
     let member = |cell: &'a CellAnalysis, metric: Metric, margin: f64| {
-        let of_metric = cell.metrics.iter().find(|m| m.metric == metric && !m.informational);
+        let found = cell.metrics.iter().find(|m| m.metric == metric);
+        let of_metric = found.filter(|m| !m.informational);
+        let contrasts = of_metric.map_or(&[][..], |m| &m.contrasts);
+        let refusal = found.map_or(Some(NOWHERE), |m| m.reason.as_deref());
         let today = analysis.run.started.as_str();
         let waiver = outcome::waiver(experiment, today, &cell.id, metric);
         let floor = experiment.floors.iter().find(|f| f.cell == cell.id && f.metric == metric);
@@ -38,10 +49,11 @@ pub(super) fn family<'a>(analysis: &'a Analysis, experiment: &'a Experiment) -> 
             cell: &cell.id,
             metric,
             evidence: Evidence {
-                contrasts: of_metric.map_or(&[][..], |m| &m.contrasts),
+                contrasts,
                 margin: waiver.map_or(margin, |waiver| waiver.margin),
                 floor: floor.and_then(|floor| Floor::of_experiments(&floor.estimates)),
             },
+            refusal: refusal.filter(|_| contrasts.is_empty()),
             waiver,
         }
     };
@@ -56,7 +68,13 @@ pub(super) fn family<'a>(analysis: &'a Analysis, experiment: &'a Experiment) -> 
 pub(super) fn judge(family: &[Member], experiment: &Experiment) -> Vec<Judgement> {
     let evidence: Vec<Evidence> = family.iter().map(|member| member.evidence).collect();
     let looks = experiment.gate.as_ref().map_or(&[][..], |gate| &gate.looks);
-    gate::judge(&evidence, looks)
+    let mut judgements = gate::judge(&evidence, looks);
+    for (judgement, member) in judgements.iter_mut().zip(family) {
+        if let Some(refusal) = member.refusal {
+            judgement.reason = Some(refusal.to_owned());
+        }
+    }
+    judgements
 }
 
 /// The cells with judged metrics, in the suite's order, then those that only one version has.
@@ -155,13 +173,21 @@ fn cell(
 ) -> ComparedCell {
     let found = analysis.matchups.iter().flat_map(|m| &m.cells).find(|cell| cell.id == *id);
     let state = state(run, analysis, id, found);
-    let gated = |metric| gated.iter().find(|(key, _)| key.0 == *id && key.1 == metric);
+    let of_cell = || gated.iter().filter(|((cell, _), _)| cell == id);
+    let gated = |metric| of_cell().find(|(key, _)| key.1 == metric);
     let mut metrics: Vec<ComparedMetric> = found
         .iter()
         .flat_map(|cell| &cell.metrics)
         .filter_map(|m| compared(m, gated(m.metric).map(|(_, gated)| gated.clone())))
         .collect();
     metrics.sort_by_key(|metric| metric.gated.is_none());
+    let unjudged = of_cell()
+        .filter(|((_, metric), _)| metrics.iter().all(|m| m.metric != *metric))
+        .map(|((_, metric), gated)| Unjudged {
+            metric: *metric,
+            reason: gated.judgement.reason.clone().unwrap_or_default(),
+        })
+        .collect();
     let mut cell = ComparedCell {
         id: id.clone(),
         load: found.map(|cell| cell.load.clone()).unwrap_or_default(),
@@ -170,6 +196,7 @@ fn cell(
         stolen_shares: stolen_shares(run, id),
         state,
         metrics,
+        unjudged,
     };
     let principal = cell.principal().len();
     for metric in &mut cell.metrics[..principal] {
@@ -265,6 +292,7 @@ fn absent(run: &Run, experiment: &Experiment) -> Vec<ComparedCell> {
         state: if absence.in_head { State::Missing } else { State::New },
         blocks: 0,
         metrics: vec![],
+        unjudged: vec![],
         stolen_shares: vec![],
     };
     experiment.absent.iter().map(cell).collect()

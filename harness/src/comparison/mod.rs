@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{self, CellFailure, Estimate, RunSummary, Warning};
+use crate::gate;
 pub use crate::gate::{GateVerdict, Judgement, Look, PassLabel};
 use crate::metric::Metric;
 use crate::record::Run;
@@ -68,7 +69,7 @@ pub struct Comparison {
 pub enum Outcome {
     /// A server or program failed: it could not be built, crashed or answered wrongly.
     Failed,
-    /// Something could not be measured on this machine.
+    /// Something could not be measured on this machine; of what is no gate, nothing could.
     Unmeasured,
     /// A gated metric is surely worse than its margin, a budget is broken, or something that was
     /// guarded is gone.
@@ -98,8 +99,21 @@ pub struct ComparedCell {
     pub blocks: u32,
     /// Its metrics, the gated ones first.
     pub metrics: Vec<ComparedMetric>,
+    /// Gated metrics of which there is no ratio, and so no judgement.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unjudged: Vec<Unjudged>,
     /// Share of time stolen from the CPUs of servers or programs by block, beside the contrasts.
     pub stolen_shares: Vec<f64>,
+}
+
+/// A gated metric that could not be judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unjudged {
+    /// Which.
+    pub metric: Metric,
+    /// Why.
+    pub reason: String,
 }
 
 /// What became of a cell.
@@ -196,11 +210,14 @@ pub struct CheckedBudget {
 /// The comparison that a record holds.
 ///
 /// # Errors
-/// When the record is of no comparison.
+/// When the record is of no comparison, or its looks are none that a gate may have.
 pub fn compare(run: &Run, confirmation: Option<&Run>) -> Result<Comparison, String> {
     let Some(experiment) = &run.header.experiment else {
         return Err("the run compares the arms of matchups and no versions".to_owned());
     };
+    if let Some(gate) = &experiment.gate {
+        gate::check_looks(&gate.looks, gate.alpha)?;
+    }
     let analysis = analysis::analyse(run);
     let second = confirmation.map(analysis::analyse);
     let mut warnings = analysis.warnings.clone();

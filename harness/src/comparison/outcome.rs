@@ -20,17 +20,24 @@ pub(super) fn outcome(
     if !failures.is_empty() || any(&|state| *state == State::Failed) {
         return Outcome::Failed;
     }
+    if matches!(experiment.question, Question::Compare | Question::Null) {
+        // Whoever asks what changed learns it of the cells that were measured.
+        let nothing = !any(&|state| matches!(state, State::Measured | State::Identical));
+        return if nothing { Outcome::Unmeasured } else { Outcome::Compared };
+    }
+    // A gate lets nothing in of which it has not seen all.
     if any(&|state| matches!(state, State::Unmeasured(_))) || cells.is_empty() {
         return Outcome::Unmeasured;
-    }
-    if matches!(experiment.question, Question::Compare | Question::Null) {
-        return Outcome::Compared;
     }
     let missing = any(&|state| *state == State::Missing);
     if judged(GateVerdict::Regressed) || missing || budgets.iter().any(|b| b.kept == Some(false)) {
         return Outcome::Regressed;
     }
-    if judged(GateVerdict::Inconclusive) || budgets.iter().any(|b| b.kept.is_none()) {
+    // Nothing passes of which something was not judged, or nothing at all.
+    let nothing =
+        any(&|state| *state == State::Measured) && gated().next().is_none() && budgets.is_empty();
+    let unjudged = nothing || cells.iter().any(|cell| !cell.unjudged.is_empty());
+    if judged(GateVerdict::Inconclusive) || unjudged || budgets.iter().any(|b| b.kept.is_none()) {
         return Outcome::Inconclusive;
     }
     Outcome::Pass

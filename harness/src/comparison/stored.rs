@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::executables::hash;
 use crate::analysis::{self, Analysis, CellAnalysis};
 use crate::metric::{Better, Metric};
-use crate::record::Run;
+use crate::record::{Machine, Run};
 use crate::spec::CellId;
-use crate::stats::student_quantile;
+use crate::stats::next_within;
+use crate::units;
 
 /// From so many stored runs on there is a bound for the next one.
 pub const RUNS_MIN: usize = 8;
@@ -76,16 +77,13 @@ pub struct Beside {
 /// # Errors
 /// Why they cannot be compared.
 pub fn compare(bases: &[Run], head: &Run) -> Result<Stored, String> {
-    let Some(last) = bases.last() else { return Err("nothing is stored".to_owned()) };
-    let (then, now) = (&last.header.machine, &head.header.machine);
-    let fingerprint = |m: &crate::record::Machine| {
-        (m.cpu.clone(), m.cpus, m.memory_bytes, m.kernel.clone(), m.hypervisor.clone())
-    };
-    if fingerprint(then) != fingerprint(now) {
-        return Err(format!(
-            "the machines differ: {}, {} CPUs, {} and {}, {} CPUs, {}",
-            then.cpu, then.cpus, then.kernel, now.cpu, now.cpus, now.kernel
-        ));
+    if bases.is_empty() {
+        return Err("nothing is stored".to_owned());
+    }
+    let now = &head.header.machine;
+    let mut machines = bases.iter().map(|run| &run.header.machine);
+    if let Some(then) = machines.find(|then| fingerprint(then) != fingerprint(now)) {
+        return Err(format!("the machines differ: {} and {}", described(then), described(now)));
     }
     let analyses: Vec<Analysis> = bases.iter().map(analysis::analyse).collect();
     let now = analysis::analyse(head);
@@ -109,6 +107,17 @@ pub fn compare(bases: &[Run], head: &Run) -> Result<Stored, String> {
         true => Err("they have no cell in common that was asked and driven alike".to_owned()),
         false => Ok(Stored { runs: bases.len() as u32, changes }),
     }
+}
+
+/// What must be the same for figures of two hours to mean anything beside each other.
+fn fingerprint(m: &Machine) -> (&str, usize, u64, &str, Option<&str>) {
+    (&m.cpu, m.cpus, m.memory_bytes, &m.kernel, m.hypervisor.as_deref())
+}
+
+fn described(m: &Machine) -> String {
+    let hypervisor = m.hypervisor.as_ref().map_or_else(String::new, |name| format!(", {name}"));
+    let memory = units::bytes(m.memory_bytes as f64);
+    format!("{}, {} CPUs, {memory}, {}{hypervisor}", m.cpu, m.cpus, m.kernel)
 }
 
 fn find<'a>(analysis: &'a Analysis, id: &CellId) -> Option<&'a CellAnalysis> {
@@ -158,7 +167,7 @@ fn change(
             |cell: &CellAnalysis| Some(sign * (value(cell, arm)?.ln() - value(cell, other)?.ln()));
         let then: Vec<f64> = before.iter().map(|cell| relative(cell)).collect::<Option<_>>()?;
         let now = relative(now)?;
-        let bound = bound(&then);
+        let bound = next_within(&then).filter(|_| then.len() >= RUNS_MIN);
         Some(Beside {
             server: arms[other].clone(),
             change: now - then.last()?,
@@ -181,17 +190,4 @@ fn change(
 fn is_unchanged(bases: &[Run], head: &Run, (arm, cell): (&str, &CellId)) -> bool {
     let now = hash(head, arm, cell);
     now.is_some() && bases.iter().all(|run| hash(run, arm, cell) == now)
-}
-
-/// The mean of stored values and how far the next one strays from it with 95 %, where values are
-/// normal: t(.975, K-1) s sqrt(1 + 1/K).
-fn bound(values: &[f64]) -> Option<(f64, f64)> {
-    if values.len() < RUNS_MIN {
-        return None;
-    }
-    let k = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / k;
-    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (k - 1.0);
-    let quantile = student_quantile(0.975, values.len() as u32 - 1);
-    Some((mean, quantile * variance.sqrt() * (1.0 + 1.0 / k).sqrt()))
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::analysis::testing::{Scene, Speed, run};
+use crate::analysis::testing::{Scene, Speed, open, run};
 use crate::record::{Absence, Failure, NoiseFloor, Run, Stage};
 use crate::spec::{Gate, Look, Rule};
 
@@ -287,6 +287,56 @@ fn outcomes_by_gravity() {
         let mut run = record(worse, |_| {});
         changes.iter().for_each(|change| change(&mut run));
         assert_eq!(compared(&run, None).outcome, want, "case {i}");
+    }
+}
+
+/// A gated metric without a ratio is not forgotten: nothing passes of which it was not judged.
+#[test]
+fn what_cannot_be_judged_does_not_pass() {
+    let check = |run: &Run, metric: Metric, want: &str| {
+        let comparison = compared(run, None);
+        let [unjudged] = &comparison.cells[0].unjudged[..] else {
+            panic!("{metric:?}: {:#?}", comparison.cells[0])
+        };
+        assert_eq!((unjudged.metric, comparison.outcome), (metric, Outcome::Inconclusive));
+        assert!(unjudged.reason.contains(want), "{unjudged:?}");
+    };
+    let gating = |metric| record(1.0, |gate| gate.rules.push(Rule { metric, margin: 0.03 }));
+    let nothing = compared(&record(1.0, |gate| gate.rules.clear()), None);
+    assert_eq!(nothing.outcome, Outcome::Inconclusive);
+    let mut no_startup = gating(Metric::StartupNs);
+    let arms = no_startup.blocks.iter_mut().flat_map(|block| &mut block.arms);
+    arms.for_each(|arm| arm.startup_ns = 0);
+    check(&no_startup, Metric::StartupNs, "no block has a value of it");
+
+    let mut overloaded = open(gating(Metric::LatencyNsP50), [2e5, 2e5]);
+    assert_eq!(compared(&overloaded, None).outcome, Outcome::Pass);
+    for window in overloaded.blocks.iter_mut().flat_map(|block| &mut block.windows) {
+        if let Some(open) = window.open.as_mut().filter(|_| window.arm == 1) {
+            open.sent_late = open.planned;
+        }
+    }
+    check(&overloaded, Metric::LatencyNsP50, "beta cannot hold this rate");
+}
+
+/// What is no gate is done where anything was measured.
+#[test]
+fn comparisons_do_without_a_cell() {
+    let cases: [(&[Change], Outcome); 4] = [
+        (&[], Outcome::Compared),
+        (&[plan_more], Outcome::Compared),
+        (&[plan_more, |run| run.blocks.clear()], Outcome::Unmeasured),
+        (&[fail, plan_more], Outcome::Failed),
+    ];
+    for (i, (changes, want)) in cases.into_iter().enumerate() {
+        for question in [Question::Compare, Question::Null] {
+            let mut run = record(1.0, |_| {});
+            changes.iter().for_each(|change| change(&mut run));
+            if let Some(experiment) = &mut run.header.experiment {
+                (experiment.question, experiment.gate) = (question, None);
+            }
+            assert_eq!(compared(&run, None).outcome, want, "case {i}, {question:?}");
+        }
     }
 }
 

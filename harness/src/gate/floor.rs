@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::random::SplitMix64;
-use crate::stats::{hodges_lehmann, standard_deviation, student_quantile};
+use crate::stats::{hodges_lehmann, next_within};
 
 /// A bound on the estimates of null experiments.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ const SEED: u64 = 5;
 impl Floor {
     /// The floor by null experiments, whose `estimates` compare an arm with a copy of itself;
     /// absent below two. From 19 on it is the largest size of any; below, what the next one stays
-    /// within with 95 % where estimates are normal: |mean| + t(.975, K-1) s sqrt(1 + 1/K). The mean
+    /// within with 95 % where estimates are normal: |mean| and what [`next_within`] adds. The mean
     /// belongs to it, since a machine that favours one place over another is not a quiet one.
     #[must_use]
     pub fn of_experiments(estimates: &[f64]) -> Option<Self> {
@@ -61,11 +61,8 @@ impl Floor {
             let nu = estimates.iter().fold(0.0_f64, |largest, e| largest.max(e.abs()));
             return Some(Self { nu, source: FloorSource::Extreme { experiments } });
         }
-        let spread = standard_deviation(estimates)?;
-        let k = f64::from(experiments);
-        let mean = estimates.iter().sum::<f64>() / k;
-        let next = student_quantile(0.975, experiments - 1) * spread * (1.0 + 1.0 / k).sqrt();
-        Some(Self { nu: mean.abs() + next, source: FloorSource::Spread { experiments } })
+        let (mean, reach) = next_within(estimates)?;
+        Some(Self { nu: mean.abs() + reach, source: FloorSource::Spread { experiments } })
     }
 
     /// The floor by the blocks of the run itself: the 95 % quantile of the estimates' size if the
@@ -107,6 +104,7 @@ impl Floor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::standard_deviation;
 
     #[test]
     fn floors_by_experiments() {

@@ -23,7 +23,7 @@ use crate::stats::{
 };
 use crate::units::percent;
 pub use floor::{EXTREME_MIN, Floor, FloorSource};
-pub use steps::{Step, check_looks, next_step, undecidable};
+pub use steps::{Step, check_looks, next_step};
 
 /// The looks of a gate that says nothing else. They spend .05 together.
 pub const LOOKS: [Look; 4] = [
@@ -148,20 +148,6 @@ pub fn judge(family: &[Evidence], looks: &[Look]) -> Vec<Judgement> {
     let mut judgements: Vec<Judgement> = judged.collect();
     steps::explain(&mut judgements, looks);
     judgements
-}
-
-/// The verdict over a whole family: REGRESSED if one metric is, PASS if all are. Nothing judged is
-/// INCONCLUSIVE.
-#[must_use]
-pub fn overall(judgements: &[Judgement]) -> GateVerdict {
-    let any = |verdict| judgements.iter().any(|j| j.verdict == verdict);
-    if any(GateVerdict::Regressed) {
-        GateVerdict::Regressed
-    } else if any(GateVerdict::Inconclusive) || judgements.is_empty() {
-        GateVerdict::Inconclusive
-    } else {
-        GateVerdict::Pass
-    }
 }
 
 /// What stands of a verdict after a second experiment, with blocks of its own, on the metrics that

@@ -57,26 +57,6 @@ pub fn check_looks(looks: &[Look], alpha: f64) -> Result<(), String> {
     Ok(())
 }
 
-/// Why a regression of one metric among `family_size` can never be shown, if so: even if all n
-/// blocks say the same, the p value is 2^-n, and it must be within alpha/m at some look.
-#[must_use]
-pub fn undecidable(family_size: usize, looks: &[Look]) -> Option<String> {
-    if family_size == 0 || looks.iter().any(|&look| can_fail(look, family_size)) {
-        return None;
-    }
-    let needed = |look: &Look| (family_size as f64 / look.alpha).log2().ceil();
-    let last = looks.last()?;
-    Some(format!(
-        "no look can show a regression of one among {}: {} that all say the same have a p value of \
-         {:.2e}, and {:.2e} is needed: let the last look come after {} or more",
-        count(family_size, "gated metric"),
-        blocks(last.blocks),
-        0.5_f64.powi(last.blocks as i32),
-        last.alpha / family_size as f64,
-        blocks(needed(last) as u32),
-    ))
-}
-
 /// What to do now. Stopping for futility cannot raise the chance of a false verdict: it only
 /// forgoes looks.
 #[must_use]

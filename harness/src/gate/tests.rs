@@ -85,12 +85,6 @@ fn holm_over_the_family() {
         let contrasts: Vec<Vec<f64>> = members.iter().map(|c| c[..n].to_vec()).collect();
         let judgements = judge(&family(&contrasts), &LOOKS);
         assert_eq!(letters(&judgements), want, "{n} blocks");
-        let total = match want {
-            w if w.contains('R') => GateVerdict::Regressed,
-            w if w.contains('I') => GateVerdict::Inconclusive,
-            _ => GateVerdict::Pass,
-        };
-        assert_eq!(overall(&judgements), total, "{want}");
     }
 }
 
@@ -224,28 +218,6 @@ fn looks_are_checked() {
             (got, want) => panic!("{looks:?}: {got:?}, want {want:?}"),
         }
     }
-}
-
-#[test]
-fn definitions_that_cannot_decide() {
-    let six = [Look { blocks: 6, alpha: 0.05 }];
-    let cases: [(usize, &[Look], bool); 6] = [
-        (1, &LOOKS, false),
-        (1000, &LOOKS, false),
-        // 2^-6 is .0156: within .05/3, beyond .05/4.
-        (3, &six, false),
-        (4, &six, true),
-        (0, &six, false),
-        (1, &[Look { blocks: 8, alpha: 0.003 }], true),
-    ];
-    for (metrics, looks, want) in cases {
-        let got = undecidable(metrics, looks);
-        assert_eq!(got.is_some(), want, "{metrics} metrics, {looks:?}: {got:?}");
-    }
-    let want = "no look can show a regression of one among 4 gated metrics: 6 blocks that all say \
-                the same have a p value of 1.56e-2, and 1.25e-2 is needed: let the last look come \
-                after 7 blocks or more";
-    assert_eq!(undecidable(4, &six).as_deref(), Some(want));
 }
 
 #[test]

@@ -46,8 +46,8 @@ impl Alarm {
         epoll.delete(self.timer.as_fd())
     }
 
-    /// Waits for events until `due`, if anything is, and about as long as `patience` at most.
-    /// Returns how many there are, the timer's among them.
+    /// Waits for events from `now` until `due`, if anything is, and about as long as `patience` at
+    /// most. Returns how many there are, the timer's among them. All since `now` counts as waiting.
     pub(super) fn wait(
         &mut self,
         epoll: &Epoll,

@@ -63,6 +63,8 @@ pub(super) struct Multiplex<'l> {
     give_up: Instant,
     next_sweep: Instant,
     measured_from: Option<Clocks>,
+    /// How often something was found since then.
+    wakeups: u64,
     /// Since when no connection is open.
     hopeless: Option<Instant>,
     live: &'l Live,
@@ -106,6 +108,7 @@ impl<'l> Multiplex<'l> {
             give_up: now,
             next_sweep: now,
             measured_from: None,
+            wakeups: 0,
             hopeless: None,
             live,
             books: Books { part, seconds: Recorder::new(None, never, never) },
@@ -141,6 +144,7 @@ impl<'l> Multiplex<'l> {
                 self.books.part.connections.open =
                     self.links.iter().filter(|link| link.is_open()).count() as u64;
                 self.alarm.spin_ns = 0;
+                self.wakeups = 0;
                 self.measured_from = Some(Clocks::read(now)?);
             }
             self.dispatch(now);
@@ -162,6 +166,7 @@ impl<'l> Multiplex<'l> {
                 .alarm
                 .wait(&self.thread.epoll, &mut events, (now, due), patience)
                 .map_err(waiting)?;
+            self.wakeups += u64::from(ready > 0);
             self.handle(&events[..ready]);
             if now >= self.next_sweep {
                 self.sweep(now)?;
@@ -224,7 +229,7 @@ impl<'l> Multiplex<'l> {
             Answered::Right => {
                 let service_ns = (now - ticket.sent).as_nanos() as u64;
                 self.links[key].failures = 0;
-                self.books.right(&ticket, key, (service_ns, service_ns), now, &self.edges);
+                self.books.right(&ticket, key, service_ns, now, &self.edges);
             }
             Answered::Wrong(wrong) => {
                 self.books.failed(&ticket, wrong.fault, now);
@@ -320,6 +325,7 @@ impl<'l> Multiplex<'l> {
         let hopeless = matches!(self.schedule, Schedule::Closed { left: Some(_) })
             && self.hopeless.is_some_and(|since| now - since > self.timeout);
         if self.sending && (self.live.stop.load(Ordering::Relaxed) || hopeless) {
+            let now = Instant::now(); // requests due since then may have been sent
             self.edges.to = now;
             self.schedule.cut(&self.edges);
             self.stop(now, DRAIN_INTERRUPTED)?;
@@ -331,7 +337,7 @@ impl<'l> Multiplex<'l> {
     fn stop(&mut self, now: Instant, patience: Duration) -> Result<(), Failure> {
         self.sending = false;
         self.give_up = now + patience.min(self.timeout + 2 * SWEEP); // a sweep finds a timeout
-        self.books.part.stop(self.measured_from, self.alarm.spin_ns, now)
+        self.books.part.stop(self.measured_from, (self.alarm.spin_ns, self.wakeups), now)
     }
 
     /// Accounts for what was never sent and what is not answered.

@@ -129,7 +129,7 @@ pub struct Measured {
     pub elapsed_ns: u64,
     /// Right answers that came in this time.
     pub right: u64,
-    /// For how long they used their connections, summed up.
+    /// How much of this time requests with right answers used their connections, summed up.
     pub in_use_ns: u64,
     /// Those of each connection, ascending.
     pub right_per_connection: Vec<u64>,
@@ -372,7 +372,8 @@ impl Measured {
         self.right_per_second().map(|rate| rate / ceiling)
     }
 
-    /// By Little's law, the number of requests under way on average: rate times mean service time.
+    /// The number of requests under way on average, which is rate times mean service time by
+    /// Little's law.
     /// In a closed loop that is the number of connections, times the length of their pipelines.
     #[must_use]
     pub fn under_way(&self) -> Option<f64> {

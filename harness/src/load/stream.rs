@@ -25,6 +25,8 @@ mod books;
 mod part;
 mod schedule;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 pub(super) use books::{Books, Clocks, Ticket};
 pub(super) use part::Part;
@@ -62,8 +64,10 @@ pub(super) struct Stream<'l> {
     outstanding: usize,
     give_up: Instant,
     next_sweep: Instant,
-    /// The clocks at the end of the warm-up.
+    /// The clocks at the end of the warm-up, ...
     measured_from: Option<Clocks>,
+    /// ... and how often something was found since then.
+    wakeups: u64,
     /// Since when no connection is open.
     hopeless: Option<Instant>,
     live: &'l Live,
@@ -113,6 +117,7 @@ impl<'l> Stream<'l> {
             give_up: now,
             next_sweep: now,
             measured_from: None,
+            wakeups: 0,
             hopeless: None,
             live,
             books: Books { part, seconds: Recorder::new(None, never, never) },
@@ -158,6 +163,7 @@ impl<'l> Stream<'l> {
             if self.measured_from.is_none() && now >= self.edges.from {
                 self.begin_measuring(now)?;
             }
+            let sent = self.books.part.sent_in_all();
             self.dispatch(now);
             if self.sending && (now >= self.edges.to || self.schedule.is_over()) {
                 self.stop(now, DRAIN_MAX)?;
@@ -165,7 +171,10 @@ impl<'l> Stream<'l> {
             if !self.sending && (self.outstanding == 0 || now >= self.give_up) {
                 break;
             }
-            let ready = self.wait(now, &mut events)?;
+            // Sending is no waiting.
+            let sent = self.books.part.sent_in_all() > sent;
+            let ready = self.wait(if sent { Instant::now() } else { now }, &mut events)?;
+            self.wakeups += u64::from(ready > 0);
             self.handle(&events[..ready], &mut buffer);
             if now >= self.next_sweep {
                 self.sweep(now)?;
@@ -320,7 +329,7 @@ impl<'l> Stream<'l> {
             }
         }
         if let Some(batches) = &mut self.batches {
-            let sent = self.books.part.warmup_sent + self.books.part.account.sent;
+            let sent = self.books.part.sent_in_all();
             let bells =
                 self.client.connections.iter().step_by(STRIDE).filter_map(Connection::socket);
             batches.decide(now, sent, bells).map_err(waiting)?;
@@ -330,6 +339,7 @@ impl<'l> Stream<'l> {
         let hopeless = matches!(self.schedule, Schedule::Closed { left: Some(_) })
             && self.hopeless.is_some_and(|since| now - since > self.timeout);
         if self.sending && (self.live.stop.load(Ordering::Relaxed) || hopeless) {
+            let now = Instant::now(); // requests due since then may have been sent
             self.edges.to = now;
             self.schedule.cut(&self.edges);
             self.stop(now, DRAIN_INTERRUPTED)?;
@@ -350,6 +360,7 @@ impl<'l> Stream<'l> {
         self.schedule.end_warmup();
         self.books.part.connections.open = self.open_connections() as u64;
         self.alarm.spin_ns = 0;
+        self.wakeups = 0;
         self.measured_from = Some(Clocks::read(now)?);
         Ok(())
     }
@@ -358,7 +369,7 @@ impl<'l> Stream<'l> {
     fn stop(&mut self, now: Instant, patience: Duration) -> Result<(), Failure> {
         self.sending = false;
         self.give_up = now + patience.min(self.timeout + 2 * SWEEP); // a sweep finds a timeout
-        self.books.part.stop(self.measured_from, self.alarm.spin_ns, now)
+        self.books.part.stop(self.measured_from, (self.alarm.spin_ns, self.wakeups), now)
     }
 }
 

@@ -28,25 +28,25 @@ impl Attempt<'_> {
     }
 }
 
+/// The view of a block. A macro, since only the names of their fields make the two kinds alike.
+macro_rules! attempt {
+    ($block:expr) => {
+        Attempt {
+            cell: &$block.cell,
+            block: $block.block,
+            started_ns: $block.started_ns,
+            elapsed_ns: $block.elapsed_ns,
+            failure: $block.failure.as_ref(),
+            set_aside: $block.set_aside.is_some(),
+        }
+    };
+}
+
 impl Run {
     /// All blocks: those of servers, then those of programs, each in the order of measuring.
     pub fn attempts(&self) -> impl Iterator<Item = Attempt<'_>> {
-        let of_servers = self.blocks.iter().map(|b| Attempt {
-            cell: &b.cell,
-            block: b.block,
-            started_ns: b.started_ns,
-            elapsed_ns: b.elapsed_ns,
-            failure: b.failure.as_ref(),
-            set_aside: b.set_aside.is_some(),
-        });
-        let of_programs = self.program_blocks.iter().map(|b| Attempt {
-            cell: &b.cell,
-            block: b.block,
-            started_ns: b.started_ns,
-            elapsed_ns: b.elapsed_ns,
-            failure: b.failure.as_ref(),
-            set_aside: b.set_aside.is_some(),
-        });
+        let of_servers = self.blocks.iter().map(|block| attempt!(block));
+        let of_programs = self.program_blocks.iter().map(|block| attempt!(block));
         of_servers.chain(of_programs)
     }
 

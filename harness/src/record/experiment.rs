@@ -1,5 +1,7 @@
 //! What the header says of a comparison of two versions.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::metric::Metric;
@@ -49,6 +51,17 @@ pub struct Version {
     pub commit: Option<String>,
     /// Whether its folder had uncommitted changes.
     pub dirty: bool,
+}
+
+impl fmt::Display for Version {
+    /// `git:main (3f2c1ab)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.given)?;
+        match self.label.is_empty() || self.given.ends_with(&self.label) {
+            true => Ok(()),
+            false => write!(f, " ({})", self.label),
+        }
+    }
 }
 
 /// What one cell and metric show between equal arms on this machine.

@@ -1,7 +1,7 @@
 //! `run.jsonl` on disk: appending a line at a time, reading a run back.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -10,6 +10,9 @@ use super::{Record, Run, SCHEMA};
 
 /// The file name of a record within a run's folder.
 pub const FILE_NAME: &str = "run.jsonl";
+
+/// Its name until it may take the place of another.
+const PARTIAL: &str = "run.jsonl.partial";
 
 /// Appends records to a run's file.
 #[derive(Debug)]
@@ -23,11 +26,32 @@ impl Writer {
     /// # Errors
     /// When the file exists or cannot be created.
     pub fn create(folder: &Path) -> Result<Self> {
-        let path = folder.join(FILE_NAME);
+        Self::at(&folder.join(FILE_NAME))
+    }
+
+    /// Begins `run.jsonl` in `folder` with these records, in the place of the one that is there, if
+    /// any: whatever happens meanwhile, the file holds the old record or all of these.
+    ///
+    /// # Errors
+    /// When the file cannot be written or replaced.
+    pub fn replace(folder: &Path, records: impl IntoIterator<Item = Record>) -> Result<Self> {
+        let (path, partial) = (folder.join(FILE_NAME), folder.join(PARTIAL));
+        if partial.exists() {
+            fs::remove_file(&partial)
+                .with_context(|| format!("failed to remove {}", partial.display()))?;
+        }
+        let mut writer = Self::at(&partial)?;
+        records.into_iter().try_for_each(|record| writer.append(&record))?;
+        fs::rename(&partial, &path)
+            .with_context(|| format!("failed to replace {}", path.display()))?;
+        Ok(writer)
+    }
+
+    fn at(path: &Path) -> Result<Self> {
         let file = OpenOptions::new()
             .append(true)
             .create_new(true)
-            .open(&path)
+            .open(path)
             .with_context(|| format!("failed to create {}", path.display()))?;
         Ok(Self { file })
     }
@@ -56,14 +80,17 @@ pub fn read(folder: &Path) -> Result<Run> {
     let path = folder.join(FILE_NAME);
     let file = File::open(&path)
         .with_context(|| format!("failed to open {} (is this a run's folder?)", path.display()))?;
-    read_lines(BufReader::new(file)).with_context(|| format!("failed to read {}", path.display()))
+    read_lines(file).with_context(|| format!("failed to read {}", path.display()))
 }
 
-/// Reads records from `input`, line by line.
-fn read_lines(input: impl BufRead) -> Result<Run> {
-    let lines: Vec<String> = input.lines().collect::<Result<_, _>>()?;
-    let Some((first, rest)) = lines.split_first() else { bail!("the record is empty") };
-    let header = match serde_json::from_str(first).context("line 1 is no header")? {
+/// Reads records from `input`, line by line. Bytes, since a line may be cut off within a character;
+/// only one without its end can be.
+fn read_lines(mut input: impl Read) -> Result<Run> {
+    let mut bytes = vec![];
+    input.read_to_end(&mut bytes)?;
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').zip(1..);
+    let Some((first, _)) = lines.next() else { bail!("the record is empty") };
+    let header = match serde_json::from_slice(first).context("line 1 is no header")? {
         Record::Header(header) => *header,
         _ => bail!("line 1 is no header"),
     };
@@ -71,16 +98,16 @@ fn read_lines(input: impl BufRead) -> Result<Run> {
         bail!("the record has schema {}, this program reads schema {SCHEMA}", header.schema);
     }
     let mut run = Run::of(header);
-    for (i, line) in rest.iter().enumerate() {
-        match serde_json::from_str(line) {
-            Ok(Record::Header(_)) => bail!("line {} is a second header", i + 2),
+    for (line, n) in lines {
+        match serde_json::from_slice(line) {
+            Ok(Record::Header(_)) => bail!("line {n} is a second header"),
             Ok(Record::Build(build)) => run.builds.push(build),
             Ok(Record::Program(program)) => run.programs.push(program),
             Ok(Record::Block(block)) => run.blocks.push(*block),
             Ok(Record::ProgramBlock(block)) => run.program_blocks.push(*block),
             Ok(Record::End(end)) => run.end = Some(end),
-            Err(_) if i + 1 == rest.len() => run.truncated = true,
-            Err(e) => return Err(e).with_context(|| format!("line {} is damaged", i + 2)),
+            Err(_) if !line.ends_with(b"\n") => run.truncated = true,
+            Err(e) => return Err(e).with_context(|| format!("line {n} is damaged")),
         }
     }
     Ok(run)
@@ -105,6 +132,25 @@ mod tests {
     }
 
     #[test]
+    fn a_record_takes_the_place_of_another() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let header = || Record::Header(Box::new(run(&Scene::default()).header));
+        let end = |elapsed_ns| {
+            Record::End(crate::record::RunEnd { elapsed_ns, interrupted: None, stopped: None })
+        };
+        // What was left of an attempt that was killed is in nobody's way.
+        fs::write(folder.path().join(PARTIAL), "{").expect("a file");
+        for elapsed_ns in [1, 2] {
+            let mut writer = Writer::replace(folder.path(), [header()]).expect("it is replaced");
+            writer.append(&end(elapsed_ns)).expect("it is appended");
+            let read = read(folder.path()).expect("it is a record");
+            assert_eq!(read.end.map(|end| end.elapsed_ns), Some(elapsed_ns));
+        }
+        assert!(Writer::create(folder.path()).is_err(), "it would be a second record");
+        assert!(!folder.path().join(PARTIAL).exists());
+    }
+
+    #[test]
     fn a_record_cut_short_is_read_as_far_as_it_goes() {
         let mut text = lines().join("\n");
         let whole = read_lines(text.as_bytes()).expect("it is whole");
@@ -112,6 +158,12 @@ mod tests {
         text.truncate(text.len() - 5);
         let cut = read_lines(text.as_bytes()).expect("only the last line is damaged");
         assert_eq!((cut.blocks.len(), cut.end, cut.truncated), (2, None, true));
+        // Within a character.
+        let mut bytes = lines()[..2].join("\n").into_bytes();
+        bytes.extend_from_slice("\n{\"×".as_bytes());
+        bytes.pop();
+        let cut = read_lines(&bytes[..]).expect("only the last line is damaged");
+        assert_eq!((cut.blocks.len(), cut.truncated), (1, true));
     }
 
     #[test]
@@ -128,5 +180,7 @@ mod tests {
         check(|lines| lines[1].truncate(40), "line 2 is damaged");
         check(|lines| lines[0] = lines[0].replacen("\"schema\":1", "\"schema\":9", 1), "schema 9");
         check(|lines| lines[1] = lines[1].replacen("\"cell\"", "\"sell\"", 1), "line 2 is damaged");
+        // The last line is not cut off where it has its end.
+        check(|lines| *lines.last_mut().expect("some") = "{}\n".to_owned(), "line 4 is damaged");
     }
 }

@@ -67,7 +67,7 @@ fn section<'a>(
     let rows = (0..).zip(&matchup.arms).zip(programs).map(|((arm, own), program)| {
         let best = |line: &Option<Line>| line.as_ref().is_some_and(|l| l.best == Some(arm));
         Row {
-            source: source(matchup, own),
+            source: source(&matchup.arms, own),
             path: &program.source,
             columns: columns(cell, arm, program),
             best: [best(secs), best(memory), smallest(&sizes, arm), best(cpu), false],
@@ -94,9 +94,9 @@ fn section<'a>(
     }
 }
 
-/// What a row is called: its language, where that tells the arms apart.
-fn source<'a>(matchup: &MatchupAnalysis, arm: &'a Arm) -> &'a str {
-    let alike = matchup.arms.iter().filter(|other| other.language == arm.language).count();
+/// What a set of programs is called: its language, where that tells the arms apart.
+pub(super) fn source<'a>(arms: &[Arm], arm: &'a Arm) -> &'a str {
+    let alike = arms.iter().filter(|other| other.language == arm.language).count();
     if alike > 1 || arm.language.is_empty() { &arm.label } else { &arm.language }
 }
 

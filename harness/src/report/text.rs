@@ -142,9 +142,7 @@ impl Page {
         }
         let arms = short(&matchup.arms);
         if arms != matchup.arms {
-            for (short, arm) in arms.iter().zip(&matchup.arms) {
-                self.line(&format!("  {} = {}", short.label, arm.label));
-            }
+            self.meanings(&arms, &matchup.arms);
         }
         let mut table = Table::new(&arms);
         for cell in &matchup.cells {
@@ -163,6 +161,13 @@ impl Page {
             table.rows.remove(0);
         }
         self.table(&table);
+    }
+
+    /// What letters stand for.
+    fn meanings(&mut self, letters: &[Arm], arms: &[Arm]) {
+        for (letter, arm) in letters.iter().zip(arms) {
+            self.line(&format!("  {} = {}", letter.label, arm.label));
+        }
     }
 
     fn builds(&mut self, analysis: &Analysis) {
@@ -267,6 +272,10 @@ fn short(arms: &[Arm]) -> Vec<Arm> {
     if arms.iter().all(|a| a.label.chars().count() <= LABEL) {
         return arms.to_vec();
     }
+    letters(arms)
+}
+
+fn letters(arms: &[Arm]) -> Vec<Arm> {
     let letter = |(letter, arm): (char, &Arm)| Arm { label: letter.to_string(), ..arm.clone() };
     ('A'..='Z').zip(arms).map(letter).collect()
 }

@@ -79,11 +79,12 @@ impl Files {
         }
     }
 
-    /// Whether a name is defined, as far as is known. A file without any table of the kind has a
-    /// mistake of its own, which says enough.
+    /// Whether a name is defined, as far as is known. A file that must have a table of the kind and
+    /// has none has a mistake of its own, which says enough.
     fn defines(&self, kind: Kind, name: &str) -> bool {
-        let names = self.names(kind).unwrap_or_default();
-        names.is_empty() || names.iter().any(|(known, _)| *known == name)
+        let Some(names) = self.names(kind) else { return true };
+        let may_be_none = self.absent.contains(&kind.file());
+        names.is_empty() && !may_be_none || names.iter().any(|(known, _)| *known == name)
     }
 
     /// What an arm is, the lanes it is in, and its line.
@@ -126,15 +127,16 @@ fn check_reference(reference: &Reference, files: &Files, mistakes: &mut Vec<Mist
     let names = files.names(kind).unwrap_or_default();
     let names: Vec<&str> = names.into_iter().map(|(name, _)| name).collect();
     let word = kind.word();
-    let known = match kind {
-        Kind::Arm => "the servers and sets are".to_owned(),
-        _ => format!("the {word}s in {} are", kind.file()),
+    let cure = match kind {
+        _ if names.is_empty() => format!("define it in {}, which is not there", kind.file()),
+        Kind::Arm => suggestion(name, &names, "the servers and sets are"),
+        _ => suggestion(name, &names, &format!("the {word}s in {} are", kind.file())),
     };
     mistakes.push(Mistake {
         file: file.clone(),
         line: Some(*line),
         problem: format!("{from}: there is no {word} `{name}`"),
-        cure: suggestion(name, &names, &known),
+        cure,
     });
 }
 

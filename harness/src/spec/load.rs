@@ -150,21 +150,31 @@ pub(super) struct Files {
     pub(super) programs: Option<Programs>,
     pub(super) suites: Option<Suites>,
     pub(super) published: Option<Vec<Published>>,
+    /// The files that are not there and need not be: they define nothing.
+    pub(super) absent: Vec<&'static str>,
 }
 
 /// Loads definitions from wherever `read` gets them.
 pub(super) fn load_from(read: &Read<'_>) -> Result<Spec, Vec<Mistake>> {
     let mut found = Found::default();
+    let absent = absent(read);
     let files = Files {
-        servers: read_file("servers.toml", read, &mut found, servers::read),
-        workloads: read_file("workloads.toml", read, &mut found, |fields| {
-            workloads::read(fields, read)
-        }),
+        servers: match absent.contains(&"servers.toml") {
+            true => Some(Vec::new()),
+            false => read_file("servers.toml", read, &mut found, servers::read),
+        },
+        workloads: match absent.contains(&"workloads.toml") {
+            true => Some(Vec::new()),
+            false => read_file("workloads.toml", read, &mut found, |fields| {
+                workloads::read(fields, read)
+            }),
+        },
         programs: read_file_if_any("programs.toml", read, &mut found, |fields| {
             programs::read(fields, read)
         }),
         suites: read_file("suites.toml", read, &mut found, suites::read),
         published: read_file_if_any("published.toml", read, &mut found, programs::read_published),
+        absent,
     };
     let mut mistakes = found.mistakes;
     mistakes.extend(check::check(&files, &found.references));
@@ -175,6 +185,7 @@ pub(super) fn load_from(read: &Read<'_>) -> Result<Spec, Vec<Mistake>> {
             programs: Some(programs),
             suites: Some(suites),
             published: Some(published),
+            absent: _,
         } if mistakes.is_empty() => Ok(Spec {
             servers: values(servers),
             workloads: values(workloads),
@@ -191,6 +202,20 @@ pub(super) fn load_from(read: &Read<'_>) -> Result<Spec, Vec<Mistake>> {
             Err(mistakes)
         }
     }
+}
+
+/// The files that are left out and may be. Who defines programs needs no servers, and without these
+/// no workloads; where neither servers nor programs are defined, servers are missing.
+fn absent(read: &Read<'_>) -> Vec<&'static str> {
+    let is_absent =
+        |file: &&str| read(file).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    let all = ["programs.toml", "servers.toml", "workloads.toml"];
+    let may_be = match all.map(|file| is_absent(&file)) {
+        [false, true, _] => &all[1..],
+        [true, ..] => &all[..1],
+        _ => &[],
+    };
+    may_be.iter().copied().filter(is_absent).collect()
 }
 
 /// Whether a path stays below the folder it is relative to, and is not that folder.
@@ -211,7 +236,11 @@ pub(super) fn read_text(file: &str, read: &Read<'_>) -> Result<Source, Mistake> 
     };
     let bytes = read(file).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
-            mistake(None, "there is no such file".to_owned(), "create it, or correct its name")
+            let cure = match file {
+                "servers.toml" => "create it; or, to measure programs alone, create programs.toml",
+                _ => "create it, or correct its name",
+            };
+            mistake(None, "there is no such file".to_owned(), cure)
         }
         _ => mistake(None, format!("it cannot be read: {error}"), "make it a readable file"),
     })?;

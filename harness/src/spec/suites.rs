@@ -104,10 +104,17 @@ pub(super) struct Duration {
     pub(super) warmup_ms: u32,
 }
 
-/// Reads all loads, matchups, suites and gates. Gates compare versions of one server, so that
-/// nobody who only guards servers needs matchups and suites.
+/// Reads all loads, matchups, suites and gates. Gates compare versions of one server or set, so
+/// that nobody who only guards these needs matchups and suites; nobody who only asks for programs
+/// needs loads.
 pub(super) fn read(root: &mut Fields<'_>) -> Suites {
-    root.require(&[("load", "a table `[[load]]`")]);
+    let suites = root.each("suite", "[[suite]]", suite);
+    let gates = root.each("gate", "[[gate]]", gates::gate);
+    let programs_alone = suites.iter().all(|suite| suite.value.cells.is_empty())
+        && gates.iter().all(|gate| gate.value.servers.is_empty());
+    if !programs_alone || suites.is_empty() && gates.is_empty() {
+        root.require(&[("load", "a table `[[load]]`")]);
+    }
     if root.has("suite") || !root.has("gate") {
         root.require(&[
             ("matchup", "a table `[[matchup]]`"),
@@ -117,8 +124,8 @@ pub(super) fn read(root: &mut Fields<'_>) -> Suites {
     Suites {
         loads: root.each("load", "[[load]]", load),
         matchups: root.each("matchup", "[[matchup]]", matchup),
-        suites: root.each("suite", "[[suite]]", suite),
-        gates: root.each("gate", "[[gate]]", gates::gate),
+        suites,
+        gates,
     }
 }
 

@@ -41,6 +41,16 @@ pub fn standard_deviation(values: &[f64]) -> Option<f64> {
     Some((values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
 }
 
+/// The mean of `values` and how far from it the next one lies at most, with 95 % where they are
+/// normal: t(.975, K-1) s sqrt(1 + 1/K), the prediction interval of any textbook. Absent below two.
+#[must_use]
+pub fn next_within(values: &[f64]) -> Option<(f64, f64)> {
+    let spread = standard_deviation(values)?;
+    let k = values.len() as f64;
+    let quantile = student_quantile(0.975, values.len() as u32 - 1);
+    Some((values.iter().sum::<f64>() / k, quantile * spread * (1.0 + 1.0 / k).sqrt()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +79,14 @@ mod tests {
             let got = blocks_for(distance, spread, alpha, power);
             assert!(got == want || (got - want).abs() < 0.05, "d = {distance}: {got}");
         }
+    }
+
+    #[test]
+    fn the_next_value() {
+        assert_eq!(next_within(&[1.0]), None);
+        // t(.975, 1) = 12.706; s = sqrt 2; sqrt(1.5).
+        let (mean, reach) = next_within(&[1.0, 3.0]).expect("two are enough");
+        assert!(mean == 2.0 && (reach - 22.008).abs() < 1e-3, "{mean} {reach}");
     }
 
     #[test]

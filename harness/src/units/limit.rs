@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::nanoseconds;
+use super::{nanoseconds, parse_duration};
 
 /// A quantile of response times, and how long it may be at most.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -17,9 +17,6 @@ pub struct Limit {
     pub latency_ns: u64,
 }
 
-/// The units of time, each in nanoseconds.
-const UNITS: [(&str, f64); 5] = [("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
-
 impl FromStr for Limit {
     type Err = String;
 
@@ -30,12 +27,10 @@ impl FromStr for Limit {
 
 fn parse(text: &str) -> Option<Limit> {
     let (percent, time) = text.strip_prefix('p')?.split_once('=')?;
-    let time = time.trim();
-    let (number, unit) = time.split_at(time.find(|c: char| !c.is_ascii_digit() && c != '.')?);
-    let (_, factor) = UNITS.iter().find(|(word, _)| *word == unit.trim())?;
     // Whole parts of 10⁸, so that 99.9 is 0.999 and no hair more.
     let quantile = (percent.trim().parse::<f64>().ok()? * 1e6).round() / 1e8;
-    let latency_ns = (number.parse::<f64>().ok()? * factor).round() as u64; // saturates
+    // A time is at most thirty years: 10¹⁸ ns.
+    let latency_ns = parse_duration(time.trim()).ok()?.as_nanos() as u64;
     (quantile > 0.0 && quantile < 1.0 && latency_ns > 0).then_some(Limit { quantile, latency_ns })
 }
 
@@ -62,7 +57,8 @@ mod tests {
             ("p100=5ms", None),
             ("p0=5ms", None),
             ("p99=0ms", None),
-            ("p99=5", None),
+            ("p99=1m", Some("p99 at most 60.0 s")),
+            ("p99=5", Some("p99 at most 5.00 s")),
             ("p99=ms", None),
             ("p99=-5ms", None),
             ("p99=5 minutes", None),

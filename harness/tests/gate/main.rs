@@ -174,6 +174,13 @@ fn wrong_usage_exits_with_2() {
     check(&["--replay", "nowhere"], "is no folder of a comparison");
     bench.duet(&["compare", "server:fast"]).exits(2).says("compare with what?");
     assert!(!bench.path().join("results").exists());
+    // A folder that holds another run.
+    fs::write(bench.path().join("run.jsonl"), "somebody's").expect("a file");
+    for command in [&["aa"][..], &["compare", "server:fast", "server:slow"]] {
+        bench.duet(&[command, &["--out", "."]].concat()).exits(2).says("holds a run already");
+    }
+    let kept = fs::read_to_string(bench.path().join("run.jsonl"));
+    assert_eq!(kept.ok().as_deref(), Some("somebody's"));
 }
 
 #[test]

@@ -117,6 +117,22 @@ fn a_connection_for_each_request() {
     }
 }
 
+/// The response time ends with the last byte, whenever the connection does.
+#[test]
+fn servers_that_close_late() {
+    let late = serve(|_| Act::AnswerAndLinger(answer("hi"), Duration::from_millis(10)));
+    let job = open_job(Rate::PerSecond(500), Arrivals::Uniform);
+    let arms = vec![duet::load::job::ArmJob { addr: late, ..job.arms[0].clone() }];
+    for window in windows(&Job { churn: true, arms, rounds: vec![vec![0, 0]; 2], ..job }) {
+        let open = open(&window);
+        assert!(window.errors.is_empty(), "{window:?}");
+        let sum = histogram(&window).mean() + decoded(&open.send_lag).mean();
+        let response = decoded(&open.response_time).mean();
+        // But for the steps of histograms.
+        assert!((response / sum - 1.0).abs() < 0.01, "{response} {sum} {window:?}");
+    }
+}
+
 #[test]
 fn rare_trouble_is_counted_and_tolerated() {
     let addr = serve(|request| match request.index % 300 {

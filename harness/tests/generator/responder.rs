@@ -19,6 +19,8 @@ pub(crate) enum Act {
     Trickle(Vec<u8>, Duration),
     /// Writes these bytes, then closes the connection.
     AnswerAndClose(Vec<u8>),
+    /// Writes these bytes, and closes the connection so much later.
+    AnswerAndLinger(Vec<u8>, Duration),
     /// Writes this, then sends no more, but keeps reading.
     AnswerAndFinish(Vec<u8>),
     /// Closes the connection.
@@ -114,6 +116,11 @@ fn serve_connection(
                 let held_back = MsgFlags::from_bits_retain(libc::MSG_MORE);
                 socket::send(writer.as_raw_fd(), last, held_back)?;
                 return writer.shutdown(Shutdown::Both);
+            }
+            Act::AnswerAndLinger(bytes, pause) => {
+                writer.write_all(&bytes)?;
+                thread::sleep(pause);
+                return Ok(());
             }
             Act::AnswerAndFinish(bytes) => {
                 writer.write_all(&bytes)?;

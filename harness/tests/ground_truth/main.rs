@@ -23,6 +23,7 @@ mod responder;
 mod shapes;
 mod signals;
 
+mod batches;
 mod capacity;
 mod documented;
 mod series;
@@ -204,6 +205,7 @@ fn more_is_asked_than_is_possible() {
     let (_, json) = load(slow, "-d 1s -q 5000 -c 2 --warmup 0 --deadline 50ms");
     assert_eq!(requests(&json, "planned"), 5000);
     assert!(requests(&json, "shed") >= 4000, "{json}");
+    assert!(json["warnings"].to_string().contains("before the deadline"), "{json}");
     let (code, json) = load(slow, "-d 1s -q 5000 -c 2 --warmup 0 --limit p50=1ms");
     assert_eq!(code, 1, "{json}");
     assert_eq!(json["limits"][0]["verdict"], "broken");

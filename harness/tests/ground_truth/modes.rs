@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -38,6 +39,32 @@ fn a_connection_for_each_request() {
         assert_eq!(connections["opened"], json["requests"]["sent"], "{options}: {json}");
         assert_eq!(connections["open"], connections["planned"], "{options}: {json}");
     }
+}
+
+#[test]
+fn loads_of_nothing() {
+    for (options, expected) in [
+        ("-d 0s", "a load takes some time"),
+        ("-d 100ms -q 4", "no request is due at this rate"),
+        ("-n 1 --timeout 0s", "a timeout is at least 1ms"),
+    ] {
+        let output = command(|_| right(), options).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains(expected), "{options}: {stderr}");
+        assert_eq!(output.status.code(), Some(2), "{options}: {stderr}");
+    }
+}
+
+/// The response time ends with the last byte, whenever the connection does.
+#[test]
+fn servers_that_close_late() {
+    let late = |_: &Request| Act::AnswerAndLinger(answer("hello"), Duration::from_millis(20));
+    let (code, json) = load(late, "--disable-keepalive -n 100 -c 100 -q 500 --warmup 0");
+    assert_eq!((code, requests(&json, "right")), (0, 100), "{json}");
+    let mean = |histogram: &str| json[histogram]["mean_ns"].as_f64().unwrap();
+    let (response, sum) = (mean("response"), mean("service") + mean("send_lag"));
+    // But for the steps of histograms.
+    assert!((response / sum - 1.0).abs() < 0.01, "{response} {sum} {json}");
 }
 
 #[test]

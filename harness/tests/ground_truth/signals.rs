@@ -12,15 +12,16 @@ use nix::unistd::Pid;
 
 use crate::{MS, histograms};
 
-struct Responder {
+pub(crate) struct Responder {
     child: Child,
-    addr: String,
+    pub(crate) addr: String,
 }
 
 impl Responder {
-    fn start() -> Self {
+    pub(crate) fn start(options: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_duet"));
-        let mut child = command.arg("null-responder").stdout(Stdio::piped()).spawn().unwrap();
+        command.arg("null-responder").args(options);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let addr = line.trim_end().strip_prefix("listening ").unwrap().to_owned();
@@ -42,7 +43,7 @@ impl Drop for Responder {
 
 #[test]
 fn the_null_responder_stops_when_told() {
-    let mut responder = Responder::start();
+    let mut responder = Responder::start(&[]);
     responder.signal(Signal::SIGTERM);
     assert_eq!(responder.child.wait().unwrap().code(), Some(0));
 }
@@ -50,7 +51,7 @@ fn the_null_responder_stops_when_told() {
 /// Starts a load with 20 connections, stops the server for a second as soon as it says that it
 /// begins, and returns what it printed and its histograms. No connection is lost, nothing fails.
 fn load_while_stopped(options: &str) -> (String, BTreeMap<String, Histogram<u64>>) {
-    let responder = Responder::start();
+    let responder = Responder::start(&[]);
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("a.hlog");
     let mut command = Command::new(env!("CARGO_BIN_EXE_duet"));

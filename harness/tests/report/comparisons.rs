@@ -3,7 +3,7 @@
 use duet::analysis::{CellFailure, CellId, Estimate, Failure, Stage, Warning};
 use duet::comparison::{
     Budget, CheckedBudget, ComparedCell, ComparedMetric, Comparison, Gated, Judgement, Outcome,
-    Quantity, Question, SCHEMA, SoFar, State, Version, Waiver,
+    Quantity, Question, SCHEMA, SoFar, State, Unjudged, Version, Waiver,
 };
 use duet::gate::{self, Evidence, Floor, FloorSource, LOOKS};
 use duet::metric::Metric;
@@ -106,12 +106,15 @@ fn regressed() -> Comparison {
     Comparison { cells, budgets, confirmation, ..gate(Outcome::Regressed) }
 }
 
-/// Noise that hides the answer, a regression that was not confirmed, a budget that is not sure.
+/// Noise that hides the answer, a regression that was not confirmed, a metric that could not be
+/// judged, a budget that is not sure.
 fn inconclusive() -> Comparison {
     let noisy = gated(Metric::RequestsPerSecond, 61_234.0, around(0.01, 0.09, 24, 0), 0.03, None);
     let once = gated(Metric::CpuNsPerRequest, 11_300.0, around(0.06, 0.01, 24, 1), 0.03, None);
     let once = confirmed(once, &around(0.001, 0.01, 12, 2));
     let mut cells = vec![cell(("mine", "hello", "c64"), State::Measured, vec![noisy, once])];
+    let reason = "mine@8c2d1f0 cannot hold this rate: 61 % of the requests to it were sent in time";
+    cells[0].unjudged = vec![Unjudged { metric: Metric::LatencyNsP99, reason: reason.into() }];
     cells[0].stolen_shares = (0..24).map(|i| f64::from(i % 5) * 0.011).collect();
     let p99 = Quantity::Metric(Metric::ServiceTimeNsP99);
     let mut unsure = budget("service_time_ns_p99 <= 3ms", p99, 3_020_000.0, None);
@@ -167,13 +170,17 @@ fn compared() -> Comparison {
         plain(Metric::StartupNs, 4.2e6, around(-0.2, 0.3, 8, 3)),
     ];
     let version = |name: &str| Version { label: name.into(), ..version(&format!("server:{name}")) };
+    let late = State::Unmeasured("the generator was too late".into());
     Comparison {
         question: Question::Compare,
         gate: None,
         looks: vec![],
         base: version("swift"),
         head: version("slow"),
-        cells: vec![cell(("swift-slow", "hello", "c64"), State::Measured, metrics)],
+        cells: vec![
+            cell(("swift-slow", "hello", "c64"), State::Measured, metrics),
+            cell(("swift-slow", "hello", "r50"), late, vec![]),
+        ],
         ..gate(Outcome::Compared)
     }
 }
@@ -210,8 +217,16 @@ fn cell(name: (&str, &str, &str), state: State, metrics: Vec<ComparedMetric>) ->
     let load = if blocks > 0 { "64 connections".into() } else { String::new() };
     let stolen_shares = (0..blocks).map(|i| f64::from(i % 3) * 0.004).collect();
     let programs = false;
-    let mut cell =
-        ComparedCell { id: id(name), load, programs, state, blocks, metrics, stolen_shares };
+    let mut cell = ComparedCell {
+        id: id(name),
+        load,
+        programs,
+        state,
+        blocks,
+        metrics,
+        unjudged: vec![],
+        stolen_shares,
+    };
     let principal = cell.principal().len();
     for metric in &mut cell.metrics[..principal] {
         let so_far = |n: usize| {
@@ -296,6 +311,26 @@ fn golden_text() {
         let text = report::text(&comparison, Style::Plain);
         insta::assert_snapshot!(format!("{name}.txt"), text);
     }
+}
+
+#[test]
+fn text_fits_the_terminal() {
+    for (name, comparison) in comparisons() {
+        for line in report::text(&comparison, Style::Plain).lines() {
+            assert!(line.chars().count() <= 100, "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn what_holds_for_all_metrics_is_said_once() {
+    let mut comparison = compared();
+    for metric in &mut comparison.cells[0].metrics {
+        *metric = plain(metric.metric, metric.base.value, metric.contrasts[..4].to_vec());
+    }
+    let text = report::text(&comparison, Style::Plain);
+    assert_eq!(text.matches("  4 blocks: no verdict below 6").count(), 1, "{text}");
+    assert_eq!(text.matches("no verdict").count(), 1, "{text}");
 }
 
 #[test]

@@ -96,6 +96,28 @@ fn text_fits_the_terminal() {
     }
 }
 
+/// Versions of one set are of one language, and their names begin alike.
+#[test]
+fn versions_of_a_set_are_told_apart() {
+    let mut analysis = fixture::programs();
+    let names = ["programs-fast@3f2a9c1", "programs-fast@8c2d1f0"];
+    for (arm, name) in analysis.matchups[0].arms.iter_mut().zip(names) {
+        (arm.label, arm.language) = (name.into(), "Go".into());
+    }
+    let text = report::text(&analysis, Style::Plain);
+    for line in [
+        "  A = programs-fast@3f2a9c1\n",
+        "  B = programs-fast@8c2d1f0\n",
+        "    A       ",
+        "    B       ",
+    ] {
+        assert!(text.contains(line), "no {line:?} in\n{text}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    let boxes = markup::words(&chart::boxes(&analysis).expect("there are programs"));
+    assert!(names.iter().all(|name| boxes.contains(name)), "{boxes}");
+}
+
 #[test]
 fn markup_is_well_formed() {
     for (name, analysis) in fixture::analyses() {
@@ -134,8 +156,8 @@ fn every_cell_is_shown() {
         for text in all {
             for matchup in &analysis.matchups {
                 for cell in &matchup.cells {
-                    // Narrow charts cut long names.
-                    let start: String = cell.id.workload.chars().take(12).collect();
+                    // Narrow charts cut long names in their middle.
+                    let start: String = cell.id.workload.chars().take(6).collect();
                     let others = analysis.matchups.iter().flat_map(|m| &m.cells);
                     let alike = others.filter(|c| c.id.workload.starts_with(&start)).count();
                     let shown = text.matches(&start).count();

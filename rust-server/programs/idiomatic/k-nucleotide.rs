@@ -2,9 +2,9 @@
 //! seven k.
 //!
 //! A letter is two bits and a sequence of up to 18 letters an integer, which is the key of a
-//! `FxHashMap` that begins empty. The DNA is read in stretches, which are never all in memory; while one
-//! is counted, each k in a table of its own, the next is read. rayon shares out the k, the longest
-//! sequences first.
+//! `FxHashMap` that begins empty. The DNA is read in stretches, which are never all in memory;
+//! while one is counted, each k in a table of its own, the next is read. rayon shares out the k,
+//! the longest sequences first.
 //! The time goes into the tables: a hash and a look-up for every position and every k, for the
 //! larger k in tables that are larger than the cache next to the core.
 
@@ -15,7 +15,7 @@ use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 
 use rayon::prelude::*;
-use rust_programs::{Input, Output, unusable};
+use rust_programs::{Input, Output, unusable, without_end};
 use rustc_hash::FxHashMap;
 
 type Counts = FxHashMap<u64, u64>;
@@ -93,7 +93,7 @@ impl Dna {
         while !self.ended && codes.len() < STRETCH {
             let start = codes.len();
             self.ended = self.input.read_until(b'\n', &mut codes)? == 0 || codes[start] == b'>';
-            let letters = if self.ended { 0 } else { codes[start..].trim_ascii_end().len() };
+            let letters = if self.ended { 0 } else { without_end(&codes[start..]).len() };
             codes.truncate(start + letters);
         }
         for letter in &mut codes[overlap..] {

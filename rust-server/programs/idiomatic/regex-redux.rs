@@ -1,7 +1,8 @@
 //! regex-redux: count nine patterns in DNA and rewrite it with five others.
 //!
 //! Each core strips headers and line ends from its share of the lines. The counts do not depend on
-//! each other nor on the rewriting, whose five steps do: ten tasks for all cores, the longest first.
+//! each other nor on the rewriting, whose five steps do: ten tasks for all cores, the longest
+//! first.
 //! The time goes into the searches, most of it into the rewriting.
 
 #![forbid(unsafe_code)]

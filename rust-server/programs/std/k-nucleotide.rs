@@ -2,9 +2,9 @@
 //! seven k.
 //!
 //! A letter is two bits and a sequence of up to 18 letters an integer, which is the key of a
-//! `HashMap` that begins empty. The DNA is read in stretches, which are never all in memory; while one
-//! is counted, each k in a table of its own, the next is read. Threads take the next k when they
-//! are done with one, the longest sequences first.
+//! `HashMap` that begins empty. The DNA is read in stretches, which are never all in memory; while
+//! one is counted, each k in a table of its own, the next is read. Threads take the next k when
+//! they are done with one, the longest sequences first.
 //! The time goes into the tables: a hash and a look-up for every position and every k, for the
 //! larger k in tables that are larger than the cache next to the core.
 
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::thread;
 
-use rust_programs::{Input, Output, unusable};
+use rust_programs::{Input, Output, unusable, without_end};
 
 type Counts = HashMap<u64, u64, BuildHasherDefault<KeyHasher>>;
 /// One for each of `LENGTHS`.
@@ -113,7 +113,7 @@ impl Dna {
         while !self.ended && codes.len() < STRETCH {
             let start = codes.len();
             self.ended = self.input.read_until(b'\n', &mut codes)? == 0 || codes[start] == b'>';
-            let letters = if self.ended { 0 } else { codes[start..].trim_ascii_end().len() };
+            let letters = if self.ended { 0 } else { without_end(&codes[start..]).len() };
             codes.truncate(start + letters);
         }
         for letter in &mut codes[overlap..] {

@@ -59,7 +59,8 @@ fn byte(real: [f64; 8], imaginary: f64) -> u8 {
             tr[i] = zr[i] * zr[i];
             ti[i] = zi[i] * zi[i];
         }
-        if (0..8).all(|i| tr[i] + ti[i] > 4.0) {
+        // What has grown beyond all numbers is not a number and compares as false.
+        if !(0..8).any(|i| tr[i] + ti[i] <= 4.0) {
             return 0;
         }
     }

@@ -190,6 +190,7 @@ fn sequences_of_any_form() {
         ("k-nucleotide", ">ONE\nNN\n>THREE x\n\na\r\nC\n>FOUR\nNN\n", &two),
         ("reverse-complement", ">x\nacgtumrwsykvhdbn", ">x\nNVHDBMRSWYKAACGT\n"),
         ("reverse-complement", ">x y \n\nAC\nG\n>\n>z\nA\n", ">x y \nCGT\n>\n>z\nT\n"),
+        ("reverse-complement", ">x\r\nAC\r\nG\r\n", ">x\nCGT\n"),
         ("reverse-complement", ">x", ">x\n"),
     ] {
         check(program, &[], stdin.as_bytes(), want.as_bytes());
@@ -269,12 +270,14 @@ fn bad_inputs_are_refused() {
         ("k-nucleotide", ">ONE\nACGT\n", no_record),
         ("k-nucleotide", ">THREE\n>FOUR\nACGT", no_record),
         ("k-nucleotide", ">THREE\nAN", "record >THREE must be of A, C, G and T: got 'N'"),
+        ("k-nucleotide", ">THREE\nA \n", "record >THREE must be of A, C, G and T: got ' '"),
         ("regex-redux", "", no_fasta),
         ("regex-redux", "ACGT\n", no_fasta),
         ("reverse-complement", "", no_fasta),
         ("reverse-complement", "\n", no_fasta),
         ("reverse-complement", "ACGT\n", no_fasta),
         ("reverse-complement", ">x\nAC-GT\n", no_letters),
+        ("reverse-complement", ">x\nAC \n", no_letters),
         ("reverse-complement", ">x\nACGT\n>y\nAC\0GT\n", no_letters),
         ("reverse-complement", ">x\nACGT\u{e9}\n", no_letters),
     ] {

@@ -18,8 +18,9 @@ use std::thread;
 use rust_programs::Output;
 
 const LINE: usize = 60;
-/// A multiple of `LANES`.
-const BLOCK: usize = 1024 * LINE;
+/// A multiple of `LANES`. Handing over a block costs two switches between threads: it should be
+/// long.
+const BLOCK: usize = 2048 * LINE;
 const LANES: usize = 32;
 
 const ALU: &[u8] = b"GGCCGGGCGCGGTGGCTCACGCCTGTAATCCCAGCACTTTGGGAGGCCGAGGCGGGCGGATCACCTGAGG\

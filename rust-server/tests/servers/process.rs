@@ -47,7 +47,7 @@ fn command_lines_that_fail() {
             (&["--threads", "0"], 2),
             (&["--addr"], 2),
             (&["--addr", &address], 1),
-            (&["--addr", "nonsense"], 1),
+            (&["--addr", "nonsense"], 2),
         ] {
             let output = run(program, args);
             assert_eq!(output.status.code(), Some(code), "{program} {args:?}");

@@ -43,6 +43,7 @@ func KNucleotide(t *testing.T, run Program) {
 		">ONE\nACGT\n>TWO\nA":  noRecord,
 		">THREE\n>FOUR\nACGT":  noRecord,
 		">THREE\nACGT\nACNT\n": "record >THREE must be of A, C, G and T: got 'N'",
+		">THREE\nA \n":         "record >THREE must be of A, C, G and T: got ' '",
 	})
 	badOutput(t, run, test{stdin: fasta(10)})
 }
@@ -126,6 +127,7 @@ func ReverseComplement(t *testing.T, run Program) {
 		"\n":                       noFasta,
 		"ACGT\n":                   noFasta,
 		">x\nAC-GT\n":              noLetters,
+		">x\nAC \n":                noLetters,
 		">x\nACGT\n>y\nACG\x00T\n": noLetters,
 		">x\n" + long + "!" + long: noLetters,
 	})

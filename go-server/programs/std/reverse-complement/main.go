@@ -1,9 +1,10 @@
 // Command reverse-complement turns each DNA sequence of a FASTA file around and replaces each
 // nucleotide by its complement.
 //
-// A sequence is read line by line into one buffer. Then each core turns every nth block of lines
-// around, from the end of the sequence on, and one goroutine writes the blocks of all the cores in
-// turn. The time goes into moving memory: in by lines, around by single bytes, out by blocks.
+// A sequence is read line by line into pieces of equal size, which are never copied and used again
+// for the next sequence: one buffer would be copied whenever it grows. Then each core turns every nth
+// piece around, from the end of the sequence on, and one goroutine writes what the cores make of them
+// in turn. The time goes into moving memory: in by lines, around by single bytes, out by pieces.
 package main
 
 import (
@@ -11,16 +12,14 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"io/fs"
 	"runtime"
-	"slices"
 
 	"duet/go-server/programs/internal/cli"
 )
 
 const (
 	columns      = 60
-	blockSymbols = 1024 * columns
+	pieceSymbols = 64 << 10
 )
 
 func main() { cli.Main("reverse-complement", run) }
@@ -34,10 +33,9 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	if err == nil && first[0] != '>' || err == io.EOF {
 		return cli.Unusable("standard input must be FASTA, which begins with \">\"")
 	}
-	var header []byte
-	sequence := make([]byte, 0, size(stdin))
+	var text sequence
 	for {
-		header, sequence, err = readRecord(lines, sequence[:0])
+		header, err := text.read(lines)
 		if err == io.EOF {
 			return nil
 		}
@@ -47,32 +45,25 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 		if _, err := fmt.Fprintf(stdout, "%s\n", header); err != nil {
 			return err
 		}
-		if err := writeReversed(stdout, sequence); err != nil {
+		if err := text.writeReversed(stdout); err != nil {
 			return err
 		}
 	}
 }
 
-// size returns how many bytes a file has, and 0 for all else. A buffer of that size from the start
-// need not grow, which would copy it and call on the collector again and again.
-func size(in io.Reader) int64 {
-	file, ok := in.(interface{ Stat() (fs.FileInfo, error) })
-	if !ok {
-		return 0
-	}
-	info, err := file.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return 0
-	}
-	return info.Size()
+// A sequence is in pieces of pieceSymbols, all but the last of which are full.
+type sequence struct {
+	pieces  [][]byte // those behind the last one wait for a longer sequence
+	symbols int
 }
 
-// readRecord reads a header and the sequence up to the next one, without line ends, into buffer.
-// The error is io.EOF when there is no record.
-func readRecord(lines *bufio.Reader, buffer []byte) (header, sequence []byte, err error) {
+// read reads the sequence up to the next header and returns its own header. The error is io.EOF
+// when there is no record.
+func (s *sequence) read(lines *bufio.Reader) (header []byte, err error) {
 	if _, err = lines.Peek(1); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	s.symbols = 0
 	header, err = lines.ReadBytes('\n')
 	for err == nil {
 		var next, line []byte
@@ -81,29 +72,38 @@ func readRecord(lines *bufio.Reader, buffer []byte) (header, sequence []byte, er
 			break
 		}
 		line, _, err = lines.ReadLine()
-		if cap(buffer)-len(buffer) < len(line) {
-			// By a half: append grows large buffers by a quarter, and copies twice as much.
-			buffer = slices.Grow(buffer, max(len(line), len(buffer)/2))
-		}
-		buffer = append(buffer, line...)
+		s.append(line)
 	}
 	if err == io.EOF {
 		err = nil
 	}
-	return bytes.TrimRight(header, "\r\n"), buffer, err
+	return bytes.TrimRight(header, "\r\n"), err
+}
+
+func (s *sequence) append(line []byte) {
+	for len(line) > 0 {
+		piece, used := s.symbols/pieceSymbols, s.symbols%pieceSymbols
+		if piece == len(s.pieces) {
+			s.pieces = append(s.pieces, make([]byte, pieceSymbols))
+		}
+		n := copy(s.pieces[piece][used:], line)
+		s.symbols += n
+		line = line[n:]
+	}
 }
 
 // writeReversed writes the complement of the sequence from its end on.
-func writeReversed(out io.Writer, sequence []byte) error {
+func (s *sequence) writeReversed(out io.Writer) error {
 	done := make(chan struct{})
 	defer close(done)
+	pieces := (s.symbols + pieceSymbols - 1) / pieceSymbols
 	cores := make([]chan []byte, runtime.GOMAXPROCS(0))
 	for i := range cores {
 		cores[i] = make(chan []byte)
-		go makeBlocks(cores[i], done, sequence, i*blockSymbols, len(cores)*blockSymbols)
+		go reversePieces(cores[i], done, *s, pieces-1-i, len(cores))
 	}
-	for block := 0; block*blockSymbols < len(sequence); block++ {
-		text := <-cores[block%len(cores)]
+	for i := range pieces {
+		text := <-cores[i%len(cores)]
 		if bytes.IndexByte(text, unknown) >= 0 {
 			return cli.Unusable("a sequence has a letter without a complement")
 		}
@@ -111,17 +111,24 @@ func writeReversed(out io.Writer, sequence []byte) error {
 			return err
 		}
 	}
-	return nil
+	if s.symbols%columns == 0 {
+		return nil // the last line is full, and so has its end
+	}
+	_, err := out.Write([]byte("\n"))
+	return err
 }
 
-// makeBlocks makes the block of the symbols that end first from the end of the sequence, then every
-// one step symbols on. It fills one buffer while the other is being written.
-func makeBlocks(blocks chan<- []byte, done <-chan struct{}, sequence []byte, first, step int) {
+// reversePieces turns the piece around, then every one step before it. It fills one buffer while the
+// other is being written.
+func reversePieces(
+	reversed chan<- []byte, done <-chan struct{}, s sequence, piece, step int,
+) {
 	var text, written []byte
-	for end := len(sequence) - first; end > 0; end -= step {
-		text = appendReversed(text[:0], sequence[max(0, end-blockSymbols):end])
+	for ; piece >= 0; piece -= step {
+		start, end := piece*pieceSymbols, min((piece+1)*pieceSymbols, s.symbols)
+		text = appendReversed(text[:0], s.pieces[piece][:end-start], (s.symbols-end)%columns)
 		select {
-		case blocks <- text:
+		case reversed <- text:
 			text, written = written, text
 		case <-done:
 			return
@@ -129,14 +136,18 @@ func makeBlocks(blocks chan<- []byte, done <-chan struct{}, sequence []byte, fir
 	}
 }
 
-// appendReversed adds the lines of the complement of a piece, from its end on.
-func appendReversed(text, piece []byte) []byte {
+// appendReversed adds the lines of the complement of a piece, from its end on. The first of them
+// has some columns already.
+func appendReversed(text, piece []byte, column int) []byte {
 	for len(piece) > 0 {
-		start := max(0, len(piece)-columns)
+		start := max(0, len(piece)-(columns-column))
 		for i := len(piece) - 1; i >= start; i-- {
 			text = append(text, complement[piece[i]])
 		}
-		text = append(text, '\n')
+		if column += len(piece) - start; column == columns {
+			text = append(text, '\n')
+			column = 0
+		}
 		piece = piece[:start]
 	}
 	return text

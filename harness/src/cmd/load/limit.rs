@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::values::duration;
 use crate::load::latencies::{self, Latencies, Latency};
 use crate::units;
 
@@ -74,17 +73,13 @@ impl FromStr for Limit {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let form = || "a limit is a quantile and a time, such as p99=5ms or max=1s".to_owned();
-        let (quantile, time) = text.split_once('=').ok_or_else(form)?;
-        let p = match quantile.strip_prefix('p') {
-            None if quantile == "max" => None,
-            None => return Err(form()),
-            Some(percent) => {
-                let percent: f64 = percent.parse().map_err(|_| form())?;
-                Some(percent / 100.0).filter(|p| *p > 0.0 && *p < 1.0).ok_or_else(form).map(Some)?
-            }
-        };
-        Ok(Self { p, ns: duration(time)?.as_nanos() as u64 })
+        if let Some(time) = text.strip_prefix("max=") {
+            // A time is at most thirty years: 10¹⁸ ns.
+            return Ok(Self { p: None, ns: units::parse_duration(time)?.as_nanos() as u64 });
+        }
+        let form = |_| "a limit is a quantile and a time, such as p99=5ms or max=1s".to_owned();
+        let units::Limit { quantile, latency_ns } = text.parse().map_err(form)?;
+        Ok(Self { p: Some(quantile), ns: latency_ns })
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Summary {
     planned_per_second: Option<f64>,
     planned_per_second_end: Option<f64>,
     warmup_ns: u64,
-    /// The measured time; with a number of requests, until the last right answer.
+    /// The measured time; in a closed loop with a number of requests, until the last right answer.
     elapsed_ns: u64,
     /// Right answers that came in the measured time, per second.
     right_per_second: Option<f64>,
@@ -110,7 +110,7 @@ struct Connections {
     /// Requests sent again on a new connection: the server had closed theirs before they came.
     asked_again: u64,
     unasked: u64,
-    /// Requests under way on average, by Little's law.
+    /// Requests under way on average, of those with a right answer.
     under_way: Option<f64>,
     /// The smallest and largest number of right answers of a connection, as multiples of an
     /// equal share.
@@ -139,6 +139,7 @@ struct Thread {
     elapsed_ns: u64,
     cpu_ns: u64,
     spin_ns: u64,
+    wakeups: u64,
     run_delay_ns: Option<u64>,
 }
 
@@ -244,6 +245,7 @@ fn generator(measured: &Measured, own_lag: Option<Quantiles>) -> Generator {
         elapsed_ns: thread.elapsed_ns,
         cpu_ns: thread.cpu_ns,
         spin_ns: thread.spin_ns,
+        wakeups: thread.wakeups,
         run_delay_ns: thread.run_delay_ns,
     });
     Generator {

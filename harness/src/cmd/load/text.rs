@@ -316,6 +316,13 @@ pub(super) fn doubts(load: &Load, measured: &Measured) -> Vec<String> {
                         .to_owned(),
                 );
             }
+            if measured.account.shed > 0 {
+                doubts.push(
+                    "not all that was planned could be sent before the deadline: the server is too \
+                     slow for this rate, or there are too few connections"
+                        .to_owned(),
+                );
+            }
         }
     }
     doubts

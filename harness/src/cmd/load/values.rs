@@ -3,28 +3,24 @@
 use std::time::Duration;
 
 use crate::load::steady::Rate;
+use crate::units;
 
 /// The highest rate: what is planned and not sent is counted one by one.
 pub(super) const RATE_MAX: f64 = 1e7;
 
-/// Reads a time such as `1.5s`, `20ms`, `2m`, or a number of seconds.
+/// Reads a time. `-d` is the body of a request elsewhere.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(unit_at);
-    let seconds = match unit {
-        "ns" => 1e-9,
-        "us" | "µs" => 1e-6,
-        "ms" => 1e-3,
-        "s" | "" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        _ => return Err("a time is a number and ns, us, ms, s, m or h (a body is --body)".into()),
-    };
-    let number: f64 = number.parse().map_err(|_| "a time begins with a number".to_owned())?;
-    if number * seconds > 1e9 {
-        return Err("a time is at most thirty years".into());
+    units::parse_duration(text).map_err(|why| format!("{why} (a body is --body)"))
+}
+
+/// Reads how long an answer may take. Less than a millisecond is less than what timeouts are looked
+/// after in.
+pub(super) fn timeout(text: &str) -> Result<Duration, String> {
+    let timeout = duration(text)?;
+    if timeout < Duration::from_millis(1) {
+        return Err("a timeout is at least 1ms".into());
     }
-    Ok(Duration::from_secs_f64(number * seconds))
+    Ok(timeout)
 }
 
 /// Reads a rate: `500`, or `100:500` for one that grows.
@@ -58,24 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_and_shares() {
-        let ns = |text| duration(text).ok().map(|time| time.as_nanos());
-        let cases = [
-            ("10s", Some(10_000_000_000)),
-            ("1.5", Some(1_500_000_000)),
-            ("20ms", Some(20_000_000)),
-            ("7us", Some(7_000)),
-            ("2m", Some(120_000_000_000)),
-            ("0", Some(0)),
-            ("", None),
-            ("-1s", None),
-            ("1 day", None),
-            ("99999999999s", None),
-            ("{\"a\":1}", None),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(ns(text), expected, "{text}");
-        }
+    fn shares_and_rates() {
         for (text, expected) in
             [("0", Some(0.0)), ("1%", Some(0.01)), ("0.5", Some(0.5)), ("2", None), ("x", None)]
         {

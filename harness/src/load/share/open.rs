@@ -152,8 +152,12 @@ impl Window<'_, '_> {
         let sweep = SWEEP.min(Duration::from_nanos(self.share.job.timeout_ns / 4));
         let mut next_sweep = self.begin + sweep;
         loop {
-            let now = Instant::now();
+            let mut now = Instant::now();
+            let sent = self.tally.open.account.sent;
             self.dispatch(now)?;
+            if self.tally.open.account.sent > sent {
+                now = Instant::now(); // sending is no waiting
+            }
             let due = self.due(now);
             if due.is_none() && self.share.outstanding == 0 {
                 return Ok(());
@@ -218,8 +222,10 @@ impl Window<'_, '_> {
             Outcome::Pending | Outcome::Opened | Outcome::Gone(_) => {}
             Outcome::Right(service_ns) => {
                 let planned = self.share.line.slots[key].planned;
+                let sent = self.share.client.connections[key].asked_at;
                 self.tally.service_times.record(service_ns);
-                self.tally.open.response.record(nanoseconds(planned, now));
+                // To the last byte, which `now` is not where the server had to close, too.
+                self.tally.open.response.record(nanoseconds(planned, sent) + service_ns);
                 self.tally.last_answer = self.tally.last_answer.max(now);
                 self.share.outstanding -= 1;
                 self.share.client.connections[key].failures = 0;

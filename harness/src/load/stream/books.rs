@@ -52,23 +52,27 @@ impl Books<'_> {
     }
 
     /// A right answer has come, after `service_ns`, on one of the thread's connections, which it
-    /// used for `in_use_ns`.
+    /// used until `now`.
     #[inline]
     pub(in crate::load) fn right(
         &mut self,
         ticket: &Ticket,
         connection: usize,
-        (service_ns, in_use_ns): (u64, u64),
+        service_ns: u64,
         now: Instant,
         edges: &Edges,
     ) {
         let part = &mut self.part;
         if now >= edges.from && now < edges.to {
             part.right_per_connection[connection] += 1;
-            part.in_use_ns += in_use_ns;
             part.last_answer = Some(now);
         }
-        let response_ns = ticket.planned.map(|planned| nanoseconds(planned, now));
+        if now > edges.from && ticket.sent < edges.to {
+            part.in_use_ns += nanoseconds(ticket.sent.max(edges.from), now.min(edges.to));
+        }
+        // To the last byte, which `now` is not where the server had to close the connection, too.
+        let response_ns =
+            ticket.planned.map(|planned| nanoseconds(planned, ticket.sent) + service_ns);
         self.seconds.right(now, response_ns.unwrap_or(service_ns));
         if ticket.measured {
             part.account.right += 1;
@@ -154,11 +158,12 @@ impl Books<'_> {
 }
 
 impl Part {
-    /// No request is sent any more. `begin` was read at the end of the warm-up.
+    /// No request is sent any more. `begin` was read at the end of the warm-up, and `spin_ns` and
+    /// `wakeups` count from there on.
     pub(in crate::load) fn stop(
         &mut self,
         begin: Option<Clocks>,
-        spin_ns: u64,
+        (spin_ns, wakeups): (u64, u64),
         now: Instant,
     ) -> Result<(), Failure> {
         self.stopped = Some(now);
@@ -169,6 +174,7 @@ impl Part {
             health.elapsed_ns = nanoseconds(begin.from, now);
             health.cpu_ns = end.cpu_ns.saturating_sub(begin.cpu_ns);
             health.spin_ns = spin_ns;
+            health.wakeups = wakeups;
             health.run_delay_ns = delays.map(|(before, after)| after.saturating_sub(before));
         }
         Ok(())
@@ -182,5 +188,34 @@ impl Clocks {
             Failure::general(format_args!("failed to read a thread's CPU clock: {e}"))
         })?;
         Ok(Self { from: now, cpu_ns, run_delay_ns: proc::run_delay_ns().ok() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Measured from 1 s to 3 s: what of each use of a connection lies there counts.
+    #[test]
+    fn connections_in_use() {
+        let begin = Instant::now();
+        let at = |ms| begin + Duration::from_millis(ms);
+        let edges = Edges { begin, from: at(1000), to: at(3000) };
+        for (sent, now, expected_ms) in [
+            (1200, 1500, 300),
+            (500, 2000, 1000),
+            (2500, 3500, 500),
+            (900, 3100, 2000),
+            (100, 900, 0),
+            (3000, 3500, 0),
+        ] {
+            let part = Part { right_per_connection: vec![0], ..Part::default() };
+            let mut books = Books { part, seconds: Recorder::new(None, begin, edges.from) };
+            let ticket = Ticket { planned: None, measured: sent >= 1000, sent: at(sent) };
+            books.right(&ticket, 0, nanoseconds(at(sent), at(now)), at(now), &edges);
+            assert_eq!(books.part.in_use_ns, expected_ms * 1_000_000, "{sent} {now}");
+        }
     }
 }

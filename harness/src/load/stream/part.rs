@@ -24,8 +24,8 @@ pub(in crate::load) struct Part {
     pub(in crate::load) own_lag: Latencies,
     /// Right answers that came in the measured time, on each connection.
     pub(in crate::load) right_per_connection: Vec<u64>,
-    /// For how long they used their connections, summed up: their service times, and where each
-    /// request has a connection of its own, the time until the server had closed it.
+    /// How much of the measured time right answers used their connections, summed up: from sending
+    /// to the last byte, or until the server had closed the connection where it had to.
     pub(in crate::load) in_use_ns: u64,
     /// When the last of them came.
     pub(in crate::load) last_answer: Option<Instant>,
@@ -36,6 +36,13 @@ pub(in crate::load) struct Part {
     pub(in crate::load) thread: ThreadHealth,
     /// The first wrong answer, in words.
     pub(in crate::load) wrong: Option<String>,
+}
+
+impl Part {
+    /// Requests sent, those of the warm-up included.
+    pub(in crate::load) fn sent_in_all(&self) -> u64 {
+        self.warmup_sent + self.account.sent
+    }
 }
 
 /// What became of the connections.
@@ -85,6 +92,8 @@ pub struct ThreadHealth {
     pub cpu_ns: u64,
     /// Of that, waiting busily for the next planned instant.
     pub spin_ns: u64,
+    /// How often it woke up, or looked, and found something.
+    pub wakeups: u64,
     /// Ready to run and waiting for a CPU; absent where the kernel does not say.
     pub run_delay_ns: Option<u64>,
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Fault, Outcome, Phase, Schedule, Stream, nanoseconds};
+use super::{Fault, Outcome, Phase, Schedule, Stream};
 use crate::load::failure;
 
 /// A connection that failed twice in a row is opened anew after this, then after twice as long, ...
@@ -58,10 +58,8 @@ impl Stream<'_> {
         let connection = &mut self.client.connections[key];
         connection.failures = 0;
         let sent = connection.asked_at;
-        // Until the server has closed it, a connection of one request is in use.
-        let in_use_ns = if self.client.churn { nanoseconds(sent, now) } else { service_ns };
         let ticket = self.ticket(key, sent);
-        self.books.right(&ticket, key, (service_ns, in_use_ns), now, &self.edges);
+        self.books.right(&ticket, key, service_ns, now, &self.edges);
     }
 
     /// A request failed, and with its connection all that was asked behind it.
@@ -163,7 +161,7 @@ impl Stream<'_> {
         self.books.part.connections.asked_again = self.client.asked_again;
         self.books.part.connections.opened += self.client.reopened;
         if self.client.churn {
-            let sent = self.books.part.warmup_sent + self.books.part.account.sent;
+            let sent = self.books.part.sent_in_all();
             self.books.part.connections.opened += sent.saturating_sub(refused);
         }
     }

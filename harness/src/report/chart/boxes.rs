@@ -7,7 +7,7 @@ use super::rows;
 use super::types::{LABEL, SMALL, TITLE};
 use crate::analysis::{Analysis, MatchupAnalysis};
 use crate::metric::Metric;
-use crate::report::words;
+use crate::report::{pairs, words};
 use crate::units;
 
 /// The axis' marks: the site's own, whose axis ends at a hundred or three hundred.
@@ -100,8 +100,7 @@ fn spreads<'a>(analysis: &Analysis, matchup: &'a MatchupAnalysis) -> Vec<Spread<
     let spread = |(arm, mark): (usize, Mark)| {
         let mut ratios: Vec<f64> = pairs.iter().map(|pair| pair[arm]).collect();
         ratios.sort_by(f64::total_cmp);
-        let own = &matchup.arms[arm];
-        let label = if own.language.is_empty() { &own.label } else { &own.language };
+        let label = pairs::source(&matchup.arms, &matchup.arms[arm]);
         Spread { label, lane: words::lane(matchup.lane).to_owned(), mark, ratios }
     };
     marks.into_iter().enumerate().map(spread).collect()

@@ -199,19 +199,22 @@ fn stroke(width: u32, ink: Ink) -> ShapeStyle {
     ShapeStyle { color: ink.rgb().to_rgba(), filled: false, stroke_width: width }
 }
 
-/// `text`, or as much of it as fits into `room` pixels with an ellipsis.
+/// `text`, or as much of it as fits into `room` pixels with an ellipsis: of a sentence at its end,
+/// of a name in its middle, since names of versions and sets differ at either end.
 pub(in crate::report) fn cut(text: &str, room: i32, look: Type) -> String {
     if width(text, look) <= room {
         return text.to_owned();
     }
-    let mut kept = text.to_owned();
-    while kept.pop().is_some() {
-        let shortened = format!("{}…", kept.trim_end());
-        if width(&shortened, look) <= room {
-            return shortened;
-        }
-    }
-    String::new()
+    let chars: Vec<char> = text.chars().collect();
+    let is_name = !text.contains(' ');
+    let shortened = |kept: usize| {
+        let behind = if is_name { kept / 2 } else { 0 };
+        let before: String = chars[..kept - behind].iter().collect();
+        let behind: String = chars[chars.len() - behind..].iter().collect();
+        format!("{}…{behind}", before.trim_end())
+    };
+    let fits = |text: &String| width(text, look) <= room;
+    (0..chars.len()).rev().map(shortened).find(fits).unwrap_or_default()
 }
 
 /// `text` in lines of at most `room` pixels, broken at spaces.
@@ -250,5 +253,25 @@ fn advance(c: char) -> f64 {
         c if c.is_ascii() || ('\u{a0}'..='\u{24f}').contains(&c) => 0.64,
         // Other scripts: as wide as high.
         _ => 1.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::types::SMALL;
+    use super::*;
+
+    #[test]
+    fn cuts() {
+        let cases = [
+            ("mine@3f2a9c1", "mine@3f2a9c1", "mine…9c1"),
+            ("a few words here", "a few words here", "a few word…"),
+            ("", "", ""),
+        ];
+        for (text, whole, part) in cases {
+            assert_eq!(cut(text, width(text, SMALL), SMALL), whole);
+            assert_eq!(cut(text, width(text, SMALL) * 3 / 4, SMALL), part);
+        }
+        assert_eq!(cut("mine", 1, SMALL), "");
     }
 }

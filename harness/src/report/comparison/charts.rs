@@ -54,7 +54,7 @@ fn page(
 ) -> String {
     let room = WIDTH - 2 * MARGIN;
     let wrapped = |text: &String| canvas::wrap(&text.replace(" %", "\u{a0}%"), room, SMALL);
-    let versions = format!("{} → {}", name(&comparison.base), name(&comparison.head));
+    let versions = format!("{} → {}", comparison.base, comparison.head);
     let lines: Vec<String> =
         std::iter::once(&versions).chain(page.said).flat_map(wrapped).collect();
     let foot = [of_runs::place(&comparison.run), of_runs::maker(&comparison.run)];
@@ -73,14 +73,6 @@ fn page(
             canvas.text((MARGIN, y), Anchor::Start, room, SMALL, text);
         }
     })
-}
-
-/// A version: `git:main (3f2c1ab)`.
-fn name(version: &crate::comparison::Version) -> String {
-    match version.label.is_empty() || version.given.ends_with(&version.label) {
-        true => version.given.clone(),
-        false => format!("{} ({})", version.given, version.label),
-    }
 }
 
 /// The box of a cell's heading, from `left` to `right`: its name, and what became of it.

@@ -155,8 +155,9 @@ fn of_ungated(m: &ComparedMetric) -> Vec<String> {
     ];
     if let Some(q) = m.q {
         sentences.push(format!(
-            "As one of many metrics it has q = {q:.3} (Benjamini and Hochberg); below 0.05 and \
-             worse, it warns."
+            "As one of many metrics it has {} (Benjamini and Hochberg); at most 0.05 and worse, it \
+             warns.",
+            words::adjusted(q)
         ));
     }
     if let Some(reason) = &m.reason {

@@ -62,12 +62,19 @@ fn body(comparison: &Comparison) -> String {
 fn section(cell: &ComparedCell) -> String {
     let mut out =
         format!("\n## {}\n\n{}\n", escape(&cell.id.to_string()), escape(&words::state(cell)));
-    if cell.metrics.is_empty() {
-        return out;
+    if !cell.metrics.is_empty() {
+        out += &table(cell);
     }
+    for note in words::notes(cell) {
+        out += &format!("\n> {}\n", escape(&note));
+    }
+    out
+}
+
+fn table(cell: &ComparedCell) -> String {
     let heads = words::HEADINGS.map(|head| format!(" {head} |")).concat();
-    out +=
-        &format!("\n|{heads} verdict |\n|---|{}---|\n", "---:|".repeat(words::HEADINGS.len() - 1));
+    let mut out =
+        format!("\n|{heads} verdict |\n|---|{}---|\n", "---:|".repeat(words::HEADINGS.len() - 1));
     let rows: Vec<_> = cell.metrics.iter().map(words::row).collect();
     for row in &rows {
         let cells = [
@@ -82,9 +89,6 @@ fn section(cell: &ComparedCell) -> String {
             &row.verdict,
         ];
         out += &format!("|{}\n", cells.map(|cell| format!(" {} |", escape(cell))).concat());
-    }
-    for note in words::notes(cell) {
-        out += &format!("\n> {}\n", escape(&note));
     }
     out
 }

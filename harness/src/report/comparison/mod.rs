@@ -124,9 +124,15 @@ impl Page {
             self.line(&name);
             self.wrapped(Ansi::new(), "  ", &state);
         }
-        if cell.metrics.is_empty() {
-            return;
+        if !cell.metrics.is_empty() {
+            self.table(cell);
         }
+        for note in words::notes(cell) {
+            self.wrapped(DIM, "  ", &note);
+        }
+    }
+
+    fn table(&mut self, cell: &ComparedCell) {
         let rows: Vec<Row> = cell.metrics.iter().map(words::row).collect();
         let columns = |row: &Row| {
             [
@@ -145,22 +151,22 @@ impl Page {
             .collect();
         let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max();
         let widths: Vec<usize> = (0..8).map(|column| width(column).unwrap_or(0)).collect();
+        let verdict = rows.iter().map(|row| row.verdict.chars().count()).max().unwrap_or(0);
+        let columns = widths.iter().sum::<usize>() + verdict;
+        let gap = if columns + 2 * widths.len() <= COLUMNS { "  " } else { " " };
         for (i, cells) in table.iter().enumerate() {
             let mut line = String::new();
             for (column, text) in cells.iter().enumerate() {
                 let pad = " ".repeat(widths[column] - text.chars().count());
                 line +=
-                    &if column == 0 { format!("{text}{pad}") } else { format!("  {pad}{text}") };
+                    &if column == 0 { format!("{text}{pad}") } else { format!("{gap}{pad}{text}") };
             }
             let row = i.checked_sub(1).map(|i| &rows[i]);
             let (style, verdict) =
                 row.map_or((DIM, "verdict"), |row| (tone(row.tone), &row.verdict));
             let line = if row.is_none() { self.styled(DIM, &line) } else { line };
             let verdict = self.styled(style, verdict);
-            self.line(&format!("{line}  {verdict}"));
-        }
-        for note in words::notes(cell) {
-            self.wrapped(DIM, "  ", &note);
+            self.line(&format!("{line}{gap}{verdict}"));
         }
     }
 

@@ -28,6 +28,13 @@ fn suite(comparison: &Comparison, cell: &ComparedCell) -> Suite {
             output: Some(words::change_words(metric)),
         })
         .collect();
+    cases.extend(cell.unjudged.iter().map(|unjudged| Case {
+        class: cell.id.to_string().replace('/', "."),
+        name: unjudged.metric.name(),
+        seconds: 0.0,
+        outcome: junit::Outcome::Skipped { message: words::unjudged(unjudged) },
+        output: None,
+    }));
     if cases.is_empty() {
         cases.push(Case {
             class: cell.id.to_string().replace('/', "."),

@@ -3,7 +3,7 @@
 use crate::analysis::Warning;
 use crate::comparison::{
     CheckedBudget, ComparedCell, ComparedMetric, Comparison, GateVerdict, Gated, Outcome,
-    PassLabel, Quantity, Question, State,
+    PassLabel, Quantity, Question, State, Unjudged,
 };
 use crate::units;
 use crate::verdict::Verdict;
@@ -85,11 +85,21 @@ fn pass(comparison: &Comparison) -> String {
 }
 
 fn compared(comparison: &Comparison) -> String {
+    let name = |cell: &ComparedCell| {
+        let same = |other: &&ComparedCell| other.id.workload == cell.id.workload;
+        match comparison.cells.iter().filter(same).count() {
+            1 => cell.id.workload.clone(),
+            _ => format!("{}/{}", cell.id.workload, cell.id.load),
+        }
+    };
     let of_cell = |cell: &ComparedCell| {
+        if matches!(cell.state, State::Unmeasured(_)) {
+            return Some(format!("{}: not measured", name(cell)));
+        }
         let metric = cell.metrics.first()?;
         Some(format!(
             "{}: {} {}{}",
-            cell.id.workload,
+            name(cell),
             metric.metric.label(),
             change_words(metric),
             match metric.verdict {
@@ -110,10 +120,14 @@ fn compared(comparison: &Comparison) -> String {
 /// `5.2 % worse [+4.8, +5.7 %]`.
 pub(super) fn change_words(metric: &ComparedMetric) -> String {
     let change = metric.change();
-    let word = if change < 0.0 { "better" } else { "worse" };
     let interval = interval(metric);
     let interval = if interval.is_empty() { interval } else { format!(" [{interval}]") };
-    format!("{} {word}{interval}", units::percent(change.abs()))
+    let percent = units::percent(change.abs());
+    match change {
+        _ if signed(change) == "0 %" => format!("no change{interval}"),
+        change if change < 0.0 => format!("{percent} better{interval}"),
+        _ => format!("{percent} worse{interval}"),
+    }
 }
 
 /// What regressed, the worst beyond its margin first.
@@ -131,7 +145,7 @@ pub(super) fn regressions(comparison: &Comparison) -> Vec<String> {
                 change_words(metric),
                 units::percent(gated.judgement.margin.exp_m1()),
             );
-            (metric.change() - gated.judgement.margin, words)
+            (metric.estimate - gated.judgement.margin, words)
         })
         .collect();
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -166,8 +180,13 @@ fn doubtful(comparison: &Comparison) -> String {
             format!("{} {}: {reason}", cell.id, metric.metric.label())
         })
         .collect();
+    let unjudged = comparison
+        .cells
+        .iter()
+        .flat_map(|cell| cell.unjudged.iter().map(move |u| format!("{} {}", cell.id, unjudged(u))));
     let budgets = comparison.budgets.iter().filter(|budget| budget.kept.is_none());
-    let all: Vec<String> = open.into_iter().chain(budgets.map(|b| budget(b).1)).collect();
+    let all: Vec<String> =
+        open.into_iter().chain(unjudged).chain(budgets.map(|b| budget(b).1)).collect();
     match &all[..] {
         [] => "nothing could be judged".to_owned(),
         [one] => format!("{one}."),
@@ -253,45 +272,68 @@ pub(super) fn row(metric: &ComparedMetric) -> Row {
 
 /// What is said below a cell's table.
 pub(super) fn notes(cell: &ComparedCell) -> Vec<String> {
-    let mut notes = vec![];
-    let mut others = vec![];
+    let mut notes = reasons(cell);
+    notes.extend(cell.unjudged.iter().map(unjudged));
     for metric in &cell.metrics {
-        let label = metric.metric.label();
-        let reason = match &metric.gated {
-            Some(gated) => gated.judgement.reason.as_ref(),
-            None => metric.reason.as_ref().filter(|_| metric.q.is_none()),
-        };
-        notes.extend(reason.map(|reason| format!("{label}: {reason}")));
         if let Some(waiver) = metric.gated.as_ref().and_then(|gated| gated.waiver.as_ref()) {
+            let label = metric.metric.label();
             notes.push(format!("{label}: waived until {}: {}", waiver.expires, waiver.reason));
         }
-        others.extend(metric.q.map(|q| match q {
-            q if q < 0.001 => format!("{label} (q < 0.001)"),
-            q => format!("{label} (q = {q:.3})"),
-        }));
     }
+    let others: Vec<String> = cell
+        .metrics
+        .iter()
+        .filter_map(|metric| Some((metric.metric.label(), metric.q?)))
+        .map(|(label, q)| format!("{label} ({})", adjusted(q)))
+        .collect();
     if !others.is_empty() {
         notes.push(format!("not gated: {}", others.join("; ")));
     }
     notes
 }
 
+/// An adjusted p value: `q = 0.041`.
+pub(super) fn adjusted(q: f64) -> String {
+    if q < 0.001 { "q < 0.001".to_owned() } else { format!("q = {q:.3}") }
+}
+
+/// A gated metric that could not be judged, and why.
+pub(super) fn unjudged(unjudged: &Unjudged) -> String {
+    format!("{}: not judged: {}", unjudged.metric.label(), unjudged.reason)
+}
+
+/// Why verdicts are inconclusive. What holds for all metrics is said once.
+fn reasons(cell: &ComparedCell) -> Vec<String> {
+    let reason = |metric: &'_ ComparedMetric| match &metric.gated {
+        Some(gated) => gated.judgement.reason.clone(),
+        None => metric.reason.clone().filter(|_| metric.q.is_none()),
+    };
+    let reasons: Vec<Option<String>> = cell.metrics.iter().map(reason).collect();
+    if let [Some(first), others @ ..] = &reasons[..]
+        && !others.is_empty()
+        && others.iter().all(|other| other.as_ref() == Some(first))
+    {
+        return vec![first.clone()];
+    }
+    let with_label = |(metric, reason): (&ComparedMetric, Option<String>)| {
+        reason.map(|reason| format!("{}: {reason}", metric.metric.label()))
+    };
+    cell.metrics.iter().zip(reasons).filter_map(with_label).collect()
+}
+
 fn gated_verdict(gated: &Gated) -> (String, Tone) {
     let judgement = &gated.judgement;
     match judgement.verdict {
-        GateVerdict::Regressed => {
-            let confirmed = if gated.confirmation.is_some() { ", confirmed" } else { "" };
-            (format!("REGRESSED{confirmed}"), Tone::Bad)
-        }
+        GateVerdict::Regressed => ("REGRESSED".to_owned(), Tone::Bad),
         GateVerdict::Inconclusive => ("INCONCLUSIVE".to_owned(), Tone::Open),
         GateVerdict::Pass => {
             let label = match judgement.label {
-                Some(PassLabel::Improved) => "better",
-                Some(PassLabel::Same) => "same",
-                Some(PassLabel::SmallRegression) => "a little worse",
-                Some(PassLabel::NotWorse) | None => "not worse",
+                Some(PassLabel::Improved) => ", better",
+                Some(PassLabel::Same) => ", same",
+                Some(PassLabel::SmallRegression) => ", worse",
+                Some(PassLabel::NotWorse) | None => "",
             };
-            (format!("PASS, {label}"), Tone::Good)
+            (format!("PASS{label}"), Tone::Good)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The terminal's pair tables.
 
-use super::{BAD, BEST, BOLD, DIM, NORMAL, OPEN, Page};
+use super::{BAD, BEST, BOLD, DIM, NORMAL, OPEN, Page, letters};
 use crate::analysis::{Analysis, MatchupAnalysis};
 use crate::report::pairs::{self, COLUMNS, Section};
 use crate::report::published;
@@ -8,14 +8,27 @@ use crate::report::words::{self, Tone};
 
 /// Columns that hold a ratio are wide enough for one with its interval.
 const WIDTHS: [usize; 5] = [22, 22, 8, 22, 16];
+/// A longer name of a row than this makes the table too wide; the arms are then called A and B.
+const SOURCE: usize = 8;
 
 impl Page {
     pub(super) fn pairs(&mut self, analysis: &Analysis, matchup: &MatchupAnalysis) {
         let names: Vec<&str> = matchup.arms.iter().map(|a| a.label.as_str()).collect();
         self.heading(&format!("{}: {}", words::title(matchup), names.join(" against ")));
+        let sources = matchup.arms.iter().map(|arm| pairs::source(&matchup.arms, arm));
+        let source = sources.map(|source| source.chars().count()).max().unwrap_or(0).max(6);
+        if source > SOURCE {
+            let mut arms = letters(&matchup.arms);
+            arms.iter_mut().for_each(|arm| arm.language.clear());
+            self.meanings(&arms, &matchup.arms);
+            self.sections(analysis, &MatchupAnalysis { arms, ..matchup.clone() }, 6);
+        } else {
+            self.sections(analysis, matchup, source);
+        }
+    }
+
+    fn sections(&mut self, analysis: &Analysis, matchup: &MatchupAnalysis, source: usize) {
         let sections = pairs::sections(analysis, matchup);
-        let source = sections.iter().flat_map(|s| &s.rows).map(|row| row.source.chars().count());
-        let source = source.max().unwrap_or(0).clamp(6, 8);
         let head = self.columns(COLUMNS[0], source, &COLUMNS[1..], &|_| DIM);
         self.line(&head);
         for section in &sections {
@@ -69,8 +82,7 @@ impl Page {
         columns: &[&str],
         style: &dyn Fn(usize) -> anstyle::Style,
     ) -> String {
-        let shortened: String = first.chars().take(width).collect();
-        let mut line = format!("    {shortened:width$}");
+        let mut line = format!("    {first:width$}");
         for (i, (text, room)) in columns.iter().zip(WIDTHS).enumerate() {
             let pad = " ".repeat(room.saturating_sub(text.chars().count()));
             line += &format!("{pad}{}", self.styled(style(i), text));

@@ -65,17 +65,8 @@ fn check_programs(
     mistakes: &mut Vec<Mistake>,
 ) -> bool {
     let (before, mut whole) = (mistakes.len(), true);
-    let defined = files.programs.as_ref().is_none_or(|programs| !programs.sets.is_empty());
     for table in &gate.programs {
         let sets = || table.matchups.iter().map(|name| files.set(&name.value));
-        if let Some(name) = table.matchups.first().filter(|_| !defined) {
-            mistakes.push(Mistake {
-                file: Kind::Gate.file().to_owned(),
-                line: Some(name.line),
-                problem: format!("{what}: there is no set `{}`", name.value),
-                cure: format!("define sets of programs in {}", Kind::Set.file()),
-            });
-        }
         check_problems(what, sets().flatten(), table, files, mistakes);
         whole &= [&table.matchups, &table.workloads, &table.loads].iter().all(|l| !l.is_empty())
             && sets().all(|set| set.is_some())

@@ -89,6 +89,39 @@ fn check(file: &str, from: &str, to: &str, want: &[&str]) {
     compare(&folder, want, &format!("{from:?} -> {to:?}"));
 }
 
+/// Who measures programs alone needs neither servers nor workloads nor loads.
+#[test]
+fn programs_alone() {
+    let mut folder = with_programs();
+    folder.remove("servers.toml");
+    folder.remove("workloads.toml");
+    folder.insert("suites.toml".to_owned(), SUITE.into());
+    let spec = read(&folder).expect("nothing is asked of servers");
+    assert_eq!((spec.servers.len(), spec.sets.len(), spec.suites[0].cells.len()), (0, 3, 2));
+
+    folder.insert("suites.toml".to_owned(), format!("{SUITES}{SUITE}").into());
+    let missing = |line: usize, what: &str, name: &str, cure: &str| {
+        format!("suites.toml:{line}: {what}: there is no {name}` | {cure}")
+    };
+    let nowhere = |file: &str| format!("define it in {file}, which is not there");
+    let want = [
+        missing(7, "matchup duel", "server or set `alpha", "the servers and sets are first, sec"),
+        missing(7, "matchup duel", "server or set `beta", "the servers and sets are first, sec"),
+        missing(14, "suite quick, cells", "workload `ping", &nowhere("workloads.toml")),
+        missing(14, "suite quick, cells", "workload `many", &nowhere("workloads.toml")),
+    ];
+    compare(&folder, &want.each_ref().map(String::as_str), "servers are asked");
+
+    folder.remove("programs.toml");
+    folder.remove("published.toml");
+    let want = [
+        "servers.toml: there is no such file | create it; or, to measure programs alone",
+        "workloads.toml: there is no such file | create it",
+    ];
+    folder.insert("suites.toml".to_owned(), SUITES.into());
+    compare(&folder, &want, "neither");
+}
+
 #[test]
 fn a_good_folder_with_programs() {
     let spec = read(&with_programs()).expect("no mistakes");

@@ -214,7 +214,7 @@ fn open_loops() {
     for (bad, cure) in [
         ("99=5ms", "write a quantile and a time, such as"),
         ("max=5ms", "write a quantile and a time, such as"),
-        ("p99=5", "write a quantile and a time, such as"),
+        ("p99=5", "write a time from 100 µs to 1 s"),
         ("p49.9=5ms", "limit a quantile from p50 to p99.9"),
         ("p99.99=5ms", "limit a quantile from p50 to p99.9"),
         ("p99=99us", "write a time from 100 µs to 1 s"),
