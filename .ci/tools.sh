@@ -26,4 +26,3 @@ found=$(cargo --version | cut -d ' ' -f 2)
 at_least "$rust" "$found" || fail "cargo is $found: Rust $rust or newer is needed (rustup update)"
 found=$(go env GOVERSION | sed 's/^go//')
 at_least "$go" "$found" || fail "go is $found: Go $go or newer is needed (go.dev/dl)"
-
