@@ -6,14 +6,12 @@ use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use clap::Args;
 
-use super::{BenchFolder, Exit};
+use super::{BenchFolder, COLUMNS, Exit};
 use crate::host;
 use crate::record::{Finding, FindingLevel};
+use crate::report::hanging;
 use crate::spec::Spec;
 use crate::units;
-
-/// The width of the table.
-pub(super) const COLUMNS: usize = 90;
 
 /// Looks for what would spoil a measurement on this machine
 ///
@@ -69,37 +67,17 @@ pub(super) fn text(findings: &[Finding]) -> String {
         let indent = 11 + width;
         let name = &finding.name;
         out.push_str(&format!("{style}{word}{style:#}  {name:<width$}  "));
-        out.push_str(&wrapped(&finding.found, indent));
+        out.push_str(&hanging(&finding.found, indent, COLUMNS));
+        out.push('\n');
         if finding.level != FindingLevel::Good {
             for (lead, text) in [("effect: ", &finding.effect), ("cure:   ", &finding.cure)] {
                 out.push_str(&format!("{:indent$}{lead}", ""));
-                out.push_str(&wrapped(text, indent + lead.len()));
+                out.push_str(&hanging(text, indent + lead.len(), COLUMNS));
+                out.push('\n');
             }
         }
     }
     out
-}
-
-/// Text in lines, the first of which begins at column `indent`, the others behind so many blanks.
-/// A number and its per cent sign stay together.
-pub(super) fn wrapped(text: &str, indent: usize) -> String {
-    const GLUED: &str = "\u{a0}%";
-    let mut out = String::new();
-    let mut column = indent;
-    for word in text.replace(" %", GLUED).split(' ').filter(|word| !word.is_empty()) {
-        let width = word.chars().count();
-        if column > indent && column + 1 + width > COLUMNS {
-            out.push_str(&format!("\n{:indent$}", ""));
-            column = indent;
-        }
-        if column > indent {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(&word.replace(GLUED, " %"));
-        column += width;
-    }
-    out + "\n"
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::doctor::{COLUMNS, wrapped};
-use super::{BenchFolder, Exit};
+use super::{BenchFolder, COLUMNS, Exit};
 use crate::plan;
+use crate::report::hanging;
 use crate::spec::{Lane, Spec};
 use crate::units;
 
@@ -109,7 +109,8 @@ fn section(heading: &str, rows: impl Iterator<Item = Vec<String>>) -> Option<Str
             line = format!("{}\n{:indent$}", line.trim_end(), "");
         }
         out.push_str(&line);
-        out.push_str(&wrapped(last, indent));
+        out.push_str(&hanging(last, indent, COLUMNS));
+        out.push('\n');
     }
     Some(out)
 }

@@ -8,6 +8,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::interrupt::Interrupted;
 use crate::spec::{self, Mistakes, Spec};
 
+/// The width of the tables that commands print themselves.
+const COLUMNS: usize = 90;
+
 mod baseline;
 mod blocks;
 mod compare;

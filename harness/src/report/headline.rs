@@ -21,18 +21,13 @@ pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> String
     if matchup.programs {
         return program_headline(analysis, matchup, &basis, &found);
     }
-    let of = |metric: Metric| found.iter().find(|(m, ..)| *m == metric);
-    let Some((_, speed, verdict)) = of(Metric::RequestsPerSecond) else {
+    let Some((_, speed, verdict)) = of(&found, Metric::RequestsPerSecond) else {
         return format!("no ratio of requests per second {basis}");
     };
     if matchup.control {
         return control_headline(speed, *verdict, &basis);
     }
-    let subject = match verdict {
-        Verdict::Faster => 0,
-        Verdict::Slower => 1,
-        Verdict::Tie | Verdict::Inconclusive => speed.worse,
-    };
+    let subject = subject(speed, *verdict);
     let (this, other) = (label(&matchup.arms, subject), label(&matchup.arms, 1 - subject));
     let text = speed.text();
     let head = match verdict {
@@ -45,13 +40,7 @@ pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> String
             format!("{this} may or may not be slower than {other} ({text}, inconclusive)")
         }
     };
-    let rest: Vec<String> =
-        [(Metric::CpuNsPerRequest, "CPU per request"), (Metric::RssBytesPeak, "peak memory")]
-            .into_iter()
-            .filter_map(|(metric, noun)| of(metric).map(|(_, t, v)| share_of(t, *v, subject, noun)))
-            .collect();
-    let rest =
-        if rest.is_empty() { String::new() } else { format!(", with {}", rest.join(" and ")) };
+    let rest = shares(&found, subject, (Metric::CpuNsPerRequest, "CPU per request"));
     format!("{head}{rest} {basis}")
 }
 
@@ -121,15 +110,10 @@ fn program_headline(
     basis: &str,
     found: &[Found],
 ) -> String {
-    let of = |metric: Metric| found.iter().find(|(m, ..)| *m == metric);
-    let Some((_, time, verdict)) = of(Metric::ElapsedNs) else {
+    let Some((_, time, verdict)) = of(found, Metric::ElapsedNs) else {
         return format!("no ratio of elapsed times {basis}");
     };
-    let subject = match verdict {
-        Verdict::Faster => 0,
-        Verdict::Slower => 1,
-        Verdict::Tie | Verdict::Inconclusive => time.worse,
-    };
+    let subject = subject(time, *verdict);
     let (this, other) = (label(&matchup.arms, subject), label(&matchup.arms, 1 - subject));
     let text = time.text();
     let head = match verdict {
@@ -142,13 +126,29 @@ fn program_headline(
             format!("{this} may or may not take longer than {other} ({text}, inconclusive)")
         }
     };
-    let rest: Vec<String> = [(Metric::CpuNs, "CPU time"), (Metric::RssBytesPeak, "peak memory")]
-        .into_iter()
-        .filter_map(|(metric, noun)| of(metric).map(|(_, t, v)| share_of(t, *v, subject, noun)))
-        .collect();
-    let rest =
-        if rest.is_empty() { String::new() } else { format!(", with {}", rest.join(" and ")) };
+    let rest = shares(found, subject, (Metric::CpuNs, "CPU time"));
     format!("{head}{rest} {basis}")
+}
+
+/// The arm that a headline speaks of: the slower one, or of equal ones the one that seems so.
+fn subject(time: &Turned, verdict: Verdict) -> usize {
+    match verdict {
+        Verdict::Faster => 0,
+        Verdict::Slower => 1,
+        Verdict::Tie | Verdict::Inconclusive => time.worse,
+    }
+}
+
+/// What the subject of a headline needs of CPU and memory: `, with 2.1× the CPU time and ...`.
+fn shares(found: &[Found], subject: usize, cpu: (Metric, &str)) -> String {
+    let shares: Vec<String> = [cpu, (Metric::RssBytesPeak, "peak memory")]
+        .into_iter()
+        .filter_map(|(metric, noun)| {
+            let (_, ratio, verdict) = of(found, metric)?;
+            Some(share_of(ratio, *verdict, subject, noun))
+        })
+        .collect();
+    if shares.is_empty() { String::new() } else { format!(", with {}", shares.join(" and ")) }
 }
 
 /// What the subject of a headline needs of `noun`, as a multiple of what the other arm needs.
@@ -176,6 +176,10 @@ fn control_headline(speed: &Turned, verdict: Verdict, basis: &str) -> String {
 
 /// A metric's ratio and its verdict.
 type Found = (Metric, Turned, Verdict);
+
+fn of(found: &[Found], metric: Metric) -> Option<&Found> {
+    found.iter().find(|(m, ..)| *m == metric)
+}
 
 /// What a headline rests on: the geometric means, or the only cell with a ratio.
 fn basis(matchup: &MatchupAnalysis) -> Option<(String, Vec<Found>)> {

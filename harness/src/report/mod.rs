@@ -13,6 +13,7 @@ mod facts;
 pub mod github;
 mod headline;
 mod html;
+mod lines;
 mod loops;
 mod markdown;
 mod pairs;
@@ -22,6 +23,7 @@ mod trend;
 mod words;
 
 pub use html::html;
+pub use lines::hanging;
 pub use markdown::{markdown, markdown_alone};
 pub use text::{Style, text};
 pub use trend::trend;

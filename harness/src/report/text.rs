@@ -5,6 +5,7 @@ use anstyle::{AnsiColor, Style as Ansi};
 
 use super::doubts;
 use super::headline::headline;
+use super::lines::lines;
 use super::loops;
 use super::words::{self, Line, Tone};
 use crate::analysis::{Analysis, Arm, CellAnalysis, MatchupAnalysis};
@@ -89,27 +90,13 @@ impl Page {
 
     /// Text in lines of at most [`COLUMNS`], the further ones indented below `lead`.
     fn wrapped(&mut self, style: Ansi, lead: &str, text: &str) {
-        let indent = " ".repeat(lead.chars().count());
-        let mut line = lead.to_owned();
-        let mut empty = true;
-        // What servers wrote may hold escape codes of its own.
-        let text = text.replace(char::is_control, " ");
-        for word in unbroken(&text) {
-            let width = line.chars().count() + word.chars().count() + usize::from(!empty);
-            if !empty && width > COLUMNS {
-                let full = self.styled(style, &line);
-                self.line(&full);
-                line.clone_from(&indent);
-                empty = true;
-            }
-            if !empty {
-                line.push(' ');
-            }
-            line += &word;
-            empty = false;
+        let width = lead.chars().count();
+        for (i, line) in lines(text, width, COLUMNS).iter().enumerate() {
+            let line =
+                if i == 0 { format!("{lead}{line}") } else { format!("{:width$}{line}", "") };
+            let line = self.styled(style, &line);
+            self.line(&line);
         }
-        let last = self.styled(style, &line);
-        self.line(&last);
     }
 
     fn heading(&mut self, text: &str) {
@@ -250,21 +237,6 @@ impl Page {
             self.line(&line);
         }
     }
-}
-
-/// The words of a text. An interval, `[1.28, 1.91]`, is one of them.
-fn unbroken(text: &str) -> Vec<String> {
-    let mut words: Vec<String> = vec![];
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        match words.last_mut() {
-            Some(last) if last.starts_with('[') && last.ends_with(',') => {
-                last.push(' ');
-                last.push_str(word);
-            }
-            _ => words.push(word.to_owned()),
-        }
-    }
-    words
 }
 
 /// The arms, called A, B and so on where a label is too long for a column.

@@ -1,5 +1,5 @@
 //! The benchmarks game's box plot: how many times slower each set is than the faster one, over all
-//! problems, on a logarithmic axis with the site's marks.
+//! problems, on the site's logarithmic axis.
 
 use super::canvas::{self, Anchor, Canvas, Caption};
 use super::palette::{self, GRID, Mark, TEXT};
@@ -10,7 +10,7 @@ use crate::metric::Metric;
 use crate::report::{pairs, words};
 use crate::units;
 
-/// The axis' marks: the site's own, whose axis ends at a hundred or three hundred.
+/// The axis' marks, the site's own.
 const MARKS: [f64; 8] = [1.0, 3.0, 5.0, 10.0, 30.0, 50.0, 100.0, 300.0];
 
 const WIDTH: i32 = 620;
@@ -75,10 +75,11 @@ pub fn boxes(analysis: &Analysis) -> Option<String> {
     }))
 }
 
-/// The marks up to the first that no ratio exceeds, and at least up to five.
+/// The marks up to a hundred, or to three hundred where a ratio needs it: always the same, so that
+/// plots of several runs and the site's compare at a glance.
 fn axis(highest: f64) -> Vec<f64> {
-    let below = MARKS.iter().take_while(|mark| **mark < highest.max(5.0)).count();
-    MARKS.iter().copied().take(below + 1).collect()
+    let end = if highest <= 100.0 { 100.0 } else { 300.0 };
+    MARKS.iter().copied().filter(|mark| *mark <= end).collect()
 }
 
 fn spreads<'a>(analysis: &Analysis, matchup: &'a MatchupAnalysis) -> Vec<Spread<'a>> {

@@ -6,6 +6,7 @@
 use anstyle::{AnsiColor, Style as Ansi};
 
 use super::Style;
+use super::lines::lines;
 use crate::comparison::{ComparedCell, Comparison, Outcome};
 use words::{Row, Tone};
 
@@ -90,27 +91,13 @@ impl Page {
 
     /// Text in lines of at most [`COLUMNS`], the further ones indented below `lead`.
     fn wrapped(&mut self, style: Ansi, lead: &str, text: &str) {
-        let indent = " ".repeat(lead.chars().count());
-        // What servers wrote may hold escape codes of its own.
-        // A number and its per cent sign stay on one line.
-        let text = text.replace(char::is_control, " ").replace(" %", "\u{a0}%");
-        let mut line = lead.to_owned();
-        let mut words = 0;
-        for word in text.split(' ').filter(|word| !word.is_empty()) {
-            if words > 0 && line.chars().count() + 1 + word.chars().count() > COLUMNS {
-                let full = self.styled(style, &line);
-                self.line(&full);
-                line.clone_from(&indent);
-                words = 0;
-            }
-            if words > 0 {
-                line.push(' ');
-            }
-            line += word;
-            words += 1;
+        let width = lead.chars().count();
+        for (i, line) in lines(text, width, COLUMNS).iter().enumerate() {
+            let line =
+                if i == 0 { format!("{lead}{line}") } else { format!("{:width$}{line}", "") };
+            let line = self.styled(style, &line);
+            self.line(&line);
         }
-        let last = self.styled(style, &line);
-        self.line(&last);
     }
 
     fn cell(&mut self, cell: &ComparedCell) {
