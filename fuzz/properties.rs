@@ -1,8 +1,8 @@
 //! What must be true of any bytes that a server may send. Each function panics where it is not, and
 //! says whether the bytes were an interesting case at all.
 
-use duet::load::http1::{self, Answer, HEAD_BYTES_MAX};
-use duet::load::template::{Check, Template};
+use duet_loadgen::http1::{self, Answer, HEAD_BYTES_MAX};
+use duet_loadgen::template::{Check, Template};
 
 /// The most prefixes of an input that are tried.
 const PREFIXES_MAX: usize = 512;

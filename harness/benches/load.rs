@@ -5,10 +5,12 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use duet::load::http1;
-use duet::load::pace::{Arrivals, Pace, Rate};
-use duet::load::template::Template;
-use duet::load::times::Times;
+use duet_loadgen::http1;
+use duet_loadgen::pace::{Pace, Rate};
+
+use duet_loadgen::template::Template;
+use duet_loadgen::times::Times;
+use duet_protocol::Arrivals;
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
     Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: ";

@@ -4,8 +4,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use duet::random::SplitMix64;
-use duet::stats::{hodges_lehmann, interval};
+use duet_stats::SplitMix64;
+use duet_stats::{hodges_lehmann, interval};
 
 fn estimator(criterion: &mut Criterion) {
     let mut random = SplitMix64::new(1);

@@ -8,19 +8,19 @@ use anyhow::{Context, Result, anyhow};
 
 use crate::generator;
 use crate::host::Cpus;
-use crate::interrupt::{Interrupt, Interrupted, POLL};
-use crate::load::job::{self, ArmJob, Event, Job};
 use crate::plan::BlockPlan;
 use crate::record::{ArmRecord, BlockRecord, Failure, Memory, Stage, Wire};
 use crate::server::{self, Launch, Running};
-use crate::spec::{Arrivals, Load, Matchup, Rate, Server, Spec, Suite, Workload};
+use crate::spec::{Load, Matchup, Rate, Server, Spec, Suite, Workload};
 use crate::verify::Verifier;
 use crate::{probe, requests};
+use duet_process::interrupt::{Interrupt, Interrupted, POLL};
+use duet_protocol::{ArmJob, Event, Job};
 
 mod observed;
 mod pilots;
 
-use observed::{grown, memory, open_rate, sample, search_record, under_load, usage, window_record};
+use observed::{grown, memory, sample, under_load, usage};
 pub use pilots::{Known, known};
 
 /// Cases verified with the full client in every block; all of them are verified once a run, and the
@@ -248,20 +248,16 @@ fn job(
 }
 
 /// When requests are due, in the generator's terms.
-fn open_loop(load: &Load, known: Known) -> Option<job::OpenLoop> {
+fn open_loop(load: &Load, known: Known) -> Option<duet_protocol::OpenLoop> {
     let open = load.open?;
     let rate = match open.rate {
-        Rate::PerSecond(rate) => job::Rate::PerSecond(rate.into()),
+        Rate::PerSecond(rate) => duet_protocol::Rate::PerSecond(rate.into()),
         Rate::Share(share) => {
-            job::Rate::Share { share, capacity_per_second: known.capacity_per_second }
+            duet_protocol::Rate::Share { share, capacity_per_second: known.capacity_per_second }
         }
-        Rate::Within(limit) => job::Rate::Within(limit),
+        Rate::Within(limit) => duet_protocol::Rate::Within(limit),
     };
-    let arrivals = match open.arrivals {
-        Arrivals::Uniform => job::Arrivals::Uniform,
-        Arrivals::Poisson => job::Arrivals::Poisson,
-    };
-    Some(job::OpenLoop { rate, arrivals })
+    Some(duet_protocol::OpenLoop { rate, arrivals: open.arrivals })
 }
 
 /// What went wrong while driving: the generator's own words, with the arm if it named one.
@@ -307,7 +303,7 @@ fn drive(
         match event {
             Event::Connected => {}
             Event::Warm { stationary, elapsed_ns, window_ns, open } => {
-                record.open = open.map(open_rate);
+                record.open = open;
                 record.warmup_stationary = stationary;
                 record.warmup_ns = elapsed_ns;
                 record.window_ns = window_ns;
@@ -329,10 +325,10 @@ fn drive(
                 }
                 under_load(arms, &mut generator, record)?;
             }
-            Event::Window(window) => record.windows.push(window_record(*window)),
+            Event::Window(window) => record.windows.push(*window),
             Event::Searched { arms } => {
                 for (arm, found) in record.arms.iter_mut().zip(&arms) {
-                    arm.search = Some(search_record(found));
+                    arm.search = Some(*found);
                 }
             }
             Event::Done => return Ok(()),

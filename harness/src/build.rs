@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::child::{self, Tail};
-use crate::interrupt::{Interrupt, POLL};
 use crate::output::Output;
 use crate::record::{BuildRecord, Failure, Stage};
 use crate::server::resolve;
 use crate::spec::{ProgramSet, Server};
+use duet_process::child::{self, Tail};
+use duet_process::interrupt::{Interrupt, POLL};
 
 /// How long a build may take.
 const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);

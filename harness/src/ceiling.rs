@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::child;
 use crate::host;
-use crate::load::steady::{self, Case, Ceiling, Live, Load, Pressure, Status};
+use duet_loadgen::steady::{self, Case, Ceiling, Live, Load, Pressure, Status};
+use duet_process::child;
 
 /// Time before the measured time, and the measured time.
 const WARMUP: Duration = Duration::from_millis(60);

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::child::{self, Tail};
-use crate::load::job::{Event, Job};
+use duet_process::child::{self, Tail};
+use duet_protocol::{Event, Job};
 
 /// A generator at work. Dropping it kills it.
 #[derive(Debug)]

@@ -19,8 +19,8 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 use serde::{Deserialize, Serialize};
 
-use crate::child;
-use crate::proc::{self, CpuClock};
+use duet_process::child;
+use duet_process::proc::{self, CpuClock};
 
 /// What to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,11 +4,8 @@
 //! then the commands. ARCHITECTURE.md has the map.
 
 // Model: plain data, and the reading and checking of it.
-pub mod metric; // the metrics: names, units, directions
-pub mod random; // numbers that a seed decides
 pub mod record; // run.jsonl: header, builds, blocks, end
 pub mod spec; // servers, workloads, suites: what is measured
-pub mod units; // numbers as people read them
 
 // Pure: values in, values out.
 pub mod analysis; // records -> cells, ratios, warnings
@@ -18,21 +15,16 @@ pub mod output; // what a program printed, and whether it is right
 pub mod plan; // suite + seed -> blocks with their window order
 pub mod report; // analysis -> text, Markdown, HTML, charts
 pub mod source; // what a source says of its program: size, features
-pub mod stats; // Hodges-Lehmann, exact signed-rank tests and intervals
 pub mod verdict; // estimates -> verdicts
 
 // Effects: touch the machine, return plain data.
 pub mod block; // one block, from starting the servers to stopping them
 pub mod build; // builds servers, times clean builds
 pub mod ceiling; // what the load generator reaches at most here
-pub mod child; // child processes that are pinned and never outlive the harness
 pub mod generator; // starts the load generator, hands it a job, reads its events
 pub mod host; // what machine this is, which CPUs to use, what is wrong with it
-pub mod interrupt; // Ctrl-C and SIGTERM as a flag
 pub mod launcher; // starts one program and says what the kernel counted
-pub mod load; // the load generator itself
 pub mod probe; // the first right answer of a fresh server
-pub mod proc; // CPU clock, memory, stolen time
 pub mod program; // one run of a program
 pub mod programs; // checks programs, makes their inputs, measures blocks of them
 pub mod progress; // the progress bar

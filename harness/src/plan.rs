@@ -5,9 +5,9 @@
 //! A block's draws depend on the seed, its cell and its index only: leaving cells out of a suite
 //! does not change the plan of the others.
 
-use crate::metric::Loop;
-use crate::random::SplitMix64;
 use crate::spec::{CellId, SEARCH_MS, Spec, Suite};
+use duet_stats::SplitMix64;
+use duet_units::Loop;
 
 /// A block to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,7 +133,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use crate::spec::{Arrivals, Lane, Load, Matchup, OpenLoop, ProgramSet, Rate};
-    use crate::units::Limit;
+    use duet_units::Limit;
 
     fn suite(cells: &[&str], blocks: u32, measure_ms: u32) -> (Suite, Spec) {
         let matchup = |name: &str, arms: &[&str]| Matchup {

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::load::http1::{self, Malformed};
-use crate::load::job::Exchange;
 use crate::record::Wire;
 use crate::verify::excerpt;
+use duet_loadgen::http1::{self, Malformed};
+use duet_protocol::Exchange;
 
 /// Header fields that are looked at; more would be malformed for the generator too.
 const FIELDS_MAX: usize = 128;

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::child::{self, Tail};
-use crate::interrupt::Interrupt;
 use crate::launcher::{Job, Report};
 use crate::output::{Output, Taker};
-use crate::proc;
 use crate::server::resolve;
+use duet_process::child::{self, Tail};
+use duet_process::interrupt::Interrupt;
+use duet_process::proc;
 
 /// Time between two looks at the program's memory: often enough to stop one before the machine
 /// swaps, seldom enough to take less than a hundredth of a CPU.
@@ -90,7 +90,7 @@ impl Drop for Launcher {
 /// Runs a program to its end.
 ///
 /// # Errors
-/// [`Broken`] when it fails or breaks a limit, [`crate::interrupt::Interrupted`] when the harness
+/// [`Broken`] when it fails or breaks a limit, [`duet_process::interrupt::Interrupted`] when the harness
 /// is interrupted, another error when the harness itself fails.
 pub fn run(task: &Task<'_>, interrupt: &Interrupt) -> Result<Finished> {
     let (ours, theirs) = UnixStream::pair().context("failed to make a socket")?;

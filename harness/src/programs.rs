@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::build::{self, executable_sha256, file_bytes};
-use crate::interrupt::Interrupt;
 use crate::output::{Output, compare};
 use crate::plan::BlockPlan;
 use crate::program::{self, Broken, Finished, Task};
@@ -19,6 +18,7 @@ use crate::record::{Failure, ProgramBlock, ProgramRecord, ProgramRun, Stage};
 use crate::server::resolve;
 use crate::source::{self, Syntax};
 use crate::spec::{self, CellId, Problem, ProgramSet, Spec, TEST_SIZE};
+use duet_process::interrupt::Interrupt;
 
 /// Where inputs are kept, relative to the folder above the definitions.
 const INPUTS: &str = "target/inputs";

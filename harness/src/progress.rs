@@ -6,7 +6,6 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::analysis::{CellId, Estimate};
-use crate::units;
 
 /// A bar on a terminal; elsewhere, a plain line now and then.
 #[derive(Debug)]
@@ -56,8 +55,8 @@ impl Progress {
     /// A block of this cell begins; the ratio is what its earlier blocks say.
     pub fn block(&self, cell: &CellId, ratio: Option<Estimate>) {
         let ratio = ratio.map(|ratio| match (ratio.low, ratio.high) {
-            (Some(low), Some(high)) => units::ratio_interval(ratio.value, low, high),
-            _ => units::ratio(ratio.value),
+            (Some(low), Some(high)) => duet_units::ratio_interval(ratio.value, low, high),
+            _ => duet_units::ratio(ratio.value),
         });
         self.bar.set_message(format!("{cell}  {}", ratio.unwrap_or_default()));
     }

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use crate::load::job::Exchange;
 use crate::spec::{Case, Workload};
+use duet_protocol::Exchange;
 
 /// The size of a chunk when a body is sent chunked: small enough that servers see several.
 const CHUNK_BYTES: usize = 4096;

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use nix::fcntl::{FcntlArg, fcntl};
 
-use crate::child::{self, Tail};
-use crate::interrupt::{Interrupt, Interrupted, POLL};
 use crate::record::{Failure, Stage};
 use crate::spec::Server;
+use duet_process::child::{self, Tail};
+use duet_process::interrupt::{Interrupt, Interrupted, POLL};
 
 mod foreign;
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::stats::{POWER, blocks_for, hodges_lehmann, standard_deviation};
+use duet_stats::{POWER, blocks_for, hodges_lehmann, standard_deviation};
 
 /// What a ratio lets us say of the second arm against the first. `Faster` is "better" and `Slower`
 /// is "worse" for metrics that are not speeds; reports choose the word by metric.

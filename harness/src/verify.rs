@@ -10,9 +10,9 @@ use anyhow::{Context, Result, bail, ensure};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Body, Client, Method, Response};
 
-use crate::interrupt::{Interrupt, POLL};
 use crate::server::Running;
 use crate::spec::{Answer, Case, Lane, Server, Workload};
+use duet_process::interrupt::{Interrupt, POLL};
 
 /// How long one answer may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use duet::random::SplitMix64;
+use duet_stats::SplitMix64;
 
 #[path = "../../fuzz/properties.rs"]
 mod properties;

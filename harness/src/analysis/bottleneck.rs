@@ -1,7 +1,8 @@
 //! Who was busy in the windows of a cell, and so what the cell has measured.
 
 use super::{Bottleneck, Who};
-use crate::record::{BlockRecord, WindowRecord};
+use crate::record::BlockRecord;
+use duet_protocol::WindowResult;
 
 /// Sums over the windows of a cell that drove one arm.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub(super) const SATURATED: f64 = 0.90;
 pub(super) fn usage<'a>(
     blocks: impl IntoIterator<Item = &'a BlockRecord>,
     arms: usize,
-    counts: fn(&BlockRecord, &WindowRecord) -> bool,
+    counts: fn(&BlockRecord, &WindowResult) -> bool,
 ) -> Vec<Usage> {
     let mut usage = vec![Usage::default(); arms];
     for block in blocks {
@@ -64,7 +65,7 @@ pub(super) fn usage<'a>(
 }
 
 impl Usage {
-    fn add(&mut self, window: &WindowRecord) {
+    fn add(&mut self, window: &WindowResult) {
         let all_cpu_ns: u64 = window.server_cpu_ns.iter().sum();
         let driven_cpu_ns = window.server_cpu_ns.get(window.arm as usize).copied().unwrap_or(0);
         self.windows += 1;

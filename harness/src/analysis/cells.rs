@@ -7,11 +7,10 @@ use super::values::{BlockValues, rounds, values};
 use super::{
     Arm, Bottleneck, CellAnalysis, Estimate, MetricAnalysis, RssPoint, Who, open, search, warnings,
 };
-use crate::metric::{Loop, Metric};
 use crate::record::{BlockRecord, Run, RunHeader};
 use crate::spec::{CellId, Load, Matchup, Spec, Workload};
-use crate::stats;
 use crate::verdict::{Verdict, verdict};
+use duet_units::{Loop, Metric};
 
 /// A cell and its blocks.
 #[derive(Debug)]
@@ -216,14 +215,14 @@ impl Cell<'_> {
                 of_block.entry(step).or_default().push(sample.rss_bytes as f64);
             }
             for (step, samples) in of_block {
-                steps.entry(step).or_default().push(stats::median(&samples));
+                steps.entry(step).or_default().push(duet_stats::median(&samples));
             }
         }
         let enough = steps.into_iter().filter(|(_, blocks)| blocks.len() * 2 >= self.counted.len());
         enough
             .map(|(step, blocks)| RssPoint {
                 at_ms: step * RSS_STEP_MS,
-                rss_bytes: stats::median(&blocks),
+                rss_bytes: duet_stats::median(&blocks),
             })
             .collect()
     }
@@ -270,9 +269,9 @@ pub(super) fn geometric(logs: &[f64]) -> Option<Estimate> {
     if logs.is_empty() {
         return None;
     }
-    let (low, high) = stats::interval(logs).unzip();
+    let (low, high) = duet_stats::interval(logs).unzip();
     Some(Estimate {
-        value: stats::hodges_lehmann(logs).exp(),
+        value: duet_stats::hodges_lehmann(logs).exp(),
         low: low.map(f64::exp),
         high: high.map(f64::exp),
         n: logs.len() as u32,

@@ -2,7 +2,6 @@
 //! aside because its value looks odd.
 
 use crate::record::{BlockRecord, ProgramBlock, RunHeader};
-use crate::units;
 
 /// CPU time of other processes above this share of the CPUs in use. Less is what the system's own
 /// housekeeping and the coarseness of the kernel's ticks come to.
@@ -25,11 +24,11 @@ pub fn disturbance(block: &BlockRecord, header: &RunHeader) -> Option<String> {
     let cpus = header.server_cpus.len() + header.generator_cpus.len();
     let foreign = share(block.foreign_cpu_ns, block.driven_ns, cpus);
     if foreign > FOREIGN_SHARE_MAX {
-        return Some(format!("other processes took {} of the CPUs", units::percent(foreign)));
+        return Some(format!("other processes took {} of the CPUs", duet_units::percent(foreign)));
     }
     let throttled = share(block.throttled_ns.unwrap_or(0), block.driven_ns, cpus);
     if throttled > THROTTLED_SHARE_MAX {
-        let share = units::percent(throttled);
+        let share = duet_units::percent(throttled);
         return Some(format!("a cgroup kept threads off the CPUs for {share} of the time"));
     }
     let of_arm = |arm: usize| {
@@ -49,7 +48,7 @@ pub fn program_disturbance(block: &ProgramBlock, header: &RunHeader) -> Option<S
     let elapsed_ns = block.arms.iter().map(|run| run.elapsed_ns).sum();
     let foreign = share(foreign_ns, elapsed_ns, cpus);
     if foreign > FOREIGN_SHARE_MAX && foreign_ns >= TICKS_NS_MIN {
-        return Some(format!("other processes took {} of the CPUs", units::percent(foreign)));
+        return Some(format!("other processes took {} of the CPUs", duet_units::percent(foreign)));
     }
     let stolen =
         block.arms.iter().map(|run| (run.stolen_ns, share(run.stolen_ns, run.elapsed_ns, cpus)));
@@ -65,8 +64,8 @@ fn stolen_unequally(arms: &[(u64, f64)]) -> Option<String> {
     unequal.then(|| {
         format!(
             "the hypervisor stole {} of one arm's time and {} of the other's",
-            units::percent(most.1),
-            units::percent(least.1)
+            duet_units::percent(most.1),
+            duet_units::percent(least.1)
         )
     })
 }

@@ -3,9 +3,9 @@
 use super::cells::{Cell, geometric, is_control, metric_analysis};
 use super::values::BlockValues;
 use super::{MatchupAnalysis, Mean, MetricAnalysis};
-use crate::metric::Metric;
 use crate::record::RunHeader;
 use crate::verdict::verdict;
+use duet_units::Metric;
 
 /// Metrics that belong to a start and not to a load.
 const OF_STARTS: [Metric; 2] = [Metric::StartupNs, Metric::RssBytesIdle];

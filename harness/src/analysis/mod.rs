@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::{CellKind, Loop, Metric};
+use duet_units::{CellKind, Loop, Metric};
 // Parts of the record that an analysis hands on as they are; a report takes them from here.
 use crate::record::{BlockRecord, ProgramBlock, Run, RunHeader};
 pub use crate::record::{BuildRecord, Failure, Finding, FindingLevel, Machine, Stage};

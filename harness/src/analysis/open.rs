@@ -4,11 +4,10 @@ use anyhow::Result;
 
 use super::cells::Cell;
 use super::{OpenAnalysis, OpenArm, Warning, Who, histogram, warnings};
-use crate::metric::Metric;
-use crate::record::WindowRecord;
 use crate::spec::{OpenLoop, Rate};
-use crate::stats;
-use crate::units::{nanoseconds, percent, thousands};
+use duet_protocol::WindowResult;
+use duet_units::Metric;
+use duet_units::{nanoseconds, percent, thousands};
 
 /// What an arm's windows of one block say of an open loop.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +41,7 @@ const OWN_LAG_MAX: f64 = 0.5;
 ///
 /// # Errors
 /// When a histogram is damaged.
-pub(super) fn values(windows: &[&WindowRecord]) -> Result<(Vec<(Metric, f64)>, OpenValues)> {
+pub(super) fn values(windows: &[&WindowResult]) -> Result<(Vec<(Metric, f64)>, OpenValues)> {
     let of_open = || windows.iter().filter_map(|window| window.open.as_ref());
     let mut response = histogram::merge(of_open().map(|open| open.response_time.as_str()))?;
     let bounds = of_open().filter_map(|open| open.response_time_at_least.as_deref());
@@ -52,7 +51,7 @@ pub(super) fn values(windows: &[&WindowRecord]) -> Result<(Vec<(Metric, f64)>, O
     // Sorted among the others, lower bounds give lower bounds of the quantiles.
     response.add(&bounds)?;
     let quantiles = Metric::ALL.into_iter().filter_map(|m| Some((m, m.latency_quantile()?)));
-    let supported = quantiles.filter(|(_, p)| stats::supports_quantile(*p, response.len()));
+    let supported = quantiles.filter(|(_, p)| duet_stats::supports_quantile(*p, response.len()));
     let latencies = supported.map(|(m, p)| (m, response.value_at_quantile(p).max(1) as f64));
     let values = OpenValues {
         planned: of_open().map(|open| open.planned).sum(),
@@ -87,7 +86,7 @@ fn open_arm(cell: &Cell<'_>, arm: usize) -> Option<OpenArm> {
     let sum = |of: fn(&OpenValues) -> u64| of_arm(cell, arm).map(of).sum::<u64>();
     let median = |of: fn(&OpenValues) -> f64| -> Option<f64> {
         let all: Vec<f64> = of_arm(cell, arm).map(of).collect();
-        (!all.is_empty()).then(|| stats::median(&all))
+        (!all.is_empty()).then(|| duet_stats::median(&all))
     };
     Some(OpenArm {
         planned: sum(|v| v.planned),
@@ -138,7 +137,7 @@ fn own_lag_share(cell: &Cell<'_>, arm: usize) -> Option<f64> {
     let latencies = latency(Metric::LatencyNsP99);
     let lags: Vec<f64> = of_arm(cell, arm).map(|v| v.own_lag_ns_p99).collect();
     let known = !latencies.is_empty() && !lags.is_empty();
-    known.then(|| stats::median(&lags) / stats::median(&latencies))
+    known.then(|| duet_stats::median(&lags) / duet_stats::median(&latencies))
 }
 
 /// The arms that cannot hold the rate, each with the share of requests sent in time.
@@ -230,8 +229,9 @@ mod tests {
     use super::*;
     use crate::analysis::testing::{self, Scene, encode};
     use crate::analysis::{Analysis, CellAnalysis, MetricAnalysis, analyse, running_ratio};
-    use crate::record::{BlockRecord, OpenWindow, Run};
+    use crate::record::{BlockRecord, Run};
     use crate::verdict::Verdict;
+    use duet_protocol::OpenResult;
 
     /// Medians of 200 and 300 microseconds.
     fn run() -> Run {
@@ -248,7 +248,7 @@ mod tests {
     }
 
     /// Changes what the open loop adds to the windows of the second arm.
-    fn change(block: &mut BlockRecord, change: impl Fn(&mut OpenWindow)) {
+    fn change(block: &mut BlockRecord, change: impl Fn(&mut OpenResult)) {
         let windows = block.windows.iter_mut().filter(|w| w.arm == 1);
         windows.filter_map(|w| w.open.as_mut()).for_each(change);
     }
@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn few_requests_are_shown_and_not_judged() {
         let mut record = run();
-        let fewer = |open: &mut OpenWindow, n: u64| {
+        let fewer = |open: &mut OpenResult, n: u64| {
             open.response_time = encode(&(0..n).map(|i| 250_000 + i).collect::<Vec<_>>());
         };
         let p99 = |record: &Run| {

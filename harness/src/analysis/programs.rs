@@ -10,10 +10,10 @@ use super::{
     Bottleneck, CellAnalysis, Estimate, MatchupAnalysis, MetricAnalysis, ProgramCell,
     ProgramSummary, Warning, Who,
 };
-use crate::metric::Metric;
 use crate::record::{ProgramBlock, ProgramRun, Run};
 use crate::spec::{CellId, Matchup, Problem};
 use crate::verdict::BLOCKS_MIN;
+use duet_units::Metric;
 
 /// A cell of programs and its blocks.
 struct Cell<'a> {
@@ -123,7 +123,7 @@ impl Cell<'_> {
         CellAnalysis {
             id: self.id.clone(),
             question: self.problem.question.clone(),
-            load: format!("{}, N = {}", self.id.load, crate::units::thousands(n.into())),
+            load: format!("{}, N = {}", self.id.load, duet_units::thousands(n.into())),
             blocks: self.counted.len() as u32,
             blocks_failed: self.blocks.iter().filter(|b| b.failure.is_some()).count() as u32,
             blocks_set_aside: self.blocks.iter().filter(|b| b.set_aside.is_some()).count() as u32,
@@ -191,7 +191,7 @@ impl Cell<'_> {
             let least = shortest.unwrap_or_default() as f64;
             let message = format!(
                 "a program ran for {} only, of which starting it is a good part",
-                crate::units::nanoseconds(least)
+                duet_units::nanoseconds(least)
             );
             warnings.push(warning("short_run", message, "choose a larger size"));
         }
@@ -206,10 +206,10 @@ const SHORT_NS: u64 = 10_000_000;
 mod tests {
     use crate::analysis::testing::programs;
     use crate::analysis::{Analysis, Standing, analyse};
-    use crate::metric::Metric;
     use crate::record::{Failure, Stage};
     use crate::spec::{Published, PublishedRow};
     use crate::verdict::Verdict;
+    use duet_units::Metric;
 
     fn elapsed(analysis: &Analysis, cell: usize) -> &crate::analysis::MetricAnalysis {
         let metrics = &analysis.matchups[0].cells[cell].metrics;

@@ -12,9 +12,9 @@ use super::*;
 use crate::gate::{Evidence, Floor, FloorSource, GateVerdict, Judgement, LOOKS, Step};
 use crate::gate::{judge, next_step};
 use crate::plan::plan;
-use crate::random::SplitMix64;
-use crate::record::WindowRecord;
-use crate::stats::{interval, p_above};
+use duet_protocol::WindowResult;
+use duet_stats::SplitMix64;
+use duet_stats::{interval, p_above};
 
 /// What a machine does to the logarithm of speed.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +97,7 @@ impl Bench {
 }
 
 /// The windows of a block.
-fn windows(noise: &Noise, orders: &[Vec<u32>], random: &mut SplitMix64) -> Vec<WindowRecord> {
+fn windows(noise: &Noise, orders: &[Vec<u32>], random: &mut SplitMix64) -> Vec<WindowResult> {
     let all: usize = orders.iter().map(Vec::len).sum();
     let starts = [noise.start * normal(random), noise.start * normal(random)];
     let (slope, bend) = (noise.drift * normal(random), noise.drift * normal(random));
@@ -119,8 +119,8 @@ fn windows(noise: &Noise, orders: &[Vec<u32>], random: &mut SplitMix64) -> Vec<W
 }
 
 /// A window that drove `arm` at e^`speed` times its usual rate.
-fn window(arm: u32, round: u32, speed: f64) -> WindowRecord {
-    WindowRecord {
+fn window(arm: u32, round: u32, speed: f64) -> WindowResult {
+    WindowResult {
         arm,
         round,
         elapsed_ns: (20e6 / speed.exp()) as u64,

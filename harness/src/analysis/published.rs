@@ -4,9 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{CellAnalysis, CellId, Estimate, MatchupAnalysis};
-use crate::metric::Metric;
 use crate::spec::{Published, PublishedRow};
 use crate::verdict::Verdict;
+use duet_units::Metric;
 
 /// Published figures and what became of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -9,11 +9,11 @@ use super::bottleneck::{Cpus, Usage, bottleneck, usage};
 use super::cells::Cell;
 use super::values::{BlockValues, arm_contrasts, start_values};
 use super::{Bottleneck, Warning, Who, histogram, warnings};
-use crate::metric::{CellKind, Loop, Metric};
-use crate::record::{ArmRecord, BlockRecord, SearchEnd, SearchRecord, WindowRecord};
+use crate::record::{ArmRecord, BlockRecord};
 use crate::spec::Rate;
-use crate::stats;
-use crate::units::{Limit, count, nanoseconds};
+use duet_protocol::{SearchEnd, SearchResult, WindowResult};
+use duet_units::{CellKind, Loop, Metric};
+use duet_units::{Limit, count, nanoseconds};
 
 /// What searches for the highest rate within a limit came to. Where each arm's lies is a metric of
 /// the cell.
@@ -45,7 +45,7 @@ pub struct SearchArm {
 /// What the search of an arm came to in one block.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SearchValues {
-    found: SearchRecord,
+    found: SearchResult,
     probes: u64,
     /// The generator's own lateness in the probes at the lowest rate that failed, the 99th
     /// percentile; absent where no rate failed twice.
@@ -63,7 +63,7 @@ pub(super) fn values(block: &BlockRecord) -> Result<BlockValues, String> {
     if let Some(failure) = &block.failure {
         return Err(failure.error.clone());
     }
-    let searches: Option<Vec<SearchRecord>> = block.arms.iter().map(|arm| arm.search).collect();
+    let searches: Option<Vec<SearchResult>> = block.arms.iter().map(|arm| arm.search).collect();
     let searches = searches.filter(|all| all.len() > 1).ok_or("an arm has no search")?;
     let arms: Vec<BTreeMap<Metric, f64>> = block.arms.iter().map(arm_values).collect();
     let mut search = vec![];
@@ -96,7 +96,7 @@ fn arm_values(arm: &ArmRecord) -> BTreeMap<Metric, f64> {
 }
 
 /// The geometric middle of what held and what failed, where both are known.
-fn middle(found: SearchRecord) -> Option<f64> {
+fn middle(found: SearchResult) -> Option<f64> {
     let (held, failed) = (found.held_per_second?, found.failed_per_second?);
     Some((held as f64 * failed as f64).sqrt()).filter(|rate| *rate > 0.0)
 }
@@ -108,7 +108,7 @@ pub(super) fn contrast(block: &BlockRecord) -> Option<f64> {
 }
 
 /// Whether a window tried the lowest rate that its arm failed at.
-fn is_upper(block: &BlockRecord, window: &WindowRecord) -> bool {
+fn is_upper(block: &BlockRecord, window: &WindowResult) -> bool {
     let search = block.arms.get(window.arm as usize).and_then(|arm| arm.search);
     let failed = search.and_then(|found| found.failed_per_second);
     failed.is_some() && failed == window.probe.map(|probe| probe.rate_per_second)
@@ -134,7 +134,7 @@ pub(super) fn bottleneck_by_lag(cell: &Cell<'_>, who: Who) -> Who {
     let Some(limit) = limit(cell) else { return who };
     let late = |arm: usize| {
         let lags: Vec<f64> = of_arm(cell, arm).filter_map(|v| v.own_lag_ns_p99).collect();
-        !lags.is_empty() && stats::median(&lags) >= OWN_LAG_MAX * limit.latency_ns as f64
+        !lags.is_empty() && duet_stats::median(&lags) >= OWN_LAG_MAX * limit.latency_ns as f64
     };
     if (0..cell.arms.len()).any(late) { Who::Generator } else { who }
 }
@@ -153,7 +153,7 @@ pub(super) fn analyse(cell: &Cell<'_>) -> Option<SearchAnalysis> {
     let arms = (0..cell.arms.len()).map(|arm| {
         let median = |of: fn(&SearchValues) -> Option<f64>| {
             let values: Vec<f64> = of_arm(cell, arm).filter_map(of).collect();
-            (!values.is_empty()).then(|| stats::median(&values))
+            (!values.is_empty()).then(|| duet_stats::median(&values))
         };
         SearchArm {
             found: of_arm(cell, arm).filter(|v| middle(v.found).is_some()).count() as u32,

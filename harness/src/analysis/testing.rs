@@ -7,16 +7,17 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
-use crate::random::SplitMix64;
 use crate::record::{
-    ArmRecord, BlockRecord, BuildRecord, Machine, Memory, OpenRate, OpenWindow, ProbeRecord,
-    RssSample, Run, RunEnd, RunHeader, SCHEMA, SearchEnd, SearchRecord, WindowRecord, Wire,
+    ArmRecord, BlockRecord, BuildRecord, Machine, Memory, RssSample, Run, RunEnd, RunHeader,
+    SCHEMA, Wire,
 };
 use crate::spec::{
     Answer, Arrivals, Case, CellId, Lane, Load, Matchup, OpenLoop, Rate, Server, Spec, Suite,
     Workload,
 };
-use crate::units::Limit;
+use duet_protocol::{OpenResult, ProbeResult, ResolvedRate, SearchEnd, SearchResult, WindowResult};
+use duet_stats::SplitMix64;
+use duet_units::Limit;
 
 mod programs;
 
@@ -119,7 +120,8 @@ pub(crate) fn open(mut run: Run, latencies_ns: [f64; 2]) -> Run {
     run.header.spec.loads[0].open = Some(OpenLoop { rate, arrivals: Arrivals::Poisson });
     let mut random = SplitMix64::new(2);
     for block in &mut run.blocks {
-        block.open = Some(OpenRate { rate_per_second: 20_000, capacity_per_second: Some(40_000) });
+        block.open =
+            Some(ResolvedRate { rate_per_second: 20_000, capacity_per_second: Some(40_000) });
         block.window_ns = 100_000_000;
         let noise = latencies_ns.map(|_| (0.01 * (2.0 * random.unit() - 1.0)).exp());
         for window in &mut block.windows {
@@ -133,7 +135,7 @@ pub(crate) fn open(mut run: Run, latencies_ns: [f64; 2]) -> Run {
             let recorded = if window.round == 0 { 1800 } else { 0 };
             let responses: Vec<u64> = (0..recorded).map(at).collect();
             let lags: Vec<u64> = responses.iter().map(|ns| ns / 100).collect();
-            window.open = Some(OpenWindow {
+            window.open = Some(OpenResult {
                 planned: window.requests,
                 sent: window.requests,
                 sent_late: 0,
@@ -163,7 +165,7 @@ pub(crate) fn searched(run: Run, rates: [f64; 2]) -> Run {
         let held = held.map(|rate| rate as u64);
         let failed = held.map(|rate| rate * 104 / 100);
         for (arm, record) in block.arms.iter_mut().enumerate() {
-            record.search = Some(SearchRecord {
+            record.search = Some(SearchResult {
                 held_per_second: Some(held[arm]),
                 failed_per_second: Some(failed[arm]),
                 end: SearchEnd::Narrow,
@@ -175,7 +177,7 @@ pub(crate) fn searched(run: Run, rates: [f64; 2]) -> Run {
             let arm = window.arm as usize;
             probes[arm] += 1;
             let is_held = probes[arm] < 5;
-            window.probe = Some(ProbeRecord {
+            window.probe = Some(ProbeResult {
                 rate_per_second: if is_held { held[arm] } else { failed[arm] },
                 planned_ns: window.elapsed_ns,
                 held: is_held,
@@ -311,7 +313,7 @@ fn block(scene: &Scene, cell: &CellId, index: u32, random: &mut SplitMix64) -> B
             ..*arm
         })
         .collect();
-    let mut windows: Vec<WindowRecord> = vec![];
+    let mut windows: Vec<WindowResult> = vec![];
     for round in 0..scene.rounds {
         for arm in scene.orders[round as usize % 2] {
             let now = (scene.drift * windows.len() as f64).exp() * noise();
@@ -366,7 +368,7 @@ fn arm_record(arm: &Speed, server: &str) -> ArmRecord {
 }
 
 /// A window of 20 ms that drove `arm` at `now` times its speed.
-fn window(arms: &[Speed], arm: u32, round: u32, now: f64) -> WindowRecord {
+fn window(arms: &[Speed], arm: u32, round: u32, now: f64) -> WindowResult {
     let driven = arms[arm as usize];
     let per_second = driven.requests_per_second * now;
     let requests = (per_second / 50.0).round();
@@ -379,7 +381,7 @@ fn window(arms: &[Speed], arm: u32, round: u32, now: f64) -> WindowRecord {
     // A block's service times stand in its first round: unoptimised, decoding takes long.
     let values = if round == 0 { 600 } else { 0 };
     let service_times: Vec<u64> = (0..values).map(|i| service_time_ns * (700 + i) / 1000).collect();
-    WindowRecord {
+    WindowResult {
         arm,
         round,
         elapsed_ns: (requests / per_second * 1e9) as u64,

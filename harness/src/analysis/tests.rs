@@ -253,7 +253,7 @@ fn the_order_of_lines_does_not_matter() {
     record.blocks[3].failure = Some(failure(Stage::Drive, "connection reset"));
     record.blocks[5].failure = Some(failure(Stage::Stop, "still running"));
     let want = analyse(&record);
-    let mut random = crate::random::SplitMix64::new(3);
+    let mut random = duet_stats::SplitMix64::new(3);
     for _ in 0..5 {
         random.shuffle(&mut record.blocks);
         assert_eq!(analyse(&record), want);

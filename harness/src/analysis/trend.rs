@@ -4,10 +4,9 @@
 //! level are marked, for people to look at; nothing is judged by them.
 
 use super::{Analysis, Arm, Estimate, MatchupAnalysis, MetricAnalysis};
-use crate::metric::Metric;
 use crate::spec::CellId;
-use crate::stats;
 use crate::verdict::TIE_BAND;
+use duet_units::Metric;
 
 /// Of the permutations by which changes are tested: the same history says the same.
 const SEED: u64 = 1;
@@ -186,7 +185,7 @@ fn changes(points: &[Option<Estimate>]) -> Vec<Change> {
     let present: Vec<(usize, f64)> =
         points.iter().enumerate().filter_map(|(i, p)| Some((i, p.as_ref()?.value.ln()))).collect();
     let logs: Vec<f64> = present.iter().map(|(_, log)| *log).collect();
-    let found = stats::change_points(&logs, TIE_BAND.ln_1p(), SEED);
+    let found = duet_stats::change_points(&logs, TIE_BAND.ln_1p(), SEED);
     found
         .into_iter()
         .map(|point| Change {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::histogram;
 use super::open::{self, OpenValues};
 use super::search::{self, SearchValues};
-use crate::metric::{Better, CellKind, Loop, Metric};
-use crate::record::{ArmRecord, BlockRecord, WindowRecord};
-use crate::stats;
+use crate::record::{ArmRecord, BlockRecord};
+use duet_protocol::WindowResult;
+use duet_units::{Better, CellKind, Loop, Metric};
 
 /// What a block says.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(super) struct Rounds<'a> {
 /// A window, and the CPU time that its arm used because of it.
 #[derive(Clone, Copy)]
 struct Window<'a> {
-    record: &'a WindowRecord,
+    record: &'a WindowResult,
     /// CPU time of the driven arm until it is driven again (of its last window: until the end).
     /// What it does while it is parked (a collector at work, say) belongs to the requests before.
     cpu_ns: u64,
@@ -66,7 +66,7 @@ pub(super) fn values(block: &BlockRecord) -> Result<BlockValues, String> {
             service_times(&windows)
         } else {
             arm.retain(|metric, _| metric.is_result(CellKind::Servers(Loop::Open)));
-            let records: Vec<&WindowRecord> = windows.iter().map(|w| w.record).collect();
+            let records: Vec<&WindowResult> = windows.iter().map(|w| w.record).collect();
             open::values(&records).map(|(latencies, values)| {
                 open.push(values);
                 latencies
@@ -115,7 +115,7 @@ pub(super) fn rounds(block: &BlockRecord) -> Result<Rounds<'_>, String> {
     if arms < 2 || block.windows.is_empty() {
         return Err("it has no windows".to_owned());
     }
-    let misfit = |w: &&WindowRecord| w.arm as usize >= arms || w.server_cpu_ns.len() != arms;
+    let misfit = |w: &&WindowResult| w.arm as usize >= arms || w.server_cpu_ns.len() != arms;
     if let Some(window) = block.windows.iter().find(misfit) {
         return Err(format!("a window of arm {} does not fit its {arms} arms", window.arm));
     }
@@ -141,7 +141,7 @@ impl Rounds<'_> {
             self.whole.iter().filter_map(|round| round_contrast(round, metric)).collect();
         let missing = self.whole.len() - of_rounds.len();
         let enough = !of_rounds.is_empty() && missing * DROPPED_DIVISOR <= self.whole.len();
-        enough.then(|| stats::hodges_lehmann(&of_rounds))
+        enough.then(|| duet_stats::hodges_lehmann(&of_rounds))
     }
 
     fn of_arm(&self, arm: usize) -> impl Iterator<Item = Window<'_>> {
@@ -151,7 +151,7 @@ impl Rounds<'_> {
 
 /// For each window the CPU time charged to it; see [`Window::cpu_ns`]. CPU time before an arm's
 /// first window is the warm-up's and charged to nothing.
-fn charged_cpu_ns(windows: &[WindowRecord], arms: usize) -> Vec<u64> {
+fn charged_cpu_ns(windows: &[WindowResult], arms: usize) -> Vec<u64> {
     let mut charged = vec![0; windows.len()];
     let mut last: Vec<Option<usize>> = vec![None; arms];
     for (i, window) in windows.iter().enumerate() {
@@ -216,7 +216,7 @@ fn service_times(windows: &[Window]) -> anyhow::Result<Vec<(Metric, f64)>> {
     let merged = histogram::merge(windows.iter().map(|w| w.record.service_time.as_str()))?;
     let quantiles = [(Metric::ServiceTimeNsP50, 0.5), (Metric::ServiceTimeNsP99, 0.99)];
     let supported =
-        quantiles.into_iter().filter(|(_, p)| stats::supports_quantile(*p, merged.len()));
+        quantiles.into_iter().filter(|(_, p)| duet_stats::supports_quantile(*p, merged.len()));
     Ok(supported.map(|(metric, p)| (metric, merged.value_at_quantile(p).max(1) as f64)).collect())
 }
 
@@ -226,7 +226,7 @@ pub(super) fn start_values(arm: &ArmRecord) -> BTreeMap<Metric, f64> {
         arm.rss.iter().filter(|s| s.in_windows).map(|s| s.rss_bytes as f64).collect();
     let steady = match in_windows.is_empty() {
         true => arm.loaded.rss_bytes as f64,
-        false => stats::median(&in_windows),
+        false => duet_stats::median(&in_windows),
     };
     let all = [
         (Metric::StartupNs, arm.startup_ns as f64),

@@ -6,8 +6,8 @@ use super::disturbance::{FOREIGN_SHARE_MAX, share};
 use super::{MetricAnalysis, Warning, Who, open, search};
 use crate::record::{Run, RunHeader, Wire};
 use crate::spec::CellId;
-use crate::units::{percent, thousands};
 use crate::verdict::{BLOCKS_MIN, Verdict};
+use duet_units::{percent, thousands};
 
 /// Stolen time above this share of either arm's windows is a doubt; that it hurt one arm more than
 /// the other is one only from there on.

@@ -8,14 +8,9 @@ use anyhow::{Context, Result};
 use super::Bench;
 use crate::generator::Generator;
 use crate::host;
-use crate::load::capacity::End;
-use crate::load::job::{OpenResult, Rated, Searched, WindowResult};
-use crate::proc::{self, CpuClock, StolenTime};
-use crate::record::{
-    BlockRecord, Memory, OpenRate, OpenWindow, ProbeRecord, RssSample, SearchEnd, SearchRecord,
-    WindowRecord,
-};
+use crate::record::{BlockRecord, Memory, RssSample};
 use crate::server::Running;
+use duet_process::proc::{self, CpuClock, StolenTime};
 
 /// What may disturb a block, up to a moment.
 pub(super) struct Usage {
@@ -91,61 +86,4 @@ pub(super) fn memory(pid: i32) -> Result<Memory> {
         pss_bytes: memory.pss_bytes,
         private_bytes: memory.private_bytes,
     })
-}
-
-/// A window in the record's terms.
-pub(super) fn window_record(w: WindowResult) -> WindowRecord {
-    WindowRecord {
-        arm: w.arm,
-        round: w.round,
-        elapsed_ns: w.elapsed_ns,
-        requests: w.requests,
-        errors: w.errors,
-        received_bytes: w.received_bytes,
-        server_cpu_ns: w.server_cpu_ns,
-        generator_cpu_ns: w.generator_cpu_ns,
-        server_stolen_ns: w.server_stolen_ns,
-        generator_stolen_ns: w.generator_stolen_ns,
-        service_time: w.service_time,
-        open: w.open.map(open_window),
-        probe: w.probe.map(|probe| ProbeRecord {
-            rate_per_second: probe.rate_per_second,
-            planned_ns: probe.planned_ns,
-            held: probe.held,
-        }),
-    }
-}
-
-/// What a search found, in the record's terms.
-pub(super) fn search_record(found: &Searched) -> SearchRecord {
-    SearchRecord {
-        held_per_second: found.held_per_second,
-        failed_per_second: found.failed_per_second,
-        end: match found.end {
-            End::Narrow => SearchEnd::Narrow,
-            End::AllHeld => SearchEnd::AllHeld,
-            End::NoneHeld => SearchEnd::NoneHeld,
-            End::OutOfProbes => SearchEnd::OutOfProbes,
-            End::OutOfTime => SearchEnd::OutOfTime,
-        },
-    }
-}
-
-fn open_window(w: OpenResult) -> OpenWindow {
-    OpenWindow {
-        planned: w.planned,
-        sent: w.sent,
-        sent_late: w.sent_late,
-        never_sent: w.never_sent,
-        generator_spin_ns: w.generator_spin_ns,
-        response_time: w.response_time,
-        response_time_at_least: w.response_time_at_least,
-        send_lag: w.send_lag,
-        own_lag: w.own_lag,
-    }
-}
-
-pub(super) fn open_rate(rated: Rated) -> OpenRate {
-    let Rated { rate_per_second, capacity_per_second } = rated;
-    OpenRate { rate_per_second, capacity_per_second }
 }

@@ -37,8 +37,8 @@ pub fn known(so_far: &[BlockRecord], cell: &CellId, spec: &Spec) -> Known {
 mod tests {
     use super::*;
     use crate::analysis::testing::{Scene, run};
-    use crate::record::OpenRate;
     use crate::spec::Load;
+    use duet_protocol::ResolvedRate;
 
     #[test]
     fn the_first_good_block_decides() {
@@ -51,7 +51,7 @@ mod tests {
         let open = |capacity: u64, spoil: fn(&mut BlockRecord)| {
             let capacity_per_second = Some(capacity);
             let mut block = run.blocks[0].clone();
-            block.open = Some(OpenRate { rate_per_second: 1, capacity_per_second });
+            block.open = Some(ResolvedRate { rate_per_second: 1, capacity_per_second });
             block.window_ns = capacity;
             spoil(&mut block);
             block

@@ -10,7 +10,6 @@ use super::{BenchFolder, Exit, Misuse, shown};
 use crate::comparison::stored::{self, RUNS_MIN};
 use crate::record::{self, Run};
 use crate::report::comparison as words;
-use crate::units;
 use crate::versions::{Arm, Origin};
 
 /// The folder of baselines, below the one above the definitions.
@@ -91,7 +90,7 @@ fn save(name: &str, run: &Path, root: &Path) -> Result<()> {
     fs::create_dir_all(&target)
         .and_then(|()| fs::copy(&source, target.join(record::FILE_NAME)).map(|_| ()))
         .with_context(|| format!("failed to copy {} to {}", run.display(), target.display()))?;
-    anstream::println!("Kept as {name}, {}.", units::count(number, "run"));
+    anstream::println!("Kept as {name}, {}.", duet_units::count(number, "run"));
     Ok(())
 }
 
@@ -109,7 +108,7 @@ fn list(root: &Path) -> Result<()> {
     }
     for name in names {
         let runs = runs(&folder.join(&name))?;
-        anstream::println!("{name}  {}", units::count(runs.len(), "run"));
+        anstream::println!("{name}  {}", duet_units::count(runs.len(), "run"));
     }
     Ok(())
 }
@@ -122,7 +121,7 @@ fn show(name: &str, root: &Path) -> Result<()> {
             "{}  suite {}, {}, commit {}, {}",
             summary.started,
             summary.suite,
-            units::count(run.blocks.len() + run.program_blocks.len(), "block"),
+            duet_units::count(run.blocks.len() + run.program_blocks.len(), "block"),
             summary.commit.as_deref().unwrap_or("unknown"),
             summary.machine.cpu
         );
@@ -194,7 +193,7 @@ pub(super) fn compare(
         anstream::println!(
             "For information: {} is stored, and only {RUNS_MIN} or more tell how far such a figure \
              strays by itself.",
-            units::count(bases.len(), "run")
+            duet_units::count(bases.len(), "run")
         );
     }
     if let Some(file) = json {

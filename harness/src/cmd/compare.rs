@@ -14,7 +14,6 @@ use super::{BenchFolder, Exit, Misuse, baseline, shown};
 use crate::plan;
 use crate::record::{Experiment, Question};
 use crate::spec::{CellId, Spec, Suite, suggestion};
-use crate::units;
 use crate::versions::{Arm, Checkout, Here, Origin};
 
 /// Compares two versions, two servers, two sets of programs, or two stored runs
@@ -110,9 +109,9 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
         "{} against {}: {}, {} each, about {} of measuring after the builds.",
         head.version,
         base.version,
-        units::count(suite.cells.len(), "cell"),
-        units::count(suite.blocks as usize, "block"),
-        units::minutes(plan::expected_ms(&suite, &spec).div_ceil(1000))
+        duet_units::count(suite.cells.len(), "cell"),
+        duet_units::count(suite.blocks as usize, "block"),
+        duet_units::minutes(plan::expected_ms(&suite, &spec).div_ceil(1000))
     );
     header.experiment = Some(Experiment {
         question: Question::Compare,

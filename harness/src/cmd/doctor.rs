@@ -11,7 +11,6 @@ use crate::host;
 use crate::record::{Finding, FindingLevel};
 use crate::report::hanging;
 use crate::spec::Spec;
-use crate::units;
 
 /// Looks for what would spoil a measurement on this machine
 ///
@@ -29,7 +28,7 @@ pub(super) fn run(args: &Doctor) -> Result<Exit> {
         "{}, {} CPUs, {}; {}; {}",
         machine.cpu,
         machine.cpus,
-        units::bytes(machine.memory_bytes as f64),
+        duet_units::bytes(machine.memory_bytes as f64),
         machine.kernel,
         machine.os
     );

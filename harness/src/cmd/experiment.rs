@@ -10,13 +10,13 @@ use anyhow::{Context, Result, bail};
 use super::{Misuse, blocks, run, run_programs};
 use crate::block::Bench;
 use crate::host::{self, Cpus};
-use crate::interrupt::{Interrupt, Interrupted};
 use crate::plan::{self, BlockPlan};
 use crate::programs::{Course, Memory};
 use crate::progress::Progress;
 use crate::record::{self, Attempt, Record, Run, RunEnd, RunHeader, Writer};
 use crate::spec::{CellId, Spec, Suite};
 use crate::verify::Verifier;
+use duet_process::interrupt::{Interrupt, Interrupted};
 
 /// What it takes to measure.
 pub(super) struct Tools {

@@ -8,8 +8,8 @@ use clap::{Args, ValueEnum};
 
 use super::{Exit, report};
 use crate::analysis::Analysis;
-use crate::metric::Better;
 use crate::report::{export, markdown_alone};
+use duet_units::Better;
 
 /// Writes a run in a format that other tools read
 ///

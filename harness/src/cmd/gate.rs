@@ -13,7 +13,6 @@ use super::{BenchFolder, Exit, Misuse, doctor, looks, noise, pairs, shown};
 use crate::comparison::{Course, next};
 use crate::record::{self, BuildRecord, Experiment, FindingLevel, Question, Run, RunHeader};
 use crate::spec::{CellId, Gate as Policy, Spec, Suite, suggestion};
-use crate::units;
 use crate::versions::{self, Arm, Checkout, Here, Origin};
 
 /// Blocks beyond the last look that may be measured in the place of ones that do not count: one in
@@ -294,9 +293,9 @@ fn announce(header: &RunHeader, folder: &Path, beside: &str) {
         gate.name,
         head,
         base,
-        units::count(header.suite.cells.len(), "cell"),
+        duet_units::count(header.suite.cells.len(), "cell"),
         looks.join(", "),
-        units::minutes(u64::from(gate.budget_s)),
+        duet_units::minutes(u64::from(gate.budget_s)),
     );
     anstream::println!("Seed {}; record in {}.", header.seed, shown(folder));
     let doubts: Vec<_> =

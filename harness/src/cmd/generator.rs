@@ -3,9 +3,8 @@
 use anyhow::Result;
 
 use super::Exit;
-use crate::load;
 
 pub(super) fn run() -> Result<Exit> {
-    load::run(std::io::stdin().lock(), std::io::stdout().lock())?;
+    duet_loadgen::run(std::io::stdin().lock(), std::io::stdout().lock())?;
     Ok(Exit::Done)
 }

@@ -11,11 +11,11 @@ use clap::Args;
 use super::{BenchFolder, Exit, Misuse, Unserved, shown};
 use crate::build;
 use crate::host;
-use crate::interrupt::{Interrupt, Interrupted};
 use crate::record::{Failure, Stage};
 use crate::server::{self, Launch};
 use crate::spec::{self, Answer, Lane, Server};
 use crate::verify::{Verifier, excerpt};
+use duet_process::interrupt::{Interrupt, Interrupted};
 
 mod files;
 mod words;

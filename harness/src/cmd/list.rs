@@ -7,7 +7,6 @@ use super::{BenchFolder, COLUMNS, Exit};
 use crate::plan;
 use crate::report::hanging;
 use crate::spec::{Lane, Spec};
-use crate::units;
 
 /// Lists servers, workloads, programs, matchups, suites and gates, and checks the definitions
 #[derive(Debug, Args)]
@@ -49,9 +48,9 @@ fn text(spec: &Spec) -> String {
         let time = plan::expected_ms(s, spec).div_ceil(1000);
         vec![
             s.name.clone(),
-            units::count(s.cells.len(), "cell"),
-            units::count(s.blocks as usize, "block"),
-            format!("about {}", units::minutes(time)),
+            duet_units::count(s.cells.len(), "cell"),
+            duet_units::count(s.blocks as usize, "block"),
+            format!("about {}", duet_units::minutes(time)),
             s.summary.clone(),
         ]
     });
@@ -62,11 +61,11 @@ fn text(spec: &Spec) -> String {
                 arms.push(arm);
             }
         }
-        let metrics: Vec<String> = gate.rules.iter().map(|rule| rule.metric.name()).collect();
+        let metrics: Vec<&str> = gate.rules.iter().map(|rule| rule.metric.name()).collect();
         vec![
             gate.name.clone(),
             arms.join(", "),
-            format!("at most {}", units::minutes(gate.budget_s.into())),
+            format!("at most {}", duet_units::minutes(gate.budget_s.into())),
             format!("{}: {}", gate.summary, metrics.join(", ")),
         ]
     });

@@ -11,9 +11,10 @@ use reqwest::Url;
 use super::{Exit, Misuse};
 use crate::ceiling;
 use crate::host;
-use crate::interrupt::Interrupt;
-use crate::load::steady::{self, Arrivals, Ceiling, Live, Measured, Pressure, Rate};
-use crate::load::target::Addr;
+use duet_loadgen::steady::{self, Ceiling, Live, Measured, Pressure, Rate};
+use duet_loadgen::target::Addr;
+use duet_process::interrupt::Interrupt;
+use duet_protocol::Arrivals;
 
 mod capacity;
 mod cases;

@@ -10,12 +10,11 @@ use anyhow::{Context, Result};
 use super::comparison::CONFIRMATION;
 use super::experiment::{self, Tools, UnderWay};
 use crate::comparison::{Course, is_identical, next, regressions};
-use crate::interrupt::Interrupted;
-use crate::metric::Metric;
-use crate::random::SplitMix64;
 use crate::record::{self, Question, Run};
 use crate::spec::CellId;
-use crate::units;
+use duet_process::interrupt::Interrupted;
+use duet_stats::SplitMix64;
+use duet_units::Metric;
 
 /// The experiment and, where it finds a regression, the one that must confirm it.
 pub(super) fn carry_out(
@@ -41,7 +40,7 @@ pub(super) fn carry_out(
     }
     tools.progress.print(&format!(
         "{} found; a second experiment must confirm {}.",
-        units::count(called.len(), "regression"),
+        duet_units::count(called.len(), "regression"),
         if called.len() == 1 { "it" } else { "them" }
     ));
     let cells: BTreeSet<CellId> = called.iter().map(|(cell, _)| cell.clone()).collect();
@@ -103,8 +102,8 @@ fn look_by_look(
             return Ok(Some(format!(
                 "the time was up: the next look, after {until} blocks, would have taken {} in all \
                  and the budget is {}",
-                units::minutes(forecast.as_secs()),
-                units::minutes(budget.as_secs())
+                duet_units::minutes(forecast.as_secs()),
+                duet_units::minutes(budget.as_secs())
             )));
         }
         under_way.measure(&cells, until)?;

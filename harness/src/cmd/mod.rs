@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 
-use crate::interrupt::Interrupted;
 use crate::spec::{self, Mistakes, Spec};
+use duet_process::interrupt::Interrupted;
 
 /// The width of the tables that commands print themselves.
 const COLUMNS: usize = 90;

@@ -14,8 +14,6 @@ use crate::analysis;
 use crate::gate::{EXTREME_MIN, Floor};
 use crate::record::{Experiment, Machine, NoiseFloor, Question, Run};
 use crate::spec::Suite;
-use crate::stats;
-use crate::units;
 use crate::versions::{Arm, Here};
 
 /// The folder for what is known of machines, below the one above the definitions.
@@ -147,10 +145,10 @@ pub(super) fn run(args: &Aa) -> Result<Exit> {
     });
     anstream::println!(
         "{} of {} blocks for each of {}, about {} of measuring after the builds.",
-        units::count(args.experiments as usize, "null experiment"),
+        duet_units::count(args.experiments as usize, "null experiment"),
         first.blocks,
-        units::count(suite.cells.len(), "cell"),
-        units::minutes(crate::plan::expected_ms(&suite, &spec).div_ceil(1000))
+        duet_units::count(suite.cells.len(), "cell"),
+        duet_units::minutes(crate::plan::expected_ms(&suite, &spec).div_ceil(1000))
     );
     let folder = experiment::folder(args.out.as_deref(), &tools.root, "results/aa")?;
     let begun = experiment::prepare(&tools, header)?;
@@ -175,7 +173,7 @@ fn keep(root: &Path, folder: &Path, run: &Run, blocks: usize) -> Result<Exit> {
     for cell in analysis.matchups.iter().flat_map(|matchup| &matchup.cells) {
         for metric in &cell.metrics {
             let experiments = metric.contrasts.chunks_exact(blocks);
-            let estimates: Vec<f64> = experiments.map(stats::hodges_lehmann).collect();
+            let estimates: Vec<f64> = experiments.map(duet_stats::hodges_lehmann).collect();
             let same = |f: &&mut NoiseFloor| f.cell == cell.id && f.metric == metric.metric;
             match protocol.floors.iter_mut().find(same) {
                 Some(floor) => floor.estimates.extend(&estimates),
@@ -195,8 +193,8 @@ fn keep(root: &Path, folder: &Path, run: &Run, blocks: usize) -> Result<Exit> {
             "{:<40} {:<22} floor {:>6}, {}",
             floor.cell.to_string(),
             floor.metric.label(),
-            units::percent(bound.nu.exp_m1()),
-            units::count(floor.estimates.len(), "experiment"),
+            duet_units::percent(bound.nu.exp_m1()),
+            duet_units::count(floor.estimates.len(), "experiment"),
         );
     }
     if protocol.floors.iter().any(|floor| floor.estimates.len() < EXTREME_MIN) {

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 
 use super::Exit;
-use crate::interrupt::Interrupt;
-use crate::load::null;
+use duet_loadgen::null;
+use duet_process::interrupt::Interrupt;
 
 /// Answers every request with the same few bytes, at the least cost
 ///

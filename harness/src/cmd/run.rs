@@ -12,7 +12,6 @@ use super::{BenchFolder, Exit, Misuse, blocks, doctor, report, run_programs, sho
 use crate::block::Bench;
 use crate::build;
 use crate::host::{self, Cpus};
-use crate::interrupt::{Interrupt, Interrupted};
 use crate::plan::{self, BlockPlan};
 use crate::programs::{Course, Memory};
 use crate::progress::Progress;
@@ -20,8 +19,8 @@ use crate::record::{
     self, BuildRecord, Failure, FindingLevel, Record, RunEnd, RunHeader, Stage, Writer,
 };
 use crate::spec::{CellId, Spec, Suite, suggestion};
-use crate::units;
 use crate::verify::Verifier;
+use duet_process::interrupt::{Interrupt, Interrupted};
 
 /// Measures a suite and writes a report
 ///
@@ -212,9 +211,9 @@ fn announce(header: &RunHeader, folder: &Path) {
     anstream::println!(
         "Suite `{}`: {}, {} each, about {} of measuring after the builds.",
         suite.name,
-        units::count(suite.cells.len(), "cell"),
-        units::count(suite.blocks as usize, "block"),
-        units::minutes(plan::expected_ms(suite, &header.spec).div_ceil(1000))
+        duet_units::count(suite.cells.len(), "cell"),
+        duet_units::count(suite.blocks as usize, "block"),
+        duet_units::minutes(plan::expected_ms(suite, &header.spec).div_ceil(1000))
     );
     let programs = suite.cells.iter().any(|cell| header.spec.is_of_programs(cell));
     anstream::println!(

@@ -19,14 +19,12 @@ use super::{Exit, shown};
 use crate::analysis;
 use crate::comparison::Outcome;
 use crate::gate::LOOKS;
-use crate::metric::Metric;
-use crate::random::SplitMix64;
 use crate::record::{BuildRecord, Experiment, Question, Run, RunHeader, Version};
 use crate::spec::{
     Answer, Case, CellId, Gate, Lane, Load, Look, Rule, Server, Spec, Suite, Workload,
 };
-use crate::stats;
-use crate::units;
+use duet_stats::SplitMix64;
+use duet_units::Metric;
 
 /// Rounds of work per request of the plain server: about as much as a small handler takes.
 const WORK: u32 = 10_000;
@@ -111,11 +109,11 @@ pub(super) fn run(args: &Selftest) -> Result<Exit> {
     let share = calibrate(&tools, &folder, &template)?;
     anstream::println!(
         "{} of work are {} of a request's time on the server. {} for each of {}, at most {} each.",
-        units::count(WORK as usize, "round"),
-        units::percent(share),
-        units::count(args.gates as usize, "gate"),
-        units::count(args.trials.len(), "trial"),
-        units::minutes(u64::from(2 * BUDGET_S)),
+        duet_units::count(WORK as usize, "round"),
+        duet_units::percent(share),
+        duet_units::count(args.gates as usize, "gate"),
+        duet_units::count(args.trials.len(), "trial"),
+        duet_units::minutes(u64::from(2 * BUDGET_S)),
     );
     let mut random = SplitMix64::new(template.seed);
     let mut tallies = vec![];
@@ -167,7 +165,7 @@ fn calibrate(tools: &Tools, folder: &Path, template: &RunHeader) -> Result<f64> 
     let contrasts = contrasts.context(
         "the generator was the bottleneck against the plain server: this machine cannot say",
     )?;
-    let share = stats::hodges_lehmann(contrasts).exp_m1();
+    let share = duet_stats::hodges_lehmann(contrasts).exp_m1();
     ensure!(share > 0.05, "twice the work does not show: the machine is too noisy");
     Ok(share)
 }
@@ -211,12 +209,12 @@ fn gate(
 fn words(trial: Trial, tally: &Tally) -> String {
     let what = match trial.slowdown {
         0.0 => "no difference".to_owned(),
-        share => format!("{} slower", units::percent(share)),
+        share => format!("{} slower", duet_units::percent(share)),
     };
     format!(
         "{what:<14} margin {:>5}: {:>2} PASS, {:>2} REGRESSED, {:>2} INCONCLUSIVE{}; median {:.0} \
          blocks, {:.0} s",
-        units::percent(trial.margin),
+        duet_units::percent(trial.margin),
         tally.pass,
         tally.regressed,
         tally.inconclusive,
@@ -224,8 +222,8 @@ fn words(trial: Trial, tally: &Tally) -> String {
             0 => String::new(),
             n => format!(", {n} not measured"),
         },
-        stats::median(&tally.blocks),
-        stats::median(&tally.seconds),
+        duet_stats::median(&tally.blocks),
+        duet_stats::median(&tally.seconds),
     )
 }
 

@@ -7,10 +7,10 @@ use clap::Args;
 
 use super::{Exit, Misuse, export, report, shown};
 use crate::analysis::trend::trend;
-use crate::metric::Metric;
 use crate::record;
 use crate::report::{chart, trend as text};
 use crate::spec::suggestion;
+use duet_units::Metric;
 
 /// Metrics that are shown unless others are asked for.
 const USUAL: [Metric; 5] = [
@@ -79,7 +79,6 @@ fn metrics(names: &[String]) -> Result<Vec<Metric>> {
         Some(metric) => Ok(metric),
         None => {
             let known = Metric::ALL.map(Metric::name);
-            let known: Vec<&str> = known.iter().map(String::as_str).collect();
             let known = suggestion(name, &known, "there are");
             bail!(Misuse(format!("there is no metric `{name}`: {known}")))
         }

@@ -11,13 +11,12 @@ use clap::Args;
 use super::{BenchFolder, Exit, Misuse};
 use crate::build;
 use crate::host;
-use crate::interrupt::{Interrupt, Interrupted};
 use crate::programs::{self, Course, Memory};
 use crate::record::Failure;
 use crate::server::{self, Launch};
 use crate::spec::{ProgramSet, Server, Spec, suggestion};
-use crate::units;
 use crate::verify::Verifier;
+use duet_process::interrupt::{Interrupt, Interrupted};
 
 /// The longest time and the most memory that a program may take at its test size.
 const PROGRAM_LIMITS: (Duration, u64) = (Duration::from_secs(60), 4 << 30);
@@ -46,7 +45,7 @@ pub(super) fn run(args: &Verify) -> Result<Exit> {
     for server in spec.servers.iter().filter(|server| wanted(&server.name)) {
         let outcome = built(server, &root, &interrupt)
             .and_then(|()| answers(&spec, server, &root, &verifier, &interrupt));
-        let outcome = outcome.map(|cases| units::count(cases, "right answer"));
+        let outcome = outcome.map(|cases| duet_units::count(cases, "right answer"));
         failed |= !say(&server.name, outcome)?;
     }
     let cpus = host::allowed_cpus()?;
@@ -111,7 +110,7 @@ fn programs(course: &Course<'_>, memory: &mut Memory, set: &ProgramSet) -> Resul
         }
     }
     if right > 0 {
-        say(&set.name, Ok(units::count(right, "right output")))?;
+        say(&set.name, Ok(duet_units::count(right, "right output")))?;
     }
     Ok(!failed)
 }

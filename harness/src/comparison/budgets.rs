@@ -2,9 +2,9 @@
 
 use super::{CheckedBudget, Experiment};
 use crate::analysis::{Analysis, CellAnalysis};
-use crate::metric::{Better, CellKind};
 use crate::record::Run;
 use crate::spec::{Budget, CellId, Quantity};
+use duet_units::{Better, CellKind};
 
 /// The head's place among the arms.
 const HEAD: usize = 1;

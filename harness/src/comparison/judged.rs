@@ -6,13 +6,13 @@ use super::{
 };
 use crate::analysis::{Analysis, CellAnalysis, MetricAnalysis, Warning, Who};
 use crate::gate::{self, Evidence, Floor, GateVerdict, Judgement};
-use crate::metric::Metric;
 use crate::record::{Absence, ProgramRun, Run};
 use crate::spec::{CellId, Waiver};
-use crate::stats::{
+use duet_stats::{
     benjamini_hochberg, hodges_lehmann, interval, p_above, p_below, smallest_detectable,
     standard_deviation,
 };
+use duet_units::Metric;
 
 /// An adjusted p value below this makes an ungated metric a warning.
 const Q_WARNS: f64 = 0.05;
@@ -275,7 +275,7 @@ fn qualify(cell: &mut ComparedCell, warnings: &mut Vec<Warning>) {
                     "{}: {} is {} worse and not gated",
                     cell.id,
                     metric.metric.label(),
-                    crate::units::percent(metric.change())
+                    duet_units::percent(metric.change())
                 ),
                 cure: Some("look at it; to be held to it, give it a margin".to_owned()),
             });

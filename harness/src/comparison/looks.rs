@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::judged::{family, judge};
 use crate::analysis;
 use crate::gate::{self, GateVerdict, Judgement, Step};
-use crate::metric::Metric;
 use crate::record::{Experiment, Run};
 use crate::spec::CellId;
+use duet_units::Metric;
 
 /// What to do after a look.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::{self, CellFailure, Estimate, RunSummary, Warning};
 use crate::gate;
 pub use crate::gate::{GateVerdict, Judgement, Look, PassLabel};
-use crate::metric::Metric;
 use crate::record::Run;
 pub use crate::record::{Experiment, Question, Version};
 pub use crate::spec::{Budget, CellId, Quantity, Waiver};
 use crate::verdict::Verdict;
+use duet_units::Metric;
 
 mod budgets;
 mod executables;

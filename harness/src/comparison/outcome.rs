@@ -3,8 +3,8 @@
 use super::{CheckedBudget, ComparedCell, Experiment, Outcome, Question, State};
 use crate::analysis::{CellFailure, Warning};
 use crate::gate::GateVerdict;
-use crate::metric::Metric;
 use crate::spec::{CellId, Waiver};
+use duet_units::Metric;
 
 /// The gravest of all that came out. A failed server comes first: what was measured beside it may
 /// not be what was meant. Then what could not be measured, then what is worse, then doubt.

@@ -9,11 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::executables::hash;
 use crate::analysis::{self, Analysis, CellAnalysis};
-use crate::metric::{Better, Metric};
 use crate::record::{Machine, Run};
 use crate::spec::CellId;
-use crate::stats::next_within;
-use crate::units;
+use duet_stats::next_within;
+use duet_units::{Better, Metric};
 
 /// From so many stored runs on there is a bound for the next one.
 pub const RUNS_MIN: usize = 8;
@@ -116,7 +115,7 @@ fn fingerprint(m: &Machine) -> (&str, usize, u64, &str, Option<&str>) {
 
 fn described(m: &Machine) -> String {
     let hypervisor = m.hypervisor.as_ref().map_or_else(String::new, |name| format!(", {name}"));
-    let memory = units::bytes(m.memory_bytes as f64);
+    let memory = duet_units::bytes(m.memory_bytes as f64);
     format!("{}, {} CPUs, {memory}, {}{hypervisor}", m.cpu, m.cpus, m.kernel)
 }
 

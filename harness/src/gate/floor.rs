@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::random::SplitMix64;
-use crate::stats::{hodges_lehmann, next_within};
+use duet_stats::SplitMix64;
+use duet_stats::{hodges_lehmann, next_within};
 
 /// A bound on the estimates of null experiments.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -104,7 +104,7 @@ impl Floor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::standard_deviation;
+    use duet_stats::standard_deviation;
 
     #[test]
     fn floors_by_experiments() {

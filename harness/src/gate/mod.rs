@@ -17,11 +17,11 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use crate::spec::Look;
-use crate::stats::{
+use duet_stats::{
     hodges_lehmann, holm, interval, lower_bound, p_above, p_below, smallest_detectable,
     standard_deviation, upper_bound,
 };
-use crate::units::percent;
+use duet_units::percent;
 pub use floor::{EXTREME_MIN, Floor, FloorSource};
 pub use steps::{Step, check_looks, next_step};
 

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{GateVerdict, Judgement, Look, worse};
-use crate::stats::{POWER, blocks_for, one_sided_rank};
-use crate::units::{count, percent};
 use crate::verdict::{BLOCKS_MIN, BLOCKS_PROPOSED_MAX};
+use duet_stats::{POWER, blocks_for, one_sided_rank};
+use duet_units::{count, percent};
 
 /// What to do after some blocks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::Metric;
 use crate::spec::{CellId, Gate};
+use duet_units::Metric;
 
 /// Two versions, and what is asked about them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,9 +4,9 @@
 //! [`ProgramRecord`] per program, a [`BlockRecord`] or [`ProgramBlock`] per block, and a [`RunEnd`]
 //! unless the harness was killed. Everything a report shows is derived from this file alone.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
+
+use duet_protocol::{ResolvedRate, SearchResult, WindowResult};
 
 use crate::spec::{CellId, Spec, Suite};
 
@@ -15,14 +15,12 @@ mod experiment;
 mod file;
 mod machine;
 mod program;
-mod search;
 
 pub use attempt::Attempt;
 pub use experiment::{Absence, Experiment, NoiseFloor, Question, Version};
 pub use file::{FILE_NAME, Writer, read};
 pub use machine::{Finding, FindingLevel, Machine};
 pub use program::{ProgramBlock, ProgramRecord, ProgramRun};
-pub use search::{ProbeRecord, SearchEnd, SearchRecord};
 
 /// The version of the record's format; raised when a reader of the old format would be wrong.
 pub const SCHEMA: u32 = 1;
@@ -125,7 +123,7 @@ pub struct BlockRecord {
     pub window_ns: u64,
     /// The rate of an open loop; absent in a closed one, and where a search tries rates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub open: Option<OpenRate>,
+    pub open: Option<ResolvedRate>,
     /// Whether the warm-up ended because the arms had become stationary, not because time was up.
     pub warmup_stationary: bool,
     /// How long the warm-up took.
@@ -147,23 +145,12 @@ pub struct BlockRecord {
     /// its end.
     pub arms: Vec<ArmRecord>,
     /// The windows in the order they were driven.
-    pub windows: Vec<WindowRecord>,
+    pub windows: Vec<WindowResult>,
     /// Why the block does not count.
     pub failure: Option<Failure>,
     /// What disturbed the block, which was therefore measured again and does not count. Decided
     /// without a look at its outcome.
     pub set_aside: Option<String>,
-}
-
-/// The rate of an open loop, the same for all arms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OpenRate {
-    /// Requests per second.
-    pub rate_per_second: u64,
-    /// What the slower arm answers per second in a closed loop over the same connections, where the
-    /// rate is a share of that. Found by a pilot in this block or in an earlier one.
-    pub capacity_per_second: Option<u64>,
 }
 
 /// One arm in one block.
@@ -190,7 +177,7 @@ pub struct ArmRecord {
     pub wire: Wire,
     /// Where the highest rate within a limit lies; absent where none was searched for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub search: Option<SearchRecord>,
+    pub search: Option<SearchResult>,
 }
 
 /// A process's memory at one moment, children included.
@@ -227,72 +214,6 @@ pub struct Wire {
     pub head_bytes: u64,
     /// Bytes of the body.
     pub body_bytes: u64,
-}
-
-/// A window: a slice of time in which the generator drives exactly one arm.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WindowRecord {
-    /// The arm driven, an index into the matchup.
-    pub arm: u32,
-    /// The round it belongs to. With two arms a round is a four of windows, ABBA or BAAB; of
-    /// probes without those of an arm whose search was over.
-    pub round: u32,
-    /// From the first send to the last answer. In an open loop, from the beginning of the planned
-    /// time to its end, or to the last answer where that comes later.
-    pub elapsed_ns: u64,
-    /// Right answers.
-    pub requests: u64,
-    /// Failed requests by kind; empty when all went well.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub errors: BTreeMap<String, u64>,
-    /// Bytes received.
-    pub received_bytes: u64,
-    /// CPU time of each arm's process from the start of this window to the start of the next one
-    /// (of the last window: to its end). The driven arm's is its work, the others' what they do
-    /// parked.
-    pub server_cpu_ns: Vec<u64>,
-    /// CPU time of the generator within the window.
-    pub generator_cpu_ns: u64,
-    /// Time stolen by the hypervisor from the servers' CPUs until the next window starts. Counted
-    /// by the kernel in ticks of 10 ms, so only sums over many windows mean something.
-    pub server_stolen_ns: u64,
-    /// The same for the generator's CPUs.
-    pub generator_stolen_ns: u64,
-    /// Service times of right answers in nanoseconds: a HdrHistogram, V2, deflated, base64.
-    pub service_time: String,
-    /// What an open loop adds; absent in a closed one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub open: Option<OpenWindow>,
-    /// Which rate it tried; absent where the rate was given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub probe: Option<ProbeRecord>,
-}
-
-/// What a window of an open loop adds: planned = sent + never sent, and sent = right answers +
-/// failed requests. The histograms have the form of [`WindowRecord::service_time`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OpenWindow {
-    /// Requests planned.
-    pub planned: u64,
-    /// Requests sent.
-    pub sent: u64,
-    /// Those of them that were sent after the planned time: no connection was free before.
-    pub sent_late: u64,
-    /// Requests not sent, because no connection was free for as long as the window again.
-    pub never_sent: u64,
-    /// The generator's CPU time waiting busily for the next planned instant, over all threads.
-    pub generator_spin_ns: u64,
-    /// Response times of right answers: from the planned instant to the last byte.
-    pub response_time: String,
-    /// Lower bounds of the response times of requests that timed out or were never sent; absent
-    /// where there were none.
-    pub response_time_at_least: Option<String>,
-    /// From the planned instants to sending.
-    pub send_lag: String,
-    /// That part of it for which a connection was free, so that the generator alone was late.
-    pub own_lag: String,
 }
 
 /// Where and why something failed.

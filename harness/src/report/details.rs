@@ -11,8 +11,7 @@ use crate::analysis::{
     Analysis, Arm, Arrivals, CellAnalysis, MatchupAnalysis, MetricAnalysis, OpenAnalysis, OpenArm,
     SearchAnalysis, SearchArm, Who,
 };
-use crate::metric::{CellKind, Loop};
-use crate::units;
+use duet_units::{CellKind, Loop};
 
 /// A cell's details. `id` is unique within the page.
 pub(super) fn details(
@@ -50,7 +49,7 @@ pub(super) fn details(
                     dt { "windows" }
                     dd {
                         @match cell.window_ns {
-                            Some(ns) => (units::nanoseconds(ns as f64)),
+                            Some(ns) => (duet_units::nanoseconds(ns as f64)),
                             None => "none",
                         }
                     }
@@ -106,7 +105,7 @@ fn metrics(analysis: &Analysis, matchup: &MatchupAnalysis, cell: &CellAnalysis) 
 
 /// When requests were due, and how they were sent.
 fn open_loop(matchup: &MatchupAnalysis, open: &OpenAnalysis) -> String {
-    let thousands = |n: u64| units::thousands(n as i64);
+    let thousands = |n: u64| duet_units::thousands(n as i64);
     let arrivals = match open.arrivals {
         Arrivals::Uniform => "at equal distances",
         Arrivals::Poisson => "at random (Poisson)",
@@ -115,7 +114,7 @@ fn open_loop(matchup: &MatchupAnalysis, open: &OpenAnalysis) -> String {
         format!("; the slower arm answers {} a second in a closed loop", thousands(capacity))
     });
     let of_arm = |(arm, sent): (&Arm, &OpenArm)| {
-        let time = units::nanoseconds;
+        let time = duet_units::nanoseconds;
         format!(
             "{}: {} requests, {} sent late, {} never; 99 % of them sent within {}, of which the \
              generator's own lag is {}; answered within {} of sending",
@@ -138,10 +137,10 @@ fn open_loop(matchup: &MatchupAnalysis, open: &OpenAnalysis) -> String {
 
 /// What the searches found.
 fn searches(matchup: &MatchupAnalysis, found: &SearchAnalysis, blocks: u32) -> String {
-    let rate = |rate: Option<f64>| rate.map_or_else(|| "nothing".to_owned(), units::rate);
+    let rate = |rate: Option<f64>| rate.map_or_else(|| "nothing".to_owned(), duet_units::rate);
     let of_arm = |(arm, search): (&Arm, &SearchArm)| {
         let lag = search.own_lag_ns_p99.map_or_else(String::new, |ns| {
-            format!("; there the generator's own lag was {} (99 %)", units::nanoseconds(ns))
+            format!("; there the generator's own lag was {} (99 %)", duet_units::nanoseconds(ns))
         });
         format!(
             "{}: {} requests a second held and {} failed twice (medians), found in {} of {} by {} \
@@ -150,8 +149,8 @@ fn searches(matchup: &MatchupAnalysis, found: &SearchAnalysis, blocks: u32) -> S
             rate(search.held_per_second),
             rate(search.failed_per_second),
             search.found,
-            units::count(blocks as usize, "block"),
-            units::thousands(search.probes as i64)
+            duet_units::count(blocks as usize, "block"),
+            duet_units::thousands(search.probes as i64)
         )
     };
     let arms: Vec<String> = matchup.arms.iter().zip(&found.arms).map(of_arm).collect();
@@ -172,7 +171,8 @@ fn bottleneck(matchup: &MatchupAnalysis, cell: &CellAnalysis) -> String {
     let shares = matchup.arms.iter().zip(busy.server_busy.iter().zip(&busy.generator_busy));
     let shares: Vec<String> = shares
         .map(|(arm, (server, generator))| {
-            let (server, generator) = (units::percent(*server), units::percent(*generator));
+            let (server, generator) =
+                (duet_units::percent(*server), duet_units::percent(*generator));
             format!("{} busy {server}, generator meanwhile {generator}", arm.label)
         })
         .collect();
@@ -185,7 +185,7 @@ fn errors(matchup: &MatchupAnalysis, cell: &CellAnalysis) -> String {
         let kinds: Vec<String> = errors
             .iter()
             .filter(|(_, n)| **n > 0)
-            .map(|(kind, n)| format!("{} {kind}", units::thousands(*n as i64)))
+            .map(|(kind, n)| format!("{} {kind}", duet_units::thousands(*n as i64)))
             .collect();
         (!kinds.is_empty()).then(|| format!("{}: {}", arm.label, kinds.join(", ")))
     };

@@ -1,7 +1,6 @@
 //! How a run was made: machine, versions, CPUs, command.
 
 use crate::analysis::RunSummary;
-use crate::units;
 
 /// Names and values in the order they are shown.
 pub(super) fn facts(run: &RunSummary) -> Vec<(&'static str, String)> {
@@ -15,21 +14,21 @@ pub(super) fn facts(run: &RunSummary) -> Vec<(&'static str, String)> {
     let hypervisor = machine.hypervisor.as_deref().unwrap_or("none reported");
     let elapsed = run.elapsed_ns.map_or_else(
         || "unknown: the record has no end".to_owned(),
-        |ns| units::nanoseconds(ns as f64),
+        |ns| duet_units::nanoseconds(ns as f64),
     );
     vec![
         ("command", run.command.clone()),
         ("began", run.started.clone()),
         ("took", elapsed),
         ("blocks", format!("{} of {} planned", run.blocks, run.blocks_planned)),
-        ("time in windows", units::nanoseconds(run.measured_ns as f64)),
+        ("time in windows", duet_units::nanoseconds(run.measured_ns as f64)),
         ("processor", format!("{} × {}", machine.cpus, machine.cpu)),
-        ("memory", units::bytes(machine.memory_bytes as f64)),
+        ("memory", duet_units::bytes(machine.memory_bytes as f64)),
         ("system", format!("{}, {}", machine.os, machine.kernel)),
         ("hypervisor", hypervisor.to_owned()),
         ("CPUs of the servers", cpus(&run.server_cpus)),
         ("CPUs of the generator", cpus(&run.generator_cpus)),
-        ("stolen time in windows", units::percent(run.stolen_share)),
+        ("stolen time in windows", duet_units::percent(run.stolen_share)),
         ("tools", tools.collect::<Vec<_>>().join(", ")),
         ("duet", run.duet_version.clone()),
         ("commit", run.commit.clone().unwrap_or_else(|| "none".to_owned())),

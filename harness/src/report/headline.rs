@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use super::words::{self, Turned, label};
 use crate::analysis::{Analysis, CellAnalysis, MatchupAnalysis};
-use crate::metric::Metric;
-use crate::units;
 use crate::verdict::Verdict;
+use duet_units::Metric;
 
 /// The answer of a matchup in one sentence, without its name.
 pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> String {
@@ -60,9 +59,9 @@ fn latency_headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> Option<St
     Some(format!(
         "{} answers 99 % of requests within {}, {} within {} ({}{end}; {}, {})",
         label(&matchup.arms, better),
-        units::nanoseconds(value(better)),
+        duet_units::nanoseconds(value(better)),
         label(&matchup.arms, worse),
-        units::nanoseconds(value(worse)),
+        duet_units::nanoseconds(value(worse)),
         ratio.text(),
         cell.id.workload,
         cell.load
@@ -81,9 +80,9 @@ fn search_headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> Option<Str
     Some(format!(
         "{} holds {} requests per second, {} {} ({}{}; {}, {})",
         label(&matchup.arms, better),
-        units::rate(value(better)),
+        duet_units::rate(value(better)),
         label(&matchup.arms, worse),
-        units::rate(value(worse)),
+        duet_units::rate(value(worse)),
         ratio.text(),
         end(analysis, found.verdict, &ratio),
         cell.id.workload,
@@ -157,7 +156,7 @@ fn share_of(ratio: &Turned, verdict: Verdict, subject: usize, noun: &str) -> Str
     match verdict {
         Verdict::Tie => format!("equal {noun}"),
         Verdict::Inconclusive if ratio.interval.is_some() => format!("{noun} undecided"),
-        _ => format!("{} the {noun}", units::ratio(share)),
+        _ => format!("{} the {noun}", duet_units::ratio(share)),
     }
 }
 

@@ -8,8 +8,7 @@ use super::loops;
 use super::words::{self, Line, Tone};
 use super::{details, doubts, facts};
 use crate::analysis::{Analysis, CellAnalysis, MatchupAnalysis, ServerSummary};
-use crate::metric::Metric;
-use crate::units;
+use duet_units::Metric;
 
 mod pairs;
 
@@ -231,8 +230,8 @@ fn builds(analysis: &Analysis) -> Markup {
 fn build(server: &ServerSummary) -> Markup {
     let build = &server.build;
     let dash = || "–".to_owned();
-    let time = build.clean_build_ns.map_or_else(dash, |ns| units::nanoseconds(ns as f64));
-    let size = build.binary_bytes.map_or_else(dash, |b| units::bytes(b as f64));
+    let time = build.clean_build_ns.map_or_else(dash, |ns| duet_units::nanoseconds(ns as f64));
+    let size = build.binary_bytes.map_or_else(dash, |b| duet_units::bytes(b as f64));
     html! {
         tr {
             th.server scope="row" {

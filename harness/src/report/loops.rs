@@ -1,7 +1,7 @@
 //! What reports show and say of closed loops, of open loops, and of searches for a rate.
 
 use crate::analysis::{Analysis, CellAnalysis};
-use crate::metric::{CellKind, Loop, Metric};
+use duet_units::{CellKind, Loop, Metric};
 
 /// The metrics of which a cell shows a line, where it has them.
 pub(super) fn headline_metrics(cell: &CellAnalysis) -> &'static [Metric] {

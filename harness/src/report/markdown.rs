@@ -7,7 +7,6 @@ use super::loops;
 use super::words::{self, Line};
 use super::{doubts, facts};
 use crate::analysis::{Analysis, CellAnalysis, MatchupAnalysis};
-use crate::units;
 
 mod pairs;
 
@@ -159,9 +158,10 @@ fn builds(analysis: &Analysis) -> String {
         .to_owned();
     for server in &analysis.servers {
         let build = &server.build;
-        let time =
-            build.clean_build_ns.map_or_else(|| "–".into(), |ns| units::nanoseconds(ns as f64));
-        let size = build.binary_bytes.map_or_else(|| "–".into(), |b| units::bytes(b as f64));
+        let time = build
+            .clean_build_ns
+            .map_or_else(|| "–".into(), |ns| duet_units::nanoseconds(ns as f64));
+        let size = build.binary_bytes.map_or_else(|| "–".into(), |b| duet_units::bytes(b as f64));
         out += &format!(
             "| {} | {} | {time} | {size} | {} |\n",
             escape(&build.server),

@@ -3,8 +3,7 @@
 
 use super::words::{self, Line, Tone};
 use crate::analysis::{Analysis, Arm, CellAnalysis, MatchupAnalysis, ProgramSummary};
-use crate::metric::Metric;
-use crate::units;
+use duet_units::Metric;
 
 /// The heads of the columns.
 pub(super) const COLUMNS: [&str; 6] = ["source", "secs", "mem KB", "gz", "cpu secs", "cpu load %"];
@@ -109,15 +108,16 @@ fn columns(cell: &CellAnalysis, arm: usize, program: &ProgramSummary) -> [String
     let kib = of(Metric::RssBytesPeak).map(|bytes| (bytes / 1024.0).round() as i64);
     [
         seconds(Metric::ElapsedNs),
-        kib.map_or_else(dash, units::thousands),
-        program.gz_bytes.map_or_else(dash, |bytes| units::thousands(bytes as i64)),
+        kib.map_or_else(dash, duet_units::thousands),
+        program.gz_bytes.map_or_else(dash, |bytes| duet_units::thousands(bytes as i64)),
         seconds(Metric::CpuNs),
         load(&program.cpu_load),
     ]
 }
 
 fn facts(program: &ProgramSummary) -> String {
-    let binary = program.binary_bytes.map(|bytes| format!("{} binary", units::bytes(bytes as f64)));
+    let binary =
+        program.binary_bytes.map(|bytes| format!("{} binary", duet_units::bytes(bytes as f64)));
     let uses = &program.features;
     let uses = (!uses.is_empty()).then(|| format!("uses {}", uses.join(", ")));
     binary.into_iter().chain(uses).collect::<Vec<_>>().join(", ")
@@ -149,7 +149,9 @@ fn smallest(sizes: &[Option<u64>], arm: usize) -> bool {
 /// How many times larger the larger source is. Sizes are exact: no interval.
 fn gz_ratio(sizes: &[Option<u64>]) -> String {
     match sizes {
-        [Some(a), Some(b)] if *a > 0 && *b > 0 => units::ratio(*a.max(b) as f64 / *a.min(b) as f64),
+        [Some(a), Some(b)] if *a > 0 && *b > 0 => {
+            duet_units::ratio(*a.max(b) as f64 / *a.min(b) as f64)
+        }
         _ => dash(),
     }
 }

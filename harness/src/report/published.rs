@@ -4,7 +4,6 @@ use super::pairs::{load, seconds};
 use crate::analysis::{
     Analysis, Estimate, PublishedAnalysis, PublishedComparison, Standing, Today,
 };
-use crate::units;
 
 /// What stands above the tables.
 pub(super) const ABOUT: &str = "Ratios only: machines and versions differ. A published row is the \
@@ -41,9 +40,9 @@ fn gaps(published: &[PublishedAnalysis], newest: &PublishedAnalysis) -> Table {
     let row = |row: &PublishedComparison| {
         let then = published.iter().map(|table| {
             let same = table.rows.iter().find(|other| other.problem == row.problem);
-            same.map_or_else(dash, |other| units::ratio(other.ratio))
+            same.map_or_else(dash, |other| duet_units::ratio(other.ratio))
         });
-        let plain = row.plain_ratio.map_or_else(dash, units::ratio);
+        let plain = row.plain_ratio.map_or_else(dash, duet_units::ratio);
         let now = matchups.iter().map(|matchup| {
             let cell = row.today.iter().find(|today| today.cell.matchup == **matchup);
             cell.map_or_else(dash, |today| {
@@ -53,7 +52,7 @@ fn gaps(published: &[PublishedAnalysis], newest: &PublishedAnalysis) -> Table {
         std::iter::once(row.problem.clone()).chain(then).chain([plain]).chain(now).collect()
     };
     let mut rows: Vec<Vec<String>> = newest.rows.iter().map(row).collect();
-    let means = published.iter().map(|table| units::ratio(table.mean));
+    let means = published.iter().map(|table| duet_units::ratio(table.mean));
     let now = matchups.iter().map(|matchup| {
         let mean = newest.today.iter().find(|mean| mean.matchup == **matchup);
         mean.map_or_else(dash, |mean| format!("{} of {}", estimate(&mean.ratio), mean.cells))
@@ -82,16 +81,17 @@ pub(super) fn brief(analysis: &Analysis) -> Option<Table> {
         let now = matchups.iter().map(|matchup| {
             let found = row.today.iter().find(|today| today.cell.matchup == **matchup);
             found.map_or_else(dash, |today| {
-                format!("{} {}", units::ratio(today.ratio.value), standing(today.standing))
+                format!("{} {}", duet_units::ratio(today.ratio.value), standing(today.standing))
             })
         });
-        [row.problem.clone(), units::ratio(row.ratio)].into_iter().chain(now).collect()
+        [row.problem.clone(), duet_units::ratio(row.ratio)].into_iter().chain(now).collect()
     };
     let means = matchups.iter().map(|matchup| {
         let found = newest.today.iter().find(|mean| mean.matchup == **matchup);
-        found.map_or_else(dash, |m| format!("{} of {}", units::ratio(m.ratio.value), m.cells))
+        found.map_or_else(dash, |m| format!("{} of {}", duet_units::ratio(m.ratio.value), m.cells))
     });
-    let mean = ["geometric mean".to_owned(), units::ratio(newest.mean)].into_iter().chain(means);
+    let mean =
+        ["geometric mean".to_owned(), duet_units::ratio(newest.mean)].into_iter().chain(means);
     Some(Table {
         title: format!(
             "How many times longer the second of {} takes: published, and in this run",
@@ -114,8 +114,8 @@ fn article(table: &PublishedAnalysis) -> Table {
     let today = today.flat_map(|m| [format!("time, {m}"), format!("memory, {m}")]);
     let row = |row: &PublishedComparison| {
         let figure = row.figure.clone().unwrap_or_else(|| "left out".to_owned());
-        let memory = row.memory_ratio.map_or_else(dash, units::ratio);
-        let then = row.secs.map(seconds).into_iter().chain([units::ratio(row.ratio), memory]);
+        let memory = row.memory_ratio.map_or_else(dash, duet_units::ratio);
+        let then = row.secs.map(seconds).into_iter().chain([duet_units::ratio(row.ratio), memory]);
         let now = matchups.iter().flat_map(|matchup| {
             let cell = row.today.iter().find(|today| today.cell.matchup == **matchup);
             let memory = |today: &Today| today.memory_ratio.as_ref().map(estimate);
@@ -182,8 +182,8 @@ fn matchups(table: &PublishedAnalysis) -> Vec<&str> {
 
 fn estimate(ratio: &Estimate) -> String {
     match (ratio.low, ratio.high) {
-        (Some(low), Some(high)) => units::ratio_interval(ratio.value, low, high),
-        _ => units::ratio(ratio.value),
+        (Some(low), Some(high)) => duet_units::ratio_interval(ratio.value, low, high),
+        _ => duet_units::ratio(ratio.value),
     }
 }
 

@@ -9,7 +9,6 @@ use super::lines::lines;
 use super::loops;
 use super::words::{self, Line, Tone};
 use crate::analysis::{Analysis, Arm, CellAnalysis, MatchupAnalysis};
-use crate::units;
 
 mod pairs;
 
@@ -169,8 +168,8 @@ impl Page {
         self.line(&head);
         for server in &analysis.servers {
             let build = &server.build;
-            let time = build.clean_build_ns.map(|ns| units::nanoseconds(ns as f64));
-            let size = build.binary_bytes.map(|b| units::bytes(b as f64));
+            let time = build.clean_build_ns.map(|ns| duet_units::nanoseconds(ns as f64));
+            let size = build.binary_bytes.map(|b| duet_units::bytes(b as f64));
             let version = build.version.as_deref().unwrap_or("");
             let lead = format!(
                 "  {:width$}  {:>11}  {:>11}  ",

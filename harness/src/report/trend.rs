@@ -2,8 +2,8 @@
 //! names of ordinary length.
 
 use crate::analysis::trend::{Change, MachineTrend, RUNS_ENOUGH, Series, Trend, TrendRun};
-use crate::metric::{Better, Metric};
-use crate::units::{self, count};
+use duet_units::count;
+use duet_units::{Better, Metric};
 
 /// How to read the tables.
 const LEGEND: &str = "\
@@ -78,7 +78,7 @@ fn changes_of(series: &Series) -> Vec<(Change, String)> {
         line.changes.iter().map(move |change| (*change, said(change)))
     });
     let ratio = series.ratio.changes.iter().map(|change| {
-        let (before, after) = (units::ratio(change.before), units::ratio(change.after));
+        let (before, after) = (duet_units::ratio(change.before), duet_units::ratio(change.after));
         (*change, format!("ratio {before} to {after}"))
     });
     values.chain(ratio).collect()
@@ -92,7 +92,7 @@ fn moved(metric: Metric, change: &Change) -> String {
         "{} to {}, {} {more}, {}",
         metric.format(change.before),
         metric.format(change.after),
-        units::percent(share.abs()),
+        duet_units::percent(share.abs()),
         if better { "better" } else { "worse" }
     )
 }
@@ -112,8 +112,8 @@ fn table(machine: &MachineTrend, series: &Series) -> String {
         };
         let ratio = series.ratio.points[i].map_or_else(dash, |ratio| {
             ratio.low.zip(ratio.high).map_or_else(
-                || units::ratio(ratio.value),
-                |(low, high)| units::ratio_interval(ratio.value, low, high),
+                || duet_units::ratio(ratio.value),
+                |(low, high)| duet_units::ratio_interval(ratio.value, low, high),
             )
         });
         let when = run.started.replace('T', " ");

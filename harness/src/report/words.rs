@@ -8,9 +8,8 @@ use crate::analysis::{
     Analysis, Arm, CellAnalysis, Estimate, Lane, MatchupAnalysis, Mean, MetricAnalysis, RunSummary,
     Stage, Who,
 };
-use crate::metric::{CellKind, Loop, Metric, Unit};
-use crate::units;
 use crate::verdict::Verdict;
+use duet_units::{CellKind, Loop, Metric, Unit};
 
 /// The metric of speed of a matchup.
 pub(super) fn speed(matchup: &MatchupAnalysis) -> Metric {
@@ -111,8 +110,8 @@ impl Turned {
     /// `1.88× [1.83, 1.93]`, or `1.88×` where there is no interval.
     pub(super) fn text(&self) -> String {
         match self.interval {
-            Some((low, high)) => units::ratio_interval(self.value, low, high),
-            None => units::ratio(self.value),
+            Some((low, high)) => duet_units::ratio_interval(self.value, low, high),
+            None => duet_units::ratio(self.value),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::interrupt::Interrupt;
+use duet_process::interrupt::Interrupt;
 
 /// The kernel's tables of sockets; a server of both families is in the second. Those of the network
 /// namespace, which server and harness share.

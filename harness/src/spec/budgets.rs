@@ -2,7 +2,7 @@
 
 use super::nearest::suggestion;
 use super::{Budget, Quantity};
-use crate::metric::{Better, Metric, Unit};
+use duet_units::{Better, Metric, Unit};
 
 const FORM: &str = "write a quantity, `<=` or `>=`, and a limit: `rss_bytes_peak <= 64 MiB`";
 
@@ -51,8 +51,7 @@ fn quantity(name: &str) -> Result<Quantity, (String, String)> {
     let metric = Metric::ALL.into_iter().find(|metric| metric.name() == name);
     metric.map(Quantity::Metric).ok_or_else(|| {
         let names = Metric::ALL.map(Metric::name);
-        let known: Vec<&str> =
-            [ERROR_RATE].into_iter().chain(names.iter().map(String::as_str)).collect();
+        let known: Vec<&str> = [ERROR_RATE].into_iter().chain(names).collect();
         (format!("there is no `{name}`"), suggestion(name, &known, "the quantities are"))
     })
 }

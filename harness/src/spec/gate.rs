@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{CellId, Spec};
-use crate::metric::Metric;
+use duet_units::Metric;
 
 /// What must hold before a change is let in: cells, metrics with margins, budgets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

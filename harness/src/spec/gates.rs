@@ -11,7 +11,7 @@ use super::suites::{
 };
 use super::waivers::{Guarded, waiver};
 use super::{Budget, Gate, GatedPrograms, Look, Rule};
-use crate::metric::{CellKind, Loop, Metric};
+use duet_units::{CellKind, Loop, Metric};
 
 /// What is gated unless the gate says otherwise, with margins in percent, as far as its cells have
 /// it. Wider than the noise of a machine at rest; what hurts users less has more room.
@@ -211,8 +211,7 @@ fn rules(fields: &mut Fields<'_>) -> Vec<Rule> {
 pub(super) fn metric(fields: &mut Fields<'_>, name: &At<String>) -> Option<Metric> {
     let metric = Metric::ALL.into_iter().find(|metric| metric.name() == name.value);
     if metric.is_none() {
-        let known: Vec<String> = Metric::ALL.map(Metric::name).into();
-        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let known = Metric::ALL.map(Metric::name);
         let cure = suggestion(&name.value, &known, "the metrics are");
         fields.mistake(name.line, format!("there is no metric `{}`", name.value), cure);
     }

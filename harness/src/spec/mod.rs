@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::Loop;
-use crate::units::Limit;
+use duet_units::Limit;
+use duet_units::Loop;
 
 mod budgets;
 mod check;
@@ -31,6 +31,7 @@ mod workloads;
 #[cfg(test)]
 mod tests;
 
+pub use duet_protocol::Arrivals;
 pub use gate::{Budget, Gate, GatedPrograms, Guard, Look, Quantity, Rule, Waiver};
 pub use load::{Mistake, Mistakes, load};
 pub use mix::{Header, MixCase, is_method, read_mix};
@@ -251,16 +252,6 @@ impl Load {
             Some(Rate::Within(_)) => Loop::Search,
         }
     }
-}
-
-/// How the requests of an open loop are spread over time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Arrivals {
-    /// The same time between any two.
-    Uniform,
-    /// As if of many users who know nothing of each other: exponential times between them.
-    Poisson,
 }
 
 /// The servers, or sets of programs, measured against each other. Each is an arm; the first is the

@@ -8,7 +8,7 @@ use super::gates::{self, GateTable};
 use super::load::Kind;
 use super::servers::lane;
 use super::{Arrivals, CellId, Lane, Load, Matchup, OpenLoop, Rate, Suite};
-use crate::units::{self, Limit};
+use duet_units::Limit;
 
 /// Below this there is no interval, and so no verdict: the widest exact signed-rank interval of n
 /// blocks covers 1 − 2 · (1/2)ⁿ, which is 93.8 % for n = 5 and 96.9 % for n = 6.
@@ -171,7 +171,7 @@ fn rate_within(fields: &mut Fields<'_>) -> Option<Limit> {
             format!("limit a quantile from p{} to p{}", least * 100.0, most * 100.0)
         }
         Ok(limit) if !LIMITS_NS.contains(&limit.latency_ns) => {
-            let shown = |ns: &u64| units::whole_nanoseconds(*ns);
+            let shown = |ns: &u64| duet_units::whole_nanoseconds(*ns);
             format!("write a time from {} to {}", shown(least), shown(most))
         }
         Ok(limit) => return Some(limit),

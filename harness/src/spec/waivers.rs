@@ -7,7 +7,7 @@ use super::gates::{metric, values};
 use super::nearest::suggestion;
 use super::suites::CellTable;
 use super::{Rule, Waiver};
-use crate::metric::{CellKind, Loop, Metric};
+use duet_units::{CellKind, Loop, Metric};
 
 /// The largest waiver in percent: a change to the eleventh part.
 const WAIVER_MAX: f64 = 1_000.0;
@@ -122,7 +122,7 @@ fn waived_rule(
     let rule = rules.iter().find(|rule| rule.metric == metric).copied();
     // A gate without any has a mistake of its own.
     if rule.is_none() && !rules.is_empty() {
-        let known: Vec<String> = rules.iter().map(|rule| rule.metric.name()).collect();
+        let known: Vec<&str> = rules.iter().map(|rule| rule.metric.name()).collect();
         let problem = format!("the metric `{}` is not gated", metric.name());
         let cure = format!("take the waiver out: the gate's metrics are {}", known.join(", "));
         fields.mistake(line, problem, cure);

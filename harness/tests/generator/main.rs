@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine;
-use duet::load::job::{ArmJob, Event, Exchange, Job, WindowResult};
+use duet_protocol::{ArmJob, Event, Exchange, Job, WindowResult};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use duet::load::job::{Arrivals, Event, Job, OpenLoop, OpenResult, Rate, Rated, WindowResult};
+use duet_protocol::{Arrivals, Event, Job, OpenLoop, OpenResult, Rate, ResolvedRate, WindowResult};
 
 use super::responder::{Act, serve};
 use super::{MS, answer, decoded, exchange, failure, generate, histogram, job, windows};
@@ -78,9 +78,9 @@ fn a_rate_is_a_share_of_the_capacity() {
     assert!(capacity > 0);
     assert_eq!(found.rate_per_second, ((capacity as f64 * 0.1).round() as u64).max(1));
     let known = rated(Rate::Share { share: 0.25, capacity_per_second: Some(1_000) });
-    assert_eq!(known, Rated { rate_per_second: 250, capacity_per_second: Some(1_000) });
+    assert_eq!(known, ResolvedRate { rate_per_second: 250, capacity_per_second: Some(1_000) });
     let absolute = rated(Rate::PerSecond(300));
-    assert_eq!(absolute, Rated { rate_per_second: 300, capacity_per_second: None });
+    assert_eq!(absolute, ResolvedRate { rate_per_second: 300, capacity_per_second: None });
 }
 
 /// One connection and answers after 4 ms: no more than 10 of 80 requests can be sent in time, and
@@ -92,7 +92,7 @@ fn what_cannot_be_sent_is_counted() {
         Act::Answer(vec![answer("hi")])
     });
     let job = Job { connections: 1, ..open_job(Rate::PerSecond(2_000), Arrivals::Uniform) };
-    let arms = vec![duet::load::job::ArmJob { addr: slow, ..job.arms[0].clone() }];
+    let arms = vec![duet_protocol::ArmJob { addr: slow, ..job.arms[0].clone() }];
     for window in windows(&Job { arms, rounds: vec![vec![0, 0]; 2], ..job }) {
         let open = open(&window);
         assert_eq!(open.planned, 80);
@@ -110,7 +110,7 @@ fn what_cannot_be_sent_is_counted() {
 fn a_connection_for_each_request() {
     let polite = serve(|_| Act::AnswerAndClose(answer("hi")));
     let job = open_job(Rate::PerSecond(500), Arrivals::Poisson);
-    let arms = vec![duet::load::job::ArmJob { addr: polite, ..job.arms[0].clone() }];
+    let arms = vec![duet_protocol::ArmJob { addr: polite, ..job.arms[0].clone() }];
     for window in windows(&Job { churn: true, arms, rounds: vec![vec![0, 0]; 2], ..job }) {
         assert!(open(&window).planned > 0);
         assert!(window.errors.is_empty(), "{window:?}");
@@ -122,7 +122,7 @@ fn a_connection_for_each_request() {
 fn servers_that_close_late() {
     let late = serve(|_| Act::AnswerAndLinger(answer("hi"), Duration::from_millis(10)));
     let job = open_job(Rate::PerSecond(500), Arrivals::Uniform);
-    let arms = vec![duet::load::job::ArmJob { addr: late, ..job.arms[0].clone() }];
+    let arms = vec![duet_protocol::ArmJob { addr: late, ..job.arms[0].clone() }];
     for window in windows(&Job { churn: true, arms, rounds: vec![vec![0, 0]; 2], ..job }) {
         let open = open(&window);
         assert!(window.errors.is_empty(), "{window:?}");
@@ -140,7 +140,7 @@ fn rare_trouble_is_counted_and_tolerated() {
         _ => Act::Answer(vec![answer("hi")]),
     });
     let job = open_job(Rate::PerSecond(2_000), Arrivals::Uniform);
-    let arms = vec![duet::load::job::ArmJob { addr, ..job.arms[0].clone() }];
+    let arms = vec![duet_protocol::ArmJob { addr, ..job.arms[0].clone() }];
     for window in windows(&Job { arms, rounds: vec![vec![0, 0]; 2], ..job }) {
         assert_eq!(open(&window).planned, 80);
         assert!(window.errors.keys().all(|kind| kind == "reset"), "{window:?}");

@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-use duet::load::job::{Arrivals, Event, Job, OpenLoop, Rate, Searched, WindowResult};
-use duet::units::Limit;
+use duet_protocol::{Arrivals, Event, Job, OpenLoop, Rate, SearchResult, WindowResult};
+use duet_units::Limit;
 
 use super::responder::{Act, serve};
 use super::{MS, answer, exchange, failure, generate, job};
@@ -27,7 +27,7 @@ fn search_job(addrs: &[std::net::SocketAddr], latency_ns: u64) -> Job {
 
 /// Carries out a job that must succeed; its probes, and what they found.
 #[track_caller]
-fn searched(job: &Job) -> (Vec<WindowResult>, Vec<Searched>) {
+fn searched(job: &Job) -> (Vec<WindowResult>, Vec<SearchResult>) {
     let events = generate(job);
     let [
         Event::Connected,

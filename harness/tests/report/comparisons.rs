@@ -6,11 +6,11 @@ use duet::comparison::{
     Quantity, Question, SCHEMA, SoFar, State, Unjudged, Version, Waiver,
 };
 use duet::gate::{self, Evidence, Floor, FloorSource, LOOKS};
-use duet::metric::Metric;
 use duet::report::Style;
 use duet::report::comparison as report;
-use duet::stats::{hodges_lehmann, interval, smallest_detectable, standard_deviation};
 use duet::verdict;
+use duet_stats::{hodges_lehmann, interval, smallest_detectable, standard_deviation};
+use duet_units::Metric;
 
 use crate::{fixture, markup};
 

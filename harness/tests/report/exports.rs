@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use duet::analysis::Analysis;
-use duet::metric::Better;
 use duet::report::{export, markdown_alone};
+use duet_units::Better;
 use roxmltree::Node;
 use serde::Deserialize;
 

@@ -1,10 +1,10 @@
 //! Reports of made-up analyses: golden files, and what must hold for all of them.
 
 use duet::analysis::{Analysis, Estimate};
-use duet::metric::Metric;
 use duet::report::chart::{self, Curve, Quantile, Width};
 use duet::report::{self, Style};
 use duet::verdict::Verdict;
+use duet_units::Metric;
 
 mod benchstat;
 mod comparisons;

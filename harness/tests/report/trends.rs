@@ -2,8 +2,8 @@
 
 use duet::analysis::Analysis;
 use duet::analysis::trend::{self, Trend};
-use duet::metric::Metric;
 use duet::report::{self, chart};
+use duet_units::Metric;
 
 use super::{fixture, markup};
 

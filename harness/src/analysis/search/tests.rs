@@ -23,9 +23,9 @@ fn codes(cell: &CellAnalysis) -> Vec<&str> {
 }
 
 /// Changes the probes of the second arm that failed.
-fn change(run: &mut Run, change: impl Fn(&mut WindowRecord)) {
+fn change(run: &mut Run, change: impl Fn(&mut WindowResult)) {
     let windows = run.blocks.iter_mut().flat_map(|block| &mut block.windows);
-    let failed = |w: &&mut WindowRecord| w.arm == 1 && w.probe.is_some_and(|probe| !probe.held);
+    let failed = |w: &&mut WindowResult| w.arm == 1 && w.probe.is_some_and(|probe| !probe.held);
     windows.filter(failed).for_each(change);
 }
 
@@ -67,7 +67,7 @@ fn searches_without_an_end_are_named() {
     for (block, end) in [(2, SearchEnd::OutOfTime), (5, SearchEnd::NoneHeld)] {
         let arm = &mut record.blocks[block].arms[1];
         arm.search =
-            Some(SearchRecord { held_per_second: None, end, ..arm.search.expect("there was one") });
+            Some(SearchResult { held_per_second: None, end, ..arm.search.expect("there was one") });
     }
     let analysis = analyse(&record);
     assert_eq!(rate(cell(&analysis)).and_then(|m| m.ratio).map(|r| r.n), Some(6));
@@ -88,7 +88,7 @@ fn searches_without_an_end_are_named() {
 
 #[test]
 fn a_generator_that_ends_the_searches_is_named() {
-    let found = |change_window: &dyn Fn(&mut WindowRecord)| {
+    let found = |change_window: &dyn Fn(&mut WindowResult)| {
         let mut record = run();
         change(&mut record, change_window);
         let analysis = analyse(&record);
@@ -97,7 +97,7 @@ fn a_generator_that_ends_the_searches_is_named() {
         (cell.bottleneck.who, codes, rate(cell).is_some_and(|m| m.ratio.is_some()))
     };
     let late = |ns: u64| {
-        move |window: &mut WindowRecord| {
+        move |window: &mut WindowResult| {
             let open = window.open.as_mut().expect("the loop is open");
             open.own_lag = encode(&[ns; 100]);
         }
@@ -105,19 +105,19 @@ fn a_generator_that_ends_the_searches_is_named() {
     assert_eq!(found(&late(2_000_000)), (Who::Server, String::new(), true));
     let bound = (Who::Generator, "generator_bound".to_owned(), false);
     assert_eq!(found(&late(3_000_000)), bound);
-    let busy = |window: &mut WindowRecord| {
+    let busy = |window: &mut WindowResult| {
         window.generator_cpu_ns = 97_000_000;
         window.open.as_mut().expect("the loop is open").generator_spin_ns = 0;
     };
     assert_eq!(found(&busy), bound);
-    let idle = |window: &mut WindowRecord| window.server_cpu_ns[1] = 10_000_000;
+    let idle = |window: &mut WindowResult| window.server_cpu_ns[1] = 10_000_000;
     assert_eq!(found(&idle), (Who::Unknown, String::new(), true));
 }
 
 #[test]
 fn damage_is_named() {
     let mut record = run();
-    let spoil = |w: &mut WindowRecord| {
+    let spoil = |w: &mut WindowResult| {
         w.open.as_mut().expect("the loop is open").own_lag = "?".to_owned();
     };
     record.blocks.truncate(1);

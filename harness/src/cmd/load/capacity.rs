@@ -14,10 +14,11 @@ use super::summary::{self, Quantiles};
 use super::values::{RATE_MAX, duration};
 use super::{Exit, Load, Misuse, text};
 use crate::cmd::Unserved;
-use crate::interrupt::Interrupt;
-use crate::load::capacity::{self, End, Interval, Next, Probe, Rules};
-use crate::load::steady::{self, Arrivals, Measured, Pressure, Rate, Unconnected};
-use crate::units;
+use duet_loadgen::capacity::{self, Interval, Next, Probe, Rules};
+use duet_loadgen::steady::{self, Measured, Pressure, Rate, Unconnected};
+use duet_process::interrupt::Interrupt;
+use duet_protocol::Arrivals;
+use duet_protocol::SearchEnd;
 
 /// The name and version of the JSON's form.
 const SCHEMA: &str = "duet.load.capacity/1";
@@ -194,12 +195,12 @@ fn reasons(args: &Load, measured: &Measured) -> Vec<String> {
     }
     let account = &measured.account;
     if account.error_rate() > args.max_error_rate {
-        reasons.push(format!("{} failed", units::percent(account.error_rate())));
+        reasons.push(format!("{} failed", duet_units::percent(account.error_rate())));
     }
     if !capacity::is_achieved(account.planned, measured.right) {
         // Of nothing planned, nothing is missing.
         let share = measured.right as f64 / account.planned as f64;
-        reasons.push(format!("{} of the rate achieved", units::percent(share)));
+        reasons.push(format!("{} of the rate achieved", duet_units::percent(share)));
     }
     for limit in &args.limit {
         match limit.judge(&measured.response) {
@@ -232,7 +233,7 @@ fn summary(
     load: &steady::Load,
     url: &Url,
     found: Interval,
-    end: Option<End>,
+    end: Option<SearchEnd>,
     probes: Vec<ProbeResult>,
 ) -> Summary {
     let mut warnings = vec![];
@@ -245,7 +246,7 @@ fn summary(
         );
     }
     match end {
-        Some(End::OutOfProbes | End::OutOfTime) => {
+        Some(SearchEnd::OutOfProbes | SearchEnd::OutOfTime) => {
             warnings.push("the interval is wide: there were as many probes as allowed".to_owned());
         }
         None => {
@@ -266,11 +267,11 @@ fn summary(
         held_per_second: found.held,
         failed_per_second: found.failed,
         end: match end {
-            Some(End::Narrow) => "narrow",
-            Some(End::AllHeld) => "all_held",
-            Some(End::NoneHeld) => "none_held",
-            Some(End::OutOfProbes) => "out_of_probes",
-            Some(End::OutOfTime) => "out_of_time",
+            Some(SearchEnd::Narrow) => "narrow",
+            Some(SearchEnd::AllHeld) => "all_held",
+            Some(SearchEnd::NoneHeld) => "none_held",
+            Some(SearchEnd::OutOfProbes) => "out_of_probes",
+            Some(SearchEnd::OutOfTime) => "out_of_time",
             None => "interrupted",
         },
         probes,
@@ -281,7 +282,7 @@ fn summary(
 fn head(args: &Load, load: &steady::Load, url: &Url) -> String {
     let limits: Vec<String> = args.limit.iter().map(Limit::to_string).collect();
     let quantiles = args.limit.iter().map(|limit| format!("{:>12}", limit.quantile()));
-    let seconds = |time: Duration| units::nanoseconds(time.as_nanos() as f64);
+    let seconds = |time: Duration| duet_units::nanoseconds(time.as_nanos() as f64);
     let arrivals = if args.poisson { "Poisson" } else { "evenly spaced" };
     format!(
         "{}\n{}; probes of {}, {arrivals}, after {} of warm-up\n\
@@ -291,7 +292,7 @@ fn head(args: &Load, load: &steady::Load, url: &Url) -> String {
         seconds(load.measure),
         seconds(load.warmup),
         limits.join(", "),
-        units::percent(args.max_error_rate),
+        duet_units::percent(args.max_error_rate),
         "asked/s",
         "right/s",
         quantiles.collect::<String>(),
@@ -311,7 +312,7 @@ fn row(
         format!("{:>12}", found.map_or_else(|| "unknown".to_owned(), |found| found.to_string()))
     });
     let right = measured.and_then(Measured::right_per_second).unwrap_or(0.0);
-    let busy = measured.map_or_else(|| "unknown".to_owned(), |m| units::percent(m.busy()));
+    let busy = measured.map_or_else(|| "unknown".to_owned(), |m| duet_units::percent(m.busy()));
     let (color, word) = match reasons {
         [] => (AnsiColor::Green, "held".to_owned()),
         reasons => (AnsiColor::Red, format!("failed: {}", reasons.join(", "))),
@@ -319,8 +320,8 @@ fn row(
     let style = Style::new().fg_color(Some(color.into()));
     format!(
         "{:>12}{:>12}{}{busy:>12}  {style}{word}{style:#}\n",
-        units::rate(per_second),
-        units::rate(right),
+        duet_units::rate(per_second),
+        duet_units::rate(right),
         latencies.collect::<String>(),
     )
 }
@@ -328,13 +329,13 @@ fn row(
 fn answer(found: &Summary) -> String {
     let bold = Style::new().bold();
     let (held, failed) = (found.held_per_second, found.failed_per_second);
-    let between = match (held.map(units::rate), failed.map(units::rate)) {
+    let between = match (held.map(duet_units::rate), failed.map(duet_units::rate)) {
         (Some(held), Some(failed)) => format!("between {held} and {failed}"),
         (Some(held), None) => format!("at least {held}"),
         (None, Some(failed)) => format!("below {failed}"),
         (None, None) => "an unknown number of".to_owned(),
     };
-    let probes = units::count(found.probes.len(), "probe");
+    let probes = duet_units::count(found.probes.len(), "probe");
     let mut out =
         format!("\ncapacity      {bold}{between}{bold:#} requests per second ({probes})\n");
     for warning in &found.warnings {

@@ -8,9 +8,9 @@ use reqwest::Url;
 use super::request::Written;
 use super::{Load, Verify};
 use crate::cmd::Unserved;
-use crate::load::first::{self, First};
-use crate::load::steady::{Case, Status};
-use crate::load::target::Target;
+use duet_loadgen::first::{self, First};
+use duet_loadgen::steady::{Case, Status};
+use duet_loadgen::target::Target;
 
 /// Who is asked, what is asked and what the right answers are, and how many requests that took.
 pub(super) fn prepare(args: &Load, url: &Url) -> Result<(Target, Vec<Case>, u64)> {

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::load::latencies::{self, Latencies, Latency};
-use crate::units;
+use duet_loadgen::latencies::{self, Latencies, Latency};
 
 /// A quantile, or the maximum, and its limit.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,17 +74,17 @@ impl FromStr for Limit {
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(time) = text.strip_prefix("max=") {
             // A time is at most thirty years: 10¹⁸ ns.
-            return Ok(Self { p: None, ns: units::parse_duration(time)?.as_nanos() as u64 });
+            return Ok(Self { p: None, ns: duet_units::parse_duration(time)?.as_nanos() as u64 });
         }
         let form = |_| "a limit is a quantile and a time, such as p99=5ms or max=1s".to_owned();
-        let units::Limit { quantile, latency_ns } = text.parse().map_err(form)?;
+        let duet_units::Limit { quantile, latency_ns } = text.parse().map_err(form)?;
         Ok(Self { p: Some(quantile), ns: latency_ns })
     }
 }
 
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at most {}", self.quantile(), units::nanoseconds(self.ns as f64))
+        write!(f, "{} at most {}", self.quantile(), duet_units::nanoseconds(self.ns as f64))
     }
 }
 

@@ -10,9 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::series::{self, QUANTILES};
 use super::text;
-use crate::load::seconds::Second;
-use crate::load::steady::{Load, Pressure};
-use crate::units;
+use duet_loadgen::seconds::Second;
+use duet_loadgen::steady::{Load, Pressure};
 
 /// How often it is looked at.
 pub(super) const TICK: Duration = Duration::from_millis(100);
@@ -115,7 +114,7 @@ impl<'l> View<'l> {
             anstream::eprintln!(
                 "{:.0} s: {} right answers per second, {} failed so far",
                 self.began.elapsed().as_secs_f64(),
-                units::rate(per_second),
+                duet_units::rate(per_second),
                 text::count(self.seen.failed.values().sum())
             );
             (self.right, self.elapsed) = (0, Duration::ZERO);
@@ -181,9 +180,9 @@ impl Seen<'_> {
         let mut out = self.progress(elapsed);
         let Some(last) = &self.last else { return out };
         let bold = Style::new().bold();
-        let rate = units::rate(last.right as f64 * 1e9 / last.elapsed_ns as f64);
+        let rate = duet_units::rate(last.right as f64 * 1e9 / last.elapsed_ns as f64);
         let planned = series::planned_per_second(self.load, last);
-        let planned = planned.map(|planned| format!(" of {} planned", units::rate(planned)));
+        let planned = planned.map(|planned| format!(" of {} planned", duet_units::rate(planned)));
         let phase = if last.offset_s < 0 { ", warming up" } else { "" };
         // Writing to a String cannot fail, here and below.
         let _ = write!(
@@ -242,7 +241,8 @@ impl Seen<'_> {
                 shade.map_or(' ', |(_, shade)| *shade)
             });
             let cells = cells.collect::<String>();
-            let _ = write!(out, "\n{:>12} │{}", units::whole_nanoseconds(from), cells.trim_end());
+            let _ =
+                write!(out, "\n{:>12} │{}", duet_units::whole_nanoseconds(from), cells.trim_end());
         }
         out
     }
@@ -253,8 +253,9 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
-    use crate::load::seconds::Times;
-    use crate::load::steady::{Arrivals, Rate};
+    use duet_loadgen::seconds::Times;
+    use duet_loadgen::steady::Rate;
+    use duet_protocol::Arrivals;
 
     const MS: u64 = 1_000_000;
 

@@ -6,9 +6,9 @@ use anyhow::{Context, Result};
 use reqwest::Url;
 
 use super::text::{self, QUANTILES};
-use crate::load::latencies::{self, Latencies};
-use crate::load::steady::{Load, Measured};
 use crate::report::chart::{self, Curve, Quantile};
+use duet_loadgen::latencies::{self, Latencies};
+use duet_loadgen::steady::{Load, Measured};
 
 /// Points of a curve to a further nine: as close as a line needs to look round.
 const POINTS: u32 = 60;

@@ -8,8 +8,8 @@ use clap::Args;
 use reqwest::Url;
 
 use crate::cmd::Misuse;
-use crate::load::patch::{self, Patch};
 use crate::spec::{self, Header, MixCase};
+use duet_loadgen::patch::{self, Patch};
 
 /// What is asked.
 #[derive(Debug, Args)]

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::load::fault::Fault;
-use crate::load::latencies::Latencies;
-use crate::load::seconds::Second;
-use crate::load::steady::{Load, Pressure};
-use crate::proc::{self, StolenTime};
+use duet_loadgen::fault::Fault;
+use duet_loadgen::latencies::Latencies;
+use duet_loadgen::seconds::Second;
+use duet_loadgen::steady::{Load, Pressure};
+use duet_process::proc::{self, StolenTime};
 
 /// The quantiles of a second, where enough requests stand behind them.
 pub(super) const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)];

@@ -14,8 +14,8 @@ use serde::Serialize;
 
 use super::text::{self, QUANTILES};
 use super::{Limit, Verdict};
-use crate::load::latencies::{Latencies, Latency};
-use crate::load::steady::{Load, Measured, Pressure};
+use duet_loadgen::latencies::{Latencies, Latency};
+use duet_loadgen::steady::{Load, Measured, Pressure};
 
 /// The name and version of the JSON's form. Fields may be added; a change of meaning is a new
 /// version.

@@ -8,9 +8,9 @@ use anstyle::{AnsiColor, Style};
 use reqwest::Url;
 
 use super::{Limit, Verdict};
-use crate::load::latencies::{Latencies, Latency};
-use crate::load::steady::{Arrivals, Case, Load, Measured, Pressure};
-use crate::units;
+use duet_loadgen::latencies::{Latencies, Latency};
+use duet_loadgen::steady::{Case, Load, Measured, Pressure};
+use duet_protocol::Arrivals;
 
 /// The quantiles shown, where enough requests stand behind them.
 pub(super) const QUANTILES: [(&str, f64); 5] =
@@ -47,7 +47,7 @@ pub(super) fn by(load: &Load) -> String {
 
 /// How hard, and for how long.
 pub(super) fn how(load: &Load) -> String {
-    let seconds = |time: Duration| units::nanoseconds(time.as_nanos() as f64);
+    let seconds = |time: Duration| duet_units::nanoseconds(time.as_nanos() as f64);
     let how = match load.pressure {
         Pressure::Closed { requests: Some(n) } => {
             format!("closed loop, {} requests", count(n))
@@ -59,8 +59,10 @@ pub(super) fn how(load: &Load) -> String {
                 Arrivals::Poisson => "Poisson",
             };
             let rate = match rate.is_steady() {
-                true => units::rate(rate.from),
-                false => format!("{} to {}", units::rate(rate.from), units::rate(rate.to)),
+                true => duet_units::rate(rate.from),
+                false => {
+                    format!("{} to {}", duet_units::rate(rate.from), duet_units::rate(rate.to))
+                }
             };
             format!("open loop, {rate} requests per second, {arrivals}, {}", seconds(load.measure))
         }
@@ -96,7 +98,7 @@ fn compared(cases: &[Case]) -> String {
     if let [case] = cases {
         let body = match (&case.body, case.head) {
             (Some(body), _) => {
-                format!("every body compared ({})", units::bytes(body.len() as f64))
+                format!("every body compared ({})", duet_units::bytes(body.len() as f64))
             }
             (None, true) => "no body".to_owned(),
             (None, false) => "bodies not compared".to_owned(),
@@ -116,7 +118,7 @@ pub(super) fn result(
 ) -> String {
     let mut out = String::new();
     let bold = Style::new().bold();
-    let rate = measured.right_per_second().map_or("no".to_owned(), units::rate);
+    let rate = measured.right_per_second().map_or("no".to_owned(), duet_units::rate);
     line(&mut out, format_args!("\n{bold}{rate}{bold:#} right answers per second\n"));
     latencies(&mut out, load, measured);
     accounts(&mut out, measured);
@@ -194,7 +196,7 @@ fn accounts(out: &mut String, measured: &Measured) {
         ),
     );
     if a.failed() > 0 {
-        let share = units::percent(a.error_rate());
+        let share = duet_units::percent(a.error_rate());
         line(out, format_args!("failed        {} ({share})", kinds(&a.failed_by_kind())));
     }
     if measured.warmup_failed > 0 {
@@ -236,8 +238,8 @@ fn connections(out: &mut String, load: &Load, measured: &Measured) {
             out,
             format_args!(
                 "              the least served had {}, the best {} of an equal share",
-                units::ratio(least),
-                units::ratio(most)
+                duet_units::ratio(least),
+                duet_units::ratio(most)
             ),
         );
     }
@@ -249,9 +251,9 @@ fn connections(out: &mut String, load: &Load, measured: &Measured) {
 fn health(out: &mut String, load: &Load, measured: &Measured) {
     let spin: u64 = measured.threads.iter().map(|thread| thread.spin_ns).sum();
     let elapsed: u64 = measured.threads.iter().map(|thread| thread.elapsed_ns).sum();
-    let mut words = format!("busiest thread {} busy", units::percent(measured.busy()));
+    let mut words = format!("busiest thread {} busy", duet_units::percent(measured.busy()));
     if spin > 0 && elapsed > 0 {
-        let share = units::percent(spin as f64 / elapsed as f64);
+        let share = duet_units::percent(spin as f64 / elapsed as f64);
         let _ = write!(words, ", {share} waiting for planned instants");
     }
     if let Some(lag) = measured.own_lag.quantile(0.99).or_else(|| measured.own_lag.max())
@@ -262,13 +264,13 @@ fn health(out: &mut String, load: &Load, measured: &Measured) {
     line(out, format_args!("generator     {words}"));
     if let Some((ceiling, share)) = measured.ceiling.zip(measured.share_of_ceiling()) {
         let at_least = if ceiling.at_least { "at least " } else { "" };
-        let rate = units::rate(ceiling.right_per_second);
+        let rate = duet_units::rate(ceiling.right_per_second);
         line(
             out,
             format_args!(
                 "              {} of its ceiling: {at_least}{rate} per second against a responder \
                  that does nothing",
-                units::percent(share)
+                duet_units::percent(share)
             ),
         );
     }
@@ -304,7 +306,7 @@ pub(super) fn doubts(load: &Load, measured: &Measured) -> Vec<String> {
             if let Some(lag) = p99(&measured.own_lag)
                 && p99(&measured.response).is_some_and(|p99| lag > OWN_LAG_SHARE * p99)
             {
-                let lag = units::nanoseconds(lag);
+                let lag = duet_units::nanoseconds(lag);
                 doubts.push(format!(
                     "the generator itself was late by {lag} at p99; that is in the response times"
                 ));
@@ -339,7 +341,7 @@ pub(super) fn kinds<K: AsRef<str>>(counts: &BTreeMap<K, u64>) -> String {
 }
 
 pub(super) fn count(n: u64) -> String {
-    units::thousands(i64::try_from(n).unwrap_or(i64::MAX))
+    duet_units::thousands(i64::try_from(n).unwrap_or(i64::MAX))
 }
 
 fn plural(n: u64, noun: &str) -> String {

@@ -15,8 +15,8 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::cmd::Misuse;
-use crate::load::target::{Addr, Target};
-use crate::load::tls::Tls;
+use duet_loadgen::target::{Addr, Target};
+use duet_loadgen::tls::Tls;
 
 mod anybody;
 

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use crate::load::steady::Rate;
-use crate::units;
+use duet_loadgen::steady::Rate;
 
 /// The highest rate: what is planned and not sent is counted one by one.
 pub(super) const RATE_MAX: f64 = 1e7;
 
 /// Reads a time. `-d` is the body of a request elsewhere.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    units::parse_duration(text).map_err(|why| format!("{why} (a body is --body)"))
+    duet_units::parse_duration(text).map_err(|why| format!("{why} (a body is --body)"))
 }
 
 /// Reads how long an answer may take. Less than a millisecond is less than what timeouts are looked

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Limits, Span, finding, good_if, unfit_unless};
 use crate::record::Finding;
-use crate::units::{count, percent};
+use duet_units::{count, percent};
 
 /// Stolen time above this share widens intervals visibly.
 const STOLEN_SHARE_MAX: f64 = 0.02;
@@ -65,7 +65,7 @@ pub(super) fn quota(limits: &Limits) -> Option<Finding> {
 pub(super) fn throttling(span: &Span<'_>) -> Option<Finding> {
     let since = span.after.limits.throttled_ns?;
     let now = span.grown(|m| m.limits.throttled_ns)?;
-    let time = |ns: u64| crate::units::nanoseconds(ns as f64);
+    let time = |ns: u64| duet_units::nanoseconds(ns as f64);
     let found = match since {
         0 => "never".to_owned(),
         since => format!("{} so far, {} just now", time(since), time(now)),

@@ -3,7 +3,6 @@
 use super::{Limits, Span, counter, finding, good_if};
 use crate::host::meminfo;
 use crate::record::Finding;
-use crate::units;
 
 /// What servers, generator and harness take together at most, with room to spare.
 const FREE_BYTES_MIN: u64 = 1 << 30;
@@ -16,7 +15,7 @@ pub(super) fn available(text: &str, limits: &Limits) -> Option<Finding> {
     Some(finding(
         "memory",
         good_if(available >= FREE_BYTES_MIN),
-        format!("{} available{by}", units::bytes(available as f64)),
+        format!("{} available{by}", duet_units::bytes(available as f64)),
         "servers could be swapped out or killed",
         "stop what uses it, or raise the limit",
     ))
@@ -30,8 +29,10 @@ pub(super) fn swap(span: &Span<'_>) -> Option<Finding> {
     let pages = span.grown(moved).unwrap_or(0);
     let found = match (total, pages) {
         (0, _) => "none".to_owned(),
-        (_, 0) => format!("{} in use, still", units::bytes(used as f64)),
-        (_, pages) => format!("{} in use, {pages} pages moved just now", units::bytes(used as f64)),
+        (_, 0) => format!("{} in use, still", duet_units::bytes(used as f64)),
+        (_, pages) => {
+            format!("{} in use, {pages} pages moved just now", duet_units::bytes(used as f64))
+        }
     };
     Some(finding(
         "swap",

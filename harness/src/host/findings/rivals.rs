@@ -5,7 +5,7 @@ use std::fs;
 use super::cpu::Ticks;
 use super::{Span, finding, good_if};
 use crate::record::Finding;
-use crate::units::percent;
+use duet_units::percent;
 
 /// Below this share of all CPUs, other work is the system's own housekeeping.
 const BUSY_SHARE_MAX: f64 = 0.1;

@@ -1,7 +1,5 @@
 //! The axis "how many times": logarithmic, with the benchmarks game's marks 1, 3, 5, 10, 30, 50, …
 
-use crate::units;
-
 /// Ratios that may get a grid line in every decade, the most wanted first.
 const WANTED: [f64; 4] = [1.0, 3.0, 5.0, 2.0];
 
@@ -64,7 +62,11 @@ impl Axis {
 /// What a grid line is called: `1.5×`, `1,000×`.
 pub(super) fn label(ratio: f64) -> String {
     // Grid lines are whole from 2 on, and short decimals below.
-    if ratio < 2.0 { format!("{ratio}×") } else { format!("{}×", units::thousands(ratio as i64)) }
+    if ratio < 2.0 {
+        format!("{ratio}×")
+    } else {
+        format!("{}×", duet_units::thousands(ratio as i64))
+    }
 }
 
 #[cfg(test)]

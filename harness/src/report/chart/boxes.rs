@@ -6,9 +6,8 @@ use super::palette::{self, GRID, Mark, TEXT};
 use super::rows;
 use super::types::{LABEL, SMALL, TITLE};
 use crate::analysis::{Analysis, MatchupAnalysis};
-use crate::metric::Metric;
 use crate::report::{pairs, words};
-use crate::units;
+use duet_units::Metric;
 
 /// The axis' marks, the site's own.
 const MARKS: [f64; 8] = [1.0, 3.0, 5.0, 10.0, 30.0, 50.0, 100.0, 300.0];
@@ -116,8 +115,8 @@ fn quantile(sorted: &[f64], p: f64) -> f64 {
 
 impl Spread<'_> {
     fn sentence(&self) -> String {
-        let median = units::ratio(quantile(&self.ratios, 0.5));
-        let most = units::ratio(quantile(&self.ratios, 1.0));
+        let median = duet_units::ratio(quantile(&self.ratios, 0.5));
+        let most = duet_units::ratio(quantile(&self.ratios, 1.0));
         format!("{}, {}: median {median}, at most {most}.", self.label, self.lane)
     }
 

@@ -7,9 +7,9 @@ use super::palette::{BAND, GRID, Mark, PAPER, RULE};
 use super::rows::{self, Found, Group, Row};
 use super::types::{GROUP, INSET, LABEL, LINE, MARGIN, SMALL, STRONG, TITLE};
 use crate::analysis::Analysis;
-use crate::metric::Metric;
 use crate::report::words::{self, Tone, Turned};
 use crate::verdict::TIE_BAND;
+use duet_units::Metric;
 
 /// How wide a chart is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

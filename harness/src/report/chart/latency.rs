@@ -6,9 +6,8 @@ use super::compare::Width;
 use super::palette::{self, GRID, Mark};
 use super::types::{GROUP, LABEL, LINE, MARGIN, SMALL, TITLE};
 use crate::analysis::{Analysis, Arrivals, CellAnalysis, Estimate, MatchupAnalysis, Who};
-use crate::metric::Metric;
 use crate::report::words;
-use crate::units;
+use duet_units::Metric;
 
 /// The quantiles drawn, each with the width of its line.
 const QUANTILES: [(Metric, u32); 2] = [(Metric::LatencyNsP50, 1), (Metric::LatencyNsP99, 3)];
@@ -135,8 +134,8 @@ fn sentence(panel: &Panel<'_>) -> String {
     let value = |point: &Point<'_>, arm: usize| -> Option<String> {
         let values = QUANTILES.map(|(metric, _)| point.latency(metric, arm));
         let [Some(p50), Some(p99)] = values else { return None };
-        let (p50, p99) = (units::nanoseconds(p50.value), units::nanoseconds(p99.value));
-        Some(format!("{} of capacity: {p50} and {p99}", units::percent(point.share)))
+        let (p50, p99) = (duet_units::nanoseconds(p50.value), duet_units::nanoseconds(p99.value));
+        Some(format!("{} of capacity: {p50} and {p99}", duet_units::percent(point.share)))
     };
     let of_arm = |(arm, (_, label)): (usize, &(Mark, &str))| {
         let values: Vec<String> = panel.points.iter().filter_map(|p| value(p, arm)).collect();
@@ -177,7 +176,7 @@ impl Panel<'_> {
         let at = |share: f64| x0 + (share * f64::from(x1 - x0)).round() as i32;
         for percent in [0.0, 0.25, 0.5, 0.75, 1.0] {
             canvas.line((at(percent), y0), (at(percent), y0 + 4), 1, GRID);
-            let label = units::percent(percent);
+            let label = duet_units::percent(percent);
             canvas.text((at(percent), y0 + 14), Anchor::Middle, 60, SMALL, &label);
         }
         let axis = "rate, share of capacity";

@@ -4,7 +4,6 @@
 use super::canvas::{self, Anchor, Canvas, Caption, Type};
 use super::palette::{GRID, Ink, LANGUAGES, MUTED, RULE, TEXT};
 use super::types::{LABEL, SMALL, STRONG};
-use crate::units;
 
 /// A curve.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,7 +119,7 @@ fn grid(canvas: &mut Canvas<'_>, plot: &Plot) {
                 Anchor::End,
                 LEFT - 8,
                 SMALL,
-                &units::whole_nanoseconds(ns.round() as u64),
+                &duet_units::whole_nanoseconds(ns.round() as u64),
             );
         }
     }

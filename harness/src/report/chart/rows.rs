@@ -2,9 +2,9 @@
 
 use super::palette::{self, MUTED, Mark};
 use crate::analysis::{Analysis, CellAnalysis, MatchupAnalysis};
-use crate::metric::{CellKind, Loop, Metric, Unit};
 use crate::report::loops;
 use crate::report::words::{self, Tone, Turned};
+use duet_units::{CellKind, Loop, Metric, Unit};
 
 /// A matchup.
 pub(super) struct Group<'a> {

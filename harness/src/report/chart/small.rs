@@ -5,7 +5,6 @@ use super::palette::{self, GRID, MUTED, TEXT};
 use super::types::{SMALL, WORD};
 use crate::analysis::{Analysis, Arm, CellAnalysis, MetricAnalysis, RssPoint};
 use crate::report::words;
-use crate::units;
 use crate::verdict::TIE_BAND;
 
 const WIDTH: i32 = 340;
@@ -40,16 +39,16 @@ pub fn rss_curve(
     let caption = Caption {
         id,
         title: "Resident memory over the time of a block",
-        description: &format!("From 0 to {}; medians over blocks.", units::bytes(top)),
+        description: &format!("From 0 to {}; medians over blocks.", duet_units::bytes(top)),
     };
     Some(canvas::inset(size, caption, |canvas| {
         for share in [0.0, 0.5, 1.0] {
             let y = y0 - (share * f64::from(y0 - y1)).round() as i32;
             canvas.line((LEFT, y), (right, y), 1, GRID);
-            let label = if share == 0.0 { "0".to_owned() } else { units::bytes(share * top) };
+            let label = if share == 0.0 { "0".to_owned() } else { duet_units::bytes(share * top) };
             canvas.text((LEFT - 6, y), Anchor::End, LEFT - 6, SMALL, &label);
         }
-        let end = units::nanoseconds(end_ms as f64 * 1e6);
+        let end = duet_units::nanoseconds(end_ms as f64 * 1e6);
         canvas.text((LEFT, y0 + 14), Anchor::Start, 60, SMALL, "0 s");
         canvas.text((right, y0 + 14), Anchor::End, 80, SMALL, &end);
         let mut x = LEFT;
@@ -129,7 +128,7 @@ fn strip(canvas: &mut Canvas<'_>, top: i32, turned: &words::Turned, dots: &[f64]
     };
     let y = top + 28;
     canvas.line((left, y), (right, y), 1, GRID);
-    let (below, above) = (units::ratio(first), units::ratio(last));
+    let (below, above) = (duet_units::ratio(first), duet_units::ratio(last));
     canvas.text((left - 10, y), Anchor::End, left - 10, SMALL, &below);
     canvas.text((right + 10, y), Anchor::Start, left - 10, SMALL, &above);
     for dot in dots {

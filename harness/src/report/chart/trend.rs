@@ -5,7 +5,6 @@ use super::palette::{self, GRID, Ink, RULE, TEXT};
 use super::types::{SMALL, STRONG, WORD};
 use crate::analysis::trend::{Line, MachineTrend, Series, Trend};
 use crate::report::trend::{name, title};
-use crate::units;
 
 const WIDTH: i32 = 960;
 const MARGIN: i32 = 16;
@@ -62,7 +61,7 @@ fn row(canvas: &mut Canvas<'_>, machine: &MachineTrend, series: &Series, top: i3
         series.values.iter().zip(&marks).map(|(line, mark)| (line, mark.ink)).collect();
     plot(canvas, machine, &values, ((left, right), top), &|v| series.metric.format(v));
     let ratio = [(&series.ratio, TEXT)];
-    plot(canvas, machine, &ratio, ((ratio_left, ratio_right), top), &units::ratio);
+    plot(canvas, machine, &ratio, ((ratio_left, ratio_right), top), &duet_units::ratio);
 }
 
 /// Lines of points with their intervals, on a logarithmic axis from the least to the greatest.

@@ -3,7 +3,6 @@
 use super::{Ansi, BOLD, Page, tone, words};
 use crate::comparison::{ComparedCell, ComparedMetric, Comparison, GateVerdict, Gated, Judgement};
 use crate::report::Style;
-use crate::units;
 
 /// The explanation of every metric whose name contains `metric`, in cells whose name contains
 /// `only`.
@@ -23,7 +22,7 @@ pub fn explanation(
         page.explain(cell, found);
     }
     if page.out.is_empty() {
-        let mut names: Vec<String> = metrics().map(|(_, m)| m.metric.name()).collect();
+        let mut names: Vec<String> = metrics().map(|(_, m)| m.metric.name().to_owned()).collect();
         names.sort();
         names.dedup();
         return Err(names);
@@ -43,7 +42,7 @@ impl Page {
             &format!(
                 "In each of {} both versions were {}. The head against the base, block by block (+ \
                  is worse):",
-                units::count(m.contrasts.len(), "block"),
+                duet_units::count(m.contrasts.len(), "block"),
                 match cell.programs {
                     true => "run once, one after the other in alternating order",
                     false => "started afresh and driven in alternating windows",
@@ -68,11 +67,11 @@ impl Page {
         if let Some(detectable) = m.smallest_detectable {
             sentences.push(format!(
                 "Power: so many blocks with this spread show a change of {} four times in five.",
-                units::percent(detectable.exp_m1())
+                duet_units::percent(detectable.exp_m1())
             ));
         }
         let stolen = cell.stolen_shares.iter().copied().fold(0.0_f64, f64::max);
-        let stolen = units::percent(stolen);
+        let stolen = duet_units::percent(stolen);
         let whose = if cell.programs { "programs'" } else { "servers'" };
         sentences
             .push(format!("The hypervisor stole at most {stolen} of the {whose} time in a block."));
@@ -85,12 +84,12 @@ impl Page {
 
 fn of_gated(gated: &Gated) -> Vec<String> {
     let judgement = &gated.judgement;
-    let percent = |ln: f64| units::percent(ln.exp_m1());
+    let percent = |ln: f64| duet_units::percent(ln.exp_m1());
     let mut sentences = vec![];
     if let Some(waiver) = &gated.waiver {
         sentences.push(format!(
             "Waiver: up to {} worse is accepted until {}: {}.",
-            units::percent(waiver.margin),
+            duet_units::percent(waiver.margin),
             waiver.expires,
             waiver.reason
         ));
@@ -137,12 +136,12 @@ fn tests(judgement: &Judgement) -> Vec<String> {
     vec![format!(
         "Tests at the look after {} (level {:.3}): that it is not worse than {}, {} ({} by Holm \
          over all gated metrics); that it is worse by {} or more, {}.",
-        units::count(look.blocks as usize, "block"),
+        duet_units::count(look.blocks as usize, "block"),
         look.alpha,
-        units::percent(judgement.fail_bar.exp_m1()),
+        duet_units::percent(judgement.fail_bar.exp_m1()),
         p(judgement.p_regressed),
         p(judgement.p_regressed_holm),
-        units::percent(judgement.margin.exp_m1()),
+        duet_units::percent(judgement.margin.exp_m1()),
         p(judgement.p_pass),
     )]
 }

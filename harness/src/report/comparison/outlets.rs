@@ -22,7 +22,7 @@ fn suite(comparison: &Comparison, cell: &ComparedCell) -> Suite {
         .iter()
         .map(|metric| Case {
             class: cell.id.to_string().replace('/', "."),
-            name: metric.metric.name(),
+            name: metric.metric.name().to_owned(),
             seconds,
             outcome: of_metric(metric),
             output: Some(words::change_words(metric)),
@@ -30,7 +30,7 @@ fn suite(comparison: &Comparison, cell: &ComparedCell) -> Suite {
         .collect();
     cases.extend(cell.unjudged.iter().map(|unjudged| Case {
         class: cell.id.to_string().replace('/', "."),
-        name: unjudged.metric.name(),
+        name: unjudged.metric.name().to_owned(),
         seconds: 0.0,
         outcome: junit::Outcome::Skipped { message: words::unjudged(unjudged) },
         output: None,

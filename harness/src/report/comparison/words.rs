@@ -5,7 +5,6 @@ use crate::comparison::{
     CheckedBudget, ComparedCell, ComparedMetric, Comparison, GateVerdict, Gated, Outcome,
     PassLabel, Quantity, Question, State, Unjudged,
 };
-use crate::units;
 use crate::verdict::Verdict;
 
 /// How the signs are meant.
@@ -74,13 +73,13 @@ fn pass(comparison: &Comparison) -> String {
     let blocks: Vec<u32> =
         comparison.cells.iter().filter(|c| c.blocks > 0).map(|cell| cell.blocks).collect();
     let blocks = match (blocks.iter().min(), blocks.iter().max()) {
-        (Some(least), Some(most)) if least == most => units::count(*least as usize, "block"),
+        (Some(least), Some(most)) if least == most => duet_units::count(*least as usize, "block"),
         (Some(least), Some(most)) => format!("{least} to {most} blocks"),
         _ => "no block".to_owned(),
     };
     format!(
         "PASS: none of {} is worse by its margin or more, after {blocks}.",
-        units::count(gated, "gated metric")
+        duet_units::count(gated, "gated metric")
     )
 }
 
@@ -122,7 +121,7 @@ pub(super) fn change_words(metric: &ComparedMetric) -> String {
     let change = metric.change();
     let interval = interval(metric);
     let interval = if interval.is_empty() { interval } else { format!(" [{interval}]") };
-    let percent = units::percent(change.abs());
+    let percent = duet_units::percent(change.abs());
     match change {
         _ if signed(change) == "0 %" => format!("no change{interval}"),
         change if change < 0.0 => format!("{percent} better{interval}"),
@@ -143,7 +142,7 @@ pub(super) fn regressions(comparison: &Comparison) -> Vec<String> {
                 cell.id,
                 metric.metric.label(),
                 change_words(metric),
-                units::percent(gated.judgement.margin.exp_m1()),
+                duet_units::percent(gated.judgement.margin.exp_m1()),
             );
             (metric.estimate - gated.judgement.margin, words)
         })
@@ -211,9 +210,10 @@ pub(super) fn about(comparison: &Comparison) -> Vec<(&'static str, String)> {
     };
     let run = &comparison.run;
     let machine = &run.machine;
-    let elapsed = run.elapsed_ns.map(|ns| units::minutes(ns / 1_000_000_000));
+    let elapsed = run.elapsed_ns.map(|ns| duet_units::minutes(ns / 1_000_000_000));
     let second = comparison.confirmation.as_ref().and_then(|run| run.elapsed_ns);
-    let second = second.map(|ns| format!(", {} to confirm", units::minutes(ns / 1_000_000_000)));
+    let second =
+        second.map(|ns| format!(", {} to confirm", duet_units::minutes(ns / 1_000_000_000)));
     let mut about = vec![("base", version(&comparison.base)), ("head", version(&comparison.head))];
     about.push((
         "took",
@@ -222,7 +222,7 @@ pub(super) fn about(comparison: &Comparison) -> Vec<(&'static str, String)> {
             elapsed.unwrap_or_else(|| "killed".to_owned()),
             second.unwrap_or_default(),
             machine.cpu,
-            units::count(machine.cpus, "CPU"),
+            duet_units::count(machine.cpus, "CPU"),
             run.seed
         ),
     ));
@@ -233,7 +233,7 @@ pub(super) fn about(comparison: &Comparison) -> Vec<(&'static str, String)> {
 pub(super) fn state(cell: &ComparedCell) -> String {
     match &cell.state {
         State::Measured => {
-            format!("{}, {}", cell.load, units::count(cell.blocks as usize, "block"))
+            format!("{}, {}", cell.load, duet_units::count(cell.blocks as usize, "block"))
         }
         State::Identical => "identical executables: nothing to measure".to_owned(),
         State::Missing => "the head does not have it: a guard is gone. Take it out of the gate if \
@@ -259,12 +259,14 @@ pub(super) fn row(metric: &ComparedMetric) -> Row {
         head: metric.metric.format(metric.head.value),
         change: signed(metric.change()),
         interval: interval(metric),
-        margin: judgement.map_or_else(String::new, |j| units::percent(j.margin.exp_m1())),
+        margin: judgement.map_or_else(String::new, |j| duet_units::percent(j.margin.exp_m1())),
         floor: floor.map_or_else(String::new, |floor| {
             let mark = if floor.is_calibrated() { "" } else { "*" };
-            format!("{}{mark}", units::percent(floor.nu.exp_m1()))
+            format!("{}{mark}", duet_units::percent(floor.nu.exp_m1()))
         }),
-        finds: metric.smallest_detectable.map_or_else(String::new, |d| units::percent(d.exp_m1())),
+        finds: metric
+            .smallest_detectable
+            .map_or_else(String::new, |d| duet_units::percent(d.exp_m1())),
         verdict,
         tone,
     }
@@ -349,7 +351,7 @@ fn plain_verdict(verdict: Verdict) -> &'static str {
 
 /// A change with its sign: `+5.2 %`.
 pub(super) fn signed(change: f64) -> String {
-    let percent = units::percent(change.abs());
+    let percent = duet_units::percent(change.abs());
     match change {
         _ if percent.starts_with("0 ") || percent.starts_with("0.0 ") => "0 %".to_owned(),
         change if change < 0.0 => format!("−{percent}"),
@@ -367,7 +369,7 @@ fn interval(metric: &ComparedMetric) -> String {
 /// A budget in words.
 pub(super) fn budget(budget: &CheckedBudget) -> (Tone, String) {
     let format = |value: f64| match budget.budget.quantity {
-        Quantity::ErrorRate => units::percent(value),
+        Quantity::ErrorRate => duet_units::percent(value),
         Quantity::Metric(metric) => metric.format(value),
     };
     let value = budget.value.map_or_else(|| "not measured".to_owned(), format);
@@ -390,7 +392,7 @@ pub(super) fn warnings(comparison: &Comparison) -> Vec<Warning> {
             code: "uncalibrated_floor".to_owned(),
             message: format!(
                 "the noise floor of {} comes from this run alone",
-                units::count(uncalibrated, "metric")
+                duet_units::count(uncalibrated, "metric")
             ),
             cure: Some(
                 "run `duet aa` once on this machine: it measures what equal versions show"

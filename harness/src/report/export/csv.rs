@@ -3,8 +3,8 @@
 
 use super::{Row, rows};
 use crate::analysis::{Analysis, Arm, Estimate};
-use crate::metric::Better;
 use crate::verdict::Verdict;
+use duet_units::Better;
 
 /// The columns. Values are in `unit`; the columns from `ratio` on compare an arm with the first one
 /// and are empty for that; an interval is empty where there are too few blocks for one.
@@ -80,7 +80,7 @@ fn fields(
         row.matchup.control.to_string(),
         cell(|id| &id.workload),
         cell(|id| &id.load),
-        metric.name(),
+        metric.name().to_owned(),
         super::unit(metric.unit()).to_owned(),
         better.to_owned(),
         arm.label.clone(),

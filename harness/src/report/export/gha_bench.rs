@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::rows;
 use crate::analysis::{Analysis, Estimate};
-use crate::metric::Better;
+use duet_units::Better;
 
 #[derive(Serialize)]
 struct Entry {

@@ -7,7 +7,7 @@
 
 use super::{Row, rows};
 use crate::analysis::Analysis;
-use crate::metric::{Better, Metric};
+use duet_units::{Better, Metric};
 
 /// Units besides those of metrics: the size of a binary, the time of a clean build.
 const BINARY: &str = "binary-B";
@@ -132,8 +132,8 @@ fn short(word: &str) -> &str {
 /// A value in the unit of [`unit`].
 fn scaled(metric: Metric, value: f64) -> f64 {
     match metric.unit() {
-        crate::metric::Unit::Nanoseconds => value / 1e9,
-        crate::metric::Unit::PerSecond | crate::metric::Unit::Bytes => value,
+        duet_units::Unit::Nanoseconds => value / 1e9,
+        duet_units::Unit::PerSecond | duet_units::Unit::Bytes => value,
     }
 }
 

@@ -4,7 +4,7 @@
 //! where the format has room the ratio, which is how many times worse the second arm is.
 
 use crate::analysis::{Analysis, Arm, CellAnalysis, MatchupAnalysis, MetricAnalysis};
-use crate::metric::Unit;
+use duet_units::Unit;
 
 mod bmf;
 mod csv;

@@ -5,7 +5,7 @@
 
 use super::{Row, rows};
 use crate::analysis::Analysis;
-use crate::metric::{Better, Metric, Unit};
+use duet_units::{Better, Metric, Unit};
 
 /// The run as gauges, a family per metric in base units (seconds, bytes) and one of ratios.
 #[must_use]
@@ -28,7 +28,7 @@ pub fn openmetrics(analysis: &Analysis) -> String {
             # HELP duet_ratio How many times worse the second arm is than the first.\n";
     for row in rows(analysis) {
         if let Some(ratio) = row.metric.ratio.filter(|ratio| ratio.value.is_finite()) {
-            let labels = labels(&row, &[("metric", &row.metric.metric.name())]);
+            let labels = labels(&row, &[("metric", row.metric.metric.name())]);
             out += &format!("duet_ratio{labels} {}\n", rounded(ratio.value));
         }
     }

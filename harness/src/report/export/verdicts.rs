@@ -109,7 +109,7 @@ fn of_metric(
     };
     Case {
         class: class.to_owned(),
-        name: metric.metric.name(),
+        name: metric.metric.name().to_owned(),
         seconds: 0.0,
         outcome,
         output: Some(output),

@@ -9,8 +9,8 @@ use super::super::suites::Suites;
 use super::super::{CellId, Guard, Quantity};
 use super::programs::check_problems;
 use super::{Server, check_loads};
-use crate::metric::{CellKind, Loop, Metric};
 use crate::spec::SEARCH_MS;
+use duet_units::{CellKind, Loop, Metric};
 
 /// Every server of a gate must implement one of its workloads, every workload must be implemented
 /// by one of its servers, every set must have its problems and they its sizes, some cell must have

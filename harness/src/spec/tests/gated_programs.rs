@@ -2,8 +2,8 @@
 
 use super::programs::with_programs;
 use super::*;
-use crate::metric::Metric;
 use crate::spec::Guard;
+use duet_units::Metric;
 
 const GATE: &str = r#"[[gate]]
 name = "strict"

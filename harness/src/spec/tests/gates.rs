@@ -1,8 +1,8 @@
 //! What a gate may say.
 
 use super::*;
-use crate::metric::Metric;
 use crate::spec::{Look, Quantity, Rule, Waiver};
+use duet_units::Metric;
 
 const GATE: &str = r#"[[gate]]
 name = "strict"

@@ -5,7 +5,6 @@ use super::{SMALL, mark};
 use crate::comparison::{ComparedCell, ComparedMetric, Comparison};
 use crate::report::chart::canvas::{Anchor, Canvas};
 use crate::report::chart::palette::{GRID, MUTED, TEXT};
-use crate::units;
 
 /// Height of the stolen time: words, bars, numbers of blocks.
 const STOLEN: i32 = 86;
@@ -70,14 +69,14 @@ fn stolen(canvas: &mut Canvas<'_>, cell: &ComparedCell, area: Area) {
     let top = area.top + 10;
     let bottom = top + 14 + BARS;
     let words = match most > 0.0 {
-        true => format!("time stolen by the hypervisor, at most {}", units::percent(most)),
+        true => format!("time stolen by the hypervisor, at most {}", duet_units::percent(most)),
         false => "no time was stolen by the hypervisor".to_owned(),
     };
     let room = area.right - area.left;
     canvas.text((area.left, top), Anchor::Start, room, SMALL, &words);
     let end = most.max(STOLEN_LEAST);
     let half = (room / n.max(1) as i32 / 3).clamp(1, 8);
-    for (label, y) in [("0".to_owned(), bottom), (units::percent(end), bottom - BARS)] {
+    for (label, y) in [("0".to_owned(), bottom), (duet_units::percent(end), bottom - BARS)] {
         if most == 0.0 && y != bottom {
             continue;
         }

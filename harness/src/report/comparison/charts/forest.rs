@@ -6,10 +6,10 @@ use super::{
     verdict,
 };
 use crate::comparison::{ComparedCell, ComparedMetric, Comparison};
-use crate::metric::Metric;
 use crate::report::chart::canvas::{Anchor, Canvas};
 use crate::report::chart::palette::{BAND, GRID, MUTED, RULE, TEXT};
 use crate::report::comparison::words;
+use duet_units::Metric;
 
 /// Height of a metric's row.
 const ROW: i32 = 38;

@@ -1,7 +1,5 @@
 //! The axis of changes: ln of how many times worse, labelled in per cent.
 
-use crate::units;
-
 /// Distances between grid lines in per cent, the finest first.
 const STEPS: [f64; 12] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 25.0, 50.0, 100.0, 200.0];
 
@@ -90,7 +88,7 @@ fn label(percent: f64) -> String {
     let size = percent.abs();
     match (size * 10.0).round() as i64 {
         0 => "0".to_owned(),
-        tenths if tenths % 10 == 0 => format!("{sign}{} %", units::thousands(tenths / 10)),
+        tenths if tenths % 10 == 0 => format!("{sign}{} %", duet_units::thousands(tenths / 10)),
         tenths => format!("{sign}{}.{} %", tenths / 10, tenths % 10),
     }
 }

@@ -1,0 +1,310 @@
+//! What the generator is told and what it answers: one JSON job in, JSON lines out.
+//!
+//! The generator knows addresses, request bytes, expected answers, window order and the process
+//! ids whose CPU clocks it reads at window edges. It does not know servers, suites or files.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use duet_units::Limit;
+
+/// The longest time of the probes of an arm's search, but for the last of them.
+pub const SEARCH_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// What the generator has to do: drive each arm in turn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// The arms.
+    pub arms: Vec<ArmJob>,
+    /// Connections to each arm, spread over the threads.
+    pub connections: u32,
+    /// Whether each request has a connection of its own.
+    pub churn: bool,
+    /// One thread per entry, pinned to it.
+    pub cpus: Vec<usize>,
+    /// The servers' CPUs, whose stolen time is read at window edges.
+    pub server_cpus: Vec<usize>,
+    /// When requests are due in the measured windows; absent: closed loop. The warm-up is a closed
+    /// loop always.
+    #[serde(default)]
+    pub open: Option<OpenLoop>,
+    /// The shortest window. A pilot makes it longer where it would hold fewer than ten requests per
+    /// connection, and in an open loop, where queues need time to form.
+    pub window_ns: u64,
+    /// The length of windows decided by an earlier block of the same cell; no pilot then.
+    pub fixed_window_ns: Option<u64>,
+    /// Time to spend in measured windows, over all arms. Decides how many of `rounds` are driven.
+    pub measure_ns: u64,
+    /// The longest warm-up.
+    pub warmup_ns: u64,
+    /// The orders of windows: each round names every arm twice, a permutation and its reverse.
+    /// Rounds come in pairs that balance each other, so any even number of them from the front is
+    /// balanced.
+    pub rounds: Vec<Vec<u32>>,
+    /// How long an answer may take.
+    pub timeout_ns: u64,
+    /// Decides the order of cases; the same for all arms.
+    pub seed: u64,
+}
+
+/// When the requests of an open loop are due.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenLoop {
+    /// How many of them.
+    pub rate: Rate,
+    /// How they are spread over time.
+    pub arrivals: Arrivals,
+}
+
+/// The rate of an open loop.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Rate {
+    /// Requests per second.
+    PerSecond(u64),
+    /// A share of what the slower arm answers per second in a closed loop.
+    Share {
+        /// The share; above 0.
+        share: f64,
+        /// What the slower arm answers, from an earlier block. Absent: a pilot finds it out, after
+        /// the warm-up.
+        capacity_per_second: Option<u64>,
+    },
+    /// The highest at which this limit is kept, which is searched for, for each arm on its own.
+    /// Windows are as long as each rate needs them to be, and as many as the searches take.
+    Within(Limit),
+}
+
+impl Job {
+    /// What the rate is searched for by; absent where it is given.
+    #[must_use]
+    pub fn limit(&self) -> Option<Limit> {
+        match self.open?.rate {
+            Rate::Within(limit) => Some(limit),
+            Rate::PerSecond(_) | Rate::Share { .. } => None,
+        }
+    }
+
+    /// The longest time that all searches take, but for their last probes; zero without any.
+    #[must_use]
+    pub fn search_max(&self) -> Duration {
+        self.limit().map_or(Duration::ZERO, |_| SEARCH_TIME_MAX * self.arms.len() as u32)
+    }
+}
+
+impl Rate {
+    /// Whether there are requests at all.
+    #[must_use]
+    pub fn is_possible(self) -> bool {
+        match self {
+            Self::PerSecond(rate) => rate > 0,
+            Self::Share { share, capacity_per_second } => {
+                share.is_finite() && share > 0.0 && capacity_per_second != Some(0)
+            }
+            Self::Within(Limit { quantile, latency_ns }) => {
+                quantile > 0.0 && quantile < 1.0 && latency_ns > 0
+            }
+        }
+    }
+}
+
+/// The rate of an open loop, the same for all arms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResolvedRate {
+    /// Requests per second.
+    pub rate_per_second: u64,
+    /// What the slower arm answers per second in a closed loop over the same connections, where the
+    /// rate is a share of that. Found by a pilot in this block or in an earlier one.
+    pub capacity_per_second: Option<u64>,
+}
+
+/// How the requests of an open loop are spread over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Arrivals {
+    /// The same time between any two.
+    #[default]
+    Uniform,
+    /// As if of many users who know nothing of each other: exponential times between them.
+    Poisson,
+}
+
+/// One arm of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArmJob {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// The process whose CPU clock is read.
+    pub pid: i32,
+    /// Requests and their right answers.
+    pub exchanges: Vec<Exchange>,
+}
+
+/// A request as bytes, and its right answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// The whole request, head and body.
+    pub request: String,
+    /// Whether the request is a HEAD, whose answer has no body.
+    pub head: bool,
+    /// The right status.
+    pub status: u16,
+    /// The right value of `Content-Type`; absent: not checked.
+    pub content_type: Option<String>,
+    /// The right body.
+    pub body: String,
+}
+
+/// What the generator prints, a JSON object a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Event {
+    /// All connections are open; the warm-up begins.
+    Connected,
+    /// The warm-up is over; the first window begins.
+    Warm {
+        /// Whether the arms had become stationary.
+        stationary: bool,
+        /// How long it took.
+        elapsed_ns: u64,
+        /// The length of the windows that follow.
+        window_ns: u64,
+        /// The rate of an open loop; absent where it is searched for.
+        open: Option<ResolvedRate>,
+    },
+    /// The last window is over; connections are still open. The generator now waits for a line on
+    /// standard input (or its end), so that memory under load can be read, before it closes them.
+    Driven,
+    /// A window's result. All of them come after `Driven`, so that nothing is encoded between
+    /// windows.
+    Window(Box<WindowResult>),
+    /// What the searches found, by arm, after the windows; only where there were any.
+    Searched {
+        /// By arm.
+        arms: Vec<SearchResult>,
+    },
+    /// Connections are closed, all results are out.
+    Done,
+    /// The job cannot go on.
+    Failed {
+        /// The arm it is about.
+        arm: Option<u32>,
+        /// What happened.
+        error: String,
+    },
+}
+
+/// A window: a slice of time in which the generator drives exactly one arm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowResult {
+    /// The arm driven, an index into the matchup.
+    pub arm: u32,
+    /// The round it belongs to. With two arms a round is a four of windows, ABBA or BAAB; of
+    /// probes without those of an arm whose search was over.
+    pub round: u32,
+    /// From the first send to the last answer. In an open loop, from the beginning of the planned
+    /// time to its end, or to the last answer where that comes later.
+    pub elapsed_ns: u64,
+    /// Right answers.
+    pub requests: u64,
+    /// Failed requests by kind; empty when all went well.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub errors: BTreeMap<String, u64>,
+    /// Bytes received.
+    pub received_bytes: u64,
+    /// CPU time of each arm's process from the start of this window to the start of the next one
+    /// (of the last window: to its end). The driven arm's is its work, the others' what they do
+    /// parked.
+    pub server_cpu_ns: Vec<u64>,
+    /// CPU time of the generator within the window.
+    pub generator_cpu_ns: u64,
+    /// Time stolen by the hypervisor from the servers' CPUs until the next window starts. Counted
+    /// by the kernel in ticks of 10 ms, so only sums over many windows mean something.
+    pub server_stolen_ns: u64,
+    /// The same for the generator's CPUs.
+    pub generator_stolen_ns: u64,
+    /// Service times of right answers in nanoseconds: a HdrHistogram, V2, deflated, base64.
+    pub service_time: String,
+    /// What an open loop adds; absent in a closed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<OpenResult>,
+    /// Which rate it tried; absent where the rate was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<ProbeResult>,
+}
+
+/// What a window of an open loop adds: planned = sent + never sent, and sent = right answers +
+/// failed requests. The histograms have the form of [`WindowResult::service_time`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenResult {
+    /// Requests planned.
+    pub planned: u64,
+    /// Requests sent.
+    pub sent: u64,
+    /// Those of them that were sent after the planned time: no connection was free before.
+    pub sent_late: u64,
+    /// Requests not sent, because no connection was free for as long as the window again.
+    pub never_sent: u64,
+    /// The generator's CPU time waiting busily for the next planned instant, over all threads.
+    pub generator_spin_ns: u64,
+    /// Response times of right answers: from the planned instant to the last byte.
+    pub response_time: String,
+    /// Lower bounds of the response times of requests that timed out or were never sent; absent
+    /// where there were none.
+    pub response_time_at_least: Option<String>,
+    /// From the planned instants to sending.
+    pub send_lag: String,
+    /// That part of it for which a connection was free, so that the generator alone was late.
+    pub own_lag: String,
+}
+
+/// Where an arm's highest rate within the limit lies, in requests per second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchResult {
+    /// The highest rate that held; absent where none did.
+    pub held_per_second: Option<u64>,
+    /// The lowest rate that failed twice, above the one that held; absent where none did.
+    pub failed_per_second: Option<u64>,
+    /// Why the search was over.
+    pub end: SearchEnd,
+}
+
+/// Why a search was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SearchEnd {
+    /// The two rates are near enough to each other.
+    Narrow,
+    /// The highest rate that is tried held.
+    AllHeld,
+    /// The lowest rate that is tried failed.
+    NoneHeld,
+    /// There were as many probes as there may be.
+    OutOfProbes,
+    /// They took as long as they may.
+    OutOfTime,
+}
+
+/// A window that tried a rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeResult {
+    /// The rate, in requests per second.
+    pub rate_per_second: u64,
+    /// For how long requests were planned.
+    pub planned_ns: u64,
+    /// Whether the rate held: so many of the planned requests as the limit's quantile says were
+    /// answered rightly within its time, and nearly all within the planned time.
+    pub held: bool,
+}

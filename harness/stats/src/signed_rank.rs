@@ -1,0 +1,290 @@
+//! The signed-rank law, and the one-sided tests and bounds of a centre that follow from it.
+//!
+//! A test and a bound of the same level always agree: `p_above(values, bar) <= alpha` exactly where
+//! `lower_bound(values, alpha)` lies above `bar`. Values at the bar, and pairs that balance each
+//! other about it, count against what is to be shown; so the tests keep their level with ties.
+
+use std::sync::OnceLock;
+
+use super::{median_of_sorted, normal_below, walsh_averages};
+
+/// The largest sample whose law is computed exactly. All 2^60 sign patterns still count in a `u64`;
+/// beyond, the normal law takes over: right to a rank at 5 %, and on the safe side further out.
+const EXACT_N_MAX: usize = 60;
+
+/// The law of the signed-rank statistic W of a sample whose centre is the point in question.
+#[derive(Debug)]
+enum Law {
+    /// Of 2^n sign patterns, how many have W of at most the index.
+    Exact(&'static [u64]),
+    /// The normal law that approximates it.
+    Normal { mean: f64, deviation: f64, most: usize },
+}
+
+/// The largest k with P(W <= k - 1) <= `alpha` for `n` values: the k-th smallest average of two of
+/// them bounds their centre from below at that level. Absent where there is none, which is where
+/// 2^-n exceeds `alpha`.
+#[must_use]
+pub fn one_sided_rank(n: usize, alpha: f64) -> Option<usize> {
+    law(n, 0.0).rank(alpha)
+}
+
+/// A bound below which the centre lies with probability at most `alpha`. Absent where so few values
+/// give none; see [`one_sided_rank`].
+///
+/// # Panics
+/// Without values, or with one that is not finite.
+#[must_use]
+pub fn lower_bound(values: &[f64], alpha: f64) -> Option<f64> {
+    let mut averages = walsh_averages(values);
+    averages.sort_unstable_by(f64::total_cmp);
+    let rank = law(values.len(), ties(values, median_of_sorted(&averages))).rank(alpha)?;
+    Some(averages[rank - 1])
+}
+
+/// A bound above which the centre lies with probability at most `alpha`; otherwise as
+/// [`lower_bound`].
+///
+/// # Panics
+/// Without values, or with one that is not finite.
+#[must_use]
+pub fn upper_bound(values: &[f64], alpha: f64) -> Option<f64> {
+    Some(-lower_bound(&mirrored(values), alpha)?)
+}
+
+/// The p value of "the centre lies at `bar` or below" against "above": the probability of values
+/// that speak so clearly for "above" if the centre lies at `bar`.
+///
+/// # Panics
+/// Without values, or with one that is not finite.
+#[must_use]
+pub fn p_above(values: &[f64], bar: f64) -> f64 {
+    let averages = walsh_averages(values);
+    let not_above = averages.iter().filter(|&&average| average <= bar).count();
+    law(values.len(), ties(values, bar)).at_most(not_above)
+}
+
+/// The p value of "the centre lies at `bar` or above" against "below".
+///
+/// # Panics
+/// Without values, or with one that is not finite.
+#[must_use]
+pub fn p_below(values: &[f64], bar: f64) -> f64 {
+    p_above(&mirrored(values), -bar)
+}
+
+fn mirrored(values: &[f64]) -> Vec<f64> {
+    values.iter().map(|v| -v).collect()
+}
+
+/// The law for `n` values; `ties` as [`ties`] counts them, which the exact law does not need.
+fn law(n: usize, ties: f64) -> Law {
+    if n <= EXACT_N_MAX {
+        return Law::Exact(LAWS[n].get_or_init(|| cumulated(signed_rank_counts(n))));
+    }
+    let size = n as f64;
+    let variance = size * (size + 1.0) * (2.0 * size + 1.0) / 24.0 - ties / 48.0;
+    let mean = size * (size + 1.0) / 4.0;
+    Law::Normal { mean, deviation: variance.sqrt(), most: n * (n + 1) / 2 }
+}
+
+/// Exact laws by n, worked out when first needed: a gate asks for the same few again and again.
+static LAWS: [OnceLock<Vec<u64>>; EXACT_N_MAX + 1] = [const { OnceLock::new() }; EXACT_N_MAX + 1];
+
+fn cumulated(mut counts: Vec<u64>) -> Vec<u64> {
+    let mut below = 0;
+    for count in &mut counts {
+        below += *count;
+        *count = below;
+    }
+    counts
+}
+
+impl Law {
+    /// P(W <= `w`).
+    fn at_most(&self, w: usize) -> f64 {
+        match self {
+            // The last entry counts all patterns; w is at most n(n+1)/2.
+            Self::Exact(below) => below[w] as f64 / below[below.len() - 1] as f64,
+            Self::Normal { mean, deviation, .. } => {
+                normal_below((w as f64 + 0.5 - mean) / deviation)
+            }
+        }
+    }
+
+    /// How many of the values of W, from 0 on, have P(W <= w) <= `alpha`; absent if none.
+    fn rank(&self, alpha: f64) -> Option<usize> {
+        let most = match self {
+            Self::Exact(below) => below.len() - 1,
+            Self::Normal { most, .. } => *most,
+        };
+        // P(W <= w) grows with w: halve the range that holds the first w beyond alpha.
+        let (mut low, mut high) = (0, most);
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if self.at_most(middle) <= alpha {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        (low > 0).then_some(low)
+    }
+}
+
+/// The sum of t(t - 1)(t + 1) over groups of t equal distances from `centre`, by which ties make
+/// the normal law's variance smaller (Hollander and Wolfe, section 3.1).
+fn ties(values: &[f64], centre: f64) -> f64 {
+    if values.len() <= EXACT_N_MAX {
+        return 0.0;
+    }
+    let mut distances: Vec<f64> = values.iter().map(|v| (v - centre).abs()).collect();
+    distances.sort_unstable_by(f64::total_cmp);
+    let groups = distances.chunk_by(|a, b| a == b).map(|tied| tied.len() as f64);
+    groups.map(|t| t * (t - 1.0) * (t + 1.0)).sum()
+}
+
+/// How many of the 2^n sign patterns give each value of the signed-rank statistic, from 0 to
+/// n(n+1)/2: the number of subsets of 1..=n with that sum, rank by rank.
+fn signed_rank_counts(n: usize) -> Vec<u64> {
+    assert!(n <= EXACT_N_MAX, "counts of {n} ranks do not fit");
+    let mut counts = vec![0; n * (n + 1) / 2 + 1];
+    counts[0] = 1;
+    for rank in 1..=n {
+        for sum in (rank..counts.len()).rev() {
+            counts[sum] += counts[sum - rank];
+        }
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hodges_lehmann;
+
+    fn level(n: usize, rank: usize) -> f64 {
+        law(n, 0.0).at_most(rank - 1)
+    }
+
+    /// n, then k and coverage of the two-sided 95 % interval, then k and level of the one-sided
+    /// test at 5 %, in per cent; as in published tables of the signed-rank statistic.
+    #[test]
+    fn exact_ranks() {
+        let cases = [
+            (6, 1, 96.9, 3, 4.69),
+            (8, 4, 96.1, 6, 3.91),
+            (10, 9, 95.1, 11, 4.20),
+            (12, 14, 95.8, 18, 4.61),
+            (16, 30, 95.6, 36, 4.67),
+            (20, 53, 95.2, 61, 4.87),
+            (24, 82, 95.1, 92, 4.75),
+        ];
+        for (n, two_sided, coverage, one_sided, percent) in cases {
+            assert_eq!(one_sided_rank(n, 0.025), Some(two_sided), "n = {n}");
+            assert_eq!(one_sided_rank(n, 0.05), Some(one_sided), "n = {n}");
+            let got = 100.0 - 200.0 * level(n, two_sided);
+            assert!((got - coverage).abs() < 0.051, "n = {n}: coverage {got}");
+            let got = 100.0 * level(n, one_sided);
+            assert!((got - percent).abs() < 0.0051, "n = {n}: {got}");
+        }
+    }
+
+    /// The ranks and levels of four looks at .005, .010, .015 and .020.
+    #[test]
+    fn ranks_of_looks() {
+        let cases = [
+            (8, 0.005, 1, 0.0039),
+            (12, 0.010, 10, 0.0081),
+            (16, 0.015, 27, 0.0145),
+            (24, 0.020, 79, 0.0197),
+        ];
+        for (n, alpha, rank, want) in cases {
+            assert_eq!(one_sided_rank(n, alpha), Some(rank), "n = {n}");
+            assert!((level(n, rank) - want).abs() < 5.1e-5, "n = {n}: {}", level(n, rank));
+        }
+    }
+
+    #[test]
+    fn smallest_p_values() {
+        for n in 1..=60_i32 {
+            let values: Vec<f64> = (1..=n).map(f64::from).collect();
+            let want = 2_f64.powi(-n);
+            assert_eq!(p_above(&values, 0.0), want, "n = {n}");
+            assert_eq!(p_below(&values, f64::from(n) + 1.0), want, "n = {n}");
+            assert_eq!(one_sided_rank(n as usize, want), Some(1), "n = {n}");
+            assert_eq!(one_sided_rank(n as usize, want * 0.999), None, "n = {n}");
+        }
+        assert_eq!(one_sided_rank(0, 0.5), None);
+    }
+
+    #[test]
+    fn counts_are_whole_up_to_the_limit() {
+        let counts = signed_rank_counts(60);
+        assert_eq!(counts.iter().sum::<u64>(), 1 << 60);
+        assert_eq!(counts.len(), 1831);
+    }
+
+    /// Hamilton's depression scale (see `stats`): R's `wilcox.test` of the nine differences gives
+    /// V = 40 of 45 and p = 0.01953 for "greater".
+    #[test]
+    fn textbook_p_value() {
+        let values = [952.0, -147.0, 1022.0, 430.0, 620.0, 590.0, 490.0, -80.0, 10.0];
+        assert!((p_above(&values, 0.0) - 0.019_531_25).abs() < 1e-12);
+        assert!((p_below(&values, 0.0) - 0.986_328_125).abs() < 1e-12);
+    }
+
+    #[test]
+    fn ties_and_zeros_count_against() {
+        let cases: [(&[f64], f64); 4] = [
+            // All at the bar: nothing is shown.
+            (&[0.0; 8], 1.0),
+            (&[1.0; 8], 1.0 / 256.0),
+            // A zero may fall on either side: W is 36 - 1.
+            (&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], 2.0 / 256.0),
+            // -1 and 1 balance: of the ranks 1 and 2, the value below takes the higher: W = 36 - 2.
+            (&[-1.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], 3.0 / 256.0),
+        ];
+        for (values, want) in cases {
+            assert_eq!(p_above(values, 0.0), want, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn tests_and_bounds_agree() {
+        let samples: Vec<Vec<f64>> = vec![
+            vec![0.5, -0.2, 0.9, 1.4, 0.3, 0.8, 0.1, 0.6],
+            vec![1.0, 1.0, 2.0, 2.0, 2.0, 0.0, 0.0, 3.0, -1.0, 1.0],
+        ];
+        for values in &samples {
+            for alpha in [0.004, 0.01, 0.05, 0.3] {
+                for bar in walsh_averages(values) {
+                    let low = lower_bound(values, alpha).is_some_and(|low| low > bar);
+                    let high = upper_bound(values, alpha).is_some_and(|high| high < bar);
+                    assert_eq!(p_above(values, bar) <= alpha, low, "{values:?} above {bar}");
+                    assert_eq!(p_below(values, bar) <= alpha, high, "{values:?} below {bar}");
+                    assert!(!(low && high), "{values:?}: {bar}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn normal_approximation_meets_the_exact_law() {
+        let normal = |n: usize| Law::Normal {
+            mean: (n * (n + 1)) as f64 / 4.0,
+            deviation: ((n * (n + 1) * (2 * n + 1)) as f64 / 24.0).sqrt(),
+            most: n * (n + 1) / 2,
+        };
+        for alpha in [0.001, 0.005, 0.025, 0.05, 0.5] {
+            let rank = normal(60).rank(alpha).expect("60 values have a rank");
+            // In the far tail the normal law is too wide, which is the safe side.
+            let got = level(60, rank) / alpha;
+            assert!((0.8..1.02).contains(&got), "level {got} of {alpha}");
+        }
+        // Ties make the variance smaller and so the rank higher.
+        let tied: Vec<f64> = (0..80).map(|i| f64::from(i % 2)).collect();
+        let with_ties = law(80, ties(&tied, hodges_lehmann(&tied))).rank(0.025);
+        assert!(with_ties > one_sided_rank(80, 0.025), "{with_ties:?}");
+    }
+}

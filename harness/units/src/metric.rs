@@ -1,0 +1,259 @@
+//! The metrics: their names, units and directions. One list, used by records, analysis and reports.
+
+use serde::{Deserialize, Serialize};
+
+/// Something measured once per arm and block. Programs have [`Metric::ElapsedNs`],
+/// [`Metric::CpuNs`] and [`Metric::RssBytesPeak`], servers all but the first two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Right answers in windows per second of windows.
+    RequestsPerSecond,
+    /// The highest rate of an open loop at which a limit of latency is kept: the geometric middle
+    /// of the highest that kept it and the lowest that did not.
+    RateWithinPerSecond,
+    /// The server's CPU time per right answer, all threads, background work included.
+    CpuNsPerRequest,
+    /// Resident memory after the first right answer, before any load.
+    RssBytesIdle,
+    /// Median resident memory while windows run.
+    RssBytesSteady,
+    /// The largest resident memory, by the kernel's count.
+    RssBytesPeak,
+    /// Resident memory a moment after the load has ended and its connections are closed.
+    RssBytesAfter,
+    /// From starting the process to its first right answer.
+    StartupNs,
+    /// Median service time in a closed loop. Throughput again by Little's law; never a headline.
+    ServiceTimeNsP50,
+    /// 99th percentile of service time in a closed loop.
+    ServiceTimeNsP99,
+    /// Median response time in an open loop, from the instant at which the request was due, at a
+    /// rate that is the same for all arms.
+    LatencyNsP50,
+    /// 90th percentile of response time in an open loop.
+    LatencyNsP90,
+    /// 99th percentile of response time in an open loop.
+    LatencyNsP99,
+    /// 99.9th percentile of response time in an open loop.
+    LatencyNsP999,
+    /// Of a program: from starting its process to its end.
+    ElapsedNs,
+    /// Of a program: CPU time in user mode and in the kernel, all of its processes.
+    CpuNs,
+}
+
+/// What decides when requests are sent, and so what a load can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loop {
+    /// The answers: each connection sends its next request when it has the last answer.
+    Closed,
+    /// A rate that is the same for all arms.
+    Open,
+    /// Rates that a search tries, for each arm on its own: the highest within a limit of latency.
+    Search,
+}
+
+/// What a cell measures, which decides what its results are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CellKind {
+    /// Servers, under a load.
+    Servers(Loop),
+    /// Programs.
+    Programs,
+}
+
+/// How a metric's values are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// A rate.
+    PerSecond,
+    /// A duration.
+    Nanoseconds,
+    /// An amount of memory.
+    Bytes,
+}
+
+/// Which direction is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Better {
+    /// Less is better.
+    Lower,
+    /// More is better.
+    Higher,
+}
+
+impl Loop {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::Search];
+
+    /// The word for several of them.
+    #[must_use]
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Closed => "closed loops",
+            Self::Open => "open loops",
+            Self::Search => "loads with `rate_within`",
+        }
+    }
+}
+
+impl Metric {
+    /// All metrics, in the order reports show them.
+    pub const ALL: [Self; 16] = [
+        Self::ElapsedNs,
+        Self::CpuNs,
+        Self::RequestsPerSecond,
+        Self::RateWithinPerSecond,
+        Self::LatencyNsP50,
+        Self::LatencyNsP90,
+        Self::LatencyNsP99,
+        Self::LatencyNsP999,
+        Self::CpuNsPerRequest,
+        Self::RssBytesPeak,
+        Self::RssBytesSteady,
+        Self::RssBytesIdle,
+        Self::RssBytesAfter,
+        Self::StartupNs,
+        Self::ServiceTimeNsP50,
+        Self::ServiceTimeNsP99,
+    ];
+
+    /// The metrics of a program.
+    pub const OF_PROGRAMS: [Self; 3] = [Self::ElapsedNs, Self::CpuNs, Self::RssBytesPeak];
+
+    /// Its name in records, summaries and exports: `rss_bytes_peak`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RequestsPerSecond => "requests_per_second",
+            Self::RateWithinPerSecond => "rate_within_per_second",
+            Self::CpuNsPerRequest => "cpu_ns_per_request",
+            Self::RssBytesIdle => "rss_bytes_idle",
+            Self::RssBytesSteady => "rss_bytes_steady",
+            Self::RssBytesPeak => "rss_bytes_peak",
+            Self::RssBytesAfter => "rss_bytes_after",
+            Self::StartupNs => "startup_ns",
+            Self::ServiceTimeNsP50 => "service_time_ns_p50",
+            Self::ServiceTimeNsP99 => "service_time_ns_p99",
+            Self::LatencyNsP50 => "latency_ns_p50",
+            Self::LatencyNsP90 => "latency_ns_p90",
+            Self::LatencyNsP99 => "latency_ns_p99",
+            Self::LatencyNsP999 => "latency_ns_p999",
+            Self::ElapsedNs => "elapsed_ns",
+            Self::CpuNs => "cpu_ns",
+        }
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::RequestsPerSecond => "requests per second",
+            Self::RateWithinPerSecond => "rate within limit",
+            Self::CpuNsPerRequest => "CPU per request",
+            Self::RssBytesIdle => "memory, idle",
+            Self::RssBytesSteady => "memory, steady",
+            Self::RssBytesPeak => "memory, peak",
+            Self::RssBytesAfter => "memory, after load",
+            Self::StartupNs => "start-up",
+            Self::ServiceTimeNsP50 => "service time, median",
+            Self::ServiceTimeNsP99 => "service time, 99 %",
+            Self::LatencyNsP50 => "latency, median",
+            Self::LatencyNsP90 => "latency, 90 %",
+            Self::LatencyNsP99 => "latency, 99 %",
+            Self::LatencyNsP999 => "latency, 99.9 %",
+            Self::ElapsedNs => "elapsed",
+            Self::CpuNs => "CPU",
+        }
+    }
+
+    /// The quantile that it is, of response times in an open loop: 0.5 to 0.999. Absent for all
+    /// other metrics.
+    #[must_use]
+    pub fn latency_quantile(self) -> Option<f64> {
+        match self {
+            Self::LatencyNsP50 => Some(0.5),
+            Self::LatencyNsP90 => Some(0.9),
+            Self::LatencyNsP99 => Some(0.99),
+            Self::LatencyNsP999 => Some(0.999),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a result of such a cell. In an open loop the rate is given, and the largest
+    /// memory is that of the warm-up, a closed loop; the latencies of a closed loop are its
+    /// throughput again. A search asks each arm for other rates, at which neither latencies nor the
+    /// cost of a request can be compared.
+    #[must_use]
+    pub fn is_result(self, of: CellKind) -> bool {
+        let CellKind::Servers(of) = of else { return Self::OF_PROGRAMS.contains(&self) };
+        match self {
+            Self::ElapsedNs | Self::CpuNs => false,
+            Self::RequestsPerSecond
+            | Self::RssBytesPeak
+            | Self::ServiceTimeNsP50
+            | Self::ServiceTimeNsP99 => of == Loop::Closed,
+            Self::RateWithinPerSecond => of == Loop::Search,
+            Self::CpuNsPerRequest => of != Loop::Search,
+            metric if metric.latency_quantile().is_some() => of == Loop::Open,
+            _ => true,
+        }
+    }
+
+    /// How its values are written.
+    #[must_use]
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::RequestsPerSecond | Self::RateWithinPerSecond => Unit::PerSecond,
+            Self::CpuNsPerRequest
+            | Self::StartupNs
+            | Self::ServiceTimeNsP50
+            | Self::ServiceTimeNsP99
+            | Self::LatencyNsP50
+            | Self::LatencyNsP90
+            | Self::LatencyNsP99
+            | Self::LatencyNsP999
+            | Self::ElapsedNs
+            | Self::CpuNs => Unit::Nanoseconds,
+            Self::RssBytesIdle
+            | Self::RssBytesSteady
+            | Self::RssBytesPeak
+            | Self::RssBytesAfter => Unit::Bytes,
+        }
+    }
+
+    /// Which direction is better.
+    #[must_use]
+    pub fn better(self) -> Better {
+        match self {
+            Self::RequestsPerSecond | Self::RateWithinPerSecond => Better::Higher,
+            _ => Better::Lower,
+        }
+    }
+
+    /// A value with its unit, for people.
+    #[must_use]
+    pub fn format(self, value: f64) -> String {
+        match self.unit() {
+            Unit::PerSecond => crate::rate(value),
+            Unit::Nanoseconds => crate::nanoseconds(value),
+            Unit::Bytes => crate::bytes(value),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_written_by_its_name() {
+        for metric in Metric::ALL {
+            let json = serde_json::to_string(&metric).expect("a metric is a string");
+            assert_eq!(json, format!("\"{}\"", metric.name()));
+        }
+    }
+}
