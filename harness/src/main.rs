@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use duet::cmd::{self, Cli};
+use cmd::Cli;
+
+mod cmd;
 
 fn main() -> ExitCode {
     // clap prints usage errors itself and exits with 2, which is our code for them.

@@ -63,8 +63,8 @@ impl Bench {
     }
 
     /// Blocks of the record, failed or not.
-    fn blocks(&self) -> Vec<duet::record::BlockRecord> {
-        duet::record::read(&self.path().join("results/latest")).expect("a record").blocks
+    fn blocks(&self) -> Vec<duet_model::record::BlockRecord> {
+        duet_model::record::read(&self.path().join("results/latest")).expect("a record").blocks
     }
 
     /// Waits until the record holds a block that counts.

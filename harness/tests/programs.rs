@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use duet::record::{self, Run, Stage};
+use duet_model::record::{self, Run, Stage};
 use tempfile::TempDir;
 
 const DUET: &str = env!("CARGO_BIN_EXE_duet");

@@ -1,63 +1,16 @@
-//! Checks the rules that ARCHITECTURE.md states, by reading the sources.
+//! Checks, by reading the sources, what neither the compiler nor clippy sees of the rules that
+//! ARCHITECTURE.md states.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Modules from left to right: a module may import from its own layer and from those before it.
-const LAYERS: [&[&str]; 5] = [
-    &["units", "random"],
-    &["metric", "spec"],
-    &["record"],
-    &["stats", "plan", "verdict", "gate", "output", "source", "analysis", "comparison", "report"],
-    &[
-        "interrupt",
-        "child",
-        "proc",
-        "host",
-        "load",
-        "ceiling",
-        "requests",
-        "probe",
-        "server",
-        "build",
-        "verify",
-        "generator",
-        "block",
-        "launcher",
-        "program",
-        "programs",
-        "progress",
-        "versions",
-    ],
-];
-
-/// Pure modules: no clock, file, process or socket.
-const PURE: [&str; 9] =
-    ["stats", "plan", "verdict", "gate", "output", "source", "analysis", "comparison", "report"];
-
-/// What pure modules must not name.
-const EFFECTS: [&str; 8] = [
-    "std::fs",
-    "std::process",
-    "std::net",
-    "std::env",
-    "Instant",
-    "SystemTime",
-    "std::thread",
-    "nix::",
-];
-
-/// Modules that may print.
-const PRINTERS: [&str; 3] = ["cmd", "main", "progress"];
-
 const LONGEST_LINE: usize = 100;
 const LONGEST_FUNCTION: usize = 70;
 
-/// A source file: its path, its top-level module, its text without tests.
+/// A source file: its path, its text without tests.
 struct Source {
     path: PathBuf,
-    module: String,
     text: String,
 }
 
@@ -79,20 +32,26 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     found
 }
 
+/// The sources of the harness: of the command and of its library crates.
 fn sources() -> Vec<Source> {
-    let folder = root().join("harness/src");
-    files(&folder, "rs")
-        .into_iter()
-        .map(|path| {
-            let inner = path.strip_prefix(&folder).expect("it was found below").to_owned();
-            let first = inner.components().next().expect("a file has a name");
-            let module = first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned();
-            let text = fs::read_to_string(&path).expect("a source is text");
-            let text =
-                text.split("#[cfg(test)]\nmod ").next().expect("split is not empty").to_owned();
-            Source { path, module, text }
-        })
-        .collect()
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).expect("a source is text");
+        let text = text.split("#[cfg(test)]\nmod ").next().expect("split is not empty").to_owned();
+        Source { path, text }
+    };
+    crates().iter().flat_map(|folder| files(&folder.join("src"), "rs")).map(read).collect()
+}
+
+/// The folders of the harness's crates.
+fn crates() -> Vec<PathBuf> {
+    let harness = root().join("harness");
+    let below = fs::read_dir(&harness).expect("the harness has a folder").flatten();
+    let mut found: Vec<PathBuf> = below.map(|entry| entry.path()).collect();
+    found.push(harness);
+    found.retain(|folder| folder.join("Cargo.toml").is_file());
+    found.sort();
+    assert!(found.len() > 5, "the crates were not found: {found:?}");
+    found
 }
 
 /// Fails with all complaints at once.
@@ -106,92 +65,6 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
         .enumerate()
         .map(|(i, line)| (i + 1, line))
         .filter(|(_, line)| !line.trim_start().starts_with("//"))
-}
-
-#[test]
-fn imports_point_left() {
-    let layer = |module: &str| LAYERS.iter().position(|layer| layer.contains(&module));
-    let mut complaints = Vec::new();
-    for source in sources() {
-        let Some(own) = layer(&source.module) else { continue };
-        for (number, line) in code(&source.text) {
-            for reference in line.split("crate::").skip(1) {
-                let end = reference.find(|c: char| !c.is_alphanumeric() && c != '_');
-                let target = &reference[..end.unwrap_or(reference.len())];
-                let allowed = match layer(target) {
-                    Some(other) if source.module == "load" => {
-                        ["units", "random", "proc", "load"].contains(&target) && other <= own
-                    }
-                    Some(_) if source.module == "report" => {
-                        let seen =
-                            ["units", "metric", "analysis", "comparison", "verdict", "report"];
-                        seen.contains(&target)
-                    }
-                    Some(other) => other <= own,
-                    None => target != "cmd",
-                };
-                if !allowed {
-                    complaints.push(format!(
-                        "{}:{number}: {} must not import {target}",
-                        source.path.display(),
-                        source.module
-                    ));
-                }
-            }
-        }
-    }
-    none(&complaints);
-}
-
-#[test]
-fn every_module_has_a_layer() {
-    let known: BTreeSet<&str> = LAYERS
-        .iter()
-        .flat_map(|layer| layer.iter().copied())
-        .chain(["lib", "main", "cmd"])
-        .collect();
-    let complaints: Vec<String> = sources()
-        .iter()
-        .filter(|source| !known.contains(source.module.as_str()))
-        .map(|source| format!("{}: give the module a layer", source.path.display()))
-        .collect();
-    none(&complaints);
-}
-
-#[test]
-fn pure_modules_touch_nothing() {
-    let mut complaints = Vec::new();
-    for source in sources().iter().filter(|source| PURE.contains(&source.module.as_str())) {
-        for (number, line) in code(&source.text) {
-            if let Some(effect) = EFFECTS.iter().find(|effect| line.contains(**effect)) {
-                complaints.push(format!("{}:{number}: {effect}", source.path.display()));
-            }
-        }
-    }
-    none(&complaints);
-}
-
-#[test]
-fn only_commands_print() {
-    let mut complaints = Vec::new();
-    for source in sources().iter().filter(|s| !PRINTERS.contains(&s.module.as_str())) {
-        for (number, line) in code(&source.text) {
-            if ["println!", "eprintln!", "print!(", "dbg!"].iter().any(|p| line.contains(p)) {
-                complaints.push(format!("{}:{number}: prints", source.path.display()));
-            }
-        }
-    }
-    none(&complaints);
-}
-
-#[test]
-fn only_main_chooses_the_exit_code() {
-    let complaints: Vec<String> = sources()
-        .iter()
-        .filter(|source| source.module != "main" && source.text.contains("process::exit"))
-        .map(|source| format!("{}: exits", source.path.display()))
-        .collect();
-    none(&complaints);
 }
 
 /// The names in `bench/*.toml` are data; a harness that knew one of them would treat it
@@ -225,8 +98,10 @@ fn no_definition_is_named_in_the_harness() {
 #[test]
 fn lines_and_functions_are_short() {
     let mut complaints = Vec::new();
-    let folders = ["harness/src", "harness/tests", "rust-server/src", "rust-server/tests"];
-    for path in folders.iter().flat_map(|folder| files(&root().join(folder), "rs")) {
+    let mut folders = vec![root().join("rust-server/src"), root().join("rust-server/tests")];
+    folders.extend(crates().iter().flat_map(|folder| [folder.join("src"), folder.join("tests")]));
+    folders.retain(|folder| folder.is_dir());
+    for path in folders.iter().flat_map(|folder| files(folder, "rs")) {
         let text = fs::read_to_string(&path).expect("a source is text");
         let mut function: Option<(usize, usize)> = None;
         for (i, line) in text.lines().enumerate() {

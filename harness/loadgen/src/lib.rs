@@ -9,14 +9,16 @@
 //! the loop for HTTP/2; it keeps the books of `stream`. Nothing here knows servers, suites or
 //! files.
 
+#![warn(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
+
 use std::io::{BufRead, ErrorKind, Write};
 
 use anyhow::{Context, Result};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use duet_process::proc;
-use failure::Failure;
 use duet_protocol::{Event, Job};
+use failure::Failure;
 use session::Stop;
 
 pub mod steady; // one load on one address: `duet load`

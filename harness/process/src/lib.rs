@@ -4,6 +4,8 @@
 //! Linux only. The one `unsafe` block of the harness is here, in [`child`]: what a child does
 //! between fork and exec.
 
+#![warn(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
+
 pub mod child;
 pub mod interrupt;
 pub mod proc;

@@ -3,6 +3,8 @@
 //! The generator knows addresses, request bytes, expected answers, window order and the process
 //! ids whose CPU clocks it reads at window edges. It does not know servers, suites or files.
 
+#![warn(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;

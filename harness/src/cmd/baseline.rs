@@ -7,10 +7,10 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 
 use super::{BenchFolder, Exit, Misuse, shown};
-use crate::comparison::stored::{self, RUNS_MIN};
-use crate::record::{self, Run};
-use crate::report::comparison as words;
-use crate::versions::{Arm, Origin};
+use duet_analysis::comparison::stored::{self, RUNS_MIN};
+use duet_measure::versions::{Arm, Origin};
+use duet_model::record::{self, Run};
+use duet_report::comparison as words;
 
 /// The folder of baselines, below the one above the definitions.
 const FOLDER: &str = "results/baselines";
@@ -116,7 +116,7 @@ fn list(root: &Path) -> Result<()> {
 fn show(name: &str, root: &Path) -> Result<()> {
     for folder in runs(&existing(name, root)?)? {
         let run = record::read(&folder)?;
-        let summary = crate::analysis::analyse(&run).run;
+        let summary = duet_analysis::analyse(&run).run;
         anstream::println!(
             "{}  suite {}, {}, commit {}, {}",
             summary.started,

@@ -2,11 +2,10 @@
 
 use anyhow::Result;
 
-use crate::analysis;
-use crate::block::{self, Bench};
-use crate::plan::BlockPlan;
-use crate::progress::Progress;
-use crate::record::{BlockRecord, Record, RunHeader, Writer};
+use crate::cmd::progress::Progress;
+use duet_measure::block::{self, Bench};
+use duet_model::plan::BlockPlan;
+use duet_model::record::{BlockRecord, Record, RunHeader, Writer};
 
 /// One block in so many may be measured again.
 pub(super) const REPEATED_SHARE: u32 = 4;
@@ -22,7 +21,7 @@ pub(super) fn measure(
     writer: &mut Writer,
     progress: &Progress,
 ) -> Result<()> {
-    progress.block(&plan.cell, analysis::running_ratio(header, so_far, &plan.cell));
+    progress.block(&plan.cell, duet_analysis::running_ratio(header, so_far, &plan.cell));
     loop {
         let of_cell = so_far.iter().filter(|block| block.cell == plan.cell);
         let set_aside = of_cell.filter(|block| block.set_aside.is_some()).count();
@@ -31,7 +30,7 @@ pub(super) fn measure(
         if let Some(failure) = &record.failure {
             progress.print(&format!("{} block {}: {failure}", plan.cell, plan.block + 1));
         } else if set_aside < (bench.suite.blocks / REPEATED_SHARE) as usize {
-            record.set_aside = analysis::disturbance(&record, header);
+            record.set_aside = duet_analysis::disturbance(&record, header);
         }
         writer.append(&Record::Block(Box::new(record.clone())))?;
         let again = record.set_aside.is_some();

@@ -11,10 +11,11 @@ use super::experiment::{self, Tools};
 use super::gate::check_out;
 use super::pairs::{self, Pair};
 use super::{BenchFolder, Exit, Misuse, baseline, shown};
-use crate::plan;
-use crate::record::{Experiment, Question};
-use crate::spec::{CellId, Spec, Suite, suggestion};
-use crate::versions::{Arm, Checkout, Here, Origin};
+use duet_definitions::suggestion;
+use duet_measure::versions::{Arm, Checkout, Here, Origin};
+use duet_model::plan;
+use duet_model::record::{Experiment, Question};
+use duet_model::spec::{CellId, Spec, Suite};
 
 /// Compares two versions, two servers, two sets of programs, or two stored runs
 ///

@@ -8,10 +8,10 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::{Exit, Misuse, report, shown};
-use crate::comparison::{self, Comparison, Outcome};
-use crate::record;
-use crate::report::Style;
-use crate::report::comparison as words;
+use duet_analysis::comparison::{self, Comparison, Outcome};
+use duet_model::record;
+use duet_report::Style;
+use duet_report::comparison as words;
 
 /// The folder, within an experiment's, of the one that confirms it.
 pub(super) const CONFIRMATION: &str = "confirmation";

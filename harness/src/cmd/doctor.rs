@@ -7,10 +7,10 @@ use anyhow::Result;
 use clap::Args;
 
 use super::{BenchFolder, COLUMNS, Exit};
-use crate::host;
-use crate::record::{Finding, FindingLevel};
-use crate::report::hanging;
-use crate::spec::Spec;
+use duet_measure::host;
+use duet_model::record::{Finding, FindingLevel};
+use duet_model::spec::Spec;
+use duet_report::hanging;
 
 /// Looks for what would spoil a measurement on this machine
 ///

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::{Misuse, blocks, run, run_programs};
-use crate::block::Bench;
-use crate::host::{self, Cpus};
-use crate::plan::{self, BlockPlan};
-use crate::programs::{Course, Memory};
-use crate::progress::Progress;
-use crate::record::{self, Attempt, Record, Run, RunEnd, RunHeader, Writer};
-use crate::spec::{CellId, Spec, Suite};
-use crate::verify::Verifier;
+use crate::cmd::progress::Progress;
+use duet_measure::block::Bench;
+use duet_measure::host::{self, Cpus};
+use duet_measure::programs::{Course, Memory};
+use duet_measure::verify::Verifier;
+use duet_model::plan::{self, BlockPlan};
+use duet_model::record::{self, Attempt, Record, Run, RunEnd, RunHeader, Writer};
+use duet_model::spec::{CellId, Spec, Suite};
 use duet_process::interrupt::{Interrupt, Interrupted};
 
 /// What it takes to measure.

@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::{Exit, Misuse, comparison};
-use crate::report::Style;
-use crate::report::comparison as words;
+use duet_report::Style;
+use duet_report::comparison as words;
 
 /// Says why a verdict of a comparison is what it is, in words and numbers
 ///

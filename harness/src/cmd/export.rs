@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use super::{Exit, report};
-use crate::analysis::Analysis;
-use crate::report::{export, markdown_alone};
+use duet_analysis::Analysis;
+use duet_report::{export, markdown_alone};
 use duet_units::Better;
 
 /// Writes a run in a format that other tools read

@@ -10,10 +10,11 @@ use clap::Args;
 use super::comparison::{self, CONFIRMATION, Outputs};
 use super::experiment::{self, Tools};
 use super::{BenchFolder, Exit, Misuse, doctor, looks, noise, pairs, shown};
-use crate::comparison::{Course, next};
-use crate::record::{self, BuildRecord, Experiment, FindingLevel, Question, Run, RunHeader};
-use crate::spec::{CellId, Gate as Policy, Spec, Suite, suggestion};
-use crate::versions::{self, Arm, Checkout, Here, Origin};
+use duet_analysis::comparison::{Course, next};
+use duet_definitions::suggestion;
+use duet_measure::versions::{self, Arm, Checkout, Here, Origin};
+use duet_model::record::{self, BuildRecord, Experiment, FindingLevel, Question, Run, RunHeader};
+use duet_model::spec::{CellId, Gate as Policy, Spec, Suite};
 
 /// Blocks beyond the last look that may be measured in the place of ones that do not count: one in
 /// so many.

@@ -9,12 +9,13 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::{BenchFolder, Exit, Misuse, Unserved, shown};
-use crate::build;
-use crate::host;
-use crate::record::{Failure, Stage};
-use crate::server::{self, Launch};
-use crate::spec::{self, Answer, Lane, Server};
-use crate::verify::{Verifier, excerpt};
+use duet_measure::build;
+use duet_measure::host;
+use duet_measure::server::{self, Launch};
+use duet_measure::verify::{Verifier, excerpt};
+use duet_model::record::{Failure, Stage};
+use duet_model::spec;
+use duet_model::spec::{Answer, Lane, Server};
 use duet_process::interrupt::{Interrupt, Interrupted};
 
 mod files;

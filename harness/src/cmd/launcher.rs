@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::Exit;
-use crate::launcher;
+use duet_measure::launcher;
 
 pub(super) fn run() -> Result<Exit> {
     launcher::run()?;

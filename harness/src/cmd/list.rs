@@ -4,9 +4,9 @@ use anyhow::Result;
 use clap::Args;
 
 use super::{BenchFolder, COLUMNS, Exit};
-use crate::plan;
-use crate::report::hanging;
-use crate::spec::{Lane, Spec};
+use duet_model::plan;
+use duet_model::spec::{Lane, Spec};
+use duet_report::hanging;
 
 /// Lists servers, workloads, programs, matchups, suites and gates, and checks the definitions
 #[derive(Debug, Args)]

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use clap::{ArgGroup, Args, ValueEnum};
-use reqwest::Url;
+use url::Url;
 
 use super::{Exit, Misuse};
-use crate::ceiling;
-use crate::host;
 use duet_loadgen::steady::{self, Ceiling, Live, Measured, Pressure, Rate};
 use duet_loadgen::target::Addr;
+use duet_measure::ceiling;
+use duet_measure::host;
 use duet_process::interrupt::Interrupt;
 use duet_protocol::Arrivals;
 

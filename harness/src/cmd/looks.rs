@@ -9,9 +9,9 @@ use anyhow::{Context, Result};
 
 use super::comparison::CONFIRMATION;
 use super::experiment::{self, Tools, UnderWay};
-use crate::comparison::{Course, is_identical, next, regressions};
-use crate::record::{self, Question, Run};
-use crate::spec::CellId;
+use duet_analysis::comparison::{Course, is_identical, next, regressions};
+use duet_model::record::{self, Question, Run};
+use duet_model::spec::CellId;
 use duet_process::interrupt::Interrupted;
 use duet_stats::SplitMix64;
 use duet_units::Metric;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 
-use crate::spec::{self, Mistakes, Spec};
+use duet_definitions::Mistakes;
+use duet_model::spec;
+use duet_model::spec::Spec;
 use duet_process::interrupt::Interrupted;
 
 /// The width of the tables that commands print themselves.
@@ -29,6 +31,7 @@ mod looks;
 mod noise;
 mod null_responder;
 mod pairs;
+mod progress;
 mod report;
 mod run;
 mod run_programs;
@@ -45,7 +48,7 @@ mod verify;
 #[command(after_help = "Exit codes: 0 done; 1 a regression, or a limit broken; 2 wrong usage or \
                         definitions; 3 inconclusive; 4 could not measure here; 5 a server failed; \
                         130 and 143 interrupted, finished blocks kept.")]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -89,7 +92,7 @@ struct BenchFolder {
 
 /// How a command ended when it did not end with an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// All that was asked for is done.
     Done,
     /// A limit is broken.
@@ -109,7 +112,7 @@ pub enum Exit {
 impl Exit {
     /// The process's exit code.
     #[must_use]
-    pub fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::Broken => 1,
@@ -125,7 +128,7 @@ impl Exit {
     /// What an error means for the exit code. What is neither the user's nor a server's mistake is
     /// the machine's: a full disk, a missing permission.
     #[must_use]
-    pub fn of_error(error: &anyhow::Error) -> Self {
+    pub(crate) fn of_error(error: &anyhow::Error) -> Self {
         let found = error.chain().find_map(|cause| {
             if cause.is::<Mistakes>() || cause.is::<Misuse>() {
                 Some(Self::Usage)
@@ -165,7 +168,7 @@ impl std::error::Error for Unserved {}
 
 /// An error as it is shown to people.
 #[must_use]
-pub fn error_text(error: &anyhow::Error) -> String {
+pub(crate) fn error_text(error: &anyhow::Error) -> String {
     use anstyle::{AnsiColor, Style};
     let red = Style::new().fg_color(Some(AnsiColor::Red.into())).bold();
     format!("{red}error{red:#}: {error:#}")
@@ -175,7 +178,7 @@ pub fn error_text(error: &anyhow::Error) -> String {
 ///
 /// # Errors
 /// What kept the command from its end; [`Exit::of_error`] has the exit code.
-pub fn run(cli: Cli) -> Result<Exit> {
+pub(crate) fn run(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Report(args) => report::run(&args),
@@ -201,7 +204,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
 impl BenchFolder {
     /// The definitions.
     fn load(&self) -> Result<Spec> {
-        Ok(spec::load(&self.bench)?)
+        Ok(duet_definitions::load(&self.bench)?)
     }
 
     /// The folder above the definitions, in which servers are built and started.

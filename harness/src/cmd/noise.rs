@@ -10,11 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::experiment::{self, Tools};
 use super::gate::{check_out, choose, suite};
 use super::{BenchFolder, Exit, pairs, report, shown};
-use crate::analysis;
-use crate::gate::{EXTREME_MIN, Floor};
-use crate::record::{Experiment, Machine, NoiseFloor, Question, Run};
-use crate::spec::Suite;
-use crate::versions::{Arm, Here};
+use duet_analysis::gate::{EXTREME_MIN, Floor};
+use duet_measure::versions::{Arm, Here};
+use duet_model::record::{Experiment, Machine, NoiseFloor, Question, Run};
+use duet_model::spec::Suite;
 
 /// The folder for what is known of machines, below the one above the definitions.
 const FOLDER: &str = "results/noise";
@@ -106,7 +105,7 @@ pub(super) fn floors(root: &Path, machine: &Machine, suite: &Suite) -> Result<Ve
 /// The file of a machine: its processor, its number of CPUs and its kernel make its name.
 fn file(root: &Path, machine: &Machine) -> PathBuf {
     let text = format!("{}\n{}\n{}", machine.cpu, machine.cpus, machine.kernel);
-    let digits = crate::output::Output::of(text.as_bytes()).sha256;
+    let digits = duet_measure::output::Output::of(text.as_bytes()).sha256;
     root.join(FOLDER).join(format!("{}.json", &digits[..12]))
 }
 
@@ -148,7 +147,7 @@ pub(super) fn run(args: &Aa) -> Result<Exit> {
         duet_units::count(args.experiments as usize, "null experiment"),
         first.blocks,
         duet_units::count(suite.cells.len(), "cell"),
-        duet_units::minutes(crate::plan::expected_ms(&suite, &spec).div_ceil(1000))
+        duet_units::minutes(duet_model::plan::expected_ms(&suite, &spec).div_ceil(1000))
     );
     let folder = experiment::folder(args.out.as_deref(), &tools.root, "results/aa")?;
     let begun = experiment::prepare(&tools, header)?;
@@ -158,7 +157,7 @@ pub(super) fn run(args: &Aa) -> Result<Exit> {
 
 /// Adds what a run found to what is known of this machine, and says it.
 fn keep(root: &Path, folder: &Path, run: &Run, blocks: usize) -> Result<Exit> {
-    let analysis = analysis::analyse(run);
+    let analysis = duet_analysis::analyse(run);
     let file = file(root, &run.header.machine);
     let mut known = read(&file)?;
     known.machine = Some(run.header.machine.clone());

@@ -3,9 +3,9 @@
 use anyhow::{Result, bail};
 
 use super::Misuse;
-use crate::record::Absence;
-use crate::spec::{CellId, Gate, Guard, Lane, Matchup, ProgramSet, Server, Spec};
-use crate::versions::Checkout;
+use duet_measure::versions::Checkout;
+use duet_model::record::Absence;
+use duet_model::spec::{CellId, Gate, Guard, Lane, Matchup, ProgramSet, Server, Spec};
 
 /// The two versions of a server or of a set of programs, each under a name of its own, or two
 /// servers or sets.
@@ -287,8 +287,8 @@ fn guard_pair(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::testing::{programs, set};
-    use crate::record::Version;
+    use duet_model::record::Version;
+    use duet_model::testing::{programs, set};
 
     /// A version in a folder of its own: `two`, which has its `y` from `base`.
     fn checkout(label: &str) -> Checkout {

@@ -8,10 +8,10 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::{Exit, Misuse, shown};
-use crate::analysis::{self, Analysis, Who};
-use crate::record;
-use crate::report::chart::Width;
-use crate::report::{self, Style};
+use duet_analysis::{self, Analysis, Who};
+use duet_model::record;
+use duet_report::chart::Width;
+use duet_report::{self, Style};
 
 /// Rebuilds tables, charts and reports from a run's record
 ///
@@ -37,7 +37,7 @@ pub(super) fn read(folder: &Path) -> Result<Analysis> {
         let name = record::FILE_NAME;
         bail!(Misuse(format!("{} is no run's folder: it has no {name}", folder.display())));
     }
-    Ok(analysis::analyse(&record::read(folder)?))
+    Ok(duet_analysis::analyse(&record::read(folder)?))
 }
 
 /// Derives everything from the record in `folder` and writes it there.
@@ -47,14 +47,14 @@ pub(super) fn write(folder: &Path) -> Result<Analysis> {
         serde_json::to_string_pretty(&analysis).context("failed to encode the summary")?;
     for (name, text) in [
         ("summary.json", summary + "\n"),
-        ("speed.svg", report::chart::speed(&analysis)),
-        ("memory.svg", report::chart::memory(&analysis)),
-        ("report.md", report::markdown(&analysis)),
-        ("report.html", report::html(&analysis)),
+        ("speed.svg", duet_report::chart::speed(&analysis)),
+        ("memory.svg", duet_report::chart::memory(&analysis)),
+        ("report.md", duet_report::markdown(&analysis)),
+        ("report.html", duet_report::html(&analysis)),
     ]
     .into_iter()
-    .chain(report::chart::boxes(&analysis).map(|svg| ("programs.svg", svg)))
-    .chain(report::chart::latency(&analysis, Width::Wide).map(|svg| ("latency.svg", svg)))
+    .chain(duet_report::chart::boxes(&analysis).map(|svg| ("programs.svg", svg)))
+    .chain(duet_report::chart::latency(&analysis, Width::Wide).map(|svg| ("latency.svg", svg)))
     {
         replace(&folder.join(name), text.as_bytes())?;
     }
@@ -65,9 +65,9 @@ pub(super) fn write(folder: &Path) -> Result<Analysis> {
 pub(super) fn show(analysis: &Analysis, folder: &Path) {
     // anstream drops the colours where they are not wanted.
     let style = if std::io::stdout().is_terminal() { Style::Colour } else { Style::Plain };
-    anstream::print!("{}", report::text(analysis, style));
+    anstream::print!("{}", duet_report::text(analysis, style));
     anstream::println!("Report: {}", shown(&folder.join("report.html")));
-    let latency = report::chart::latency(analysis, Width::Wide).map(|_| "latency.svg");
+    let latency = duet_report::chart::latency(analysis, Width::Wide).map(|_| "latency.svg");
     let charts = ["speed.svg", "memory.svg"].into_iter().chain(latency);
     let charts: Vec<String> = charts.map(|name| shown(&folder.join(name))).collect();
     anstream::println!("Charts: {}", charts.join(", "));

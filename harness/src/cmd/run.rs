@@ -9,17 +9,18 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::{BenchFolder, Exit, Misuse, blocks, doctor, report, run_programs, shown, verify};
-use crate::block::Bench;
-use crate::build;
-use crate::host::{self, Cpus};
-use crate::plan::{self, BlockPlan};
-use crate::programs::{Course, Memory};
-use crate::progress::Progress;
-use crate::record::{
+use crate::cmd::progress::Progress;
+use duet_definitions::suggestion;
+use duet_measure::block::Bench;
+use duet_measure::build;
+use duet_measure::host::{self, Cpus};
+use duet_measure::programs::{Course, Memory};
+use duet_measure::verify::Verifier;
+use duet_model::plan::{self, BlockPlan};
+use duet_model::record::{
     self, BuildRecord, Failure, FindingLevel, Record, RunEnd, RunHeader, Stage, Writer,
 };
-use crate::spec::{CellId, Spec, Suite, suggestion};
-use crate::verify::Verifier;
+use duet_model::spec::{CellId, Spec, Suite};
 use duet_process::interrupt::{Interrupt, Interrupted};
 
 /// Measures a suite and writes a report

@@ -3,14 +3,14 @@
 use anyhow::{Result, bail, ensure};
 
 use super::blocks::REPEATED_SHARE;
-use crate::plan::BlockPlan;
-use crate::programs::{self, Course, Memory};
-use crate::progress::Progress;
-use crate::record::{
+use crate::cmd::progress::Progress;
+use duet_measure::programs::{self, Course, Memory};
+use duet_measure::{build, host};
+use duet_model::plan::BlockPlan;
+use duet_model::record::{
     BuildRecord, Finding, FindingLevel, ProgramBlock, ProgramRecord, Record, RunHeader, Writer,
 };
-use crate::spec::{CellId, ProgramSet, Spec, Suite};
-use crate::{analysis, build, host};
+use duet_model::spec::{CellId, ProgramSet, Spec, Suite};
 
 /// Builds a set and checks those of its programs that the suite needs. What fails is in the
 /// records; of a set that cannot be built there are none of programs.
@@ -122,7 +122,7 @@ pub(super) fn measure(
     writer: &mut Writer,
     progress: &Progress,
 ) -> Result<()> {
-    progress.block(&plan.cell, analysis::running_program_ratio(so_far, &plan.cell));
+    progress.block(&plan.cell, duet_analysis::running_program_ratio(so_far, &plan.cell));
     while !memory.has_given_up(&plan.cell) {
         let mut record = programs::block(course, memory, plan)?;
         let of_cell = so_far.iter().filter(|block| block.cell == plan.cell);
@@ -130,7 +130,7 @@ pub(super) fn measure(
         if let Some(failure) = &record.failure {
             progress.print(&format!("{} block {}: {failure}", plan.cell, plan.block + 1));
         } else if set_aside < (header.suite.blocks / REPEATED_SHARE) as usize {
-            record.set_aside = analysis::program_disturbance(&record, header);
+            record.set_aside = duet_analysis::program_disturbance(&record, header);
         }
         writer.append(&Record::ProgramBlock(Box::new(record.clone())))?;
         let again = record.set_aside.is_some();

@@ -16,11 +16,10 @@ use super::experiment::{self, Tools};
 use super::looks;
 use super::pairs::{self, Pair, Side};
 use super::{Exit, shown};
-use crate::analysis;
-use crate::comparison::Outcome;
-use crate::gate::LOOKS;
-use crate::record::{BuildRecord, Experiment, Question, Run, RunHeader, Version};
-use crate::spec::{
+use duet_analysis::comparison::Outcome;
+use duet_analysis::gate::LOOKS;
+use duet_model::record::{BuildRecord, Experiment, Question, Run, RunHeader, Version};
+use duet_model::spec::{
     Answer, Case, CellId, Gate, Lane, Load, Look, Rule, Server, Spec, Suite, Workload,
 };
 use duet_stats::SplitMix64;
@@ -155,7 +154,7 @@ fn calibrate(tools: &Tools, folder: &Path, template: &RunHeader) -> Result<f64> 
         .with_context(|| format!("failed to create {}", folder.display()))?;
     let run = experiment::carry_out(tools, &folder, begun(header))?;
     tools.interrupt.check()?;
-    let analysis = analysis::analyse(&run);
+    let analysis = duet_analysis::analyse(&run);
     if let Some(failure) = analysis.failures.first() {
         return Err(failure.failure.clone().into());
     }

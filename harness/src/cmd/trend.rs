@@ -6,10 +6,10 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::{Exit, Misuse, export, report, shown};
-use crate::analysis::trend::trend;
-use crate::record;
-use crate::report::{chart, trend as text};
-use crate::spec::suggestion;
+use duet_analysis::trend::trend;
+use duet_definitions::suggestion;
+use duet_model::record;
+use duet_report::{chart, trend as text};
 use duet_units::Metric;
 
 /// Metrics that are shown unless others are asked for.

@@ -9,13 +9,14 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::{BenchFolder, Exit, Misuse};
-use crate::build;
-use crate::host;
-use crate::programs::{self, Course, Memory};
-use crate::record::Failure;
-use crate::server::{self, Launch};
-use crate::spec::{ProgramSet, Server, Spec, suggestion};
-use crate::verify::Verifier;
+use duet_definitions::suggestion;
+use duet_measure::build;
+use duet_measure::host;
+use duet_measure::programs::{self, Course, Memory};
+use duet_measure::server::{self, Launch};
+use duet_measure::verify::Verifier;
+use duet_model::record::Failure;
+use duet_model::spec::{ProgramSet, Server, Spec};
 use duet_process::interrupt::{Interrupt, Interrupted};
 
 /// The longest time and the most memory that a program may take at its test size.

@@ -6,6 +6,8 @@
 //! Mathematical Statistics 34 (1963); intervals as in M. Hollander and D. A. Wolfe,
 //! "Nonparametric Statistical Methods", 2nd edition, sections 3.1 to 3.3.
 
+#![warn(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
+
 mod change_points;
 mod families;
 mod power;

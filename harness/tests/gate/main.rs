@@ -6,8 +6,8 @@
 use std::fs;
 use std::path::Path;
 
-use duet::comparison::{Course, next};
-use duet::record;
+use duet_analysis::comparison::{Course, next};
+use duet_model::record;
 use nix::sys::signal::Signal;
 
 mod bench;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use duet::record;
+use duet_model::record;
 use nix::sys::signal::Signal;
 
 use crate::bench::Bench;

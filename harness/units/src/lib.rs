@@ -3,6 +3,8 @@
 //!
 //! Pure, and no state: every function takes a number and returns text, or the reverse.
 
+#![warn(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
+
 mod duration;
 mod limit;
 mod metric;

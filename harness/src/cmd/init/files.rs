@@ -1,6 +1,6 @@
 //! The text of the files that are written.
 
-use crate::spec::{Answer, Server};
+use duet_model::spec::{Answer, Server};
 
 /// The names of the definitions' files, in the order of [`definitions`].
 pub(super) const DEFINITIONS: [&str; 3] = ["servers.toml", "workloads.toml", "suites.toml"];

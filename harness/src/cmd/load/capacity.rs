@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, bail};
 use clap::Args;
-use reqwest::Url;
 use serde::Serialize;
+use url::Url;
 
 use super::limit::{Limit, Verdict};
 use super::live::View;

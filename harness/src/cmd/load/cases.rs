@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use reqwest::Url;
+use url::Url;
 
 use super::request::Written;
 use super::{Load, Verify};

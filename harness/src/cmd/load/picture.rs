@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use reqwest::Url;
+use url::Url;
 
 use super::text::{self, QUANTILES};
-use crate::report::chart::{self, Curve, Quantile};
 use duet_loadgen::latencies::{self, Latencies};
 use duet_loadgen::steady::{Load, Measured};
+use duet_report::chart::{self, Curve, Quantile};
 
 /// Points of a curve to a further nine: as close as a line needs to look round.
 const POINTS: u32 = 60;

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use reqwest::Url;
+use url::Url;
 
 use crate::cmd::Misuse;
-use crate::spec::{self, Header, MixCase};
+use duet_definitions::{Header, MixCase};
 use duet_loadgen::patch::{self, Patch};
 
 /// What is asked.
@@ -89,7 +89,7 @@ impl RequestArgs {
             common.push(header.parse::<Header>().map_err(Misuse)?);
         }
         let cases = match &self.cases {
-            Some(path) => spec::read_mix(path)?,
+            Some(path) => duet_definitions::read_mix(path)?,
             None => vec![self.single()?],
         };
         let defaults = self.defaults(url);
@@ -100,7 +100,8 @@ impl RequestArgs {
     /// The request of the command line.
     fn single(&self) -> Result<MixCase> {
         let method = self.method.clone();
-        if let Some(method) = method.as_ref().filter(|method| !spec::is_method(method)) {
+        if let Some(method) = method.as_ref().filter(|method| !duet_definitions::is_method(method))
+        {
             bail!(Misuse(format!("`{method}` is no method")));
         }
         let read = |path: &str| fs::read(path).with_context(|| format!("failed to read {path}"));

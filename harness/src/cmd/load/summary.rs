@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, anyhow};
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
-use reqwest::Url;
 use serde::Serialize;
+use url::Url;
 
 use super::text::{self, QUANTILES};
 use super::{Limit, Verdict};

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use reqwest::Url;
+use url::Url;
 
 use super::{Limit, Verdict};
 use duet_loadgen::latencies::{Latencies, Latency};

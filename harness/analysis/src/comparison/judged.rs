@@ -1,0 +1,324 @@
+//! From an analysis to judged cells and metrics.
+
+use super::executables::is_identical;
+use super::{
+    ComparedCell, ComparedMetric, Experiment, Gated, Question, SoFar, State, Unjudged, outcome,
+};
+use crate::gate::{self, Evidence, Floor, GateVerdict, Judgement};
+use crate::{Analysis, CellAnalysis, MetricAnalysis, Warning, Who};
+use duet_model::record::{Absence, ProgramRun, Run};
+use duet_model::spec::{CellId, Waiver};
+use duet_stats::{
+    benjamini_hochberg, hodges_lehmann, interval, p_above, p_below, smallest_detectable,
+    standard_deviation,
+};
+use duet_units::Metric;
+
+/// An adjusted p value below this makes an ungated metric a warning.
+const Q_WARNS: f64 = 0.05;
+
+/// Why a metric of a measured cell has no values.
+const NOWHERE: &str = "no block has a value of it for both: too few requests stand behind it, or \
+                       it could not be read";
+
+/// One gated metric of one measured cell.
+#[derive(Debug)]
+pub(super) struct Member<'a> {
+    pub(super) cell: &'a CellId,
+    pub(super) metric: Metric,
+    pub(super) evidence: Evidence<'a>,
+    /// Why there are no contrasts, where there are none.
+    refusal: Option<&'a str>,
+    waiver: Option<&'a Waiver>,
+}
+
+/// The gated metrics of all cells that were measured, as far as such cells have them, which are
+/// judged as one family. A metric that could not be had, or may not be judged, belongs to it
+/// without contrasts, so that it is never forgotten.
+pub(super) fn family<'a>(analysis: &'a Analysis, experiment: &'a Experiment) -> Vec<Member<'a>> {
+    let rules = || experiment.gate.iter().flat_map(|gate| &gate.rules);
+    let member = |cell: &'a CellAnalysis, metric: Metric, margin: f64| {
+        let found = cell.metrics.iter().find(|m| m.metric == metric);
+        let of_metric = found.filter(|m| !m.informational);
+        let contrasts = of_metric.map_or(&[][..], |m| &m.contrasts);
+        let refusal = found.map_or(Some(NOWHERE), |m| m.reason.as_deref());
+        let today = analysis.run.started.as_str();
+        let waiver = outcome::waiver(experiment, today, &cell.id, metric);
+        let floor = experiment.floors.iter().find(|f| f.cell == cell.id && f.metric == metric);
+        Member {
+            cell: &cell.id,
+            metric,
+            evidence: Evidence {
+                contrasts,
+                margin: waiver.map_or(margin, |waiver| waiver.margin),
+                floor: floor.and_then(|floor| Floor::of_experiments(&floor.estimates)),
+            },
+            refusal: refusal.filter(|_| contrasts.is_empty()),
+            waiver,
+        }
+    };
+    let of_cell = |cell: &'a CellAnalysis| {
+        let rules = rules().filter(|rule| rule.metric.is_result(cell.kind()));
+        rules.map(move |rule| member(cell, rule.metric, rule.margin))
+    };
+    measured(analysis).flat_map(of_cell).collect()
+}
+
+/// The verdicts on a family.
+pub(super) fn judge(family: &[Member], experiment: &Experiment) -> Vec<Judgement> {
+    let evidence: Vec<Evidence> = family.iter().map(|member| member.evidence).collect();
+    let looks = experiment.gate.as_ref().map_or(&[][..], |gate| &gate.looks);
+    let mut judgements = gate::judge(&evidence, looks);
+    for (judgement, member) in judgements.iter_mut().zip(family) {
+        if let Some(refusal) = member.refusal {
+            judgement.reason = Some(refusal.to_owned());
+        }
+    }
+    judgements
+}
+
+/// The cells with judged metrics, in the suite's order, then those that only one version has.
+pub(super) fn cells(
+    run: &Run,
+    analysis: &Analysis,
+    second: Option<&Analysis>,
+    experiment: &Experiment,
+    warnings: &mut Vec<Warning>,
+) -> Vec<ComparedCell> {
+    let family = family(analysis, experiment);
+    let first = judge(&family, experiment);
+    let confirmations = confirmations(&family, &first, second, experiment);
+    let gated = |(member, (judgement, second)): (&Member, (&Judgement, &Option<Judgement>))| {
+        let judgement = settled(judgement, second.as_ref(), experiment.question);
+        let waiver = member.waiver.cloned();
+        (
+            (member.cell.clone(), member.metric),
+            Gated { judgement, confirmation: second.clone(), waiver },
+        )
+    };
+    let gated: Vec<((CellId, Metric), Gated)> =
+        family.iter().zip(first.iter().zip(&confirmations)).map(gated).collect();
+    let mut cells: Vec<ComparedCell> =
+        run.header.suite.cells.iter().map(|id| cell(run, analysis, id, &gated)).collect();
+    for cell in &mut cells {
+        if cell.state == State::Identical {
+            continue;
+        }
+        qualify(cell, warnings);
+        let of_cell = analysis.matchups.iter().flat_map(|m| &m.cells).find(|c| c.id == cell.id);
+        warnings.extend(of_cell.iter().flat_map(|c| &c.warnings).map(|warning| Warning {
+            message: format!("{}: {}", cell.id, warning.message),
+            ..warning.clone()
+        }));
+    }
+    cells.extend(absent(run, experiment));
+    cells
+}
+
+fn measured(analysis: &Analysis) -> impl Iterator<Item = &CellAnalysis> {
+    let cells = analysis.matchups.iter().flat_map(|matchup| &matchup.cells);
+    cells.filter(|cell| cell.blocks > 0 && cell.bottleneck.who != Who::Generator)
+}
+
+/// What the second experiment says of what the first called a regression, member by member. Its
+/// family is those members alone.
+fn confirmations(
+    family: &[Member],
+    first: &[Judgement],
+    second: Option<&Analysis>,
+    experiment: &Experiment,
+) -> Vec<Option<Judgement>> {
+    let mut confirmations = vec![None; family.len()];
+    let Some(second) = second else { return confirmations };
+    let called: Vec<usize> =
+        (0..family.len()).filter(|&i| first[i].verdict == GateVerdict::Regressed).collect();
+    let again = self::family(second, experiment);
+    let find = |&i: &usize| {
+        let same = |m: &&Member| m.cell == family[i].cell && m.metric == family[i].metric;
+        again.iter().find(same).map_or(&[][..], |member| member.evidence.contrasts)
+    };
+    let evidence: Vec<Evidence> =
+        called.iter().map(|i| Evidence { contrasts: find(i), ..family[*i].evidence }).collect();
+    let looks = experiment.gate.as_ref().map_or(&[][..], |gate| &gate.looks);
+    for (i, judgement) in called.into_iter().zip(gate::judge(&evidence, looks)) {
+        confirmations[i] = Some(judgement);
+    }
+    confirmations
+}
+
+/// A verdict after the confirmation. A gate fails nobody by an experiment that was not repeated.
+fn settled(first: &Judgement, second: Option<&Judgement>, question: Question) -> Judgement {
+    match second {
+        Some(second) => gate::confirm(first, second),
+        None if first.verdict == GateVerdict::Regressed && question == Question::Gate => {
+            Judgement {
+                verdict: GateVerdict::Inconclusive,
+                reason: Some(
+                    "a regression was found, and the experiment that was to confirm it was not \
+                 carried out"
+                        .to_owned(),
+                ),
+                ..first.clone()
+            }
+        }
+        None => first.clone(),
+    }
+}
+
+fn cell(
+    run: &Run,
+    analysis: &Analysis,
+    id: &CellId,
+    gated: &[((CellId, Metric), Gated)],
+) -> ComparedCell {
+    let found = analysis.matchups.iter().flat_map(|m| &m.cells).find(|cell| cell.id == *id);
+    let state = state(run, analysis, id, found);
+    let of_cell = || gated.iter().filter(|((cell, _), _)| cell == id);
+    let gated = |metric| of_cell().find(|(key, _)| key.1 == metric);
+    let mut metrics: Vec<ComparedMetric> = found
+        .iter()
+        .flat_map(|cell| &cell.metrics)
+        .filter_map(|m| compared(m, gated(m.metric).map(|(_, gated)| gated.clone())))
+        .collect();
+    metrics.sort_by_key(|metric| metric.gated.is_none());
+    let unjudged = of_cell()
+        .filter(|((_, metric), _)| metrics.iter().all(|m| m.metric != *metric))
+        .map(|((_, metric), gated)| Unjudged {
+            metric: *metric,
+            reason: gated.judgement.reason.clone().unwrap_or_default(),
+        })
+        .collect();
+    let mut cell = ComparedCell {
+        id: id.clone(),
+        load: found.map(|cell| cell.load.clone()).unwrap_or_default(),
+        programs: run.header.spec.is_of_programs(id),
+        blocks: found.map_or(0, |cell| cell.blocks),
+        stolen_shares: stolen_shares(run, id),
+        state,
+        metrics,
+        unjudged,
+    };
+    let principal = cell.principal().len();
+    for metric in &mut cell.metrics[..principal] {
+        metric.course = course(&metric.contrasts);
+    }
+    cell
+}
+
+/// What the first blocks say, for every number of them that has an interval.
+fn course(contrasts: &[f64]) -> Vec<SoFar> {
+    let so_far = |n: usize| {
+        let first = &contrasts[..n];
+        let (low, high) = interval(first)?;
+        Some(SoFar { blocks: n as u32, estimate: hodges_lehmann(first), low, high })
+    };
+    (1..=contrasts.len()).filter_map(so_far).collect()
+}
+
+fn compared(m: &MetricAnalysis, gated: Option<Gated>) -> Option<ComparedMetric> {
+    let [base, head] = m.arms[..] else { return None };
+    m.ratio?;
+    Some(ComparedMetric {
+        metric: m.metric,
+        base,
+        head,
+        estimate: hodges_lehmann(&m.contrasts),
+        interval: interval(&m.contrasts),
+        contrasts: m.contrasts.clone(),
+        course: vec![],
+        gated,
+        verdict: m.verdict,
+        reason: m.reason.clone(),
+        smallest_detectable: detectable(&m.contrasts),
+        q: None,
+    })
+}
+
+fn detectable(contrasts: &[f64]) -> Option<f64> {
+    Some(smallest_detectable(contrasts.len() as u32, standard_deviation(contrasts)?))
+}
+
+fn state(run: &Run, analysis: &Analysis, id: &CellId, found: Option<&CellAnalysis>) -> State {
+    let failed = |cell: &Option<CellId>| cell.as_ref().is_none_or(|cell| cell == id);
+    match found {
+        _ if is_identical(run, id) && run.attempts_of(id).next().is_none() => State::Identical,
+        Some(cell) if cell.blocks > 0 => match cell.bottleneck.who {
+            Who::Generator => {
+                let reason = cell.metrics.iter().find_map(|m| m.reason.clone());
+                State::Unmeasured(reason.unwrap_or_default())
+            }
+            _ => State::Measured,
+        },
+        _ if analysis.failures.iter().any(|failure| failed(&failure.cell)) => State::Failed,
+        _ => State::Unmeasured("no block of it was measured".to_owned()),
+    }
+}
+
+/// Adjusts the p values of the metrics that are not gated, and warns where one is worse.
+fn qualify(cell: &mut ComparedCell, warnings: &mut Vec<Warning>) {
+    let gates = cell.metrics.iter().any(|metric| metric.gated.is_some());
+    if !gates {
+        return;
+    }
+    let mut informative: Vec<&mut ComparedMetric> =
+        cell.metrics.iter_mut().filter(|m| m.gated.is_none()).collect();
+    let two_sided = |m: &&mut ComparedMetric| {
+        (2.0 * p_above(&m.contrasts, 0.0).min(p_below(&m.contrasts, 0.0))).min(1.0)
+    };
+    let p: Vec<f64> = informative.iter().map(two_sided).collect();
+    for (metric, q) in informative.iter_mut().zip(benjamini_hochberg(&p)) {
+        metric.q = Some(q);
+        if q <= Q_WARNS && metric.verdict == crate::verdict::Verdict::Slower {
+            warnings.push(Warning {
+                code: "ungated_change".to_owned(),
+                message: format!(
+                    "{}: {} is {} worse and not gated",
+                    cell.id,
+                    metric.metric.label(),
+                    duet_units::percent(metric.change())
+                ),
+                cure: Some("look at it; to be held to it, give it a margin".to_owned()),
+            });
+        }
+    }
+}
+
+/// Cells that only one version has.
+fn absent(run: &Run, experiment: &Experiment) -> Vec<ComparedCell> {
+    let cell = |absence: &Absence| ComparedCell {
+        id: absence.cell.clone(),
+        load: String::new(),
+        programs: run.header.spec.problem(&absence.cell.workload).is_some(),
+        state: if absence.in_head { State::Missing } else { State::New },
+        blocks: 0,
+        metrics: vec![],
+        unjudged: vec![],
+        stolen_shares: vec![],
+    };
+    experiment.absent.iter().map(cell).collect()
+}
+
+/// The share of the time of the CPUs in use that was stolen, by block that ran to its end: of
+/// servers' CPUs in windows, of all CPUs while programs ran.
+fn stolen_shares(run: &Run, id: &CellId) -> Vec<f64> {
+    let (servers, generator) = (run.header.server_cpus.len(), run.header.generator_cpus.len());
+    let share = |stolen_ns: u64, elapsed_ns: u64, cpus: usize| {
+        stolen_ns as f64 / (elapsed_ns.max(1) as f64 * cpus.max(1) as f64)
+    };
+    let of_servers = run.blocks.iter().map(|b| {
+        let stolen_ns = b.windows.iter().map(|w| w.server_stolen_ns).sum();
+        share(stolen_ns, b.driven_ns, servers)
+    });
+    let of_programs = run.program_blocks.iter().map(|b| {
+        let sum = |of: fn(&ProgramRun) -> u64| b.arms.iter().map(of).sum();
+        share(sum(|run| run.stolen_ns), sum(|run| run.elapsed_ns), servers + generator)
+    });
+    let mut shares: Vec<((u32, u64), f64)> = run
+        .attempts()
+        .zip(of_servers.chain(of_programs))
+        .filter(|(attempt, _)| attempt.cell == id && attempt.counts())
+        .map(|(attempt, share)| ((attempt.block, attempt.started_ns), share))
+        .collect();
+    shares.sort_by_key(|(place, _)| *place);
+    shares.into_iter().map(|(_, share)| share).collect()
+}

@@ -1,0 +1,73 @@
+//! Whether a gate's experiment goes on.
+
+use std::collections::BTreeSet;
+
+use super::judged::{family, judge};
+use crate::gate::{self, GateVerdict, Judgement, Step};
+use duet_model::record::{Experiment, Run};
+use duet_model::spec::CellId;
+use duet_units::Metric;
+
+/// What to do after a look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Course {
+    /// Stop, all is decided: these cells have a regression, which must be confirmed.
+    Decided(BTreeSet<CellId>),
+    /// Measure these cells, in which something is undecided, until each has so many blocks that
+    /// count.
+    GoOn {
+        /// The cells.
+        cells: BTreeSet<CellId>,
+        /// Blocks at the next look that may decide something.
+        until_blocks: u32,
+    },
+    /// Stop, no look that is left would decide anything: why, for people.
+    Futile(String),
+}
+
+/// What to do after the blocks that the run has. `called`: the members of the family, where they
+/// are not all gated metrics of all cells: those that a first experiment called a regression.
+///
+/// # Panics
+/// Where the run is of no comparison.
+#[must_use]
+pub fn next(run: &Run, called: Option<&BTreeSet<(CellId, Metric)>>) -> Course {
+    let Some(experiment) = &run.header.experiment else { panic!("the run is of no comparison") };
+    let (members, judgements) = judged(run, experiment, called);
+    let looks = experiment.gate.as_ref().map_or(&[][..], |gate| &gate.looks);
+    let with = |verdict| {
+        let of = members.iter().zip(&judgements).filter(move |(_, j)| j.verdict == verdict);
+        of.map(|((cell, _), _)| cell.clone()).collect()
+    };
+    match gate::next_step(&judgements, looks) {
+        Step::Decided => Course::Decided(with(GateVerdict::Regressed)),
+        Step::GoOn { until_blocks } => {
+            Course::GoOn { cells: with(GateVerdict::Inconclusive), until_blocks }
+        }
+        Step::Futile { reason, .. } => Course::Futile(reason),
+    }
+}
+
+/// The gated metrics that the run calls a regression.
+#[must_use]
+pub fn regressions(run: &Run) -> BTreeSet<(CellId, Metric)> {
+    let Some(experiment) = &run.header.experiment else { return BTreeSet::new() };
+    let (members, judgements) = judged(run, experiment, None);
+    let regressed = members
+        .into_iter()
+        .zip(judgements)
+        .filter(|(_, judgement)| judgement.verdict == GateVerdict::Regressed);
+    regressed.map(|(member, _)| member).collect()
+}
+
+fn judged(
+    run: &Run,
+    experiment: &Experiment,
+    called: Option<&BTreeSet<(CellId, Metric)>>,
+) -> (Vec<(CellId, Metric)>, Vec<Judgement>) {
+    let analysis = crate::analyse(run);
+    let mut family = family(&analysis, experiment);
+    family.retain(|m| called.is_none_or(|c| c.contains(&(m.cell.clone(), m.metric))));
+    let judgements = judge(&family, experiment);
+    (family.iter().map(|m| (m.cell.clone(), m.metric)).collect(), judgements)
+}

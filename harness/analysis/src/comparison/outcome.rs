@@ -1,0 +1,83 @@
+//! What all verdicts together say.
+
+use super::{CheckedBudget, ComparedCell, Experiment, Outcome, Question, State};
+use crate::gate::GateVerdict;
+use crate::{CellFailure, Warning};
+use duet_model::spec::{CellId, Waiver};
+use duet_units::Metric;
+
+/// The gravest of all that came out. A failed server comes first: what was measured beside it may
+/// not be what was meant. Then what could not be measured, then what is worse, then doubt.
+pub(super) fn outcome(
+    experiment: &Experiment,
+    cells: &[ComparedCell],
+    budgets: &[CheckedBudget],
+    failures: &[CellFailure],
+) -> Outcome {
+    let any = |state: &dyn Fn(&State) -> bool| cells.iter().any(|cell| state(&cell.state));
+    let gated = || cells.iter().flat_map(|cell| &cell.metrics).filter_map(|m| m.gated.as_ref());
+    let judged = |verdict| gated().any(|gated| gated.judgement.verdict == verdict);
+    if !failures.is_empty() || any(&|state| *state == State::Failed) {
+        return Outcome::Failed;
+    }
+    if matches!(experiment.question, Question::Compare | Question::Null) {
+        // Whoever asks what changed learns it of the cells that were measured.
+        let nothing = !any(&|state| matches!(state, State::Measured | State::Identical));
+        return if nothing { Outcome::Unmeasured } else { Outcome::Compared };
+    }
+    // A gate lets nothing in of which it has not seen all.
+    if any(&|state| matches!(state, State::Unmeasured(_))) || cells.is_empty() {
+        return Outcome::Unmeasured;
+    }
+    let missing = any(&|state| *state == State::Missing);
+    if judged(GateVerdict::Regressed) || missing || budgets.iter().any(|b| b.kept == Some(false)) {
+        return Outcome::Regressed;
+    }
+    // Nothing passes of which something was not judged, or nothing at all.
+    let nothing =
+        any(&|state| *state == State::Measured) && gated().next().is_none() && budgets.is_empty();
+    let unjudged = nothing || cells.iter().any(|cell| !cell.unjudged.is_empty());
+    if judged(GateVerdict::Inconclusive) || unjudged || budgets.iter().any(|b| b.kept.is_none()) {
+        return Outcome::Inconclusive;
+    }
+    Outcome::Pass
+}
+
+/// The waiver that holds for a metric of a cell. `today` begins with the day, `2027-01-31`.
+pub(super) fn waiver<'a>(
+    experiment: &'a Experiment,
+    today: &str,
+    cell: &CellId,
+    metric: Metric,
+) -> Option<&'a Waiver> {
+    experiment.gate.iter().flat_map(|gate| &gate.waivers).find(|waiver| {
+        waiver.server == cell.matchup
+            && waiver.workload.as_ref().is_none_or(|workload| *workload == cell.workload)
+            && waiver.metric == metric
+            && holds(waiver, today)
+    })
+}
+
+/// Whether a waiver still holds. Days in this form are in order as texts are; on its last day,
+/// `today` goes on with the time.
+fn holds(waiver: &Waiver, today: &str) -> bool {
+    today.starts_with(&waiver.expires) || *today < *waiver.expires
+}
+
+/// Warnings about waivers that have expired.
+pub(super) fn of_waivers(experiment: &Experiment, today: &str) -> Vec<Warning> {
+    let waivers = experiment.gate.iter().flat_map(|gate| &gate.waivers);
+    let expired = waivers.filter(|waiver| !holds(waiver, today));
+    let warning = |waiver: &Waiver| Warning {
+        code: "expired_waiver".to_owned(),
+        message: format!(
+            "the waiver of {} {} ({}) expired on {}",
+            waiver.server,
+            waiver.metric.label(),
+            waiver.reason,
+            waiver.expires
+        ),
+        cure: Some("remove it, or give it another day and say why".to_owned()),
+    };
+    expired.map(warning).collect()
+}

@@ -1,0 +1,77 @@
+//! What a matchup says over all of its cells.
+
+use super::cells::{Cell, geometric, is_control, metric_analysis};
+use super::values::BlockValues;
+use super::{MatchupAnalysis, Mean, MetricAnalysis};
+use crate::verdict::verdict;
+use duet_model::record::RunHeader;
+use duet_units::Metric;
+
+/// Metrics that belong to a start and not to a load.
+const OF_STARTS: [Metric; 2] = [Metric::StartupNs, Metric::RssBytesIdle];
+
+/// Metrics with a mean over cells.
+const OF_MEANS: [Metric; 3] =
+    [Metric::RequestsPerSecond, Metric::CpuNsPerRequest, Metric::RssBytesPeak];
+
+/// The matchups of `cells`, in the order of their first cell.
+pub(super) fn analyse(header: &RunHeader, cells: &[Cell]) -> Vec<MatchupAnalysis> {
+    let mut matchups: Vec<MatchupAnalysis> = vec![];
+    for cell in cells {
+        if matchups.iter().any(|m| m.name == cell.matchup.name) {
+            continue;
+        }
+        let own: Vec<&Cell> =
+            cells.iter().filter(|c| c.matchup.name == cell.matchup.name).collect();
+        let closed = own.iter().filter(|cell| cell.load.open.is_none());
+        let printing = closed.filter(|cell| cell.prints_ratios());
+        let printing: Vec<Vec<(u32, &BlockValues)>> = printing
+            .map(|cell| cell.counted.iter().map(|b| (b.record.block, &b.values)).collect())
+            .collect();
+        matchups.push(MatchupAnalysis {
+            name: cell.matchup.name.clone(),
+            lane: cell.matchup.lane,
+            control: is_control(cell.matchup),
+            programs: false,
+            arms: cell.arms.clone(),
+            cells: own.iter().map(|cell| cell.analyse(header)).collect(),
+            starts: starts(&own),
+            means: OF_MEANS.into_iter().filter_map(|metric| mean(metric, &printing)).collect(),
+        });
+    }
+    matchups
+}
+
+/// Metrics of starts over the blocks of all cells, ordered by index of block, then cell.
+fn starts(cells: &[&Cell]) -> Vec<MetricAnalysis> {
+    let Some(first) = cells.first() else { return vec![] };
+    let mut blocks: Vec<(u32, &BlockValues)> =
+        cells.iter().flat_map(|c| &c.counted).map(|b| (b.record.block, &b.values)).collect();
+    blocks.sort_by_key(|(index, _)| *index);
+    let values: Vec<&BlockValues> = blocks.into_iter().map(|(_, values)| values).collect();
+    let of_metric = |metric| metric_analysis(metric, first.arms.len(), &values, None);
+    OF_STARTS.into_iter().filter_map(of_metric).collect()
+}
+
+/// The mean of a metric over cells, each with its blocks: per block the mean contrast over cells,
+/// then the estimate over blocks. Cells weigh the same, whatever their speed. Only cells that have
+/// the metric; absent with fewer than two of them.
+pub(super) fn mean(metric: Metric, cells: &[Vec<(u32, &BlockValues)>]) -> Option<Mean> {
+    let contrast = |cell: &[(u32, &BlockValues)], block: u32| -> Option<f64> {
+        let (_, values) = cell.iter().find(|(index, _)| *index == block)?;
+        values.contrasts.get(&metric).copied()
+    };
+    let has_metric = |cell: &&Vec<(u32, &BlockValues)>| {
+        cell.iter().any(|(_, values)| values.contrasts.contains_key(&metric))
+    };
+    let printing: Vec<&Vec<(u32, &BlockValues)>> = cells.iter().filter(has_metric).collect();
+    let (first, _) = printing.split_first().filter(|(_, others)| !others.is_empty())?;
+    let of_block = |block: u32| -> Option<f64> {
+        let of_cells: Option<Vec<f64>> = printing.iter().map(|c| contrast(c, block)).collect();
+        of_cells.map(|contrasts| contrasts.iter().sum::<f64>() / contrasts.len() as f64)
+    };
+    let contrasts: Vec<f64> = first.iter().filter_map(|(block, _)| of_block(*block)).collect();
+    let ratio = geometric(&contrasts)?;
+    let (verdict, _) = verdict(ratio.low.zip(ratio.high), &contrasts);
+    Some(Mean { metric, cells: printing.len() as u32, ratio, verdict })
+}

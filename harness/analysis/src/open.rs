@@ -1,0 +1,400 @@
+//! Open loops: response times of a block, whether the rate was held, whether the generator kept up.
+
+use anyhow::Result;
+
+use super::cells::Cell;
+use super::{OpenAnalysis, OpenArm, Warning, Who, histogram, warnings};
+use duet_model::spec::{OpenLoop, Rate};
+use duet_protocol::WindowResult;
+use duet_units::Metric;
+use duet_units::{nanoseconds, percent, thousands};
+
+/// What an arm's windows of one block say of an open loop.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct OpenValues {
+    planned: u64,
+    sent_late: u64,
+    never_sent: u64,
+    /// Requests with a response time, or a lower bound of one.
+    responses: u64,
+    /// The smallest of the lower bounds.
+    at_least_ns: Option<u64>,
+    send_lag_ns_p99: f64,
+    own_lag_ns_p99: f64,
+    service_time_ns_p99: f64,
+}
+
+/// An arm that was sent less than this share of its requests within the planned time cannot hold
+/// the rate: what is left of a queue at the end of a window is far less.
+const IN_TIME_SHARE_MIN: f64 = 0.98;
+
+/// A quantile is judged where this many requests lie beyond it in each block and arm: those of one
+/// burst count for little then.
+const BEYOND_MIN: f64 = 30.0;
+
+/// From here on the generator's own lateness, as a share of the latency, is a doubt, ...
+const OWN_LAG_DOUBTFUL: f64 = 0.1;
+/// ... and from here on it is what was measured.
+const OWN_LAG_MAX: f64 = 0.5;
+
+/// The quantiles of response time that enough requests stand behind, and what else the windows say.
+///
+/// # Errors
+/// When a histogram is damaged.
+pub(super) fn values(windows: &[&WindowResult]) -> Result<(Vec<(Metric, f64)>, OpenValues)> {
+    let of_open = || windows.iter().filter_map(|window| window.open.as_ref());
+    let mut response = histogram::merge(of_open().map(|open| open.response_time.as_str()))?;
+    let bounds = of_open().filter_map(|open| open.response_time_at_least.as_deref());
+    let bounds = histogram::merge(bounds)?;
+    let p99 = |merged: hdrhistogram::Histogram<u64>| merged.value_at_quantile(0.99) as f64;
+    let service = windows.iter().map(|window| window.service_time.as_str());
+    // Sorted among the others, lower bounds give lower bounds of the quantiles.
+    response.add(&bounds)?;
+    let quantiles = Metric::ALL.into_iter().filter_map(|m| Some((m, m.latency_quantile()?)));
+    let supported = quantiles.filter(|(_, p)| duet_stats::supports_quantile(*p, response.len()));
+    let latencies = supported.map(|(m, p)| (m, response.value_at_quantile(p).max(1) as f64));
+    let values = OpenValues {
+        planned: of_open().map(|open| open.planned).sum(),
+        sent_late: of_open().map(|open| open.sent_late).sum(),
+        never_sent: of_open().map(|open| open.never_sent).sum(),
+        responses: response.len(),
+        at_least_ns: (!bounds.is_empty()).then(|| bounds.min()),
+        send_lag_ns_p99: p99(histogram::merge(of_open().map(|open| open.send_lag.as_str()))?),
+        own_lag_ns_p99: p99(histogram::merge(of_open().map(|open| open.own_lag.as_str()))?),
+        service_time_ns_p99: p99(histogram::merge(service)?),
+    };
+    Ok((latencies.collect(), values))
+}
+
+/// What reports say of an open loop; absent in a closed one, and where no block counts.
+pub(super) fn analyse(cell: &Cell<'_>) -> Option<OpenAnalysis> {
+    let OpenLoop { rate, arrivals } = cell.load.open?;
+    let rated = cell.counted.first()?.record.open?;
+    Some(OpenAnalysis {
+        rate_per_second: rated.rate_per_second,
+        rate_share: match rate {
+            Rate::Share(share) => Some(share),
+            Rate::PerSecond(_) | Rate::Within(_) => None,
+        },
+        capacity_per_second: rated.capacity_per_second,
+        arrivals,
+        arms: (0..cell.arms.len()).filter_map(|arm| open_arm(cell, arm)).collect(),
+    })
+}
+
+fn open_arm(cell: &Cell<'_>, arm: usize) -> Option<OpenArm> {
+    let sum = |of: fn(&OpenValues) -> u64| of_arm(cell, arm).map(of).sum::<u64>();
+    let median = |of: fn(&OpenValues) -> f64| -> Option<f64> {
+        let all: Vec<f64> = of_arm(cell, arm).map(of).collect();
+        (!all.is_empty()).then(|| duet_stats::median(&all))
+    };
+    Some(OpenArm {
+        planned: sum(|v| v.planned),
+        sent_late: sum(|v| v.sent_late),
+        never_sent: sum(|v| v.never_sent),
+        send_lag_ns_p99: median(|v| v.send_lag_ns_p99)?,
+        own_lag_ns_p99: median(|v| v.own_lag_ns_p99)?,
+        service_time_ns_p99: median(|v| v.service_time_ns_p99)?,
+    })
+}
+
+fn of_arm<'a>(cell: &'a Cell<'_>, arm: usize) -> impl Iterator<Item = &'a OpenValues> {
+    cell.counted.iter().filter_map(move |block| block.values.open.get(arm))
+}
+
+/// The load's rate for people: `15,800 requests/s (50 % of capacity)`, or its limit: `p99 at most
+/// 5.00 ms`. Absent in a closed loop.
+pub(super) fn rate_text(cell: &Cell<'_>) -> Option<String> {
+    let open = cell.load.open?;
+    let found = cell.counted.first().and_then(|block| block.record.open);
+    let per_second = |n: u64| format!("{} requests/s", thousands(n as i64));
+    Some(match (open.rate, found) {
+        (Rate::PerSecond(rate), _) => per_second(rate.into()),
+        (Rate::Share(share), Some(found)) => {
+            format!("{} ({} of capacity)", per_second(found.rate_per_second), percent(share))
+        }
+        (Rate::Share(share), None) => format!("{} of capacity", percent(share)),
+        (Rate::Within(limit), _) => limit.to_string(),
+    })
+}
+
+/// Who was the bottleneck of an open loop, when busy shares alone say that it was `who`.
+pub(super) fn bottleneck(cell: &Cell<'_>, who: Who) -> Who {
+    let worst = (0..cell.arms.len()).filter_map(|arm| own_lag_share(cell, arm));
+    if who == Who::Generator || worst.fold(0.0, f64::max) >= OWN_LAG_MAX {
+        Who::Generator
+    } else if overloaded(cell).next().is_some() {
+        Who::Server
+    } else {
+        who
+    }
+}
+
+/// The generator's own lateness as a share of the latency, both at 99 % and as medians over blocks.
+fn own_lag_share(cell: &Cell<'_>, arm: usize) -> Option<f64> {
+    let blocks = || cell.counted.iter().map(|block| &block.values);
+    let latency = |m| blocks().filter_map(|v| v.arms[arm].get(&m)).copied().collect::<Vec<f64>>();
+    let latencies = latency(Metric::LatencyNsP99);
+    let lags: Vec<f64> = of_arm(cell, arm).map(|v| v.own_lag_ns_p99).collect();
+    let known = !latencies.is_empty() && !lags.is_empty();
+    known.then(|| duet_stats::median(&lags) / duet_stats::median(&latencies))
+}
+
+/// The arms that cannot hold the rate, each with the share of requests sent in time.
+fn overloaded(cell: &Cell<'_>) -> impl Iterator<Item = (usize, f64)> {
+    let share = |arm| {
+        let sum = |of: fn(&OpenValues) -> u64| of_arm(cell, arm).map(of).sum::<u64>() as f64;
+        let in_time = 1.0 - sum(|v| v.sent_late + v.never_sent) / sum(|v| v.planned).max(1.0);
+        (arm, in_time)
+    };
+    (0..cell.arms.len()).map(share).filter(|(_, in_time)| *in_time < IN_TIME_SHARE_MIN)
+}
+
+/// Why there may be no ratio of a quantile, if so.
+pub(super) fn refusal(cell: &Cell<'_>, metric: Metric) -> Option<String> {
+    metric.latency_quantile()?;
+    if let Some((arm, in_time)) = overloaded(cell).next() {
+        return Some(format!(
+            "{} cannot hold this rate: {} of the requests to it were sent in time, and its queue \
+             grows for as long as one looks",
+            cell.arms[arm].label,
+            percent(in_time)
+        ));
+    }
+    let is_bound = |block: &super::cells::Counted<'_>, arm: usize| {
+        let bound = block.values.open.get(arm).and_then(|open| open.at_least_ns);
+        let value = block.values.arms[arm].get(&metric);
+        bound.zip(value).is_some_and(|(bound, value)| bound as f64 <= *value)
+    };
+    let arms = (0..cell.arms.len())
+        .map(|arm| (arm, cell.counted.iter().filter(|block| is_bound(block, arm)).count()));
+    let (arm, blocks) = arms.into_iter().find(|(_, blocks)| *blocks > 0)?;
+    Some(format!(
+        "in {blocks} of {} blocks it is only known that {}'s is at least this: requests timed out \
+         or were never sent",
+        cell.counted.len(),
+        cell.arms[arm].label
+    ))
+}
+
+/// Why a quantile is shown and not judged, if so.
+pub(super) fn informational(cell: &Cell<'_>, metric: Metric) -> Option<String> {
+    let p = metric.latency_quantile()?;
+    let responses = cell.counted.iter().flat_map(|block| &block.values.open);
+    let fewest = responses.map(|values| values.responses).min()?;
+    // The margin forgives the rounding of 1 - p.
+    let beyond = fewest as f64 * (1.0 - p) + 1e-6;
+    (beyond < BEYOND_MIN).then(|| {
+        format!(
+            "for information: {} requests lie beyond it in a block and arm, a verdict needs \
+             {BEYOND_MIN}",
+            beyond as u64
+        )
+    })
+}
+
+/// The rate was not held.
+pub(super) fn overload(cell: &Cell<'_>) -> Option<Warning> {
+    let told = |(arm, in_time): (usize, f64)| {
+        format!(
+            "{} of the requests to {} were sent in time",
+            percent(in_time),
+            cell.arms[arm].label
+        )
+    };
+    let parts: Vec<String> = overloaded(cell).map(told).collect();
+    let message = format!("the rate was too high: {}", parts.join("; "));
+    let cure = "lower the rate, or raise the connections if the server can use more";
+    (!parts.is_empty()).then(|| warnings::warning("overloaded", message, cure))
+}
+
+/// The generator was late by more than may be neglected.
+pub(super) fn send_lag(cell: &Cell<'_>) -> Option<Warning> {
+    let shares = (0..cell.arms.len()).filter_map(|arm| Some((arm, own_lag_share(cell, arm)?)));
+    let (arm, share) = shares.max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let lag = open_arm(cell, arm)?.own_lag_ns_p99;
+    let message = format!(
+        "the generator itself sent requests up to {} late (99 %), {} of the latency of {}, which \
+         holds that lag",
+        nanoseconds(lag),
+        percent(share),
+        cell.arms[arm].label
+    );
+    let cure = "choose a quieter machine or hour, raise generator_cpus, or lower the rate";
+    (share >= OWN_LAG_DOUBTFUL).then(|| warnings::warning("send_lag", message, cure))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Verdict;
+    use crate::{Analysis, CellAnalysis, MetricAnalysis, analyse, running_ratio};
+    use duet_model::record::{BlockRecord, Run};
+    use duet_model::testing::{self, Scene, encode};
+    use duet_protocol::OpenResult;
+
+    /// Medians of 200 and 300 microseconds.
+    fn run() -> Run {
+        testing::open(testing::run(&Scene { rounds: 2, ..Scene::default() }), [2e5, 3e5])
+    }
+
+    fn cell(analysis: &Analysis) -> &CellAnalysis {
+        &analysis.matchups[0].cells[0]
+    }
+
+    fn metric(cell: &CellAnalysis, metric: Metric) -> &MetricAnalysis {
+        let found = cell.metrics.iter().find(|m| m.metric == metric);
+        found.unwrap_or_else(|| panic!("no {metric:?} in {:?}", cell.metrics))
+    }
+
+    /// Changes what the open loop adds to the windows of the second arm.
+    fn change(block: &mut BlockRecord, change: impl Fn(&mut OpenResult)) {
+        let windows = block.windows.iter_mut().filter(|w| w.arm == 1);
+        windows.filter_map(|w| w.open.as_mut()).for_each(change);
+    }
+
+    fn codes(cell: &CellAnalysis) -> Vec<&str> {
+        cell.warnings.iter().map(|w| w.code.as_str()).collect()
+    }
+
+    #[test]
+    fn latencies_are_compared_and_rates_are_not() {
+        let record = run();
+        let analysis = analyse(&record);
+        let cell = cell(&analysis);
+        let metrics: Vec<Metric> = cell.metrics.iter().map(|m| m.metric).collect();
+        let want = [
+            Metric::LatencyNsP50,
+            Metric::LatencyNsP90,
+            Metric::LatencyNsP99,
+            Metric::CpuNsPerRequest,
+            Metric::RssBytesSteady,
+            Metric::RssBytesIdle,
+            Metric::RssBytesAfter,
+            Metric::StartupNs,
+        ];
+        assert_eq!(metrics, want);
+        for (which, base) in [
+            (Metric::LatencyNsP50, 2e5),
+            (Metric::LatencyNsP90, 2.8e5),
+            (Metric::LatencyNsP99, 2.98e5),
+        ] {
+            let found = metric(cell, which);
+            let ratio = found.ratio.expect("nothing forbids it");
+            assert!((ratio.value / 1.5 - 1.0).abs() < 0.02, "{found:?}");
+            assert!((found.arms[0].value / base - 1.0).abs() < 0.02, "{found:?}");
+            assert_eq!((found.verdict, &found.reason), (Verdict::Slower, &None));
+            assert_eq!(found.contrasts.len(), 8);
+        }
+        assert_eq!(cell.load, "64 connections, 20,000 requests/s (50 % of capacity)");
+        let open = cell.open.as_ref().expect("the loop is open");
+        assert_eq!((open.rate_per_second, open.rate_share), (20_000, Some(0.5)));
+        assert_eq!(open.capacity_per_second, Some(40_000));
+        assert_eq!((open.arms[0].planned, open.arms[0].never_sent), (8 * 4 * 1800, 0));
+        assert_eq!(cell.bottleneck.who, Who::Rate);
+        assert!(cell.bottleneck.generator_busy.iter().all(|busy| *busy < 0.16));
+        assert_eq!(codes(cell), [""; 0]);
+        assert!(analysis.matchups[0].means.is_empty());
+        let running = running_ratio(&record.header, &record.blocks, &cell.id);
+        assert_eq!(running, metric(cell, Metric::CpuNsPerRequest).ratio);
+    }
+
+    #[test]
+    fn a_rate_that_is_not_held_gives_no_latency() {
+        let mut record = run();
+        for block in &mut record.blocks {
+            change(block, |open| open.sent_late = 54);
+        }
+        let analysis = analyse(&record);
+        let overloaded = cell(&analysis);
+        assert_eq!(overloaded.bottleneck.who, Who::Server);
+        assert_eq!(codes(overloaded), ["overloaded"]);
+        let p99 = metric(overloaded, Metric::LatencyNsP99);
+        assert_eq!((p99.ratio, p99.verdict), (None, Verdict::Inconclusive));
+        let reason = p99.reason.as_deref().expect("there is one");
+        assert!(reason.starts_with("beta cannot hold this rate: 97 % of the"), "{reason}");
+        // What a request costs is known all the same.
+        assert!(metric(overloaded, Metric::CpuNsPerRequest).ratio.is_some());
+        // 2 % late is what the end of a window does.
+        for block in &mut record.blocks {
+            change(block, |open| open.sent_late = 36);
+        }
+        assert_eq!(codes(cell(&analyse(&record))), [""; 0]);
+    }
+
+    #[test]
+    fn lower_bounds_are_not_compared() {
+        let mut record = run();
+        change(&mut record.blocks[3], |open| {
+            // One in a thousand: the 99th percentile lies below them.
+            open.response_time_at_least = Some(encode(&[900_000; 2]));
+        });
+        let quantiles = [Metric::LatencyNsP50, Metric::LatencyNsP90, Metric::LatencyNsP99];
+        let refused = |record: &Run| {
+            let analysis = analyse(record);
+            quantiles.map(|which| metric(cell(&analysis), which).reason.clone())
+        };
+        assert_eq!(refused(&record), [None, None, None]);
+        change(&mut record.blocks[3], |open| {
+            open.response_time_at_least = Some(encode(&[440_000; 40]));
+        });
+        let [p50, p90, p99] = refused(&record);
+        assert_eq!((p50, p90), (None, None));
+        let reason = p99.expect("there is a reason");
+        assert!(reason.starts_with("in 1 of 8 blocks it is only known that beta's"), "{reason}");
+    }
+
+    #[test]
+    fn a_generator_that_is_late_is_named() {
+        let late = |share: u64| {
+            let mut record = run();
+            for block in &mut record.blocks {
+                change(block, |open| {
+                    open.own_lag = encode(&[450_000 * share / 100; 100]);
+                });
+            }
+            let analysis = analyse(&record);
+            let cell = cell(&analysis);
+            let codes = codes(cell).join(" ");
+            (cell.bottleneck.who, codes, metric(cell, Metric::LatencyNsP50).ratio.is_some())
+        };
+        assert_eq!(late(5), (Who::Rate, String::new(), true));
+        assert_eq!(late(20), (Who::Rate, "send_lag".to_owned(), true));
+        assert_eq!(late(60), (Who::Generator, "send_lag".to_owned(), false));
+    }
+
+    /// 3,600 requests per block and arm, of which 36 lie beyond the 99th percentile.
+    #[test]
+    fn few_requests_are_shown_and_not_judged() {
+        let mut record = run();
+        let fewer = |open: &mut OpenResult, n: u64| {
+            open.response_time = encode(&(0..n).map(|i| 250_000 + i).collect::<Vec<_>>());
+        };
+        let p99 = |record: &Run| {
+            let analysis = analyse(record);
+            let found = cell(&analysis).metrics.iter().find(|m| m.metric == Metric::LatencyNsP99);
+            found.map(|m| (m.ratio.is_some(), m.informational, m.verdict, m.reason.clone()))
+        };
+        // Both rounds have two windows of the arm; a block has 2,400.
+        record.blocks.iter_mut().for_each(|block| change(block, |open| fewer(open, 600)));
+        let (ratio, informational, verdict, reason) = p99(&record).expect("ten lie beyond");
+        assert_eq!((ratio, informational, verdict), (true, true, Verdict::Inconclusive));
+        assert_eq!(
+            reason.as_deref(),
+            Some(
+                "for information: 24 requests lie beyond it in a block and arm, a verdict needs 30"
+            )
+        );
+        record.blocks.iter_mut().for_each(|block| change(block, |open| fewer(open, 249)));
+        assert_eq!(p99(&record), None, "fewer than ten lie beyond");
+    }
+
+    #[test]
+    fn damage_is_named() {
+        let mut record = run();
+        change(&mut record.blocks[0], |open| open.send_lag = "?".to_owned());
+        let analysis = analyse(&record);
+        assert_eq!(codes(cell(&analysis)), ["damaged_histogram"]);
+        assert_eq!(metric(cell(&analysis), Metric::LatencyNsP50).ratio.map(|r| r.n), Some(7));
+    }
+}

@@ -1,0 +1,33 @@
+//! Reads a folder of definitions (`servers.toml`, `workloads.toml`, `programs.toml`, `suites.toml`,
+//! `published.toml`) and reports every mistake in it at once, each with file, line and hint.
+//!
+//! Loading runs nothing: no command, no network. [`load`] is the way in.
+
+#![warn(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
+
+mod budgets;
+mod check;
+mod fields;
+mod gates;
+mod load;
+mod mix;
+mod nearest;
+mod programs;
+mod request;
+mod servers;
+mod suites;
+mod waivers;
+mod workloads;
+
+#[cfg(test)]
+mod tests;
+
+pub use load::{Mistake, Mistakes, load};
+pub use mix::{Header, MixCase, is_method, read_mix};
+pub use nearest::suggestion;
+
+use duet_model::spec::{
+    Answer, Arrivals, Budget, Case, CellId, Gate, GatedPrograms, Guard, Lane, Load, Look, Matchup,
+    OpenLoop, Output, PLACEHOLDERS, Problem, ProgramSet, Published, PublishedRow, Quantity, Rate,
+    Rule, Server, Spec, Suite, TEST_SIZE, Waiver, Workload,
+};

@@ -1,0 +1,366 @@
+//! Reads `suites.toml`: loads, matchups, suites; gates have a file of their own.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use super::fields::{At, Fields};
+use super::gates::{self, GateTable};
+use super::load::Kind;
+use super::servers::lane;
+use super::{Arrivals, CellId, Lane, Load, Matchup, OpenLoop, Rate, Suite};
+use duet_units::Limit;
+
+/// Below this there is no interval, and so no verdict: the widest exact signed-rank interval of n
+/// blocks covers 1 − 2 · (1/2)ⁿ, which is 93.8 % for n = 5 and 96.9 % for n = 6.
+pub(super) const DECIDING_BLOCKS: u32 = 6;
+
+/// The most blocks of a cell: up to so many the signed-rank law is computed exactly.
+pub(super) const MOST_BLOCKS: u32 = 60;
+
+/// The fewest windows of a block: two rounds of four that balance each other, ABBA and BAAB.
+const WINDOWS: u32 = 8;
+
+/// The longest `measure_ms` and `warmup_ms`: ten minutes. More is a slip of the pen.
+const LONGEST_MS: u32 = 600_000;
+
+/// The highest rate of an open loop: more than any generator of today sends. More is a slip of the
+/// pen.
+const RATE_MAX: u32 = 10_000_000;
+
+/// The shares of a capacity that an open loop may ask for.
+const RATE_SHARES: RangeInclusive<f64> = 0.01..=0.99;
+
+/// The keys that make a load an open loop; a load has one of them at most.
+const RATES: [&str; 3] = ["rate", "rate_share", "rate_within"];
+
+/// The quantiles that a search may limit. A lower one does not see most of the requests, and a
+/// higher one would need more of them than a probe has.
+const LIMIT_QUANTILES: RangeInclusive<f64> = 0.5..=0.999;
+
+/// How long they may be at most, from 100 µs, below which sending and waking up is what takes the
+/// time, to 1 s, half of the time after which an answer is given up.
+const LIMITS_NS: RangeInclusive<u64> = 100_000..=1_000_000_000;
+
+/// What `suites.toml` says.
+pub(super) struct Suites {
+    pub(super) loads: Vec<At<Load>>,
+    pub(super) matchups: Vec<At<Matchup>>,
+    pub(super) suites: Vec<At<SuiteTable>>,
+    pub(super) gates: Vec<At<GateTable>>,
+}
+
+/// A suite, its cells not yet multiplied out.
+pub(super) struct SuiteTable {
+    suite: Suite,
+    pub(super) cells: Vec<CellTable>,
+    /// Tables `[[suite.programs]]`: their workloads are problems, their loads sizes.
+    pub(super) programs: Vec<CellTable>,
+}
+
+/// A table `[[suite.cells]]`: each of its matchups under each workload and each load.
+pub(super) struct CellTable {
+    /// Of a gate's programs: sets.
+    pub(super) matchups: Vec<At<String>>,
+    pub(super) workloads: Vec<At<String>>,
+    pub(super) loads: Vec<At<String>>,
+}
+
+impl SuiteTable {
+    /// The suite, still without cells.
+    pub(super) fn settings(&self) -> &Suite {
+        &self.suite
+    }
+
+    /// The suite with its cells in order, each once.
+    pub(super) fn suite(self) -> Suite {
+        let mut suite = self.suite;
+        let mut seen = BTreeSet::new();
+        for table in self.programs.iter().chain(&self.cells) {
+            for matchup in &table.matchups {
+                for workload in &table.workloads {
+                    for load in &table.loads {
+                        let [matchup, workload, load] =
+                            [matchup, workload, load].map(|name| name.value.clone());
+                        let cell = CellId { matchup, workload, load };
+                        if seen.insert(cell.clone()) {
+                            suite.cells.push(cell);
+                        }
+                    }
+                }
+            }
+        }
+        suite
+    }
+}
+
+/// How long a block takes.
+pub(super) struct Duration {
+    pub(super) window_ms: u32,
+    pub(super) measure_ms: u32,
+    pub(super) warmup_ms: u32,
+}
+
+/// Reads all loads, matchups, suites and gates. Gates compare versions of one server or set, so
+/// that nobody who only guards these needs matchups and suites; nobody who only asks for programs
+/// needs loads.
+pub(super) fn read(root: &mut Fields<'_>) -> Suites {
+    let suites = root.each("suite", "[[suite]]", suite);
+    let gates = root.each("gate", "[[gate]]", gates::gate);
+    let programs_alone = suites.iter().all(|suite| suite.value.cells.is_empty())
+        && gates.iter().all(|gate| gate.value.servers.is_empty());
+    if !programs_alone || suites.is_empty() && gates.is_empty() {
+        root.require(&[("load", "a table `[[load]]`")]);
+    }
+    if root.has("suite") || !root.has("gate") {
+        root.require(&[
+            ("matchup", "a table `[[matchup]]`"),
+            ("suite", "a table `[[suite]]`, or `[[gate]]` for comparing versions"),
+        ]);
+    }
+    Suites {
+        loads: root.each("load", "[[load]]", load),
+        matchups: root.each("matchup", "[[matchup]]", matchup),
+        suites,
+        gates,
+    }
+}
+
+fn load(fields: &mut Fields<'_>) -> At<Load> {
+    fields.require(&[("name", "`name = \"my-load\"`"), ("connections", "`connections = 64`")]);
+    let name = fields.name().value;
+    // Sockets have a port each, and a client has about 28,000 of them by default on Linux.
+    let connections = fields.number("connections", 1..=20_000).map_or(0, |at| at.value);
+    let open = open_loop(fields);
+    At { line: fields.line, value: Load { name, connections, open } }
+}
+
+/// When requests are due, if the load says so.
+fn open_loop(fields: &mut Fields<'_>) -> Option<OpenLoop> {
+    let per_second = fields.number("rate", 1..=RATE_MAX).map(|at| Rate::PerSecond(at.value));
+    let share = rate_share(fields).map(Rate::Share);
+    let within = rate_within(fields).map(Rate::Within);
+    let arrivals = arrivals(fields);
+    let given: Vec<&str> = RATES.into_iter().filter(|key| fields.has(key)).collect();
+    for key in given.iter().skip(1) {
+        let cure = "keep `rate` for so many requests a second, `rate_share` for a share of what \
+                    the slower server can do, or `rate_within` for the highest rate within a limit";
+        let line = fields.line_of(key);
+        fields.mistake(line, format!("`{}` and `{key}` are both given", given[0]), cure);
+    }
+    if fields.has("arrivals") && given.is_empty() {
+        let cure = "add `rate`, `rate_share` or `rate_within`, or take it out: in a closed loop \
+                    the answers decide when requests are sent";
+        let line = fields.line_of("arrivals");
+        fields.mistake(line, "`arrivals` without a rate", cure);
+    }
+    per_second.or(share).or(within).map(|rate| OpenLoop { rate, arrivals })
+}
+
+/// The limit of a search.
+fn rate_within(fields: &mut Fields<'_>) -> Option<Limit> {
+    let text = fields.text("rate_within")?;
+    let (least, most) = (LIMITS_NS.start(), LIMITS_NS.end());
+    let cure = match text.value.parse::<Limit>() {
+        Err(cure) => cure,
+        Ok(limit) if !LIMIT_QUANTILES.contains(&limit.quantile) => {
+            let (least, most) = (LIMIT_QUANTILES.start(), LIMIT_QUANTILES.end());
+            format!("limit a quantile from p{} to p{}", least * 100.0, most * 100.0)
+        }
+        Ok(limit) if !LIMITS_NS.contains(&limit.latency_ns) => {
+            let shown = |ns: &u64| duet_units::whole_nanoseconds(*ns);
+            format!("write a time from {} to {}", shown(least), shown(most))
+        }
+        Ok(limit) => return Some(limit),
+    };
+    fields.mistake(text.line, format!("`rate_within` is {:?}", text.value), cure);
+    None
+}
+
+fn rate_share(fields: &mut Fields<'_>) -> Option<f64> {
+    let share = fields.fraction("rate_share")?;
+    if RATE_SHARES.contains(&share.value) {
+        return Some(share.value);
+    }
+    let (least, most) = (RATE_SHARES.start(), RATE_SHARES.end());
+    let cure = format!(
+        "write a share from {least} to {most}: at the capacity itself a queue grows without end"
+    );
+    fields.mistake(share.line, format!("`rate_share` is {}", share.value), cure);
+    None
+}
+
+/// Poisson unless it is said: users do not wait for each other, and where requests come one by one
+/// at equal distances a server never shows the queue that it has on any other day.
+fn arrivals(fields: &mut Fields<'_>) -> Arrivals {
+    let Some(word) = fields.text("arrivals") else { return Arrivals::Poisson };
+    match word.value.as_str() {
+        "poisson" => Arrivals::Poisson,
+        "uniform" => Arrivals::Uniform,
+        other => {
+            let cure = "write \"poisson\" or \"uniform\"";
+            fields.mistake(word.line, format!("`arrivals` is {other:?}"), cure);
+            Arrivals::Poisson
+        }
+    }
+}
+
+fn matchup(fields: &mut Fields<'_>) -> At<Matchup> {
+    fields.require(&[
+        ("name", "`name = \"my-matchup\"`"),
+        ("lane", "`lane = \"std\"`"),
+        ("arms", "`arms = [\"one-server\", \"another-server\"]`"),
+    ]);
+    let name = fields.name().value;
+    let lane = fields.text("lane").and_then(|word| lane(fields, &word));
+    let arms = fields.texts("arms").unwrap_or_default();
+    if fields.has("arms") && arms.len() != 2 {
+        let cure = "name two servers or two sets of programs; the same one twice shows the error \
+                    of the measurement";
+        let line = fields.line_of("arms");
+        fields.mistake(line, format!("`arms` names {} servers, not two", arms.len()), cure);
+    }
+    for arm in &arms {
+        fields.refer(Kind::Arm, &arm.value, arm.line);
+    }
+    let (lane, arms) = match lane {
+        Some(lane) => (lane, arms.into_iter().map(|arm| arm.value).collect()),
+        // Without arms no check looks at the lane.
+        None => (Lane::Std, Vec::new()),
+    };
+    At { line: fields.line, value: Matchup { name, lane, arms } }
+}
+
+fn suite(fields: &mut Fields<'_>) -> At<SuiteTable> {
+    fields.require(&[
+        ("name", "`name = \"my-suite\"`"),
+        ("summary", "`summary = \"What it is for, in one sentence\"`"),
+    ]);
+    if !fields.has("programs") {
+        let cells = "a table `[[suite.cells]]` with `matchups`, `workloads` and `loads`";
+        fields.require(&[("cells", cells)]);
+    }
+    let (duration, runs) = (duration(fields), program_runs(fields));
+    let suite = Suite {
+        name: fields.name().value,
+        summary: fields.sentence("summary").unwrap_or_default().value,
+        server_cpus: number(fields, "server_cpus", 1..=256, 1),
+        generator_cpus: number(fields, "generator_cpus", 1..=256, 1),
+        blocks: number(fields, "blocks", 1..=MOST_BLOCKS, 8),
+        window_ms: duration.window_ms,
+        measure_ms: duration.measure_ms,
+        warmup_ms: duration.warmup_ms,
+        program_block_ms: runs.block_ms,
+        program_limit_s: runs.limit_s,
+        program_limit_mib: runs.limit_mib,
+        verdicts: fields.flag("verdicts").unwrap_or(true),
+        cells: Vec::new(),
+    };
+    if suite.verdicts && suite.blocks < DECIDING_BLOCKS {
+        let problem = format!("{} blocks can never decide", suite.blocks);
+        let cure = format!(
+            "no verdict is given below {DECIDING_BLOCKS} blocks: raise `blocks`, or say that none \
+             is wanted with `verdicts = false`"
+        );
+        let line = fields.line_of("blocks");
+        fields.mistake(line, problem, cure);
+    }
+    let cells = fields.each("cells", "[[suite.cells]]", cells);
+    let programs = fields.each("programs", "[[suite.programs]]", |fields| {
+        let example = "`matchups = [\"name-of-a-matchup\"]`";
+        programs(fields, ("matchups", Kind::Matchup, example))
+    });
+    At { line: fields.line, value: SuiteTable { suite, cells, programs } }
+}
+
+/// How long a block takes; a block must hold its windows.
+pub(super) fn duration(fields: &mut Fields<'_>) -> Duration {
+    let duration = Duration {
+        window_ms: number(fields, "window_ms", 1..=10_000, 20),
+        measure_ms: number(fields, "measure_ms", 1..=LONGEST_MS, 1_000),
+        warmup_ms: number(fields, "warmup_ms", 1..=LONGEST_MS, 500),
+    };
+    let Duration { window_ms, measure_ms, .. } = duration;
+    let least = WINDOWS * window_ms;
+    if measure_ms < least {
+        let key = if fields.has("measure_ms") { "measure_ms" } else { "window_ms" };
+        let problem = format!("{measure_ms} ms do not hold {WINDOWS} windows of {window_ms} ms");
+        let cure = format!(
+            "a block has at least two rounds of four windows: raise `measure_ms` to {least} or \
+             more, or lower `window_ms`"
+        );
+        let line = fields.line_of(key);
+        fields.mistake(line, problem, cure);
+    }
+    duration
+}
+
+/// How long a block of programs takes, and what one run of a program may.
+pub(super) struct ProgramRuns {
+    pub(super) block_ms: u32,
+    pub(super) limit_s: u32,
+    pub(super) limit_mib: u32,
+}
+
+pub(super) fn program_runs(fields: &mut Fields<'_>) -> ProgramRuns {
+    ProgramRuns {
+        block_ms: number(fields, "program_block_ms", 1..=LONGEST_MS, 700),
+        limit_s: number(fields, "program_limit_s", 1..=3600, 60),
+        limit_mib: number(fields, "program_limit_mib", 1..=1 << 20, 4096),
+    }
+}
+
+/// A number, its default, or the default where it has a mistake.
+pub(super) fn number(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    range: RangeInclusive<u32>,
+    default: u32,
+) -> u32 {
+    fields.number(key, range).map_or(default, |at| at.value)
+}
+
+fn cells(fields: &mut Fields<'_>) -> CellTable {
+    fields.require(&[
+        ("matchups", "`matchups = [\"name-of-a-matchup\"]`"),
+        ("workloads", "`workloads = [\"name-of-a-workload\"]`"),
+        ("loads", "`loads = [\"name-of-a-load\"]`"),
+    ]);
+    let mut names = |key, kind| {
+        let names = fields.some_texts(key).unwrap_or_default();
+        for name in &names {
+            fields.refer(kind, &name.value, name.line);
+        }
+        names
+    };
+    CellTable {
+        matchups: names("matchups", Kind::Matchup),
+        workloads: names("workloads", Kind::Workload),
+        loads: names("loads", Kind::Load),
+    }
+}
+
+/// Cells of programs. `arms`: the key that says whose, the kind of its names, and an example.
+pub(super) fn programs(
+    fields: &mut Fields<'_>,
+    arms: (&'static str, Kind, &'static str),
+) -> CellTable {
+    let (key, kind, example) = arms;
+    fields.require(&[
+        (key, example),
+        ("problems", "`problems = [\"name-of-a-problem\"]`"),
+        ("sizes", "`sizes = [\"quick\"]`"),
+    ]);
+    let mut names = |key, kind: Option<Kind>| {
+        let names = fields.some_texts(key).unwrap_or_default();
+        for (name, kind) in names.iter().filter_map(|name| Some((name, kind?))) {
+            fields.refer(kind, &name.value, name.line);
+        }
+        names
+    };
+    CellTable {
+        matchups: names(key, Some(kind)),
+        workloads: names("problems", Some(Kind::Problem)),
+        // Sizes are each problem's own; that it has them is checked with the other files.
+        loads: names("sizes", None),
+    }
+}

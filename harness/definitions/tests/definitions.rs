@@ -1,0 +1,52 @@
+//! The definitions in `bench/` load, and survive being written into a record.
+
+use std::path::Path;
+
+use duet_definitions::load;
+use duet_model::spec::{CellId, Spec};
+
+#[test]
+fn bench_loads() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench");
+    let spec = load(&folder).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+
+    for suite in &spec.suites {
+        assert!(!suite.cells.is_empty(), "{}", suite.name);
+        for cell in &suite.cells {
+            let arms = &spec.matchup(&cell.matchup).expect("the cell's matchup").arms;
+            if spec.is_of_programs(cell) {
+                let problem = spec.problem(&cell.workload).expect("the cell's problem");
+                assert!(problem.sizes.contains_key(&cell.load), "{cell}");
+                for arm in arms {
+                    let set = spec.origin(arm, &problem.name).expect("a set with the program");
+                    let source = folder.join("..").join(set.source_of(&problem.name));
+                    assert!(source.is_file(), "{}", source.display());
+                }
+                continue;
+            }
+            let workload = spec.workload(&cell.workload).expect("the cell's workload");
+            assert!(spec.load(&cell.load).is_some(), "{cell}");
+            for arm in arms {
+                let server = spec.server(arm).expect("the matchup's arm");
+                assert!(server.workloads.contains(&workload.name), "{cell}: {arm}");
+            }
+        }
+    }
+    let json = serde_json::to_string(&spec).expect("a spec is written as JSON");
+    let read: Spec = serde_json::from_str(&json).expect("and read again");
+    assert_eq!(read, spec);
+}
+
+#[test]
+fn standard_suite_has_its_cells_of_servers_and_programs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench");
+    let spec = load(&folder).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let cells = |name: &str| spec.suite(name).expect("a suite of this name").cells.clone();
+    let (programs, servers): (Vec<CellId>, Vec<CellId>) =
+        cells("standard").into_iter().partition(|cell| spec.is_of_programs(cell));
+    assert_eq!((servers.len(), programs.len()), (20, 28));
+    // Smoke runs everything once, programs at their test size.
+    let at_test = |cell: CellId| CellId { load: "test".to_owned(), ..cell };
+    let all: Vec<CellId> = programs.into_iter().map(at_test).chain(servers).collect();
+    assert_eq!(cells("smoke"), all);
+}

@@ -1,0 +1,390 @@
+//! One block: start every arm, verify, drive, look at memory, stop; all of it as a record.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::generator;
+use crate::host::Cpus;
+use crate::server::{self, Launch, Running};
+use crate::verify::Verifier;
+use crate::{probe, requests};
+use duet_model::plan::BlockPlan;
+use duet_model::record::{ArmRecord, BlockRecord, Failure, Memory, Stage, Wire};
+use duet_model::spec::{Load, Matchup, Rate, Server, Spec, Suite, Workload};
+use duet_process::interrupt::{Interrupt, Interrupted, POLL};
+use duet_protocol::{ArmJob, Event, Job};
+
+mod observed;
+mod pilots;
+
+use observed::{grown, memory, sample, under_load, usage};
+pub use pilots::{Known, known};
+
+/// Cases verified with the full client in every block; all of them are verified once a run, and the
+/// generator compares every answer anyway.
+const VERIFIED_CASES: usize = 8;
+
+/// Time between two samples of resident memory: 10 Hz.
+const SAMPLE_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long after the load memory is read again: long enough for connections to be torn down, short
+/// enough to say what a server keeps and not what a collector gives back minutes later.
+const AFTER_LOAD: Duration = Duration::from_millis(200);
+
+/// How long an answer may take before it is an error, and how long the generator may be silent
+/// beyond what it has been asked to do.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+
+/// Slack for everything a generator does besides windows: connecting, encoding.
+const GENERATOR_SLACK: Duration = Duration::from_secs(20);
+
+/// What blocks have in common.
+#[derive(Debug)]
+pub struct Bench<'a> {
+    /// The folder above the definitions.
+    pub root: &'a Path,
+    /// The definitions.
+    pub spec: &'a Spec,
+    /// The suite.
+    pub suite: &'a Suite,
+    /// CPUs.
+    pub cpus: &'a Cpus,
+    /// The client that verifies.
+    pub verifier: &'a Verifier,
+    /// When the run began.
+    pub run_started: Instant,
+    /// Ctrl-C.
+    pub interrupt: &'a Interrupt,
+}
+
+/// Why a block ended early: as data, or because the harness must stop.
+enum Halt {
+    Failed(Failure),
+    Interrupted(Interrupted),
+}
+
+/// Measures one block, with what earlier ones found out.
+///
+/// # Errors
+/// Only when interrupted; a block that fails is a record with a failure.
+pub fn run(bench: &Bench<'_>, plan: &BlockPlan, known: Known) -> Result<BlockRecord, Interrupted> {
+    let started = Instant::now();
+    let mut record = BlockRecord {
+        cell: plan.cell.clone(),
+        block: plan.block,
+        started_ns: nanoseconds(started - bench.run_started),
+        elapsed_ns: 0,
+        window_ns: 0,
+        open: None,
+        warmup_stationary: false,
+        warmup_ns: 0,
+        driven_ns: 0,
+        foreign_cpu_ns: 0,
+        throttled_ns: None,
+        generator_run_delay_ns: None,
+        arms: vec![],
+        windows: vec![],
+        failure: None,
+        set_aside: None,
+    };
+    match measure(bench, plan, known, started, &mut record) {
+        Ok(()) => {}
+        Err(Halt::Failed(failure)) => {
+            record.failure = Some(failure);
+            // What was not driven to the end has no memory under load: no zeros in its place.
+            if record.windows.is_empty() {
+                record.arms.clear();
+            }
+        }
+        Err(Halt::Interrupted(interrupted)) => return Err(interrupted),
+    }
+    record.elapsed_ns = nanoseconds(started.elapsed());
+    Ok(record)
+}
+
+fn measure(
+    bench: &Bench<'_>,
+    plan: &BlockPlan,
+    known: Known,
+    started: Instant,
+    record: &mut BlockRecord,
+) -> Result<(), Halt> {
+    let (matchup, workload) = definitions(bench, plan);
+    let mut arms = start_all(bench, plan, matchup, workload, record)?;
+    for running in &mut arms {
+        let server = definition(bench, &running.name);
+        let verified =
+            bench.verifier.workload(running, server, workload, VERIFIED_CASES, bench.interrupt);
+        verified.map_err(|e| halt(bench, Some(running), Stage::Verify, &e))?;
+    }
+    let job = job(bench, plan, workload, &arms, known);
+    if let Err(error) = drive(bench, &job, &arms, started, record) {
+        return Err(blame(bench, &mut arms, &error));
+    }
+    wait(bench.interrupt, AFTER_LOAD)?;
+    for (arm, running) in record.arms.iter_mut().zip(&arms) {
+        arm.after = memory(running.pid()).map_err(|e| halt(bench, None, Stage::Drive, &e))?;
+    }
+    for running in arms {
+        running.stop().map_err(Halt::Failed)?;
+    }
+    Ok(())
+}
+
+/// The definitions a plan refers to. The loader has checked that they exist.
+fn definitions<'a>(bench: &Bench<'a>, plan: &BlockPlan) -> (&'a Matchup, &'a Workload) {
+    let matchup = bench.spec.matchup(&plan.cell.matchup);
+    let workload = bench.spec.workload(&plan.cell.workload);
+    match (matchup, workload) {
+        (Some(matchup), Some(workload)) => (matchup, workload),
+        _ => unreachable!("the plan was made from these definitions"),
+    }
+}
+
+/// The definition of a server. The loader has checked that it exists.
+fn definition<'a>(bench: &Bench<'a>, name: &str) -> &'a Server {
+    match bench.spec.server(name) {
+        Some(server) => server,
+        None => unreachable!("the loader has checked the matchup's servers"),
+    }
+}
+
+/// Starts the arms in the plan's order; they come back in the matchup's.
+fn start_all(
+    bench: &Bench<'_>,
+    plan: &BlockPlan,
+    matchup: &Matchup,
+    workload: &Workload,
+    record: &mut BlockRecord,
+) -> Result<Vec<Running>, Halt> {
+    let mut arms: Vec<Option<(Running, ArmRecord)>> = matchup.arms.iter().map(|_| None).collect();
+    for &index in &plan.start_order {
+        let index = index as usize;
+        let name = &matchup.arms[index];
+        let server = definition(bench, name);
+        let launch = Launch {
+            root: server.root.as_deref().unwrap_or(bench.root),
+            cpus: &bench.cpus.servers,
+            threads: bench.suite.server_cpus,
+            padding_bytes: plan.padding_bytes[index],
+        };
+        let mut running = server::start(server, &launch, bench.interrupt).map_err(|error| {
+            match error.downcast::<Failure>() {
+                Ok(failure) => Halt::Failed(failure),
+                Err(error) => interrupted_or(bench, &error, || Failure {
+                    stage: Stage::Start,
+                    server: Some(name.clone()),
+                    error: format!("{error:#}"),
+                    stderr: vec![],
+                }),
+            }
+        })?;
+        let arm = first_look(&running, workload)
+            .map_err(|e| halt(bench, Some(&mut running), Stage::Verify, &e))?;
+        arms[index] = Some((running, arm));
+    }
+    let (arms, records) = arms.into_iter().flatten().unzip();
+    record.arms = records;
+    Ok(arms)
+}
+
+/// The first right answer of a server that has just started, and its memory then.
+fn first_look(running: &Running, workload: &Workload) -> Result<ArmRecord> {
+    let case = workload.cases.first().context("the workload has no cases")?;
+    let exchange = requests::exchange(workload, case, &running.name, running.addr);
+    let wire: Wire = probe::first_answer(running.addr, &exchange, ANSWER_LIMIT)?;
+    let startup_ns = nanoseconds(running.started.elapsed());
+    Ok(ArmRecord {
+        server: running.name.clone(),
+        startup_ns,
+        idle: memory(running.pid())?,
+        loaded: Memory::default(),
+        after: Memory::default(),
+        rss_bytes_peak: 0,
+        threads: 0,
+        rss: vec![],
+        wire,
+        search: None,
+    })
+}
+
+/// What the generator is told.
+fn job(
+    bench: &Bench<'_>,
+    plan: &BlockPlan,
+    workload: &Workload,
+    arms: &[Running],
+    known: Known,
+) -> Job {
+    let Some(load) = bench.spec.load(&plan.cell.load) else {
+        unreachable!("the plan was made from these definitions")
+    };
+    let ms = |ms: u32| u64::from(ms) * 1_000_000;
+    Job {
+        arms: arms
+            .iter()
+            .map(|running| ArmJob {
+                addr: running.addr,
+                pid: running.pid(),
+                exchanges: requests::exchanges(workload, &running.name, running.addr),
+            })
+            .collect(),
+        connections: load.connections,
+        churn: workload.churn,
+        cpus: bench.cpus.generator.clone(),
+        server_cpus: bench.cpus.servers.clone(),
+        open: open_loop(load, known),
+        window_ns: ms(bench.suite.window_ms),
+        fixed_window_ns: known.window_ns,
+        measure_ns: ms(bench.suite.measure_ms),
+        warmup_ns: ms(bench.suite.warmup_ms),
+        rounds: plan.rounds.clone(),
+        timeout_ns: nanoseconds(ANSWER_LIMIT),
+        seed: plan.seed,
+    }
+}
+
+/// When requests are due, in the generator's terms.
+fn open_loop(load: &Load, known: Known) -> Option<duet_protocol::OpenLoop> {
+    let open = load.open?;
+    let rate = match open.rate {
+        Rate::PerSecond(rate) => duet_protocol::Rate::PerSecond(rate.into()),
+        Rate::Share(share) => {
+            duet_protocol::Rate::Share { share, capacity_per_second: known.capacity_per_second }
+        }
+        Rate::Within(limit) => duet_protocol::Rate::Within(limit),
+    };
+    Some(duet_protocol::OpenLoop { rate, arrivals: open.arrivals })
+}
+
+/// What went wrong while driving: the generator's own words, with the arm if it named one.
+struct DriveError {
+    arm: Option<usize>,
+    error: anyhow::Error,
+}
+
+impl From<anyhow::Error> for DriveError {
+    fn from(error: anyhow::Error) -> Self {
+        Self { arm: None, error }
+    }
+}
+
+/// Hands the job to a generator and writes what it reports into the record, sampling memory
+/// meanwhile.
+fn drive(
+    bench: &Bench<'_>,
+    job: &Job,
+    arms: &[Running],
+    started: Instant,
+    record: &mut BlockRecord,
+) -> Result<(), DriveError> {
+    let mut generator = generator::start(job)?;
+    let budget = Duration::from_nanos(job.measure_ns.saturating_mul(4) + job.warmup_ns);
+    let mut deadline = Instant::now() + budget + GENERATOR_SLACK;
+    let mut next_sample = Instant::now();
+    let mut in_windows = false;
+    let mut began = None;
+    loop {
+        bench.interrupt.check().map_err(anyhow::Error::from)?;
+        if Instant::now() >= next_sample {
+            sample(arms, started, in_windows, record);
+            next_sample += SAMPLE_PAUSE;
+        }
+        let pause = next_sample.saturating_duration_since(Instant::now()).min(POLL);
+        let Some(event) = generator.next(pause)? else {
+            if Instant::now() >= deadline {
+                return Err(anyhow!("the load generator fell silent").into());
+            }
+            continue;
+        };
+        match event {
+            Event::Connected => {}
+            Event::Warm { stationary, elapsed_ns, window_ns, open } => {
+                record.open = open;
+                record.warmup_stationary = stationary;
+                record.warmup_ns = elapsed_ns;
+                record.window_ns = window_ns;
+                in_windows = true;
+                began = Some(usage(bench, arms, &generator)?);
+                // Long windows are driven at least in two rounds, whatever the budget.
+                let least = Duration::from_nanos(window_ns.saturating_mul(16));
+                let least = least.max(job.search_max());
+                deadline = deadline.max(Instant::now() + least + GENERATOR_SLACK);
+            }
+            Event::Driven => {
+                in_windows = false;
+                if let Some(began) = &began {
+                    let ended = usage(bench, arms, &generator)?;
+                    record.driven_ns = nanoseconds(ended.at - began.at);
+                    record.foreign_cpu_ns = ended.foreign_ns.saturating_sub(began.foreign_ns);
+                    record.throttled_ns = grown(began.throttled_ns, ended.throttled_ns);
+                    record.generator_run_delay_ns = grown(began.run_delay_ns, ended.run_delay_ns);
+                }
+                under_load(arms, &mut generator, record)?;
+            }
+            Event::Window(window) => record.windows.push(*window),
+            Event::Searched { arms } => {
+                for (arm, found) in record.arms.iter_mut().zip(&arms) {
+                    arm.search = Some(*found);
+                }
+            }
+            Event::Done => return Ok(()),
+            Event::Failed { arm, error } => {
+                return Err(DriveError { arm: arm.map(|arm| arm as usize), error: anyhow!(error) });
+            }
+        }
+    }
+}
+
+/// A halt from an error while driving: it is the failure of the arm that the generator named, or of
+/// the first one that has ended, or of the generator.
+fn blame(bench: &Bench<'_>, arms: &mut [Running], error: &DriveError) -> Halt {
+    let dead = || arms.iter_mut().position(|running| !running.is_alive());
+    let guilty = error.arm.or_else(dead);
+    halt(bench, guilty.and_then(|arm| arms.get_mut(arm)), Stage::Drive, &error.error)
+}
+
+fn halt(
+    bench: &Bench<'_>,
+    running: Option<&mut Running>,
+    stage: Stage,
+    error: &anyhow::Error,
+) -> Halt {
+    interrupted_or(bench, error, || {
+        let message = format!("{error:#}");
+        match running {
+            Some(running) => running.failure(stage, &message),
+            None => Failure { stage, server: None, error: message, stderr: vec![] },
+        }
+    })
+}
+
+/// An interruption wins over whatever failure it caused.
+fn interrupted_or(
+    bench: &Bench<'_>,
+    error: &anyhow::Error,
+    failure: impl FnOnce() -> Failure,
+) -> Halt {
+    match (error.downcast_ref::<Interrupted>(), bench.interrupt.check()) {
+        (Some(interrupted), _) => Halt::Interrupted(*interrupted),
+        (None, Err(interrupted)) => Halt::Interrupted(interrupted),
+        (None, Ok(())) => Halt::Failed(failure()),
+    }
+}
+
+/// Waits, and looks at the interrupt meanwhile.
+fn wait(interrupt: &Interrupt, time: Duration) -> Result<(), Halt> {
+    let until = Instant::now() + time;
+    while let Some(rest) = until.checked_duration_since(Instant::now()) {
+        interrupt.check().map_err(Halt::Interrupted)?;
+        thread::sleep(rest.min(POLL));
+    }
+    Ok(())
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,89 @@
+//! What is seen of a block while it is driven, in the record's terms: memory, windows, and what may
+//! have disturbed them.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use super::Bench;
+use crate::generator::Generator;
+use crate::host;
+use crate::server::Running;
+use duet_model::record::{BlockRecord, Memory, RssSample};
+use duet_process::proc::{self, CpuClock, StolenTime};
+
+/// What may disturb a block, up to a moment.
+pub(super) struct Usage {
+    pub(super) at: Instant,
+    /// CPU time of everybody else.
+    pub(super) foreign_ns: u64,
+    pub(super) throttled_ns: Option<u64>,
+    /// Of the generator.
+    pub(super) run_delay_ns: Option<u64>,
+}
+
+/// By how much a counter has grown, where there is one.
+pub(super) fn grown(before: Option<u64>, after: Option<u64>) -> Option<u64> {
+    Some(after?.saturating_sub(before?))
+}
+
+/// Foreign CPU time is what all processes used on the CPUs of this block since boot, less what the
+/// servers, the generator and this process used.
+pub(super) fn usage(bench: &Bench<'_>, arms: &[Running], generator: &Generator) -> Result<Usage> {
+    let cpus = [&bench.cpus.servers[..], &bench.cpus.generator[..]].concat();
+    let mut stat = StolenTime::open().context("failed to open /proc/stat")?;
+    let all_ns = proc::process_ns(stat.read().context("failed to read /proc/stat")?, &cpus);
+    let pids = arms.iter().map(Running::pid).chain([generator.pid()]);
+    let mut own_ns = CpuClock::own().read_ns().context("failed to read the CPU clock")?;
+    for pid in pids {
+        let clock = CpuClock::of(pid).and_then(CpuClock::read_ns);
+        own_ns += clock.with_context(|| format!("failed to read the CPU clock of {pid}"))?;
+    }
+    Ok(Usage {
+        at: Instant::now(),
+        foreign_ns: all_ns.saturating_sub(own_ns),
+        throttled_ns: host::throttled_ns(),
+        run_delay_ns: proc::run_delay_ns_of(generator.pid()).ok(),
+    })
+}
+
+/// Appends a sample of every arm's memory. A process that cannot be read has ended, which the
+/// generator will notice.
+pub(super) fn sample(
+    arms: &[Running],
+    started: Instant,
+    in_windows: bool,
+    record: &mut BlockRecord,
+) {
+    let at_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    for (arm, running) in record.arms.iter_mut().zip(arms) {
+        if let Ok(rss_bytes) = proc::rss_bytes(running.pid()) {
+            arm.rss.push(RssSample { at_ms, rss_bytes, in_windows });
+        }
+    }
+}
+
+/// Reads memory while the load's connections are still open, then lets the generator close them.
+pub(super) fn under_load(
+    arms: &[Running],
+    generator: &mut Generator,
+    record: &mut BlockRecord,
+) -> Result<()> {
+    for (arm, running) in record.arms.iter_mut().zip(arms) {
+        let pid = running.pid();
+        arm.loaded = memory(pid)?;
+        arm.rss_bytes_peak = proc::rss_bytes_peak(pid).context("failed to read peak memory")?;
+        arm.threads = proc::threads(pid).context("failed to count threads")?;
+    }
+    generator.go_on()
+}
+
+/// A process's memory, in the record's terms.
+pub(super) fn memory(pid: i32) -> Result<Memory> {
+    let memory = proc::memory(pid).context("failed to read the server's memory: has it ended?")?;
+    Ok(Memory {
+        rss_bytes: memory.rss_bytes,
+        pss_bytes: memory.pss_bytes,
+        private_bytes: memory.private_bytes,
+    })
+}

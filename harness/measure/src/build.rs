@@ -1,0 +1,351 @@
+//! Builds servers and programs, and times a clean build of each once per source state.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::output::Output;
+use crate::server::resolve;
+use duet_model::record::{BuildRecord, Failure, Stage};
+use duet_model::spec::{ProgramSet, Server};
+use duet_process::child::{self, Tail};
+use duet_process::interrupt::{Interrupt, POLL};
+
+/// How long a build may take.
+const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// How long `--version` may take.
+const VERSION_LIMIT: Duration = Duration::from_secs(5);
+
+/// Where measured clean builds are remembered, beside each server's build caches.
+const MEMORY_FILE: &str = "target/servers/clean-builds.json";
+
+/// The file that says that a folder may be removed, and its first line (bford.info/cachedir).
+const CACHE_TAG: (&str, &str) =
+    ("CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n# Made by duet.\n");
+
+/// A clean build that was timed earlier.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CleanBuild {
+    /// The build's environment and command, and the version line it belongs to.
+    build: Vec<String>,
+    version: Option<String>,
+    elapsed_ns: u64,
+}
+
+/// How something is built.
+#[derive(Debug, Clone)]
+pub struct Recipe<'a> {
+    /// The server or set of programs.
+    pub name: &'a str,
+    /// Programs that must be on the PATH.
+    pub needs: &'a [String],
+    /// The command that builds it; empty: nothing to build.
+    pub build: &'a [String],
+    /// Where the build keeps its intermediate files, by environment variable.
+    pub build_cache: &'a BTreeMap<String, String>,
+    /// Other environment variables of the build, as `NAME=value`.
+    pub build_env: Vec<String>,
+    /// The command that prints its version line; empty: it has none.
+    pub version: &'a [String],
+    /// Its binary, where it is one.
+    pub binary: Option<&'a str>,
+}
+
+impl<'a> From<&'a Server> for Recipe<'a> {
+    fn from(server: &'a Server) -> Self {
+        Self {
+            name: &server.name,
+            needs: &server.needs,
+            build: &server.build,
+            build_cache: &server.build_cache,
+            build_env: vec![],
+            version: &server.version,
+            binary: server.run.first().map(String::as_str),
+        }
+    }
+}
+
+impl<'a> From<&'a ProgramSet> for Recipe<'a> {
+    fn from(set: &'a ProgramSet) -> Self {
+        Self {
+            name: &set.name,
+            needs: &set.needs,
+            build: &set.build,
+            build_cache: &set.build_cache,
+            build_env: set.build_env.iter().map(|(name, text)| format!("{name}={text}")).collect(),
+            version: &set.version,
+            binary: None,
+        }
+    }
+}
+
+/// Builds a server or a set of programs and asks for its version. The first build, and every build
+/// after the version line or the build command has changed, is a clean one and timed.
+///
+/// # Errors
+/// Only when interrupted; a build that fails is a [`BuildRecord`] with a failure.
+pub fn build<'a>(
+    what: impl Into<Recipe<'a>>,
+    root: &Path,
+    interrupt: &Interrupt,
+) -> Result<BuildRecord> {
+    let server = what.into();
+    let mut record = BuildRecord {
+        server: server.name.to_owned(),
+        version: None,
+        binary_bytes: None,
+        binary_sha256: None,
+        clean_build_ns: None,
+        failure: None,
+    };
+    if let Err(error) = fill(&mut record, &server, root, interrupt) {
+        interrupt.check()?;
+        let (error, stderr) = match error.downcast::<BuildFailed>() {
+            Ok(failed) => (failed.error, failed.output),
+            Err(error) => (format!("{error:#}"), vec![]),
+        };
+        record.failure = Some(Failure {
+            stage: Stage::Build,
+            server: Some(server.name.to_owned()),
+            error,
+            stderr,
+        });
+    }
+    Ok(record)
+}
+
+/// A build command that failed.
+#[derive(Debug)]
+struct BuildFailed {
+    error: String,
+    output: Vec<String>,
+}
+
+impl std::fmt::Display for BuildFailed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.error)
+    }
+}
+
+impl std::error::Error for BuildFailed {}
+
+fn fill(
+    record: &mut BuildRecord,
+    server: &Recipe<'_>,
+    root: &Path,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    for program in server.needs {
+        ensure!(
+            on_path(program),
+            "`{program}` is not on the PATH: install it, or leave this server out"
+        );
+    }
+    let memory = root.join(MEMORY_FILE);
+    let mut remembered = remembered(&memory);
+    let timed = !server.build.is_empty() && !server.build_cache.is_empty();
+    let build = [&server.build_env, server.build].concat();
+    let known = remembered.get(server.name).filter(|known| known.build == build).cloned();
+    let mut clean = None;
+    if timed && known.is_none() {
+        clean = Some(clean_build(server, root, interrupt)?);
+    } else if !server.build.is_empty() {
+        run_build(server, root, interrupt)?;
+    }
+    let version = match server.version {
+        [] => None,
+        _ => Some(version(server, root, interrupt)?),
+    };
+    if let Some(known) = known.filter(|known| known.version != version) {
+        // Another compiler or framework: its clean build is another figure.
+        debug_assert_eq!(known.build, build);
+        clean = Some(clean_build(server, root, interrupt)?);
+    }
+    if let Some(elapsed_ns) = clean {
+        let entry = CleanBuild { build, version: version.clone(), elapsed_ns };
+        remembered.insert(server.name.to_owned(), entry);
+        remember(&memory, &remembered)?;
+    }
+    record.clean_build_ns = remembered.get(server.name).map(|known| known.elapsed_ns);
+    if let Some(binary) = server.binary.map(|binary| resolve(root, binary)) {
+        record.binary_bytes = file_bytes(&binary);
+        record.binary_sha256 = executable_sha256(&binary, root)?;
+    }
+    record.version = version;
+    Ok(())
+}
+
+/// Where a build keeps its intermediate files, by environment variable.
+fn caches(server: &Recipe<'_>, root: &Path) -> BTreeMap<String, PathBuf> {
+    server.build_cache.iter().map(|(name, folder)| (name.clone(), root.join(folder))).collect()
+}
+
+/// Whether a program can be found on the PATH.
+pub(crate) fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// Builds with empty caches and returns the time it took.
+fn clean_build(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<u64> {
+    for folder in caches(server, root).values() {
+        remove_cache(folder)?;
+    }
+    let started = Instant::now();
+    run_build(server, root, interrupt)?;
+    Ok(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Removes a build cache, which may not exist. Only a folder that carries the tag is removed, so
+/// that a wrong definition cannot cost anybody their sources.
+fn remove_cache(folder: &Path) -> Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    ensure!(
+        folder.join(CACHE_TAG.0).is_file(),
+        "{} is not a build cache (it has no {}): name another folder in build_cache, or remove it",
+        folder.display(),
+        CACHE_TAG.0
+    );
+    fs::remove_dir_all(folder).with_context(|| format!("failed to remove {}", folder.display()))
+}
+
+/// Makes the folder of a build cache, with the tag.
+fn make_cache(folder: &Path) -> Result<()> {
+    let tag = folder.join(CACHE_TAG.0);
+    if folder.exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(tag, CACHE_TAG.1))
+        .with_context(|| format!("failed to create {}", folder.display()))
+}
+
+/// Runs the build command.
+fn run_build(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<()> {
+    let caches = caches(server, root);
+    for folder in caches.values() {
+        make_cache(folder)?;
+    }
+    let flags = server.build_env.iter().filter_map(|flag| flag.split_once('='));
+    let mut environment: BTreeMap<String, OsString> =
+        flags.map(|(name, text)| (name.to_owned(), text.into())).collect();
+    environment.extend(caches.into_iter().map(|(name, folder)| (name, folder.into())));
+    let (_, output, outcome) = run(server.build, root, &environment, BUILD_LIMIT, interrupt)?;
+    match outcome {
+        None => Ok(()),
+        Some(error) => {
+            let error = format!("`{}` {error}", server.build.join(" "));
+            Err(BuildFailed { error, output }.into())
+        }
+    }
+}
+
+/// The server's version line.
+fn version(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<String> {
+    let (stdout, output, outcome) =
+        run(server.version, root, &BTreeMap::new(), VERSION_LIMIT, interrupt)?;
+    if let Some(error) = outcome {
+        let error = format!("`{}` {error}", server.version.join(" "));
+        return Err(BuildFailed { error, output }.into());
+    }
+    match stdout.as_slice() {
+        [line] if !line.trim().is_empty() => Ok(line.trim().to_owned()),
+        lines => bail!(
+            "`{}` printed {} lines where one version line was due (CONTRACT.md, 1.3)",
+            server.version.join(" "),
+            lines.len()
+        ),
+    }
+}
+
+/// Runs a command to its end. Returns the last lines of standard output and standard error, and
+/// what went wrong, if something did.
+fn run(
+    words: &[String],
+    root: &Path,
+    environment: &BTreeMap<String, OsString>,
+    limit: Duration,
+    interrupt: &Interrupt,
+) -> Result<(Vec<String>, Vec<String>, Option<String>)> {
+    let (program, arguments) = words.split_first().context("the command is empty")?;
+    let mut command = Command::new(resolve(root, program));
+    command.args(arguments).current_dir(root).envs(environment);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    child::tame(&mut command, &[])?;
+    let mut child = command.spawn().with_context(|| format!("failed to start `{program}`"))?;
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        unreachable!("both streams were asked for");
+    };
+    let (stdout, stdout_end) = Tail::follow(stdout);
+    let (stderr, stderr_end) = Tail::follow(stderr);
+    let deadline = Instant::now() + limit;
+    let status = loop {
+        let status = child::wait_until(&mut child, Instant::now() + POLL);
+        let over = Instant::now() >= deadline;
+        match status {
+            Ok(None) if !over && interrupt.signal().is_none() => {}
+            other => break other,
+        }
+    };
+    // Whatever the command left running in its group ends with it, and so do its streams.
+    child::destroy(&mut child);
+    for handle in [stdout_end, stderr_end] {
+        ensure!(handle.join().is_ok(), "a thread that reads output died");
+    }
+    interrupt.check()?;
+    let outcome = match status? {
+        Some(status) if status.success() => None,
+        Some(status) => Some(child::describe(status)),
+        None => Some(format!("did not end within {} s and was killed", limit.as_secs())),
+    };
+    Ok((stdout.lines(), stderr.lines(), outcome))
+}
+
+/// The size of a file; absent where there is none.
+pub(crate) fn file_bytes(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.len())
+}
+
+/// The SHA-256, in hexadecimal digits, of an executable that was built below `root`. Absent for
+/// everything else: two versions of a server that a script starts, or an interpreter from
+/// elsewhere, differ although the file that is started is the same.
+pub(crate) fn executable_sha256(path: &Path, root: &Path) -> Result<Option<String>> {
+    // What an executable begins with (elf(5)).
+    const ELF: &[u8] = b"\x7fELF";
+    // A bare name is looked up on the PATH, and so somebody else's program.
+    if !path.is_absolute() {
+        return Ok(None);
+    }
+    let (Ok(path), Ok(root)) = (path.canonicalize(), root.canonicalize()) else { return Ok(None) };
+    if !path.is_file() || !path.starts_with(root) {
+        return Ok(None);
+    }
+    let bytes = fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
+    Ok(bytes.starts_with(ELF).then(|| Output::of(&bytes).sha256))
+}
+
+/// What is remembered of clean builds. A file that is missing or cannot be read is as good as
+/// empty: the builds are timed again.
+fn remembered(file: &Path) -> BTreeMap<String, CleanBuild> {
+    fs::read(file).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+}
+
+/// Writes what is to be remembered of clean builds.
+fn remember(file: &Path, builds: &BTreeMap<String, CleanBuild>) -> Result<()> {
+    let text = serde_json::to_vec_pretty(builds).context("failed to encode build times")?;
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("failed to create {}", folder.display()))?;
+    }
+    fs::write(file, text).with_context(|| format!("failed to write {}", file.display()))
+}

@@ -1,0 +1,23 @@
+//! What touches the machine and returns plain data: builds, servers, verification, blocks of servers
+//! and of programs, versions, and the machine itself.
+//!
+//! Each function does one thing and returns records of `duet-model`; nothing here prints, judges or
+//! decides what is measured.
+
+#![warn(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
+
+pub mod block; // one block, from starting the servers to stopping them
+pub mod build; // builds servers, times clean builds
+pub mod ceiling; // what the load generator reaches at most here
+pub mod generator; // starts the load generator, hands it a job, reads its events
+pub mod host; // what machine this is, which CPUs to use, what is wrong with it
+pub mod launcher; // starts one program and says what the kernel counted
+pub mod output; // what a program printed, and whether it is right
+pub mod probe; // the first right response of a fresh server
+pub mod program; // one run of a program
+pub mod programs; // checks programs, makes their inputs, measures blocks of them
+pub mod requests; // cases -> bytes on the wire
+pub mod server; // starts and stops servers
+pub mod source; // what a source says of its program: size, features
+pub mod verify; // compares responses, with a full client
+pub mod versions; // where the arms of a comparison come from

@@ -1,0 +1,13 @@
+//! The plain data that Duet's stages hand to each other: definitions as types ([`spec`]), the record
+//! of a session ([`record`]) and the plan of its blocks ([`plan`]).
+//!
+//! Nothing here measures or judges. A record holds the definitions it was measured by, so that it
+//! can be read without the folder they came from.
+
+#![warn(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
+
+pub mod plan;
+pub mod record;
+pub mod spec;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -1,0 +1,44 @@
+//! Writes every report of the made-up analyses of the tests into a folder, to be looked at:
+//! `cargo run -p duet-report --example demo_report -- DIR`.
+
+#![expect(clippy::disallowed_methods, reason = "an example writes what it shows")]
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use duet_analysis::Analysis;
+use duet_report::chart::Width;
+use duet_report::{Style, chart};
+
+#[path = "../tests/report/fixture/mod.rs"]
+mod fixture;
+
+fn main() -> Result<()> {
+    let folder = std::env::args().nth(1).context("usage: demo_report DIR")?;
+    for (name, analysis) in fixture::analyses() {
+        write(&Path::new(&folder).join(name), &analysis)?;
+    }
+    Ok(())
+}
+
+fn write(folder: &Path, analysis: &Analysis) -> Result<()> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("failed to create {}", folder.display()))?;
+    let boxes = chart::boxes(analysis).map(|svg| ("programs.svg", svg));
+    let wide = chart::latency(analysis, Width::Wide).map(|svg| ("latency.svg", svg));
+    let narrow = chart::latency(analysis, Width::Narrow).map(|svg| ("narrow-latency.svg", svg));
+    let files = [
+        ("report.txt", duet_report::text(analysis, Style::Plain)),
+        ("report.ansi", duet_report::text(analysis, Style::Colour)),
+        ("report.md", duet_report::markdown(analysis)),
+        ("report.html", duet_report::html(analysis)),
+        ("speed.svg", chart::speed(analysis)),
+        ("memory.svg", chart::memory(analysis)),
+    ];
+    for (name, content) in files.into_iter().chain(boxes).chain(wide).chain(narrow) {
+        let path = folder.join(name);
+        std::fs::write(&path, content)
+            .with_context(|| format!("failed to write {}", path.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,295 @@
+//! "How many times slower?": a row per cell, the better arm at one, the other at its ratio, with
+//! the interval as a whisker.
+
+use super::axis::{self, Axis};
+use super::canvas::{self, Anchor, Canvas, Caption};
+use super::palette::{BAND, GRID, Mark, PAPER, RULE};
+use super::rows::{self, Found, Group, Row};
+use super::types::{GROUP, INSET, LABEL, LINE, MARGIN, SMALL, STRONG, TITLE};
+use crate::words::{self, Tone, Turned};
+use duet_analysis::Analysis;
+use duet_analysis::verdict::TIE_BAND;
+use duet_units::Metric;
+
+/// How wide a chart is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Width {
+    /// For a README or a desk: names, marks and numbers side by side.
+    Wide,
+    /// For a telephone: marks below names and numbers.
+    Narrow,
+}
+
+/// The chart of speed: elapsed time of programs, requests per second of servers.
+#[must_use]
+pub fn speed(analysis: &Analysis) -> String {
+    comparison(analysis, Metric::RequestsPerSecond, Width::Wide)
+}
+
+/// The chart of memory: the peak of resident memory.
+#[must_use]
+pub fn memory(analysis: &Analysis) -> String {
+    comparison(analysis, Metric::RssBytesPeak, Width::Wide)
+}
+
+/// The chart of any metric.
+#[must_use]
+pub fn comparison(analysis: &Analysis, metric: Metric, width: Width) -> String {
+    let groups: Vec<Group<'_>> = words::controls_last(analysis)
+        .into_iter()
+        .map(|matchup| rows::group(analysis, matchup, metric))
+        .collect();
+    let frame = frame(width, &groups);
+    let head = head(analysis, metric, &groups, &frame);
+    let foot = canvas::wrap(&words::maker(&analysis.run), frame.size - 2 * MARGIN, SMALL);
+    let body: i32 = groups.iter().map(|g| g.height(&frame)).sum();
+    let height = head.height + body + AXIS + 14 + LINE * foot.len() as i32 + MARGIN / 2;
+    let id = format!(
+        "{}-{}",
+        rows::anchor(metric),
+        if width == Width::Wide { "wide" } else { "narrow" }
+    );
+    let description = rows::description(&groups, &head.lines);
+    let caption = Caption { id: &id, title: head.title, description: &description };
+    canvas::picture((frame.size, height), caption, |canvas| {
+        head.paint(canvas);
+        let axis = Axis::holding(groups.iter().flat_map(Group::extent), frame.plot);
+        paint_labels(canvas, &axis, (head.height, head.height + body));
+        let mut y = head.height;
+        for group in &groups {
+            group.paint(canvas, &frame, &axis, y);
+            y += group.height(&frame);
+        }
+        for (line, text) in (0..).zip(&foot) {
+            let at = (MARGIN, y + AXIS + 14 + LINE * line);
+            canvas.text(at, Anchor::Start, frame.size - 2 * MARGIN, SMALL, text);
+        }
+    })
+}
+
+/// Height of the axis' labels.
+const AXIS: i32 = 22;
+/// Radius of a mark.
+const MARK: i32 = 4;
+/// Room between mark and words.
+const AIR: i32 = 10;
+
+/// Where things stand within a row, and how wide the picture is.
+struct Frame {
+    size: i32,
+    /// Height of a group's heading; where its legend starts if not behind its title.
+    heading: i32,
+    legend: Option<i32>,
+    row: i32,
+    /// Where grid lines run within a row.
+    grid: (i32, i32),
+    /// Room for the label from the left margin on.
+    label: i32,
+    /// The plot's left and right end.
+    plot: (i32, i32),
+    /// Room for the numbers up to the right margin.
+    numbers: i32,
+    /// Offsets within a row: names and numbers, small print, marks.
+    label_y: i32,
+    small_y: i32,
+    mark_y: i32,
+}
+
+fn frame(width: Width, groups: &[Group<'_>]) -> Frame {
+    let rows = || groups.iter().flat_map(|g| &g.rows);
+    let widest = |of: &dyn Fn(&Row) -> i32| rows().map(of).max().unwrap_or(0);
+    let label = widest(&|r| canvas::width(&r.label, STRONG).max(canvas::width(&r.detail, SMALL)));
+    let numbers = widest(&|r| canvas::width(&r.ratio, STRONG).max(canvas::width(&r.values, SMALL)));
+    match width {
+        Width::Wide => {
+            let (label, numbers) = (label.clamp(110, 290), numbers.clamp(150, 230));
+            let size = 880;
+            let plot = (MARGIN + INSET + label + 16, size - MARGIN - INSET - numbers - 20);
+            Frame {
+                size,
+                heading: 34,
+                legend: None,
+                row: 38,
+                grid: (0, 38),
+                label,
+                plot,
+                numbers,
+                label_y: 12,
+                small_y: 27,
+                mark_y: 19,
+            }
+        }
+        Width::Narrow => {
+            let size = 380;
+            let plot = (MARGIN + INSET, size - MARGIN - INSET);
+            let numbers = numbers.clamp(120, 170);
+            let label = size - 2 * (MARGIN + INSET) - numbers - 8;
+            Frame {
+                size,
+                heading: 56,
+                legend: Some(MARGIN + INSET),
+                row: 64,
+                grid: (38, 62),
+                label,
+                plot,
+                numbers,
+                label_y: 13,
+                small_y: 29,
+                mark_y: 50,
+            }
+        }
+    }
+}
+
+/// What stands above the plot.
+struct Head {
+    title: &'static str,
+    lines: Vec<String>,
+    height: i32,
+}
+
+fn head(analysis: &Analysis, metric: Metric, groups: &[Group<'_>], frame: &Frame) -> Head {
+    let rows = || groups.iter().flat_map(|g| &g.rows);
+    let mut said =
+        vec![rows::legend(rows::what(analysis, metric), rows()), words::place(&analysis.run)];
+    said.extend(words::caveats(&analysis.run));
+    if rows().any(|r| r.label.ends_with(" *")) {
+        said.push("* measured with a warning; the report says which".to_owned());
+    }
+    let room = frame.size - 2 * MARGIN;
+    let lines: Vec<String> = said.iter().flat_map(|s| canvas::wrap(s, room, SMALL)).collect();
+    let height = 58 + LINE * lines.len() as i32 + AXIS;
+    Head { title: rows::question(metric), lines, height }
+}
+
+impl Head {
+    fn paint(&self, canvas: &mut Canvas<'_>) {
+        canvas.text((MARGIN, 32), Anchor::Start, 850, TITLE, self.title);
+        for (line, text) in (0..).zip(&self.lines) {
+            canvas.text((MARGIN, 58 + LINE * line), Anchor::Start, 850, SMALL, text);
+        }
+    }
+}
+
+/// The axis' labels above and below the plot.
+fn paint_labels(canvas: &mut Canvas<'_>, axis: &Axis, (top, bottom): (i32, i32)) {
+    for (ratio, x) in axis.grid() {
+        let label = axis::label(ratio);
+        canvas.text((x, top - 12), Anchor::Middle, 80, SMALL, &label);
+        canvas.text((x, bottom + 12), Anchor::Middle, 80, SMALL, &label);
+    }
+}
+
+/// Grid lines and the band of ties from `top` to `bottom`.
+fn paint_grid(canvas: &mut Canvas<'_>, axis: &Axis, (top, bottom): (i32, i32)) {
+    canvas.rect((axis.at(1.0 / (1.0 + TIE_BAND)), top), (axis.at(1.0 + TIE_BAND), bottom), BAND);
+    for (_, x) in axis.grid() {
+        canvas.line((x, top), (x, bottom), 1, GRID);
+    }
+}
+
+impl Group<'_> {
+    fn height(&self, frame: &Frame) -> i32 {
+        frame.heading + frame.row * self.rows.len() as i32 + 8
+    }
+
+    fn paint(&self, canvas: &mut Canvas<'_>, frame: &Frame, axis: &Axis, top: i32) {
+        let (left, right) = (MARGIN + INSET, frame.size - MARGIN - INSET);
+        canvas.rect((MARGIN, top), (frame.size - MARGIN, top + frame.heading - 6), RULE);
+        let mut y = top + 14;
+        let title = canvas.text((left, y), Anchor::Start, right - left, GROUP, &self.title);
+        let mut x = left + title + 24;
+        if let Some(start) = frame.legend {
+            (x, y) = (start + MARK, y + 22);
+        }
+        for (i, (mark, label)) in (0..).zip(&self.arms) {
+            let arms = self.arms.len() as i32 - i;
+            let room = ((right - x) / arms - AIR - 12).max(0);
+            canvas.mark((x, y), MARK + 1, *mark, false);
+            x += AIR + canvas.text((x + AIR, y), Anchor::Start, room, LABEL, label) + 22;
+        }
+        let marks: Vec<Mark> = self.arms.iter().map(|(mark, _)| *mark).collect();
+        for (i, row) in (0..).zip(&self.rows) {
+            let top = top + frame.heading + frame.row * i;
+            if i > 0 {
+                let ink = if row.mean { GRID } else { RULE };
+                canvas.line((MARGIN, top), (frame.size - MARGIN, top), 1, ink);
+            }
+            paint_grid(canvas, axis, (top + frame.grid.0, top + frame.grid.1));
+            row.paint(canvas, frame, axis, &marks, top);
+        }
+    }
+}
+
+impl Row {
+    fn paint(&self, canvas: &mut Canvas<'_>, frame: &Frame, axis: &Axis, marks: &[Mark], top: i32) {
+        let (left, right) = (MARGIN + INSET, frame.size - MARGIN - INSET);
+        let name = if self.mean { STRONG } else { LABEL };
+        let (upper, lower) = (top + frame.label_y, top + frame.small_y);
+        canvas.text((left, upper), Anchor::Start, frame.label, name, &self.label);
+        canvas.text((left, lower), Anchor::Start, frame.label, SMALL, &self.detail);
+        canvas.text((right, lower), Anchor::End, frame.numbers, SMALL, &self.values);
+        let y = top + frame.mark_y;
+        match &self.found {
+            Found::Ratio(turned, tone) => {
+                let numbers = if *tone == Tone::Decided { STRONG } else { LABEL };
+                canvas.text((right, upper), Anchor::End, frame.numbers, numbers, &self.ratio);
+                paint_pair(canvas, frame, axis, marks, y, (turned, *tone));
+            }
+            Found::Words(words) => {
+                let x = axis.at(1.0) + AIR;
+                aside(canvas, (x, y), frame.plot.1 - x, words);
+            }
+        }
+    }
+}
+
+/// The better arm at one, the other at its ratio with its whisker, and a word where neither is
+/// better.
+fn paint_pair(
+    canvas: &mut Canvas<'_>,
+    frame: &Frame,
+    axis: &Axis,
+    marks: &[Mark],
+    y: i32,
+    (turned, tone): (&Turned, Tone),
+) {
+    let (Some(worse), Some(better)) = (marks.get(turned.worse), marks.get(1 - turned.worse)) else {
+        return;
+    };
+    let (one, x) = (axis.at(1.0), axis.at(turned.value));
+    let (low, high) = turned.interval.map_or((x, x), |(l, h)| (axis.at(l), axis.at(h)));
+    let hollow = tone != Tone::Decided;
+    canvas.bar((one, y), (x, y), worse.ink);
+    canvas.mark((one, y), MARK, *better, hollow);
+    // A whisker shorter than the mark would only fray it.
+    if low < x - MARK || high > x + MARK {
+        canvas.line((low, y), (high, y), 2, worse.ink);
+        for end in [low, high] {
+            canvas.line((end, y - 7), (end, y + 7), 2, worse.ink);
+        }
+    }
+    canvas.mark((x, y), MARK, *worse, hollow);
+    let word = match tone {
+        Tone::Tie => "tie",
+        Tone::Open if turned.interval.is_some() => "inconclusive",
+        Tone::Open | Tone::Decided | Tone::Silent => return,
+    };
+    let width = canvas::width(word, SMALL);
+    let (after, before) = (high.max(x + MARK) + AIR, low.min(one - MARK) - AIR - width);
+    let start = match () {
+        () if after + width <= frame.plot.1 => after,
+        () if before >= frame.plot.0 => before,
+        // A whisker from end to end: upon its longer half.
+        () if high - x >= x - low => x + MARK + AIR,
+        () => low + AIR,
+    };
+    aside(canvas, (start, y), width, word);
+}
+
+/// A remark within the plot, on paper so that no grid line runs through it.
+fn aside(canvas: &mut Canvas<'_>, (x, y): (i32, i32), room: i32, words: &str) {
+    let width = canvas::width(words, SMALL).min(room);
+    canvas.rect((x - 2, y - 8), (x + width, y + 8), PAPER);
+    canvas.text((x, y), Anchor::Start, room, SMALL, words);
+}

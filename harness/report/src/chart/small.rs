@@ -1,0 +1,144 @@
+//! Small pictures for a cell's details: memory over time, and the block contrasts behind a ratio.
+
+use super::canvas::{self, Anchor, Canvas, Caption};
+use super::palette::{self, GRID, MUTED, TEXT};
+use super::types::{SMALL, WORD};
+use crate::words;
+use duet_analysis::verdict::TIE_BAND;
+use duet_analysis::{Analysis, Arm, CellAnalysis, MetricAnalysis, RssPoint};
+
+const WIDTH: i32 = 340;
+/// Where the plots begin: right of the vertical axis' labels.
+const LEFT: i32 = 70;
+
+/// Resident memory over the time of a block, a line per arm. Absent where nothing was sampled.
+/// `id` must be unique within the page.
+#[must_use]
+pub fn rss_curve(
+    analysis: &Analysis,
+    arms: &[Arm],
+    cell: &CellAnalysis,
+    id: &str,
+) -> Option<String> {
+    let points = || cell.rss.iter().flatten();
+    let end_ms = points().map(|p| p.at_ms).max().filter(|ms| *ms > 0)?;
+    let top = points().map(|p| p.rss_bytes).filter(|b| b.is_finite()).fold(0.0, f64::max);
+    let top = step(top);
+    if top <= 0.0 {
+        return None;
+    }
+    let (size, y0, y1) = ((WIDTH, 150), 128, 26);
+    let right = WIDTH - 10;
+    let place = |p: &RssPoint| {
+        let x = p.at_ms as f64 / end_ms as f64 * f64::from(right - LEFT);
+        let y = (p.rss_bytes / top).clamp(0.0, 1.0) * f64::from(y0 - y1);
+        (LEFT + x.round() as i32, y0 - y.round() as i32)
+    };
+    let languages: Vec<&str> = arms.iter().map(|a| a.language.as_str()).collect();
+    let marks = palette::marks(analysis, &languages);
+    let caption = Caption {
+        id,
+        title: "Resident memory over the time of a block",
+        description: &format!("From 0 to {}; medians over blocks.", duet_units::bytes(top)),
+    };
+    Some(canvas::inset(size, caption, |canvas| {
+        for share in [0.0, 0.5, 1.0] {
+            let y = y0 - (share * f64::from(y0 - y1)).round() as i32;
+            canvas.line((LEFT, y), (right, y), 1, GRID);
+            let label = if share == 0.0 { "0".to_owned() } else { duet_units::bytes(share * top) };
+            canvas.text((LEFT - 6, y), Anchor::End, LEFT - 6, SMALL, &label);
+        }
+        let end = duet_units::nanoseconds(end_ms as f64 * 1e6);
+        canvas.text((LEFT, y0 + 14), Anchor::Start, 60, SMALL, "0 s");
+        canvas.text((right, y0 + 14), Anchor::End, 80, SMALL, &end);
+        let mut x = LEFT;
+        for ((mark, arm), curve) in marks.iter().zip(arms).zip(&cell.rss) {
+            canvas.path(curve.iter().map(place).collect(), 2, mark.ink);
+            canvas.mark((x + 5, 11), 4, *mark, false);
+            x += 14
+                + canvas.text(
+                    (x + 14, 11),
+                    Anchor::Start,
+                    (right - LEFT) / 2 - 20,
+                    WORD,
+                    &arm.label,
+                );
+            x += 14;
+        }
+    }))
+}
+
+/// The smallest round amount, in binary multiples, that is at least `bytes`.
+fn step(bytes: f64) -> f64 {
+    let unit = [1.0, 1024.0, 1024.0 * 1024.0, 1024.0 * 1024.0 * 1024.0];
+    let steps = [1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 16.0, 20.0, 30.0, 40.0, 60.0, 80.0, 100.0];
+    let more = [160.0, 200.0, 300.0, 400.0, 600.0, 800.0, 1000.0];
+    unit.iter()
+        .flat_map(|u| steps.iter().chain(&more).map(move |s| u * s))
+        .find(|top| *top >= bytes)
+        .unwrap_or(bytes)
+}
+
+/// The ratios of the blocks, a dot each, over the interval of their common ratio. A row per metric;
+/// absent where no metric has a ratio. `id` must be unique within the page.
+#[must_use]
+pub fn contrasts(arms: &[Arm], metrics: &[&MetricAnalysis], id: &str) -> Option<String> {
+    let rows: Vec<_> = metrics
+        .iter()
+        .filter_map(|m| Some((m, words::turned(m.ratio.as_ref()?)?)))
+        .map(|(m, turned)| {
+            // Turned as the ratio is, so that a dot right of one is bad for the same arm.
+            let sign = if turned.worse == 1 { 1.0 } else { -1.0 };
+            let dots: Vec<f64> = m.contrasts.iter().map(|c| (sign * c).exp()).collect();
+            (m.metric.label(), turned, dots)
+        })
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let caption = Caption {
+        id,
+        title: "Ratios of the single blocks",
+        description: "A dot per block; the bar is the 95 % interval of the ratio.",
+    };
+    Some(canvas::inset((WIDTH, STRIP * rows.len() as i32), caption, |canvas| {
+        for (i, (label, turned, dots)) in (0..).zip(&rows) {
+            let worse = words::label(arms, turned.worse);
+            let words = format!("{label}: {worse} {}", turned.text());
+            canvas.text((0, STRIP * i + 8), Anchor::Start, WIDTH, WORD, &words);
+            strip(canvas, STRIP * i, turned, dots);
+        }
+    }))
+}
+
+/// Height of a metric's strip.
+const STRIP: i32 = 50;
+
+/// One metric's dots and interval, on an axis of its own from the smallest to the largest ratio.
+fn strip(canvas: &mut Canvas<'_>, top: i32, turned: &words::Turned, dots: &[f64]) {
+    let (low, high) = turned.interval.unwrap_or((turned.value, turned.value));
+    // At least 1 % either way, so that a tie does not look like a scatter.
+    let ends = [low, high, turned.value / (1.0 + TIE_BAND), turned.value * (1.0 + TIE_BAND)];
+    let all = || dots.iter().copied().chain(ends).filter(|r| r.is_finite());
+    let (first, last) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
+    let (left, right) = (60, WIDTH - 60);
+    let place = |ratio: f64| {
+        let share = ((ratio - first) / (last - first)).clamp(0.0, 1.0);
+        left + (share * f64::from(right - left)).round() as i32
+    };
+    let y = top + 28;
+    canvas.line((left, y), (right, y), 1, GRID);
+    let (below, above) = (duet_units::ratio(first), duet_units::ratio(last));
+    canvas.text((left - 10, y), Anchor::End, left - 10, SMALL, &below);
+    canvas.text((right + 10, y), Anchor::Start, left - 10, SMALL, &above);
+    for dot in dots {
+        canvas.dot((place(*dot), y), 4, MUTED);
+    }
+    if turned.interval.is_some() {
+        let (low, high) = (place(low), place(high));
+        canvas.line((low, y), (high, y), 2, TEXT);
+        for end in [low, high] {
+            canvas.line((end, y - 6), (end, y + 6), 2, TEXT);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What reports show and say of closed loops, of open loops, and of searches for a rate.
+
+use duet_analysis::{Analysis, CellAnalysis};
+use duet_units::{CellKind, Loop, Metric};
+
+/// The metrics of which a cell shows a line, where it has them.
+pub(super) fn headline_metrics(cell: &CellAnalysis) -> &'static [Metric] {
+    match cell.kind() {
+        CellKind::Programs => &Metric::OF_PROGRAMS,
+        CellKind::Servers(Loop::Closed) => {
+            &[Metric::RequestsPerSecond, Metric::CpuNsPerRequest, Metric::RssBytesPeak]
+        }
+        CellKind::Servers(Loop::Search) => &[Metric::RateWithinPerSecond],
+        CellKind::Servers(Loop::Open) => &[
+            Metric::LatencyNsP50,
+            Metric::LatencyNsP99,
+            Metric::LatencyNsP999,
+            Metric::CpuNsPerRequest,
+        ],
+    }
+}
+
+/// What stands for `metric` in a chart's row of a cell: of searches the rate they found is what a
+/// server answers per second.
+pub(super) fn charted(cell: &CellAnalysis, metric: Metric) -> Metric {
+    match (metric, cell.kind()) {
+        (Metric::RequestsPerSecond, CellKind::Servers(Loop::Search)) => Metric::RateWithinPerSecond,
+        _ => metric,
+    }
+}
+
+/// What latencies are, for reports that have some.
+const LATENCY: &str = "Latency is counted from the instant at which a request was due, at a rate \
+    that is the same for both arms: what a user waits for. How many requests are answered is then \
+    given, and no result.";
+
+/// What a rate within a limit is, for reports that have one.
+const RATE_WITHIN: &str = "The rate within a limit is the highest at which a server keeps that \
+    limit of latency, in an open loop. Probes search for it in every block, for each server on its \
+    own; its value is the middle between a rate that held and one that failed twice.";
+
+/// Whether something was measured of which speeds can be compared: all but rates that were given.
+pub(super) fn has_speeds(analysis: &Analysis) -> bool {
+    kinds(analysis).any(|kind| kind != CellKind::Servers(Loop::Open)) || is_empty(analysis)
+}
+
+/// Whether something was measured of which peaks of memory can be compared.
+pub(super) fn has_peaks(analysis: &Analysis) -> bool {
+    let closed = |kind| matches!(kind, CellKind::Servers(Loop::Closed) | CellKind::Programs);
+    kinds(analysis).any(closed) || is_empty(analysis)
+}
+
+/// What is to be said of the loops that were measured.
+pub(super) fn explanations(analysis: &Analysis) -> Vec<&'static str> {
+    let said = [(Loop::Open, LATENCY), (Loop::Search, RATE_WITHIN)];
+    said.into_iter().filter(|(of, _)| has(analysis, *of)).map(|(_, words)| words).collect()
+}
+
+/// Whether something was measured under such a loop.
+pub(super) fn has(analysis: &Analysis, of: Loop) -> bool {
+    kinds(analysis).any(|kind| kind == CellKind::Servers(of))
+}
+
+fn kinds(analysis: &Analysis) -> impl Iterator<Item = CellKind> {
+    analysis.matchups.iter().flat_map(|m| &m.cells).map(CellAnalysis::kind)
+}
+
+fn is_empty(analysis: &Analysis) -> bool {
+    kinds(analysis).next().is_none()
+}

@@ -1,0 +1,335 @@
+//! Reports of made-up analyses: golden files, and what must hold for all of them.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the walls are for what reports; its tests run other programs on it"
+)]
+
+use duet_analysis::verdict::Verdict;
+use duet_analysis::{Analysis, Estimate};
+use duet_report::chart::{self, Curve, Quantile, Width};
+use duet_report::{self as report, Style};
+use duet_units::Metric;
+
+mod benchstat;
+mod comparisons;
+mod exports;
+mod fixture;
+mod markup;
+mod trends;
+
+/// Every chart of an analysis, by name.
+fn charts(analysis: &Analysis) -> Vec<(&'static str, String)> {
+    let boxes = chart::boxes(analysis).map(|svg| ("boxes", svg));
+    let latency = |name, width| chart::latency(analysis, width).map(|svg| (name, svg));
+    let curves = [latency("latency", Width::Wide), latency("narrow-latency", Width::Narrow)];
+    comparisons(analysis).into_iter().chain(boxes).chain(curves.into_iter().flatten()).collect()
+}
+
+/// The charts that have a row per cell.
+fn comparisons(analysis: &Analysis) -> [(&'static str, String); 4] {
+    let narrow = |metric| chart::comparison(analysis, metric, Width::Narrow);
+    [
+        ("speed", chart::speed(analysis)),
+        ("memory", chart::memory(analysis)),
+        ("narrow-speed", narrow(Metric::RequestsPerSecond)),
+        ("narrow-memory", narrow(Metric::RssBytesPeak)),
+    ]
+}
+
+#[test]
+fn golden_text() {
+    for (name, analysis) in fixture::analyses() {
+        insta::assert_snapshot!(format!("{name}.txt"), report::text(&analysis, Style::Plain));
+    }
+}
+
+#[test]
+fn golden_markdown() {
+    for (name, analysis) in fixture::analyses() {
+        insta::assert_snapshot!(format!("{name}.md"), report::markdown(&analysis));
+    }
+}
+
+/// The words of the page, without its pictures.
+#[test]
+fn golden_html() {
+    let page = report::html(&fixture::standard());
+    insta::assert_snapshot!("standard.html", markup::words(&page));
+    let page = report::html(&fixture::programs());
+    insta::assert_snapshot!("programs.html", markup::words(&page));
+    let page = report::html(&fixture::latency());
+    insta::assert_snapshot!("latency.html", markup::words(&page));
+}
+
+/// The words of the charts and where they stand.
+#[test]
+fn golden_charts() {
+    for (name, svg) in charts(&fixture::standard()) {
+        insta::assert_snapshot!(format!("{name}.svg"), markup::placed_words(&svg));
+    }
+    for (name, svg) in charts(&fixture::programs()) {
+        insta::assert_snapshot!(format!("programs-{name}.svg"), markup::placed_words(&svg));
+    }
+    // Where rates are given there is no chart of memory, and of speed one of searches.
+    for (name, svg) in charts(&fixture::latency()) {
+        let name = match name {
+            "speed" => "latency-speed",
+            name if name.contains("latency") => name,
+            _ => continue,
+        };
+        insta::assert_snapshot!(format!("{name}.svg"), markup::placed_words(&svg));
+    }
+}
+
+#[test]
+fn colour_changes_no_word() {
+    for (name, analysis) in fixture::analyses() {
+        let coloured = report::text(&analysis, Style::Colour);
+        assert!(coloured.contains("\u{1b}["), "{name} has no colour");
+        assert_eq!(markup::without_escapes(&coloured), report::text(&analysis, Style::Plain));
+    }
+}
+
+#[test]
+fn text_fits_the_terminal() {
+    for (name, analysis) in fixture::analyses() {
+        assert!(!report::text(&analysis, Style::Plain).contains('\u{1b}'), "{name}");
+        for line in report::text(&analysis, Style::Plain).lines() {
+            assert!(line.chars().count() <= 100, "{name}: {line}");
+        }
+    }
+}
+
+/// Versions of one set are of one language, and their names begin alike.
+#[test]
+fn versions_of_a_set_are_told_apart() {
+    let mut analysis = fixture::programs();
+    let names = ["programs-fast@3f2a9c1", "programs-fast@8c2d1f0"];
+    for (arm, name) in analysis.matchups[0].arms.iter_mut().zip(names) {
+        (arm.label, arm.language) = (name.into(), "Go".into());
+    }
+    let text = report::text(&analysis, Style::Plain);
+    for line in [
+        "  A = programs-fast@3f2a9c1\n",
+        "  B = programs-fast@8c2d1f0\n",
+        "    A       ",
+        "    B       ",
+    ] {
+        assert!(text.contains(line), "no {line:?} in\n{text}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    let boxes = markup::words(&chart::boxes(&analysis).expect("there are programs"));
+    assert!(names.iter().all(|name| boxes.contains(name)), "{boxes}");
+}
+
+#[test]
+fn markup_is_well_formed() {
+    for (name, analysis) in fixture::analyses() {
+        markup::assert_balanced(name, &report::html(&analysis));
+        for (chart, svg) in charts(&analysis) {
+            markup::assert_balanced(&format!("{name} {chart}"), &svg);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_fetched_and_nothing_runs() {
+    const NAMESPACE: &str = "xmlns=\"http://www.w3.org/2000/svg\"";
+    for (name, analysis) in fixture::analyses() {
+        let mut all = charts(&analysis);
+        all.push(("page", report::html(&analysis)));
+        all.push(("markdown", report::markdown(&analysis)));
+        for (kind, text) in all {
+            let text = text.replace(NAMESPACE, "");
+            for bad in ["http://", "https://", "<script", "<link", "@import", "url(", "src="] {
+                assert!(!text.contains(bad), "{name} {kind} contains {bad}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_cell_is_shown() {
+    for (name, analysis) in fixture::analyses() {
+        let mut all = vec![report::text(&analysis, Style::Plain)];
+        all.push(markup::words(&report::html(&analysis)));
+        // Of open loops there are curves.
+        if chart::latency(&analysis, Width::Wide).is_none() {
+            all.extend(comparisons(&analysis).map(|(_, svg)| markup::words(&svg)));
+        }
+        for text in all {
+            for matchup in &analysis.matchups {
+                for cell in &matchup.cells {
+                    // Narrow charts cut long names in their middle.
+                    let start: String = cell.id.workload.chars().take(6).collect();
+                    let others = analysis.matchups.iter().flat_map(|m| &m.cells);
+                    let alike = others.filter(|c| c.id.workload.starts_with(&start)).count();
+                    let shown = text.matches(&start).count();
+                    assert!(shown >= alike, "{name}: {start} {shown} times of {alike}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn chart_words_stay_inside_and_apart() {
+    for (name, analysis) in fixture::analyses() {
+        for (chart, svg) in charts(&analysis) {
+            markup::assert_placed(&format!("{name} {chart}"), &svg);
+        }
+    }
+}
+
+#[test]
+fn ids_are_unique_in_a_page() {
+    for (name, analysis) in fixture::analyses() {
+        let page = report::html(&analysis);
+        let mut ids: Vec<&str> =
+            page.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let all = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), all, "{name}");
+    }
+}
+
+#[test]
+fn headlines() {
+    let check = |ratio: (f64, f64, f64), verdict: Verdict, want: &str| {
+        let mut analysis = fixture::standard();
+        analysis.matchups.drain(..2);
+        let mean = &mut analysis.matchups[0].means[0];
+        let (low, value, high) = ratio;
+        mean.ratio = Estimate { value, low: Some(low), high: Some(high), n: 8 };
+        mean.verdict = verdict;
+        let text = report::text(&analysis, Style::Plain);
+        let (_, answers) = text.trim_end().rsplit_once("\n\n").unwrap();
+        let answers = answers.replace('\n', " ");
+        let got = answers.split(", with").next().unwrap_or_default();
+        assert_eq!(got, format!("idiomatic: {want}"), "{ratio:?} {verdict:?}");
+    };
+    check(
+        (1.8, 1.9, 2.0),
+        Verdict::Slower,
+        "go-nethttp is slower than rust-axum by 1.90× [1.80, 2.00]",
+    );
+    check(
+        (0.5, 0.5, 0.5),
+        Verdict::Faster,
+        "rust-axum is slower than go-nethttp by 2.00× [2.00, 2.00]",
+    );
+    check(
+        (0.998, 1.001, 1.004),
+        Verdict::Tie,
+        "go-nethttp is as fast as rust-axum (1.001× [0.998, 1.004], a tie)",
+    );
+    check(
+        (0.8, 0.98, 1.2),
+        Verdict::Inconclusive,
+        "rust-axum may or may not be slower than go-nethttp (1.020× [0.833, 1.250], inconclusive)",
+    );
+}
+
+#[test]
+fn a_headline_of_searches() {
+    let mut analysis = fixture::latency();
+    analysis.matchups.truncate(1);
+    analysis.matchups[0].cells.retain(|cell| cell.search.is_some());
+    let text = report::text(&analysis, Style::Plain).replace('\n', " ");
+    let want = "std: rust-std holds 28,000 requests per second, go-nethttp 16,000 \
+                (1.75× [1.72, 1.78]; hello, 64 connections, p99 at most 5.00 ms)";
+    assert!(text.trim_end().ends_with(want), "{text}");
+    // What there is no chart of is not shown.
+    let markdown = report::markdown(&analysis);
+    let charts = ["speed.svg", "memory.svg", "latency.svg"].map(|name| markdown.contains(name));
+    assert_eq!(charts, [true, false, false]);
+    let search = &mut analysis.matchups[0].cells[0];
+    search.metrics.clear();
+    let text = report::text(&analysis, Style::Plain);
+    assert!(text.contains("no ratio: no search found both a rate that held and one"), "{text}");
+}
+
+/// Which arm stands first is of no consequence for what is said.
+#[test]
+fn swapped_arms_say_the_same() {
+    let analysis = fixture::programs();
+    let mut swapped = analysis.clone();
+    let turn = |r: &mut Estimate| {
+        *r = Estimate {
+            value: 1.0 / r.value,
+            low: r.high.map(|h| 1.0 / h),
+            high: r.low.map(|l| 1.0 / l),
+            n: r.n,
+        };
+    };
+    let other = |v: &mut Verdict| {
+        *v = match *v {
+            Verdict::Faster => Verdict::Slower,
+            Verdict::Slower => Verdict::Faster,
+            same => same,
+        };
+    };
+    for matchup in &mut swapped.matchups {
+        matchup.arms.swap(0, 1);
+        let programs = matchup.cells.iter_mut().filter_map(|cell| cell.program.as_mut());
+        programs.for_each(|program| program.arms.swap(0, 1));
+        let cells = matchup.cells.iter_mut().flat_map(|c| &mut c.metrics);
+        for m in cells.chain(&mut matchup.starts) {
+            m.arms.swap(0, 1);
+            m.ratio.iter_mut().for_each(turn);
+            other(&mut m.verdict);
+        }
+        for mean in &mut matchup.means {
+            turn(&mut mean.ratio);
+            other(&mut mean.verdict);
+        }
+    }
+    // The columns are swapped; ratios, verdicts and headlines are not.
+    let said = |analysis: &Analysis| {
+        let text = report::text(analysis, Style::Plain);
+        let mut lines: Vec<String> = text
+            .lines()
+            .filter(|l| l.contains('×') && l.contains('['))
+            .map(|l| l.split_whitespace().skip_while(|w| !w.ends_with('×')).collect())
+            .collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(said(&analysis), said(&swapped));
+}
+
+/// Latencies of one load: with answers to all requests, with many of them missing, without any.
+#[test]
+fn latencies_by_percentile() {
+    let curve = |name: &str, ns: u64, known: usize| Curve {
+        name: name.to_owned(),
+        words: "p50 1.20 ms · p99 ≥ 9.87 ms · max ≥ 1.00 s".to_owned(),
+        points: (0..80)
+            .map(|i| Quantile {
+                p: 1.0 - 0.9_f64.powi(i as i32),
+                ns: ns + ns / 4 * (i as u64).pow(2),
+                at_least: i >= known,
+            })
+            .collect(),
+    };
+    let none = || Curve { points: vec![], words: "none".to_owned(), ..curve("service", 1, 1) };
+    let cases = [
+        ("known", vec![curve("response", 1_000_000, 80), curve("send lag", 300, 80)]),
+        ("unknown", vec![curve("response", 1_000_000, 30), none(), curve("send lag", 0, 0)]),
+        ("closed", vec![curve("service", 2_000_000, 80)]),
+        ("nothing", vec![none()]),
+    ];
+    let whom = format!("http://[::1]:8080/{}?a=1&b=<2> at [::1]:8080", "long/".repeat(40));
+    for (name, curves) in cases {
+        let svg = chart::percentiles(&whom, "1 connection on 1 thread; closed loop", &curves);
+        markup::assert_balanced(name, &svg);
+        markup::assert_placed(name, &svg);
+        insta::assert_snapshot!(format!("percentiles-{name}.svg"), markup::placed_words(&svg));
+        let dashes = svg.matches("<polyline").count()
+            - curves.iter().filter(|c| !c.points.is_empty()).count();
+        assert_eq!(dashes > 10, name == "unknown", "{dashes} dashes");
+    }
+}

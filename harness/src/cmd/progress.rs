@@ -1,0 +1,84 @@
+//! The progress bar: what is measured now, how far it is, and the running ratio.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use duet_analysis::{CellId, Estimate};
+
+/// A bar on a terminal; elsewhere, a plain line now and then.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    terminal: bool,
+}
+
+impl Progress {
+    /// A spinner, until [`Progress::start`] says how much there is to do.
+    #[must_use]
+    pub(crate) fn new() -> Self {
+        let bar = ProgressBar::new_spinner();
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bar, terminal: std::io::stderr().is_terminal() }
+    }
+
+    /// What is being done while there is no bar yet.
+    pub(crate) fn say(&self, what: &str) {
+        if self.terminal {
+            self.bar.set_message(what.to_owned());
+        } else {
+            anstream::eprintln!("{what}");
+        }
+    }
+
+    /// A line that stays, above the bar.
+    pub(crate) fn print(&self, line: &str) {
+        if self.terminal {
+            self.bar.println(line);
+        } else {
+            anstream::eprintln!("{line}");
+        }
+    }
+
+    /// Turns the spinner into a bar over this many blocks.
+    pub(crate) fn start(&self, blocks: usize) {
+        self.bar.disable_steady_tick();
+        self.bar.set_length(blocks as u64);
+        self.bar.reset();
+        let template = "{bar:30} {pos}/{len} blocks, {eta} left  {msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style.progress_chars("━╸─"));
+        }
+    }
+
+    /// A block of this cell begins; the ratio is what its earlier blocks say.
+    pub(crate) fn block(&self, cell: &CellId, ratio: Option<Estimate>) {
+        let ratio = ratio.map(|ratio| match (ratio.low, ratio.high) {
+            (Some(low), Some(high)) => duet_units::ratio_interval(ratio.value, low, high),
+            _ => duet_units::ratio(ratio.value),
+        });
+        self.bar.set_message(format!("{cell}  {}", ratio.unwrap_or_default()));
+    }
+
+    /// A block is done.
+    pub(crate) fn advance(&self) {
+        self.bar.inc(1);
+        let (done, all) = (self.bar.position(), self.bar.length().unwrap_or(0).max(1));
+        // Ten lines in all where there is no terminal.
+        if !self.terminal && done * 10 / all > (done - 1) * 10 / all {
+            anstream::eprintln!("{done} of {all} blocks done");
+        }
+    }
+
+    /// Everything is done.
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
