@@ -71,7 +71,7 @@ impl Bench {
     fn wait_for_a_block(&self) {
         wait(|| {
             let text = fs::read_to_string(self.latest("run.jsonl")).unwrap_or_default();
-            text.contains("\"failure\":null,\"set_aside\":null")
+            text.contains("\"failure\":null,\"discarded\":null")
         });
     }
 }
@@ -151,7 +151,7 @@ fn an_open_loop_measures_latency() {
     let (half, slow) = (rates("half"), rates("slow"));
     assert!(half.iter().chain(&slow).all(|rate| rate.rate_per_second > 0));
     assert!(slow.iter().all(|r| (r.rate_per_second, r.capacity_per_second) == (200, None)));
-    let counted = blocks.iter().filter(|b| b.cell.load == "half" && b.set_aside.is_none());
+    let counted = blocks.iter().filter(|b| b.cell.load == "half" && b.discarded.is_none());
     let counted: Vec<_> = counted.map(|b| b.open).collect();
     assert_eq!(counted.len(), 2);
     assert_eq!(counted[0], counted[1], "the pilot is the first block's");

@@ -107,7 +107,7 @@ fn programs_are_measured_like_any_other_cell() {
     bench.duet(&["run", "s", "--seed", "7"]).exits(0).says("count").says("large, N = 2");
     let run = bench.record();
     // Where other processes disturbed a block, it was measured again.
-    let counted: Vec<_> = run.program_blocks.iter().filter(|b| b.set_aside.is_none()).collect();
+    let counted: Vec<_> = run.program_blocks.iter().filter(|b| b.discarded.is_none()).collect();
     assert_eq!((run.blocks.len(), counted.len()), (0, 12));
     for block in &counted {
         assert_eq!(block.failure, None);

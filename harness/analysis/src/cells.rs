@@ -87,7 +87,7 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
 
 /// Whether a block was measured whole and undisturbed.
 fn counts(block: &BlockRecord) -> bool {
-    block.failure.is_none() && block.set_aside.is_none()
+    block.failure.is_none() && block.discarded.is_none()
 }
 
 /// The arms of a matchup, as reports call them.
@@ -166,7 +166,7 @@ impl Cell<'_> {
             question: self.workload.question.clone(),
             load: self.load_text(),
             blocks: self.counted.len() as u32,
-            blocks_set_aside: self.blocks.iter().filter(|b| b.set_aside.is_some()).count() as u32,
+            blocks_set_aside: self.blocks.iter().filter(|b| b.discarded.is_some()).count() as u32,
             blocks_failed: self.blocks.iter().filter(|b| b.failure.is_some()).count() as u32,
             window_ns: self.window_ns(),
             bottleneck: self.bottleneck.clone(),
@@ -237,7 +237,7 @@ pub(super) fn metric_analysis(
     refusal: Option<&str>,
 ) -> Option<MetricAnalysis> {
     let complete: Vec<&&BlockValues> =
-        blocks.iter().filter(|b| b.contrasts.contains_key(&metric)).collect();
+        blocks.iter().filter(|b| b.log_ratios.contains_key(&metric)).collect();
     let of_arm = |arm: usize| -> Option<Vec<f64>> {
         complete.iter().map(|b| b.arms[arm].get(&metric).copied()).collect()
     };
@@ -251,17 +251,17 @@ pub(super) fn metric_analysis(
             arms,
             values,
             ratio: None,
-            contrasts: vec![],
+            log_ratios: vec![],
             verdict: Verdict::Inconclusive,
             reason: Some(refusal.to_owned()),
             informational: false,
         });
     }
-    let contrasts: Vec<f64> = complete.iter().map(|b| b.contrasts[&metric]).collect();
-    let ratio = Some(geometric(&contrasts)?);
-    let (verdict, reason) = verdict(ratio.and_then(|r| r.low.zip(r.high)), &contrasts);
+    let log_ratios: Vec<f64> = complete.iter().map(|b| b.log_ratios[&metric]).collect();
+    let ratio = Some(geometric(&log_ratios)?);
+    let (verdict, reason) = verdict(ratio.and_then(|r| r.low.zip(r.high)), &log_ratios);
     let informational = false;
-    Some(MetricAnalysis { metric, arms, values, ratio, contrasts, verdict, reason, informational })
+    Some(MetricAnalysis { metric, arms, values, ratio, log_ratios, verdict, reason, informational })
 }
 
 /// The estimate of what `logs` are the logarithms of; absent without any.
@@ -289,17 +289,17 @@ pub(super) fn running_ratio(
         blocks.iter().filter(|b| b.cell == *cell && counts(b)).collect();
     of_cell.sort_by_key(|b| (b.block, b.started_ns));
     let of = header.spec.load(&cell.load).map_or(Loop::Closed, Load::kind);
-    let contrast = |b: &BlockRecord| match of {
-        Loop::Closed => rounds(b).ok()?.contrast(Metric::RequestsPerSecond),
-        Loop::Open => rounds(b).ok()?.contrast(Metric::CpuNsPerRequest),
-        Loop::Search => search::contrast(b),
+    let log_ratio = |b: &BlockRecord| match of {
+        Loop::Closed => rounds(b).ok()?.log_ratio(Metric::RequestsPerSecond),
+        Loop::Open => rounds(b).ok()?.log_ratio(Metric::CpuNsPerRequest),
+        Loop::Search => search::log_ratio(b),
     };
-    let (counted, contrasts): (Vec<&BlockRecord>, Vec<f64>) =
-        of_cell.into_iter().filter_map(|b| Some((b, contrast(b)?))).unzip();
+    let (counted, log_ratios): (Vec<&BlockRecord>, Vec<f64>) =
+        of_cell.into_iter().filter_map(|b| Some((b, log_ratio(b)?))).unzip();
     let (arms, cpus) = (counted.first()?.arms.len(), cpus(header));
     let bottleneck = match of {
         Loop::Search => search::bottleneck_of(counted, arms, cpus),
         _ => bottleneck(&usage(counted, arms, |_, _| true), cpus, of == Loop::Open),
     };
-    if bottleneck.who == Who::Generator { None } else { geometric(&contrasts) }
+    if bottleneck.who == Who::Generator { None } else { geometric(&log_ratios) }
 }

@@ -143,7 +143,7 @@ pub struct MatchupAnalysis {
     /// Metrics that belong to a start and not to a load (start-up, idle memory), over the blocks of
     /// all cells.
     pub starts: Vec<MetricAnalysis>,
-    /// Over all its cells, per metric: the estimate over blocks of the mean contrast over cells,
+    /// Over all its cells, per metric: the estimate over blocks of the mean log ratio over cells,
     /// that is, a geometric mean of ratios with an interval. Only closed loops that print a
     /// ratio, and blocks in which all of them were measured; absent with fewer than two such cells.
     pub means: Vec<Mean>,
@@ -175,7 +175,7 @@ pub struct CellAnalysis {
     pub blocks: u32,
     /// Blocks that failed.
     pub blocks_failed: u32,
-    /// Blocks that were disturbed, set aside and measured again.
+    /// Blocks that were disturbed, discarded and measured again.
     pub blocks_set_aside: u32,
     /// Length of its windows; absent when no block counts, and of searches, whose probes differ.
     pub window_ns: Option<u64>,
@@ -301,9 +301,9 @@ pub struct MetricAnalysis {
     /// How many times worse the second arm is than the first: above one, the first arm is better,
     /// whatever the metric's direction. Absent where the cell may not print one.
     pub ratio: Option<Estimate>,
-    /// The block contrasts behind the ratio, in the order of blocks: ln of how many times worse.
+    /// The block log ratios behind the ratio, in the order of blocks: ln of how many times worse.
     /// Empty where there is no ratio.
-    pub contrasts: Vec<f64>,
+    pub log_ratios: Vec<f64>,
     /// What the ratio lets us say of the second arm against the first.
     pub verdict: Verdict,
     /// Why the verdict is inconclusive, where it is.
@@ -365,7 +365,7 @@ pub struct Warning {
     /// What is doubtful.
     pub message: String,
     /// What to do about it.
-    pub cure: Option<String>,
+    pub hint: Option<String>,
 }
 
 /// A failure and how often it happened.

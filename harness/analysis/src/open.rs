@@ -204,8 +204,8 @@ pub(super) fn overload(cell: &Cell<'_>) -> Option<Warning> {
     };
     let parts: Vec<String> = overloaded(cell).map(told).collect();
     let message = format!("the rate was too high: {}", parts.join("; "));
-    let cure = "lower the rate, or raise the connections if the server can use more";
-    (!parts.is_empty()).then(|| warnings::warning("overloaded", message, cure))
+    let hint = "lower the rate, or raise the connections if the server can use more";
+    (!parts.is_empty()).then(|| warnings::warning("overloaded", message, hint))
 }
 
 /// The generator was late by more than may be neglected.
@@ -220,8 +220,8 @@ pub(super) fn send_lag(cell: &Cell<'_>) -> Option<Warning> {
         percent(share),
         cell.arms[arm].label
     );
-    let cure = "choose a quieter machine or hour, raise generator_cpus, or lower the rate";
-    (share >= OWN_LAG_DOUBTFUL).then(|| warnings::warning("send_lag", message, cure))
+    let hint = "choose a quieter machine or hour, raise generator_cpus, or lower the rate";
+    (share >= OWN_LAG_DOUBTFUL).then(|| warnings::warning("send_lag", message, hint))
 }
 
 #[cfg(test)]
@@ -284,7 +284,7 @@ mod tests {
             assert!((ratio.value / 1.5 - 1.0).abs() < 0.02, "{found:?}");
             assert!((found.arms[0].value / base - 1.0).abs() < 0.02, "{found:?}");
             assert_eq!((found.verdict, &found.reason), (Verdict::Slower, &None));
-            assert_eq!(found.contrasts.len(), 8);
+            assert_eq!(found.log_ratios.len(), 8);
         }
         assert_eq!(cell.load, "64 connections, 20,000 requests/s (50 % of capacity)");
         let open = cell.open.as_ref().expect("the loop is open");

@@ -80,14 +80,14 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
 
 /// Whether a block counts: it ran to its end, undisturbed.
 fn counts(block: &ProgramBlock) -> bool {
-    block.failure.is_none() && block.set_aside.is_none()
+    block.failure.is_none() && block.discarded.is_none()
 }
 
 /// See [`super::running_program_ratio`].
 pub(super) fn running_ratio(blocks: &[ProgramBlock], cell: &CellId) -> Option<Estimate> {
-    let contrast = |block| values(block).contrasts.get(&Metric::ElapsedNs).copied();
+    let log_ratio = |block| values(block).log_ratios.get(&Metric::ElapsedNs).copied();
     let of_cell = blocks.iter().filter(|b| b.cell == *cell && counts(b));
-    geometric(&of_cell.filter_map(contrast).collect::<Vec<_>>())
+    geometric(&of_cell.filter_map(log_ratio).collect::<Vec<_>>())
 }
 
 /// The numbers of a block. A zero was not measured: the kernel's CPU times of very short programs
@@ -102,10 +102,10 @@ fn values(block: &ProgramBlock) -> BlockValues {
         all.into_iter().filter(|(_, v)| *v > 0).map(|(metric, v)| (metric, v as f64)).collect()
     };
     let arms: Vec<_> = block.arms.iter().map(of_arm).collect();
-    let contrasts = arm_contrasts(&arms);
+    let log_ratios = arm_contrasts(&arms);
     BlockValues {
         arms,
-        contrasts,
+        log_ratios,
         rounds_dropped: 0,
         histogram_error: None,
         open: vec![],
@@ -126,7 +126,7 @@ impl Cell<'_> {
             load: format!("{}, N = {}", self.id.load, duet_units::thousands(n.into())),
             blocks: self.counted.len() as u32,
             blocks_failed: self.blocks.iter().filter(|b| b.failure.is_some()).count() as u32,
-            blocks_set_aside: self.blocks.iter().filter(|b| b.set_aside.is_some()).count() as u32,
+            blocks_set_aside: self.blocks.iter().filter(|b| b.discarded.is_some()).count() as u32,
             window_ns: None,
             bottleneck: Bottleneck {
                 who: Who::Unknown,
@@ -177,14 +177,14 @@ impl Cell<'_> {
         if suite.verdicts && n < BLOCKS_MIN as usize {
             let message =
                 format!("{n} of {} blocks count, no verdict below {BLOCKS_MIN}", suite.blocks);
-            let cure = "run again; if blocks failed, mend that first";
-            warnings.push(warning("few_blocks", message, cure));
+            let hint = "run again; if blocks failed, mend that first";
+            warnings.push(warning("few_blocks", message, hint));
         }
         let failed = self.blocks.iter().filter(|b| b.failure.is_some()).count();
         if failed > 0 {
             let message = format!("{failed} of {all} blocks failed and do not count");
-            let cure = "see the failures for the reason";
-            warnings.push(warning("blocks_failed", message, cure));
+            let hint = "see the failures for the reason";
+            warnings.push(warning("blocks_failed", message, hint));
         }
         let shortest = self.counted.iter().flat_map(|(b, _)| &b.arms).map(|r| r.elapsed_ns).min();
         if suite.verdicts && shortest.is_some_and(|ns| ns < SHORT_NS) {
@@ -276,7 +276,7 @@ mod tests {
         let mut run = programs(6, 1.25);
         let mut disturbed = run.program_blocks[0].clone();
         disturbed.arms[1].elapsed_ns *= 9;
-        disturbed.set_aside = Some("other processes".to_owned());
+        disturbed.discarded = Some("other processes".to_owned());
         run.program_blocks.insert(0, disturbed);
         let before = elapsed(&analyse(&programs(6, 1.25)), 0).clone();
         let analysis = analyse(&run);

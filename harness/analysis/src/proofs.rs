@@ -1,7 +1,7 @@
 //! Proofs that a gate's errors are bounded: made-up noise goes through the real plan, the real
-//! reduction of windows to contrasts and the real verdicts.
+//! reduction of windows to log ratios and the real verdicts.
 //!
-//! Both arms are the same program. An effect is added to the contrasts afterwards, which is the
+//! Both arms are the same program. An effect is added to the log ratios afterwards, which is the
 //! same as making one arm slower by a factor, and lets one simulation serve several questions.
 
 use std::collections::BTreeMap;
@@ -81,18 +81,18 @@ impl Bench {
         Self { run, block }
     }
 
-    /// The contrasts of one experiment.
-    fn contrasts(&mut self, noise: &Noise, seed: u64) -> Vec<f64> {
+    /// The log ratios of one experiment.
+    fn log_ratios(&mut self, noise: &Noise, seed: u64) -> Vec<f64> {
         let header = &self.run.header;
         let blocks = plan(&header.suite, &header.spec, seed);
         let mut random = SplitMix64::new(seed);
-        blocks.iter().map(|block| self.contrast(noise, &block.rounds, &mut random)).collect()
+        blocks.iter().map(|block| self.log_ratio(noise, &block.rounds, &mut random)).collect()
     }
 
-    fn contrast(&mut self, noise: &Noise, orders: &[Vec<u32>], random: &mut SplitMix64) -> f64 {
+    fn log_ratio(&mut self, noise: &Noise, orders: &[Vec<u32>], random: &mut SplitMix64) -> f64 {
         self.block.windows = windows(noise, orders, random);
         let rounds = rounds(&self.block).expect("all windows have answers");
-        rounds.contrast(Metric::RequestsPerSecond).expect("all windows have a rate")
+        rounds.log_ratio(Metric::RequestsPerSecond).expect("all windows have a rate")
     }
 }
 
@@ -137,27 +137,27 @@ fn window(arm: u32, round: u32, speed: f64) -> WindowResult {
     }
 }
 
-fn worse_by(contrasts: &[f64], effect: f64) -> Vec<f64> {
-    contrasts.iter().map(|contrast| contrast + effect.ln_1p()).collect()
+fn worse_by(log_ratios: &[f64], effect: f64) -> Vec<f64> {
+    log_ratios.iter().map(|log_ratio| log_ratio + effect.ln_1p()).collect()
 }
 
 /// A gate over metrics, with a noise floor that does not matter.
 fn judged(metrics: &[Vec<f64>], margin: f64) -> Vec<Judgement> {
     let floor = Some(Floor { nu: 0.0, source: FloorSource::Extreme { experiments: 19 } });
     let family: Vec<Evidence> =
-        metrics.iter().map(|contrasts| Evidence { contrasts, margin, floor }).collect();
+        metrics.iter().map(|log_ratios| Evidence { log_ratios, margin, floor }).collect();
     judge(&family, &LOOKS)
 }
 
-fn verdict_of(contrasts: &[f64], margin: f64) -> GateVerdict {
-    judged(&[contrasts.to_vec()], margin)[0].verdict
+fn verdict_of(log_ratios: &[f64], margin: f64) -> GateVerdict {
+    judged(&[log_ratios.to_vec()], margin)[0].verdict
 }
 
 /// The verdict of a gate that stops as soon as it is told to.
-fn live(contrasts: &[f64], margin: f64) -> GateVerdict {
+fn live(log_ratios: &[f64], margin: f64) -> GateVerdict {
     let mut blocks = 0;
     loop {
-        let judgements = judged(&[contrasts[..blocks].to_vec()], margin);
+        let judgements = judged(&[log_ratios[..blocks].to_vec()], margin);
         match next_step(&judgements, &LOOKS) {
             Step::GoOn { until_blocks } => blocks = until_blocks as usize,
             Step::Decided | Step::Futile { .. } => return judgements[0].verdict,
@@ -177,10 +177,10 @@ fn errors_are_bounded_whatever_the_noise() {
         };
         let mut verdicts = vec![];
         for seed in 0..TRIALS {
-            let contrasts = bench.contrasts(noise, u64::from(seed));
-            verdicts.push(verdict_of(&worse_by(&contrasts, MARGIN), MARGIN));
+            let log_ratios = bench.log_ratios(noise, u64::from(seed));
+            verdicts.push(verdict_of(&worse_by(&log_ratios, MARGIN), MARGIN));
             for n in [8, 16, 24] {
-                let (low, high) = interval(&contrasts[..n]).expect("8 blocks have an interval");
+                let (low, high) = interval(&log_ratios[..n]).expect("8 blocks have an interval");
                 covered += u32::from(low <= 0.0 && 0.0 <= high);
             }
         }
@@ -211,10 +211,10 @@ fn effects_are_found() {
         {
             let (mut found, mut by_all_blocks, mut wrong) = (0, 0, 0);
             for seed in 0..trials {
-                let contrasts = worse_by(&bench.contrasts(noise, 1000 + seed), effect);
-                let verdict = live(&contrasts, margin);
+                let log_ratios = worse_by(&bench.log_ratios(noise, 1000 + seed), effect);
+                let verdict = live(&log_ratios, margin);
                 found += u32::from(verdict == want);
-                by_all_blocks += u32::from(verdict_of(&contrasts, margin) == want);
+                by_all_blocks += u32::from(verdict_of(&log_ratios, margin) == want);
                 wrong += u32::from(verdict != want && verdict != GateVerdict::Inconclusive);
             }
             let told = format!("{}, {effect} at {margin}: {found}, {wrong} wrong", noise.name);
@@ -232,16 +232,16 @@ fn looking_all_the_time_is_safe() {
     let trials = 300;
     let (mut alarms, mut naive) = (0, 0);
     for trial in 0..trials {
-        let contrasts: Vec<f64> =
+        let log_ratios: Vec<f64> =
             (0..24).map(|_| MARGIN.ln_1p() + 0.01 * normal(&mut random)).collect();
-        let last = verdict_of(&contrasts, MARGIN);
+        let last = verdict_of(&log_ratios, MARGIN);
         alarms += u32::from(last == GateVerdict::Regressed);
-        let cries = |n: usize| p_above(&contrasts[..n], MARGIN.ln_1p()) <= ALPHA;
+        let cries = |n: usize| p_above(&log_ratios[..n], MARGIN.ln_1p()) <= ALPHA;
         naive += u32::from((6..=24).any(cries));
         if trial < 20 {
             for n in 6..24 {
-                let verdict = verdict_of(&contrasts[..n], MARGIN);
-                assert!(verdict == GateVerdict::Inconclusive || verdict == last, "{contrasts:?}");
+                let verdict = verdict_of(&log_ratios[..n], MARGIN);
+                assert!(verdict == GateVerdict::Inconclusive || verdict == last, "{log_ratios:?}");
             }
         }
     }
@@ -284,11 +284,11 @@ fn aabb_fails_where_the_plan_does_not() {
     let trials = 20;
     for seed in 0..trials {
         let mut random = SplitMix64::new(seed);
-        let contrasts: Vec<f64> =
-            (0..24).map(|_| bench.contrast(&warming, &orders, &mut random)).collect();
-        simple += u32::from(verdict_of(&contrasts, 0.005) == GateVerdict::Regressed);
-        let contrasts = bench.contrasts(&warming, seed);
-        planned += u32::from(verdict_of(&contrasts, 0.005) == GateVerdict::Regressed);
+        let log_ratios: Vec<f64> =
+            (0..24).map(|_| bench.log_ratio(&warming, &orders, &mut random)).collect();
+        simple += u32::from(verdict_of(&log_ratios, 0.005) == GateVerdict::Regressed);
+        let log_ratios = bench.log_ratios(&warming, seed);
+        planned += u32::from(verdict_of(&log_ratios, 0.005) == GateVerdict::Regressed);
     }
     assert_eq!((simple, planned), (20, 0), "of {trials}");
 }
@@ -302,8 +302,8 @@ fn a_replayed_record_is_judged_alike() {
         let analysis = analyse(run);
         let metrics = &analysis.matchups[0].cells[0].metrics;
         let speed = metrics.iter().find(|m| m.metric == Metric::RequestsPerSecond);
-        let contrasts = &speed.expect("it was measured").contrasts;
-        judge(&[Evidence { contrasts, margin: MARGIN, floor: None }], &LOOKS).remove(0)
+        let log_ratios = &speed.expect("it was measured").log_ratios;
+        judge(&[Evidence { log_ratios, margin: MARGIN, floor: None }], &LOOKS).remove(0)
     };
     let first = judgement(&recorded);
     assert_eq!(first.verdict, GateVerdict::Regressed);

@@ -84,8 +84,8 @@ pub(super) fn values(block: &BlockRecord) -> Result<BlockValues, String> {
     if histogram_error.is_some() {
         search.clear();
     }
-    let contrasts = arm_contrasts(&arms);
-    Ok(BlockValues { arms, contrasts, rounds_dropped: 0, histogram_error, open: vec![], search })
+    let log_ratios = arm_contrasts(&arms);
+    Ok(BlockValues { arms, log_ratios, rounds_dropped: 0, histogram_error, open: vec![], search })
 }
 
 fn arm_values(arm: &ArmRecord) -> BTreeMap<Metric, f64> {
@@ -101,8 +101,8 @@ fn middle(found: SearchResult) -> Option<f64> {
     Some((held as f64 * failed as f64).sqrt()).filter(|rate| *rate > 0.0)
 }
 
-/// The contrast of a block's rates within the limit.
-pub(super) fn contrast(block: &BlockRecord) -> Option<f64> {
+/// The log ratio of a block's rates within the limit.
+pub(super) fn log_ratio(block: &BlockRecord) -> Option<f64> {
     let arms: Vec<BTreeMap<Metric, f64>> = block.arms.iter().map(arm_values).collect();
     arm_contrasts(&arms).get(&Metric::RateWithinPerSecond).copied()
 }
@@ -193,9 +193,9 @@ pub(super) fn unfinished(cell: &Cell<'_>) -> Option<Warning> {
         }
     }
     let message = format!("searches ended without a narrow interval ({})", parts.join("; "));
-    let cure = "choose a limit that the server keeps at some rate above 100 requests a second, or \
+    let hint = "choose a limit that the server keeps at some rate above 100 requests a second, or \
                 a quieter machine";
-    (!parts.is_empty()).then(|| warnings::warning("search_unfinished", message, cure))
+    (!parts.is_empty()).then(|| warnings::warning("search_unfinished", message, hint))
 }
 
 /// The generator ended the searches.
@@ -209,8 +209,8 @@ pub(super) fn generator_bound(cell: &Cell<'_>) -> Option<Warning> {
         nanoseconds(worst),
         nanoseconds(limit.latency_ns as f64)
     );
-    let cure = "raise generator_cpus, or choose a workload with more work per request";
-    Some(warnings::warning("generator_bound", message, cure))
+    let hint = "raise generator_cpus, or choose a workload with more work per request";
+    Some(warnings::warning("generator_bound", message, hint))
 }
 
 #[cfg(test)]

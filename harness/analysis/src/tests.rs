@@ -47,7 +47,7 @@ fn known_ratios_are_recovered() {
         let truth = 1.25;
         assert_about(ratio, truth, found.metric.label());
         assert_eq!(found.verdict, Verdict::Slower, "{:?}", found.metric);
-        assert_eq!((ratio.n, found.contrasts.len(), &found.reason), (8, 8, &None));
+        assert_eq!((ratio.n, found.log_ratios.len(), &found.reason), (8, 8, &None));
     }
     let values = [
         (Metric::RequestsPerSecond, 50_000.0),
@@ -114,7 +114,7 @@ fn a_busy_generator_prints_no_ratio() {
     assert_eq!(cell.bottleneck.who, Who::Generator);
     for found in &cell.metrics {
         assert_eq!((found.ratio, found.verdict), (None, Verdict::Inconclusive));
-        assert!(found.contrasts.is_empty() && found.arms.len() == 2);
+        assert!(found.log_ratios.is_empty() && found.arms.len() == 2);
         let reason = found.reason.as_deref().expect("a reason");
         assert!(reason.contains("generator_cpus"), "{reason}");
     }

@@ -1,4 +1,4 @@
-//! A block reduced to numbers: a value per arm and metric, and a contrast per metric.
+//! A block reduced to numbers: a value per arm and metric, and a log ratio per metric.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub(super) struct BlockValues {
     /// The arms' values in the matchup's order, for the metrics that could be had.
     pub(super) arms: Vec<BTreeMap<Metric, f64>>,
     /// ln of how many times worse the second arm is than the first, by metric.
-    pub(super) contrasts: BTreeMap<Metric, f64>,
+    pub(super) log_ratios: BTreeMap<Metric, f64>,
     /// Rounds that could not be used.
     pub(super) rounds_dropped: usize,
     /// Why there are no service times, or no latencies.
@@ -80,27 +80,27 @@ pub(super) fn values(block: &BlockRecord) -> Result<BlockValues, String> {
     if histogram_error.is_some() {
         open.clear();
     }
-    let mut contrasts = arm_contrasts(&arms);
+    let mut log_ratios = arm_contrasts(&arms);
     // Windows are compared within their round, where both arms met the same state of the machine.
     for metric in [Metric::RequestsPerSecond, Metric::CpuNsPerRequest] {
-        match rounds.contrast(metric) {
-            Some(contrast) if arms.iter().all(|arm| arm.contains_key(&metric)) => {
-                contrasts.insert(metric, contrast)
+        match rounds.log_ratio(metric) {
+            Some(log_ratio) if arms.iter().all(|arm| arm.contains_key(&metric)) => {
+                log_ratios.insert(metric, log_ratio)
             }
-            _ => contrasts.remove(&metric),
+            _ => log_ratios.remove(&metric),
         };
     }
     let (rounds_dropped, search) = (rounds.dropped, vec![]);
-    Ok(BlockValues { arms, contrasts, rounds_dropped, histogram_error, open, search })
+    Ok(BlockValues { arms, log_ratios, rounds_dropped, histogram_error, open, search })
 }
 
-/// The contrasts of metrics that both arms have.
+/// The log ratios of metrics that both arms have.
 pub(super) fn arm_contrasts(arms: &[BTreeMap<Metric, f64>]) -> BTreeMap<Metric, f64> {
     let [base, head, ..] = arms else { return BTreeMap::new() };
-    let contrast = |(&metric, base): (&Metric, &f64)| {
+    let log_ratio = |(&metric, base): (&Metric, &f64)| {
         Some((metric, sign(metric) * (head.get(&metric)?.ln() - base.ln())))
     };
-    base.iter().filter_map(contrast).collect()
+    base.iter().filter_map(log_ratio).collect()
 }
 
 /// Sorts a block's windows into rounds and drops those in which an arm has no right answer.
@@ -133,10 +133,10 @@ pub(super) fn rounds(block: &BlockRecord) -> Result<Rounds<'_>, String> {
 }
 
 impl Rounds<'_> {
-    /// The contrast of a metric of windows: the Hodges-Lehmann estimate over rounds of the
+    /// The log ratio of a metric of windows: the Hodges-Lehmann estimate over rounds of the
     /// difference between the arms' mean logarithms. Absent where the metric is missing (a clock
     /// that did not advance) in too many rounds.
-    pub(super) fn contrast(&self, metric: Metric) -> Option<f64> {
+    pub(super) fn log_ratio(&self, metric: Metric) -> Option<f64> {
         let of_rounds: Vec<f64> =
             self.whole.iter().filter_map(|round| round_contrast(round, metric)).collect();
         let missing = self.whole.len() - of_rounds.len();
@@ -174,7 +174,7 @@ fn is_whole(round: &[Window], arms: usize) -> bool {
         && round.iter().all(|w| w.record.requests > 0 && w.record.elapsed_ns > 0)
 }
 
-/// The contrast of one round between the first two arms.
+/// The log ratio of one round between the first two arms.
 fn round_contrast(round: &[Window], metric: Metric) -> Option<f64> {
     let mean_ln = |arm: u32| -> Option<f64> {
         let of_arm = round.iter().filter(|w| w.record.arm == arm);
@@ -185,7 +185,7 @@ fn round_contrast(round: &[Window], metric: Metric) -> Option<f64> {
     Some(sign(metric) * (mean_ln(1)? - mean_ln(0)?))
 }
 
-/// +1 where lower is better, -1 where higher is: so a contrast above 0 means a worse second arm.
+/// +1 where lower is better, -1 where higher is: so a log ratio above 0 means a worse second arm.
 fn sign(metric: Metric) -> f64 {
     match metric.better() {
         Better::Lower => 1.0,

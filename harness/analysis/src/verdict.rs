@@ -30,11 +30,11 @@ pub const BLOCKS_MIN: u32 = 6;
 pub const BLOCKS_PROPOSED_MAX: f64 = 200.0;
 
 /// The verdict on a ratio, and the reason where it is inconclusive. `interval` is the ratio's 95 %
-/// interval, `contrasts` are the blocks' logarithms of ratios behind it.
+/// interval, `log_ratios` are the blocks' logarithms of ratios behind it.
 #[must_use]
-pub fn verdict(interval: Option<(f64, f64)>, contrasts: &[f64]) -> (Verdict, Option<String>) {
+pub fn verdict(interval: Option<(f64, f64)>, log_ratios: &[f64]) -> (Verdict, Option<String>) {
     let Some((low, high)) = interval else {
-        let reason = match contrasts.len() {
+        let reason = match log_ratios.len() {
             0 => "no block counts".to_owned(),
             1 => format!("1 block: no verdict below {BLOCKS_MIN}"),
             n => format!("{n} blocks: no verdict below {BLOCKS_MIN}"),
@@ -53,7 +53,7 @@ pub fn verdict(interval: Option<(f64, f64)>, contrasts: &[f64]) -> (Verdict, Opt
     }
     let act = if low < band.0 && high > band.1 { "spans" } else { "reaches into" };
     let mut reason = format!("the interval {act} the tie band, ±{:.0}\u{a0}%", 100.0 * TIE_BAND);
-    if let Some(blocks) = blocks_needed(contrasts) {
+    if let Some(blocks) = blocks_needed(log_ratios) {
         reason.push_str(&format!("; about {blocks} blocks would decide"));
     }
     (Verdict::Inconclusive, Some(reason))
@@ -64,11 +64,11 @@ pub fn verdict(interval: Option<(f64, f64)>, contrasts: &[f64]) -> (Verdict, Opt
 ///
 /// The distance to cover is that from the estimate to the nearer edge of the tie band, with 80 %
 /// power, and 2.5 % is what the interval leaves out on the side that matters.
-fn blocks_needed(contrasts: &[f64]) -> Option<u32> {
-    let spread = standard_deviation(contrasts)?;
-    let distance = hodges_lehmann(contrasts).abs() - TIE_BAND.ln_1p();
+fn blocks_needed(log_ratios: &[f64]) -> Option<u32> {
+    let spread = standard_deviation(log_ratios)?;
+    let distance = hodges_lehmann(log_ratios).abs() - TIE_BAND.ln_1p();
     let blocks = blocks_for(distance, spread, 0.025, POWER).ceil();
-    let more = blocks > contrasts.len() as f64 && blocks <= BLOCKS_PROPOSED_MAX;
+    let more = blocks > log_ratios.len() as f64 && blocks <= BLOCKS_PROPOSED_MAX;
     more.then_some(blocks as u32)
 }
 
@@ -125,8 +125,8 @@ mod tests {
             (around(0.5, 0.02), None),
             (vec![0.0; 8], None),
         ];
-        for (contrasts, want) in cases {
-            assert_eq!(blocks_needed(&contrasts), want, "{contrasts:?}");
+        for (log_ratios, want) in cases {
+            assert_eq!(blocks_needed(&log_ratios), want, "{log_ratios:?}");
         }
     }
 }

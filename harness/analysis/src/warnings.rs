@@ -93,8 +93,8 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader, metrics: &[MetricAnalysis
     doubts.into_iter().flatten().collect()
 }
 
-pub(super) fn warning(code: &str, message: String, cure: &str) -> Warning {
-    Warning { code: code.to_owned(), message, cure: Some(cure.to_owned()) }
+pub(super) fn warning(code: &str, message: String, hint: &str) -> Warning {
+    Warning { code: code.to_owned(), message, hint: Some(hint.to_owned()) }
 }
 
 /// The first two arms' labels and first answers, of the first block in which `differ` says so.
@@ -133,8 +133,8 @@ fn unequal_work(cell: &Cell) -> Option<Warning> {
         parts.push(format!("{} answers with {x} bytes of body, {} with {y}", a.0, b.0));
     }
     let message = format!("the arms do not do the same work: {}", parts.join("; "));
-    let cure = "read the ratio as one of these two programs, not of what they are written in";
-    (!parts.is_empty()).then(|| warning("unequal_work", message, cure))
+    let hint = "read the ratio as one of these two programs, not of what they are written in";
+    (!parts.is_empty()).then(|| warning("unequal_work", message, hint))
 }
 
 /// Heads of different length with the same header names: nothing to mend, but work.
@@ -147,25 +147,25 @@ fn unequal_heads(cell: &Cell) -> Option<Warning> {
     let [a, b] = wires(cell, differ)?;
     let (x, y) = (a.1.head_bytes, b.1.head_bytes);
     let message = format!("{} sends {x} bytes of status line and headers, {} {y}", a.0, b.0);
-    Some(Warning { code: "unequal_heads".to_owned(), message, cure: None })
+    Some(Warning { code: "unequal_heads".to_owned(), message, hint: None })
 }
 
 fn control_differs(cell: &Cell, metrics: &[MetricAnalysis]) -> Option<Warning> {
     let differs = |m: &&MetricAnalysis| matches!(m.verdict, Verdict::Faster | Verdict::Slower);
     let differing: Vec<&str> = metrics.iter().filter(differs).map(|m| m.metric.label()).collect();
     let message = format!("a server differs from itself in {}", differing.join(", "));
-    let cure = "distrust differences of this size in this run; see duet doctor";
+    let hint = "distrust differences of this size in this run; see duet doctor";
     let alarm = is_control(cell.matchup) && !differing.is_empty();
-    alarm.then(|| warning("control_differs", message, cure))
+    alarm.then(|| warning("control_differs", message, hint))
 }
 
 fn few_blocks(cell: &Cell, header: &RunHeader) -> Option<Warning> {
     let n = cell.counted.len();
     let message =
         format!("{n} of {} blocks count, no verdict below {BLOCKS_MIN}", header.suite.blocks);
-    let cure = "run again; if blocks failed, mend that first";
+    let hint = "run again; if blocks failed, mend that first";
     let few = header.suite.verdicts && n < BLOCKS_MIN as usize;
-    few.then(|| warning("few_blocks", message, cure))
+    few.then(|| warning("few_blocks", message, hint))
 }
 
 fn blocks_failed(cell: &Cell) -> Option<Warning> {
@@ -179,15 +179,15 @@ fn blocks_dropped(cell: &Cell) -> Option<Warning> {
     let n = cell.spoilt.len();
     let message =
         format!("{n} of {} blocks do not count; of block {block}: {why}", cell.blocks.len());
-    let cure = "look at the errors; lower the load if the server cannot answer within a window";
-    Some(warning("blocks_dropped", message, cure))
+    let hint = "look at the errors; lower the load if the server cannot answer within a window";
+    Some(warning("blocks_dropped", message, hint))
 }
 
 fn rounds_dropped(cell: &Cell) -> Option<Warning> {
     let dropped: usize = cell.counted.iter().map(|b| b.values.rounds_dropped).sum();
     let message = format!("{dropped} rounds were left out: a window had no right answer");
-    let cure = "look at the errors; lower the load if the server cannot answer within a window";
-    (dropped > 0).then(|| warning("rounds_dropped", message, cure))
+    let hint = "look at the errors; lower the load if the server cannot answer within a window";
+    (dropped > 0).then(|| warning("rounds_dropped", message, hint))
 }
 
 fn errors(cell: &Cell) -> Option<Warning> {
@@ -199,8 +199,8 @@ fn errors(cell: &Cell) -> Option<Warning> {
     };
     let parts: Vec<String> = cell.labels().into_iter().enumerate().filter_map(of_arm).collect();
     let message = format!("requests failed in windows ({})", parts.join("; "));
-    let cure = "failed requests are in no ratio; a server that fails fast only looks fast";
-    (!parts.is_empty()).then(|| warning("errors", message, cure))
+    let hint = "failed requests are in no ratio; a server that fails fast only looks fast";
+    (!parts.is_empty()).then(|| warning("errors", message, hint))
 }
 
 fn not_stationary(cell: &Cell, header: &RunHeader) -> Option<Warning> {
@@ -209,8 +209,8 @@ fn not_stationary(cell: &Cell, header: &RunHeader) -> Option<Warning> {
     }
     let n = cell.counted.iter().filter(|b| !b.record.warmup_stationary).count();
     let message = format!("in {n} of {} blocks the warm-up ended unfinished", cell.counted.len());
-    let cure = "raise warmup_ms";
-    (n * 4 > cell.counted.len()).then(|| warning("warmup_not_stationary", message, cure))
+    let hint = "raise warmup_ms";
+    (n * 4 > cell.counted.len()).then(|| warning("warmup_not_stationary", message, hint))
 }
 
 fn generator_busy(cell: &Cell) -> Option<Warning> {
@@ -220,10 +220,10 @@ fn generator_busy(cell: &Cell) -> Option<Warning> {
     let busy = unsure.map(|(generator, _)| *generator).fold(0.0, f64::max);
     let message =
         format!("the generator was {} busy, which may hide part of the difference", percent(busy));
-    let cure = "raise generator_cpus, or choose a workload with more work per request";
+    let hint = "raise generator_cpus, or choose a workload with more work per request";
     // Where it was the bottleneck, the cell says so itself and prints no ratio.
     let doubtful = busy >= BUSY_DOUBTFUL && cell.bottleneck.who != Who::Generator;
-    doubtful.then(|| warning("generator_busy", message, cure))
+    doubtful.then(|| warning("generator_busy", message, hint))
 }
 
 fn parked_cpu(cell: &Cell, header: &RunHeader) -> Option<Warning> {
@@ -235,8 +235,8 @@ fn parked_cpu(cell: &Cell, header: &RunHeader) -> Option<Warning> {
         cell.arms[worst].label,
         percent(share(&cell.usage[worst]))
     );
-    let cure = "raise window_ms: background work then falls into its own windows";
-    (share(&cell.usage[worst]) > PARKED_SHARE_MAX).then(|| warning("parked_cpu", message, cure))
+    let hint = "raise window_ms: background work then falls into its own windows";
+    (share(&cell.usage[worst]) > PARKED_SHARE_MAX).then(|| warning("parked_cpu", message, hint))
 }
 
 fn stolen_time(cell: &Cell, header: &RunHeader) -> Option<Warning> {
@@ -257,8 +257,8 @@ fn stolen_time(cell: &Cell, header: &RunHeader) -> Option<Warning> {
     .flatten()
     .collect();
     let message = format!("the hypervisor stole {} in the arms' windows", parts.join(", "));
-    let cure = "choose a quieter machine or hour; intervals are wider for it";
-    (!parts.is_empty()).then(|| warning("stolen_time", message, cure))
+    let hint = "choose a quieter machine or hour; intervals are wider for it";
+    (!parts.is_empty()).then(|| warning("stolen_time", message, hint))
 }
 
 fn foreign_cpu(cell: &Cell, header: &RunHeader) -> Option<Warning> {
@@ -271,8 +271,8 @@ fn foreign_cpu(cell: &Cell, header: &RunHeader) -> Option<Warning> {
         "other processes took {} of the CPUs that servers and generator were pinned to",
         percent(share)
     );
-    let cure = "stop them and measure again; intervals are wider for it, and may mislead";
-    (share > FOREIGN_SHARE_MAX).then(|| warning("foreign_cpu", message, cure))
+    let hint = "stop them and measure again; intervals are wider for it, and may mislead";
+    (share > FOREIGN_SHARE_MAX).then(|| warning("foreign_cpu", message, hint))
 }
 
 fn generator_waited(cell: &Cell, header: &RunHeader) -> Option<Warning> {
@@ -281,8 +281,8 @@ fn generator_waited(cell: &Cell, header: &RunHeader) -> Option<Warning> {
     let driven_ns = blocks().map(|block| block.driven_ns).sum();
     let share = share(waited_ns, driven_ns, cpus(header).generator);
     let message = format!("the generator waited for a CPU {} of the time", percent(share));
-    let cure = "stop what else runs on its CPUs, and measure again: answers were taken late";
-    (share > RUN_DELAY_SHARE_MAX).then(|| warning("generator_waited", message, cure))
+    let hint = "stop what else runs on its CPUs, and measure again: answers were taken late";
+    (share > RUN_DELAY_SHARE_MAX).then(|| warning("generator_waited", message, hint))
 }
 
 fn short_windows(cell: &Cell) -> Option<Warning> {
@@ -294,10 +294,10 @@ fn short_windows(cell: &Cell) -> Option<Warning> {
         "a window holds {least:.1} requests per connection, so its edges, where not all \
          connections are busy, count for much"
     );
-    let cure = "lower the connections, or raise window_ms";
+    let hint = "lower the connections, or raise window_ms";
     // An open loop asks when requests are due, however many connections there are.
     let short = least < WINDOW_REQUESTS_MIN && cell.load.open.is_none();
-    short.then(|| warning("short_windows", message, cure))
+    short.then(|| warning("short_windows", message, hint))
 }
 
 fn few_threads(cell: &Cell, header: &RunHeader) -> Option<Warning> {
@@ -308,14 +308,14 @@ fn few_threads(cell: &Cell, header: &RunHeader) -> Option<Warning> {
     };
     let parts: Vec<String> = cell.usage.iter().zip(cell.labels()).filter_map(of_arm).collect();
     let message = format!("not every CPU of the servers can have a thread: {}", parts.join("; "));
-    let cure = "check that the server is given {threads} and obeys it";
-    (!parts.is_empty()).then(|| warning("few_threads", message, cure))
+    let hint = "check that the server is given {threads} and obeys it";
+    (!parts.is_empty()).then(|| warning("few_threads", message, hint))
 }
 
 fn damaged_histograms(cell: &Cell) -> Option<Warning> {
     let errors = cell.counted.iter().filter_map(|b| Some((b, b.values.histogram_error.as_ref()?)));
     let (block, error) = errors.into_iter().next()?;
     let message = format!("the histograms of block {} cannot be read: {error}", block.record.block);
-    let cure = "throughput, CPU and memory are not affected; report it as a defect";
-    Some(warning("damaged_histogram", message, cure))
+    let hint = "throughput, CPU and memory are not affected; report it as a defect";
+    Some(warning("damaged_histogram", message, hint))
 }

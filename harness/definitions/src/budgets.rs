@@ -20,9 +20,9 @@ const SHARES: [(&str, f64); 2] = [("", 1.0), ("%", 0.01)];
 /// Reads a budget.
 ///
 /// # Errors
-/// What is wrong with it, and the cure.
+/// What is wrong with it, and the hint.
 pub(super) fn budget(text: &str) -> Result<Budget, (String, String)> {
-    let fault = |problem: &str, cure: &str| (problem.to_owned(), cure.to_owned());
+    let fault = |problem: &str, hint: &str| (problem.to_owned(), hint.to_owned());
     let start = text.find(['<', '>', '=']).ok_or_else(|| fault("it has no limit", FORM))?;
     let (name, rest) = text.split_at(start);
     let end = rest.find(|c| !"<>=".contains(c)).unwrap_or(rest.len());
@@ -37,8 +37,8 @@ pub(super) fn budget(text: &str) -> Result<Budget, (String, String)> {
             return Err((format!("`{sign}`"), "write `>=`: more of it is better".to_owned()));
         }
         (_, false) => {
-            let cure = "write `<=`: less of it is better; `==` can only be asked of 0";
-            return Err((format!("`{sign}`"), cure.to_owned()));
+            let hint = "write `<=`: less of it is better; `==` can only be asked of 0";
+            return Err((format!("`{sign}`"), hint.to_owned()));
         }
     }
     Ok(Budget { text: text.to_owned(), quantity, limit })
@@ -70,7 +70,7 @@ fn limit_of(text: &str, quantity: Quantity) -> Result<f64, (String, String)> {
     let (number, unit) = text.split_at(end.unwrap_or(text.len()));
     let number: Option<f64> = number.replace('_', "").parse().ok();
     let factor = units.iter().find(|(word, _)| *word == unit.trim()).map(|(_, factor)| factor);
-    let fault = |cure: String| (format!("the limit is `{text}`"), cure);
+    let fault = |hint: String| (format!("the limit is `{text}`"), hint);
     match (number, factor) {
         (Some(number), Some(factor)) => {
             let limit = number * factor;
@@ -112,8 +112,8 @@ mod tests {
     #[test]
     fn faults() {
         let check = |text: &str, want: &str| {
-            let (problem, cure) = budget(text).expect_err(text);
-            let got = format!("{problem} | {cure}");
+            let (problem, hint) = budget(text).expect_err(text);
+            let got = format!("{problem} | {hint}");
             assert!(got.starts_with(want), "{text}\ngot  {got}\nwant {want}");
         };
         check("", "it has no limit | write a quantity, `<=` or `>=`, and a limit");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::fields::At;
-use super::load::{Files, Kind, Mistake, Reference};
+use super::load::{DefinitionError, Files, Kind, Reference};
 use super::nearest::suggestion;
 use super::servers::lane_word;
 use super::suites::{CellTable, SuiteTable, Suites};
@@ -14,7 +14,7 @@ mod programs;
 
 /// What is wrong between the tables. About references into a file that could not be read nothing
 /// is said: what it defines is not known.
-pub(super) fn check(files: &Files, references: &[Reference]) -> Vec<Mistake> {
+pub(super) fn check(files: &Files, references: &[Reference]) -> Vec<DefinitionError> {
     let mut mistakes = Vec::new();
     for kind in [
         Kind::Server,
@@ -98,25 +98,25 @@ impl Files {
     }
 }
 
-fn check_unique(kind: Kind, names: &[(&str, usize)], mistakes: &mut Vec<Mistake>) {
+fn check_unique(kind: Kind, names: &[(&str, usize)], mistakes: &mut Vec<DefinitionError>) {
     for (i, (name, line)) in names.iter().enumerate() {
         let first = names[..i].iter().find(|(earlier, _)| earlier == name);
         // A missing name has been reported.
         if let Some((_, first)) = first.filter(|_| !name.is_empty()) {
             let word = kind.word();
-            mistakes.push(Mistake {
+            mistakes.push(DefinitionError {
                 file: kind.file().to_owned(),
                 line: Some(*line),
                 problem: format!(
                     "the name of {word} {name} is taken by the {word} in line {first}"
                 ),
-                cure: "rename one of them".to_owned(),
+                hint: "rename one of them".to_owned(),
             });
         }
     }
 }
 
-fn check_reference(reference: &Reference, files: &Files, mistakes: &mut Vec<Mistake>) {
+fn check_reference(reference: &Reference, files: &Files, mistakes: &mut Vec<DefinitionError>) {
     let Reference { kind, name, from, file, line } = reference;
     if files.defines(*kind, name) {
         return;
@@ -127,27 +127,27 @@ fn check_reference(reference: &Reference, files: &Files, mistakes: &mut Vec<Mist
     let names = files.names(kind).unwrap_or_default();
     let names: Vec<&str> = names.into_iter().map(|(name, _)| name).collect();
     let word = kind.word();
-    let cure = match kind {
+    let hint = match kind {
         _ if names.is_empty() => format!("define it in {}, which is not there", kind.file()),
         Kind::Arm => suggestion(name, &names, "the servers and sets are"),
         _ => suggestion(name, &names, &format!("the {word}s in {} are", kind.file())),
     };
-    mistakes.push(Mistake {
+    mistakes.push(DefinitionError {
         file: file.clone(),
         line: Some(*line),
         problem: format!("{from}: there is no {word} `{name}`"),
-        cure,
+        hint,
     });
 }
 
-fn check_lane(matchup: &At<Matchup>, files: &Files, mistakes: &mut Vec<Mistake>) {
+fn check_lane(matchup: &At<Matchup>, files: &Files, mistakes: &mut Vec<DefinitionError>) {
     let Matchup { name, lane, arms } = &matchup.value;
     for arm in arms.iter().collect::<BTreeSet<_>>() {
         let Some((kind, lanes, line)) = files.lanes(arm) else { continue };
         let word = kind.word();
         if !lanes.is_empty() && !lanes.contains(lane) {
             let words: Vec<&str> = lanes.iter().map(|lane| lane_word(*lane)).collect();
-            mistakes.push(Mistake {
+            mistakes.push(DefinitionError {
                 file: Kind::Matchup.file().to_owned(),
                 line: Some(matchup.line),
                 problem: format!(
@@ -155,7 +155,7 @@ fn check_lane(matchup: &At<Matchup>, files: &Files, mistakes: &mut Vec<Mistake>)
                     lane_word(*lane),
                     words.join(", ")
                 ),
-                cure: format!(
+                hint: format!(
                     "compare {word}s of one lane; if it keeps that lane's rules too, add it to \
                      `lanes` in {}:{line}",
                     kind.file()
@@ -171,7 +171,7 @@ fn check_workloads(
     cells: &CellTable,
     suites: &Suites,
     files: &Files,
-    mistakes: &mut Vec<Mistake>,
+    mistakes: &mut Vec<DefinitionError>,
 ) {
     let matchups = cells
         .matchups
@@ -189,14 +189,14 @@ fn check_workloads(
             let known = files.defines(Kind::Workload, &workload.value);
             if known && !implemented.contains(&workload.value) {
                 let (suite, server_name) = (&suite.value.settings().name, &server.value.name);
-                mistakes.push(Mistake {
+                mistakes.push(DefinitionError {
                     file: Kind::Suite.file().to_owned(),
                     line: Some(workload.line),
                     problem: format!(
                         "suite {suite}: server `{server_name}` does not implement workload `{}`",
                         workload.value
                     ),
-                    cure: format!(
+                    hint: format!(
                         "take the workload or the server's matchup out of these cells, or add the \
                          workload to `workloads` in {}:{}",
                         Kind::Server.file(),
@@ -214,7 +214,7 @@ fn check_loads(
     cpus: u32,
     loads: &[At<String>],
     suites: &Suites,
-    mistakes: &mut Vec<Mistake>,
+    mistakes: &mut Vec<DefinitionError>,
 ) {
     for name in loads {
         let Some(load) = suites.loads.iter().find(|load| load.value.name == name.value) else {
@@ -223,7 +223,7 @@ fn check_loads(
         let connections = load.value.connections;
         // None at all has been reported.
         if connections > 0 && connections < cpus {
-            mistakes.push(Mistake {
+            mistakes.push(DefinitionError {
                 file: Kind::Suite.file().to_owned(),
                 line: Some(name.line),
                 problem: format!(
@@ -231,7 +231,7 @@ fn check_loads(
                      has CPUs ({cpus})",
                     name.value
                 ),
-                cure: format!(
+                hint: format!(
                     "raise `connections` in line {} or lower `generator_cpus`",
                     load.line
                 ),

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::load::{Found, Kind, Mistake, Reference};
+use super::load::{DefinitionError, Found, Kind, Reference};
 use super::nearest::suggestion;
 
 /// A value and the line it was read from.
@@ -66,8 +66,8 @@ impl<'a> Fields<'a> {
     pub(super) fn require(&mut self, keys: &[(&'static str, &str)]) {
         for (key, example) in keys {
             if self.get(key).is_none() {
-                let cure = format!("add it, such as {example}");
-                self.mistake(self.line, format!("`{key}` is missing"), cure);
+                let hint = format!("add it, such as {example}");
+                self.mistake(self.line, format!("`{key}` is missing"), hint);
             }
         }
     }
@@ -85,8 +85,8 @@ impl<'a> Fields<'a> {
         if text.value.trim().is_empty() {
             self.mistake(text.line, format!("`{key}` is empty"), "write a few words");
         } else if text.value.chars().any(char::is_control) {
-            let cure = "write one line without tabs and line breaks: reports show it in tables";
-            self.mistake(text.line, format!("`{key}` holds control characters"), cure);
+            let hint = "write one line without tabs and line breaks: reports show it in tables";
+            self.mistake(text.line, format!("`{key}` holds control characters"), hint);
         }
         Some(text)
     }
@@ -120,13 +120,13 @@ impl<'a> Fields<'a> {
         key: &'static str,
         range: &RangeInclusive<u32>,
     ) -> Option<Vec<At<u32>>> {
-        let cure = "write a list of whole numbers: [8, 12]";
+        let hint = "write a list of whole numbers: [8, 12]";
         let (value, line) = self.get(key)?;
-        let items = self.typed(key, value, line, value.as_array(), cure)?;
+        let items = self.typed(key, value, line, value.as_array(), hint)?;
         let mut numbers = Vec::new();
         for item in items {
             let line = self.source.line(item.span().start);
-            numbers.push(self.ranged(key, item.get_ref(), line, range, cure)?);
+            numbers.push(self.ranged(key, item.get_ref(), line, range, hint)?);
         }
         Some(numbers)
     }
@@ -137,17 +137,17 @@ impl<'a> Fields<'a> {
         key: &'static str,
         range: RangeInclusive<u32>,
     ) -> BTreeMap<String, At<u32>> {
-        let cure = "write a table of whole numbers: { NAME = 1000 }";
-        self.entries(key, cure, |fields, path, value, line| {
-            fields.ranged(path, value, line, &range, cure)
+        let hint = "write a table of whole numbers: { NAME = 1000 }";
+        self.entries(key, hint, |fields, path, value, line| {
+            fields.ranged(path, value, line, &range, hint)
         })
     }
 
     /// A table of positive numbers, whole or not; empty when it is absent.
     pub(super) fn fractions_by_name(&mut self, key: &'static str) -> BTreeMap<String, At<f64>> {
-        let cure = "write a table of numbers above 0: { NAME = 2.5 }";
-        self.entries(key, cure, |fields, path, value, line| {
-            let value = fields.typed(path, value, line, positive(value), cure)?;
+        let hint = "write a table of numbers above 0: { NAME = 2.5 }";
+        self.entries(key, hint, |fields, path, value, line| {
+            let value = fields.typed(path, value, line, positive(value), hint)?;
             Some(At { line, value })
         })
     }
@@ -163,11 +163,11 @@ impl<'a> Fields<'a> {
 
     /// A list of positive numbers.
     pub(super) fn fractions(&mut self, key: &'static str) -> Option<Vec<f64>> {
-        let cure = "write a list of numbers above 0: [1.2, 12.6]";
+        let hint = "write a list of numbers above 0: [1.2, 12.6]";
         let (value, line) = self.get(key)?;
-        let items = self.typed(key, value, line, value.as_array(), cure)?;
+        let items = self.typed(key, value, line, value.as_array(), hint)?;
         let numbers: Option<Vec<f64>> = items.iter().map(|item| positive(item.get_ref())).collect();
-        self.typed(key, value, line, numbers, cure)
+        self.typed(key, value, line, numbers, hint)
     }
 
     /// `true` or `false`.
@@ -178,15 +178,15 @@ impl<'a> Fields<'a> {
 
     /// A list of strings. Nothing when one of them is none, so that no check sees half a list.
     pub(super) fn texts(&mut self, key: &'static str) -> Option<Vec<At<String>>> {
-        let cure = "write a list of strings: [\"one\", \"two\"]";
+        let hint = "write a list of strings: [\"one\", \"two\"]";
         let (value, line) = self.get(key)?;
-        let items = self.typed(key, value, line, value.as_array(), cure)?;
+        let items = self.typed(key, value, line, value.as_array(), hint)?;
         let mut texts = Vec::new();
         for item in items {
             let line = self.source.line(item.span().start);
             let Some(text) = item.get_ref().as_str() else {
                 let problem = format!("`{key}` holds {}", a_type(item.get_ref()));
-                self.mistake(line, problem, cure);
+                self.mistake(line, problem, hint);
                 return None;
             };
             texts.push(At { line, value: text.to_owned() });
@@ -206,9 +206,9 @@ impl<'a> Fields<'a> {
 
     /// A table of strings; empty when it is absent.
     pub(super) fn map(&mut self, key: &'static str) -> BTreeMap<String, At<String>> {
-        let cure = "write a table of strings: { NAME = \"value\" }";
-        self.entries(key, cure, |fields, path, value, line| {
-            let text = fields.typed(path, value, line, value.as_str(), cure)?;
+        let hint = "write a table of strings: { NAME = \"value\" }";
+        self.entries(key, hint, |fields, path, value, line| {
+            let text = fields.typed(path, value, line, value.as_str(), hint)?;
             Some(At { line, value: text.to_owned() })
         })
     }
@@ -222,8 +222,8 @@ impl<'a> Fields<'a> {
         mut read: impl FnMut(&mut Fields<'_>) -> T,
     ) -> Vec<T> {
         let Some((value, line)) = self.get(key) else { return Vec::new() };
-        let cure = format!("write a table for each: {form}");
-        let items = self.typed(key, value, line, value.as_array(), &cure);
+        let hint = format!("write a table for each: {form}");
+        let items = self.typed(key, value, line, value.as_array(), &hint);
         if items.is_some_and(|items| items.is_empty()) {
             self.empty(key);
         }
@@ -231,7 +231,7 @@ impl<'a> Fields<'a> {
         for item in items.into_iter().flat_map(|items| items.iter()) {
             let line = self.source.line(item.span().start);
             let table = item.get_ref().as_table();
-            if let Some(table) = self.typed(key, item.get_ref(), line, table, &cure) {
+            if let Some(table) = self.typed(key, item.get_ref(), line, table, &hint) {
                 let name = table.get("name").and_then(|name| name.get_ref().as_str());
                 let what = name.map_or_else(|| key.to_owned(), |name| format!("{key} {name}"));
                 all.push(self.nested(table, line, &what, &mut read));
@@ -260,13 +260,13 @@ impl<'a> Fields<'a> {
     ) -> BTreeMap<String, At<T>> {
         let mut named = BTreeMap::new();
         let Some((value, line)) = self.get(key) else { return named };
-        let cure = format!("write a table for each: {form}");
-        let tables = self.typed(key, value, line, value.as_table(), &cure);
+        let hint = format!("write a table for each: {form}");
+        let tables = self.typed(key, value, line, value.as_table(), &hint);
         for (name, value) in tables.into_iter().flatten() {
             let line = self.source.line(name.span().start);
             let path = format!("{key}.{}", name.get_ref());
             let table = value.get_ref().as_table();
-            if let Some(table) = self.typed(&path, value.get_ref(), line, table, &cure) {
+            if let Some(table) = self.typed(&path, value.get_ref(), line, table, &hint) {
                 let value = self.nested(table, line, &path, &mut read);
                 named.insert(name.get_ref().to_string(), At { line, value });
             }
@@ -289,14 +289,19 @@ impl<'a> Fields<'a> {
         &mut self,
         line: usize,
         problem: impl std::fmt::Display,
-        cure: impl Into<String>,
+        hint: impl Into<String>,
     ) {
         let problem = match self.what.as_str() {
             "" => problem.to_string(),
             what => format!("{what}: {problem}"),
         };
         let file = self.source.file.clone();
-        self.found.mistakes.push(Mistake { file, line: Some(line), problem, cure: cure.into() });
+        self.found.mistakes.push(DefinitionError {
+            file,
+            line: Some(line),
+            problem,
+            hint: hint.into(),
+        });
     }
 
     /// Keeps a name that must be defined somewhere.
@@ -317,9 +322,9 @@ impl<'a> Fields<'a> {
         for key in self.table.keys() {
             let name = key.get_ref();
             if !known.contains(&name.as_ref()) {
-                let cure = suggestion(name, &known, "the keys are");
+                let hint = suggestion(name, &known, "the keys are");
                 let line = self.source.line(key.span().start);
-                self.mistake(line, format!("unknown key `{name}`"), cure);
+                self.mistake(line, format!("unknown key `{name}`"), hint);
             }
         }
     }
@@ -337,12 +342,12 @@ impl<'a> Fields<'a> {
     fn entries<T>(
         &mut self,
         key: &'static str,
-        cure: &str,
+        hint: &str,
         mut read: impl FnMut(&mut Self, &str, &DeValue<'_>, usize) -> Option<T>,
     ) -> BTreeMap<String, T> {
         let mut entries = BTreeMap::new();
         let Some((value, line)) = self.get(key) else { return entries };
-        let table = self.typed(key, value, line, value.as_table(), cure);
+        let table = self.typed(key, value, line, value.as_table(), hint);
         for (name, value) in table.into_iter().flatten() {
             let line = self.source.line(name.span().start);
             let path = format!("{key}.{}", name.get_ref());
@@ -360,15 +365,15 @@ impl<'a> Fields<'a> {
         value: &DeValue<'_>,
         line: usize,
         range: &RangeInclusive<u32>,
-        cure: &str,
+        hint: &str,
     ) -> Option<At<u32>> {
-        let integer = self.typed(key, value, line, value.as_integer(), cure)?;
+        let integer = self.typed(key, value, line, value.as_integer(), hint)?;
         // None when it does not even fit into 32 bits.
         let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
         let Some(value) = number.filter(|number| range.contains(number)) else {
             let problem = format!("`{key}` is {integer}");
-            let cure = format!("write a number from {} to {}", range.start(), range.end());
-            self.mistake(line, problem, cure);
+            let hint = format!("write a number from {} to {}", range.start(), range.end());
+            self.mistake(line, problem, hint);
             return None;
         };
         Some(At { line, value })
@@ -381,10 +386,10 @@ impl<'a> Fields<'a> {
         value: &DeValue<'_>,
         line: usize,
         wanted: Option<T>,
-        cure: &str,
+        hint: &str,
     ) -> Option<T> {
         if wanted.is_none() {
-            self.mistake(line, format!("`{key}` is {}", a_type(value)), cure);
+            self.mistake(line, format!("`{key}` is {}", a_type(value)), hint);
         }
         wanted
     }

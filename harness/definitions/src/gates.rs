@@ -9,7 +9,7 @@ use super::nearest::suggestion;
 use super::suites::{
     CellTable, DECIDING_BLOCKS, MOST_BLOCKS, duration, number, program_runs, programs,
 };
-use super::waivers::{Guarded, waiver};
+use super::waivers::{GatedCells, waiver};
 use super::{Budget, Gate, GatedPrograms, Look, Rule};
 use duet_units::{CellKind, Loop, Metric};
 
@@ -74,7 +74,7 @@ pub(super) fn gate(fields: &mut Fields<'_>) -> At<GateTable> {
     let (duration, runs) = (duration(fields), program_runs(fields));
     let alpha = alpha(fields);
     let rules = rules(fields);
-    let guarded = Guarded::of(&servers, &workloads, &programs);
+    let guarded = GatedCells::of(&servers, &workloads, &programs);
     let waivers =
         fields.each("waivers", "[[gate.waivers]]", |fields| waiver(fields, &guarded, &rules));
     let gate = Gate {
@@ -134,11 +134,11 @@ fn names(fields: &mut Fields<'_>, key: &'static str, kind: Kind) -> Vec<At<Strin
 fn alpha(fields: &mut Fields<'_>) -> f64 {
     let Some(alpha) = fields.fraction("alpha") else { return ALPHA };
     if alpha.value > ALPHA_MAX {
-        let cure = format!(
+        let hint = format!(
             "it is the accepted share of false alarms: write a number above 0 and at most \
              {ALPHA_MAX}, such as {ALPHA}"
         );
-        fields.mistake(alpha.line, format!("`alpha` is {}", alpha.value), cure);
+        fields.mistake(alpha.line, format!("`alpha` is {}", alpha.value), hint);
     }
     alpha.value
 }
@@ -156,8 +156,8 @@ fn looks(fields: &mut Fields<'_>, alpha: f64) -> Vec<Look> {
         if pair[0].value >= pair[1].value {
             let (before, after) = (pair[0].value, pair[1].value);
             let problem = format!("`looks` has {after} after {before}");
-            let cure = "write numbers of blocks in ascending order, each once";
-            fields.mistake(pair[1].line, problem, cure);
+            let hint = "write numbers of blocks in ascending order, each once";
+            fields.mistake(pair[1].line, problem, hint);
         }
     }
     spend(alpha, &looks.iter().map(|look| look.value).collect::<Vec<u32>>())
@@ -189,17 +189,17 @@ fn rules(fields: &mut Fields<'_>) -> Vec<Rule> {
     let margins = fields.fractions_by_name(key);
     if margins.is_empty() {
         let line = fields.line_of(key);
-        let cure = "name the metrics to gate: { requests_per_second = 3 }; leave it out for the \
+        let hint = "name the metrics to gate: { requests_per_second = 3 }; leave it out for the \
                     usual ones";
-        fields.mistake(line, format!("`{key}` gates nothing"), cure);
+        fields.mistake(line, format!("`{key}` gates nothing"), hint);
     }
     let mut rules = Vec::new();
     for (name, percent) in margins {
         let metric = metric(fields, &At { line: percent.line, value: name.clone() });
         if percent.value > MARGIN_MAX {
-            let cure = format!("write percent, above 0 and at most {MARGIN_MAX}");
+            let hint = format!("write percent, above 0 and at most {MARGIN_MAX}");
             let problem = format!("`{key}.{name}` is {}", percent.value);
-            fields.mistake(percent.line, problem, cure);
+            fields.mistake(percent.line, problem, hint);
         }
         rules.extend(metric.map(|metric| Rule { metric, margin: percent.value / 100.0 }));
     }
@@ -212,8 +212,8 @@ pub(super) fn metric(fields: &mut Fields<'_>, name: &At<String>) -> Option<Metri
     let metric = Metric::ALL.into_iter().find(|metric| metric.name() == name.value);
     if metric.is_none() {
         let known = Metric::ALL.map(Metric::name);
-        let cure = suggestion(&name.value, &known, "the metrics are");
-        fields.mistake(name.line, format!("there is no metric `{}`", name.value), cure);
+        let hint = suggestion(&name.value, &known, "the metrics are");
+        fields.mistake(name.line, format!("there is no metric `{}`", name.value), hint);
     }
     metric
 }
@@ -223,9 +223,9 @@ fn budgets(fields: &mut Fields<'_>) -> Vec<Budget> {
     for text in fields.texts("budgets").unwrap_or_default() {
         match budget(&text.value) {
             Ok(budget) => budgets.push(budget),
-            Err((problem, cure)) => {
+            Err((problem, hint)) => {
                 let problem = format!("the budget `{}`: {problem}", text.value);
-                fields.mistake(text.line, problem, cure);
+                fields.mistake(text.line, problem, hint);
             }
         }
     }

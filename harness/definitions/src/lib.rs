@@ -22,12 +22,12 @@ mod workloads;
 #[cfg(test)]
 mod tests;
 
-pub use load::{Mistake, Mistakes, load};
+pub use load::{DefinitionError, DefinitionErrors, load};
 pub use mix::{Header, MixCase, is_method, read_mix};
 pub use nearest::suggestion;
 
 use duet_model::spec::{
-    Answer, Arrivals, Budget, Case, CellId, Gate, GatedPrograms, Guard, Lane, Load, Look, Matchup,
-    OpenLoop, Output, PLACEHOLDERS, Problem, ProgramSet, Published, PublishedRow, Quantity, Rate,
-    Rule, Server, Spec, Suite, TEST_SIZE, Waiver, Workload,
+    Arrivals, Budget, Case, CellId, ExpectedResponse, Gate, GateScope, GatedPrograms, Lane, Load,
+    Look, Matchup, OpenLoop, Output, PLACEHOLDERS, Problem, ProgramSet, Published, PublishedRow,
+    Quantity, Rate, Rule, Server, Spec, Suite, TEST_SIZE, Waiver, Workload,
 };

@@ -15,7 +15,7 @@ use super::{Published, Server, Spec, Workload, servers, workloads};
 
 /// A mistake in the definitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
+pub struct DefinitionError {
     /// The file, relative to the folder of definitions; `.` is the folder itself.
     pub file: String,
     /// The line, from 1; absent when it is about the whole file.
@@ -23,20 +23,20 @@ pub struct Mistake {
     /// What is wrong.
     pub problem: String,
     /// What to do about it.
-    pub cure: String,
+    pub hint: String,
 }
 
 /// All mistakes in a folder of definitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistakes {
+pub struct DefinitionErrors {
     /// The folder, as it was given to [`load`].
     pub folder: PathBuf,
     /// The mistakes, at least one, by file and line.
-    pub mistakes: Vec<Mistake>,
+    pub mistakes: Vec<DefinitionError>,
 }
 
-impl fmt::Display for Mistakes {
-    /// `bench/suites.toml:12: problem`, and below it, indented, the cure; so for each mistake.
+impl fmt::Display for DefinitionErrors {
+    /// `bench/suites.toml:12: problem`, and below it, indented, the hint; so for each mistake.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, mistake) in self.mistakes.iter().enumerate() {
             if i > 0 {
@@ -48,34 +48,34 @@ impl fmt::Display for Mistakes {
             if let Some(line) = mistake.line {
                 write!(f, "{line}:")?;
             }
-            write!(f, " {}\n    {}", mistake.problem, mistake.cure)?;
+            write!(f, " {}\n    {}", mistake.problem, mistake.hint)?;
         }
         Ok(())
     }
 }
 
-impl std::error::Error for Mistakes {}
+impl std::error::Error for DefinitionErrors {}
 
 /// Reads and checks a folder of definitions. Runs nothing.
 ///
 /// # Errors
 /// All mistakes at once, over all files.
-pub fn load(folder: &Path) -> Result<Spec, Mistakes> {
+pub fn load(folder: &Path) -> Result<Spec, DefinitionErrors> {
     let mistakes = if folder.is_dir() {
         match load_from(&|file| std::fs::read(folder.join(file))) {
             Ok(spec) => return Ok(spec),
             Err(mistakes) => mistakes,
         }
     } else {
-        vec![Mistake {
+        vec![DefinitionError {
             file: ".".to_owned(),
             line: None,
             problem: "there is no such folder of definitions".to_owned(),
-            cure: "run in the folder that holds `bench`, or name another with --bench DIR"
+            hint: "run in the folder that holds `bench`, or name another with --bench DIR"
                 .to_owned(),
         }]
     };
-    Err(Mistakes { folder: folder.to_owned(), mistakes })
+    Err(DefinitionErrors { folder: folder.to_owned(), mistakes })
 }
 
 /// Gives the bytes of a file, named relative to the folder of definitions.
@@ -84,7 +84,7 @@ pub(super) type Read<'a> = dyn Fn(&str) -> io::Result<Vec<u8>> + 'a;
 /// What reading finds beside the definitions.
 #[derive(Default)]
 pub(super) struct Found {
-    pub(super) mistakes: Vec<Mistake>,
+    pub(super) mistakes: Vec<DefinitionError>,
     pub(super) references: Vec<Reference>,
 }
 
@@ -155,7 +155,7 @@ pub(super) struct Files {
 }
 
 /// Loads definitions from wherever `read` gets them.
-pub(super) fn load_from(read: &Read<'_>) -> Result<Spec, Vec<Mistake>> {
+pub(super) fn load_from(read: &Read<'_>) -> Result<Spec, Vec<DefinitionError>> {
     let mut found = Found::default();
     let absent = absent(read);
     let files = Files {
@@ -229,18 +229,18 @@ pub(super) fn stays_inside(path: &str) -> bool {
 ///
 /// # Errors
 /// It cannot be read, and the mistake has no line, or it is not UTF-8.
-pub(super) fn read_text(file: &str, read: &Read<'_>) -> Result<Source, Mistake> {
-    let mistake = |line, problem: String, cure: &str| {
-        let (file, cure) = (file.to_owned(), cure.to_owned());
-        Mistake { file, line, problem, cure }
+pub(super) fn read_text(file: &str, read: &Read<'_>) -> Result<Source, DefinitionError> {
+    let mistake = |line, problem: String, hint: &str| {
+        let (file, hint) = (file.to_owned(), hint.to_owned());
+        DefinitionError { file, line, problem, hint }
     };
     let bytes = read(file).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
-            let cure = match file {
+            let hint = match file {
                 "servers.toml" => "create it; or, to measure programs alone, create programs.toml",
                 _ => "create it, or correct its name",
             };
-            mistake(None, "there is no such file".to_owned(), cure)
+            mistake(None, "there is no such file".to_owned(), hint)
         }
         _ => mistake(None, format!("it cannot be read: {error}"), "make it a readable file"),
     })?;
@@ -288,11 +288,11 @@ fn parse<'a>(source: &'a Source, found: &mut Found) -> Option<Spanned<DeTable<'a
     let Some(first) = errors.iter().min_by_key(|error| start(error)) else {
         return Some(table);
     };
-    found.mistakes.push(Mistake {
+    found.mistakes.push(DefinitionError {
         file: source.file.clone(),
         line: Some(source.line(start(first))),
         problem: format!("this is not TOML: {}", first.message()),
-        cure: "correct it; what it says is checked after that".to_owned(),
+        hint: "correct it; what it says is checked after that".to_owned(),
     });
     None
 }

@@ -17,7 +17,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use super::fields::{At, Fields};
-use super::load::{Found, Mistakes, Read, read_file};
+use super::load::{DefinitionErrors, Found, Read, read_file};
 
 /// A request of a mix, as far as it says; the address says the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,11 +87,11 @@ pub fn is_method(text: &str) -> bool {
 ///
 /// # Errors
 /// All mistakes at once.
-pub fn read_mix(path: &Path) -> Result<Vec<MixCase>, Mistakes> {
+pub fn read_mix(path: &Path) -> Result<Vec<MixCase>, DefinitionErrors> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let file = path.file_name().unwrap_or(OsStr::new(".")).to_string_lossy();
     read(&file, &|name| std::fs::read(folder.join(name)))
-        .map_err(|found| Mistakes { folder: folder.to_owned(), mistakes: found.mistakes })
+        .map_err(|found| DefinitionErrors { folder: folder.to_owned(), mistakes: found.mistakes })
 }
 
 fn read(file: &str, files: &Read<'_>) -> Result<Vec<MixCase>, Found> {
@@ -124,8 +124,8 @@ fn case(fields: &mut Fields<'_>, files: &Read<'_>) -> MixCase {
         path.starts_with('/') && path.chars().all(|c| c.is_ascii_graphic() && c != '#')
     };
     if let Some(path) = path.as_ref().filter(|path| !fits(&path.value)) {
-        let cure = "begin it with `/`, and percent-encode what is no visible ASCII, and `#`";
-        fields.mistake(path.line, format!("the path is {:?}", path.value), cure);
+        let hint = "begin it with `/`, and percent-encode what is no visible ASCII, and `#`";
+        fields.mistake(path.line, format!("the path is {:?}", path.value), hint);
     }
     let mut headers = vec![];
     for At { line, value } in fields.texts("headers").unwrap_or_default() {
@@ -151,8 +151,8 @@ fn body(fields: &mut Fields<'_>, files: &Read<'_>) -> Option<Vec<u8>> {
     let file = fields.text("body_file");
     match (text, file) {
         (Some(_), Some(file)) => {
-            let cure = "remove one of the two";
-            fields.mistake(file.line, "`body_file` stands beside `body`", cure);
+            let hint = "remove one of the two";
+            fields.mistake(file.line, "`body_file` stands beside `body`", hint);
             None
         }
         (Some(text), None) => Some(text.value.into_bytes()),

@@ -43,8 +43,8 @@ fn problem(fields: &mut Fields<'_>, files: &Read<'_>) -> Problem {
     let line = fields.line_of("sizes");
     let sizes = fields.numbers("sizes", 1..=LARGEST_N);
     if fields.has("sizes") && !sizes.contains_key(TEST_SIZE) {
-        let cure = format!("add one, such as `{TEST_SIZE} = 1000`: programs are checked at it");
-        fields.mistake(line, format!("`sizes` has no `{TEST_SIZE}`"), cure);
+        let hint = format!("add one, such as `{TEST_SIZE} = 1000`: programs are checked at it");
+        fields.mistake(line, format!("`sizes` has no `{TEST_SIZE}`"), hint);
     }
     let input = fields.text("input");
     if let Some(input) = &input {
@@ -56,9 +56,9 @@ fn problem(fields: &mut Fields<'_>, files: &Read<'_>) -> Problem {
         && !outputs.contains_key(&test.value.to_string())
     {
         let problem = format!("`outputs` has none for the size `{TEST_SIZE}`, {}", test.value);
-        let cure =
+        let hint =
             format!("add the right output: `outputs = {{ {} = \"data/FILE\" }}`", test.value);
-        fields.mistake(line, problem, cure);
+        fields.mistake(line, problem, hint);
     }
     Problem {
         name,
@@ -76,24 +76,24 @@ fn outputs(fields: &mut Fields<'_>, files: &Read<'_>) -> BTreeMap<String, Output
     for (n, text) in fields.map("outputs") {
         let At { line, value } = text;
         if n.parse::<u32>().is_err() {
-            let cure = "use the N of one of the sizes as the key";
-            fields.mistake(line, format!("`outputs` has the key `{n}`"), cure);
+            let hint = "use the N of one of the sizes as the key";
+            fields.mistake(line, format!("`outputs` has the key `{n}`"), hint);
         }
         let output = match value.strip_prefix("sha256:") {
             Some(hash) => {
                 let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
                 if hash.len() != 64 || !hash.chars().all(hex) {
-                    let cure = "write 64 digits of 0-9 and a-f, as sha256sum prints them";
-                    fields.mistake(line, format!("`outputs.{n}` is no hash"), cure);
+                    let hint = "write 64 digits of 0-9 and a-f, as sha256sum prints them";
+                    fields.mistake(line, format!("`outputs.{n}` is no hash"), hint);
                 }
                 Output::Sha256(hash.to_owned())
             }
             None => {
                 if !stays_inside(&value) || files(&value).is_err() {
                     let problem = format!("`outputs.{n}` is `{value}`, which cannot be read");
-                    let cure = "name a file below the folder of definitions, relative to it, or \
+                    let hint = "name a file below the folder of definitions, relative to it, or \
                                 write \"sha256:\" and the output's hash";
-                    fields.mistake(line, problem, cure);
+                    fields.mistake(line, problem, hint);
                 }
                 Output::File(value)
             }
@@ -169,8 +169,8 @@ fn borrows(fields: &mut Fields<'_>, own: &[At<String>]) -> BTreeMap<String, Lane
     for (problem, word) in fields.map("borrows") {
         fields.refer(Kind::Problem, &problem, word.line);
         if own.iter().any(|own| own.value == problem) {
-            let cure = "take it out of one of them: `borrows` is for what has no source here";
-            fields.mistake(word.line, format!("`{problem}` is in `problems` too"), cure);
+            let hint = "take it out of one of them: `borrows` is for what has no source here";
+            fields.mistake(word.line, format!("`{problem}` is in `problems` too"), hint);
         }
         if let Some(lane) = lane(fields, &word) {
             borrows.insert(problem, lane);
@@ -194,8 +194,8 @@ fn check_placeholders(
             };
             if !known.contains(&placeholder.as_str()) {
                 let problem = format!("`{key}` has the unknown placeholder `{placeholder}`");
-                let cure = suggestion(&placeholder, known, "the placeholders are");
-                fields.mistake(word.line, problem, cure);
+                let hint = suggestion(&placeholder, known, "the placeholders are");
+                fields.mistake(word.line, problem, hint);
             }
         }
     }
@@ -203,8 +203,8 @@ fn check_placeholders(
         && !words.iter().any(|word| word.value.contains(PLACEHOLDERS[0]))
     {
         let problem = format!("`{key}` has no {{problem}}");
-        let cure = "put it where the problem's name belongs: a set has a program per problem";
-        fields.mistake(first.line, problem, cure);
+        let hint = "put it where the problem's name belongs: a set has a program per problem";
+        fields.mistake(first.line, problem, hint);
     }
 }
 
@@ -241,9 +241,9 @@ fn row(fields: &mut Fields<'_>, languages: usize) -> PublishedRow {
         let line = fields.line_of(key);
         let numbers = fields.fractions(key);
         if let Some(found) = numbers.as_ref().map(Vec::len).filter(|found| *found != languages) {
-            let cure = "write one per language, in the order of `languages`";
+            let hint = "write one per language, in the order of `languages`";
             let problem = format!("`{key}` has {found} numbers for {languages} languages");
-            fields.mistake(line, problem, cure);
+            fields.mistake(line, problem, hint);
         }
         numbers
     };

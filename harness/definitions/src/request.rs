@@ -1,6 +1,6 @@
 //! What is wrong with a request or its expected answer, wherever they were read from.
 
-use super::{Answer, Case};
+use super::{Case, ExpectedResponse};
 
 /// Headers that the harness writes itself.
 const OWN_HEADERS: [&str; 4] = ["host", "content-length", "transfer-encoding", "connection"];
@@ -10,66 +10,66 @@ pub(super) struct Fault {
     /// The key whose value is wrong.
     pub(super) key: &'static str,
     pub(super) problem: String,
-    pub(super) cure: String,
+    pub(super) hint: String,
 }
 
 /// What is wrong with a request.
 pub(super) fn request_faults(case: &Case) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let mut fault = |key, problem: String, cure: &str| {
-        faults.push(Fault { key, problem, cure: cure.to_owned() });
+    let mut fault = |key, problem: String, hint: &str| {
+        faults.push(Fault { key, problem, hint: hint.to_owned() });
     };
     let capital = |c: char| c.is_ascii_uppercase() || c == '-';
     if case.method.is_empty() || !case.method.chars().all(capital) {
-        let cure = "write it in capital letters, such as GET or POST";
-        fault("method", format!("the method is {:?}", case.method), cure);
+        let hint = "write it in capital letters, such as GET or POST";
+        fault("method", format!("the method is {:?}", case.method), hint);
     }
     if !case.path.starts_with('/') {
-        let cure = "begin it with `/`: the harness fills in host and port";
-        fault("path", format!("the path is {:?}", case.path), cure);
+        let hint = "begin it with `/`: the harness fills in host and port";
+        fault("path", format!("the path is {:?}", case.path), hint);
     }
     if let Some(bad) = case.path.chars().find(|c| !c.is_ascii_graphic() || *c == '#') {
-        let cure = "percent-encode it: %20 for a space, the bytes of UTF-8 for other characters";
-        fault("path", format!("the path holds {bad:?}"), cure);
+        let hint = "percent-encode it: %20 for a space, the bytes of UTF-8 for other characters";
+        fault("path", format!("the path holds {bad:?}"), hint);
     }
     for (name, value) in &case.headers {
         // RFC 9110, 5.6.2: the characters of a token.
         let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         if name.is_empty() || !name.chars().all(token) {
-            let cure = "use letters, digits and `-`";
-            fault("headers", format!("a header is named {name:?}"), cure);
+            let hint = "use letters, digits and `-`";
+            fault("headers", format!("a header is named {name:?}"), hint);
         }
         if OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own)) {
-            let cure = "take it out: the harness sets Host, Content-Length, Transfer-Encoding and \
+            let hint = "take it out: the harness sets Host, Content-Length, Transfer-Encoding and \
                         Connection, by `body`, `chunked` and `churn`";
-            fault("headers", format!("the header `{name}` is set"), cure);
+            fault("headers", format!("the header `{name}` is set"), hint);
         }
         if value.chars().any(char::is_control) || value.trim() != value {
-            let cure = "write one line without control characters and without space around it";
-            fault("headers", format!("the header `{name}` is {value:?}"), cure);
+            let hint = "write one line without control characters and without space around it";
+            fault("headers", format!("the header `{name}` is {value:?}"), hint);
         }
     }
     if case.chunked && case.body.is_none() {
-        let cure = "add a `body`, or take `chunked` out";
-        fault("chunked", "`chunked` without a `body`".to_owned(), cure);
+        let hint = "add a `body`, or take `chunked` out";
+        fault("chunked", "`chunked` without a `body`".to_owned(), hint);
     }
     faults
 }
 
 /// What is wrong with an answer to a request with this method.
-pub(super) fn answer_faults(method: &str, answer: &Answer) -> Vec<Fault> {
+pub(super) fn answer_faults(method: &str, answer: &ExpectedResponse) -> Vec<Fault> {
     let mut faults = Vec::new();
     if !(200..=599).contains(&answer.status) {
         let problem = format!("the status is {}", answer.status);
-        let cure = "write a number from 200 to 599".to_owned();
-        faults.push(Fault { key: "status", problem, cure });
+        let hint = "write a number from 200 to 599".to_owned();
+        faults.push(Fault { key: "status", problem, hint });
     }
     // RFC 9110, 6.4.1: these have no content, so no server could give this answer.
     let empty = method == "HEAD" || matches!(answer.status, 204 | 304);
     if empty && !answer.body.is_empty() {
         let problem = "a body is expected where HTTP allows none".to_owned();
-        let cure = "make it empty: HEAD, 204 and 304 have no body".to_owned();
-        faults.push(Fault { key: "body", problem, cure });
+        let hint = "make it empty: HEAD, 204 and 304 have no body".to_owned();
+        faults.push(Fault { key: "body", problem, hint });
     }
     faults
 }

@@ -45,8 +45,8 @@ fn server(fields: &mut Fields<'_>) -> Server {
         ("run", "`run = [\"path/of/binary\", \"--addr\", \"{addr}\"]`"),
         ("workloads", "`workloads = [\"name-of-a-workload\"]`"),
     ]);
-    let foreign = fields.flag("foreign").unwrap_or(false);
-    if !foreign {
+    let external = fields.flag("external").unwrap_or(false);
+    if !external {
         fields.require(&[("version", "`version = [\"path/of/binary\", \"--version\"]`")]);
     }
     let name = fields.name().value;
@@ -81,7 +81,7 @@ fn server(fields: &mut Fields<'_>) -> Server {
         version: values(version),
         env: env.into_iter().map(|(name, at)| (name, at.value)).collect(),
         prints,
-        foreign,
+        external,
         workloads: values(workloads),
         root: None,
     }
@@ -93,9 +93,9 @@ pub(super) fn build_cache(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
     for (variable, folder) in &folders {
         if !stays_inside(&folder.value) {
             let problem = format!("build_cache.{variable} is `{}`", folder.value);
-            let cure = "name a folder below the one above the definitions, relative to it and \
+            let hint = "name a folder below the one above the definitions, relative to it and \
                         without `..`: a clean build deletes it";
-            fields.mistake(folder.line, problem, cure);
+            fields.mistake(folder.line, problem, hint);
         }
     }
     folders.into_iter().map(|(variable, at)| (variable, at.value)).collect()
@@ -113,10 +113,10 @@ fn check_run(fields: &mut Fields<'_>, run: &[At<String>], env: &BTreeMap<String,
     }
     let told = |word: &At<String>| word.value.contains("{addr}") || word.value.contains("{port}");
     if !run.iter().chain(env.values()).any(told) {
-        let cure = "add \"{addr}\" (the same as \"{host}:{port}\"), so that the server is told \
+        let hint = "add \"{addr}\" (the same as \"{host}:{port}\"), so that the server is told \
                     where to listen; or, where it reads its environment, `env = { PORT = \
                     \"{port}\" }`";
-        fields.mistake(binary.line, "`run` has neither {addr} nor {port}", cure);
+        fields.mistake(binary.line, "`run` has neither {addr} nor {port}", hint);
     }
 }
 
@@ -128,15 +128,15 @@ fn check_braces(fields: &mut Fields<'_>, word: &At<String>) {
         let end = rest[1..].find(['{', '}']).map_or(rest.len(), |end| end + 1);
         if !rest.starts_with('{') || !rest[end..].starts_with('}') {
             let problem = format!("`run` has a brace without its partner in `{}`", word.value);
-            let cure = format!("braces stand around placeholders only: {}", PLACEHOLDERS.join(" "));
-            fields.mistake(word.line, problem, cure);
+            let hint = format!("braces stand around placeholders only: {}", PLACEHOLDERS.join(" "));
+            fields.mistake(word.line, problem, hint);
             return;
         }
         let placeholder = &rest[..=end];
         if !PLACEHOLDERS.contains(&placeholder) {
             let problem = format!("`run` has the unknown placeholder `{placeholder}`");
-            let cure = suggestion(placeholder, &PLACEHOLDERS, "the placeholders are");
-            fields.mistake(word.line, problem, cure);
+            let hint = suggestion(placeholder, &PLACEHOLDERS, "the placeholders are");
+            fields.mistake(word.line, problem, hint);
         }
         rest = &rest[end + 1..];
     }

@@ -142,16 +142,16 @@ fn open_loop(fields: &mut Fields<'_>) -> Option<OpenLoop> {
     let arrivals = arrivals(fields);
     let given: Vec<&str> = RATES.into_iter().filter(|key| fields.has(key)).collect();
     for key in given.iter().skip(1) {
-        let cure = "keep `rate` for so many requests a second, `rate_share` for a share of what \
+        let hint = "keep `rate` for so many requests a second, `rate_share` for a share of what \
                     the slower server can do, or `rate_within` for the highest rate within a limit";
         let line = fields.line_of(key);
-        fields.mistake(line, format!("`{}` and `{key}` are both given", given[0]), cure);
+        fields.mistake(line, format!("`{}` and `{key}` are both given", given[0]), hint);
     }
     if fields.has("arrivals") && given.is_empty() {
-        let cure = "add `rate`, `rate_share` or `rate_within`, or take it out: in a closed loop \
+        let hint = "add `rate`, `rate_share` or `rate_within`, or take it out: in a closed loop \
                     the answers decide when requests are sent";
         let line = fields.line_of("arrivals");
-        fields.mistake(line, "`arrivals` without a rate", cure);
+        fields.mistake(line, "`arrivals` without a rate", hint);
     }
     per_second.or(share).or(within).map(|rate| OpenLoop { rate, arrivals })
 }
@@ -160,8 +160,8 @@ fn open_loop(fields: &mut Fields<'_>) -> Option<OpenLoop> {
 fn rate_within(fields: &mut Fields<'_>) -> Option<Limit> {
     let text = fields.text("rate_within")?;
     let (least, most) = (LIMITS_NS.start(), LIMITS_NS.end());
-    let cure = match text.value.parse::<Limit>() {
-        Err(cure) => cure,
+    let hint = match text.value.parse::<Limit>() {
+        Err(hint) => hint,
         Ok(limit) if !LIMIT_QUANTILES.contains(&limit.quantile) => {
             let (least, most) = (LIMIT_QUANTILES.start(), LIMIT_QUANTILES.end());
             format!("limit a quantile from p{} to p{}", least * 100.0, most * 100.0)
@@ -172,7 +172,7 @@ fn rate_within(fields: &mut Fields<'_>) -> Option<Limit> {
         }
         Ok(limit) => return Some(limit),
     };
-    fields.mistake(text.line, format!("`rate_within` is {:?}", text.value), cure);
+    fields.mistake(text.line, format!("`rate_within` is {:?}", text.value), hint);
     None
 }
 
@@ -182,10 +182,10 @@ fn rate_share(fields: &mut Fields<'_>) -> Option<f64> {
         return Some(share.value);
     }
     let (least, most) = (RATE_SHARES.start(), RATE_SHARES.end());
-    let cure = format!(
+    let hint = format!(
         "write a share from {least} to {most}: at the capacity itself a queue grows without end"
     );
-    fields.mistake(share.line, format!("`rate_share` is {}", share.value), cure);
+    fields.mistake(share.line, format!("`rate_share` is {}", share.value), hint);
     None
 }
 
@@ -197,8 +197,8 @@ fn arrivals(fields: &mut Fields<'_>) -> Arrivals {
         "poisson" => Arrivals::Poisson,
         "uniform" => Arrivals::Uniform,
         other => {
-            let cure = "write \"poisson\" or \"uniform\"";
-            fields.mistake(word.line, format!("`arrivals` is {other:?}"), cure);
+            let hint = "write \"poisson\" or \"uniform\"";
+            fields.mistake(word.line, format!("`arrivals` is {other:?}"), hint);
             Arrivals::Poisson
         }
     }
@@ -214,10 +214,10 @@ fn matchup(fields: &mut Fields<'_>) -> At<Matchup> {
     let lane = fields.text("lane").and_then(|word| lane(fields, &word));
     let arms = fields.texts("arms").unwrap_or_default();
     if fields.has("arms") && arms.len() != 2 {
-        let cure = "name two servers or two sets of programs; the same one twice shows the error \
+        let hint = "name two servers or two sets of programs; the same one twice shows the error \
                     of the measurement";
         let line = fields.line_of("arms");
-        fields.mistake(line, format!("`arms` names {} servers, not two", arms.len()), cure);
+        fields.mistake(line, format!("`arms` names {} servers, not two", arms.len()), hint);
     }
     for arm in &arms {
         fields.refer(Kind::Arm, &arm.value, arm.line);
@@ -257,12 +257,12 @@ fn suite(fields: &mut Fields<'_>) -> At<SuiteTable> {
     };
     if suite.verdicts && suite.blocks < DECIDING_BLOCKS {
         let problem = format!("{} blocks can never decide", suite.blocks);
-        let cure = format!(
+        let hint = format!(
             "no verdict is given below {DECIDING_BLOCKS} blocks: raise `blocks`, or say that none \
              is wanted with `verdicts = false`"
         );
         let line = fields.line_of("blocks");
-        fields.mistake(line, problem, cure);
+        fields.mistake(line, problem, hint);
     }
     let cells = fields.each("cells", "[[suite.cells]]", cells);
     let programs = fields.each("programs", "[[suite.programs]]", |fields| {
@@ -284,12 +284,12 @@ pub(super) fn duration(fields: &mut Fields<'_>) -> Duration {
     if measure_ms < least {
         let key = if fields.has("measure_ms") { "measure_ms" } else { "window_ms" };
         let problem = format!("{measure_ms} ms do not hold {WINDOWS} windows of {window_ms} ms");
-        let cure = format!(
+        let hint = format!(
             "a block has at least two rounds of four windows: raise `measure_ms` to {least} or \
              more, or lower `window_ms`"
         );
         let line = fields.line_of(key);
-        fields.mistake(line, problem, cure);
+        fields.mistake(line, problem, hint);
     }
     duration
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::load::{Mistake, Mistakes, load, load_from};
+use super::load::{DefinitionError, DefinitionErrors, load, load_from};
 use super::{CellId, Spec};
 
 mod broken; // many mistakes at once, and random ones
@@ -39,7 +39,7 @@ path = "/ping"
 [workload.expect]
 status = 200
 body = "pong"
-[workload.answers.beta]
+[workload.responses.beta]
 status = 200
 body = "PONG"
 [[workload]]
@@ -82,12 +82,12 @@ fn folder() -> Folder {
     .into()
 }
 
-fn read(folder: &Folder) -> Result<Spec, Vec<Mistake>> {
+fn read(folder: &Folder) -> Result<Spec, Vec<DefinitionError>> {
     load_from(&|file| folder.get(file).cloned().ok_or(io::ErrorKind::NotFound.into()))
 }
 
 /// Loads the folder with `from` replaced by `to` in `file`, and compares the mistakes, one a line:
-/// `file:line: problem | cure`. A wanted line may stop early.
+/// `file:line: problem | hint`. A wanted line may stop early.
 fn check(file: &str, from: &str, to: &str, want: &[&str]) {
     let mut folder = folder();
     let text = String::from_utf8(folder[file].clone()).expect("the files above are UTF-8");
@@ -105,10 +105,10 @@ fn compare(folder: &Folder, want: &[&str], what: &str) {
     assert!(alike, "{what}\ngot  {got:#?}\nwant {want:#?}");
 }
 
-fn line(mistake: &Mistake) -> String {
-    let Mistake { file, line, problem, cure } = mistake;
+fn line(mistake: &DefinitionError) -> String {
+    let DefinitionError { file, line, problem, hint } = mistake;
     let line = line.map_or_else(String::new, |line| format!("{line}:"));
-    format!("{file}:{line} {problem} | {cure}")
+    format!("{file}:{line} {problem} | {hint}")
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn keys_and_types() {
             "servers.toml:1: server alpha: `lanes` is missing | add it, such as `lanes = \
              [\"std\"]`",
             "servers.toml:4: server alpha: unknown key `lane` | did you mean `lanes`? the keys are \
-         name, language, lanes, summary, run, workloads, foreign, version, needs, build, \
+         name, language, lanes, summary, run, workloads, external, version, needs, build, \
          build_cache, env, prints",
         ],
     );
@@ -270,8 +270,8 @@ fn names() {
     );
     check(
         "workloads.toml",
-        "answers.beta",
-        "answers.gamma",
+        "responses.beta",
+        "responses.gamma",
         &["workloads.toml:8: workload ping: there is no server `gamma`"],
     );
     // A typo is not also reported as a workload that the server lacks.
@@ -331,14 +331,14 @@ fn missing_folder() {
 
 #[test]
 fn displayed() {
-    let mistake = |line, problem: &str| Mistake {
+    let mistake = |line, problem: &str| DefinitionError {
         file: "suites.toml".to_owned(),
         line,
         problem: problem.to_owned(),
-        cure: "mend it".to_owned(),
+        hint: "mend it".to_owned(),
     };
     let mistakes = vec![mistake(None, "one"), mistake(Some(12), "two")];
-    let mistakes = Mistakes { folder: PathBuf::from("bench"), mistakes };
+    let mistakes = DefinitionErrors { folder: PathBuf::from("bench"), mistakes };
     let want = "bench/suites.toml: one\n    mend it\nbench/suites.toml:12: two\n    mend it";
     assert_eq!(mistakes.to_string(), want);
 }

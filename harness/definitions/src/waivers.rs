@@ -13,14 +13,14 @@ use duet_units::{CellKind, Loop, Metric};
 const WAIVER_MAX: f64 = 1_000.0;
 
 /// What a waiver may name.
-pub(super) struct Guarded {
+pub(super) struct GatedCells {
     servers: Vec<String>,
     workloads: Vec<String>,
     sets: Vec<String>,
     problems: Vec<String>,
 }
 
-impl Guarded {
+impl GatedCells {
     pub(super) fn of(
         servers: &[At<String>],
         workloads: &[At<String>],
@@ -41,7 +41,11 @@ impl Guarded {
 }
 
 /// Reads a table `[[gate.waivers]]`.
-pub(super) fn waiver(fields: &mut Fields<'_>, guarded: &Guarded, rules: &[Rule]) -> Option<Waiver> {
+pub(super) fn waiver(
+    fields: &mut Fields<'_>,
+    guarded: &GatedCells,
+    rules: &[Rule],
+) -> Option<Waiver> {
     // A waiver is of a server and a workload, or of a set and a problem.
     let of_set = fields.has("set") || fields.has("problem");
     fields.require(&[match of_set {
@@ -65,9 +69,9 @@ pub(super) fn waiver(fields: &mut Fields<'_>, guarded: &Guarded, rules: &[Rule])
     let reason = fields.sentence("reason");
     let expires = fields.text("expires");
     if let Some(day) = expires.as_ref().filter(|day| !is_day(&day.value)) {
-        let cure = "write the last day on which the waiver holds as year, month and day: \
+        let hint = "write the last day on which the waiver holds as year, month and day: \
                     \"2027-01-31\"";
-        fields.mistake(day.line, format!("`expires` is {:?}", day.value), cure);
+        fields.mistake(day.line, format!("`expires` is {:?}", day.value), hint);
     }
     Some(Waiver {
         server: server?,
@@ -82,7 +86,7 @@ pub(super) fn waiver(fields: &mut Fields<'_>, guarded: &Guarded, rules: &[Rule])
 /// The server and the workload that a waiver names, or the set and the problem.
 fn waived_cells(
     fields: &mut Fields<'_>,
-    guarded: &Guarded,
+    guarded: &GatedCells,
     of_set: bool,
 ) -> (Option<String>, Option<String>) {
     let (arm, of) = match of_set {
@@ -97,11 +101,11 @@ fn waived_cells(
         {
             let known: Vec<&str> = gated.iter().map(String::as_str).collect();
             let problem = format!("the {word} `{}` is not gated", name.value);
-            let cure = match &known[..] {
+            let hint = match &known[..] {
                 [] => "take the waiver out: the gate guards no programs".to_owned(),
                 known => suggestion(&name.value, known, &format!("the gate's {word}s are")),
             };
-            fields.mistake(name.line, problem, cure);
+            fields.mistake(name.line, problem, hint);
         }
     }
     (server.map(|at| at.value), workload.map(|at| at.value))
@@ -124,8 +128,8 @@ fn waived_rule(
     if rule.is_none() && !rules.is_empty() {
         let known: Vec<&str> = rules.iter().map(|rule| rule.metric.name()).collect();
         let problem = format!("the metric `{}` is not gated", metric.name());
-        let cure = format!("take the waiver out: the gate's metrics are {}", known.join(", "));
-        fields.mistake(line, problem, cure);
+        let hint = format!("take the waiver out: the gate's metrics are {}", known.join(", "));
+        fields.mistake(line, problem, hint);
     } else if !possible {
         let word = if of_set { "program" } else { "server" };
         let problem = format!("no {word} has the metric `{}`", metric.name());
@@ -138,15 +142,15 @@ fn waived_rule(
 fn check_size(fields: &mut Fields<'_>, percent: &At<f64>, rule: Option<Rule>) {
     let problem = format!("`margin_percent` is {}", percent.value);
     if percent.value > WAIVER_MAX {
-        let cure = format!("write percent, at most {WAIVER_MAX}");
-        fields.mistake(percent.line, problem, cure);
+        let hint = format!("write percent, at most {WAIVER_MAX}");
+        fields.mistake(percent.line, problem, hint);
     } else if let Some(rule) = rule.filter(|rule| percent.value / 100.0 <= rule.margin) {
-        let cure = format!(
+        let hint = format!(
             "write more than the margin of {}, which is {} %, or take the waiver out",
             rule.metric.name(),
             rule.margin * 100.0
         );
-        fields.mistake(percent.line, problem, cure);
+        fields.mistake(percent.line, problem, hint);
     }
 }
 

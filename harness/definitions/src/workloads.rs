@@ -1,9 +1,9 @@
 //! Reads `workloads.toml` and the files of cases it names.
 
 use super::fields::{At, Fields};
-use super::load::{Found, Kind, Mistake, Read, read_text, stays_inside};
+use super::load::{DefinitionError, Found, Kind, Read, read_text, stays_inside};
 use super::request::{Fault, answer_faults, request_faults};
-use super::{Answer, Case, Workload};
+use super::{Case, ExpectedResponse, Workload};
 
 /// The keys of an inline case.
 const INLINE: [&str; 6] = ["method", "path", "headers", "body", "chunked", "expect"];
@@ -34,7 +34,7 @@ fn workload(fields: &mut Fields<'_>, files: &Read<'_>) -> Workload {
         }
         None => vec![inline],
     };
-    let answers = fields.named("answers", "[workload.answers.SERVER]", |a| answer(a, &method));
+    let answers = fields.named("responses", "[workload.responses.SERVER]", |a| answer(a, &method));
     for (server, answer) in &answers {
         fields.refer(Kind::Server, server, answer.line);
     }
@@ -43,7 +43,7 @@ fn workload(fields: &mut Fields<'_>, files: &Read<'_>) -> Workload {
         question,
         churn,
         cases,
-        answers: answers.into_iter().map(|(server, at)| (server, at.value)).collect(),
+        responses: answers.into_iter().map(|(server, at)| (server, at.value)).collect(),
         source: source.map(|source| source.value),
     }
 }
@@ -63,7 +63,8 @@ fn inline_case(fields: &mut Fields<'_>) -> (String, Case) {
     let body = fields.text("body").map(|at| at.value);
     let chunked = fields.flag("chunked").unwrap_or(false);
     let expect = fields.inner("expect", |expect| answer(expect, &method));
-    let expect = expect.unwrap_or(Answer { status: 200, content_type: None, body: String::new() });
+    let expect =
+        expect.unwrap_or(ExpectedResponse { status: 200, content_type: None, body: String::new() });
     let case = Case { method: method.clone(), path, headers, body, chunked, expect };
     keep(fields, request_faults(&case));
     (method, case)
@@ -76,14 +77,14 @@ fn check_alone(fields: &mut Fields<'_>) {
             continue;
         }
         let line = fields.line_of(key);
-        let cure = format!("remove one of the two: each case of the file has its own `{key}`");
-        fields.mistake(line, format!("`{key}` stands beside `cases`"), cure);
+        let hint = format!("remove one of the two: each case of the file has its own `{key}`");
+        fields.mistake(line, format!("`{key}` stands beside `cases`"), hint);
     }
 }
 
-fn answer(fields: &mut Fields<'_>, method: &str) -> Answer {
+fn answer(fields: &mut Fields<'_>, method: &str) -> ExpectedResponse {
     fields.require(&[("status", "`status = 200`"), ("body", "`body = \"the exact body\"`")]);
-    let answer = Answer {
+    let answer = ExpectedResponse {
         // The range fits in 16 bits.
         status: fields.number("status", 200..=599).map_or(200, |status| status.value as u16),
         content_type: fields.text("content_type").map(|at| at.value),
@@ -94,17 +95,17 @@ fn answer(fields: &mut Fields<'_>, method: &str) -> Answer {
 }
 
 fn keep(fields: &mut Fields<'_>, faults: Vec<Fault>) {
-    for Fault { key, problem, cure } in faults {
+    for Fault { key, problem, hint } in faults {
         let line = fields.line_of(key);
-        fields.mistake(line, problem, cure);
+        fields.mistake(line, problem, hint);
     }
 }
 
 /// Reads a file of cases, one JSON object a line.
 fn case_file(fields: &mut Fields<'_>, path: &At<String>, files: &Read<'_>) -> Vec<Case> {
     if !stays_inside(&path.value) {
-        let cure = "name a file below the folder of definitions, relative to it, without `..`";
-        fields.mistake(path.line, format!("`cases` is `{}`", path.value), cure);
+        let hint = "name a file below the folder of definitions, relative to it, without `..`";
+        fields.mistake(path.line, format!("`cases` is `{}`", path.value), hint);
         return Vec::new();
     }
     let source = match read_text(&path.value, files) {
@@ -113,9 +114,9 @@ fn case_file(fields: &mut Fields<'_>, path: &At<String>, files: &Read<'_>) -> Ve
             fields.found().mistakes.push(mistake);
             return Vec::new();
         }
-        Err(Mistake { problem, cure, .. }) => {
+        Err(DefinitionError { problem, hint, .. }) => {
             let problem = format!("the file of cases `{}`: {problem}", path.value);
-            fields.mistake(path.line, problem, cure);
+            fields.mistake(path.line, problem, hint);
             return Vec::new();
         }
     };
@@ -129,23 +130,23 @@ fn case_file(fields: &mut Fields<'_>, path: &At<String>, files: &Read<'_>) -> Ve
 
 /// One line of a file of cases; what is wrong with it is kept.
 fn case(text: &str, file: &str, line: usize, found: &mut Found) -> Option<Case> {
-    let mut mistake = |problem, cure| {
+    let mut mistake = |problem, hint| {
         let file = file.to_owned();
-        found.mistakes.push(Mistake { file, line: Some(line), problem, cure });
+        found.mistakes.push(DefinitionError { file, line: Some(line), problem, hint });
     };
     let case = match parse_case(text) {
         Ok(case) => case,
         Err(message) => {
-            let cure = "write {\"method\":…,\"path\":…,\"expect\":{\"status\":…,\"body\":…}} on \
+            let hint = "write {\"method\":…,\"path\":…,\"expect\":{\"status\":…,\"body\":…}} on \
                         one line; it may also have headers, body, chunked and, in expect, \
                         content_type";
-            mistake(format!("this is no case: {message}"), cure.to_owned());
+            mistake(format!("this is no case: {message}"), hint.to_owned());
             return None;
         }
     };
     for fault in request_faults(&case).into_iter().chain(answer_faults(&case.method, &case.expect))
     {
-        mistake(fault.problem, fault.cure);
+        mistake(fault.problem, fault.hint);
     }
     Some(case)
 }

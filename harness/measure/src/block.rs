@@ -21,7 +21,7 @@ mod observed;
 mod pilots;
 
 use observed::{grown, memory, sample, under_load, usage};
-pub use pilots::{Known, known};
+pub use pilots::{PilotResult, known};
 
 /// Cases verified with the full client in every block; all of them are verified once a run, and the
 /// generator compares every answer anyway.
@@ -61,7 +61,7 @@ pub struct Bench<'a> {
 }
 
 /// Why a block ended early: as data, or because the harness must stop.
-enum Halt {
+enum BlockError {
     Failed(Failure),
     Interrupted(Interrupted),
 }
@@ -70,7 +70,11 @@ enum Halt {
 ///
 /// # Errors
 /// Only when interrupted; a block that fails is a record with a failure.
-pub fn run(bench: &Bench<'_>, plan: &BlockPlan, known: Known) -> Result<BlockRecord, Interrupted> {
+pub fn run(
+    bench: &Bench<'_>,
+    plan: &BlockPlan,
+    known: PilotResult,
+) -> Result<BlockRecord, Interrupted> {
     let started = Instant::now();
     let mut record = BlockRecord {
         cell: plan.cell.clone(),
@@ -88,18 +92,18 @@ pub fn run(bench: &Bench<'_>, plan: &BlockPlan, known: Known) -> Result<BlockRec
         arms: vec![],
         windows: vec![],
         failure: None,
-        set_aside: None,
+        discarded: None,
     };
     match measure(bench, plan, known, started, &mut record) {
         Ok(()) => {}
-        Err(Halt::Failed(failure)) => {
+        Err(BlockError::Failed(failure)) => {
             record.failure = Some(failure);
             // What was not driven to the end has no memory under load: no zeros in its place.
             if record.windows.is_empty() {
                 record.arms.clear();
             }
         }
-        Err(Halt::Interrupted(interrupted)) => return Err(interrupted),
+        Err(BlockError::Interrupted(interrupted)) => return Err(interrupted),
     }
     record.elapsed_ns = nanoseconds(started.elapsed());
     Ok(record)
@@ -108,10 +112,10 @@ pub fn run(bench: &Bench<'_>, plan: &BlockPlan, known: Known) -> Result<BlockRec
 fn measure(
     bench: &Bench<'_>,
     plan: &BlockPlan,
-    known: Known,
+    known: PilotResult,
     started: Instant,
     record: &mut BlockRecord,
-) -> Result<(), Halt> {
+) -> Result<(), BlockError> {
     let (matchup, workload) = definitions(bench, plan);
     let mut arms = start_all(bench, plan, matchup, workload, record)?;
     for running in &mut arms {
@@ -129,7 +133,7 @@ fn measure(
         arm.after = memory(running.pid()).map_err(|e| halt(bench, None, Stage::Drive, &e))?;
     }
     for running in arms {
-        running.stop().map_err(Halt::Failed)?;
+        running.stop().map_err(BlockError::Failed)?;
     }
     Ok(())
 }
@@ -159,7 +163,7 @@ fn start_all(
     matchup: &Matchup,
     workload: &Workload,
     record: &mut BlockRecord,
-) -> Result<Vec<Running>, Halt> {
+) -> Result<Vec<Running>, BlockError> {
     let mut arms: Vec<Option<(Running, ArmRecord)>> = matchup.arms.iter().map(|_| None).collect();
     for &index in &plan.start_order {
         let index = index as usize;
@@ -173,7 +177,7 @@ fn start_all(
         };
         let mut running = server::start(server, &launch, bench.interrupt).map_err(|error| {
             match error.downcast::<Failure>() {
-                Ok(failure) => Halt::Failed(failure),
+                Ok(failure) => BlockError::Failed(failure),
                 Err(error) => interrupted_or(bench, &error, || Failure {
                     stage: Stage::Start,
                     server: Some(name.clone()),
@@ -217,7 +221,7 @@ fn job(
     plan: &BlockPlan,
     workload: &Workload,
     arms: &[Running],
-    known: Known,
+    known: PilotResult,
 ) -> Job {
     let Some(load) = bench.spec.load(&plan.cell.load) else {
         unreachable!("the plan was made from these definitions")
@@ -248,7 +252,7 @@ fn job(
 }
 
 /// When requests are due, in the generator's terms.
-fn open_loop(load: &Load, known: Known) -> Option<duet_protocol::OpenLoop> {
+fn open_loop(load: &Load, known: PilotResult) -> Option<duet_protocol::OpenLoop> {
     let open = load.open?;
     let rate = match open.rate {
         Rate::PerSecond(rate) => duet_protocol::Rate::PerSecond(rate.into()),
@@ -341,7 +345,7 @@ fn drive(
 
 /// A halt from an error while driving: it is the failure of the arm that the generator named, or of
 /// the first one that has ended, or of the generator.
-fn blame(bench: &Bench<'_>, arms: &mut [Running], error: &DriveError) -> Halt {
+fn blame(bench: &Bench<'_>, arms: &mut [Running], error: &DriveError) -> BlockError {
     let dead = || arms.iter_mut().position(|running| !running.is_alive());
     let guilty = error.arm.or_else(dead);
     halt(bench, guilty.and_then(|arm| arms.get_mut(arm)), Stage::Drive, &error.error)
@@ -352,7 +356,7 @@ fn halt(
     running: Option<&mut Running>,
     stage: Stage,
     error: &anyhow::Error,
-) -> Halt {
+) -> BlockError {
     interrupted_or(bench, error, || {
         let message = format!("{error:#}");
         match running {
@@ -367,19 +371,19 @@ fn interrupted_or(
     bench: &Bench<'_>,
     error: &anyhow::Error,
     failure: impl FnOnce() -> Failure,
-) -> Halt {
+) -> BlockError {
     match (error.downcast_ref::<Interrupted>(), bench.interrupt.check()) {
-        (Some(interrupted), _) => Halt::Interrupted(*interrupted),
-        (None, Err(interrupted)) => Halt::Interrupted(interrupted),
-        (None, Ok(())) => Halt::Failed(failure()),
+        (Some(interrupted), _) => BlockError::Interrupted(*interrupted),
+        (None, Err(interrupted)) => BlockError::Interrupted(interrupted),
+        (None, Ok(())) => BlockError::Failed(failure()),
     }
 }
 
 /// Waits, and looks at the interrupt meanwhile.
-fn wait(interrupt: &Interrupt, time: Duration) -> Result<(), Halt> {
+fn wait(interrupt: &Interrupt, time: Duration) -> Result<(), BlockError> {
     let until = Instant::now() + time;
     while let Some(rest) = until.checked_duration_since(Instant::now()) {
-        interrupt.check().map_err(Halt::Interrupted)?;
+        interrupt.check().map_err(BlockError::Interrupted)?;
         thread::sleep(rest.min(POLL));
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! What touches the machine and returns plain data: builds, servers, verification, blocks of servers
-//! and of programs, versions, and the machine itself.
+//! What touches the machine and returns plain data: builds, servers, verification, blocks of
+//! servers and of programs, versions, and the machine itself.
 //!
 //! Each function does one thing and returns records of `duet-model`; nothing here prints, judges or
 //! decides what is measured.

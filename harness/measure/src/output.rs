@@ -18,13 +18,13 @@ pub struct Output {
 
 /// Takes an output piece by piece.
 #[derive(Debug, Default)]
-pub struct Taker {
+pub struct OutputHasher {
     hash: Sha256,
     bytes: u64,
     head: Vec<u8>,
 }
 
-impl Taker {
+impl OutputHasher {
     /// Takes the next piece.
     pub fn take(&mut self, piece: &[u8]) {
         self.hash.update(piece);
@@ -45,7 +45,7 @@ impl Output {
     /// The output of these bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        let mut taker = Taker::default();
+        let mut taker = OutputHasher::default();
         taker.take(bytes);
         taker.output()
     }
@@ -120,7 +120,7 @@ mod tests {
         // FIPS 180-2, appendix B.1.
         let want = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Output::of(b"abc").sha256, want);
-        let mut taker = Taker::default();
+        let mut taker = OutputHasher::default();
         taker.take(b"a");
         taker.take(b"bc");
         assert_eq!(taker.output(), Output::of(b"abc"));

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::launcher::{Job, Report};
-use crate::output::{Output, Taker};
+use crate::output::{Output, OutputHasher};
 use crate::server::resolve;
 use duet_process::child::{self, Tail};
 use duet_process::interrupt::Interrupt;
@@ -61,7 +61,7 @@ pub struct Finished {
 
 /// A run that did not.
 #[derive(Debug)]
-pub struct Broken {
+pub struct LimitExceeded {
     /// Why.
     pub error: String,
     /// Its last lines of standard error.
@@ -70,13 +70,13 @@ pub struct Broken {
     pub over_limit: bool,
 }
 
-impl std::fmt::Display for Broken {
+impl std::fmt::Display for LimitExceeded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.error)
     }
 }
 
-impl std::error::Error for Broken {}
+impl std::error::Error for LimitExceeded {}
 
 /// The launcher's process. Dropping it kills it, and the program with it.
 struct Launcher(Child);
@@ -90,8 +90,8 @@ impl Drop for Launcher {
 /// Runs a program to its end.
 ///
 /// # Errors
-/// [`Broken`] when it fails or breaks a limit, [`duet_process::interrupt::Interrupted`] when the harness
-/// is interrupted, another error when the harness itself fails.
+/// [`LimitExceeded`] when it fails or breaks a limit, [`duet_process::interrupt::Interrupted`] when
+/// the harness is interrupted, another error when the harness itself fails.
 pub fn run(task: &Task<'_>, interrupt: &Interrupt) -> Result<Finished> {
     let (ours, theirs) = UnixStream::pair().context("failed to make a socket")?;
     let mut launcher = Launcher(start(task, theirs)?);
@@ -108,7 +108,8 @@ pub fn run(task: &Task<'_>, interrupt: &Interrupt) -> Result<Finished> {
     drop(launcher);
     let output = reader.join().ok().context("the thread that reads output died")?;
     ensure!(stderr_end.join().is_ok(), "the thread that reads standard error died");
-    let broken = |error: String, over_limit| Broken { error, stderr: stderr.lines(), over_limit };
+    let broken =
+        |error: String, over_limit| LimitExceeded { error, stderr: stderr.lines(), over_limit };
     match outcome? {
         Outcome::Over(error) => Err(broken(error, true).into()),
         Outcome::Reported(report, seen) => match failure(&report) {
@@ -162,7 +163,7 @@ fn read_output(
 ) -> Result<JoinHandle<std::io::Result<Output>>> {
     let mut kept = keep.map(std::fs::File::create).transpose().context("failed to make a file")?;
     Ok(thread::spawn(move || {
-        let mut taker = Taker::default();
+        let mut taker = OutputHasher::default();
         let mut piece = vec![0; PIECE_BYTES];
         loop {
             let length = stdout.read(&mut piece)?;

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::build::{self, executable_sha256, file_bytes};
 use crate::output::{Output, compare};
-use crate::program::{self, Broken, Finished, Task};
+use crate::program::{self, Finished, LimitExceeded, Task};
 use crate::server::resolve;
 use crate::source::{self, Syntax};
 use duet_model::plan::BlockPlan;
@@ -26,7 +26,7 @@ const INPUTS: &str = "target/inputs";
 
 /// What the runs of programs have in common.
 #[derive(Debug)]
-pub struct Course<'a> {
+pub struct ProgramContext<'a> {
     /// The folder above the definitions.
     pub root: &'a Path,
     /// The folder of definitions.
@@ -45,7 +45,7 @@ pub struct Course<'a> {
     pub interrupt: &'a Interrupt,
 }
 
-impl Course<'_> {
+impl ProgramContext<'_> {
     /// The folder that a set is built and run in.
     #[must_use]
     pub fn root_of<'a>(&'a self, set: &'a ProgramSet) -> &'a Path {
@@ -55,7 +55,7 @@ impl Course<'_> {
 
 /// What must be known of earlier blocks.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct ProgramCache {
     /// Outputs of cells without a right one in the definitions: all others must equal the first.
     agreed: BTreeMap<CellId, Output>,
     /// Inputs that this run has made or whose hash it has checked.
@@ -64,7 +64,7 @@ pub struct Memory {
     given_up: BTreeSet<CellId>,
 }
 
-impl Memory {
+impl ProgramCache {
     /// Whether a cell is not worth another block.
     #[must_use]
     pub fn has_given_up(&self, cell: &CellId) -> bool {
@@ -77,12 +77,12 @@ impl Memory {
 /// # Errors
 /// Only when interrupted; a program that fails is a record with a failure.
 pub fn check(
-    course: &Course<'_>,
-    memory: &mut Memory,
+    context: &ProgramContext<'_>,
+    memory: &mut ProgramCache,
     set: &ProgramSet,
     problem: &Problem,
 ) -> Result<ProgramRecord> {
-    let root = course.root_of(set);
+    let root = context.root_of(set);
     let path = set.source_of(&problem.name);
     let syntax = Syntax::of(&path);
     let source = fs::read_to_string(root.join(&path));
@@ -101,7 +101,7 @@ pub fn check(
         source: path,
         failure: None,
     };
-    let checked = check_output(course, memory, set, problem, n);
+    let checked = check_output(context, memory, set, problem, n);
     let hashed = checked.and_then(|()| match &binary {
         Some(path) => executable_sha256(path, root),
         None => Ok(None),
@@ -109,7 +109,7 @@ pub fn check(
     match hashed {
         Ok(hash) => record.binary_sha256 = hash,
         Err(error) => {
-            course.interrupt.check()?;
+            context.interrupt.check()?;
             record.failure = Some(failure(&set.name, error));
         }
     }
@@ -117,14 +117,14 @@ pub fn check(
 }
 
 fn check_output(
-    course: &Course<'_>,
-    memory: &mut Memory,
+    context: &ProgramContext<'_>,
+    memory: &mut ProgramCache,
     set: &ProgramSet,
     problem: &Problem,
     n: u32,
 ) -> Result<()> {
-    let finished = run(course, memory, set, problem, n, 0)?;
-    match right_output(course, problem, n)? {
+    let finished = run(context, memory, set, problem, n, 0)?;
+    match right_output(context, problem, n)? {
         Some(Right::Output(right)) => compare(&finished.output, &right, problem.within),
         Some(Right::Sha256(hash)) => compare_hash(&finished.output, &hash),
         None => Ok(()),
@@ -148,23 +148,27 @@ impl std::error::Error for Wrong {}
 ///
 /// # Errors
 /// Only when interrupted; a block that fails is a record with a failure.
-pub fn block(course: &Course<'_>, memory: &mut Memory, plan: &BlockPlan) -> Result<ProgramBlock> {
+pub fn block(
+    context: &ProgramContext<'_>,
+    memory: &mut ProgramCache,
+    plan: &BlockPlan,
+) -> Result<ProgramBlock> {
     let started = Instant::now();
     let mut record = ProgramBlock {
         cell: plan.cell.clone(),
         block: plan.block,
-        started_ns: nanoseconds(started - course.run_started),
+        started_ns: nanoseconds(started - context.run_started),
         elapsed_ns: 0,
         order: plan.start_order.clone(),
         arms: vec![],
         failure: None,
-        set_aside: None,
+        discarded: None,
     };
-    match measure(course, memory, plan) {
+    match measure(context, memory, plan) {
         Ok(arms) => record.arms = arms,
         Err((set, error)) => {
-            course.interrupt.check()?;
-            if error.downcast_ref::<Broken>().is_some_and(|broken| broken.over_limit) {
+            context.interrupt.check()?;
+            if error.downcast_ref::<LimitExceeded>().is_some_and(|broken| broken.over_limit) {
                 memory.given_up.insert(plan.cell.clone());
             }
             record.failure = Some(failure(&set, error));
@@ -176,12 +180,12 @@ pub fn block(course: &Course<'_>, memory: &mut Memory, plan: &BlockPlan) -> Resu
 
 /// Runs the arms in the plan's order; they come back in the matchup's. An error names its set.
 fn measure(
-    course: &Course<'_>,
-    memory: &mut Memory,
+    context: &ProgramContext<'_>,
+    memory: &mut ProgramCache,
     plan: &BlockPlan,
 ) -> Result<Vec<ProgramRun>, (String, anyhow::Error)> {
     let cell = &plan.cell;
-    let found = (course.spec.matchup(&cell.matchup), course.spec.problem(&cell.workload));
+    let found = (context.spec.matchup(&cell.matchup), context.spec.problem(&cell.workload));
     let (Some(matchup), Some(problem)) = found else {
         unreachable!("the plan was made from these definitions")
     };
@@ -191,25 +195,25 @@ fn measure(
         let index = index as usize;
         let arm = &matchup.arms[index];
         let padding_bytes = plan.padding_bytes[index];
-        let run = timed(course, memory, (arm, cell), problem, n, padding_bytes);
+        let run = timed(context, memory, (arm, cell), problem, n, padding_bytes);
         runs[index] = Some(run.map_err(|error| (arm.clone(), error))?);
     }
     Ok(runs.into_iter().flatten().collect())
 }
 
 fn timed(
-    course: &Course<'_>,
-    memory: &mut Memory,
+    context: &ProgramContext<'_>,
+    memory: &mut ProgramCache,
     (arm, cell): (&str, &CellId),
     problem: &Problem,
     n: u32,
     padding_bytes: u32,
 ) -> Result<ProgramRun> {
-    let Some(set) = course.spec.origin(arm, &problem.name) else {
+    let Some(set) = context.spec.origin(arm, &problem.name) else {
         unreachable!("the loader has checked that the set has the program")
     };
-    let finished = run(course, memory, set, problem, n, padding_bytes)?;
-    match right_output(course, problem, n)? {
+    let finished = run(context, memory, set, problem, n, padding_bytes)?;
+    match right_output(context, problem, n)? {
         Some(Right::Output(right)) => compare(&finished.output, &right, problem.within),
         Some(Right::Sha256(hash)) => compare_hash(&finished.output, &hash),
         None => {
@@ -237,37 +241,37 @@ fn timed(
 
 /// Runs a program at N, its input made first.
 fn run(
-    course: &Course<'_>,
-    memory: &mut Memory,
+    context: &ProgramContext<'_>,
+    memory: &mut ProgramCache,
     set: &ProgramSet,
     problem: &Problem,
     n: u32,
     padding_bytes: u32,
 ) -> Result<Finished> {
     let input = match &problem.input {
-        Some(maker) => Some(input(course, memory, maker, n)?),
+        Some(maker) => Some(input(context, memory, maker, n)?),
         None => None,
     };
     let command = set.command(&problem.name, n);
-    let task = task(course, set, &command, input, padding_bytes);
-    program::run(&task, course.interrupt)
+    let task = task(context, set, &command, input, padding_bytes);
+    program::run(&task, context.interrupt)
 }
 
 fn task<'a>(
-    course: &'a Course<'_>,
+    context: &'a ProgramContext<'_>,
     set: &'a ProgramSet,
     command: &'a [String],
     input: Option<PathBuf>,
     padding_bytes: u32,
 ) -> Task<'a> {
     Task {
-        root: course.root_of(set),
+        root: context.root_of(set),
         command,
         input,
-        cpus: course.cpus,
+        cpus: context.cpus,
         padding_bytes,
-        limit: course.limit,
-        limit_bytes: course.limit_bytes,
+        limit: context.limit,
+        limit_bytes: context.limit_bytes,
         keep: None,
     }
 }
@@ -275,27 +279,32 @@ fn task<'a>(
 /// The file with the output of the problem `maker` at N. It is made once, by the first set that
 /// has a program for it, with its hash beside it; a file that no longer has its hash is made anew.
 /// The set may be one that the run does not measure, and so is built here.
-fn input(course: &Course<'_>, memory: &mut Memory, maker: &str, n: u32) -> Result<PathBuf> {
-    let folder = course.root.join(INPUTS);
+fn input(
+    context: &ProgramContext<'_>,
+    memory: &mut ProgramCache,
+    maker: &str,
+    n: u32,
+) -> Result<PathBuf> {
+    let folder = context.root.join(INPUTS);
     let path = folder.join(format!("{maker}-{n}"));
     if memory.inputs.contains(&path) || is_whole(&path) {
         memory.inputs.insert(path.clone());
         return Ok(path);
     }
-    let set = course.spec.sets.iter().find(|set| set.builds(maker));
+    let set = context.spec.sets.iter().find(|set| set.builds(maker));
     let set = set.with_context(|| format!("no set has a program for the input `{maker}`"))?;
-    if let Some(failure) = build::build(set, course.root_of(set), course.interrupt)?.failure {
+    if let Some(failure) = build::build(set, context.root_of(set), context.interrupt)?.failure {
         bail!("the input cannot be made: {failure}");
     }
     fs::create_dir_all(&folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
     let command = set.command(maker, n);
     let partial = path.with_extension("partial");
-    let task = Task { keep: Some(&partial), ..task(course, set, &command, None, 0) };
-    let made = program::run(&task, course.interrupt)
+    let task = Task { keep: Some(&partial), ..task(context, set, &command, None, 0) };
+    let made = program::run(&task, context.interrupt)
         .map_err(|error| error.context(format!("failed to make the input with {}", set.name)))?;
-    if let Some(problem) = course.spec.problem(maker)
-        && let Some(right) = right_output(course, problem, n)?
+    if let Some(problem) = context.spec.problem(maker)
+        && let Some(right) = right_output(context, problem, n)?
     {
         let hash = match right {
             Right::Output(output) => output.sha256,
@@ -327,7 +336,7 @@ fn is_whole(path: &Path) -> bool {
 }
 
 #[derive(Default)]
-struct HashWriter(crate::output::Taker);
+struct HashWriter(crate::output::OutputHasher);
 
 impl std::io::Write for HashWriter {
     fn write(&mut self, piece: &[u8]) -> std::io::Result<usize> {
@@ -346,12 +355,12 @@ enum Right {
     Sha256(String),
 }
 
-fn right_output(course: &Course<'_>, problem: &Problem, n: u32) -> Result<Option<Right>> {
+fn right_output(context: &ProgramContext<'_>, problem: &Problem, n: u32) -> Result<Option<Right>> {
     match problem.outputs.get(&n.to_string()) {
         None => Ok(None),
         Some(spec::Output::Sha256(hash)) => Ok(Some(Right::Sha256(hash.clone()))),
         Some(spec::Output::File(file)) => {
-            let path = course.definitions.join(file);
+            let path = context.definitions.join(file);
             let bytes =
                 fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
             Ok(Some(Right::Output(Output::of(&bytes))))
@@ -374,8 +383,10 @@ fn test_n(problem: &Problem) -> u32 {
 
 fn failure(set: &str, error: anyhow::Error) -> Failure {
     let server = Some(set.to_owned());
-    match error.downcast::<Broken>() {
-        Ok(Broken { error, stderr, .. }) => Failure { stage: Stage::Run, server, error, stderr },
+    match error.downcast::<LimitExceeded>() {
+        Ok(LimitExceeded { error, stderr, .. }) => {
+            Failure { stage: Stage::Run, server, error, stderr }
+        }
         Err(error) => {
             let stage = if error.is::<Wrong>() { Stage::Verify } else { Stage::Run };
             Failure { stage, server, error: format!("{error:#}"), stderr: vec![] }

@@ -77,10 +77,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use duet_model::spec::Answer;
+    use duet_model::spec::ExpectedResponse;
 
     fn case(method: &str, body: Option<&str>, chunked: bool) -> Case {
-        let expect = Answer { status: 200, content_type: None, body: "x".into() };
+        let expect = ExpectedResponse { status: 200, content_type: None, body: "x".into() };
         Case {
             method: method.into(),
             path: "/p?q=1".into(),

@@ -16,7 +16,7 @@ use duet_model::spec::Server;
 use duet_process::child::{self, Tail};
 use duet_process::interrupt::{Interrupt, Interrupted, POLL};
 
-mod foreign;
+mod external;
 
 /// How long a server may take until it says that it listens.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -61,7 +61,7 @@ pub struct Running {
     /// Reads its standard error to the end.
     stderr_reader: thread::JoinHandle<()>,
     /// Whether it may end as it likes.
-    foreign: bool,
+    external: bool,
 }
 
 impl Drop for Running {
@@ -76,7 +76,7 @@ impl Drop for Running {
 /// the harness is interrupted, another error when it cannot be started at all.
 pub fn start(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Result<Running> {
     // Port 0: the system chooses when the server binds it, and the server says which it is.
-    let port = if server.foreign { foreign::free_port()? } else { 0 };
+    let port = if server.external { external::free_port()? } else { 0 };
     let mut command = command(server, launch, port)?;
     child::tame(&mut command, launch.cpus)?;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -90,11 +90,11 @@ pub fn start(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Res
     // Of a server that says where it listens this is replaced below; the value exists so that every
     // way out kills the child.
     let addr = SocketAddr::from(([127, 0, 0, 1], port));
-    let (name, foreign) = (server.name.clone(), server.foreign);
-    let mut running = Running { name, addr, started, child, stderr, stderr_reader, foreign };
-    let ready = if foreign {
+    let (name, external) = (server.name.clone(), server.external);
+    let mut running = Running { name, addr, started, child, stderr, stderr_reader, external };
+    let ready = if external {
         thread::spawn(move || drain(stdout, false));
-        foreign::listens(&mut running.child, port, START_LIMIT, interrupt).map(|()| addr)
+        external::listens(&mut running.child, port, START_LIMIT, interrupt).map(|()| addr)
     } else {
         listening(stdout, server.prints, interrupt)
     };
@@ -222,18 +222,18 @@ impl Running {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Stops it as the contract says: SIGTERM, exit 0 within two seconds. A foreign server may end
+    /// Stops it as the contract says: SIGTERM, exit 0 within two seconds. A external server may end
     /// otherwise.
     ///
     /// # Errors
     /// When it does not keep the contract. It is then killed.
     pub fn stop(mut self) -> Result<(), Failure> {
         let limit = Instant::now() + STOP_LIMIT;
-        let foreign = self.foreign;
+        let external = self.external;
         let outcome = child::terminate(&self.child)
             .and_then(|()| child::wait_until(&mut self.child, limit))
             .and_then(|status| match status {
-                _ if foreign => Ok(()),
+                _ if external => Ok(()),
                 Some(status) if status.success() => Ok(()),
                 Some(status) => bail!(
                     "it {} on SIGTERM where exit 0 was due (CONTRACT.md, 1.5)",

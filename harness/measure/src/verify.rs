@@ -11,7 +11,7 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName,
 use reqwest::{Body, Client, Method, Response};
 
 use crate::server::Running;
-use duet_model::spec::{Answer, Case, Lane, Server, Workload};
+use duet_model::spec::{Case, ExpectedResponse, Lane, Server, Workload};
 use duet_process::interrupt::{Interrupt, POLL};
 
 /// How long one answer may take.
@@ -48,7 +48,7 @@ impl Verifier {
     }
 
     /// Compares a server's answers to the first `limit` cases of a workload with the right ones:
-    /// status, headers, body. Servers of the article lane and foreign ones need not have the
+    /// status, headers, body. Servers of the article lane and external ones need not have the
     /// contract's headers.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl Verifier {
     }
 
     /// Checks what the contract asks of every server beside its routes: a current date, and 404 for
-    /// what is unknown. Servers of the article lane and foreign ones are exempt.
+    /// what is unknown. Servers of the article lane and external ones are exempt.
     ///
     /// # Errors
     /// The first breach, or an interruption.
@@ -100,7 +100,12 @@ impl Verifier {
     ///
     /// # Errors
     /// No answer, one whose body is not UTF-8, or an interruption.
-    pub fn ask(&self, running: &Running, path: &str, interrupt: &Interrupt) -> Result<Answer> {
+    pub fn ask(
+        &self,
+        running: &Running,
+        path: &str,
+        interrupt: &Interrupt,
+    ) -> Result<ExpectedResponse> {
         self.with(interrupt, async {
             let url = format!("http://{}{path}", running.addr);
             let response = self.client.get(url).send().await.context("no answer")?;
@@ -110,7 +115,7 @@ impl Verifier {
             let body = response.bytes().await.context("the body did not arrive")?;
             let body = String::from_utf8(body.into())
                 .context("the body is not UTF-8 text, which definitions can hold")?;
-            Ok(Answer { status, content_type, body })
+            Ok(ExpectedResponse { status, content_type, body })
         })
     }
 
@@ -132,7 +137,7 @@ impl Verifier {
         running: &Running,
         server: &Server,
         case: &Case,
-        answer: &Answer,
+        answer: &ExpectedResponse,
     ) -> Result<()> {
         let response = self.send(running, case).await?;
         let status = response.status().as_u16();
@@ -182,7 +187,7 @@ impl Verifier {
 
 /// Whether a server keeps the contract's first section only, or none of it.
 fn exempt(server: &Server) -> bool {
-    server.foreign || server.lanes == [Lane::Article]
+    server.external || server.lanes == [Lane::Article]
 }
 
 /// The headers that every answer has. Others are not an error here: they are compared between the

@@ -115,7 +115,7 @@ pub struct Checkout {
 
 /// Who compares: the folder above the definitions, their place below it, and what they say.
 #[derive(Debug, Clone, Copy)]
-pub struct Here<'a> {
+pub struct Workspace<'a> {
     /// The folder above the definitions, absolute.
     pub root: &'a Path,
     /// The definitions' folder.
@@ -129,7 +129,7 @@ pub struct Here<'a> {
 /// # Errors
 /// When there is no such commit or folder, when its definitions have mistakes, or for an arm that
 /// is a stored result and no version.
-pub fn check_out(arm: &Arm, here: Here<'_>) -> Result<Checkout> {
+pub fn check_out(arm: &Arm, here: Workspace<'_>) -> Result<Checkout> {
     match &arm.origin {
         Origin::Server | Origin::Set => {
             let version = version(arm, here.root, arm.name.clone().unwrap_or_default());
@@ -160,7 +160,7 @@ pub fn check_out(arm: &Arm, here: Here<'_>) -> Result<Checkout> {
 
 /// A commit, in a worktree of its own below the repository's `.git`, where no tool looks for
 /// sources. It stays there, built, for the next comparison with it.
-fn of_commit(arm: &Arm, reference: &str, here: Here<'_>) -> Result<Checkout> {
+fn of_commit(arm: &Arm, reference: &str, here: Workspace<'_>) -> Result<Checkout> {
     let commit =
         git(here.root, &["rev-parse", "--verify", "--quiet", &format!("{reference}^{{commit}}")])
             .with_context(|| {
@@ -216,7 +216,7 @@ fn forget_old(root: &Path, folder: &Path, current: &Path) -> Result<()> {
 }
 
 /// A folder with the same layout as the one above the definitions.
-fn of_folder(arm: &Arm, root: PathBuf, name: String, here: Here<'_>) -> Result<Checkout> {
+fn of_folder(arm: &Arm, root: PathBuf, name: String, here: Workspace<'_>) -> Result<Checkout> {
     let definitions = here.definitions.canonicalize()?;
     let below = definitions.strip_prefix(here.root).unwrap_or(Path::new("bench"));
     // Without definitions that this program reads, a version is built and started as this one is.
@@ -244,7 +244,7 @@ fn of_folder(arm: &Arm, root: PathBuf, name: String, here: Here<'_>) -> Result<C
 }
 
 /// A server's definition with another executable, which is built already.
-fn of_binary(arm: &Arm, binary: &Path, here: Here<'_>) -> Result<Checkout> {
+fn of_binary(arm: &Arm, binary: &Path, here: Workspace<'_>) -> Result<Checkout> {
     let binary = binary
         .canonicalize()
         .with_context(|| format!("failed to find the executable {}", binary.display()))?;

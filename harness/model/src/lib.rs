@@ -1,4 +1,4 @@
-//! The plain data that Duet's stages hand to each other: definitions as types ([`spec`]), the record
+//! The plain data that the stages hand to each other: definitions as types ([`spec`]), the record
 //! of a session ([`record`]) and the plan of its blocks ([`plan`]).
 //!
 //! Nothing here measures or judges. A record holds the definitions it was measured by, so that it

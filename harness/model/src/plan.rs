@@ -271,11 +271,11 @@ mod tests {
         }
     }
 
-    /// With any linear drift a round of the plan has contrast zero between equal arms. AABB, which
+    /// With any linear drift a round of the plan has log ratio zero between equal arms. AABB, which
     /// looks simpler and switches less, has not: it reports the drift as a difference.
     #[test]
     fn a_round_cancels_linear_drift_and_aabb_does_not() {
-        let contrast = |order: &[u32]| -> f64 {
+        let log_ratio = |order: &[u32]| -> f64 {
             let log = |window: usize| 3.0 - 0.01 * window as f64;
             let mean = |arm: u32| -> f64 {
                 let of_arm = (0..order.len()).filter(|&w| order[w] == arm);
@@ -286,10 +286,10 @@ mod tests {
         let (suite, spec) = suite(&["x"], 2, 400);
         for block in plan(&suite, &spec, 9) {
             for order in &block.rounds {
-                assert!(contrast(order).abs() < 1e-12, "{order:?}");
+                assert!(log_ratio(order).abs() < 1e-12, "{order:?}");
             }
         }
-        assert!((contrast(&[0, 0, 1, 1]) - -0.02).abs() < 1e-12);
+        assert!((log_ratio(&[0, 0, 1, 1]) - -0.02).abs() < 1e-12);
     }
 
     #[test]

@@ -12,8 +12,8 @@ use crate::record::{
     SCHEMA, Wire,
 };
 use crate::spec::{
-    Answer, Arrivals, Case, CellId, Lane, Load, Matchup, OpenLoop, Rate, Server, Spec, Suite,
-    Workload,
+    Arrivals, Case, CellId, ExpectedResponse, Lane, Load, Matchup, OpenLoop, Rate, Server, Spec,
+    Suite, Workload,
 };
 use duet_protocol::{OpenResult, ProbeResult, ResolvedRate, SearchEnd, SearchResult, WindowResult};
 use duet_stats::SplitMix64;
@@ -269,11 +269,11 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         version: vec![format!("./{name}"), "--version".to_owned()],
         env: BTreeMap::new(),
         prints: false,
-        foreign: false,
+        external: false,
         workloads: scene.workloads.iter().map(|&w| w.to_owned()).collect(),
         root: None,
     };
-    let expect = Answer { status: 200, content_type: None, body: "hi".to_owned() };
+    let expect = ExpectedResponse { status: 200, content_type: None, body: "hi".to_owned() };
     let case = Case {
         method: "GET".to_owned(),
         path: "/".to_owned(),
@@ -287,7 +287,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         question: format!("How fast is {name}?"),
         churn: false,
         cases: vec![case.clone()],
-        answers: BTreeMap::new(),
+        responses: BTreeMap::new(),
         source: None,
     };
     let [base, head] = scene.servers;
@@ -346,7 +346,7 @@ fn block(scene: &Scene, cell: &CellId, index: u32, random: &mut SplitMix64) -> B
         arms: arms.iter().zip(scene.servers).map(|(arm, server)| arm_record(arm, server)).collect(),
         windows,
         failure: None,
-        set_aside: None,
+        discarded: None,
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn details(
     let arms = &matchup.arms;
     let headline: Vec<&MetricAnalysis> =
         cell.metrics.iter().filter(|m| words::is_headline(cell, m)).collect();
-    let contrasts = chart::contrasts(arms, &headline, &format!("{id}-blocks"));
+    let log_ratios = chart::log_ratios(arms, &headline, &format!("{id}-blocks"));
     let rss = chart::rss_curve(analysis, arms, cell, &format!("{id}-rss"));
     html! {
         details {
@@ -31,7 +31,7 @@ pub(super) fn details(
             p { (cell.question) }
             (metrics(analysis, matchup, cell))
             div.charts {
-                @if let Some(svg) = contrasts {
+                @if let Some(svg) = log_ratios {
                     figure {
                         (PreEscaped(svg))
                         figcaption { "A dot per block; bar: 95 % interval" }
@@ -70,7 +70,7 @@ pub(super) fn details(
                     dt { "warning" }
                     dd {
                         (warning.message)
-                        @if let Some(cure) = &warning.cure { div.small { "Cure: " (cure) } }
+                        @if let Some(hint) = &warning.hint { div.small { "Hint: " (hint) } }
                     }
                 }
             }

@@ -1,4 +1,4 @@
-//! Warnings and failures as all reports list them: each once, with where it holds and its cure.
+//! Warnings and failures as all reports list them: each once, with where it holds and its hint.
 
 use super::words;
 use duet_analysis::{Analysis, CellFailure, FindingLevel};
@@ -11,7 +11,7 @@ pub(super) struct Doubt {
     /// What is doubtful.
     pub(super) message: String,
     /// What to do about it.
-    pub(super) cure: Option<String>,
+    pub(super) hint: Option<String>,
 }
 
 /// All doubts: about the machine, the run, its cells. A doubt of many cells is listed once.
@@ -20,20 +20,20 @@ pub(super) fn doubts(analysis: &Analysis) -> Vec<Doubt> {
     let of_machine = findings.map(|f| Doubt {
         at: vec![f.name.clone()],
         message: format!("{}; {}", f.found, f.effect),
-        cure: Some(f.cure.clone()),
+        hint: Some(f.hint.clone()),
     });
     let of_run = analysis.warnings.iter().map(|w| (None, w));
     let cells = analysis.matchups.iter().flat_map(|m| &m.cells);
     let of_cells = cells.flat_map(|c| c.warnings.iter().map(|w| (Some(c.id.to_string()), w)));
     let mut all: Vec<Doubt> = of_machine.collect();
     for (cell, warning) in of_run.chain(of_cells) {
-        let same = |d: &&mut Doubt| d.message == warning.message && d.cure == warning.cure;
+        let same = |d: &&mut Doubt| d.message == warning.message && d.hint == warning.hint;
         match all.iter_mut().find(same) {
             Some(doubt) => doubt.at.extend(cell),
             None => all.push(Doubt {
                 at: cell.into_iter().collect(),
                 message: warning.message.clone(),
-                cure: warning.cure.clone(),
+                hint: warning.hint.clone(),
             }),
         }
     }

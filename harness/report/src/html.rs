@@ -277,7 +277,7 @@ fn warnings(analysis: &Analysis) -> Markup {
                         li {
                             @if !doubt.at.is_empty() { strong { (doubt.at.join(", ")) ": " } }
                             (doubt.message)
-                            @if let Some(cure) = doubt.cure { div.small { "Cure: " (cure) } }
+                            @if let Some(hint) = doubt.hint { div.small { "Hint: " (hint) } }
                         }
                     }
                 }
@@ -298,7 +298,7 @@ fn failures(analysis: &Analysis) -> Markup {
                             @if !failed.failure.stderr.is_empty() {
                                 pre { (failed.failure.stderr.join("\n")) }
                             }
-                            div.small { "Cure: " (words::cure(failed.failure.stage)) }
+                            div.small { "Hint: " (words::hint(failed.failure.stage)) }
                         }
                     }
                 }

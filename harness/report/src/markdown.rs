@@ -180,8 +180,8 @@ fn warnings(analysis: &Analysis) -> String {
         }
         let at = if doubt.at.is_empty() { String::new() } else { doubt.at.join(", ") + ": " };
         out += &format!("- {}{}", escape(&at), escape(&doubt.message));
-        if let Some(cure) = doubt.cure {
-            out += &format!(". *Cure:* {}", escape(&cure));
+        if let Some(hint) = doubt.hint {
+            out += &format!(". *Hint:* {}", escape(&hint));
         }
         out.push('\n');
     }
@@ -194,8 +194,8 @@ fn failures(analysis: &Analysis) -> String {
         if out.is_empty() {
             out += "\n## Failures\n\n";
         }
-        let cure = words::cure(failed.failure.stage);
-        out += &format!("- {}. *Cure:* {}\n", escape(&doubts::failure(failed)), cure);
+        let hint = words::hint(failed.failure.stage);
+        out += &format!("- {}. *Hint:* {}\n", escape(&doubts::failure(failed)), hint);
         for line in &failed.failure.stderr {
             out += &format!("  - wrote: {}\n", escape(line));
         }

@@ -189,8 +189,8 @@ impl Page {
         for doubt in doubts {
             let at = if doubt.at.is_empty() { String::new() } else { doubt.at.join(", ") + ": " };
             self.wrapped(OPEN, "  * ", &format!("{at}{}", doubt.message));
-            if let Some(cure) = doubt.cure {
-                self.wrapped(NORMAL, "    cure: ", &cure);
+            if let Some(hint) = doubt.hint {
+                self.wrapped(NORMAL, "    hint: ", &hint);
             }
         }
     }
@@ -204,7 +204,7 @@ impl Page {
             for line in &failed.failure.stderr {
                 self.wrapped(DIM, "    | ", line);
             }
-            self.wrapped(NORMAL, "    cure: ", words::cure(failed.failure.stage));
+            self.wrapped(NORMAL, "    hint: ", words::hint(failed.failure.stage));
         }
     }
 

@@ -283,7 +283,7 @@ pub(super) fn stage(stage: Stage) -> &'static str {
 }
 
 /// What to do about a failure.
-pub(super) fn cure(stage: Stage) -> &'static str {
+pub(super) fn hint(stage: Stage) -> &'static str {
     match stage {
         Stage::Build => "run its build command by hand and mend what it says",
         Stage::Start => "start it by hand: it must print listening HOST:PORT once it accepts",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 
-use super::{BenchFolder, Exit, Misuse, shown};
+use super::{BenchFolder, Exit, UsageError, shown};
 use duet_analysis::comparison::stored::{self, RUNS_MIN};
 use duet_measure::versions::{Arm, Origin};
 use duet_model::record::{self, Run};
@@ -77,7 +77,7 @@ fn save(name: &str, run: &Path, root: &Path) -> Result<()> {
     let folder = named(name, root)?;
     let source = run.join(record::FILE_NAME);
     if !source.is_file() {
-        bail!(Misuse(format!("{} is no run's folder: measure one first", run.display())));
+        bail!(UsageError(format!("{} is no run's folder: measure one first", run.display())));
     }
     let read = record::read(run)?;
     ensure!(
@@ -133,7 +133,7 @@ fn show(name: &str, root: &Path) -> Result<()> {
 fn named(name: &str, root: &Path) -> Result<PathBuf> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.starts_with('.') || !name.chars().all(allowed) {
-        bail!(Misuse(format!("`{name}` cannot be a name: use letters, digits, -, _ and dots")));
+        bail!(UsageError(format!("`{name}` cannot be a name: use letters, digits, -, _ and dots")));
     }
     Ok(root.join(FOLDER).join(name))
 }

@@ -24,16 +24,16 @@ pub(super) fn measure(
     progress.block(&plan.cell, duet_analysis::running_ratio(header, so_far, &plan.cell));
     loop {
         let of_cell = so_far.iter().filter(|block| block.cell == plan.cell);
-        let set_aside = of_cell.filter(|block| block.set_aside.is_some()).count();
+        let discarded = of_cell.filter(|block| block.discarded.is_some()).count();
         let known = block::known(so_far, &plan.cell, bench.spec);
         let mut record = block::run(bench, plan, known)?;
         if let Some(failure) = &record.failure {
             progress.print(&format!("{} block {}: {failure}", plan.cell, plan.block + 1));
-        } else if set_aside < (bench.suite.blocks / REPEATED_SHARE) as usize {
-            record.set_aside = duet_analysis::disturbance(&record, header);
+        } else if discarded < (bench.suite.blocks / REPEATED_SHARE) as usize {
+            record.discarded = duet_analysis::disturbance(&record, header);
         }
         writer.append(&Record::Block(Box::new(record.clone())))?;
-        let again = record.set_aside.is_some();
+        let again = record.discarded.is_some();
         so_far.push(record);
         if !again {
             return Ok(());

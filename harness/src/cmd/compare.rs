@@ -10,9 +10,9 @@ use super::comparison::{self, Outputs};
 use super::experiment::{self, Tools};
 use super::gate::check_out;
 use super::pairs::{self, Pair};
-use super::{BenchFolder, Exit, Misuse, baseline, shown};
+use super::{BenchFolder, Exit, UsageError, baseline, shown};
 use duet_definitions::suggestion;
-use duet_measure::versions::{Arm, Checkout, Here, Origin};
+use duet_measure::versions::{Arm, Checkout, Origin, Workspace};
 use duet_model::plan;
 use duet_model::record::{Experiment, Question};
 use duet_model::spec::{CellId, Spec, Suite};
@@ -71,11 +71,11 @@ pub(super) fn run(args: &Compare) -> Result<Exit> {
         (Arm { origin: Origin::Run(folder), .. }, None) => {
             comparison::replay(folder, &args.outputs)
         }
-        (_, None) => bail!(Misuse("compare with what? Name a second version".to_owned())),
+        (_, None) => bail!(UsageError("compare with what? Name a second version".to_owned())),
         (base, Some(head)) if stored(base) && stored(head) => {
             baseline::compare(base, head, &args.bench, args.outputs.json.as_deref())
         }
-        (base, Some(head)) if stored(base) || stored(head) => bail!(Misuse(format!(
+        (base, Some(head)) if stored(base) || stored(head) => bail!(UsageError(format!(
             "{} is a stored result and {} is not: a comparison measures both side by side, or \
              neither. Run a suite of the other, and compare its folder; or name the commit of \
              the stored one, as git:COMMIT",
@@ -89,7 +89,7 @@ pub(super) fn run(args: &Compare) -> Result<Exit> {
 fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
     let spec = args.bench.load()?;
     let root = args.bench.root()?;
-    let here = Here { root: &root, definitions: &args.bench.bench, spec: &spec };
+    let here = Workspace { root: &root, definitions: &args.bench.bench, spec: &spec };
     let given = args.server.as_deref();
     // A server that only one of them names is meant for both.
     let given = given.or(base.name.as_deref()).or(head.name.as_deref());
@@ -99,7 +99,7 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
     ];
     let (base, head) = (check_out(base, here)?, check_out(head, here)?);
     let Some(pair) = pairs::pair((&base, names[0]), (&head, names[1]))? else {
-        bail!(Misuse(unknown([(&base, names[0]), (&head, names[1])])));
+        bail!(UsageError(unknown([(&base, names[0]), (&head, names[1])])));
     };
     let suite = suite(args, &spec, &pair)?;
     let spec = pairs::definitions(&spec, &[pair]);
@@ -156,7 +156,7 @@ fn suite(args: &Compare, spec: &Spec, pair: &Pair) -> Result<Suite> {
     };
     let Some(suite) = suite else {
         let known: Vec<&str> = spec.suites.iter().map(|suite| suite.name.as_str()).collect();
-        bail!(Misuse(format!("which suite? There are {}", known.join(", "))));
+        bail!(UsageError(format!("which suite? There are {}", known.join(", "))));
     };
     let mut seen = BTreeSet::new();
     let cells: Vec<CellId> = suite
@@ -168,7 +168,7 @@ fn suite(args: &Compare, spec: &Spec, pair: &Pair) -> Result<Suite> {
         .filter(|cell| seen.insert(cell.clone()))
         .collect();
     if cells.is_empty() {
-        bail!(Misuse(format!(
+        bail!(UsageError(format!(
             "nothing to measure: the suite `{}` has no cell that both can answer{}",
             suite.name,
             args.only.as_ref().map(|o| format!(" and that contains `{o}`")).unwrap_or_default()

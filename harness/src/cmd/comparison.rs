@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::{Exit, Misuse, report, shown};
+use super::{Exit, UsageError, report, shown};
 use duet_analysis::comparison::{self, Comparison, Outcome};
 use duet_model::record;
 use duet_report::Style;
@@ -56,7 +56,7 @@ pub(super) fn replay(folder: &Path, outputs: &Outputs) -> Result<Exit> {
 /// The comparison that a folder's records hold.
 pub(super) fn read(folder: &Path) -> Result<Comparison> {
     if !folder.join(record::FILE_NAME).is_file() {
-        bail!(Misuse(format!(
+        bail!(UsageError(format!(
             "{} is no folder of a comparison: it has no {}",
             folder.display(),
             record::FILE_NAME
@@ -69,7 +69,7 @@ pub(super) fn read(folder: &Path) -> Result<Comparison> {
         false => None,
     };
     comparison::compare(&run, second.as_ref())
-        .map_err(|why| Misuse(format!("{}: {why}", folder.display())).into())
+        .map_err(|why| UsageError(format!("{}: {why}", folder.display())).into())
 }
 
 fn write(comparison: &Comparison, folder: &Path, outputs: &Outputs) -> Result<()> {

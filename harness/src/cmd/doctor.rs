@@ -14,7 +14,7 @@ use duet_report::hanging;
 
 /// Looks for what would spoil a measurement on this machine
 ///
-/// Each finding names its effect and its cure. Exit code 4 if nothing can be measured here.
+/// Each finding names its effect and its hint. Exit code 4 if nothing can be measured here.
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
     #[command(flatten)]
@@ -69,7 +69,7 @@ pub(super) fn text(findings: &[Finding]) -> String {
         out.push_str(&hanging(&finding.found, indent, COLUMNS));
         out.push('\n');
         if finding.level != FindingLevel::Good {
-            for (lead, text) in [("effect: ", &finding.effect), ("cure:   ", &finding.cure)] {
+            for (lead, text) in [("effect: ", &finding.effect), ("hint:   ", &finding.hint)] {
                 out.push_str(&format!("{:indent$}{lead}", ""));
                 out.push_str(&hanging(text, indent + lead.len(), COLUMNS));
                 out.push('\n');
@@ -90,7 +90,7 @@ mod tests {
             level,
             found: found.to_owned(),
             effect: "other processes compete with server and generator; ".repeat(2),
-            cure: "stop them".to_owned(),
+            hint: "stop them".to_owned(),
         };
         let long = "99 % of all CPUs busy just now: rustc 61 %, cargo 30 %, something else 8.0 %";
         let text = text(&[
@@ -103,7 +103,7 @@ mod tests {
                              else 8.0 %
                              effect: other processes compete with server and generator; other
                                      processes compete with server and generator;
-                             cure:   stop them
+                             hint:   stop them
         ok       CPUs        2 usable, 2 needed
         ");
         assert!(plain.lines().all(|line| line.chars().count() <= COLUMNS), "{plain}");

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::{Misuse, blocks, run, run_programs};
+use super::{UsageError, blocks, run, run_programs};
 use crate::cmd::progress::Progress;
 use duet_measure::block::Bench;
 use duet_measure::host::{self, Cpus};
-use duet_measure::programs::{Course, Memory};
+use duet_measure::programs::{ProgramCache, ProgramContext};
 use duet_measure::verify::Verifier;
 use duet_model::plan::{self, BlockPlan};
 use duet_model::record::{self, Attempt, Record, Run, RunEnd, RunHeader, Writer};
@@ -61,17 +61,17 @@ impl Tools {
 }
 
 /// An experiment whose record is being written.
-pub(super) struct UnderWay<'a> {
+pub(super) struct RunningExperiment<'a> {
     tools: &'a Tools,
     writer: Writer,
     started: Instant,
     plans: Vec<BlockPlan>,
-    memory: Memory,
+    memory: ProgramCache,
     /// What has been recorded.
     pub(super) run: Run,
 }
 
-impl<'a> UnderWay<'a> {
+impl<'a> RunningExperiment<'a> {
     /// Begins a record in `folder`, with what is known by now: what was built, and what an earlier
     /// part of the same experiment measured, whose record it replaces.
     pub(super) fn begin(tools: &'a Tools, folder: &Path, begun: Run) -> Result<Self> {
@@ -86,7 +86,7 @@ impl<'a> UnderWay<'a> {
         let writer = Writer::replace(folder, std::iter::once(header).chain(known))?;
         let RunHeader { suite, spec, seed, .. } = &begun.header;
         let plans = plan::plan(suite, spec, *seed);
-        let memory = Memory::default();
+        let memory = ProgramCache::default();
         Ok(Self { tools, writer, started: Instant::now(), plans, memory, run: begun })
     }
 
@@ -109,7 +109,7 @@ impl<'a> UnderWay<'a> {
             interrupt: &self.tools.interrupt,
         };
         let all_cpus = self.tools.cpus.all();
-        let course = course(self.tools, &header, &all_cpus, self.started);
+        let context = context(self.tools, &header, &all_cpus, self.started);
         let missing = cells.iter().map(|cell| until.saturating_sub(self.counted(cell)) as usize);
         self.tools.progress.start(missing.sum());
         for plan in std::mem::take(&mut self.plans) {
@@ -127,7 +127,14 @@ impl<'a> UnderWay<'a> {
             if header.spec.is_of_programs(&plan.cell) {
                 let so_far = &mut self.run.program_blocks;
                 let memory = &mut self.memory;
-                run_programs::measure(&course, memory, (&header, &plan), so_far, writer, progress)?;
+                run_programs::measure(
+                    &context,
+                    memory,
+                    (&header, &plan),
+                    so_far,
+                    writer,
+                    progress,
+                )?;
             } else {
                 let so_far = &mut self.run.blocks;
                 blocks::measure(&bench, &plan, &header, so_far, writer, progress)?;
@@ -175,13 +182,13 @@ impl<'a> UnderWay<'a> {
 }
 
 /// What runs of programs have in common.
-fn course<'a>(
+fn context<'a>(
     tools: &'a Tools,
     header: &'a RunHeader,
     cpus: &'a [usize],
     run_started: Instant,
-) -> Course<'a> {
-    Course {
+) -> ProgramContext<'a> {
+    ProgramContext {
         root: &tools.root,
         definitions: &tools.definitions,
         spec: &header.spec,
@@ -208,11 +215,11 @@ pub(super) fn prepare(tools: &Tools, header: RunHeader) -> Result<Run> {
         run.builds.push(build);
     }
     let cpus = tools.cpus.all();
-    let course = course(tools, &run.header, &cpus, Instant::now());
-    let mut memory = Memory::default();
+    let context = context(tools, &run.header, &cpus, Instant::now());
+    let mut memory = ProgramCache::default();
     for set in spec.origins(&suite.cells) {
         let (build, programs) =
-            run_programs::prepare(&course, suite, &mut memory, set, &tools.progress)?;
+            run_programs::prepare(&context, suite, &mut memory, set, &tools.progress)?;
         run.builds.push(build);
         run.programs.extend(programs);
     }
@@ -226,7 +233,7 @@ pub(super) fn folder(out: Option<&Path>, root: &Path, default: &str) -> Result<P
     let folder = out.map_or_else(|| root.join(default), Path::to_owned);
     if folder.join(record::FILE_NAME).exists() {
         if out.is_some() {
-            bail!(Misuse(format!(
+            bail!(UsageError(format!(
                 "{} holds a run already: choose another folder, or remove it",
                 folder.display()
             )));
@@ -242,7 +249,7 @@ pub(super) fn folder(out: Option<&Path>, root: &Path, default: &str) -> Result<P
 /// The whole of an experiment without looks: all blocks of all cells that can be measured.
 pub(super) fn carry_out(tools: &Tools, folder: &Path, begun: Run) -> Result<Run> {
     let (cells, blocks) = (usable(&begun), begun.header.suite.blocks);
-    let mut under_way = UnderWay::begin(tools, folder, begun)?;
+    let mut under_way = RunningExperiment::begin(tools, folder, begun)?;
     let outcome = under_way.measure(&cells, blocks).map(|()| None);
     under_way.end(outcome)
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::{Exit, Misuse, comparison};
+use super::{Exit, UsageError, comparison};
 use duet_report::Style;
 use duet_report::comparison as words;
 
@@ -34,7 +34,7 @@ pub(super) fn run(args: &Explain) -> Result<Exit> {
     let only = args.only.as_deref().unwrap_or_default();
     match words::explanation(&comparison, &args.metric, only, style) {
         Ok(text) => anstream::print!("{text}"),
-        Err(known) => bail!(Misuse(format!(
+        Err(known) => bail!(UsageError(format!(
             "no metric `{}` was measured; there are {}",
             args.metric,
             known.join(", ")

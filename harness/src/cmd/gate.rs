@@ -9,10 +9,10 @@ use clap::Args;
 
 use super::comparison::{self, CONFIRMATION, Outputs};
 use super::experiment::{self, Tools};
-use super::{BenchFolder, Exit, Misuse, doctor, looks, noise, pairs, shown};
-use duet_analysis::comparison::{Course, next};
+use super::{BenchFolder, Exit, UsageError, doctor, looks, noise, pairs, shown};
+use duet_analysis::comparison::{Decision, next};
 use duet_definitions::suggestion;
-use duet_measure::versions::{self, Arm, Checkout, Here, Origin};
+use duet_measure::versions::{self, Arm, Checkout, Origin, Workspace};
 use duet_model::record::{self, BuildRecord, Experiment, FindingLevel, Question, Run, RunHeader};
 use duet_model::spec::{CellId, Gate as Policy, Spec, Suite};
 
@@ -80,7 +80,7 @@ pub(super) fn run(args: &Gate) -> Result<Exit> {
     let spec = args.bench.load()?;
     let root = args.bench.root()?;
     let policy = choose(&spec, args.gate.as_deref())?;
-    let here = Here { root: &root, definitions: &args.bench.bench, spec: &spec };
+    let here = Workspace { root: &root, definitions: &args.bench.bench, spec: &spec };
     let Some(base) = &args.base else { unreachable!("clap requires it") };
     let names = (base.name.as_deref(), args.head.name.as_deref());
     let (base, head) = (check_out(base, here)?, check_out(&args.head, here)?);
@@ -124,7 +124,7 @@ pub(super) fn choose<'a>(spec: &'a Spec, name: Option<&str>) -> Result<&'a Polic
     let names: Vec<&str> = spec.gates.iter().map(|gate| gate.name.as_str()).collect();
     match (name, &spec.gates[..]) {
         (Some(name), _) => spec.gate(name).ok_or_else(|| {
-            let misuse = Misuse(match names.is_empty() {
+            let misuse = UsageError(match names.is_empty() {
                 true => format!("there is no gate `{name}`: suites.toml has no table [[gate]]"),
                 false => {
                     let known = suggestion(name, &names, "there are");
@@ -134,17 +134,17 @@ pub(super) fn choose<'a>(spec: &'a Spec, name: Option<&str>) -> Result<&'a Polic
             misuse.into()
         }),
         (None, [only]) => Ok(only),
-        (None, []) => bail!(Misuse(
+        (None, []) => bail!(UsageError(
             "suites.toml has no table [[gate]] with the policy; `duet init` writes one".to_owned()
         )),
-        (None, _) => bail!(Misuse(format!("which gate? There are {}", names.join(", ")))),
+        (None, _) => bail!(UsageError(format!("which gate? There are {}", names.join(", ")))),
     }
 }
 
 /// A version on this disk, with what the user should know of it printed.
-pub(super) fn check_out(arm: &Arm, here: Here<'_>) -> Result<Checkout> {
+pub(super) fn check_out(arm: &Arm, here: Workspace<'_>) -> Result<Checkout> {
     if matches!(arm.origin, Origin::Run(_) | Origin::Baseline(_)) {
-        bail!(Misuse(format!(
+        bail!(UsageError(format!(
             "{} is a stored result, and a gate measures both versions side by side: name the \
              commit it was made of, as git:COMMIT",
             arm.given
@@ -162,7 +162,7 @@ pub(super) fn suite(policy: &Policy, mut cells: Vec<CellId>, only: Option<&str>)
     if let Some(only) = only {
         cells.retain(|cell| cell.to_string().contains(only));
         if cells.is_empty() {
-            bail!(Misuse(format!("no cell of the gate `{}` contains `{only}`", policy.name)));
+            bail!(UsageError(format!("no cell of the gate `{}` contains `{only}`", policy.name)));
         }
     }
     let last = policy.looks.last().map_or(0, |look| look.blocks);
@@ -204,7 +204,7 @@ fn make_room(folder: &Path, may_move: bool, begun: &Run) -> Result<Earlier> {
             return earlier(run, folder);
         }
         if !may_move {
-            bail!(Misuse(format!(
+            bail!(UsageError(format!(
                 "{} holds another run already: choose another folder, or remove it",
                 folder.display()
             )));
@@ -236,8 +236,8 @@ fn earlier(run: Run, folder: &Path) -> Result<Earlier> {
     }
     let interrupted = run.end.as_ref().is_none_or(|end| end.interrupted.is_some());
     let stopped = run.end.as_ref().is_some_and(|end| end.stopped.is_some());
-    let open = matches!(next(&run, None), Course::GoOn { .. });
-    let to_confirm = matches!(next(&run, None), Course::Decided(cells) if !cells.is_empty());
+    let open = matches!(next(&run, None), Decision::GoOn { .. });
+    let to_confirm = matches!(next(&run, None), Decision::Decided(cells) if !cells.is_empty());
     let unconfirmed = to_confirm && !looks::is_confirmed(folder);
     match open && (interrupted || stopped) || unconfirmed {
         true => Ok(Earlier::Undecided(Box::new(run))),

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::{BenchFolder, Exit, Misuse, Unserved, shown};
+use super::{BenchFolder, Exit, ServerUnavailable, UsageError, shown};
 use duet_measure::build;
 use duet_measure::host;
 use duet_measure::server::{self, Launch};
 use duet_measure::verify::{Verifier, excerpt};
 use duet_model::record::{Failure, Stage};
 use duet_model::spec;
-use duet_model::spec::{Answer, Lane, Server};
+use duet_model::spec::{ExpectedResponse, Lane, Server};
 use duet_process::interrupt::{Interrupt, Interrupted};
 
 mod files;
@@ -98,7 +98,7 @@ fn root(bench: &Path) -> Result<PathBuf> {
     let above = match bench.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,
-        None => bail!(Misuse("the definitions cannot be in the root folder".to_owned())),
+        None => bail!(UsageError("the definitions cannot be in the root folder".to_owned())),
     };
     above.canonicalize().with_context(|| format!("failed to find the folder {}", above.display()))
 }
@@ -109,7 +109,7 @@ fn refuse_to_overwrite(planned: &[PathBuf]) -> Result<()> {
     if there.is_empty() {
         return Ok(());
     }
-    bail!(Misuse(format!(
+    bail!(UsageError(format!(
         "there is already {}, and nothing is overwritten: write to another folder (--bench DIR) \
          and take from it what is missing here, or remove what is there",
         there.join(", ")
@@ -122,7 +122,7 @@ fn server(args: &Init) -> Result<Server> {
     let (env, run) = words::environment(&args.run.0);
     let told = |word: &&String| word.contains("{addr}") || word.contains("{port}");
     if run.is_empty() || !run.iter().chain(env.values()).any(|word| told(&word)) {
-        bail!(Misuse(
+        bail!(UsageError(
             "--run does not tell the server where to listen: write {port} or {addr} where its \
              command line or environment takes it, such as './app --listen {addr}' or \
              'PORT={port} node app.js'"
@@ -145,7 +145,7 @@ fn server(args: &Init) -> Result<Server> {
         version: vec![],
         env,
         prints: false,
-        foreign: true,
+        external: true,
         workloads: vec![words::workload(&args.get)],
         root: None,
     })
@@ -153,7 +153,7 @@ fn server(args: &Init) -> Result<Server> {
 
 /// Builds and starts the server, and asks it twice: an answer that changes cannot be told from a
 /// wrong one.
-fn ask(server: &Server, path: &str, root: &Path) -> Result<Answer> {
+fn ask(server: &Server, path: &str, root: &Path) -> Result<ExpectedResponse> {
     let interrupt = Interrupt::watch()?;
     let built = build::build(server, root, &interrupt)?;
     if let Some(failure) = built.failure {
@@ -173,14 +173,14 @@ fn ask(server: &Server, path: &str, root: &Path) -> Result<Answer> {
     let (first, second) = (answer()?, answer()?);
     let body = excerpt_of(&first.body);
     if first.status >= 400 {
-        bail!(Misuse(format!(
+        bail!(UsageError(format!(
             "GET {path} is answered with {}: {body}; name a path that is served, with --get PATH",
             first.status
         )));
     }
     if first != second {
         let again = excerpt_of(&second.body);
-        bail!(Misuse(format!(
+        bail!(UsageError(format!(
             "GET {path} is not always answered alike: {body}, then {again}; every answer is \
              compared with the right one, so name a path that has one, with --get PATH"
         )));
@@ -198,7 +198,7 @@ fn unserved(server: &Server, error: anyhow::Error) -> anyhow::Error {
     for line in error.downcast_ref::<Failure>().iter().flat_map(|failure| &failure.stderr) {
         text.push_str(&format!("\n  | {line}"));
     }
-    Unserved(text).into()
+    ServerUnavailable(text).into()
 }
 
 /// The beginning of a body, printable.

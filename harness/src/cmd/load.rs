@@ -8,7 +8,7 @@ use anyhow::{Result, bail, ensure};
 use clap::{ArgGroup, Args, ValueEnum};
 use url::Url;
 
-use super::{Exit, Misuse};
+use super::{Exit, UsageError};
 use duet_loadgen::steady::{self, Ceiling, Live, Measured, Pressure, Rate};
 use duet_loadgen::target::Addr;
 use duet_measure::ceiling;
@@ -232,7 +232,7 @@ fn prepare(args: &Load, url: &Url) -> Result<steady::Load> {
 fn counts(args: &Load) -> Result<(u32, usize)> {
     let allowed = host::allowed_cpus()?;
     if let Some(cpu) = args.cpus.iter().find(|cpu| !allowed.contains(cpu)) {
-        bail!(Misuse(format!("CPU {cpu} may not be used here; these may: {allowed:?}")));
+        bail!(UsageError(format!("CPU {cpu} may not be used here; these may: {allowed:?}")));
     }
     let enough = args.requests.and_then(|n| u32::try_from(n).ok()).unwrap_or(u32::MAX);
     let connections = args.connections.unwrap_or(CONNECTIONS.min(enough));
@@ -248,7 +248,7 @@ fn counts(args: &Load) -> Result<(u32, usize)> {
 fn pressure(args: &Load) -> Result<(Pressure, Duration)> {
     let Some(rate) = args.rate else {
         let some = args.requests.is_some() || !args.duration.is_zero();
-        ensure!(some, Misuse("a load takes some time: --duration".to_owned()));
+        ensure!(some, UsageError("a load takes some time: --duration".to_owned()));
         return Ok((Pressure::Closed { requests: args.requests }, args.duration));
     };
     let arrivals = if args.poisson { Arrivals::Poisson } else { Arrivals::Uniform };
@@ -258,7 +258,10 @@ fn pressure(args: &Load) -> Result<(Pressure, Duration)> {
     };
     // The first of evenly spaced instants is where half a request is expected.
     let some = args.capacity.find_capacity || rate.mean() * measure.as_secs_f64() >= 0.5;
-    ensure!(some, Misuse("no request is due at this rate: give a longer --duration".to_owned()));
+    ensure!(
+        some,
+        UsageError("no request is due at this rate: give a longer --duration".to_owned())
+    );
     Ok((Pressure::Open { rate, arrivals, deadline: args.deadline }, measure))
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::comparison::CONFIRMATION;
-use super::experiment::{self, Tools, UnderWay};
-use duet_analysis::comparison::{Course, is_identical, next, regressions};
+use super::experiment::{self, RunningExperiment, Tools};
+use duet_analysis::comparison::{Decision, is_identical, next, regressions};
 use duet_model::record::{self, Question, Run};
 use duet_model::spec::CellId;
 use duet_process::interrupt::Interrupted;
@@ -25,7 +25,7 @@ pub(super) fn carry_out(
 ) -> Result<()> {
     let mut cells = experiment::usable(&begun);
     let mut again = Run { blocks: vec![], program_blocks: vec![], ..begun.clone() };
-    let under_way = UnderWay::begin(tools, folder, begun)?;
+    let under_way = RunningExperiment::begin(tools, folder, begun)?;
     if !even_identical {
         cells.retain(|cell| !is_identical(&under_way.run, cell));
     }
@@ -53,7 +53,7 @@ pub(super) fn carry_out(
     fs::create_dir_all(&folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
     take_up(&folder, &mut again);
-    let under_way = UnderWay::begin(tools, &folder, again)?;
+    let under_way = RunningExperiment::begin(tools, &folder, again)?;
     sequence(under_way, cells, Some(&called))?;
     Ok(())
 }
@@ -75,7 +75,7 @@ fn take_up(folder: &Path, begun: &mut Run) {
 
 /// Measures from look to look until all is decided, nothing more can be, or the time is up.
 fn sequence(
-    mut under_way: UnderWay<'_>,
+    mut under_way: RunningExperiment<'_>,
     cells: BTreeSet<CellId>,
     called: Option<&BTreeSet<(CellId, Metric)>>,
 ) -> Result<Run> {
@@ -85,7 +85,7 @@ fn sequence(
 
 /// Returns why it stopped before all was decided, if so.
 fn look_by_look(
-    under_way: &mut UnderWay<'_>,
+    under_way: &mut RunningExperiment<'_>,
     mut cells: BTreeSet<CellId>,
     called: Option<&BTreeSet<(CellId, Metric)>>,
 ) -> Result<Option<String>> {
@@ -111,9 +111,9 @@ fn look_by_look(
             return Ok(Some("a block failed".to_owned()));
         }
         match next(&under_way.run, called) {
-            Course::Decided(_) => return Ok(None),
-            Course::Futile(reason) => return Ok(Some(reason)),
-            Course::GoOn { cells: undecided, until_blocks } => {
+            Decision::Decided(_) => return Ok(None),
+            Decision::Futile(reason) => return Ok(Some(reason)),
+            Decision::GoOn { cells: undecided, until_blocks } => {
                 let short = |cell: &&CellId| under_way.counted(cell) < until_blocks;
                 if until_blocks <= until || !undecided.iter().any(|cell| short(&cell)) {
                     return Ok(Some("too many blocks do not count".to_owned()));

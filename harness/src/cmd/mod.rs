@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 
-use duet_definitions::Mistakes;
+use duet_definitions::DefinitionErrors;
 use duet_model::spec;
 use duet_model::spec::Spec;
 use duet_process::interrupt::Interrupted;
@@ -130,9 +130,9 @@ impl Exit {
     #[must_use]
     pub(crate) fn of_error(error: &anyhow::Error) -> Self {
         let found = error.chain().find_map(|cause| {
-            if cause.is::<Mistakes>() || cause.is::<Misuse>() {
+            if cause.is::<DefinitionErrors>() || cause.is::<UsageError>() {
                 Some(Self::Usage)
-            } else if cause.is::<Unserved>() {
+            } else if cause.is::<ServerUnavailable>() {
                 Some(Self::ServerFailed)
             } else {
                 cause.downcast_ref::<Interrupted>().map(|i| Self::Interrupted(i.0))
@@ -144,27 +144,27 @@ impl Exit {
 
 /// The command line asks for something that does not exist.
 #[derive(Debug)]
-struct Misuse(String);
+struct UsageError(String);
 
-impl std::fmt::Display for Misuse {
+impl std::fmt::Display for UsageError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Misuse {}
+impl std::error::Error for UsageError {}
 
 /// A server that cannot be measured, in words.
 #[derive(Debug)]
-struct Unserved(String);
+struct ServerUnavailable(String);
 
-impl std::fmt::Display for Unserved {
+impl std::fmt::Display for ServerUnavailable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Unserved {}
+impl std::error::Error for ServerUnavailable {}
 
 /// An error as it is shown to people.
 #[must_use]
@@ -212,7 +212,7 @@ impl BenchFolder {
         let folder = self.bench.canonicalize()?;
         match folder.parent() {
             Some(parent) => Ok(parent.to_owned()),
-            None => bail!(Misuse("the definitions cannot be in the root folder".to_owned())),
+            None => bail!(UsageError("the definitions cannot be in the root folder".to_owned())),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::experiment::{self, Tools};
 use super::gate::{check_out, choose, suite};
 use super::{BenchFolder, Exit, pairs, report, shown};
 use duet_analysis::gate::{EXTREME_MIN, Floor};
-use duet_measure::versions::{Arm, Here};
+use duet_measure::versions::{Arm, Workspace};
 use duet_model::record::{Experiment, Machine, NoiseFloor, Question, Run};
 use duet_model::spec::Suite;
 
@@ -123,7 +123,7 @@ pub(super) fn run(args: &Aa) -> Result<Exit> {
     let spec = args.bench.load()?;
     let root = args.bench.root()?;
     let policy = choose(&spec, args.gate.as_deref())?;
-    let here = Here { root: &root, definitions: &args.bench.bench, spec: &spec };
+    let here = Workspace { root: &root, definitions: &args.bench.bench, spec: &spec };
     let version = check_out(&args.version, here)?;
     let name = args.version.name.as_deref();
     let guarded = pairs::guarded(policy, (&version, name), (&version, name))?;
@@ -171,7 +171,7 @@ fn keep(root: &Path, folder: &Path, run: &Run, blocks: usize) -> Result<Exit> {
     let mut found = 0;
     for cell in analysis.matchups.iter().flat_map(|matchup| &matchup.cells) {
         for metric in &cell.metrics {
-            let experiments = metric.contrasts.chunks_exact(blocks);
+            let experiments = metric.log_ratios.chunks_exact(blocks);
             let estimates: Vec<f64> = experiments.map(duet_stats::hodges_lehmann).collect();
             let same = |f: &&mut NoiseFloor| f.cell == cell.id && f.metric == metric.metric;
             match protocol.floors.iter_mut().find(same) {

@@ -2,10 +2,10 @@
 
 use anyhow::{Result, bail};
 
-use super::Misuse;
+use super::UsageError;
 use duet_measure::versions::Checkout;
 use duet_model::record::Absence;
-use duet_model::spec::{CellId, Gate, Guard, Lane, Matchup, ProgramSet, Server, Spec};
+use duet_model::spec::{CellId, Gate, GateScope, Lane, Matchup, ProgramSet, Server, Spec};
 
 /// The two versions of a server or of a set of programs, each under a name of its own, or two
 /// servers or sets.
@@ -103,7 +103,7 @@ pub(super) fn pair(base: (&Checkout, &str), head: (&Checkout, &str)) -> Result<O
                 rename(others, new);
             }
         }
-        (first, second) => bail!(Misuse(format!(
+        (first, second) => bail!(UsageError(format!(
             "`{}` and `{}` are a server and a set of programs: compare servers with servers and \
              programs with programs",
             first.name(),
@@ -162,8 +162,8 @@ fn add_server(spec: &mut Spec, server: &Server) {
     // Answers that are a server's own belong to all of its versions.
     let original = server.name.split('@').next().unwrap_or_default();
     for workload in &mut spec.workloads {
-        if let Some(answer) = workload.answers.get(original).cloned() {
-            workload.answers.insert(server.name.clone(), answer);
+        if let Some(answer) = workload.responses.get(original).cloned() {
+            workload.responses.insert(server.name.clone(), answer);
         }
     }
 }
@@ -188,7 +188,7 @@ pub(super) fn name_of<'a>(
     let names: Vec<&str> = known(&spec.servers, &spec.sets).collect();
     match &names[..] {
         [only] => Ok(only),
-        names => bail!(Misuse(format!(
+        names => bail!(UsageError(format!(
             "which server? Name it behind the version, as in git:main:{}, or with --server; there \
              are {}",
             names.first().copied().unwrap_or("NAME"),
@@ -208,7 +208,7 @@ pub(super) fn known<'a>(
 
 /// What a gate guards of two versions.
 #[derive(Debug, Default)]
-pub(super) struct Guarded {
+pub(super) struct GatedCells {
     pub(super) pairs: Vec<Pair>,
     /// The cells that both versions have.
     pub(super) cells: Vec<CellId>,
@@ -222,9 +222,9 @@ pub(super) fn guarded(
     policy: &Gate,
     (base, base_name): (&Checkout, Option<&str>),
     (head, head_name): (&Checkout, Option<&str>),
-) -> Result<Guarded> {
+) -> Result<GatedCells> {
     let named = base_name.or(head_name).zip(head_name.or(base_name));
-    let mut found = Guarded::default();
+    let mut found = GatedCells::default();
     for guard in policy.guards() {
         let names: Vec<(&str, &str)> = match named {
             None => guard.arms.iter().map(|name| (&**name, &**name)).collect(),
@@ -239,23 +239,23 @@ pub(super) fn guarded(
         && found.absent.is_empty()
     {
         let word = if old == new { old.to_owned() } else { format!("{old} or {new}") };
-        bail!(Misuse(format!("the gate `{}` asks nothing of {word}", policy.name)));
+        bail!(UsageError(format!("the gate `{}` asks nothing of {word}", policy.name)));
     }
     Ok(found)
 }
 
 /// What a guard asks of two servers or sets, unless it is of the other kind.
 fn guard_pair(
-    guard: Guard<'_>,
+    guard: GateScope<'_>,
     (base, old): (&Checkout, &str),
     (head, new): (&Checkout, &str),
-    found: &mut Guarded,
+    found: &mut GatedCells,
 ) -> Result<()> {
     let sides = (Side::of(base, old), Side::of(head, new));
     let of_programs = |side: &Side| matches!(side, Side::Programs(_));
     match (&sides.0, &sides.1) {
         (None, None) => {
-            bail!(Misuse(format!("neither version has a server or set of programs `{old}`")))
+            bail!(UsageError(format!("neither version has a server or set of programs `{old}`")))
         }
         (Some(side), _) | (None, Some(side)) if of_programs(side) != guard.programs => {
             return Ok(());
@@ -265,7 +265,7 @@ fn guard_pair(
     let pair = pair((base, old), (head, new))?;
     let lone = if sides.0.is_some() { old } else { new };
     let name = pair.as_ref().map_or_else(|| lone.to_owned(), |pair| pair.name.clone());
-    for cell in (Guard { arms: &[name], ..guard }).cells() {
+    for cell in (GateScope { arms: &[name], ..guard }).cells() {
         let has = |side: &Option<Side>| side.as_ref().is_some_and(|s| s.has(&cell.workload));
         match (has(&sides.0), has(&sides.1)) {
             (true, true) if !found.cells.contains(&cell) => found.cells.push(cell),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::{Exit, Misuse, shown};
+use super::{Exit, UsageError, shown};
 use duet_analysis::{self, Analysis, Who};
 use duet_model::record;
 use duet_report::chart::Width;
@@ -35,7 +35,7 @@ pub(super) fn run(args: &Report) -> Result<Exit> {
 pub(super) fn read(folder: &Path) -> Result<Analysis> {
     if !folder.join(record::FILE_NAME).is_file() {
         let name = record::FILE_NAME;
-        bail!(Misuse(format!("{} is no run's folder: it has no {name}", folder.display())));
+        bail!(UsageError(format!("{} is no run's folder: it has no {name}", folder.display())));
     }
     Ok(duet_analysis::analyse(&record::read(folder)?))
 }

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::{BenchFolder, Exit, Misuse, blocks, doctor, report, run_programs, shown, verify};
+use super::{BenchFolder, Exit, UsageError, blocks, doctor, report, run_programs, shown, verify};
 use crate::cmd::progress::Progress;
 use duet_definitions::suggestion;
 use duet_measure::block::Bench;
 use duet_measure::build;
 use duet_measure::host::{self, Cpus};
-use duet_measure::programs::{Course, Memory};
+use duet_measure::programs::{ProgramCache, ProgramContext};
 use duet_measure::verify::Verifier;
 use duet_model::plan::{self, BlockPlan};
 use duet_model::record::{
@@ -88,13 +88,13 @@ fn choose(spec: &Spec, name: &str, only: Option<&str>) -> Result<Suite> {
     let Some(suite) = spec.suite(name) else {
         let known: Vec<&str> = spec.suites.iter().map(|suite| suite.name.as_str()).collect();
         let known = suggestion(name, &known, "there are");
-        bail!(Misuse(format!("there is no suite `{name}`: {known}")));
+        bail!(UsageError(format!("there is no suite `{name}`: {known}")));
     };
     let mut suite = suite.clone();
     if let Some(only) = only {
         suite.cells.retain(|cell| cell.to_string().contains(only));
         if suite.cells.is_empty() {
-            bail!(Misuse(format!(
+            bail!(UsageError(format!(
                 "no cell of `{name}` contains `{only}`; `duet list` has the names"
             )));
         }
@@ -149,7 +149,7 @@ pub(super) fn header(
 /// When the machine is one that cannot measure.
 pub(super) fn refuse_unfit(header: &RunHeader) -> Result<()> {
     match header.findings.iter().find(|finding| finding.level == FindingLevel::Unfit) {
-        Some(f) => bail!("this machine cannot measure: {}: {}; {}", f.name, f.found, f.cure),
+        Some(f) => bail!("this machine cannot measure: {}: {}; {}", f.name, f.found, f.hint),
         None => Ok(()),
     }
 }
@@ -168,7 +168,7 @@ pub(super) fn servers<'a>(spec: &'a Spec, suite: &'a Suite) -> impl Iterator<Ite
 /// The folder for the record, empty of an earlier one.
 fn output_folder(out: Option<&Path>, root: &Path) -> Result<PathBuf> {
     let folder = match out {
-        Some(folder) if folder.join(record::FILE_NAME).exists() => bail!(Misuse(format!(
+        Some(folder) if folder.join(record::FILE_NAME).exists() => bail!(UsageError(format!(
             "{} holds a run already: choose another folder, or remove it",
             folder.display()
         ))),
@@ -253,7 +253,7 @@ fn carry_out(
         writer.append(&Record::Build(record))?;
     }
     let all_cpus = cpus.all();
-    let course = Course {
+    let context = ProgramContext {
         root,
         definitions,
         spec,
@@ -263,10 +263,11 @@ fn carry_out(
         run_started: started,
         interrupt,
     };
-    let mut memory = Memory::default();
+    let mut memory = ProgramCache::default();
     let mut checked = vec![];
     for set in spec.origins(&suite.cells) {
-        let (build, programs) = run_programs::prepare(&course, suite, &mut memory, set, &progress)?;
+        let (build, programs) =
+            run_programs::prepare(&context, suite, &mut memory, set, &progress)?;
         writer.append(&Record::Build(build))?;
         for program in &programs {
             writer.append(&Record::Program(program.clone()))?;
@@ -284,7 +285,7 @@ fn carry_out(
         .collect();
     let bench =
         Bench { root, spec, suite, cpus, verifier: &verifier, run_started: started, interrupt };
-    measure(&bench, (&course, &mut memory), header, &plans, writer, &progress)
+    measure(&bench, (&context, &mut memory), header, &plans, writer, &progress)
 }
 
 /// Builds a server and compares all its answers; what goes wrong is part of the record.
@@ -318,7 +319,7 @@ pub(super) fn prepare(
 /// Measures the blocks in the plan's order.
 fn measure(
     bench: &Bench<'_>,
-    (course, memory): (&Course<'_>, &mut Memory),
+    (context, memory): (&ProgramContext<'_>, &mut ProgramCache),
     header: &RunHeader,
     plans: &[BlockPlan],
     writer: &mut Writer,
@@ -331,7 +332,7 @@ fn measure(
         bench.interrupt.check()?;
         if bench.spec.is_of_programs(&plan.cell) {
             let so_far = &mut measured_programs;
-            run_programs::measure(course, memory, (header, plan), so_far, writer, progress)?;
+            run_programs::measure(context, memory, (header, plan), so_far, writer, progress)?;
             progress.advance();
             continue;
         }

@@ -4,7 +4,7 @@ use anyhow::{Result, bail, ensure};
 
 use super::blocks::REPEATED_SHARE;
 use crate::cmd::progress::Progress;
-use duet_measure::programs::{self, Course, Memory};
+use duet_measure::programs::{self, ProgramCache, ProgramContext};
 use duet_measure::{build, host};
 use duet_model::plan::BlockPlan;
 use duet_model::record::{
@@ -15,26 +15,26 @@ use duet_model::spec::{CellId, ProgramSet, Spec, Suite};
 /// Builds a set and checks those of its programs that the suite needs. What fails is in the
 /// records; of a set that cannot be built there are none of programs.
 pub(super) fn prepare(
-    course: &Course<'_>,
+    context: &ProgramContext<'_>,
     suite: &Suite,
-    memory: &mut Memory,
+    memory: &mut ProgramCache,
     set: &ProgramSet,
     progress: &Progress,
 ) -> Result<(BuildRecord, Vec<ProgramRecord>)> {
     let wanted = |problem: &str| {
         let of_problem = suite.cells.iter().filter(|cell| cell.workload == problem);
-        let mut origins = of_problem.flat_map(|cell| origins(course.spec, cell));
+        let mut origins = of_problem.flat_map(|cell| origins(context.spec, cell));
         origins.any(|origin| origin.name == set.name)
     };
     progress.say(&format!("building and checking {}", set.name));
-    let build = build::build(set, course.root_of(set), course.interrupt)?;
+    let build = build::build(set, context.root_of(set), context.interrupt)?;
     if let Some(failure) = &build.failure {
         progress.print(&format!("{} cannot be measured: {failure}", set.name));
         return Ok((build, vec![]));
     }
     let mut programs = vec![];
-    for problem in course.spec.problems.iter().filter(|p| wanted(&p.name)) {
-        let record = programs::check(course, memory, set, problem)?;
+    for problem in context.spec.problems.iter().filter(|p| wanted(&p.name)) {
+        let record = programs::check(context, memory, set, problem)?;
         if let Some(failure) = &record.failure {
             progress.print(&format!("{} {}: {failure}", set.name, problem.name));
         }
@@ -108,15 +108,15 @@ fn finding(set: &ProgramSet, lacking: &[String]) -> Finding {
         level: FindingLevel::Warning,
         found: format!("this CPU has no {}", lacking.join(", ")),
         effect: format!("what {} is built for cannot run: its cells are left out", set.name),
-        cure: "measure on another CPU, or build for this one (bench/programs.toml)".to_owned(),
+        hint: "measure on another CPU, or build for this one (bench/programs.toml)".to_owned(),
     }
 }
 
 /// Measures one block, unless earlier ones showed that it would break a limit again. A block that
 /// was disturbed is measured again, as one of servers is.
 pub(super) fn measure(
-    course: &Course<'_>,
-    memory: &mut Memory,
+    context: &ProgramContext<'_>,
+    memory: &mut ProgramCache,
     (header, plan): (&RunHeader, &BlockPlan),
     so_far: &mut Vec<ProgramBlock>,
     writer: &mut Writer,
@@ -124,16 +124,16 @@ pub(super) fn measure(
 ) -> Result<()> {
     progress.block(&plan.cell, duet_analysis::running_program_ratio(so_far, &plan.cell));
     while !memory.has_given_up(&plan.cell) {
-        let mut record = programs::block(course, memory, plan)?;
+        let mut record = programs::block(context, memory, plan)?;
         let of_cell = so_far.iter().filter(|block| block.cell == plan.cell);
-        let set_aside = of_cell.filter(|block| block.set_aside.is_some()).count();
+        let discarded = of_cell.filter(|block| block.discarded.is_some()).count();
         if let Some(failure) = &record.failure {
             progress.print(&format!("{} block {}: {failure}", plan.cell, plan.block + 1));
-        } else if set_aside < (header.suite.blocks / REPEATED_SHARE) as usize {
-            record.set_aside = duet_analysis::program_disturbance(&record, header);
+        } else if discarded < (header.suite.blocks / REPEATED_SHARE) as usize {
+            record.discarded = duet_analysis::program_disturbance(&record, header);
         }
         writer.append(&Record::ProgramBlock(Box::new(record.clone())))?;
-        let again = record.set_aside.is_some();
+        let again = record.discarded.is_some();
         so_far.push(record);
         if !again {
             break;

@@ -20,7 +20,7 @@ use duet_analysis::comparison::Outcome;
 use duet_analysis::gate::LOOKS;
 use duet_model::record::{BuildRecord, Experiment, Question, Run, RunHeader, Version};
 use duet_model::spec::{
-    Answer, Case, CellId, Gate, Lane, Load, Look, Rule, Server, Spec, Suite, Workload,
+    Case, CellId, ExpectedResponse, Gate, Lane, Load, Look, Rule, Server, Spec, Suite, Workload,
 };
 use duet_stats::SplitMix64;
 use duet_units::Metric;
@@ -160,11 +160,11 @@ fn calibrate(tools: &Tools, folder: &Path, template: &RunHeader) -> Result<f64> 
     }
     let metrics = analysis.matchups.iter().flat_map(|m| &m.cells).flat_map(|cell| &cell.metrics);
     let rate = metrics.into_iter().find(|metric| metric.metric == Metric::RequestsPerSecond);
-    let contrasts = rate.map(|rate| &rate.contrasts).filter(|c| !c.is_empty());
-    let contrasts = contrasts.context(
+    let log_ratios = rate.map(|rate| &rate.log_ratios).filter(|c| !c.is_empty());
+    let log_ratios = log_ratios.context(
         "the generator was the bottleneck against the plain server: this machine cannot say",
     )?;
-    let share = duet_stats::hodges_lehmann(contrasts).exp_m1();
+    let share = duet_stats::hodges_lehmann(log_ratios).exp_m1();
     ensure!(share > 0.05, "twice the work does not show: the machine is too noisy");
     Ok(share)
 }
@@ -264,7 +264,7 @@ fn pair(base: u32, head: u32) -> Result<Pair> {
         version: vec![program.clone(), "--version".to_owned()],
         env: BTreeMap::new(),
         prints: false,
-        foreign: true,
+        external: true,
         workloads: vec![WORKLOAD.to_owned()],
         root: None,
     };
@@ -273,7 +273,7 @@ fn pair(base: u32, head: u32) -> Result<Pair> {
 }
 
 fn definitions(pair: &Pair) -> Spec {
-    let answer = Answer { status: 200, content_type: None, body: String::new() };
+    let answer = ExpectedResponse { status: 200, content_type: None, body: String::new() };
     let case = Case {
         method: "GET".to_owned(),
         path: "/".to_owned(),
@@ -287,7 +287,7 @@ fn definitions(pair: &Pair) -> Spec {
         question: "How fast is a server of known speed?".to_owned(),
         churn: false,
         cases: vec![case],
-        answers: BTreeMap::new(),
+        responses: BTreeMap::new(),
         source: None,
     };
     let given = Spec {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::{Exit, Misuse, export, report, shown};
+use super::{Exit, UsageError, export, report, shown};
 use duet_analysis::trend::trend;
 use duet_definitions::suggestion;
 use duet_model::record;
@@ -53,7 +53,10 @@ pub(super) fn run(args: &TrendArgs) -> Result<Exit> {
         let others: Vec<String> =
             others.iter().map(|folder| folder.display().to_string()).collect();
         let name = record::FILE_NAME;
-        bail!(Misuse(format!("no runs' folders, for they have no {name}: {}", others.join(", "))));
+        bail!(UsageError(format!(
+            "no runs' folders, for they have no {name}: {}",
+            others.join(", ")
+        )));
     }
     let read = |folder: &&PathBuf| Ok((shown(folder), report::read(folder)?));
     let runs: Vec<_> = runs.iter().map(read).collect::<Result<_>>()?;
@@ -61,7 +64,7 @@ pub(super) fn run(args: &TrendArgs) -> Result<Exit> {
     let found =
         trend(&runs, |cell, metric| metrics.contains(&metric) && cell.to_string().contains(only));
     if found.machines.iter().all(|machine| machine.series.is_empty()) {
-        bail!(Misuse("none of these runs has such a cell with such a metric".to_owned()));
+        bail!(UsageError("none of these runs has such a cell with such a metric".to_owned()));
     }
     export::print(&text(&found))?;
     if let Some(path) = &args.svg {
@@ -80,7 +83,7 @@ fn metrics(names: &[String]) -> Result<Vec<Metric>> {
         None => {
             let known = Metric::ALL.map(Metric::name);
             let known = suggestion(name, &known, "there are");
-            bail!(Misuse(format!("there is no metric `{name}`: {known}")))
+            bail!(UsageError(format!("there is no metric `{name}`: {known}")))
         }
     };
     names.iter().map(by_name).collect()

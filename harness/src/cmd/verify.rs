@@ -8,11 +8,11 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::{BenchFolder, Exit, Misuse};
+use super::{BenchFolder, Exit, UsageError};
 use duet_definitions::suggestion;
 use duet_measure::build;
 use duet_measure::host;
-use duet_measure::programs::{self, Course, Memory};
+use duet_measure::programs::{self, ProgramCache, ProgramContext};
 use duet_measure::server::{self, Launch};
 use duet_measure::verify::Verifier;
 use duet_model::record::Failure;
@@ -50,7 +50,7 @@ pub(super) fn run(args: &Verify) -> Result<Exit> {
         failed |= !say(&server.name, outcome)?;
     }
     let cpus = host::allowed_cpus()?;
-    let course = Course {
+    let context = ProgramContext {
         root: &root,
         definitions: &args.bench.bench,
         spec: &spec,
@@ -60,9 +60,9 @@ pub(super) fn run(args: &Verify) -> Result<Exit> {
         run_started: Instant::now(),
         interrupt: &interrupt,
     };
-    let mut memory = Memory::default();
+    let mut memory = ProgramCache::default();
     for set in spec.sets.iter().filter(|set| wanted(&set.name)) {
-        failed |= !programs(&course, &mut memory, set)?;
+        failed |= !programs(&context, &mut memory, set)?;
     }
     Ok(if failed { Exit::ServerFailed } else { Exit::Done })
 }
@@ -74,7 +74,7 @@ fn check_names(spec: &Spec, names: &[String]) -> Result<()> {
     if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
         let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
         let known = suggestion(unknown, &known, "there are");
-        bail!(Misuse(format!("there is no server or set `{unknown}`: {known}")));
+        bail!(UsageError(format!("there is no server or set `{unknown}`: {known}")));
     }
     Ok(())
 }
@@ -89,20 +89,24 @@ fn built<'a>(what: impl Into<build::Recipe<'a>>, root: &Path, interrupt: &Interr
 
 /// Builds a set and compares the outputs of all programs that it builds, each at its test size.
 /// Returns whether all went well.
-fn programs(course: &Course<'_>, memory: &mut Memory, set: &ProgramSet) -> Result<bool> {
+fn programs(
+    context: &ProgramContext<'_>,
+    memory: &mut ProgramCache,
+    set: &ProgramSet,
+) -> Result<bool> {
     let lacking = host::cpu_lacks(&set.needs_cpu);
     if !lacking.is_empty() {
         let lacking = lacking.join(", ");
         anstream::println!("left out {}: this CPU has no {lacking}", set.name);
         return Ok(true);
     }
-    if let Err(error) = built(set, course.root, course.interrupt) {
+    if let Err(error) = built(set, context.root, context.interrupt) {
         return say(&set.name, Err(error));
     }
     let mut right = 0;
     let mut failed = false;
-    for problem in course.spec.problems.iter().filter(|problem| set.builds(&problem.name)) {
-        match programs::check(course, memory, set, problem)?.failure {
+    for problem in context.spec.problems.iter().filter(|problem| set.builds(&problem.name)) {
+        match programs::check(context, memory, set, problem)?.failure {
             None => right += 1,
             Some(failure) => {
                 let name = format!("{} {}", set.name, problem.name);

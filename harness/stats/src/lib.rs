@@ -179,7 +179,7 @@ mod tests {
     }
 
     /// The interval at n = 8 covers 96.1 % whatever the law, as long as it is symmetric: so for
-    /// normal noise and for the difference of two skewed noises, which is what an A/A contrast is.
+    /// normal noise and for the difference of two skewed noises, which is what an A/A log ratio is.
     #[test]
     fn interval_covers_what_it_says() {
         fn normal(random: &mut SplitMix64) -> f64 {

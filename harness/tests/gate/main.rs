@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use duet_analysis::comparison::{Course, next};
+use duet_analysis::comparison::{Decision, next};
 use duet_model::record;
 use nix::sys::signal::Signal;
 
@@ -127,7 +127,7 @@ fn what_is_worse_is_confirmed_and_fails() {
 /// Whether a folder's record has a block that counts.
 fn counts(folder: &Path) -> bool {
     let text = fs::read_to_string(folder.join(record::FILE_NAME)).unwrap_or_default();
-    text.contains("\"failure\":null,\"set_aside\":null")
+    text.contains("\"failure\":null,\"discarded\":null")
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn what_failed_is_measured_anew() {
     let passed = fs::read_to_string(folder.join(record::FILE_NAME)).expect("a record");
     let failure = r#""failure":{"stage":"start","server":"fast","error":"no luck"}"#;
     let failed =
-        passed.replacen(r#""failure":null,"set_aside""#, &format!("{failure},\"set_aside\""), 1);
+        passed.replacen(r#""failure":null,"discarded""#, &format!("{failure},\"discarded\""), 1);
     assert_ne!(failed, passed);
     fs::write(folder.join(record::FILE_NAME), &failed).expect("a file");
     bench.duet(&["gate", "--replay", "results/gate"]).exits(5).says("no luck");
@@ -311,7 +311,7 @@ fn ctrl_c_keeps_finished_blocks_and_the_next_run_goes_on() {
     let after = record::read(&folder).expect("a record");
     assert_eq!(after.blocks[..before.blocks.len()], before.blocks);
     assert_eq!(after.header.seed, before.header.seed);
-    assert!(matches!(next(&after, None), Course::Decided(_)));
+    assert!(matches!(next(&after, None), Decision::Decided(_)));
     bench.duet(&words).exits(0).says("This pair has been decided");
     assert_eq!(record::read(&folder).expect("a record"), after);
 }

@@ -61,7 +61,7 @@ fn a_better_program_passes() {
     bench.nothing_is_left();
     let run = record::read(&bench.path().join("results/gate")).expect("a record");
     assert_eq!((run.blocks.len(), run.programs.len(), run.builds.len()), (0, 2, 2));
-    let counted: Vec<_> = run.program_blocks.iter().filter(|b| b.set_aside.is_none()).collect();
+    let counted: Vec<_> = run.program_blocks.iter().filter(|b| b.discarded.is_none()).collect();
     assert_eq!(counted.len(), 8);
     assert_eq!(counted.iter().filter(|block| block.order == [0, 1]).count(), 4, "both orders");
     let xml = fs::read_to_string(bench.path().join("o.xml")).expect("it was written");

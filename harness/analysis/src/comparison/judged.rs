@@ -27,20 +27,20 @@ pub(super) struct Member<'a> {
     pub(super) cell: &'a CellId,
     pub(super) metric: Metric,
     pub(super) evidence: Evidence<'a>,
-    /// Why there are no contrasts, where there are none.
+    /// Why there are no log ratios, where there are none.
     refusal: Option<&'a str>,
     waiver: Option<&'a Waiver>,
 }
 
 /// The gated metrics of all cells that were measured, as far as such cells have them, which are
 /// judged as one family. A metric that could not be had, or may not be judged, belongs to it
-/// without contrasts, so that it is never forgotten.
+/// without log ratios, so that it is never forgotten.
 pub(super) fn family<'a>(analysis: &'a Analysis, experiment: &'a Experiment) -> Vec<Member<'a>> {
     let rules = || experiment.gate.iter().flat_map(|gate| &gate.rules);
     let member = |cell: &'a CellAnalysis, metric: Metric, margin: f64| {
         let found = cell.metrics.iter().find(|m| m.metric == metric);
         let of_metric = found.filter(|m| !m.informational);
-        let contrasts = of_metric.map_or(&[][..], |m| &m.contrasts);
+        let log_ratios = of_metric.map_or(&[][..], |m| &m.log_ratios);
         let refusal = found.map_or(Some(NOWHERE), |m| m.reason.as_deref());
         let today = analysis.run.started.as_str();
         let waiver = outcome::waiver(experiment, today, &cell.id, metric);
@@ -49,11 +49,11 @@ pub(super) fn family<'a>(analysis: &'a Analysis, experiment: &'a Experiment) -> 
             cell: &cell.id,
             metric,
             evidence: Evidence {
-                contrasts,
+                log_ratios,
                 margin: waiver.map_or(margin, |waiver| waiver.margin),
                 floor: floor.and_then(|floor| Floor::of_experiments(&floor.estimates)),
             },
-            refusal: refusal.filter(|_| contrasts.is_empty()),
+            refusal: refusal.filter(|_| log_ratios.is_empty()),
             waiver,
         }
     };
@@ -135,10 +135,10 @@ fn confirmations(
     let again = self::family(second, experiment);
     let find = |&i: &usize| {
         let same = |m: &&Member| m.cell == family[i].cell && m.metric == family[i].metric;
-        again.iter().find(same).map_or(&[][..], |member| member.evidence.contrasts)
+        again.iter().find(same).map_or(&[][..], |member| member.evidence.log_ratios)
     };
     let evidence: Vec<Evidence> =
-        called.iter().map(|i| Evidence { contrasts: find(i), ..family[*i].evidence }).collect();
+        called.iter().map(|i| Evidence { log_ratios: find(i), ..family[*i].evidence }).collect();
     let looks = experiment.gate.as_ref().map_or(&[][..], |gate| &gate.looks);
     for (i, judgement) in called.into_iter().zip(gate::judge(&evidence, looks)) {
         confirmations[i] = Some(judgement);
@@ -200,19 +200,19 @@ fn cell(
     };
     let principal = cell.principal().len();
     for metric in &mut cell.metrics[..principal] {
-        metric.course = course(&metric.contrasts);
+        metric.interval_history = interval_history(&metric.log_ratios);
     }
     cell
 }
 
 /// What the first blocks say, for every number of them that has an interval.
-fn course(contrasts: &[f64]) -> Vec<SoFar> {
+fn interval_history(log_ratios: &[f64]) -> Vec<SoFar> {
     let so_far = |n: usize| {
-        let first = &contrasts[..n];
+        let first = &log_ratios[..n];
         let (low, high) = interval(first)?;
         Some(SoFar { blocks: n as u32, estimate: hodges_lehmann(first), low, high })
     };
-    (1..=contrasts.len()).filter_map(so_far).collect()
+    (1..=log_ratios.len()).filter_map(so_far).collect()
 }
 
 fn compared(m: &MetricAnalysis, gated: Option<Gated>) -> Option<ComparedMetric> {
@@ -222,20 +222,20 @@ fn compared(m: &MetricAnalysis, gated: Option<Gated>) -> Option<ComparedMetric> 
         metric: m.metric,
         base,
         head,
-        estimate: hodges_lehmann(&m.contrasts),
-        interval: interval(&m.contrasts),
-        contrasts: m.contrasts.clone(),
-        course: vec![],
+        estimate: hodges_lehmann(&m.log_ratios),
+        interval: interval(&m.log_ratios),
+        log_ratios: m.log_ratios.clone(),
+        interval_history: vec![],
         gated,
         verdict: m.verdict,
         reason: m.reason.clone(),
-        smallest_detectable: detectable(&m.contrasts),
+        smallest_detectable: detectable(&m.log_ratios),
         q: None,
     })
 }
 
-fn detectable(contrasts: &[f64]) -> Option<f64> {
-    Some(smallest_detectable(contrasts.len() as u32, standard_deviation(contrasts)?))
+fn detectable(log_ratios: &[f64]) -> Option<f64> {
+    Some(smallest_detectable(log_ratios.len() as u32, standard_deviation(log_ratios)?))
 }
 
 fn state(run: &Run, analysis: &Analysis, id: &CellId, found: Option<&CellAnalysis>) -> State {
@@ -263,7 +263,7 @@ fn qualify(cell: &mut ComparedCell, warnings: &mut Vec<Warning>) {
     let mut informative: Vec<&mut ComparedMetric> =
         cell.metrics.iter_mut().filter(|m| m.gated.is_none()).collect();
     let two_sided = |m: &&mut ComparedMetric| {
-        (2.0 * p_above(&m.contrasts, 0.0).min(p_below(&m.contrasts, 0.0))).min(1.0)
+        (2.0 * p_above(&m.log_ratios, 0.0).min(p_below(&m.log_ratios, 0.0))).min(1.0)
     };
     let p: Vec<f64> = informative.iter().map(two_sided).collect();
     for (metric, q) in informative.iter_mut().zip(benjamini_hochberg(&p)) {
@@ -277,7 +277,7 @@ fn qualify(cell: &mut ComparedCell, warnings: &mut Vec<Warning>) {
                     metric.metric.label(),
                     duet_units::percent(metric.change())
                 ),
-                cure: Some("look at it; to be held to it, give it a margin".to_owned()),
+                hint: Some("look at it; to be held to it, give it a margin".to_owned()),
             });
         }
     }

@@ -10,7 +10,7 @@ use duet_units::Metric;
 
 /// What to do after a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Course {
+pub enum Decision {
     /// Stop, all is decided: these cells have a regression, which must be confirmed.
     Decided(BTreeSet<CellId>),
     /// Measure these cells, in which something is undecided, until each has so many blocks that
@@ -31,7 +31,7 @@ pub enum Course {
 /// # Panics
 /// Where the run is of no comparison.
 #[must_use]
-pub fn next(run: &Run, called: Option<&BTreeSet<(CellId, Metric)>>) -> Course {
+pub fn next(run: &Run, called: Option<&BTreeSet<(CellId, Metric)>>) -> Decision {
     let Some(experiment) = &run.header.experiment else { panic!("the run is of no comparison") };
     let (members, judgements) = judged(run, experiment, called);
     let looks = experiment.gate.as_ref().map_or(&[][..], |gate| &gate.looks);
@@ -40,11 +40,11 @@ pub fn next(run: &Run, called: Option<&BTreeSet<(CellId, Metric)>>) -> Course {
         of.map(|((cell, _), _)| cell.clone()).collect()
     };
     match gate::next_step(&judgements, looks) {
-        Step::Decided => Course::Decided(with(GateVerdict::Regressed)),
+        Step::Decided => Decision::Decided(with(GateVerdict::Regressed)),
         Step::GoOn { until_blocks } => {
-            Course::GoOn { cells: with(GateVerdict::Inconclusive), until_blocks }
+            Decision::GoOn { cells: with(GateVerdict::Inconclusive), until_blocks }
         }
-        Step::Futile { reason, .. } => Course::Futile(reason),
+        Step::Futile { reason, .. } => Decision::Futile(reason),
     }
 }
 

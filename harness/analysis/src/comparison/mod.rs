@@ -26,7 +26,7 @@ pub mod stored;
 mod tests;
 
 pub use executables::is_identical;
-pub use looks::{Course, next, regressions};
+pub use looks::{Decision, next, regressions};
 
 /// The version of a comparison's JSON; raised when a reader of the old format would be wrong.
 pub const SCHEMA: &str = "duet.comparison/1";
@@ -102,7 +102,7 @@ pub struct ComparedCell {
     /// Gated metrics of which there is no ratio, and so no judgement.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unjudged: Vec<Unjudged>,
-    /// Share of time stolen from the CPUs of servers or programs by block, beside the contrasts.
+    /// Share of time stolen from the CPUs of servers or programs by block, beside the log ratios.
     pub stolen_shares: Vec<f64>,
 }
 
@@ -148,10 +148,10 @@ pub struct ComparedMetric {
     pub estimate: f64,
     /// Its 95 % interval; absent below n = 6.
     pub interval: Option<(f64, f64)>,
-    /// The contrasts of blocks behind it, in their order.
-    pub contrasts: Vec<f64>,
+    /// The log ratios of blocks behind it, in their order.
+    pub log_ratios: Vec<f64>,
     /// How estimate and interval grew with the blocks; of the cell's principal metrics alone.
-    pub course: Vec<SoFar>,
+    pub interval_history: Vec<SoFar>,
     /// How it was judged, where it is gated.
     pub gated: Option<Gated>,
     /// Without a margin: what the interval and the tie band let us say of the head.

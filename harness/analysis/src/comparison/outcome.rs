@@ -77,7 +77,7 @@ pub(super) fn of_waivers(experiment: &Experiment, today: &str) -> Vec<Warning> {
             waiver.reason,
             waiver.expires
         ),
-        cure: Some("remove it, or give it another day and say why".to_owned()),
+        hint: Some("remove it, or give it another day and say why".to_owned()),
     };
     expired.map(warning).collect()
 }

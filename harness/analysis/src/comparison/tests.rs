@@ -125,10 +125,10 @@ fn gated_metrics_come_first_and_have_their_course() {
     let principal: Vec<Metric> = cell.principal().iter().map(|m| m.metric).collect();
     assert_eq!(principal, [Metric::RequestsPerSecond, Metric::CpuNsPerRequest]);
     for metric in &cell.metrics {
-        let blocks: Vec<u32> = metric.course.iter().map(|so_far| so_far.blocks).collect();
+        let blocks: Vec<u32> = metric.interval_history.iter().map(|so_far| so_far.blocks).collect();
         let want: &[u32] = if metric.gated.is_some() { &[6, 7, 8] } else { &[] };
         assert_eq!(blocks, want, "{:?}", metric.metric);
-        if let Some(last) = metric.course.last() {
+        if let Some(last) = metric.interval_history.last() {
             let whole = (metric.estimate, metric.interval);
             assert_eq!((last.estimate, Some((last.low, last.high))), whole);
         }
@@ -375,11 +375,11 @@ fn what_is_missing_new_or_identical() {
 fn looks_go_on_until_all_is_decided() {
     let check = |run: &Run, want: &str| {
         let got = match next(run, None) {
-            Course::Decided(cells) => format!("decided, {} to confirm", cells.len()),
-            Course::GoOn { cells, until_blocks } => {
+            Decision::Decided(cells) => format!("decided, {} to confirm", cells.len()),
+            Decision::GoOn { cells, until_blocks } => {
                 format!("{} until {until_blocks}", cells.len())
             }
-            Course::Futile(_) => "futile".to_owned(),
+            Decision::Futile(_) => "futile".to_owned(),
         };
         assert_eq!(got, want);
     };

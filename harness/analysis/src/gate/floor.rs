@@ -70,11 +70,11 @@ impl Floor {
     /// and nothing of what makes whole runs differ: uncalibrated.
     ///
     /// # Panics
-    /// Without contrasts, or with one that is not finite.
+    /// Without log ratios, or with one that is not finite.
     #[must_use]
-    pub fn in_run(contrasts: &[f64]) -> Self {
-        let centre = hodges_lehmann(contrasts);
-        let distances: Vec<f64> = contrasts.iter().map(|c| c - centre).collect();
+    pub fn in_run(log_ratios: &[f64]) -> Self {
+        let centre = hodges_lehmann(log_ratios);
+        let distances: Vec<f64> = log_ratios.iter().map(|c| c - centre).collect();
         let size = |pattern: u64| {
             let sign = |i: usize| if pattern >> (i % 64) & 1 == 1 { -1.0 } else { 1.0 };
             let flipped: Vec<f64> =

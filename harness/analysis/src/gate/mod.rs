@@ -1,11 +1,11 @@
-//! Contrasts in, verdicts of a gate out: PASS, REGRESSED or INCONCLUSIVE, each with bounded error.
+//! Log ratios in, verdicts of a gate out: PASS, REGRESSED or INCONCLUSIVE, each with bounded error.
 //!
 //! All numbers of changes are logarithms of how many times worse the second arm is; a margin of 3 %
-//! is ln 1.03. A gate looks at the contrasts after fixed numbers of blocks. At each look it spends
+//! is ln 1.03. A gate looks at the log ratios after fixed numbers of blocks. At each look it spends
 //! a part of its level, so that the parts add up to at most the whole, and the chance of a false
 //! verdict at any look stays within it however the looks depend on each other (the union bound;
 //! see C. Jennison and B. Turnbull, "Group sequential methods", 2000). Verdicts follow from the
-//! contrasts in the order of blocks and from nothing else: whoever replays a record gets the same.
+//! log ratios in the order of blocks and from nothing else: whoever replays a record gets the same.
 //!
 //! `floor` says what differences this machine makes by itself, `steps` whether to measure on.
 
@@ -36,8 +36,8 @@ pub const LOOKS: [Look; 4] = [
 /// What is known of one gated metric of one cell.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
-    /// The contrasts of the blocks that count, in the order of blocks.
-    pub contrasts: &'a [f64],
+    /// The log ratios of the blocks that count, in the order of blocks.
+    pub log_ratios: &'a [f64],
     /// How much worse is still accepted, as a share: 0.03 is 3 %.
     pub margin: f64,
     /// What null experiments said of this machine, cell and metric. Absent: each look takes the
@@ -177,7 +177,7 @@ pub fn confirm(first: &Judgement, second: &Judgement) -> Judgement {
 /// A member of the family at a look that can be made for it.
 struct Tested<'a> {
     index: usize,
-    /// The contrasts of the blocks before the look.
+    /// The log ratios of the blocks before the look.
     values: &'a [f64],
     floor: Floor,
     /// What must be exceeded for REGRESSED.
@@ -210,7 +210,7 @@ fn at_look(family: &[Evidence], look: Look, before: &[Option<Finding>]) -> Vec<O
 }
 
 fn tested<'a>(index: usize, evidence: &Evidence<'a>, look: Look) -> Option<Tested<'a>> {
-    let values = evidence.contrasts.get(..look.blocks as usize)?;
+    let values = evidence.log_ratios.get(..look.blocks as usize)?;
     let floor = evidence.floor.unwrap_or_else(|| Floor::in_run(values));
     Some(Tested { index, values, floor, fail_bar: evidence.margin.ln_1p().max(floor.nu) })
 }
@@ -244,7 +244,7 @@ fn finding(
 
 /// A metric with what its last look found, and estimates from all of its blocks.
 fn judgement(evidence: &Evidence, finding: Option<&Finding>) -> Judgement {
-    let values = evidence.contrasts;
+    let values = evidence.log_ratios;
     let (estimate, interval) = match values.is_empty() {
         true => (None, None),
         false => (Some(hodges_lehmann(values)), interval(values)),

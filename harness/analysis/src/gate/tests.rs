@@ -1,6 +1,6 @@
 use super::*;
 
-/// Contrasts about `centre`, as spread out as `half` says and in no particular order: their mean,
+/// Log ratios about `centre`, as spread out as `half` says and in no particular order: their mean,
 /// median and Hodges-Lehmann estimate are `centre`.
 fn around(centre: f64, half: f64, n: usize) -> Vec<f64> {
     let sides = [1.0, -1.0, 0.5, -0.5, -1.0, 1.0, -0.5, 0.5];
@@ -11,8 +11,8 @@ fn noise(nu: f64) -> Option<Floor> {
     Some(Floor { nu, source: FloorSource::Extreme { experiments: 19 } })
 }
 
-fn one(contrasts: &[f64], margin: f64, nu: f64) -> Judgement {
-    let family = [Evidence { contrasts, margin, floor: noise(nu) }];
+fn one(log_ratios: &[f64], margin: f64, nu: f64) -> Judgement {
+    let family = [Evidence { log_ratios, margin, floor: noise(nu) }];
     judge(&family, &LOOKS).remove(0)
 }
 
@@ -52,10 +52,10 @@ fn verdicts_of_one_metric() {
     }
 }
 
-/// A family at once: contrasts that all lie at `centre`, so that p is 2^-n of any below the bar.
-fn family(contrasts: &[Vec<f64>]) -> Vec<Evidence<'_>> {
-    let evidence = |contrasts| Evidence { contrasts, margin: 0.03, floor: noise(0.0) };
-    contrasts.iter().map(|c| evidence(c.as_slice())).collect()
+/// A family at once: log ratios that all lie at `centre`, so that p is 2^-n of any below the bar.
+fn family(log_ratios: &[Vec<f64>]) -> Vec<Evidence<'_>> {
+    let evidence = |log_ratios| Evidence { log_ratios, margin: 0.03, floor: noise(0.0) };
+    log_ratios.iter().map(|c| evidence(c.as_slice())).collect()
 }
 
 /// How a family stands: P, R or I for each.
@@ -82,8 +82,8 @@ fn holm_over_the_family() {
         (&[&good, &good, &wide], 24, "PPI"),
     ];
     for (members, n, want) in cases {
-        let contrasts: Vec<Vec<f64>> = members.iter().map(|c| c[..n].to_vec()).collect();
-        let judgements = judge(&family(&contrasts), &LOOKS);
+        let log_ratios: Vec<Vec<f64>> = members.iter().map(|c| c[..n].to_vec()).collect();
+        let judgements = judge(&family(&log_ratios), &LOOKS);
         assert_eq!(letters(&judgements), want, "{n} blocks");
     }
 }
@@ -118,24 +118,24 @@ fn labels() {
 
 #[test]
 fn a_floor_within_the_run_follows_the_looks() {
-    let mut contrasts = around(0.05, 0.01, 8);
-    let family = |contrasts: &[f64]| {
-        judge(&[Evidence { contrasts, margin: 0.03, floor: None }], &LOOKS).remove(0)
+    let mut log_ratios = around(0.05, 0.01, 8);
+    let family = |log_ratios: &[f64]| {
+        judge(&[Evidence { log_ratios, margin: 0.03, floor: None }], &LOOKS).remove(0)
     };
-    let first = family(&contrasts);
+    let first = family(&log_ratios);
     assert_eq!(first.verdict, GateVerdict::Regressed);
     assert!(first.floor.is_some_and(|floor| !floor.is_calibrated()), "{first:?}");
     // Later blocks are so noisy that their floor would hide it; the verdict rests on the first.
-    contrasts.extend(around(0.05, 0.5, 8));
-    let later = family(&contrasts);
+    log_ratios.extend(around(0.05, 0.5, 8));
+    let later = family(&log_ratios);
     assert_eq!((later.verdict, later.floor, later.look), (first.verdict, first.floor, first.look));
 }
 
 #[test]
 fn steps() {
     let go_on = |until_blocks| Step::GoOn { until_blocks };
-    let check = |contrasts: &[Vec<f64>], want: Step| {
-        let judgements = judge(&family(contrasts), &LOOKS);
+    let check = |log_ratios: &[Vec<f64>], want: Step| {
+        let judgements = judge(&family(log_ratios), &LOOKS);
         assert_eq!(next_step(&judgements, &LOOKS), want, "{judgements:#?}");
     };
     check(&[vec![]], go_on(8));
@@ -179,7 +179,7 @@ fn futility() {
 
 #[test]
 fn reasons() {
-    let reason = |contrasts: &[Vec<f64>]| judge(&family(contrasts), &LOOKS)[0].reason.clone();
+    let reason = |log_ratios: &[Vec<f64>]| judge(&family(log_ratios), &LOOKS)[0].reason.clone();
     let cases = [
         (vec![vec![]], "no block counts"),
         (vec![around(0.0, 0.01, 1)], "1 block: the first look comes after 8"),
@@ -194,8 +194,8 @@ fn reasons() {
              would decide",
         ),
     ];
-    for (contrasts, want) in cases {
-        assert_eq!(reason(&contrasts).as_deref(), Some(want), "{contrasts:?}");
+    for (log_ratios, want) in cases {
+        assert_eq!(reason(&log_ratios).as_deref(), Some(want), "{log_ratios:?}");
     }
 }
 
@@ -243,8 +243,8 @@ fn a_second_experiment_confirms() {
 /// A judgement travels in records and reports.
 #[test]
 fn json_round_trip() {
-    for contrasts in [around(0.05, 0.01, 8), vec![], around(0.03, 0.1, 24)] {
-        let judgement = one(&contrasts, 0.03, 0.0);
+    for log_ratios in [around(0.05, 0.01, 8), vec![], around(0.03, 0.1, 24)] {
+        let judgement = one(&log_ratios, 0.03, 0.0);
         let json = serde_json::to_string(&judgement).expect("it has no odd keys");
         let back: Judgement = serde_json::from_str(&json).expect("it is what was written");
         assert_eq!(back, judgement, "{json}");

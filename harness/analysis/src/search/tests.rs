@@ -47,7 +47,7 @@ fn rates_are_compared_and_their_costs_are_not() {
     let ratio = found.ratio.expect("nothing forbids it");
     assert!((ratio.value / (20.0 / 15.0) - 1.0).abs() < 0.02, "{found:?}");
     assert!((found.arms[0].value / 20_000.0 - 1.0).abs() < 0.02, "{found:?}");
-    assert_eq!((found.verdict, found.contrasts.len()), (Verdict::Slower, 8));
+    assert_eq!((found.verdict, found.log_ratios.len()), (Verdict::Slower, 8));
     assert_eq!(cell.load, "64 connections, p99 at most 5.00 ms");
     assert_eq!(
         (cell.kind(), &cell.open, cell.window_ns),

@@ -1,4 +1,4 @@
-//! What makes a result doubtful, and what a block is set aside for.
+//! What makes a result doubtful, and what a block is discarded for.
 
 use super::*;
 
@@ -9,9 +9,12 @@ fn unequal_work_is_named() {
         block.arms[0].wire.header_names.push("server".to_owned());
         block.arms[1].wire.body_bytes = 41;
     }
-    let different =
-        duet_model::spec::Answer { status: 200, content_type: None, body: "ho".to_owned() };
-    record.header.spec.workloads[0].answers.insert("beta".to_owned(), different);
+    let different = duet_model::spec::ExpectedResponse {
+        status: 200,
+        content_type: None,
+        body: "ho".to_owned(),
+    };
+    record.header.spec.workloads[0].responses.insert("beta".to_owned(), different);
     let analysis = analyse(&record);
     let warnings = &cell(&analysis).warnings;
     assert_eq!(codes(warnings), ["unequal_work"]);
@@ -56,7 +59,7 @@ fn disturbed_blocks_are_told_without_a_look_at_the_outcome() {
 fn blocks_set_aside_do_not_count() {
     let mut record = run(&Scene::default());
     let mut disturbed = record.blocks[2].clone();
-    disturbed.set_aside = Some("other processes".to_owned());
+    disturbed.discarded = Some("other processes".to_owned());
     disturbed.windows.iter_mut().for_each(|w| w.requests /= 3);
     record.blocks.insert(2, disturbed);
     let undisturbed = run(&Scene::default());
@@ -74,7 +77,7 @@ fn doubts_about_a_cell() {
         record.blocks.iter_mut().for_each(change);
         let analysis = analyse(&record);
         assert_eq!(codes(&cell(&analysis).warnings), [code]);
-        assert!(cell(&analysis).warnings[0].cure.is_some(), "{code}");
+        assert!(cell(&analysis).warnings[0].hint.is_some(), "{code}");
     }
     check("stolen_time", |b| b.windows[0].server_stolen_ns = 30_000_000);
     check("foreign_cpu", |b| b.foreign_cpu_ns = 110_000_000);

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::super::fields::At;
 use super::super::gates::GateTable;
-use super::super::load::{Files, Kind, Mistake};
+use super::super::load::{DefinitionError, Files, Kind};
 use super::super::suites::Suites;
-use super::super::{CellId, Guard, Quantity};
+use super::super::{CellId, GateScope, Quantity};
 use super::programs::check_problems;
 use super::{Server, check_loads};
 use duet_model::spec::SEARCH_MS;
@@ -19,7 +19,7 @@ pub(super) fn check_gate(
     gate: &At<GateTable>,
     suites: &Suites,
     files: &Files,
-    mistakes: &mut Vec<Mistake>,
+    mistakes: &mut Vec<DefinitionError>,
 ) {
     let (line, gate) = (gate.line, &gate.value);
     let (what, cpus) = (format!("gate {}", gate.gate.name), gate.gate.generator_cpus);
@@ -28,9 +28,9 @@ pub(super) fn check_gate(
         return;
     }
     let Some(servers) = sound(gate, files) else { return };
-    let mut mistake = |line, problem: String, cure: String| {
+    let mut mistake = |line, problem: String, hint: String| {
         let (file, problem) = (Kind::Gate.file().to_owned(), format!("{what}: {problem}"));
-        mistakes.push(Mistake { file, line: Some(line), problem, cure });
+        mistakes.push(DefinitionError { file, line: Some(line), problem, hint });
     };
     if check_idle(gate, &servers, &mut mistake) {
         return;
@@ -51,7 +51,7 @@ fn cells(gate: &GateTable, servers: &[&Server], suites: &Suites) -> Option<Vec<C
     let of_pair = |_| loads.iter().map(|load| CellKind::Servers(load.value.kind()));
     let mut cells: Vec<CellKind> = pairs.flat_map(of_pair).collect();
     let tables = gate.gate.guards().filter(|guard| guard.programs);
-    let programs: BTreeSet<CellId> = tables.flat_map(Guard::cells).collect();
+    let programs: BTreeSet<CellId> = tables.flat_map(GateScope::cells).collect();
     cells.extend(programs.iter().map(|_| CellKind::Programs));
     Some(cells)
 }
@@ -62,7 +62,7 @@ fn check_programs(
     what: &str,
     gate: &GateTable,
     files: &Files,
-    mistakes: &mut Vec<Mistake>,
+    mistakes: &mut Vec<DefinitionError>,
 ) -> bool {
     let (before, mut whole) = (mistakes.len(), true);
     for table in &gate.programs {
@@ -75,7 +75,7 @@ fn check_programs(
     whole && mistakes.len() == before
 }
 
-/// Keeps a mistake of the line: the problem and its cure.
+/// Keeps a mistake of the line: the problem and its hint.
 type Keep<'a> = dyn FnMut(usize, String, String) + 'a;
 
 /// The servers of a gate in its order; none of a gate of programs alone. Nothing where a list is
@@ -166,8 +166,8 @@ fn check_metrics(line: usize, gate: &GateTable, cells: &[CellKind], mistake: &mu
             _ => (format!("{}, and none of its loads is one", loops.join(" and ")), "such a load"),
         };
         let problem = format!("it gates `{name}`, a result of {what}");
-        let cure = format!("add {such}, or name other metrics in `margins_percent` than `{name}`");
-        mistake(line, problem, cure);
+        let hint = format!("add {such}, or name other metrics in `margins_percent` than `{name}`");
+        mistake(line, problem, hint);
     }
     for budget in &gate.gate.budgets {
         let limited = match budget.quantity {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::fields::At;
-use super::super::load::{Files, Kind, Mistake};
+use super::super::load::{DefinitionError, Files, Kind};
 use super::super::nearest::suggestion;
 use super::super::suites::{CellTable, SuiteTable, Suites};
 use super::super::{Matchup, ProgramSet};
@@ -27,13 +27,18 @@ impl Files {
 }
 
 /// Sets: their names, and that `rest` ends somewhere.
-pub(super) fn check_sets(files: &Files, mistakes: &mut Vec<Mistake>) {
+pub(super) fn check_sets(files: &Files, mistakes: &mut Vec<DefinitionError>) {
     let sets = files.programs.iter().flat_map(|programs| &programs.sets);
     for set in sets {
         let name = &set.value.name;
-        let mut mistake = |problem: String, cure: &str| {
+        let mut mistake = |problem: String, hint: &str| {
             let file = Kind::Set.file().to_owned();
-            mistakes.push(Mistake { file, line: Some(set.line), problem, cure: cure.to_owned() });
+            mistakes.push(DefinitionError {
+                file,
+                line: Some(set.line),
+                problem,
+                hint: hint.to_owned(),
+            });
         };
         if files.server(name).is_some() {
             let problem = format!("set {name}: a server has this name too");
@@ -48,19 +53,23 @@ pub(super) fn check_sets(files: &Files, mistakes: &mut Vec<Mistake>) {
 }
 
 /// Both arms must be of one kind.
-pub(super) fn check_kinds(matchup: &At<Matchup>, files: &Files, mistakes: &mut Vec<Mistake>) {
+pub(super) fn check_kinds(
+    matchup: &At<Matchup>,
+    files: &Files,
+    mistakes: &mut Vec<DefinitionError>,
+) {
     let arms = &matchup.value.arms;
     let server = arms.iter().find(|arm| files.server(arm).is_some());
     let set = arms.iter().find(|arm| files.is_set(arm));
     if let (Some(server), Some(set)) = (server, set) {
-        mistakes.push(Mistake {
+        mistakes.push(DefinitionError {
             file: Kind::Matchup.file().to_owned(),
             line: Some(matchup.line),
             problem: format!(
                 "matchup {}: `{server}` is a server and `{set}` a set of programs",
                 matchup.value.name
             ),
-            cure: "compare servers with servers and programs with programs".to_owned(),
+            hint: "compare servers with servers and programs with programs".to_owned(),
         });
     }
 }
@@ -72,15 +81,15 @@ pub(super) fn check_programs(
     cells: &CellTable,
     suites: &Suites,
     files: &Files,
-    mistakes: &mut Vec<Mistake>,
+    mistakes: &mut Vec<DefinitionError>,
 ) {
     let what = format!("suite {}", suite.value.settings().name);
     check_matchups(cells, suites, &|arm| files.server(arm).is_some(), &mut |line, matchup| {
-        mistakes.push(Mistake {
+        mistakes.push(DefinitionError {
             file: Kind::Suite.file().to_owned(),
             line: Some(line),
             problem: format!("{what}: matchup `{matchup}` is of servers, not of sets of programs"),
-            cure: "move it to `[[suite.cells]]`".to_owned(),
+            hint: "move it to `[[suite.cells]]`".to_owned(),
         });
     });
     let sets = arms(cells, suites).into_iter().filter_map(|arm| files.set(arm));
@@ -93,11 +102,11 @@ pub(super) fn check_problems<'a>(
     sets: impl Iterator<Item = &'a At<ProgramSet>>,
     cells: &CellTable,
     files: &Files,
-    mistakes: &mut Vec<Mistake>,
+    mistakes: &mut Vec<DefinitionError>,
 ) {
-    let mut mistake = |line: usize, problem: String, cure: String| {
+    let mut mistake = |line: usize, problem: String, hint: String| {
         let (file, problem) = (Kind::Suite.file().to_owned(), format!("{what}: {problem}"));
-        mistakes.push(Mistake { file, line: Some(line), problem, cure });
+        mistakes.push(DefinitionError { file, line: Some(line), problem, hint });
     };
     for set in sets {
         for problem in &cells.workloads {
@@ -139,17 +148,17 @@ pub(super) fn check_cells(
     cells: &CellTable,
     suites: &Suites,
     files: &Files,
-    mistakes: &mut Vec<Mistake>,
+    mistakes: &mut Vec<DefinitionError>,
 ) {
     check_matchups(cells, suites, &|arm| files.is_set(arm), &mut |line, matchup| {
-        mistakes.push(Mistake {
+        mistakes.push(DefinitionError {
             file: Kind::Suite.file().to_owned(),
             line: Some(line),
             problem: format!(
                 "suite {}: matchup `{matchup}` is of sets of programs, not of servers",
                 suite.value.settings().name
             ),
-            cure: "move it to `[[suite.programs]]`".to_owned(),
+            hint: "move it to `[[suite.programs]]`".to_owned(),
         });
     });
 }

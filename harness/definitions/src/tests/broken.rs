@@ -38,7 +38,7 @@ chunked = true
 headers = { Host = "here" }
 [workload.expect]
 status = 99
-[workload.answers.gamma]
+[workload.responses.gamma]
 status = 200
 body = "PONG"
 [[workload]]
@@ -77,7 +77,7 @@ loads = [4]
     }
     let mistakes = read(&folder).expect_err("there are mistakes");
     assert!(mistakes.len() >= 30, "{}", mistakes.len());
-    let mistakes = Mistakes { folder: PathBuf::from("bench"), mistakes };
+    let mistakes = DefinitionErrors { folder: PathBuf::from("bench"), mistakes };
     insta::assert_snapshot!(mistakes.to_string());
 }
 
@@ -134,7 +134,7 @@ fn files_broken_at_random() {
 const ROUNDS: usize = 1_000;
 
 /// Loads the folder, with two short cases in every file of cases.
-fn read_own(folder: &Folder) -> Result<Spec, Vec<Mistake>> {
+fn read_own(folder: &Folder) -> Result<Spec, Vec<DefinitionError>> {
     load_from(&|file| Ok(folder.get(file).cloned().unwrap_or_else(|| CASES.into())))
 }
 

@@ -2,7 +2,7 @@
 
 use super::programs::with_programs;
 use super::*;
-use duet_model::spec::Guard;
+use duet_model::spec::GateScope;
 use duet_units::Metric;
 
 const GATE: &str = r#"[[gate]]
@@ -56,7 +56,7 @@ fn a_good_gate_of_programs() {
     assert_eq!(gate.programs[1].sizes, ["test", "large"]);
     assert_eq!((gate.program_limit_s, gate.program_limit_mib), (60, 4096));
     let cells: Vec<String> =
-        gate.guards().flat_map(Guard::cells).map(|cell| cell.to_string()).collect();
+        gate.guards().flat_map(GateScope::cells).map(|cell| cell.to_string()).collect();
     let want = [
         "first/make/test",
         "first/read/test",

@@ -100,8 +100,8 @@ fn programs_alone() {
     assert_eq!((spec.servers.len(), spec.sets.len(), spec.suites[0].cells.len()), (0, 3, 2));
 
     folder.insert("suites.toml".to_owned(), format!("{SUITES}{SUITE}").into());
-    let missing = |line: usize, what: &str, name: &str, cure: &str| {
-        format!("suites.toml:{line}: {what}: there is no {name}` | {cure}")
+    let missing = |line: usize, what: &str, name: &str, hint: &str| {
+        format!("suites.toml:{line}: {what}: there is no {name}` | {hint}")
     };
     let nowhere = |file: &str| format!("define it in {file}, which is not there");
     let want = [

@@ -46,7 +46,7 @@ fn commands() {
         &["servers.toml:9: server alpha: `build` has the placeholder {addr}"],
     );
     check(f, ", \"{addr}\", \"{threads}\"]", "]\nenv.PORT = \"{port}\"", &[]);
-    check(f, "version = [\"alpha\", \"--version\"]", "foreign = true", &[]);
+    check(f, "version = [\"alpha\", \"--version\"]", "external = true", &[]);
     check(
         f,
         "version = [\"alpha\", \"--version\"]",
@@ -106,7 +106,7 @@ fn requests_and_answers() {
         "method = \"HEAD\"\npath =",
         &[
             &expect(8, "a body is expected where HTTP allows none"),
-            "workloads.toml:11: workload ping, answers.beta: a body is expected where HTTP",
+            "workloads.toml:11: workload ping, responses.beta: a body is expected where HTTP",
         ],
     );
     check(f, "body = \"pong\"", "", &[&expect(5, "`body` is missing")]);
@@ -211,7 +211,7 @@ fn open_loops() {
             "suites.toml:5: load four: `rate` and `rate_share` are both given",
         ],
     );
-    for (bad, cure) in [
+    for (bad, hint) in [
         ("99=5ms", "write a quantile and a time, such as"),
         ("max=5ms", "write a quantile and a time, such as"),
         ("p99=5", "write a time from 100 µs to 1 s"),
@@ -220,7 +220,7 @@ fn open_loops() {
         ("p99=99us", "write a time from 100 µs to 1 s"),
         ("p99=1.01s", "write a time from 100 µs to 1 s"),
     ] {
-        let want = format!("suites.toml:4: load four: `rate_within` is {bad:?} | {cure}");
+        let want = format!("suites.toml:4: load four: `rate_within` is {bad:?} | {hint}");
         check(&format!("rate_within = \"{bad}\""), &[&want]);
     }
     check(

@@ -6,7 +6,7 @@ use duet_model::spec::{CellId, Spec};
 
 /// What is known before a block.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct PilotResult {
     /// The length of the cell's windows.
     pub window_ns: Option<u64>,
     /// What the slower arm answers per second in a closed loop.
@@ -19,15 +19,15 @@ pub struct Known {
 /// A capacity belongs to matchup, workload and number of connections: cells that differ in the rate
 /// alone have it in common, so that their rates are shares of the same.
 #[must_use]
-pub fn known(so_far: &[BlockRecord], cell: &CellId, spec: &Spec) -> Known {
-    let good = || so_far.iter().filter(|b| b.failure.is_none() && b.set_aside.is_none());
+pub fn known(so_far: &[BlockRecord], cell: &CellId, spec: &Spec) -> PilotResult {
+    let good = || so_far.iter().filter(|b| b.failure.is_none() && b.discarded.is_none());
     let connections = |cell: &CellId| spec.load(&cell.load).map(|load| load.connections);
     let is_alike = |other: &CellId| {
         (&other.matchup, &other.workload) == (&cell.matchup, &cell.workload)
             && connections(other) == connections(cell)
     };
     let mut alike = good().filter(|block| is_alike(&block.cell));
-    Known {
+    PilotResult {
         window_ns: good().find(|block| block.cell == *cell).map(|block| block.window_ns),
         capacity_per_second: alike.find_map(|block| block.open?.capacity_per_second),
     }
@@ -56,7 +56,7 @@ mod tests {
             spoil(&mut block);
             block
         };
-        let disturbed = open(7, |block| block.set_aside = Some("a neighbour".to_owned()));
+        let disturbed = open(7, |block| block.discarded = Some("a neighbour".to_owned()));
         let elsewhere = open(8, |block| block.cell.load = "fewer".to_owned());
         let alike = open(9, |block| block.cell.load = "other".to_owned());
         let (own, later) = (open(10, |_| ()), open(11, |_| ()));
@@ -69,7 +69,7 @@ mod tests {
         ];
         for (so_far, window_ns, capacity_per_second) in cases {
             let so_far: Vec<BlockRecord> = so_far.iter().map(|&block| block.clone()).collect();
-            let want = Known { window_ns, capacity_per_second };
+            let want = PilotResult { window_ns, capacity_per_second };
             assert_eq!(known(&so_far, cell, &spec), want);
         }
     }

@@ -17,14 +17,14 @@ pub struct Attempt<'a> {
     /// Why it failed, if it did.
     pub failure: Option<&'a Failure>,
     /// Whether it was disturbed and therefore measured again.
-    pub set_aside: bool,
+    pub discarded: bool,
 }
 
 impl Attempt<'_> {
     /// Whether it was measured to its end, undisturbed.
     #[must_use]
     pub fn counts(&self) -> bool {
-        self.failure.is_none() && !self.set_aside
+        self.failure.is_none() && !self.discarded
     }
 }
 
@@ -37,7 +37,7 @@ macro_rules! attempt {
             started_ns: $block.started_ns,
             elapsed_ns: $block.elapsed_ns,
             failure: $block.failure.as_ref(),
-            set_aside: $block.set_aside.is_some(),
+            discarded: $block.discarded.is_some(),
         }
     };
 }

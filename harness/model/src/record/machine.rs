@@ -37,7 +37,7 @@ pub struct Finding {
     /// What it does to a measurement.
     pub effect: String,
     /// What to do about it.
-    pub cure: String,
+    pub hint: String,
 }
 
 /// How bad a finding is.

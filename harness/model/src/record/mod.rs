@@ -150,7 +150,7 @@ pub struct BlockRecord {
     pub failure: Option<Failure>,
     /// What disturbed the block, which was therefore measured again and does not count. Decided
     /// without a look at its outcome.
-    pub set_aside: Option<String>,
+    pub discarded: Option<String>,
 }
 
 /// One arm in one block.

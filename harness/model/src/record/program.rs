@@ -47,9 +47,9 @@ pub struct ProgramBlock {
     pub arms: Vec<ProgramRun>,
     /// Why the block does not count.
     pub failure: Option<Failure>,
-    /// As [`BlockRecord::set_aside`].
+    /// As [`BlockRecord::discarded`].
     #[serde(default)]
-    pub set_aside: Option<String>,
+    pub discarded: Option<String>,
 }
 
 /// One run of a program, from fork to exit, all of its processes.

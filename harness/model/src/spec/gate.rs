@@ -70,7 +70,7 @@ pub struct GatedPrograms {
 
 /// Servers or sets that a gate guards, what is asked of each of them, and how hard.
 #[derive(Debug, Clone, Copy)]
-pub struct Guard<'a> {
+pub struct GateScope<'a> {
     /// Whether they are sets of programs.
     pub programs: bool,
     /// The servers or sets.
@@ -142,7 +142,7 @@ pub struct Waiver {
     pub expires: String,
 }
 
-impl Guard<'_> {
+impl GateScope<'_> {
     /// Each of them with all that is asked of it; the matchup of a cell is the server or set.
     pub fn cells(self) -> impl Iterator<Item = CellId> {
         let pairs = self
@@ -161,10 +161,10 @@ impl Guard<'_> {
 
 impl Gate {
     /// All that it guards: its servers, then its tables of programs.
-    pub fn guards(&self) -> impl Iterator<Item = Guard<'_>> {
+    pub fn guards(&self) -> impl Iterator<Item = GateScope<'_>> {
         let (arms, workloads, loads) = (&self.servers, &self.workloads, &self.loads);
-        let servers = Guard { programs: false, arms, workloads, loads };
-        let programs = self.programs.iter().map(|table| Guard {
+        let servers = GateScope { programs: false, arms, workloads, loads };
+        let programs = self.programs.iter().map(|table| GateScope {
             programs: true,
             arms: &table.sets,
             workloads: &table.problems,

@@ -1,7 +1,7 @@
 //! What is measured, as data: servers and workloads, programs and problems, matchups and suites.
 //!
 //! [`load`] reads a folder of definitions and reports every mistake in it at once, each with file,
-//! line and cure. Loading runs nothing. The types here are plain data; they are written into the
+//! line and hint. Loading runs nothing. The types here are plain data; they are written into the
 //! header of every record, so that a record can be read without the folder it came from.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ mod gate;
 mod problem;
 
 pub use duet_protocol::Arrivals;
-pub use gate::{Budget, Gate, GatedPrograms, Guard, Look, Quantity, Rule, Waiver};
+pub use gate::{Budget, Gate, GateScope, GatedPrograms, Look, Quantity, Rule, Waiver};
 pub use problem::{Output, Problem, ProgramSet, Published, PublishedRow};
 
 /// About how long the windows of a block take where a search tries rates, in milliseconds: seven
@@ -80,7 +80,7 @@ pub struct Server {
     pub build_cache: BTreeMap<String, String>,
     /// The command that starts it; see [`PLACEHOLDERS`]. Its first word is the binary.
     pub run: Vec<String>,
-    /// The command that prints its version line. Empty: it has none, as only a foreign server may.
+    /// The command that prints its version line. Empty: it has none, as only a external server may.
     pub version: Vec<String>,
     /// Environment variables it is started with, beside the harness's own; see [`PLACEHOLDERS`].
     #[serde(default)]
@@ -91,7 +91,7 @@ pub struct Server {
     /// Whether it knows nothing of the contract (CONTRACT.md, 5): the harness chooses its port, and
     /// asks of it right answers and nothing else.
     #[serde(default)]
-    pub foreign: bool,
+    pub external: bool,
     /// The workloads it implements.
     pub workloads: Vec<String>,
     /// The folder that its commands run in and its paths are relative to, where that is not the one
@@ -147,7 +147,7 @@ pub struct Workload {
     /// Right answers of servers that cannot give the workload's own, by server. A matchup of
     /// servers with different answers is measured, and the report says that the work differs.
     #[serde(default)]
-    pub answers: BTreeMap<String, Answer>,
+    pub responses: BTreeMap<String, ExpectedResponse>,
     /// The file the cases were read from, relative to the definitions; absent for an inline case.
     #[serde(default)]
     pub source: Option<String>,
@@ -171,13 +171,13 @@ pub struct Case {
     #[serde(default)]
     pub chunked: bool,
     /// The right answer.
-    pub expect: Answer,
+    pub expect: ExpectedResponse,
 }
 
 /// The right answer to a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Answer {
+pub struct ExpectedResponse {
     /// The status code.
     pub status: u16,
     /// The exact value of `Content-Type`; absent: not checked.
@@ -382,8 +382,8 @@ impl Spec {
 impl Workload {
     /// The right answer of `server` to `case`.
     #[must_use]
-    pub fn answer<'a>(&'a self, case: &'a Case, server: &str) -> &'a Answer {
-        self.answers.get(server).unwrap_or(&case.expect)
+    pub fn answer<'a>(&'a self, case: &'a Case, server: &str) -> &'a ExpectedResponse {
+        self.responses.get(server).unwrap_or(&case.expect)
     }
 }
 

@@ -85,7 +85,7 @@ pub fn add_programs(run: &mut Run, blocks: u32, times: f64) {
                 order: vec![0, 1],
                 arms: vec![run_of("one", ms), run_of("two", slow_ms)],
                 failure: None,
-                set_aside: None,
+                discarded: None,
             });
         }
     }

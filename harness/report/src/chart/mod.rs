@@ -3,7 +3,7 @@
 //! [`speed`] and [`memory`] are pictures for a README, in the manner of the benchmarks game's "How
 //! many times slower?": they carry their own background, follow light and dark, and need nothing
 //! else; [`latency`] stands beside them. [`percentiles`] is one of a single load. [`rss_curve`] and
-//! [`contrasts`] are parts of the HTML report.
+//! [`log_ratios`] are parts of the HTML report.
 
 mod axis;
 mod boxes;
@@ -22,5 +22,5 @@ pub use compare::{Width, comparison, memory, speed};
 pub use latency::latency;
 pub(super) use palette::dark_css;
 pub use percentiles::{Curve, Quantile, percentiles};
-pub use small::{contrasts, rss_curve};
+pub use small::{log_ratios, rss_curve};
 pub use trend::trend;

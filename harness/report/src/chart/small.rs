@@ -1,4 +1,4 @@
-//! Small pictures for a cell's details: memory over time, and the block contrasts behind a ratio.
+//! Small pictures for a cell's details: memory over time, and the block log ratios behind a ratio.
 
 use super::canvas::{self, Anchor, Canvas, Caption};
 use super::palette::{self, GRID, MUTED, TEXT};
@@ -82,14 +82,14 @@ fn step(bytes: f64) -> f64 {
 /// The ratios of the blocks, a dot each, over the interval of their common ratio. A row per metric;
 /// absent where no metric has a ratio. `id` must be unique within the page.
 #[must_use]
-pub fn contrasts(arms: &[Arm], metrics: &[&MetricAnalysis], id: &str) -> Option<String> {
+pub fn log_ratios(arms: &[Arm], metrics: &[&MetricAnalysis], id: &str) -> Option<String> {
     let rows: Vec<_> = metrics
         .iter()
         .filter_map(|m| Some((m, words::turned(m.ratio.as_ref()?)?)))
         .map(|(m, turned)| {
             // Turned as the ratio is, so that a dot right of one is bad for the same arm.
             let sign = if turned.worse == 1 { 1.0 } else { -1.0 };
-            let dots: Vec<f64> = m.contrasts.iter().map(|c| (sign * c).exp()).collect();
+            let dots: Vec<f64> = m.log_ratios.iter().map(|c| (sign * c).exp()).collect();
             (m.metric.label(), turned, dots)
         })
         .collect();

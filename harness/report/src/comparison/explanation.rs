@@ -1,4 +1,4 @@
-//! Why a verdict is what it is: the contrasts, the estimate, the tests and the rule, in order.
+//! Why a verdict is what it is: the log ratios, the estimate, the tests and the rule, in order.
 
 use super::{Ansi, BOLD, Page, tone, words};
 use crate::Style;
@@ -44,14 +44,14 @@ impl Page {
             &format!(
                 "In each of {} both versions were {}. The head against the base, block by block (+ \
                  is worse):",
-                duet_units::count(m.contrasts.len(), "block"),
+                duet_units::count(m.log_ratios.len(), "block"),
                 match cell.programs {
                     true => "run once, one after the other in alternating order",
                     false => "started afresh and driven in alternating windows",
                 }
             ),
         );
-        let blocks: Vec<String> = m.contrasts.iter().map(|c| words::signed(c.exp_m1())).collect();
+        let blocks: Vec<String> = m.log_ratios.iter().map(|c| words::signed(c.exp_m1())).collect();
         self.wrapped(Ansi::new(), "    ", &blocks.join("  "));
         let mut sentences = vec![format!(
             "Estimate: {}, the median of the averages of all pairs of blocks (Hodges-Lehmann){}.",

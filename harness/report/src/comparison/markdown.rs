@@ -44,8 +44,8 @@ fn body(comparison: &Comparison) -> String {
         out += "\n## Warnings\n\n";
     }
     for warning in warnings {
-        let cure = warning.cure.map(|cure| format!(" *Cure: {}.*", escape(&cure)));
-        out += &format!("- {}{}\n", escape(&warning.message), cure.unwrap_or_default());
+        let hint = warning.hint.map(|hint| format!(" *Hint: {}.*", escape(&hint)));
+        out += &format!("- {}{}\n", escape(&warning.message), hint.unwrap_or_default());
     }
     if !comparison.failures.is_empty() {
         out += "\n## Failures\n\n";

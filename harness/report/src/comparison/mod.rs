@@ -56,8 +56,8 @@ pub fn text(comparison: &Comparison, style: Style) -> String {
     for warning in words::warnings(comparison) {
         page.line("");
         page.wrapped(OPEN, "* ", &warning.message);
-        if let Some(cure) = &warning.cure {
-            page.wrapped(Ansi::new(), "  cure: ", cure);
+        if let Some(hint) = &warning.hint {
+            page.wrapped(Ansi::new(), "  hint: ", hint);
         }
     }
     for failed in &comparison.failures {
@@ -66,7 +66,7 @@ pub fn text(comparison: &Comparison, style: Style) -> String {
         for line in &failed.failure.stderr {
             page.wrapped(DIM, "  | ", line);
         }
-        page.wrapped(Ansi::new(), "  cure: ", super::words::cure(failed.failure.stage));
+        page.wrapped(Ansi::new(), "  hint: ", super::words::hint(failed.failure.stage));
     }
     page.out
 }

@@ -394,7 +394,7 @@ pub(super) fn warnings(comparison: &Comparison) -> Vec<Warning> {
                 "the noise floor of {} comes from this run alone",
                 duet_units::count(uncalibrated, "metric")
             ),
-            cure: Some(
+            hint: Some(
                 "run `duet aa` once on this machine: it measures what equal versions show"
                     .to_owned(),
             ),

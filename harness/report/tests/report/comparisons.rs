@@ -33,11 +33,11 @@ fn pass() -> Comparison {
     let floor = Some(Floor { nu: 0.011, source: FloorSource::Extreme { experiments: 20 } });
     let mut comparison = gate(Outcome::Pass);
     for (workload, load) in [("hello", "c64"), ("json", "c64")] {
-        let contrasts = |i: usize, centre| around(centre, 0.012, 12, i);
+        let log_ratios = |i: usize, centre| around(centre, 0.012, 12, i);
         let mut metrics = vec![
-            gated(Metric::RequestsPerSecond, 61_234.0, contrasts(0, -0.021), 0.03, floor),
-            gated(Metric::CpuNsPerRequest, 11_300.0, contrasts(1, 0.002), 0.03, floor),
-            gated(Metric::RssBytesPeak, 5.4e6, contrasts(2, 0.006), 0.05, floor),
+            gated(Metric::RequestsPerSecond, 61_234.0, log_ratios(0, -0.021), 0.03, floor),
+            gated(Metric::CpuNsPerRequest, 11_300.0, log_ratios(1, 0.002), 0.03, floor),
+            gated(Metric::RssBytesPeak, 5.4e6, log_ratios(2, 0.006), 0.05, floor),
         ];
         let rest = [
             (Metric::RssBytesSteady, 5.3e6, 0.006),
@@ -68,7 +68,7 @@ fn pass() -> Comparison {
     comparison.warnings = vec![Warning {
         code: "ungated_change".into(),
         message: "mine/hello/c64: start-up is 3.1 % worse and not gated".into(),
-        cure: Some("look at it; to be held to it, give it a margin".into()),
+        hint: Some("look at it; to be held to it, give it a margin".into()),
     }];
     comparison
 }
@@ -213,7 +213,7 @@ fn id((matchup, workload, load): (&str, &str, &str)) -> CellId {
 }
 
 fn cell(name: (&str, &str, &str), state: State, metrics: Vec<ComparedMetric>) -> ComparedCell {
-    let blocks = metrics.first().map_or(0, |m| m.contrasts.len() as u32);
+    let blocks = metrics.first().map_or(0, |m| m.log_ratios.len() as u32);
     let load = if blocks > 0 { "64 connections".into() } else { String::new() };
     let stolen_shares = (0..blocks).map(|i| f64::from(i % 3) * 0.004).collect();
     let programs = false;
@@ -230,28 +230,28 @@ fn cell(name: (&str, &str, &str), state: State, metrics: Vec<ComparedMetric>) ->
     let principal = cell.principal().len();
     for metric in &mut cell.metrics[..principal] {
         let so_far = |n: usize| {
-            let first = &metric.contrasts[..n];
+            let first = &metric.log_ratios[..n];
             let (low, high) = interval(first)?;
             Some(SoFar { blocks: n as u32, estimate: hodges_lehmann(first), low, high })
         };
-        metric.course = (1..=metric.contrasts.len()).filter_map(so_far).collect();
+        metric.interval_history = (1..=metric.log_ratios.len()).filter_map(so_far).collect();
     }
     cell
 }
 
-/// Contrasts about `centre`, as spread out as `half` says; `i` shifts their order.
+/// Log ratios about `centre`, as spread out as `half` says; `i` shifts their order.
 fn around(centre: f64, half: f64, n: usize, i: usize) -> Vec<f64> {
     let sides = [0.9, -1.0, 0.4, -0.6, -0.8, 1.0, -0.3, 0.5, 0.1, -0.2, 0.7];
     (0..n).map(|block| centre + half * sides[(block + 3 * i) % sides.len()]).collect()
 }
 
-fn plain(metric: Metric, base: f64, contrasts: Vec<f64>) -> ComparedMetric {
-    let estimate = hodges_lehmann(&contrasts);
-    let interval = interval(&contrasts);
+fn plain(metric: Metric, base: f64, log_ratios: Vec<f64>) -> ComparedMetric {
+    let estimate = hodges_lehmann(&log_ratios);
+    let interval = interval(&log_ratios);
     let ratios = interval.map(|(low, high): (f64, f64)| (low.exp(), high.exp()));
-    let (verdict, reason) = verdict::verdict(ratios, &contrasts);
+    let (verdict, reason) = verdict::verdict(ratios, &log_ratios);
     let sign = if metric == Metric::RequestsPerSecond { -1.0 } else { 1.0 };
-    let n = contrasts.len() as u32;
+    let n = log_ratios.len() as u32;
     let value = |value: f64| Estimate { value, low: None, high: None, n };
     ComparedMetric {
         metric,
@@ -259,9 +259,9 @@ fn plain(metric: Metric, base: f64, contrasts: Vec<f64>) -> ComparedMetric {
         head: value(base * (sign * estimate).exp()),
         estimate,
         interval,
-        smallest_detectable: standard_deviation(&contrasts).map(|s| smallest_detectable(n, s)),
-        contrasts,
-        course: vec![],
+        smallest_detectable: standard_deviation(&log_ratios).map(|s| smallest_detectable(n, s)),
+        log_ratios,
+        interval_history: vec![],
         gated: None,
         verdict,
         reason,
@@ -272,17 +272,17 @@ fn plain(metric: Metric, base: f64, contrasts: Vec<f64>) -> ComparedMetric {
 fn gated(
     metric: Metric,
     base: f64,
-    contrasts: Vec<f64>,
+    log_ratios: Vec<f64>,
     margin: f64,
     floor: Option<Floor>,
 ) -> ComparedMetric {
-    let judgement = judge(&contrasts, margin, floor);
+    let judgement = judge(&log_ratios, margin, floor);
     let gated = Some(Gated { judgement, confirmation: None, waiver: None });
-    ComparedMetric { gated, ..plain(metric, base, contrasts) }
+    ComparedMetric { gated, ..plain(metric, base, log_ratios) }
 }
 
-fn judge(contrasts: &[f64], margin: f64, floor: Option<Floor>) -> Judgement {
-    gate::judge(&[Evidence { contrasts, margin, floor }], &LOOKS).remove(0)
+fn judge(log_ratios: &[f64], margin: f64, floor: Option<Floor>) -> Judgement {
+    gate::judge(&[Evidence { log_ratios, margin, floor }], &LOOKS).remove(0)
 }
 
 /// The metric after a second experiment.
@@ -326,7 +326,7 @@ fn text_fits_the_terminal() {
 fn what_holds_for_all_metrics_is_said_once() {
     let mut comparison = compared();
     for metric in &mut comparison.cells[0].metrics {
-        *metric = plain(metric.metric, metric.base.value, metric.contrasts[..4].to_vec());
+        *metric = plain(metric.metric, metric.base.value, metric.log_ratios[..4].to_vec());
     }
     let text = report::text(&comparison, Style::Plain);
     assert_eq!(text.matches("  4 blocks: no verdict below 6").count(), 1, "{text}");

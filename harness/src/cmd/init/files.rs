@@ -1,6 +1,6 @@
 //! The text of the files that are written.
 
-use duet_model::spec::{Answer, Server};
+use duet_model::spec::{ExpectedResponse, Server};
 
 /// The names of the definitions' files, in the order of [`definitions`].
 pub(super) const DEFINITIONS: [&str; 3] = ["servers.toml", "workloads.toml", "suites.toml"];
@@ -10,7 +10,7 @@ pub(super) fn definitions(
     server: &Server,
     workload: &str,
     path: &str,
-    answer: &Answer,
+    answer: &ExpectedResponse,
 ) -> [String; 3] {
     [servers(server), workloads(workload, path, answer), suites(&server.name, workload)]
 }
@@ -31,11 +31,11 @@ fn servers(server: &Server) -> String {
     for (name, value) in &server.env {
         text.push_str(&format!("env.{name} = {}\n", quoted(value)));
     }
-    text.push_str(&format!("foreign = true\nworkloads = {}\n", list(&server.workloads)));
+    text.push_str(&format!("external = true\nworkloads = {}\n", list(&server.workloads)));
     text
 }
 
-fn workloads(workload: &str, path: &str, answer: &Answer) -> String {
+fn workloads(workload: &str, path: &str, answer: &ExpectedResponse) -> String {
     let mut text = format!(
         "# What it is asked, and the right answer: every answer is compared with it.\n\
          [[workload]]\nname = {}\nquestion = {}\npath = {}\n[workload.expect]\nstatus = {}\n",

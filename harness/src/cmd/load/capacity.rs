@@ -12,8 +12,8 @@ use super::limit::{Limit, Verdict};
 use super::live::View;
 use super::summary::{self, Quantiles};
 use super::values::{RATE_MAX, duration};
-use super::{Exit, Load, Misuse, text};
-use crate::cmd::Unserved;
+use super::{Exit, Load, UsageError, text};
+use crate::cmd::ServerUnavailable;
 use duet_loadgen::capacity::{self, Interval, Next, Probe, Rules};
 use duet_loadgen::steady::{self, Measured, Pressure, Rate, Unconnected};
 use duet_process::interrupt::Interrupt;
@@ -141,7 +141,7 @@ fn connected(measured: Result<Measured>, before: &[ProbeResult]) -> Result<Optio
         Err(error) if error.is::<Unconnected>() => {
             let again = before.last().is_some_and(|probe| probe.response.is_none());
             if again {
-                bail!(Unserved(format!(
+                bail!(ServerUnavailable(format!(
                     "{error}, in two probes in a row: is the server still running?"
                 )));
             }
@@ -159,13 +159,13 @@ fn rules(args: &Load) -> Result<Rules> {
     let lowest = (needed / args.capacity.probe_duration.as_secs_f64()).ceil();
     let first = match args.rate {
         Some(rate) if !rate.is_steady() => {
-            bail!(Misuse("a search begins at one rate: --rate N".to_owned()))
+            bail!(UsageError("a search begins at one rate: --rate N".to_owned()))
         }
         Some(rate) => rate.from,
         None => FIRST,
     };
     if lowest > RATE_MAX {
-        bail!(Misuse("the probes are too short for these limits: --probe-duration".to_owned()));
+        bail!(UsageError("the probes are too short for these limits: --probe-duration".to_owned()));
     }
     Ok(Rules {
         first: first.max(lowest),

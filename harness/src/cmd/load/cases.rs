@@ -7,7 +7,7 @@ use url::Url;
 
 use super::request::Written;
 use super::{Load, Verify};
-use crate::cmd::Unserved;
+use crate::cmd::ServerUnavailable;
 use duet_loadgen::first::{self, First};
 use duet_loadgen::steady::{Case, Status};
 use duet_loadgen::target::Target;
@@ -37,7 +37,7 @@ pub(super) fn prepare(args: &Load, url: &Url) -> Result<(Target, Vec<Case>, u64)
         let second = matches!((args.verify, &declared), (Verify::Auto, None)).then(ask);
         let answers = first.and_then(|first| Ok((first, second.transpose()?)));
         let body = answers.and_then(|answers| expected(args, &case, declared, answers));
-        case.body = body.map_err(|error| Unserved(named(&case, several, &error)))?;
+        case.body = body.map_err(|error| ServerUnavailable(named(&case, several, &error)))?;
         cases.push(case);
     }
     args.transport.check_streams(streams_max)?;

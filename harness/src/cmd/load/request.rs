@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use url::Url;
 
-use crate::cmd::Misuse;
+use crate::cmd::UsageError;
 use duet_definitions::{Header, MixCase};
 use duet_loadgen::patch::{self, Patch};
 
@@ -66,16 +66,18 @@ pub(super) struct Written {
 /// Reads a URL; `http://` may be left out.
 pub(super) fn url(text: &str) -> Result<Url> {
     let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let url = Url::parse(&text).map_err(|e| Misuse(format!("`{text}` is no URL: {e}")))?;
+    let url = Url::parse(&text).map_err(|e| UsageError(format!("`{text}` is no URL: {e}")))?;
     match url.scheme() {
         "http" | "https" => {}
         other => {
-            bail!(Misuse(format!("`{other}` is not supported: give an http:// or https:// URL")))
+            bail!(UsageError(format!(
+                "`{other}` is not supported: give an http:// or https:// URL"
+            )))
         }
     }
     ensure!(
         url.username().is_empty() && url.password().is_none(),
-        Misuse("give credentials as a header: -H 'Authorization: ...'".into())
+        UsageError("give credentials as a header: -H 'Authorization: ...'".into())
     );
     Ok(url)
 }
@@ -86,7 +88,7 @@ impl RequestArgs {
         let target = target(url, text)?;
         let mut common = vec![];
         for header in &self.headers {
-            common.push(header.parse::<Header>().map_err(Misuse)?);
+            common.push(header.parse::<Header>().map_err(UsageError)?);
         }
         let cases = match &self.cases {
             Some(path) => duet_definitions::read_mix(path)?,
@@ -102,7 +104,7 @@ impl RequestArgs {
         let method = self.method.clone();
         if let Some(method) = method.as_ref().filter(|method| !duet_definitions::is_method(method))
         {
-            bail!(Misuse(format!("`{method}` is no method")));
+            bail!(UsageError(format!("`{method}` is no method")));
         }
         let read = |path: &str| fs::read(path).with_context(|| format!("failed to read {path}"));
         let body = match (&self.body, &self.body_file, &self.data, &self.data_binary) {
@@ -151,13 +153,13 @@ fn target(url: &Url, text: &str) -> Result<String> {
     let found = patch::find(text.as_bytes()).1.len();
     ensure!(
         !encoded || found == 0,
-        Misuse("write braces of the URL as they are or encoded, not both".to_owned())
+        UsageError("write braces of the URL as they are or encoded, not both".to_owned())
     );
     if !encoded {
         path = path.replace("%7B", "{").replace("%7D", "}");
         let kept = patch::find(format!("{path}{query}").as_bytes()).1.len();
         let cure = "placeholders stand in the path or the query of a URL";
-        ensure!(kept == found, Misuse(cure.to_owned()));
+        ensure!(kept == found, UsageError(cure.to_owned()));
         if found == 0 {
             path = url.path().to_owned();
         }

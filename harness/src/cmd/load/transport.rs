@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
-use crate::cmd::Misuse;
+use crate::cmd::UsageError;
 use duet_loadgen::target::{Addr, Target};
 use duet_loadgen::tls::Tls;
 
@@ -54,8 +54,9 @@ impl TransportArgs {
     /// Whether the server, which allows `max` requests under way on a connection, allows that many.
     pub(super) fn check_streams(&self, max: Option<usize>) -> Result<()> {
         let (streams, max) = (self.streams(), max.unwrap_or(usize::MAX));
-        let error =
-            || Misuse(format!("the server allows {max} streams on a connection, not {streams}"));
+        let error = || {
+            UsageError(format!("the server allows {max} streams on a connection, not {streams}"))
+        };
         ensure!(streams <= max, error());
         Ok(())
     }
@@ -84,13 +85,13 @@ impl TransportArgs {
             let given = given.or(self.cacert.as_ref().map(|_| "--cacert"));
             ensure!(
                 given.is_none(),
-                Misuse(format!("{} is about https:// URLs", given.unwrap_or_default()))
+                UsageError(format!("{} is about https:// URLs", given.unwrap_or_default()))
             );
             return Ok(None);
         }
         let name = ServerName::try_from(host.to_owned());
-        let name =
-            name.map_err(|_| Misuse(format!("`{host}` is no name that a certificate can have")))?;
+        let name = name
+            .map_err(|_| UsageError(format!("`{host}` is no name that a certificate can have")))?;
         let mut config = self.trust()?;
         config.alpn_protocols = vec![if self.http2 { b"h2".into() } else { b"http/1.1".into() }];
         // Every connection makes the whole handshake: no ticket of one makes that of another
@@ -130,7 +131,7 @@ fn authorities(path: &Path) -> Result<RootCertStore> {
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         roots.add(certificate.with_context(failed)?).with_context(failed)?;
     }
-    let none = || Misuse(format!("{} holds no certificate in PEM form", path.display()));
+    let none = || UsageError(format!("{} holds no certificate in PEM form", path.display()));
     ensure!(!roots.is_empty(), none());
     Ok(roots)
 }
@@ -141,7 +142,8 @@ fn system_authorities() -> Result<RootCertStore> {
     // Stores hold certificates that no verifier can use; the others count.
     let (added, _) = roots.add_parsable_certificates(found.certs);
     let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
-    let none = || Misuse(format!("this system trusts nobody{why}: give --cacert or --insecure"));
+    let none =
+        || UsageError(format!("this system trusts nobody{why}: give --cacert or --insecure"));
     ensure!(added > 0, none());
     Ok(roots)
 }

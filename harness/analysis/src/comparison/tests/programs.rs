@@ -43,7 +43,7 @@ fn each_kind_has_its_own_metrics() {
 fn looks_wait_for_programs_too() {
     let mut few = mixed(1.0, |_| {});
     few.program_blocks.truncate(8 + 5);
-    let Course::GoOn { cells, until_blocks } = next(&few, None) else { panic!("it is open") };
+    let Decision::GoOn { cells, until_blocks } = next(&few, None) else { panic!("it is open") };
     let cells: Vec<String> = cells.iter().map(CellId::to_string).collect();
     assert_eq!((&cells[..], until_blocks), (&["programs/y/large".to_owned()][..], 8));
     let called = regressions(&mixed(1.25, |_| {}));

@@ -1,4 +1,4 @@
-//! What is wrong with the machine: each finding with its effect on a measurement and its cure.
+//! What is wrong with the machine: each finding with its effect on a measurement and its hint.
 //!
 //! This file takes what the kernel says, twice, a moment apart; the files below it say what that
 //! means, by what it is about.
@@ -109,9 +109,9 @@ impl Span<'_> {
     }
 }
 
-fn finding(name: &str, level: FindingLevel, found: String, effect: &str, cure: &str) -> Finding {
-    let (name, effect, cure) = (name.to_owned(), effect.to_owned(), cure.to_owned());
-    Finding { name, level, found, effect, cure }
+fn finding(name: &str, level: FindingLevel, found: String, effect: &str, hint: &str) -> Finding {
+    let (name, effect, hint) = (name.to_owned(), effect.to_owned(), hint.to_owned());
+    Finding { name, level, found, effect, hint }
 }
 
 /// `Good` where `good` holds, else `Warning`.
@@ -180,7 +180,7 @@ mod tests {
         let level = |name: &str| findings.iter().find(|f| f.name == name).map(|f| f.level);
         assert_eq!(level("CPUs"), Some(FindingLevel::Unfit));
         assert_eq!(level("no-such-program"), Some(FindingLevel::Warning));
-        assert!(findings.iter().all(|f| !f.effect.is_empty() && !f.cure.is_empty()));
+        assert!(findings.iter().all(|f| !f.effect.is_empty() && !f.hint.is_empty()));
         assert!(findings.is_sorted_by_key(|f| std::cmp::Reverse(f.level)));
         let mut names: Vec<&str> = findings.iter().map(|f| f.name.as_str()).collect();
         names.sort_unstable();

@@ -1,4 +1,4 @@
-//! The contrasts in the order of blocks, with the time that was stolen meanwhile.
+//! The log ratios in the order of blocks, with the time that was stolen meanwhile.
 
 use super::strips::{Area, Strips, band, numbers, rule, strips};
 use super::{SMALL, mark};
@@ -13,7 +13,7 @@ const BARS: i32 = 34;
 /// The bars' axis ends here at least: less stolen time than this disturbs nobody.
 const STOLEN_LEAST: f64 = 0.01;
 
-/// The contrasts of the principal metrics, block by block.
+/// The log ratios of the principal metrics, block by block.
 pub(super) fn blocks(comparison: &Comparison) -> Option<String> {
     let kind = Strips {
         id: "blocks",
@@ -26,7 +26,7 @@ pub(super) fn blocks(comparison: &Comparison) -> Option<String> {
                 .to_owned(),
         ],
         beneath: STOLEN,
-        shown: |metric| !metric.contrasts.is_empty(),
+        shown: |metric| !metric.log_ratios.is_empty(),
         extent,
     };
     strips(
@@ -43,9 +43,9 @@ pub(super) fn blocks(comparison: &Comparison) -> Option<String> {
             if let Some(gated) = &metric.gated {
                 rule(canvas, area, scale.at(gated.judgement.margin), "margin", TEXT);
             }
-            let n = metric.contrasts.len();
-            let place = |(i, contrast): (usize, &f64)| (area.x(i, n), scale.at(*contrast));
-            let places: Vec<(i32, i32)> = metric.contrasts.iter().enumerate().map(place).collect();
+            let n = metric.log_ratios.len();
+            let place = |(i, log_ratio): (usize, &f64)| (area.x(i, n), scale.at(*log_ratio));
+            let places: Vec<(i32, i32)> = metric.log_ratios.iter().enumerate().map(place).collect();
             canvas.path(places.clone(), 1, GRID);
             for at in places {
                 canvas.mark(at, 4, mark, false);
@@ -58,7 +58,7 @@ pub(super) fn blocks(comparison: &Comparison) -> Option<String> {
 fn extent(metric: &ComparedMetric) -> Vec<f64> {
     let margin = metric.gated.as_ref().map(|gated| gated.judgement.margin);
     let (low, high) = metric.interval.unwrap_or_default();
-    metric.contrasts.iter().copied().chain([low, high]).chain(margin).collect()
+    metric.log_ratios.iter().copied().chain([low, high]).chain(margin).collect()
 }
 
 /// The share of the servers' time that was stolen, a bar per block.

@@ -32,7 +32,7 @@ pub(super) fn looks(comparison: &Comparison) -> Option<String> {
         title: "How sure, after how many blocks?",
         said,
         beneath: NUMBERS,
-        shown: |metric| !metric.course.is_empty(),
+        shown: |metric| !metric.interval_history.is_empty(),
         extent,
     };
     let looks = |canvas: &mut Canvas<'_>, metric: &ComparedMetric, scale: &Scale, area: Area| {
@@ -50,11 +50,11 @@ pub(super) fn looks(comparison: &Comparison) -> Option<String> {
         comparison,
         &kind,
         |canvas, metric, (scale, area)| {
-            course(canvas, metric, scale, area);
+            interval_history(canvas, metric, scale, area);
             looks(canvas, metric, scale, area);
         },
         |canvas, cell, area| {
-            if let Some(metric) = cell.principal().iter().find(|m| !m.course.is_empty()) {
+            if let Some(metric) = cell.principal().iter().find(|m| !m.interval_history.is_empty()) {
                 numbers(canvas, area, span(metric), area.top + 4);
                 let at = (area.right + 5, area.top + 4);
                 canvas.text(at, Anchor::Start, 47, SMALL, "blocks");
@@ -65,23 +65,23 @@ pub(super) fn looks(comparison: &Comparison) -> Option<String> {
 
 /// The numbers of blocks that have an interval.
 fn span(metric: &ComparedMetric) -> (usize, usize) {
-    let ends = metric.course.first().zip(metric.course.last());
+    let ends = metric.interval_history.first().zip(metric.interval_history.last());
     ends.map_or((1, 1), |(first, last)| (first.blocks as usize, last.blocks as usize))
 }
 
 fn extent(metric: &ComparedMetric) -> Vec<f64> {
-    let course = metric.course.iter().flat_map(|so_far| [so_far.low, so_far.high]);
+    let history = metric.interval_history.iter().flat_map(|so_far| [so_far.low, so_far.high]);
     let gated = metric.gated.iter().flat_map(|gated| {
         let judgement = &gated.judgement;
         let bounds = judgement.lower.into_iter().chain(judgement.upper);
         bounds.chain([judgement.margin, judgement.fail_bar])
     });
-    course.chain(gated).collect()
+    history.chain(gated).collect()
 }
 
-fn course(canvas: &mut Canvas<'_>, metric: &ComparedMetric, scale: &Scale, area: Area) {
-    let n = metric.course.len();
-    for (i, so_far) in metric.course.iter().enumerate() {
+fn interval_history(canvas: &mut Canvas<'_>, metric: &ComparedMetric, scale: &Scale, area: Area) {
+    let n = metric.interval_history.len();
+    for (i, so_far) in metric.interval_history.iter().enumerate() {
         let (left, right) = area.slot(i, n);
         canvas.rect((left, scale.at(so_far.high)), (right, scale.at(so_far.low)), BAND);
     }
@@ -98,7 +98,7 @@ fn course(canvas: &mut Canvas<'_>, metric: &ComparedMetric, scale: &Scale, area:
     let place = |(i, so_far): (usize, &duet_analysis::comparison::SoFar)| {
         (area.x(i, n), scale.at(so_far.estimate))
     };
-    let line: Vec<(i32, i32)> = metric.course.iter().enumerate().map(place).collect();
+    let line: Vec<(i32, i32)> = metric.interval_history.iter().enumerate().map(place).collect();
     match line[..] {
         [(_, y)] => canvas.line((area.left, y), (area.right, y), 3, mark(metric).0.ink),
         _ => canvas.path(line, 3, mark(metric).0.ink),
@@ -109,9 +109,9 @@ fn course(canvas: &mut Canvas<'_>, metric: &ComparedMetric, scale: &Scale, area:
 fn judged(canvas: &mut Canvas<'_>, metric: &ComparedMetric, scale: &Scale, area: Area) {
     let Some(judgement) = metric.gated.as_ref().map(|gated| &gated.judgement) else { return };
     let Some(look) = judgement.look else { return };
-    let at = metric.course.iter().position(|so_far| so_far.blocks == look.blocks);
+    let at = metric.interval_history.iter().position(|so_far| so_far.blocks == look.blocks);
     let Some(i) = at else { return };
-    let (x, (mark, hollow)) = (area.x(i, metric.course.len()), mark(metric));
+    let (x, (mark, hollow)) = (area.x(i, metric.interval_history.len()), mark(metric));
     for (bound, towards) in [(judgement.lower, -4), (judgement.upper, 4)] {
         let Some(bound) = bound else { continue };
         let y = scale.at(bound);
@@ -120,5 +120,5 @@ fn judged(canvas: &mut Canvas<'_>, metric: &ComparedMetric, scale: &Scale, area:
             canvas.line((end, y), (end, y + towards), 2, mark.ink);
         }
     }
-    canvas.mark((x, scale.at(metric.course[i].estimate)), 5, mark, hollow);
+    canvas.mark((x, scale.at(metric.interval_history[i].estimate)), 5, mark, hollow);
 }
