@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         None => String::new(),
     };
-    for package in ["axum", "tokio"] {
+    for package in ["axum", "hyper", "rustls", "tokio"] {
         let version = locked_version(&lock, package).unwrap_or("of unknown version");
         println!("cargo::rustc-env={}_VERSION={version}", package.to_uppercase());
     }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"duet/go-server/internal/servetest"
@@ -13,6 +14,16 @@ func TestMain(m *testing.M) {
 
 func TestProgram(t *testing.T) {
 	servetest.CheckProgram(t, "go-article", "net/http")
+}
+
+// It knows one transport, and no flag that speaks of another.
+func TestWithoutTransports(t *testing.T) {
+	for _, args := range [][]string{{"-h2c"}, {"-tls-cert", "c", "-tls-key", "k"}} {
+		line := servetest.CheckRefused(t, 2, args...)
+		if want := "flag provided but not defined: " + args[0]; !strings.Contains(line, want) {
+			t.Errorf("%q: got %q; want %q in it", args, line, want)
+		}
+	}
 }
 
 func TestHandler(t *testing.T) {

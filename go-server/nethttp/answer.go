@@ -33,10 +33,11 @@ func asJSON(v any) answer {
 	return answer{contentType: "application/json", body: body}
 }
 
-// get adapts a route that takes no body. One that comes all the same is read and ignored.
+// get adapts a route that takes no body. One that comes all the same is read and ignored. HTTP/1.1
+// says NoBody when there is none, HTTP/2 only that its length is 0.
 func get(route func(*http.Request) (answer, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Body != http.NoBody {
+		if r.Body != http.NoBody && r.ContentLength != 0 {
 			if _, err := io.Copy(io.Discard, limited(w, r)); err != nil {
 				refuse(w, err)
 				return

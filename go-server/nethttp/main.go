@@ -13,9 +13,10 @@ import (
 
 func main() {
 	os.Exit(serve.Main(serve.Program{
-		Name:      "go-nethttp",
-		Framework: "net/http",
-		Server:    newServer(),
+		Name:       "go-nethttp",
+		Framework:  "net/http",
+		Server:     newServer(),
+		Transports: true,
 	}, os.Args[1:], os.Stdout, os.Stderr))
 }
 

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 
@@ -14,12 +15,52 @@ const DEFAULT_ADDR: &str = "127.0.0.1:8080";
 const THREADS_MAX: usize = 1_024;
 
 /// What a server is told.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// `HOST:PORT` to listen on. Port 0 is any.
     pub addr: String,
     /// Worker threads, at most 1,024; as many as CPUs if nobody says.
     pub threads: NonZeroUsize,
+    /// What its connections speak. HTTP/1.1 in the clear if nobody says, or if the server knows
+    /// nothing else.
+    pub transport: Transport,
+}
+
+/// What connections speak.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// HTTP/1.1.
+    Plain,
+    /// HTTP/1.1 or HTTP/2 over TLS, as the client prefers.
+    Tls {
+        /// PEM: the certificate, and those that lead to an authority.
+        cert: PathBuf,
+        /// PEM: the certificate's private key.
+        key: PathBuf,
+    },
+    /// HTTP/2 with prior knowledge.
+    H2c,
+}
+
+/// The transports that a server offers on its command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transports {
+    /// HTTP/1.1 in the clear. There is nothing to say.
+    Plain,
+    /// All.
+    All,
+}
+
+impl Transports {
+    fn usage(self) -> &'static str {
+        match self {
+            Transports::Plain => "[--addr HOST:PORT] [--threads N] [--version]",
+            Transports::All => {
+                "[--addr HOST:PORT] [--threads N] [--version] \
+                 [--tls-cert FILE --tls-key FILE | --h2c]"
+            }
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -31,8 +72,12 @@ enum Command {
 /// A server's `main`: reads the command line, then prints the version or serves. What goes wrong is
 /// one line on standard error: exit code 2 for a command line that is not understood, 1 for the
 /// rest.
-pub fn run(version: &str, serve: impl FnOnce(&Options) -> io::Result<()>) -> ExitCode {
-    let served = match parse(env::args_os().skip(1)) {
+pub fn run(
+    version: &str,
+    transports: Transports,
+    serve: impl FnOnce(&Options) -> io::Result<()>,
+) -> ExitCode {
+    let served = match parse(transports, env::args_os().skip(1)) {
         Ok(Command::Serve(options)) => {
             let addr = &options.addr;
             serve(&options).map_err(|error| format!("failed to serve on {addr}: {error}"))
@@ -42,7 +87,7 @@ pub fn run(version: &str, serve: impl FnOnce(&Options) -> io::Result<()>) -> Exi
             writeln!(stdout, "{version}").map_err(|error| format!("failed to print: {error}"))
         }
         Err(mistake) => {
-            eprintln!("{mistake} (usage: [--addr HOST:PORT] [--threads N] [--version])");
+            eprintln!("{mistake} (usage: {})", transports.usage());
             return ExitCode::from(2);
         }
     };
@@ -62,11 +107,13 @@ pub fn announce(address: SocketAddr) -> io::Result<()> {
     stdout.flush()
 }
 
-fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, String> {
+fn parse(transports: Transports, args: impl Iterator<Item = OsString>) -> Result<Command, String> {
     let args: Result<Vec<String>, OsString> = args.map(OsString::into_string).collect();
     let mut args = args.map_err(|arg| format!("unknown argument {arg:?}"))?.into_iter();
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let mut options = Options { addr: DEFAULT_ADDR.to_owned(), threads };
+    let mut options =
+        Options { addr: DEFAULT_ADDR.to_owned(), threads, transport: Transport::Plain };
+    let mut given = TransportArgs::default();
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
         match arg.as_str() {
@@ -84,10 +131,41 @@ fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, String> {
                     .ok_or_else(|| format!("--threads {text:?} is not from 1 to {THREADS_MAX}"))?;
             }
             "--version" => return Ok(Command::Version),
+            "--tls-cert" if transports == Transports::All => given.cert = Some(file(value()?)?),
+            "--tls-key" if transports == Transports::All => given.key = Some(file(value()?)?),
+            "--h2c" if transports == Transports::All => given.h2c = true,
             _ => return Err(format!("unknown argument {arg:?}")),
         }
     }
+    options.transport = given.transport()?;
     Ok(Command::Serve(options))
+}
+
+fn file(value: String) -> Result<PathBuf, String> {
+    if value.is_empty() { Err("a file has no name".to_owned()) } else { Ok(value.into()) }
+}
+
+/// What a command line says of transports.
+#[derive(Default)]
+struct TransportArgs {
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+    h2c: bool,
+}
+
+impl TransportArgs {
+    fn transport(self) -> Result<Transport, String> {
+        match (self.cert, self.key) {
+            (None, None) if self.h2c => Ok(Transport::H2c),
+            (None, None) => Ok(Transport::Plain),
+            (Some(_), None) => Err("--tls-cert needs --tls-key".to_owned()),
+            (None, Some(_)) => Err("--tls-key needs --tls-cert".to_owned()),
+            (Some(_), Some(_)) if self.h2c => {
+                Err("--h2c does not go with --tls-cert and --tls-key".to_owned())
+            }
+            (Some(cert), Some(key)) => Ok(Transport::Tls { cert, key }),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -98,10 +176,12 @@ mod tests {
 
     #[test]
     fn command_lines() {
-        let parse = |line: &str| parse(line.split_whitespace().map(OsString::from));
+        let parse =
+            |line: &str| parse(Transports::Plain, line.split_whitespace().map(OsString::from));
         let serve = |addr: &str, threads: usize| {
             let threads = NonZeroUsize::new(threads).unwrap();
-            Ok(Command::Serve(Options { addr: addr.to_owned(), threads }))
+            let transport = Transport::Plain;
+            Ok(Command::Serve(Options { addr: addr.to_owned(), threads, transport }))
         };
         assert_eq!(parse("--addr [::1]:0 --threads 3"), serve("[::1]:0", 3));
         assert_eq!(parse("--threads 3"), serve(DEFAULT_ADDR, 3));
@@ -118,9 +198,36 @@ mod tests {
             "--port 1",
             "-h",
             "x",
+            "--h2c",
+            "--tls-cert c --tls-key k",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
-        assert!(super::parse([OsString::from_vec(vec![0xff])].into_iter()).is_err());
+        let not_utf8 = [OsString::from_vec(vec![0xff])].into_iter();
+        assert!(super::parse(Transports::Plain, not_utf8).is_err());
+    }
+
+    #[test]
+    fn transports() {
+        let parse = |line: &str| match parse(Transports::All, line.split(' ').map(OsString::from)) {
+            Ok(Command::Serve(options)) => Ok(options.transport),
+            Ok(Command::Version) => panic!("{line} asks for no version"),
+            Err(mistake) => Err(mistake),
+        };
+        let tls = Transport::Tls { cert: "c".into(), key: "k".into() };
+        assert_eq!(parse("--threads 1"), Ok(Transport::Plain));
+        assert_eq!(parse("--h2c"), Ok(Transport::H2c));
+        assert_eq!(parse("--tls-cert c --tls-key k"), Ok(tls));
+        for wrong in [
+            "--tls-cert",
+            "--tls-cert c",
+            "--tls-key k",
+            "--tls-cert c --tls-key ",
+            "--tls-cert c --h2c",
+            "--tls-cert c --tls-key k --h2c",
+            "--h2c on",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -34,10 +34,16 @@ type Program struct {
 	Name      string
 	Framework string // named by --version
 	Server    *http.Server
+
+	// Transports is whether it speaks TLS and HTTP/2 if the command line says so.
+	Transports bool
 }
 
 // errUsage marks a command line that is not understood.
-var errUsage = errors.New("usage: [-addr HOST:PORT] [-threads N] [-version]")
+var (
+	errUsage           = errors.New("usage: [-addr HOST:PORT] [-threads N] [-version]")
+	errUsageTransports = fmt.Errorf("%w [-tls-cert FILE -tls-key FILE | -h2c]", errUsage)
+)
 
 // Main serves p until SIGTERM or an interrupt, and returns the exit code: 0, 1 if it failed, 2 if
 // args are not understood.
@@ -56,7 +62,7 @@ func Main(p Program, args []string, stdout, stderr io.Writer) int {
 }
 
 func run(ctx context.Context, p Program, args []string, stdout io.Writer) error {
-	o, err := parse(p.Name, args)
+	o, err := parse(p, args)
 	if err != nil {
 		return err
 	}
@@ -68,6 +74,10 @@ func run(ctx context.Context, p Program, args []string, stdout io.Writer) error 
 	if o.threads > 0 {
 		runtime.GOMAXPROCS(o.threads)
 	}
+	serveConnections, err := o.transport.prepare(p.Server)
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", o.addr)
 	if err != nil {
 		return err
@@ -75,18 +85,20 @@ func run(ctx context.Context, p Program, args []string, stdout io.Writer) error 
 	if _, err := fmt.Fprintf(stdout, "listening %s\n", listener.Addr()); err != nil {
 		return err
 	}
-	return serve(ctx, p.Server, listener)
+	return serve(ctx, p.Server, func() error { return serveConnections(listener) })
 }
 
 type options struct {
-	addr    string
-	threads int // 0: the runtime decides
-	version bool
+	addr      string
+	threads   int // 0: the runtime decides
+	version   bool
+	transport transport
 }
 
-func parse(name string, args []string) (options, error) {
+func parse(p Program, args []string) (options, error) {
 	var o options
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	usage := errUsage
+	flags := flag.NewFlagSet(p.Name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // the error is one line, without the list of flags
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "")
 	flags.BoolVar(&o.version, "version", false, "")
@@ -98,6 +110,10 @@ func parse(name string, args []string) (options, error) {
 		o.threads = n
 		return nil
 	})
+	if p.Transports {
+		usage = errUsageTransports
+		o.transport.define(flags)
+	}
 	err := flags.Parse(args)
 	if err == nil && flags.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
@@ -105,8 +121,11 @@ func parse(name string, args []string) (options, error) {
 	if err == nil {
 		err = checkAddr(o.addr)
 	}
+	if err == nil {
+		err = o.transport.check()
+	}
 	if err != nil {
-		return options{}, fmt.Errorf("%w (%w)", err, errUsage)
+		return options{}, fmt.Errorf("%w (%w)", err, usage)
 	}
 	return o, nil
 }
@@ -122,10 +141,11 @@ func checkAddr(addr string) error {
 	return nil
 }
 
-// serve answers until ctx is done, then lets the requests that have begun finish.
-func serve(ctx context.Context, server *http.Server, listener net.Listener) error {
+// serve answers until ctx is done, then lets the requests that have begun finish. What
+// serveConnections calls is a method of the server.
+func serve(ctx context.Context, server *http.Server, serveConnections func() error) error {
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- serveConnections() }()
 	select {
 	case err := <-served:
 		return err

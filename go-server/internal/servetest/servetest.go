@@ -137,16 +137,18 @@ func CheckProgram(t *testing.T, name, framework string) {
 			{"-threads", "two"},
 			{"-threads", "1025"},
 		} {
-			checkRefused(t, 2, args...)
+			CheckRefused(t, 2, args...)
 		}
 	})
 	t.Run("port in use", func(t *testing.T) {
-		checkRefused(t, 1, "-addr", Start(t).Addr)
+		CheckRefused(t, 1, "-addr", Start(t).Addr)
 	})
 	t.Run("SIGTERM with idle connections", checkTerminate)
 }
 
-func checkRefused(t *testing.T, wantCode int, args ...string) {
+// CheckRefused checks that the program ends with the exit code and one line on standard error, which
+// it returns.
+func CheckRefused(t *testing.T, wantCode int, args ...string) string {
 	t.Helper()
 	code, stdout, stderr := Run(t, args...)
 	oneLine := strings.Count(stderr, "\n") == 1 && strings.HasSuffix(stderr, "\n")
@@ -154,6 +156,7 @@ func checkRefused(t *testing.T, wantCode int, args ...string) {
 		t.Errorf("%q: got %d, %q, %q; want %d and one line on standard error",
 			args, code, stdout, stderr, wantCode)
 	}
+	return stderr
 }
 
 func checkTerminate(t *testing.T) {

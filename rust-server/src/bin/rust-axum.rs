@@ -1,4 +1,7 @@
 //! What axum's documentation teaches: a router, extractors, serde, tokio's threads.
+//!
+//! Plain HTTP/1.1 is `axum::serve`. TLS and HTTP/2 are `transport`, for connections that
+//! `axum::serve` does not know.
 
 use std::io;
 use std::process::ExitCode;
@@ -14,7 +17,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use rust_server::answer::{self, BadRequest};
-use rust_server::command_line;
+use rust_server::command_line::{self, Options, Transport, Transports};
+use rust_server::transport::Connections;
 use rust_server::{decimal, items, json_serde, orders, spectral_norm};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -26,6 +30,10 @@ const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     " (axum ",
     env!("AXUM_VERSION"),
+    ", hyper ",
+    env!("HYPER_VERSION"),
+    ", rustls ",
+    env!("RUSTLS_VERSION"),
     ", tokio ",
     env!("TOKIO_VERSION"),
     ", rustc ",
@@ -37,34 +45,48 @@ const VERSION: &str = concat!(
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
 fn main() -> ExitCode {
-    command_line::run(VERSION, |options| {
+    command_line::run(VERSION, Transports::All, |options| {
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(options.threads.get())
             .enable_all()
             .build()?;
         // As a task of its own the server accepts on the workers, and the main thread stays out.
-        let served = runtime.block_on(runtime.spawn(serve(options.addr.clone())));
+        let served = runtime.block_on(runtime.spawn(serve(options.clone())));
         // Does not wait for what has not ended by now.
         runtime.shutdown_background();
         served?
     })
 }
 
-async fn serve(addr: String) -> io::Result<()> {
+async fn serve(options: Options) -> io::Result<()> {
     let mut stop = signal(SignalKind::terminate())?;
     let mut give_up = signal(SignalKind::terminate())?;
-    let listener = TcpListener::bind(addr).await?;
+    let connections = match &options.transport {
+        Transport::Plain => None,
+        Transport::Tls { cert, key } => Some(Connections::over_tls(routes(), cert, key)?),
+        Transport::H2c => Some(Connections::h2c(routes())),
+    };
+    let listener = TcpListener::bind(options.addr).await?;
     let address = listener.local_addr()?;
     let listener = listener.tap_io(|stream| {
         // It fails if the client has already gone, and then nobody minds.
         let _gone = stream.set_nodelay(true);
     });
-    let server = axum::serve(listener, routes()).with_graceful_shutdown(async move {
+    let stop = async move {
         stop.recv().await;
-    });
+    };
     command_line::announce(address)?;
+    let served = async {
+        match connections {
+            None => axum::serve(listener, routes()).with_graceful_shutdown(stop).await,
+            Some(connections) => {
+                connections.serve(listener, stop).await;
+                Ok(())
+            }
+        }
+    };
     tokio::select! {
-        served = async { server.await } => served,
+        served = served => served,
         () = async {
             give_up.recv().await;
             tokio::time::sleep(PATIENCE).await;

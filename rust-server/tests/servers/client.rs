@@ -32,6 +32,17 @@ impl<R: Read> Answers<R> {
         Answers(BufReader::new(stream))
     }
 
+    /// What the answers are read from.
+    #[cfg(feature = "axum")]
+    pub(crate) fn stream(&mut self) -> &mut R {
+        self.0.get_mut()
+    }
+
+    /// Whether the stream ends without another byte.
+    pub(crate) fn is_at_end(&mut self) -> bool {
+        self.0.fill_buf().is_ok_and(<[u8]>::is_empty)
+    }
+
     /// The next answer, `None` at the end of the stream.
     pub(crate) fn read(&mut self, to_head: bool) -> Option<Answer> {
         let status_line = self.line()?;
@@ -101,7 +112,7 @@ impl Client {
 
     /// Whether the server closes the connection without another byte.
     pub(crate) fn is_closed(&mut self) -> bool {
-        self.answers.0.fill_buf().is_ok_and(<[u8]>::is_empty)
+        self.answers.is_at_end()
     }
 }
 
@@ -115,8 +126,14 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(program: &str) -> Server {
+        Server::start_with(program, &[])
+    }
+
+    /// Started with these arguments beside the usual ones.
+    pub(crate) fn start_with(program: &str, args: &[&str]) -> Server {
         let mut process = Command::new(program)
             .args(["--addr", "127.0.0.1:0", "--threads", "2"])
+            .args(args)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program was built");

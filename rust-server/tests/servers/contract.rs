@@ -17,13 +17,13 @@ const NOT_FOUND: (u16, &str, &str) = (404, JSON, r#"{"error":"not found"}"#);
 const NOT_ALLOWED: (u16, &str, &str) = (405, JSON, r#"{"error":"method not allowed"}"#);
 const TOO_LARGE: (u16, &str, &str) = (413, JSON, r#"{"error":"payload too large"}"#);
 
-const ORDER: &str = concat!(
+pub(crate) const ORDER: &str = concat!(
     r#"[{"id":"o-00001","customer":{"name":"Zo\u00eb \"Z\" Müller","country":"DE"},"#,
     r#""category":"books","paid":true,"#,
     "\n  ",
     r#""lines":[{"sku":"B-1","quantity":3,"price":"12.34"}]}]"#
 );
-const SUMMARY: &str = concat!(
+pub(crate) const SUMMARY: &str = concat!(
     r#"{"count":1,"unpaid":0,"customers":1,"sum_cents":3702,"by_category":{"books":3702},"#,
     r#""top5":[{"id":"o-00001","cents":3702}]}"#
 );
@@ -79,7 +79,7 @@ impl Kept {
 
 /// Exactly the headers of the contract, and right.
 #[track_caller]
-fn check_headers(answer: &Answer, more: &[&str]) {
+pub(crate) fn check_headers(answer: &Answer, more: &[&str]) {
     let mut names: Vec<_> = answer.headers.iter().map(|header| header.0.as_str()).collect();
     names.sort_unstable();
     let mut expected = [&["content-length", "content-type", "date"], more].concat();

@@ -9,3 +9,5 @@ mod head;
 mod process;
 mod random;
 mod timeouts;
+#[cfg(feature = "axum")]
+mod transports;

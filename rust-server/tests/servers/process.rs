@@ -48,11 +48,25 @@ fn command_lines_that_fail() {
             (&["--addr"], 2),
             (&["--addr", &address], 1),
             (&["--addr", "nonsense"], 2),
+            (&["--h2c", "--tls-cert", "c", "--tls-key", "k"], 2),
         ] {
             let output = run(program, args);
             assert_eq!(output.status.code(), Some(code), "{program} {args:?}");
             assert_eq!(output.stdout, b"");
             assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1);
+        }
+    }
+}
+
+/// These know one transport, and no argument that speaks of another.
+#[test]
+fn servers_without_transports() {
+    for program in [STD, ARTICLE] {
+        for args in [&["--h2c"][..], &["--tls-cert", "c", "--tls-key", "k"]] {
+            let output = run(program, args);
+            let line = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(2), "{program} {args:?}");
+            assert!(line.starts_with(&format!("unknown argument {:?}", args[0])), "{line}");
         }
     }
 }
