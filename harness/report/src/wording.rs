@@ -108,7 +108,7 @@ pub(super) fn oriented_ratio(ratio: &Estimate) -> Option<OrientedRatio> {
     if !(ratio.value.is_finite() && ratio.value > 0.0) {
         return None;
     }
-    let interval = ratio.low.zip(ratio.high).filter(|(low, _)| *low > 0.0);
+    let interval = ratio.interval.map(|i| (i.low, i.high)).filter(|(low, _)| *low > 0.0);
     let n = ratio.n;
     Some(if ratio.value >= 1.0 {
         OrientedRatio { worse: 1, value: ratio.value, interval, n }
@@ -130,9 +130,9 @@ impl OrientedRatio {
 
 /// A ratio as it was measured, with its interval where there is one.
 pub(super) fn estimate(ratio: &Estimate) -> String {
-    match (ratio.low, ratio.high) {
-        (Some(low), Some(high)) => duet_units::ratio_interval(ratio.value, low, high),
-        _ => duet_units::ratio(ratio.value),
+    match ratio.interval {
+        Some(i) => duet_units::ratio_interval(ratio.value, i.low, i.high),
+        None => duet_units::ratio(ratio.value),
     }
 }
 

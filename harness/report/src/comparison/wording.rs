@@ -355,8 +355,8 @@ pub(super) fn signed(change: f64) -> String {
 fn interval(metric: &ComparedMetric) -> String {
     match metric.interval {
         // The sign of per cent once, behind both.
-        Some((low, high)) => {
-            let (low, high) = (signed(low.exp_m1()), signed(high.exp_m1()));
+        Some(i) => {
+            let (low, high) = (signed(i.low.exp_m1()), signed(i.high.exp_m1()));
             format!("{} to {high}", low.trim_end_matches(" %"))
         }
         None => String::new(),
