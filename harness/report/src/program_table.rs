@@ -102,7 +102,9 @@ fn program(
     let known = arms.iter().zip(programs).map(|(arm, program)| (arm, facts(program)));
     let known = known.filter(|(_, facts)| !facts.is_empty());
     let known = known.map(|(arm, facts)| format!("{}: {facts}", source(arms, arm)));
-    let asides = std::iter::once(cell.question.clone()).chain(known).collect();
+    let known = known.collect::<Vec<_>>().join(" · ");
+    let asides = [cell.question.clone(), known].into_iter().filter(|aside| !aside.is_empty());
+    let asides = asides.collect();
     group(rows.chain([ratios]).collect(), verdicts(&found), asides)
 }
 

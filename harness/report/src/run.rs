@@ -22,13 +22,13 @@ pub(super) fn document(analysis: &Analysis) -> Document {
     }
     body.extend(published::section(analysis));
     body.extend(builds(analysis));
-    body.extend(list("warnings", Marker::Warning, warnings::warnings(analysis)));
-    body.extend(list("failures", Marker::Failure, warnings::failures(&analysis.failures)));
-    body.push(Block::heading("how to read this"));
+    body.extend(list("Warnings", Marker::Warning, warnings::warnings(analysis)));
+    body.extend(list("Failures", Marker::Failure, warnings::failures(&analysis.failures)));
+    body.push(Block::heading("How to read this"));
     let said = wording::HOW_TO_READ.into_iter().chain([wording::HOW_TO_COMPARE]);
     body.push(Block::points(said.chain(load_kinds::explanations(analysis))));
     let full =
-        vec![Block::heading("how it was made"), Block::facts(run_metadata::run_metadata(run))];
+        vec![Block::heading("How it was made"), Block::facts(run_metadata::run_metadata(run))];
     body.push(Block::Abridged { brief: vec![], full });
     Document {
         title: format!("Suite {}", run.suite),
@@ -147,7 +147,7 @@ pub(super) fn columns(arms: &[Arm], metric: &str) -> Vec<Column> {
 }
 
 /// A metric's row in a table with so many arms.
-pub(super) fn table_row(row: &TableRow, arms: usize) -> Row {
+fn table_row(row: &TableRow, arms: usize) -> Row {
     let value = |arm: usize| {
         let best = if row.best == Some(arm) { Emphasis::Good } else { Emphasis::Plain };
         Span::new(row.values.get(arm).cloned().unwrap_or_default(), best)
@@ -158,7 +158,8 @@ pub(super) fn table_row(row: &TableRow, arms: usize) -> Row {
     Row { cells: cells.collect(), notes: vec![] }
 }
 
-fn group(name: &str, about: &str, rows: Vec<TableRow>, arms: usize) -> Group {
+/// Metrics that belong together.
+pub(super) fn group(name: &str, about: &str, rows: Vec<TableRow>, arms: usize) -> Group {
     let reasons = wording::reasons(&rows).into_iter();
     Group {
         name: name.to_owned(),
@@ -219,7 +220,7 @@ fn builds(analysis: &Analysis) -> Vec<Block> {
     let rows = analysis.servers.iter().map(row).collect();
     let known = Block::Facts(analysis.servers.iter().map(about).collect());
     vec![
-        Block::heading("builds"),
+        Block::heading("Builds"),
         Block::Table(Table::plain("", columns, rows)),
         Block::Abridged { brief: vec![], full: vec![known] },
     ]
