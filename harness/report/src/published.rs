@@ -179,9 +179,9 @@ fn matchups(table: &PublishedAnalysis) -> Vec<&str> {
 }
 
 fn estimate(ratio: &Estimate) -> String {
-    match (ratio.low, ratio.high) {
-        (Some(low), Some(high)) => duet_units::ratio_interval(ratio.value, low, high),
-        _ => duet_units::ratio(ratio.value),
+    match ratio.interval {
+        Some(i) => duet_units::ratio_interval(ratio.value, i.low, i.high),
+        None => duet_units::ratio(ratio.value),
     }
 }
 

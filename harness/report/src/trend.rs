@@ -111,9 +111,9 @@ fn table(machine: &MachineTrend, series: &Series) -> String {
             value.map_or_else(dash, |estimate| series.metric.format(estimate.value))
         };
         let ratio = series.ratio.points[i].map_or_else(dash, |ratio| {
-            ratio.low.zip(ratio.high).map_or_else(
+            ratio.interval.map_or_else(
                 || duet_units::ratio(ratio.value),
-                |(low, high)| duet_units::ratio_interval(ratio.value, low, high),
+                |i| duet_units::ratio_interval(ratio.value, i.low, i.high),
             )
         });
         let when = run.started.replace('T', " ");

@@ -96,7 +96,7 @@ pub(super) fn turned(ratio: &Estimate) -> Option<Turned> {
     if !(ratio.value.is_finite() && ratio.value > 0.0) {
         return None;
     }
-    let interval = ratio.low.zip(ratio.high).filter(|(low, _)| *low > 0.0);
+    let interval = ratio.interval.map(|i| (i.low, i.high)).filter(|(low, _)| *low > 0.0);
     let n = ratio.n;
     Some(if ratio.value >= 1.0 {
         Turned { worse: 1, value: ratio.value, interval, n }

@@ -205,8 +205,8 @@ impl Panel<'_> {
         canvas.path(found().map(place).collect(), thick, mark.ink);
         for (point, estimate) in found() {
             let (x, y) = place((point, estimate));
-            if let (Some(low), Some(high)) = (estimate.low, estimate.high) {
-                let (low, high) = (time.at(low), time.at(high));
+            if let Some(interval) = estimate.interval {
+                let (low, high) = (time.at(interval.low), time.at(interval.high));
                 if low > y + MARK || high < y - MARK {
                     canvas.line((x, low), (x, high), 1, mark.ink);
                     for end in [low, high] {
@@ -227,7 +227,10 @@ impl Panel<'_> {
             found
         };
         let all = self.points.iter().flat_map(of_point);
-        all.flat_map(|e| [Some(e.value), e.low, e.high]).flatten()
+        all.flat_map(|e| {
+            let interval = e.interval.map(|i| [i.low, i.high]);
+            interval.into_iter().flatten().chain([e.value])
+        })
     }
 }
 

@@ -74,7 +74,10 @@ fn plot(
 ) {
     let (above, below) = (top + PLOT.0, top + PLOT.1);
     let points = || lines.iter().flat_map(|(line, _)| line.points.iter().flatten());
-    let ends = points().flat_map(|p| [Some(p.value), p.low, p.high]).flatten();
+    let ends = points().flat_map(|p| {
+        let interval = p.interval.map(|i| [i.low, i.high]);
+        interval.into_iter().flatten().chain([p.value])
+    });
     let (low, high) = ends
         .filter(|v| v.is_finite() && *v > 0.0)
         .fold((f64::INFINITY, 0.0_f64), |(low, high), v| (low.min(v), high.max(v)));
@@ -101,8 +104,8 @@ fn plot(
         let present = || line.points.iter().enumerate().filter_map(|(i, p)| Some((i, p.as_ref()?)));
         canvas.path(present().map(|(i, p)| (x(i), y(p.value))).collect(), 1, *ink);
         for (i, point) in present() {
-            if let (Some(low), Some(high)) = (point.low, point.high) {
-                canvas.bar((x(i), y(low)), (x(i), y(high)), *ink);
+            if let Some(interval) = point.interval {
+                canvas.bar((x(i), y(interval.low)), (x(i), y(interval.high)), *ink);
             }
             canvas.dot((x(i), y(point.value)), 3, *ink);
         }

@@ -361,7 +361,7 @@ pub(super) fn signed(change: f64) -> String {
 
 fn interval(metric: &ComparedMetric) -> String {
     match metric.interval {
-        Some((low, high)) => format!("{} to {}", signed(low.exp_m1()), signed(high.exp_m1())),
+        Some(i) => format!("{} to {}", signed(i.low.exp_m1()), signed(i.high.exp_m1())),
         None => String::new(),
     }
 }

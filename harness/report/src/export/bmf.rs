@@ -41,6 +41,6 @@ pub fn bmf(analysis: &Analysis) -> String {
 }
 
 fn measure(estimate: &Estimate) -> Measure {
-    let Estimate { value, low, high, .. } = *estimate;
-    Measure { value, lower_value: low, upper_value: high }
+    let (low, high) = estimate.interval.map(|i| (i.low, i.high)).unzip();
+    Measure { value: estimate.value, lower_value: low, upper_value: high }
 }

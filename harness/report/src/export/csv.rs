@@ -99,9 +99,9 @@ fn fields(
 }
 
 fn numbers(estimate: Option<&Estimate>) -> [String; 4] {
-    let Some(Estimate { value, low, high, n }) = estimate else { return Default::default() };
-    let bound = |bound: &Option<f64>| bound.map_or_else(String::new, |b| b.to_string());
-    [value.to_string(), bound(low), bound(high), n.to_string()]
+    let Some(Estimate { value, interval, n }) = estimate else { return Default::default() };
+    let [low, high] = interval.map_or_else(Default::default, |i| [i.low, i.high].map(|b| b.to_string()));
+    [value.to_string(), low, high, n.to_string()]
 }
 
 /// A line. A field with a comma, a quote or a line break is quoted, and its quotes doubled.

@@ -41,16 +41,16 @@ pub fn gha_bench(analysis: &Analysis, better: Better) -> String {
 
 /// The farther end of the interval, as the action shows it behind the value: `± 0.5%`.
 fn range(estimate: &Estimate) -> Option<String> {
-    let (low, high) = (estimate.low?, estimate.high?);
-    let farther = (high - estimate.value).max(estimate.value - low);
+    let interval = estimate.interval?;
+    let farther = (interval.high - estimate.value).max(estimate.value - interval.low);
     Some(format!("± {:.1}%", farther / estimate.value * 100.0))
 }
 
 /// What the chart shows when a point is pointed at.
 fn extra(estimate: &Estimate) -> String {
     let n = format!("n = {} blocks", estimate.n);
-    match (estimate.low, estimate.high) {
-        (Some(low), Some(high)) => format!("95 % interval {low} to {high}\n{n}"),
-        _ => n,
+    match estimate.interval {
+        Some(i) => format!("95 % interval {} to {}\n{n}", i.low, i.high),
+        None => n,
     }
 }

@@ -7,7 +7,7 @@
 )]
 
 use duet_analysis::verdict::Verdict;
-use duet_analysis::{Analysis, Estimate};
+use duet_analysis::{Analysis, Estimate, Interval};
 use duet_report::chart::{self, Curve, Quantile, Width};
 use duet_report::{self as report, Style};
 use duet_units::Metric;
@@ -203,7 +203,8 @@ fn headlines() {
         analysis.matchups.drain(..2);
         let mean = &mut analysis.matchups[0].means[0];
         let (low, value, high) = ratio;
-        mean.ratio = Estimate { value, low: Some(low), high: Some(high), n: 8 };
+        let interval = Some(Interval { low, high, confidence: 0.961 });
+        mean.ratio = Estimate { value, interval, n: 8 };
         mean.verdict = verdict;
         let text = report::text(&analysis, Style::Plain);
         let (_, answers) = text.trim_end().rsplit_once("\n\n").unwrap();
@@ -260,8 +261,7 @@ fn swapped_arms_say_the_same() {
     let turn = |r: &mut Estimate| {
         *r = Estimate {
             value: 1.0 / r.value,
-            low: r.high.map(|h| 1.0 / h),
-            high: r.low.map(|l| 1.0 / l),
+            interval: r.interval.map(Interval::inverse),
             n: r.n,
         };
     };

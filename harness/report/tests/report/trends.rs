@@ -34,8 +34,7 @@ fn one(day: usize) -> (String, Analysis) {
             metric.arms[1].value *= factor;
             if let Some(ratio) = &mut metric.ratio {
                 ratio.value /= factor;
-                (ratio.low, ratio.high) =
-                    (ratio.low.map(|v| v / factor), ratio.high.map(|v| v / factor));
+                ratio.interval = ratio.interval.map(|i| i.map(|v| v / factor));
             }
         }
     }

@@ -33,8 +33,8 @@ pub(super) fn blocks(comparison: &Comparison) -> Option<String> {
         comparison,
         &kind,
         |canvas, metric, (scale, area)| {
-            if let Some((low, high)) = metric.interval {
-                band(canvas, area, (scale.at(low), scale.at(high)));
+            if let Some(i) = metric.interval {
+                band(canvas, area, (scale.at(i.low), scale.at(i.high)));
             }
             canvas.line((area.left, scale.at(0.0)), (area.right, scale.at(0.0)), 1, MUTED);
             let y = scale.at(metric.estimate);
@@ -57,7 +57,7 @@ pub(super) fn blocks(comparison: &Comparison) -> Option<String> {
 
 fn extent(metric: &ComparedMetric) -> Vec<f64> {
     let margin = metric.gated.as_ref().map(|gated| gated.judgement.margin);
-    let (low, high) = metric.interval.unwrap_or_default();
+    let (low, high) = metric.interval.map_or((0.0, 0.0), |i| (i.low, i.high));
     metric.log_ratios.iter().copied().chain([low, high]).chain(margin).collect()
 }
 

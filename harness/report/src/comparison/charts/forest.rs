@@ -153,7 +153,7 @@ fn plot(
 fn scale<'a>(rows: impl Iterator<Item = &'a ComparedMetric>) -> Scale {
     let (mut gated, mut rest) = (vec![], vec![]);
     for row in rows {
-        let (low, high) = row.interval.unwrap_or((row.estimate, row.estimate));
+        let (low, high) = row.interval.map_or((row.estimate, row.estimate), |i| (i.low, i.high));
         let ends = [row.estimate, low, high];
         match &row.gated {
             None => rest.extend(ends),
@@ -210,7 +210,7 @@ fn paint(canvas: &mut Canvas<'_>, scale: &Scale, top: i32, row: &ComparedMetric)
 /// Whisker and mark; an arrow where either goes on beyond the axis.
 fn paint_estimate(canvas: &mut Canvas<'_>, scale: &Scale, y: i32, row: &ComparedMetric) {
     let (mark, hollow) = mark(row);
-    let (low, high) = row.interval.unwrap_or((row.estimate, row.estimate));
+    let (low, high) = row.interval.map_or((row.estimate, row.estimate), |i| (i.low, i.high));
     let centre = scale.at(row.estimate);
     canvas.line((scale.at(low), y), (scale.at(high), y), 2, mark.ink);
     for end in [low, high] {

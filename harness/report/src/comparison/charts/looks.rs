@@ -70,7 +70,8 @@ fn span(metric: &ComparedMetric) -> (usize, usize) {
 }
 
 fn extent(metric: &ComparedMetric) -> Vec<f64> {
-    let history = metric.interval_history.iter().flat_map(|so_far| [so_far.low, so_far.high]);
+    let intervals = metric.interval_history.iter().map(|so_far| so_far.interval);
+    let history = intervals.flat_map(|interval| [interval.low, interval.high]);
     let gated = metric.gated.iter().flat_map(|gated| {
         let judgement = &gated.judgement;
         let bounds = judgement.lower.into_iter().chain(judgement.upper);
@@ -83,7 +84,8 @@ fn interval_history(canvas: &mut Canvas<'_>, metric: &ComparedMetric, scale: &Sc
     let n = metric.interval_history.len();
     for (i, so_far) in metric.interval_history.iter().enumerate() {
         let (left, right) = area.slot(i, n);
-        canvas.rect((left, scale.at(so_far.high)), (right, scale.at(so_far.low)), BAND);
+        let (low, high) = (so_far.interval.low, so_far.interval.high);
+        canvas.rect((left, scale.at(high)), (right, scale.at(low)), BAND);
     }
     canvas.line((area.left, scale.at(0.0)), (area.right, scale.at(0.0)), 1, MUTED);
     if let Some(gated) = &metric.gated {
