@@ -9,7 +9,7 @@ mod duration;
 mod limit;
 mod metric;
 
-pub use duration::parse_duration;
+pub use duration::{duration_ns, parse_duration};
 pub use limit::Limit;
 pub use metric::{Better, CellKind, Loop, Metric, Unit};
 
