@@ -19,13 +19,13 @@ impl Progress {
     #[must_use]
     pub(crate) fn new() -> Self {
         let bar = ProgressBar::new_spinner();
-        bar.enable_steady_tick(Duration::from_millis(200));
         Self { bar, terminal: std::io::stderr().is_terminal() }
     }
 
     /// What is being done while there is no bar yet.
     pub(crate) fn say(&self, what: &str) {
         if self.terminal {
+            self.bar.enable_steady_tick(Duration::from_millis(200));
             self.bar.set_message(what.to_owned());
         } else {
             anstream::eprintln!("{what}");
@@ -74,11 +74,5 @@ impl Progress {
     /// Everything is done.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
-    }
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self::new()
     }
 }
