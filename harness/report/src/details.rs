@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::chart;
 use super::document::{Block, Emphasis, Fold, Table};
-use super::run::{columns, figure_of, group};
+use super::parts::{columns, figure_of, group};
 use super::wording;
 use duet_analysis::{
     Analysis, Arm, Arrivals, CellAnalysis, MatchupAnalysis, MetricAnalysis, OpenAnalysis, OpenArm,
@@ -61,8 +61,8 @@ fn metrics(
         return vec![];
     }
     let (run, arms) = (&analysis.run, &matchup.arms);
-    let rows = further.iter().map(|m| wording::row(run, arms, m)).collect();
-    let groups = vec![group("", "", rows, arms.len())];
+    let rows = further.iter().map(|m| wording::row(run, arms, m));
+    let groups = vec![group("", "", &rows.collect::<Vec<_>>(), arms.len())];
     let columns = columns(arms, "further metrics");
     let table = Table { columns, groups, ..Table::default() };
     let closed = (cell.kind() == CellKind::Servers(Loop::Closed)).then(|| {

@@ -2,8 +2,8 @@
 //! per language.
 
 use super::document::{Block, Column, Emphasis, Group, Row, Span, Table};
-use super::run::{about, names, short};
-use super::wording::{self, TableRow};
+use super::parts::{about, names, short};
+use super::wording::{self, TableRow, source};
 use duet_analysis::{Analysis, Arm, CellAnalysis, MatchupAnalysis, ProgramSummary};
 use duet_units::Metric;
 
@@ -119,12 +119,6 @@ fn verdicts(rows: &[Option<TableRow>; 3]) -> Vec<Span> {
         said.push(Span::new(text, row.conclusion.emphasis()));
     }
     said
-}
-
-/// What a set of programs is called: its language, where that tells the arms apart.
-pub(super) fn source<'a>(arms: &[Arm], arm: &'a Arm) -> &'a str {
-    let alike = arms.iter().filter(|other| other.language == arm.language).count();
-    if alike > 1 || arm.language.is_empty() { &arm.label } else { &arm.language }
 }
 
 /// The columns behind the source, an arm after the other.

@@ -3,9 +3,9 @@
 //! What the words are is decided in `wording`, once for reports, JUnit and annotations.
 
 use crate::document::{Block, Column, Document, Emphasis, Group, Item, Marker, Row, Span, Table};
+use crate::parts::{figure_of, list};
 use crate::render::markdown::Place;
 use crate::render::{self, text::Style};
-use crate::run::{figure_of, list};
 use crate::{github, warnings};
 use duet_analysis::comparison::{ComparedCell, ComparedMetric, Comparison, Outcome};
 
