@@ -261,6 +261,8 @@ fn pair(base: u32, head: u32) -> Result<Pair> {
             .into_iter()
             .chain([rounds.to_string()])
             .collect(),
+        tls_args: vec![],
+        h2c_args: vec![],
         version: vec![program.clone(), "--version".to_owned()],
         env: BTreeMap::new(),
         prints: false,
@@ -296,7 +298,7 @@ fn definitions(pair: &Pair) -> Spec {
         problems: vec![],
         sets: vec![],
         published: vec![],
-        loads: vec![Load { name: LOAD.to_owned(), connections: CONNECTIONS, open: None }],
+        loads: vec![Load::closed(LOAD, CONNECTIONS)],
         matchups: vec![],
         suites: vec![],
         gates: vec![],
