@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::bottleneck::{Cpus, Usage, bottleneck, usage};
 use super::values::{BlockValues, rounds, values};
 use super::{
-    Arm, Bottleneck, CellAnalysis, Estimate, MetricAnalysis, RssPoint, Who, open, search, warnings,
+    Arm, Bottleneck, CellAnalysis, Estimate, MetricAnalysis, RssPoint, Who, negotiated, open,
+    search, warnings,
 };
 use crate::verdict::{Verdict, verdict};
 use duet_model::record::{BlockRecord, Run, RunHeader};
@@ -122,7 +123,13 @@ impl Cell<'_> {
     }
 
     /// Why the cell may print no ratio, if so.
-    fn refusal(&self) -> Option<&'static str> {
+    fn refusal(&self) -> Option<String> {
+        let records = self.counted.iter().map(|block| block.record);
+        negotiated::refusal(&self.labels(), records)
+            .or_else(|| self.generator_bound().map(str::to_owned))
+    }
+
+    fn generator_bound(&self) -> Option<&'static str> {
         (self.bottleneck.who == Who::Generator).then_some(match self.load.kind() {
             Loop::Closed => {
                 "the generator was the bottleneck, so it was measured and not the servers: give it \
@@ -147,7 +154,7 @@ impl Cell<'_> {
 
     fn metric(&self, metric: Metric) -> Option<MetricAnalysis> {
         let values: Vec<&BlockValues> = self.counted.iter().map(|b| &b.values).collect();
-        let refusal = self.refusal().map(str::to_owned).or_else(|| open::refusal(self, metric));
+        let refusal = self.refusal().or_else(|| open::refusal(self, metric));
         let mut found = metric_analysis(metric, self.arms.len(), &values, refusal.as_deref())?;
         if found.ratio.is_some()
             && let Some(reason) = open::informational(self, metric)
@@ -187,11 +194,10 @@ impl Cell<'_> {
     }
 
     fn load_text(&self) -> String {
-        let n = self.load.connections;
-        let plural = if n == 1 { "" } else { "s" };
+        let connections = self.load.connections_text();
         let churn = if self.workload.churn { ", a new one per request" } else { "" };
         let rate = open::rate_text(self).map_or_else(String::new, |rate| format!(", {rate}"));
-        format!("{n} connection{plural}{churn}{rate}")
+        format!("{connections}{churn}{rate}")
     }
 
     /// Errors by kind in all windows that drove `arm`, whether their block counts or not.
@@ -297,6 +303,9 @@ pub(super) fn running_ratio(
     let (counted, log_ratios): (Vec<&BlockRecord>, Vec<f64>) =
         of_cell.into_iter().filter_map(|b| Some((b, log_ratio(b)?))).unzip();
     let (arms, cpus) = (counted.first()?.arms.len(), cpus(header));
+    if negotiated::refusal(&[], counted.iter().copied()).is_some() {
+        return None;
+    }
     let bottleneck = match of {
         Loop::Search => search::bottleneck_of(counted, arms, cpus),
         _ => bottleneck(&usage(counted, arms, |_, _| true), cpus, of == Loop::Open),

@@ -27,6 +27,7 @@ mod disturbance;
 pub mod gate;
 mod histogram;
 mod matchups;
+mod negotiated;
 mod open;
 mod programs;
 #[cfg(test)]

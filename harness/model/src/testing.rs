@@ -374,6 +374,7 @@ fn arm_record(arm: &Speed, server: &str) -> ArmRecord {
             head_bytes: 100,
             body_bytes: 2,
         },
+        negotiated: None,
         search: None,
     }
 }

@@ -207,8 +207,8 @@ pub(super) fn prepare(tools: &Tools, header: RunHeader) -> Result<Run> {
     let RunHeader { spec, suite, .. } = &run.header;
     for server in &spec.servers {
         tools.progress.say(&format!("building and verifying {}", server.name));
-        let build =
-            run::prepare(spec, &server.name, &tools.root, &tools.verifier, &tools.interrupt)?;
+        let (name, verifier) = (&server.name, &tools.verifier);
+        let build = run::prepare((spec, suite), name, &tools.root, verifier, &tools.interrupt)?;
         if let Some(failure) = &build.failure {
             tools.progress.print(&format!("{} cannot be measured: {failure}", server.name));
         }

@@ -15,7 +15,7 @@ use duet_measure::server::{self, Launch};
 use duet_measure::verify::{Verifier, excerpt};
 use duet_model::record::{Failure, Stage};
 use duet_model::spec;
-use duet_model::spec::{ExpectedResponse, Lane, Server};
+use duet_model::spec::{ExpectedResponse, Lane, Server, Transport};
 use duet_process::interrupt::{Interrupt, Interrupted};
 
 mod files;
@@ -142,6 +142,8 @@ fn server(args: &Init) -> Result<Server> {
         build,
         build_cache: BTreeMap::new(),
         run,
+        tls_args: vec![],
+        h2c_args: vec![],
         version: vec![],
         env,
         prints: false,
@@ -160,7 +162,14 @@ fn ask(server: &Server, path: &str, root: &Path) -> Result<ExpectedResponse> {
         return Err(unserved(server, failure.into()));
     }
     let cpus = host::allowed_cpus()?;
-    let launch = Launch { root, cpus: &cpus, threads: 1, padding_bytes: 0 };
+    let launch = Launch {
+        root,
+        cpus: &cpus,
+        threads: 1,
+        transport: Transport::Http,
+        certificate: None,
+        padding_bytes: 0,
+    };
     let verifier = Verifier::new()?;
     let mut running =
         server::start(server, &launch, &interrupt).map_err(|error| unserved(server, error))?;

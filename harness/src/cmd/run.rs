@@ -245,7 +245,7 @@ fn carry_out(
     let mut unusable = BTreeSet::new();
     for name in servers(spec, suite) {
         progress.say(&format!("building and verifying {name}"));
-        let record = prepare(spec, name, root, &verifier, interrupt)?;
+        let record = prepare((spec, suite), name, root, &verifier, interrupt)?;
         if let Some(failure) = &record.failure {
             progress.print(&format!("{name} cannot be measured: {failure}"));
             unusable.insert(name.clone());
@@ -288,9 +288,9 @@ fn carry_out(
     measure(&bench, (&context, &mut memory), header, &plans, writer, &progress)
 }
 
-/// Builds a server and compares all its answers; what goes wrong is part of the record.
+/// Builds a server and compares all its answers, over the transports of the suite; what goes wrong is part of the record.
 pub(super) fn prepare(
-    spec: &Spec,
+    (spec, suite): (&Spec, &Suite),
     name: &str,
     root: &Path,
     verifier: &Verifier,
@@ -302,7 +302,8 @@ pub(super) fn prepare(
     let root = server.root.as_deref().unwrap_or(root);
     let mut record = build::build(server, root, interrupt)?;
     if record.failure.is_none() {
-        record.failure = match verify::answers(spec, server, root, verifier, interrupt) {
+        let over = spec.transports(&suite.cells, name).into_iter();
+        record.failure = match verify::answers((spec, server), over, root, verifier, interrupt) {
             Ok(_) => None,
             Err(error) if error.is::<Interrupted>() => return Err(error),
             Err(error) => Some(error.downcast().unwrap_or_else(|error| Failure {
