@@ -158,8 +158,8 @@ fn transport(fields: &mut Fields<'_>, connections: u32) -> (Transport, u32) {
         return (transport.unwrap_or_default(), 1);
     };
     if !transport.is_http2() {
-        let hint = "add `transport = \"h2\"` or `\"h2c\"`, or take it out: a connection of HTTP/1.1 \
-                    has one request in flight";
+        let hint = "add `transport = \"h2\"` or `\"h2c\"`, or take it out: a connection of \
+                    HTTP/1.1 has one request in flight";
         fields.mistake(streams.line, "`streams` without HTTP/2", hint);
     }
     if connections.saturating_mul(streams.value) > IN_FLIGHT_MAX {

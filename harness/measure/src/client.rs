@@ -2,8 +2,8 @@
 //! TLS, HTTP/2 and Unix sockets.
 //!
 //! The connection is hyper's, which reqwest is made of. reqwest with its own TLS and HTTP/2 would
-//! switch on HTTP/2 in hyper-util, for everybody in the workspace: a server under test that is built
-//! with it would then take HTTP/2 where it is to speak HTTP/1.1 alone.
+//! switch on HTTP/2 in hyper-util, for everybody in the workspace: a server under test that is
+//! built with it would then take HTTP/2 where it is to speak HTTP/1.1 alone.
 
 use std::sync::Arc;
 
@@ -33,8 +33,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 /// it offers the protocol of the transport.
 ///
 /// # Errors
-/// No connection, a certificate that is not trusted, another protocol than that of the transport, or
-/// no whole response.
+/// No connection, a certificate that is not trusted, another protocol than that of the transport,
+/// or no whole response.
 pub(crate) async fn send(
     addr: &Address,
     transport: Transport,

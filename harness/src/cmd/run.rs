@@ -288,7 +288,8 @@ fn carry_out(
     measure(&bench, (&context, &mut memory), header, &plans, writer, &progress)
 }
 
-/// Builds a server and compares all its answers, over the transports of the suite; what goes wrong is part of the record.
+/// Builds a server and compares all its answers, over the transports of the suite; what goes wrong
+/// is part of the record.
 pub(super) fn prepare(
     (spec, suite): (&Spec, &Suite),
     name: &str,

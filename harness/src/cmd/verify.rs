@@ -142,8 +142,8 @@ fn say(name: &str, outcome: Result<String>) -> Result<bool> {
     }
 }
 
-/// For each transport, starts a server, compares all its answers, stops it. Returns how many answers
-/// there were.
+/// For each transport, starts a server, compares all its answers, stops it. Returns how many there
+/// were.
 pub(super) fn answers(
     (spec, server): (&Spec, &Server),
     transports: impl Iterator<Item = Transport>,
