@@ -8,8 +8,8 @@ use duet_protocol::{Address, Exchange, Transport};
 /// The size of a chunk when a body is sent chunked: small enough that servers see several.
 const CHUNK_BYTES: usize = 4096;
 
-/// One case as bytes of HTTP/1.1, with its expected response. For HTTP/2, which frames bodies itself,
-/// the generator takes the same bytes, without chunks.
+/// One case as bytes of HTTP/1.1, with its expected response. For HTTP/2, which frames bodies
+/// itself, the generator takes the same bytes, without chunks.
 #[must_use]
 pub fn exchange(
     workload: &Workload,

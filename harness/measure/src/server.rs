@@ -109,8 +109,8 @@ pub fn start(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Res
         unreachable!("both streams were asked for");
     };
     let (stderr, stderr_reader) = Tail::follow(stderr);
-    // The address of a server that says where it listens is replaced below; the value exists so that
-    // every way out kills the child.
+    // The address of a server that says where it listens is replaced below; the value exists so
+    // that every way out kills the child.
     let mut running = Running {
         name: server.name.clone(),
         addr,

@@ -1,8 +1,8 @@
 //! Asks a server for every answer with a full HTTP client and compares. No time is taken before
 //! this has passed.
 //!
-//! The client is reqwest, and hyper for what reqwest is built without here, so that a mistake in our
-//! own parser cannot hide the same mistake in a server.
+//! The client is reqwest, and hyper for what reqwest is built without here, so that a mistake in
+//! our own parser cannot hide the same mistake in a server.
 
 use std::cell::OnceCell;
 use std::sync::Arc;

@@ -58,8 +58,8 @@ pub(super) fn listens(
         }
         ensure!(
             Instant::now() < deadline,
-            "it did not listen at {addr} within {} s: does `run` or `env` give it {{port}}, {{addr}} \
-             or {{socket}}?",
+            "it did not listen at {addr} within {} s: does `run` or `env` give it {{port}}, \
+             {{addr}} or {{socket}}?",
             limit.as_secs()
         );
         thread::sleep(PAUSE);

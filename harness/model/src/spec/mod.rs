@@ -88,7 +88,7 @@ pub struct Server {
     /// not speak that.
     #[serde(default)]
     pub h2c_args: Vec<String>,
-    /// The command that prints its version line. Empty: it has none, as only an external server may.
+    /// The command that prints its version line. Empty: it has none, as only an external one may.
     pub version: Vec<String>,
     /// Environment variables it is started with, beside the harness's own; see [`PLACEHOLDERS`].
     #[serde(default)]
