@@ -265,7 +265,7 @@ pub(super) fn metric_analysis(
     }
     let log_ratios: Vec<f64> = complete.iter().map(|b| b.log_ratios[&metric]).collect();
     let ratio = Some(geometric(&log_ratios)?);
-    let (verdict, reason) = verdict(ratio.and_then(|r| r.low.zip(r.high)), &log_ratios);
+    let (verdict, reason) = verdict(ratio.and_then(|r| r.interval), &log_ratios);
     let informational = false;
     Some(MetricAnalysis { metric, arms, values, ratio, log_ratios, verdict, reason, informational })
 }
@@ -275,11 +275,9 @@ pub(super) fn geometric(logs: &[f64]) -> Option<Estimate> {
     if logs.is_empty() {
         return None;
     }
-    let (low, high) = duet_stats::interval(logs).unzip();
     Some(Estimate {
         value: duet_stats::hodges_lehmann(logs).exp(),
-        low: low.map(f64::exp),
-        high: high.map(f64::exp),
+        interval: duet_stats::interval(logs).map(|interval| interval.map(f64::exp)),
         n: logs.len() as u32,
     })
 }

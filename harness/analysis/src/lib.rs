@@ -17,6 +17,7 @@ use crate::verdict::Verdict;
 use duet_model::record::{BlockRecord, ProgramBlock, Run, RunHeader};
 pub use duet_model::record::{BuildRecord, Failure, Finding, FindingLevel, Machine, Stage};
 pub use duet_model::spec::{Arrivals, CellId, Lane};
+pub use duet_stats::Interval;
 pub use published::{MeanToday, PublishedAnalysis, PublishedComparison, Standing, Today};
 pub use search::{SearchAnalysis, SearchArm};
 
@@ -280,10 +281,8 @@ pub struct RssPoint {
 pub struct Estimate {
     /// The value.
     pub value: f64,
-    /// Lower end of the 95 % interval; absent below n = 6.
-    pub low: Option<f64>,
-    /// Upper end.
-    pub high: Option<f64>,
+    /// Its interval, of 95 % or a little more; absent below n = 6.
+    pub interval: Option<Interval>,
     /// Blocks behind it.
     pub n: u32,
 }

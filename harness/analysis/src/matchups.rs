@@ -72,6 +72,6 @@ pub(super) fn mean(metric: Metric, cells: &[Vec<(u32, &BlockValues)>]) -> Option
     };
     let log_ratios: Vec<f64> = first.iter().filter_map(|(block, _)| of_block(*block)).collect();
     let ratio = geometric(&log_ratios)?;
-    let (verdict, _) = verdict(ratio.low.zip(ratio.high), &log_ratios);
+    let (verdict, _) = verdict(ratio.interval, &log_ratios);
     Some(Mean { metric, cells: printing.len() as u32, ratio, verdict })
 }

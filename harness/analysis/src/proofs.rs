@@ -180,8 +180,8 @@ fn errors_are_bounded_whatever_the_noise() {
             let log_ratios = bench.log_ratios(noise, u64::from(seed));
             verdicts.push(verdict_of(&worse_by(&log_ratios, MARGIN), MARGIN));
             for n in [8, 16, 24] {
-                let (low, high) = interval(&log_ratios[..n]).expect("8 blocks have an interval");
-                covered += u32::from(low <= 0.0 && 0.0 <= high);
+                let found = interval(&log_ratios[..n]).expect("8 blocks have an interval");
+                covered += u32::from(found.low <= 0.0 && 0.0 <= found.high);
             }
         }
         let bad = of_noise(&verdicts, GateVerdict::Regressed);

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CellAnalysis, CellId, Estimate, MatchupAnalysis};
+use super::{CellAnalysis, CellId, Estimate, Interval, MatchupAnalysis};
 use crate::verdict::Verdict;
 use duet_model::spec::{Published, PublishedRow};
 use duet_units::Metric;
@@ -218,8 +218,7 @@ fn is_swapped(matchup: &MatchupAnalysis, languages: &[String; 2]) -> Option<bool
 fn inverse(ratio: Estimate) -> Estimate {
     Estimate {
         value: 1.0 / ratio.value,
-        low: ratio.high.map(|high| 1.0 / high),
-        high: ratio.low.map(|low| 1.0 / low),
+        interval: ratio.interval.map(Interval::inverse),
         n: ratio.n,
     }
 }

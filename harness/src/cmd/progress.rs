@@ -54,9 +54,9 @@ impl Progress {
 
     /// A block of this cell begins; the ratio is what its earlier blocks say.
     pub(crate) fn block(&self, cell: &CellId, ratio: Option<Estimate>) {
-        let ratio = ratio.map(|ratio| match (ratio.low, ratio.high) {
-            (Some(low), Some(high)) => duet_units::ratio_interval(ratio.value, low, high),
-            _ => duet_units::ratio(ratio.value),
+        let ratio = ratio.map(|ratio| match ratio.interval {
+            Some(i) => duet_units::ratio_interval(ratio.value, i.low, i.high),
+            None => duet_units::ratio(ratio.value),
         });
         self.bar.set_message(format!("{cell}  {}", ratio.unwrap_or_default()));
     }

@@ -20,10 +20,9 @@ pub use families::{benjamini_hochberg, holm};
 pub use power::{POWER, blocks_for, next_within, smallest_detectable, standard_deviation};
 pub use quantiles::{normal_below, normal_quantile, student_quantile};
 pub use random::SplitMix64;
-pub use signed_rank::{lower_bound, one_sided_rank, p_above, p_below, upper_bound};
-
-/// The probability that an interval leaves out on either side.
-const TAIL: f64 = 0.025;
+pub use signed_rank::{
+    Interval, interval, lower_bound, one_sided_rank, p_above, p_below, upper_bound,
+};
 
 /// The middle value, or the mean of the two middle ones.
 ///
@@ -45,17 +44,6 @@ pub fn median(values: &[f64]) -> f64 {
 #[must_use]
 pub fn hodges_lehmann(values: &[f64]) -> f64 {
     median_of(&mut walsh_averages(values))
-}
-
-/// The 95 % interval of the centre: the k-th smallest and the k-th largest average of two values.
-/// It covers at least 95 % (up to n = 60; about 95 % beyond). Absent below n = 6, where even all
-/// values on one side of a point do not exclude it.
-///
-/// # Panics
-/// Without values, or with one that is not finite.
-#[must_use]
-pub fn interval(values: &[f64]) -> Option<(f64, f64)> {
-    Some((lower_bound(values, TAIL)?, upper_bound(values, TAIL)?))
 }
 
 /// Whether so many requests allow the quantile `p` to be given: at least ten must lie beyond it.
@@ -110,7 +98,8 @@ mod tests {
         for n in 1..6 {
             assert_eq!(interval(&vec![1.0; n]), None, "n = {n}");
         }
-        assert_eq!(interval(&[3.0, 1.0, 2.0, 6.0, 5.0, 4.0]), Some((1.0, 6.0)));
+        let six = Interval { low: 1.0, high: 6.0, confidence: 1.0 - 2.0 / 64.0 };
+        assert_eq!(interval(&[3.0, 1.0, 2.0, 6.0, 5.0, 4.0]), Some(six));
     }
 
     /// Hamilton's depression scale before and after tranquilliser, nine patients. Hollander and
@@ -123,9 +112,10 @@ mod tests {
         let thousandths = |(b, a): (&i32, i32)| f64::from(a - b) / 1000.0;
         let change: Vec<f64> = before.iter().zip(after).map(thousandths).collect();
         assert!((hodges_lehmann(&change) - -0.46).abs() < 1e-9);
-        let (low, high) = interval(&change).expect("n = 9 has an interval");
+        let Interval { low, high, confidence } = interval(&change).expect("n = 9 has an interval");
         assert!((low - -0.786).abs() < 1e-9, "{low}");
         assert!((high - -0.010).abs() < 1e-9, "{high}");
+        assert!((confidence - 0.961).abs() < 5e-4, "{confidence}");
     }
 
     #[test]
@@ -144,8 +134,10 @@ mod tests {
         for (values, want) in cases {
             assert_eq!(hodges_lehmann(values), want, "{values:?}");
         }
-        assert_eq!(interval(&[5.0; 8]), Some((5.0, 5.0)));
-        assert_eq!(interval(&[5.0; 80]), Some((5.0, 5.0)));
+        for n in [8, 80] {
+            let found = interval(&vec![5.0; n]).expect("they are enough");
+            assert_eq!((found.low, found.high), (5.0, 5.0), "n = {n}");
+        }
     }
 
     #[test]
@@ -198,8 +190,8 @@ mod tests {
             let covered = (0..trials)
                 .filter(|_| {
                     let sample: Vec<f64> = (0..8).map(|_| noise(&mut random)).collect();
-                    let (low, high) = interval(&sample).expect("n = 8 has an interval");
-                    low <= 0.0 && 0.0 <= high
+                    let found = interval(&sample).expect("n = 8 has an interval");
+                    found.low <= 0.0 && 0.0 <= found.high
                 })
                 .count();
             let share = covered as f64 / f64::from(trials);

@@ -209,8 +209,8 @@ fn cell(
 fn interval_history(log_ratios: &[f64]) -> Vec<SoFar> {
     let so_far = |n: usize| {
         let first = &log_ratios[..n];
-        let (low, high) = interval(first)?;
-        Some(SoFar { blocks: n as u32, estimate: hodges_lehmann(first), low, high })
+        let interval = interval(first)?;
+        Some(SoFar { blocks: n as u32, estimate: hodges_lehmann(first), interval })
     };
     (1..=log_ratios.len()).filter_map(so_far).collect()
 }

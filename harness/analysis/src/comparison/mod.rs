@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::gate;
 pub use crate::gate::{GateVerdict, Judgement, Look, PassLabel};
 use crate::verdict::Verdict;
-use crate::{CellFailure, Estimate, RunSummary, Warning};
+use crate::{CellFailure, Estimate, Interval, RunSummary, Warning};
 use duet_model::record::Run;
 pub use duet_model::record::{Experiment, Question, Version};
 pub use duet_model::spec::{Budget, CellId, Quantity, Waiver};
@@ -146,8 +146,8 @@ pub struct ComparedMetric {
     pub head: Estimate,
     /// The estimated change: ln of how many times worse the head is.
     pub estimate: f64,
-    /// Its 95 % interval; absent below n = 6.
-    pub interval: Option<(f64, f64)>,
+    /// Its interval, of 95 % or a little more; absent below n = 6.
+    pub interval: Option<Interval>,
     /// The log ratios of blocks behind it, in their order.
     pub log_ratios: Vec<f64>,
     /// How estimate and interval grew with the blocks; of the cell's principal metrics alone.
@@ -173,10 +173,8 @@ pub struct SoFar {
     pub blocks: u32,
     /// The estimate.
     pub estimate: f64,
-    /// The lower end of its 95 % interval.
-    pub low: f64,
-    /// The upper end.
-    pub high: f64,
+    /// Its interval.
+    pub interval: Interval,
 }
 
 /// The judgement of a gated metric.

@@ -130,7 +130,7 @@ fn gated_metrics_come_first_and_have_their_course() {
         assert_eq!(blocks, want, "{:?}", metric.metric);
         if let Some(last) = metric.interval_history.last() {
             let whole = (metric.estimate, metric.interval);
-            assert_eq!((last.estimate, Some((last.low, last.high))), whole);
+            assert_eq!((last.estimate, Some(last.interval)), whole);
         }
         assert_eq!(metric.q.is_some(), metric.gated.is_none(), "{:?}", metric.metric);
     }

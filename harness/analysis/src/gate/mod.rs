@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use duet_model::spec::Look;
 use duet_stats::{
-    hodges_lehmann, holm, interval, lower_bound, p_above, p_below, smallest_detectable,
+    Interval, hodges_lehmann, holm, interval, lower_bound, p_above, p_below, smallest_detectable,
     standard_deviation, upper_bound,
 };
 use duet_units::percent;
@@ -87,8 +87,8 @@ pub struct Judgement {
     pub look: Option<Look>,
     /// The change, estimated from all blocks.
     pub estimate: Option<f64>,
-    /// Its two-sided 95 % interval, not widened for looks.
-    pub interval: Option<(f64, f64)>,
+    /// Its two-sided interval, of 95 % or a little more, not widened for looks.
+    pub interval: Option<Interval>,
     /// Standard deviation between blocks.
     pub spread: Option<f64>,
     /// The one-sided bound at the look, corrected for the family. Above the fail bar: REGRESSED.
@@ -279,12 +279,12 @@ fn judgement(evidence: &Evidence, finding: Option<&Finding>) -> Judgement {
 }
 
 /// What a PASS was. "Same" claims no more than the margin, in either direction.
-fn label(interval: Option<(f64, f64)>, margin: f64, floor: Option<Floor>) -> PassLabel {
+fn label(interval: Option<Interval>, margin: f64, floor: Option<Floor>) -> PassLabel {
     let nu = floor.map_or(0.0, |floor| floor.nu);
     match interval {
-        Some((_, high)) if high < -nu => PassLabel::Improved,
-        Some((low, _)) if low > nu => PassLabel::SmallRegression,
-        Some((low, high)) if -margin < low && high < margin => PassLabel::Same,
+        Some(Interval { high, .. }) if high < -nu => PassLabel::Improved,
+        Some(Interval { low, .. }) if low > nu => PassLabel::SmallRegression,
+        Some(Interval { low, high, .. }) if -margin < low && high < margin => PassLabel::Same,
         _ => PassLabel::NotWorse,
     }
 }
