@@ -81,13 +81,13 @@ fn open_loop(matchup: &MatchupAnalysis, open: &OpenAnalysis) -> String {
         Arrivals::Poisson => "at random (Poisson)",
     };
     let capacity = open.capacity_per_second.map_or_else(String::new, |capacity| {
-        format!("; the slower arm answers {} a second in a closed loop", thousands(capacity))
+        format!("; the slower arm does {} a second in a closed loop", thousands(capacity))
     });
     let of_arm = |(arm, sent): (&Arm, &OpenArm)| {
         let time = duet_units::nanoseconds;
         format!(
-            "{}: {} requests, {} sent late, {} never; 99 % of them sent within {}, of which the \
-             generator's own lag is {}; answered within {} of sending",
+            "{}: {} requests, {} sent late, {} unsent; 99 % of them sent within {}, of which the \
+             generator lag is {}; whole responses within {} of sending",
             arm.label,
             thousands(sent.planned),
             thousands(sent.sent_late),
@@ -110,7 +110,7 @@ fn searches(matchup: &MatchupAnalysis, found: &SearchAnalysis, blocks: u32) -> S
     let rate = |rate: Option<f64>| rate.map_or_else(|| "nothing".to_owned(), duet_units::rate);
     let of_arm = |(arm, search): (&Arm, &SearchArm)| {
         let lag = search.own_lag_ns_p99.map_or_else(String::new, |ns| {
-            format!("; there the generator's own lag was {} (99 %)", duet_units::nanoseconds(ns))
+            format!("; there the generator lag was {} (99 %)", duet_units::nanoseconds(ns))
         });
         format!(
             "{}: {} requests a second held and {} failed twice (medians), found in {} of {} by {} \

@@ -1,4 +1,4 @@
-//! Latency curves: how long answers take, the nearer the rate comes to what the slower server can
+//! Latency curves: how long responses take, the nearer the rate comes to what the slower server can
 //! do. A panel per matchup and workload, a colour per arm, the time axis logarithmic.
 
 use super::canvas::{self, Anchor, Canvas, Picture};
