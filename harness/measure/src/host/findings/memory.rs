@@ -1,8 +1,8 @@
 //! Whether memory is there, stays there, and is laid out anew at every start.
 
 use super::super::cgroup::Limits;
-use super::moment::{Moment, Span, counter, finding, good_if};
 use super::super::kernel_files::meminfo;
+use super::moment::{Moment, Span, counter, finding, good_if};
 use duet_model::record::Finding;
 
 /// What servers, generator and harness take together at most, with room to spare.

@@ -83,6 +83,7 @@ fn tool(program: &str) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::super::cgroup::Limits;
+    use super::moment::probe;
     use super::*;
     use duet_model::record::FindingLevel;
 
