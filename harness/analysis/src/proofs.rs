@@ -6,15 +6,17 @@
 
 use std::collections::BTreeMap;
 
-use super::values::rounds;
 use super::*;
+use crate::rounds::rounds;
 use crate::gate::{Evidence, Floor, FloorSource, GateVerdict, Judgement, LOOKS, Step};
 use crate::gate::{judge, next_step};
 use duet_model::plan::plan;
+use duet_model::record::{BlockRecord, Run};
 use duet_model::testing::{Scene, run};
 use duet_protocol::WindowResult;
 use duet_stats::SplitMix64;
 use duet_stats::{interval, p_above};
+use duet_units::Metric;
 
 /// What a machine does to the logarithm of speed.
 #[derive(Debug, Clone, Copy)]

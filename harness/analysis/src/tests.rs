@@ -1,10 +1,12 @@
 //! Analyses of runs whose truth is known.
 
 use super::*;
-use duet_model::record::Stage;
+use crate::verdict::Verdict;
+use duet_model::record::{BlockRecord, Run};
 use duet_model::testing::{Scene, encode, run};
+use duet_units::Metric;
 
-mod doubts;
+mod warnings;
 
 fn cell(analysis: &Analysis) -> &CellAnalysis {
     &analysis.matchups[0].cells[0]

@@ -47,7 +47,7 @@ pub(super) fn replay(folder: &Path, outputs: &Outputs) -> Result<Exit> {
     write(&comparison, folder, outputs)?;
     let style = if std::io::stdout().is_terminal() { Style::Colour } else { Style::Plain };
     anstream::print!("{}", words::text(&comparison, style));
-    anstream::println!("Report: {}", shown(&folder.join("comparison.md")));
+    anstream::println!("Report: {}", shown(&folder.join("comparison.html")));
     if outputs.github {
         github(&comparison)?;
     }
@@ -71,6 +71,7 @@ fn write(comparison: &Comparison, folder: &Path, outputs: &Outputs) -> Result<()
     let markdown = words::markdown(comparison);
     folders::replace(&folder.join("comparison.json"), json.as_bytes())?;
     folders::replace(&folder.join("comparison.md"), markdown.as_bytes())?;
+    folders::replace(&folder.join("comparison.html"), words::html(comparison).as_bytes())?;
     for (name, svg) in words::charts(comparison) {
         folders::replace(&folder.join(name), svg.as_bytes())?;
     }

@@ -45,14 +45,14 @@ fn write(analysis: &Analysis, folder: &Path) -> Result<()> {
     let summary = serde_json::to_string_pretty(analysis).context("failed to encode the summary")?;
     for (name, text) in [
         ("summary.json", summary + "\n"),
-        ("speed.svg", duet_report::chart::speed(analysis)),
-        ("memory.svg", duet_report::chart::memory(analysis)),
+        ("speed.svg", duet_report::chart::speed(analysis).file()),
+        ("memory.svg", duet_report::chart::memory(analysis).file()),
         ("report.md", duet_report::markdown(analysis)),
         ("report.html", duet_report::html(analysis)),
     ]
     .into_iter()
-    .chain(duet_report::chart::boxes(analysis).map(|svg| ("programs.svg", svg)))
-    .chain(duet_report::chart::latency(analysis, Width::Wide).map(|svg| ("latency.svg", svg)))
+    .chain(duet_report::chart::boxes(analysis).map(|picture| ("programs.svg", picture.file())))
+    .chain(duet_report::chart::latency(analysis, Width::Wide).map(|picture| ("latency.svg", picture.file())))
     {
         folders::replace(&folder.join(name), text.as_bytes())?;
     }

@@ -69,7 +69,7 @@ pub(super) fn run(args: &TrendArgs) -> Result<Exit> {
     }
     export::print(&text(&found))?;
     if let Some(path) = &args.svg {
-        folders::replace(path, chart::trend(&found).as_bytes())?;
+        folders::replace(path, chart::trend(&found).file().as_bytes())?;
         anstream::println!("Chart: {}", shown(path));
     }
     Ok(Exit::Done)

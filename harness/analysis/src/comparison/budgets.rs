@@ -1,8 +1,8 @@
 //! Limits on the head alone.
 
-use super::{CheckedBudget, Experiment};
-use crate::{Analysis, CellAnalysis};
-use duet_model::record::Run;
+use super::result::CheckedBudget;
+use crate::summary::{Analysis, CellAnalysis};
+use duet_model::record::{Experiment, Run};
 use duet_model::spec::{Budget, CellId, Quantity};
 use duet_units::{Better, CellKind};
 

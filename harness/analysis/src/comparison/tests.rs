@@ -2,6 +2,7 @@ use super::*;
 use duet_model::record::{Absence, Failure, NoiseFloor, Run, Stage};
 use duet_model::spec::{Gate, Look, Rule};
 use duet_model::testing::{Scene, Speed, open, run};
+use duet_units::Metric;
 
 mod programs; // cells of programs beside those of servers
 

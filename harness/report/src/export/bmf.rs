@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::rows;
+use super::rows::{self, rows};
 use duet_analysis::{Analysis, Estimate};
 
 #[derive(Serialize)]
@@ -37,7 +37,7 @@ pub fn bmf(analysis: &Analysis) -> String {
             benchmark.insert(format!("{slug}-ratio"), measure(&ratio));
         }
     }
-    super::json(&all)
+    rows::json(&all)
 }
 
 fn measure(estimate: &Estimate) -> Measure {

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::rows;
+use super::rows::{self, rows};
 use duet_analysis::{Analysis, Estimate};
 use duet_units::Better;
 
@@ -28,7 +28,7 @@ pub fn gha_bench(analysis: &Analysis, better: Better) -> String {
             row.arms()
                 .map(move |(_, arm, estimate)| Entry {
                     name: format!("{}/{}: {}", row.place(), arm.label, row.metric.metric.label()),
-                    unit: super::unit(row.metric.metric.unit()),
+                    unit: rows::unit(row.metric.metric.unit()),
                     value: estimate.value,
                     range: range(estimate),
                     extra: extra(estimate),
@@ -36,7 +36,7 @@ pub fn gha_bench(analysis: &Analysis, better: Better) -> String {
                 .collect::<Vec<_>>()
         })
         .collect();
-    super::json(&entries)
+    rows::json(&entries)
 }
 
 /// The farther end of the interval, as the action shows it behind the value: `± 0.5%`.

@@ -340,6 +340,19 @@ fn golden_markdown() {
     }
 }
 
+/// The page says what the others say, and needs no other file.
+#[test]
+fn golden_html() {
+    for (name, comparison) in comparisons() {
+        let page = report::html(&comparison);
+        markup::assert_balanced(name, &page);
+        assert!(!page.contains("<script") && !page.contains("src="), "{name}");
+        let charts = report::charts(&comparison).len();
+        assert_eq!(page.matches("<svg").count(), charts, "{name}");
+    }
+    insta::assert_snapshot!("regressed.html", markup::words(&report::html(&regressed())));
+}
+
 #[test]
 fn golden_junit_and_annotations() {
     for (name, comparison) in comparisons() {
@@ -379,6 +392,10 @@ fn golden_charts() {
 fn charts_are_readable() {
     let folder = std::env::var_os("DUET_CHARTS");
     for (name, comparison) in comparisons() {
+        if let Some(folder) = &folder {
+            let file = std::path::Path::new(folder).join(format!("{name}-comparison.html"));
+            std::fs::write(file, report::html(&comparison)).expect("the folder is there");
+        }
         for (chart, svg) in report::charts(&comparison) {
             let what = format!("{name} {chart}");
             markup::assert_balanced(&what, &svg);

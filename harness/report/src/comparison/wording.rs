@@ -1,5 +1,7 @@
 //! What is said of a comparison, wherever it is shown.
 
+use crate::document::Emphasis;
+use crate::warnings::failure;
 use duet_analysis::Warning;
 use duet_analysis::comparison::{
     CheckedBudget, ComparedCell, ComparedMetric, Comparison, GateVerdict, Gated, Outcome,
@@ -18,16 +20,7 @@ pub(super) const SIGNS: &str = "Changes are signed so that + is worse for the he
 pub(super) const HEADINGS: [&str; 8] =
     ["", "base", "head", "change", "95 % interval", "margin", "floor", "finds"];
 
-/// How something is meant, for colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
-    Good,
-    Quiet,
-    Open,
-    Bad,
-}
-
-/// A line of a cell's table.
+/// A row of a cell's table.
 pub(super) struct Row {
     pub(super) metric: String,
     pub(super) base: String,
@@ -38,7 +31,7 @@ pub(super) struct Row {
     pub(super) floor: String,
     pub(super) finds: String,
     pub(super) verdict: String,
-    pub(super) tone: Tone,
+    pub(super) emphasis: Emphasis,
 }
 
 /// One line that says what happened and how sure it is.
@@ -51,7 +44,7 @@ pub(super) fn headline(comparison: &Comparison) -> String {
     }
     match comparison.outcome {
         Outcome::Failed => match comparison.failures.first() {
-            Some(failure) => format!("FAILED: {}", super::super::doubts::failure(failure)),
+            Some(failed) => format!("FAILED: {}", failure(failed)),
             None => "FAILED: a server could not be measured".to_owned(),
         },
         Outcome::Unmeasured => format!("COULD NOT MEASURE: {}", unmeasured(comparison)),
@@ -245,12 +238,12 @@ pub(super) fn state(cell: &ComparedCell) -> String {
     }
 }
 
-/// A metric's line.
+/// A metric's row.
 pub(super) fn row(metric: &ComparedMetric) -> Row {
     let judgement = metric.gated.as_ref().map(|gated| &gated.judgement);
-    let (verdict, tone) = match &metric.gated {
+    let (verdict, emphasis) = match &metric.gated {
         Some(gated) => gated_verdict(gated),
-        None => (plain_verdict(metric.verdict).to_owned(), Tone::Quiet),
+        None => (plain_verdict(metric.verdict).to_owned(), Emphasis::Quiet),
     };
     let floor = judgement.and_then(|judgement| judgement.floor);
     Row {
@@ -268,7 +261,7 @@ pub(super) fn row(metric: &ComparedMetric) -> Row {
             .smallest_detectable
             .map_or_else(String::new, |d| duet_units::percent(d.exp_m1())),
         verdict,
-        tone,
+        emphasis,
     }
 }
 
@@ -323,11 +316,11 @@ fn reasons(cell: &ComparedCell) -> Vec<String> {
     cell.metrics.iter().zip(reasons).filter_map(with_label).collect()
 }
 
-fn gated_verdict(gated: &Gated) -> (String, Tone) {
+fn gated_verdict(gated: &Gated) -> (String, Emphasis) {
     let judgement = &gated.judgement;
     match judgement.verdict {
-        GateVerdict::Regressed => ("REGRESSED".to_owned(), Tone::Bad),
-        GateVerdict::Inconclusive => ("INCONCLUSIVE".to_owned(), Tone::Open),
+        GateVerdict::Regressed => ("REGRESSED".to_owned(), Emphasis::Bad),
+        GateVerdict::Inconclusive => ("INCONCLUSIVE".to_owned(), Emphasis::Open),
         GateVerdict::Pass => {
             let label = match judgement.label {
                 Some(PassLabel::Improved) => ", better",
@@ -335,7 +328,7 @@ fn gated_verdict(gated: &Gated) -> (String, Tone) {
                 Some(PassLabel::SmallRegression) => ", worse",
                 Some(PassLabel::NotWorse) | None => "",
             };
-            (format!("PASS{label}"), Tone::Good)
+            (format!("PASS{label}"), Emphasis::Good)
         }
     }
 }
@@ -361,24 +354,31 @@ pub(super) fn signed(change: f64) -> String {
 
 fn interval(metric: &ComparedMetric) -> String {
     match metric.interval {
-        Some(i) => format!("{} to {}", signed(i.low.exp_m1()), signed(i.high.exp_m1())),
+        // The sign of per cent once, behind both.
+        Some(i) => {
+            let (low, high) = (signed(i.low.exp_m1()), signed(i.high.exp_m1()));
+            format!("{} to {high}", low.trim_end_matches(" %"))
+        }
         None => String::new(),
     }
 }
 
 /// A budget in words.
-pub(super) fn budget(budget: &CheckedBudget) -> (Tone, String) {
+pub(super) fn budget(budget: &CheckedBudget) -> (Emphasis, String) {
     let format = |value: f64| match budget.budget.quantity {
         Quantity::ErrorRate => duet_units::percent(value),
         Quantity::Metric(metric) => metric.format(value),
     };
     let value = budget.value.map_or_else(|| "not measured".to_owned(), format);
-    let (tone, word) = match budget.kept {
-        Some(true) => (Tone::Good, "kept"),
-        Some(false) => (Tone::Bad, "broken"),
-        None => (Tone::Open, "not sure"),
+    let (emphasis, word) = match budget.kept {
+        Some(true) => (Emphasis::Good, "kept"),
+        Some(false) => (Emphasis::Bad, "broken"),
+        None => (Emphasis::Open, "not sure"),
     };
-    (tone, format!("{} budget {}: {word}, the head has {value}", budget.cell, budget.budget.text))
+    (
+        emphasis,
+        format!("{} budget {}: {word}, the head has {value}", budget.cell, budget.budget.text),
+    )
 }
 
 /// The comparison's own warnings.

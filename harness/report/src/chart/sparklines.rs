@@ -1,9 +1,10 @@
 //! Small pictures for a cell's details: memory over time, and the block log ratios behind a ratio.
 
-use super::canvas::{self, Anchor, Canvas, Caption};
+use super::canvas::{self, Anchor, Canvas, Picture};
 use super::palette::{self, GRID, MUTED, TEXT};
-use super::types::{SMALL, WORD};
-use crate::words;
+use super::scale::Scale;
+use super::typography::{SMALL, WORD};
+use crate::wording;
 use duet_analysis::verdict::TIE_BAND;
 use duet_analysis::{Analysis, Arm, CellAnalysis, MetricAnalysis, RssPoint};
 
@@ -12,14 +13,7 @@ const WIDTH: i32 = 340;
 const LEFT: i32 = 70;
 
 /// Resident memory over the time of a block, a line per arm. Absent where nothing was sampled.
-/// `id` must be unique within the page.
-#[must_use]
-pub fn rss_curve(
-    analysis: &Analysis,
-    arms: &[Arm],
-    cell: &CellAnalysis,
-    id: &str,
-) -> Option<String> {
+pub(crate) fn rss_curve(analysis: &Analysis, arms: &[Arm], cell: &CellAnalysis) -> Option<Picture> {
     let points = || cell.rss.iter().flatten();
     let end_ms = points().map(|p| p.at_ms).max().filter(|ms| *ms > 0)?;
     let top = points().map(|p| p.rss_bytes).filter(|b| b.is_finite()).fold(0.0, f64::max);
@@ -29,21 +23,16 @@ pub fn rss_curve(
     }
     let (size, y0, y1) = ((WIDTH, 150), 128, 26);
     let right = WIDTH - 10;
-    let place = |p: &RssPoint| {
-        let x = p.at_ms as f64 / end_ms as f64 * f64::from(right - LEFT);
-        let y = (p.rss_bytes / top).clamp(0.0, 1.0) * f64::from(y0 - y1);
-        (LEFT + x.round() as i32, y0 - y.round() as i32)
-    };
+    let (x, y) =
+        (Scale::linear(0.0..end_ms as f64, (LEFT, right)), Scale::linear(0.0..top, (y0, y1)));
+    let place = |p: &RssPoint| (x.at(p.at_ms as f64), y.at(p.rss_bytes));
     let languages: Vec<&str> = arms.iter().map(|a| a.language.as_str()).collect();
     let marks = palette::marks(analysis, &languages);
-    let caption = Caption {
-        id,
-        title: "Resident memory over the time of a block",
-        description: &format!("From 0 to {}; medians over blocks.", duet_units::bytes(top)),
-    };
-    Some(canvas::inset(size, caption, |canvas| {
+    let title = "Resident memory over the time of a block";
+    let description = format!("From 0 to {}; medians over blocks.", duet_units::bytes(top));
+    Some(canvas::picture(size, title, &description, |canvas| {
         for share in [0.0, 0.5, 1.0] {
-            let y = y0 - (share * f64::from(y0 - y1)).round() as i32;
+            let y = y.at(share * top);
             canvas.line((LEFT, y), (right, y), 1, GRID);
             let label = if share == 0.0 { "0".to_owned() } else { duet_units::bytes(share * top) };
             canvas.text((LEFT - 6, y), Anchor::End, LEFT - 6, SMALL, &label);
@@ -80,33 +69,30 @@ fn step(bytes: f64) -> f64 {
 }
 
 /// The ratios of the blocks, a dot each, over the interval of their common ratio. A row per metric;
-/// absent where no metric has a ratio. `id` must be unique within the page.
-#[must_use]
-pub fn log_ratios(arms: &[Arm], metrics: &[&MetricAnalysis], id: &str) -> Option<String> {
+/// absent where no metric has a ratio.
+pub(crate) fn log_ratios(arms: &[Arm], metrics: &[&MetricAnalysis]) -> Option<Picture> {
     let rows: Vec<_> = metrics
         .iter()
-        .filter_map(|m| Some((m, words::turned(m.ratio.as_ref()?)?)))
-        .map(|(m, turned)| {
-            // Turned as the ratio is, so that a dot right of one is bad for the same arm.
-            let sign = if turned.worse == 1 { 1.0 } else { -1.0 };
+        .filter_map(|m| Some((m, wording::oriented_ratio(m.ratio.as_ref()?)?)))
+        .map(|(m, ratio)| {
+            // OrientedRatio as the ratio is, so that a dot right of one is bad for the same arm.
+            let sign = if ratio.worse == 1 { 1.0 } else { -1.0 };
             let dots: Vec<f64> = m.log_ratios.iter().map(|c| (sign * c).exp()).collect();
-            (m.metric.label(), turned, dots)
+            (m.metric.label(), ratio, dots)
         })
         .collect();
     if rows.is_empty() {
         return None;
     }
-    let caption = Caption {
-        id,
-        title: "Ratios of the single blocks",
-        description: "A dot per block; the bar is the 95 % interval of the ratio.",
-    };
-    Some(canvas::inset((WIDTH, STRIP * rows.len() as i32), caption, |canvas| {
-        for (i, (label, turned, dots)) in (0..).zip(&rows) {
-            let worse = words::label(arms, turned.worse);
-            let words = format!("{label}: {worse} {}", turned.text());
+    let title = "Ratios of the single blocks";
+    let description = "A dot per block; the bar is the 95 % interval of the ratio.";
+    let size = (WIDTH, STRIP * rows.len() as i32);
+    Some(canvas::picture(size, title, description, |canvas| {
+        for (i, (label, ratio, dots)) in (0..).zip(&rows) {
+            let worse = wording::label(arms, ratio.worse);
+            let words = format!("{label}: {worse} {}", ratio.text());
             canvas.text((0, STRIP * i + 8), Anchor::Start, WIDTH, WORD, &words);
-            strip(canvas, STRIP * i, turned, dots);
+            strip(canvas, STRIP * i, ratio, dots);
         }
     }))
 }
@@ -115,17 +101,15 @@ pub fn log_ratios(arms: &[Arm], metrics: &[&MetricAnalysis], id: &str) -> Option
 const STRIP: i32 = 50;
 
 /// One metric's dots and interval, on an axis of its own from the smallest to the largest ratio.
-fn strip(canvas: &mut Canvas<'_>, top: i32, turned: &words::Turned, dots: &[f64]) {
-    let (low, high) = turned.interval.unwrap_or((turned.value, turned.value));
+fn strip(canvas: &mut Canvas<'_>, top: i32, ratio: &wording::OrientedRatio, dots: &[f64]) {
+    let (low, high) = ratio.interval.unwrap_or((ratio.value, ratio.value));
     // At least 1 % either way, so that a tie does not look like a scatter.
-    let ends = [low, high, turned.value / (1.0 + TIE_BAND), turned.value * (1.0 + TIE_BAND)];
+    let ends = [low, high, ratio.value / (1.0 + TIE_BAND), ratio.value * (1.0 + TIE_BAND)];
     let all = || dots.iter().copied().chain(ends).filter(|r| r.is_finite());
     let (first, last) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
     let (left, right) = (60, WIDTH - 60);
-    let place = |ratio: f64| {
-        let share = ((ratio - first) / (last - first)).clamp(0.0, 1.0);
-        left + (share * f64::from(right - left)).round() as i32
-    };
+    let scale = Scale::linear(first..last, (left, right));
+    let place = |ratio: f64| scale.at(ratio);
     let y = top + 28;
     canvas.line((left, y), (right, y), 1, GRID);
     let (below, above) = (duet_units::ratio(first), duet_units::ratio(last));
@@ -134,7 +118,7 @@ fn strip(canvas: &mut Canvas<'_>, top: i32, turned: &words::Turned, dots: &[f64]
     for dot in dots {
         canvas.dot((place(*dot), y), 4, MUTED);
     }
-    if turned.interval.is_some() {
+    if ratio.interval.is_some() {
         let (low, high) = (place(low), place(high));
         canvas.line((low, y), (high, y), 2, TEXT);
         for end in [low, high] {

@@ -1,9 +1,10 @@
 //! What all reports say in the same words: ratios, verdicts, headlines, the reasons for silence.
 //!
-//! A ratio is turned so that it is at least one before anybody sees it: it says how many times
+//! A ratio is ratio so that it is at least one before anybody sees it: it says how many times
 //! worse the worse arm is, and the words beside it name that arm.
 
-use super::loops;
+use super::document::Emphasis;
+use super::load_kinds;
 use duet_analysis::verdict::Verdict;
 use duet_analysis::{
     Analysis, Arm, CellAnalysis, Estimate, Lane, MatchupAnalysis, Mean, MetricAnalysis, RunSummary,
@@ -46,9 +47,9 @@ pub(super) const HOW_TO_COMPARE: &str = "The better value is bold where the verd
 pub(super) const CONTROL: &str =
     "What no difference looks like: every ratio here is an error of the measurement.";
 
-/// How a line is to be seen at a glance.
+/// What a ratio says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(super) enum Conclusion {
     /// One arm is better.
     Decided,
     /// They are equal for all practical purposes.
@@ -59,9 +60,20 @@ pub(super) enum Tone {
     Silent,
 }
 
+impl Conclusion {
+    pub(super) fn emphasis(self) -> Emphasis {
+        match self {
+            Self::Decided => Emphasis::Plain,
+            Self::Tie => Emphasis::Quiet,
+            Self::Open => Emphasis::Open,
+            Self::Silent => Emphasis::Bad,
+        }
+    }
+}
+
 /// A metric of a pair in words.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Line {
+pub(super) struct TableRow {
     /// The metric's name.
     pub(super) metric: &'static str,
     /// The arms' values with units.
@@ -72,15 +84,15 @@ pub(super) struct Line {
     pub(super) ratio: String,
     /// The verdict.
     pub(super) verdict: String,
-    /// How it is to be seen.
-    pub(super) tone: Tone,
+    /// What that says at a glance.
+    pub(super) conclusion: Conclusion,
     /// Why there is no verdict, where a verdict was wanted.
     pub(super) reason: Option<String>,
 }
 
-/// A ratio turned so that it is at least one.
+/// A ratio ratio so that it is at least one.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Turned {
+pub(super) struct OrientedRatio {
     /// The arm that does worse.
     pub(super) worse: usize,
     /// How many times worse.
@@ -92,21 +104,21 @@ pub(super) struct Turned {
 }
 
 /// Turns a ratio of the second arm against the first. A ratio that is no positive number is none.
-pub(super) fn turned(ratio: &Estimate) -> Option<Turned> {
+pub(super) fn oriented_ratio(ratio: &Estimate) -> Option<OrientedRatio> {
     if !(ratio.value.is_finite() && ratio.value > 0.0) {
         return None;
     }
     let interval = ratio.interval.map(|i| (i.low, i.high)).filter(|(low, _)| *low > 0.0);
     let n = ratio.n;
     Some(if ratio.value >= 1.0 {
-        Turned { worse: 1, value: ratio.value, interval, n }
+        OrientedRatio { worse: 1, value: ratio.value, interval, n }
     } else {
         let interval = interval.map(|(low, high)| (1.0 / high, 1.0 / low));
-        Turned { worse: 0, value: 1.0 / ratio.value, interval, n }
+        OrientedRatio { worse: 0, value: 1.0 / ratio.value, interval, n }
     })
 }
 
-impl Turned {
+impl OrientedRatio {
     /// `1.88× [1.83, 1.93]`, or `1.88×` where there is no interval.
     pub(super) fn text(&self) -> String {
         match self.interval {
@@ -116,17 +128,25 @@ impl Turned {
     }
 }
 
+/// A ratio as it was measured, with its interval where there is one.
+pub(super) fn estimate(ratio: &Estimate) -> String {
+    match ratio.interval {
+        Some(i) => duet_units::ratio_interval(ratio.value, i.low, i.high),
+        None => duet_units::ratio(ratio.value),
+    }
+}
+
 /// A cell's or start's metric as a line.
-pub(super) fn line(run: &RunSummary, arms: &[Arm], m: &MetricAnalysis) -> Line {
+pub(super) fn row(run: &RunSummary, arms: &[Arm], m: &MetricAnalysis) -> TableRow {
     let values = m.arms.iter().map(|e| m.metric.format(e.value)).collect();
-    let mut line = judged(run, arms, m.metric, m.ratio.as_ref(), m.verdict);
-    line.values = values;
-    line.reason = m.reason.clone().filter(|_| run.verdicts || m.ratio.is_none());
-    line
+    let mut row = judged(run, arms, m.metric, m.ratio.as_ref(), m.verdict);
+    row.values = values;
+    row.reason = m.reason.clone().filter(|_| run.verdicts || m.ratio.is_none());
+    row
 }
 
 /// The geometric mean over a matchup's cells as a line without values.
-pub(super) fn mean_line(run: &RunSummary, arms: &[Arm], mean: &Mean) -> Line {
+pub(super) fn mean_row(run: &RunSummary, arms: &[Arm], mean: &Mean) -> TableRow {
     judged(run, arms, mean.metric, Some(&mean.ratio), mean.verdict)
 }
 
@@ -137,31 +157,33 @@ fn judged(
     metric: Metric,
     ratio: Option<&Estimate>,
     verdict: Verdict,
-) -> Line {
-    let turned = ratio.and_then(turned);
+) -> TableRow {
+    let ratio = ratio.and_then(oriented_ratio);
     let decided = match verdict {
         Verdict::Faster => Some((0, 1)),
         Verdict::Slower => Some((1, 0)),
         Verdict::Tie | Verdict::Inconclusive => None,
     };
-    let (tone, best, words) = match (turned, decided) {
-        (None, _) => (Tone::Silent, None, "not compared".to_owned()),
-        (Some(_), Some((worse, better))) => {
-            (Tone::Decided, Some(better), format!("{} {}", label(arms, worse), worse_at(metric)))
-        }
-        (Some(_), None) if verdict == Verdict::Tie => (Tone::Tie, None, "tie".to_owned()),
+    let (conclusion, best, words) = match (ratio, decided) {
+        (None, _) => (Conclusion::Silent, None, "not compared".to_owned()),
+        (Some(_), Some((worse, better))) => (
+            Conclusion::Decided,
+            Some(better),
+            format!("{} {}", label(arms, worse), worse_at(metric)),
+        ),
+        (Some(_), None) if verdict == Verdict::Tie => (Conclusion::Tie, None, "tie".to_owned()),
         (Some(t), None) if t.interval.is_none() || !run.verdicts => {
-            (Tone::Open, None, format!("no verdict (n = {})", t.n))
+            (Conclusion::Open, None, format!("no verdict (n = {})", t.n))
         }
-        (Some(_), None) => (Tone::Open, None, "inconclusive".to_owned()),
+        (Some(_), None) => (Conclusion::Open, None, "inconclusive".to_owned()),
     };
-    Line {
+    TableRow {
         metric: metric.label(),
         values: vec![],
         best,
-        ratio: turned.map_or_else(|| "–".to_owned(), |t| t.text()),
+        ratio: ratio.map_or_else(|| "–".to_owned(), |t| t.text()),
         verdict: words,
-        tone,
+        conclusion,
         reason: None,
     }
 }
@@ -188,22 +210,22 @@ pub(super) fn label(arms: &[Arm], arm: usize) -> &str {
 /// details.
 pub(super) fn is_headline(cell: &CellAnalysis, m: &MetricAnalysis) -> bool {
     let tail = m.metric == Metric::LatencyNsP999 && m.informational;
-    loops::headline_metrics(cell).contains(&m.metric) && !tail
+    load_kinds::headline_metrics(cell).contains(&m.metric) && !tail
 }
 
 /// The lines of a cell that every report shows.
-pub(super) fn headline_lines(run: &RunSummary, arms: &[Arm], cell: &CellAnalysis) -> Vec<Line> {
-    loops::headline_metrics(cell)
+pub(super) fn headline_rows(run: &RunSummary, arms: &[Arm], cell: &CellAnalysis) -> Vec<TableRow> {
+    load_kinds::headline_metrics(cell)
         .iter()
         .filter_map(|h| cell.metrics.iter().find(|m| m.metric == *h))
         .filter(|m| is_headline(cell, m))
-        .map(|m| line(run, arms, m))
+        .map(|m| row(run, arms, m))
         .collect()
 }
 
 /// The reasons behind lines without a verdict, each once: alone where it holds for all the lines,
 /// else after the metrics it holds for.
-pub(super) fn reasons(lines: &[Line]) -> Vec<String> {
+pub(super) fn reasons(lines: &[TableRow]) -> Vec<String> {
     let mut distinct: Vec<&str> = vec![];
     for reason in lines.iter().filter_map(|l| l.reason.as_deref()) {
         if !distinct.contains(&reason) {

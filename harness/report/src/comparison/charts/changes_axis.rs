@@ -1,5 +1,7 @@
 //! The axis of changes: ln of how many times worse, labelled in per cent.
 
+use crate::chart::scale::{Linear, Scale};
+
 /// Distances between grid lines in per cent, the finest first.
 const STEPS: [f64; 12] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 25.0, 50.0, 100.0, 200.0];
 
@@ -17,33 +19,29 @@ const AIR: f64 = 0.05;
 const LEAST: f64 = 0.01;
 
 /// An axis between two pixels; the second may be the smaller one.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Scale {
-    ends: (i32, i32),
-    low: f64,
-    high: f64,
+pub(super) struct ChangesAxis {
+    scale: Linear,
 }
 
-impl Scale {
+impl ChangesAxis {
     /// An axis that holds all of `changes`, no change, and some air.
     pub(super) fn holding(changes: impl Iterator<Item = f64>, ends: (i32, i32)) -> Self {
         let sane = changes.filter(|change| change.is_finite());
         let (low, high) = sane.fold((-LEAST, LEAST), |(l, h), c| (l.min(c), h.max(c)));
         let air = AIR * (high - low);
-        Self { ends, low: low - air, high: high + air }
+        Self { scale: Scale::linear(low - air..high + air, ends) }
     }
 
     /// The pixel of a change; what lies outside is drawn at the edge.
     pub(super) fn at(&self, change: f64) -> i32 {
-        let share = ((change - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
-        self.ends.0 + (share * f64::from(self.ends.1 - self.ends.0)).round() as i32
+        self.scale.at(change)
     }
 
     /// On which side of the axis a change lies outside of it.
     pub(super) fn beyond(&self, change: f64) -> Option<i32> {
         match change {
-            c if c < self.low => Some(-1),
-            c if c > self.high => Some(1),
+            c if c < self.scale.low => Some(-1),
+            c if c > self.scale.high => Some(1),
             _ => None,
         }
     }
@@ -58,7 +56,7 @@ impl Scale {
         };
         let even = |step: f64| -> Option<Vec<f64>> {
             let (first, last) =
-                (100.0 * self.low.exp_m1() / step, 100.0 * self.high.exp_m1() / step);
+                (100.0 * self.scale.low.exp_m1() / step, 100.0 * self.scale.high.exp_m1() / step);
             // An axis with so many lines has a coarser step that fits.
             if last - first > 100.0 {
                 return None;
@@ -68,7 +66,7 @@ impl Scale {
             let fits = lines.windows(2).all(|pair| apart(&pair[..1], pair[1]));
             fits.then_some(lines)
         };
-        let near = self.low > -FAR_FROM && self.high < FAR_FROM;
+        let near = self.scale.low > -FAR_FROM && self.scale.high < FAR_FROM;
         let lines = STEPS.iter().filter(|_| near).find_map(|step| even(*step));
         let lines = lines.unwrap_or_else(|| {
             FAR.into_iter().filter(inside).fold(vec![], |mut lines, percent| {
@@ -101,7 +99,7 @@ mod tests {
     fn grid_lines() {
         let check = |percents: &[f64], want: &str| {
             let changes = percents.iter().map(|percent| (percent / 100.0).ln_1p());
-            let scale = Scale::holding(changes, (0, 400));
+            let scale = ChangesAxis::holding(changes, (0, 400));
             let mut lines = scale.grid(60);
             lines.sort_by_key(|(_, x)| *x);
             let got: Vec<String> = lines.into_iter().map(|(label, _)| label).collect();
@@ -117,7 +115,7 @@ mod tests {
 
     #[test]
     fn pixels() {
-        let scale = Scale::holding([-0.1, 0.1].into_iter(), (300, 100));
+        let scale = ChangesAxis::holding([-0.1, 0.1].into_iter(), (300, 100));
         assert_eq!(scale.at(0.0), 200);
         assert!(scale.at(0.1) < scale.at(-0.1));
         assert_eq!((scale.at(5.0), scale.beyond(5.0)), (100, Some(1)));

@@ -1,48 +1,25 @@
-//! The blocks of a cell, and estimates over them.
+//! From the blocks of a cell to what `summary.json` says of it.
 
 use std::collections::BTreeMap;
 
-use super::bottleneck::{Cpus, Usage, bottleneck, usage};
-use super::values::{BlockValues, rounds, values};
-use super::{
-    Arm, Bottleneck, CellAnalysis, Estimate, MetricAnalysis, RssPoint, Who, open, search, warnings,
-};
-use crate::verdict::{Verdict, verdict};
+use crate::block_values::block_values;
+use crate::bottleneck::{bottleneck, usage};
+use crate::cell::{Cell, Counted, arms, counts, cpus};
+use crate::estimates::{geometric, metric_analysis};
+use crate::rounds::rounds;
+use crate::summary::{CellAnalysis, Estimate, MetricAnalysis, RssPoint, Who};
+use crate::values::BlockValues;
+use crate::verdict::Verdict;
+use crate::{open, search, warnings};
 use duet_model::record::{BlockRecord, Run, RunHeader};
-use duet_model::spec::{CellId, Load, Matchup, Spec, Workload};
+use duet_model::spec::{CellId, Load};
 use duet_units::{Loop, Metric};
-
-/// A cell and its blocks.
-#[derive(Debug)]
-pub(super) struct Cell<'a> {
-    pub(super) id: &'a CellId,
-    pub(super) matchup: &'a Matchup,
-    pub(super) workload: &'a Workload,
-    pub(super) load: &'a Load,
-    pub(super) arms: Vec<Arm>,
-    /// All blocks by index.
-    pub(super) blocks: Vec<&'a BlockRecord>,
-    /// Those that count, by index, with their numbers.
-    pub(super) counted: Vec<Counted<'a>>,
-    /// Those that were measured and do not count, and why.
-    pub(super) spoilt: Vec<(u32, String)>,
-    /// Sums over the windows of blocks that count, per arm.
-    pub(super) usage: Vec<Usage>,
-    pub(super) bottleneck: Bottleneck,
-}
-
-/// A block that counts.
-#[derive(Debug)]
-pub(super) struct Counted<'a> {
-    pub(super) record: &'a BlockRecord,
-    pub(super) values: BlockValues,
-}
 
 /// RSS samples of different blocks are put together in steps of the sampler's 10 Hz.
 const RSS_STEP_MS: u64 = 100;
 
 /// The cells of a run's suite, in its order. Cells that the definitions do not explain are left
-/// out; [`warnings::of_run`] names them.
+/// out; `warnings::of_run` names them.
 pub(super) fn collect(run: &Run) -> Vec<Cell<'_>> {
     run.header.suite.cells.iter().filter_map(|id| cell(run, id)).collect()
 }
@@ -60,7 +37,7 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
     let mut counted = vec![];
     let mut spoilt = vec![];
     for &record in blocks.iter().filter(|b| counts(b)) {
-        match values(record) {
+        match block_values(record) {
             Ok(values) if values.arms.len() == arms.len() => {
                 counted.push(Counted { record, values });
             }
@@ -85,66 +62,7 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
     Some(cell)
 }
 
-/// Whether a block was measured whole and undisturbed.
-fn counts(block: &BlockRecord) -> bool {
-    block.failure.is_none() && block.discarded.is_none()
-}
-
-/// The arms of a matchup, as reports call them.
-pub(super) fn arms(matchup: &Matchup, spec: &Spec) -> Vec<Arm> {
-    let control = is_control(matchup);
-    let arm = |(server, letter): (&String, char)| Arm {
-        server: server.clone(),
-        label: if control { format!("{server} ({letter})") } else { server.clone() },
-        language: language(spec, server).unwrap_or_default().to_owned(),
-    };
-    matchup.arms.iter().zip('A'..).map(arm).collect()
-}
-
-/// The language of a server or a set.
-fn language<'a>(spec: &'a Spec, arm: &str) -> Option<&'a str> {
-    let server = spec.server(arm).map(|server| server.language.as_str());
-    server.or_else(|| Some(spec.set(arm)?.language.as_str()))
-}
-
-/// Whether all arms are the same server.
-pub(super) fn is_control(matchup: &Matchup) -> bool {
-    matchup.arms.windows(2).all(|pair| pair[0] == pair[1])
-}
-
-pub(super) fn cpus(header: &RunHeader) -> Cpus {
-    Cpus { server: header.server_cpus.len().max(1), generator: header.generator_cpus.len().max(1) }
-}
-
 impl Cell<'_> {
-    pub(super) fn labels(&self) -> Vec<&str> {
-        self.arms.iter().map(|arm| arm.label.as_str()).collect()
-    }
-
-    /// Why the cell may print no ratio, if so.
-    fn refusal(&self) -> Option<&'static str> {
-        (self.bottleneck.who == Who::Generator).then_some(match self.load.kind() {
-            Loop::Closed => {
-                "the generator was the bottleneck, so it was measured and not the servers: give it \
-                 more CPUs (generator_cpus) or choose a workload with more work per request"
-            }
-            Loop::Open => {
-                "the generator was too late or too busy, so it was measured and not the servers: \
-                 give it more CPUs (generator_cpus), a quieter machine or a lower rate"
-            }
-            Loop::Search => {
-                "the generator was too late or too busy at the rates that failed, so it was \
-                 measured and not the servers: give it more CPUs (generator_cpus), or choose a \
-                 workload with more work per request"
-            }
-        })
-    }
-
-    /// Whether the cell prints ratios.
-    pub(super) fn prints_ratios(&self) -> bool {
-        self.refusal().is_none() && !self.counted.is_empty()
-    }
-
     fn metric(&self, metric: Metric) -> Option<MetricAnalysis> {
         let values: Vec<&BlockValues> = self.counted.iter().map(|b| &b.values).collect();
         let refusal = self.refusal().map(str::to_owned).or_else(|| open::refusal(self, metric));
@@ -194,16 +112,6 @@ impl Cell<'_> {
         format!("{n} connection{plural}{churn}{rate}")
     }
 
-    /// Errors by kind in all windows that drove `arm`, whether their block counts or not.
-    pub(super) fn errors(&self, arm: usize) -> BTreeMap<String, u64> {
-        let mut errors = BTreeMap::new();
-        let windows = self.blocks.iter().flat_map(|b| &b.windows);
-        for (kind, n) in windows.filter(|w| w.arm as usize == arm).flat_map(|w| &w.errors) {
-            *errors.entry(kind.clone()).or_default() += n;
-        }
-        errors
-    }
-
     /// Memory of an arm over a block's time: per step the median over the blocks that count. Ends
     /// where fewer than half of them have samples, so that the curve never follows a single one.
     fn rss(&self, arm: usize) -> Vec<RssPoint> {
@@ -228,57 +136,14 @@ impl Cell<'_> {
     }
 }
 
-/// A metric over blocks: the arms' values, the ratio, the verdict. Uses the blocks that have a
-/// value for every arm; absent where none has. `refusal`: why there may be no ratio.
-pub(super) fn metric_analysis(
-    metric: Metric,
-    arms: usize,
-    blocks: &[&BlockValues],
-    refusal: Option<&str>,
-) -> Option<MetricAnalysis> {
-    let complete: Vec<&&BlockValues> =
-        blocks.iter().filter(|b| b.log_ratios.contains_key(&metric)).collect();
-    let of_arm = |arm: usize| -> Option<Vec<f64>> {
-        complete.iter().map(|b| b.arms[arm].get(&metric).copied()).collect()
-    };
-    let values: Vec<Vec<f64>> = (0..arms).map(of_arm).collect::<Option<_>>()?;
-    let logs = |values: &Vec<f64>| values.iter().map(|value| value.ln()).collect::<Vec<f64>>();
-    let arms: Vec<Estimate> =
-        values.iter().map(|values| geometric(&logs(values))).collect::<Option<_>>()?;
-    if let Some(refusal) = refusal {
-        return Some(MetricAnalysis {
-            metric,
-            arms,
-            values,
-            ratio: None,
-            log_ratios: vec![],
-            verdict: Verdict::Inconclusive,
-            reason: Some(refusal.to_owned()),
-            informational: false,
-        });
-    }
-    let log_ratios: Vec<f64> = complete.iter().map(|b| b.log_ratios[&metric]).collect();
-    let ratio = Some(geometric(&log_ratios)?);
-    let (verdict, reason) = verdict(ratio.and_then(|r| r.interval), &log_ratios);
-    let informational = false;
-    Some(MetricAnalysis { metric, arms, values, ratio, log_ratios, verdict, reason, informational })
-}
-
-/// The estimate of what `logs` are the logarithms of; absent without any.
-pub(super) fn geometric(logs: &[f64]) -> Option<Estimate> {
-    if logs.is_empty() {
-        return None;
-    }
-    Some(Estimate {
-        value: duet_stats::hodges_lehmann(logs).exp(),
-        interval: duet_stats::interval(logs).map(|interval| interval.map(f64::exp)),
-        n: logs.len() as u32,
-    })
-}
-
-/// See [`super::running_ratio`]. Works on rounds alone: decoding histograms would take too long to
-/// do it after every block.
-pub(super) fn running_ratio(
+/// The throughput ratio of a cell so far, for display while the run goes on: how many times worse
+/// the second arm is. In an open loop, where throughput is given, the ratio of CPU per request; of
+/// searches, that of the rates they found.
+/// Absent before a block counts, and where the generator was the bottleneck.
+///
+/// Works on rounds alone: decoding histograms would take too long to do it after every block.
+#[must_use]
+pub fn running_ratio(
     header: &RunHeader,
     blocks: &[BlockRecord],
     cell: &CellId,

@@ -1,68 +1,44 @@
-//! Charts of a comparison: what changed in a picture of its own, and what that rests on.
-//!
-//! `forest` has a row per metric, `blocks` and `looks` a strip per metric, and `scale` is the axis
-//! they share.
+//! What stands around a chart of a comparison, and the words and marks that its charts share.
 
-use super::words;
-use crate::chart::canvas::{self, Anchor, Canvas, Caption};
+use crate::chart::canvas::{self, Anchor, Canvas, Picture};
 use crate::chart::palette::{self, Mark, RULE};
-use crate::chart::types::{GROUP, INSET, LABEL, LINE, MARGIN, SMALL, STRONG, TITLE};
-use crate::words as of_runs;
+use crate::chart::typography::{GROUP, INSET, LINE, MARGIN, SMALL, TITLE};
+use crate::comparison::wording;
 use duet_analysis::comparison::{ComparedMetric, Comparison, GateVerdict};
 use duet_analysis::verdict::Verdict;
 
-mod blocks;
-mod forest;
-mod looks;
-mod scale;
-mod strips;
-
-/// The charts by file name, as far as there is something to draw.
-#[must_use]
-pub fn charts(comparison: &Comparison) -> Vec<(&'static str, String)> {
-    let charts = [
-        ("forest.svg", forest::forest(comparison)),
-        ("blocks.svg", blocks::blocks(comparison)),
-        ("looks.svg", looks::looks(comparison)),
-        ("quantiles.svg", forest::quantiles(comparison)),
-    ];
-    charts.into_iter().filter_map(|(name, svg)| Some((name, svg?))).collect()
-}
-
-const WIDTH: i32 = 880;
+pub(super) const WIDTH: i32 = 880;
 /// Height of a cell's heading.
-const HEADING: i32 = 34;
+pub(super) const HEADING: i32 = 34;
 
 /// What stands around a chart.
-struct Page<'a> {
-    id: &'a str,
-    title: &'a str,
+pub(super) struct Page<'a> {
+    pub(super) title: &'a str,
     /// What the picture shows, and how to read it.
-    said: &'a [String],
+    pub(super) said: &'a [String],
     /// What it says, for those who cannot see it.
-    description: String,
+    pub(super) description: String,
     /// Height of the body.
-    body: i32,
+    pub(super) body: i32,
 }
 
 /// Paints a chart: title, small print, the body from the height that `paint` is told, and what made
 /// it.
-fn page(
+pub(super) fn page(
     comparison: &Comparison,
     page: &Page<'_>,
     paint: impl FnOnce(&mut Canvas<'_>, i32),
-) -> String {
+) -> Picture {
     let room = WIDTH - 2 * MARGIN;
     let wrapped = |text: &String| canvas::wrap(&text.replace(" %", "\u{a0}%"), room, SMALL);
     let versions = format!("{} → {}", comparison.base, comparison.head);
     let lines: Vec<String> =
         std::iter::once(&versions).chain(page.said).flat_map(wrapped).collect();
-    let foot = [of_runs::place(&comparison.run), of_runs::maker(&comparison.run)];
+    let foot = [crate::wording::place(&comparison.run), crate::wording::maker(&comparison.run)];
     let foot: Vec<String> = foot.iter().flat_map(wrapped).collect();
     let top = 58 + LINE * lines.len() as i32;
     let height = top + page.body + 22 + LINE * foot.len() as i32;
-    let caption = Caption { id: page.id, title: page.title, description: &page.description };
-    canvas::picture((WIDTH, height), caption, |canvas| {
+    canvas::picture((WIDTH, height), page.title, &page.description, |canvas| {
         canvas.text((MARGIN, 32), Anchor::Start, room, TITLE, page.title);
         for (line, text) in (0..).zip(&lines) {
             canvas.text((MARGIN, 58 + LINE * line), Anchor::Start, room, SMALL, text);
@@ -76,7 +52,7 @@ fn page(
 }
 
 /// The box of a cell's heading, from `left` to `right`: its name, and what became of it.
-fn heading(
+pub(super) fn heading(
     canvas: &mut Canvas<'_>,
     (left, right): (i32, i32),
     top: i32,
@@ -90,7 +66,7 @@ fn heading(
 }
 
 /// How a metric's estimate is drawn, and whether hollow.
-fn mark(metric: &ComparedMetric) -> (Mark, bool) {
+pub(super) fn mark(metric: &ComparedMetric) -> (Mark, bool) {
     match metric.gated.as_ref().map(|gated| gated.judgement.verdict) {
         Some(GateVerdict::Pass) => (palette::GOOD, false),
         Some(GateVerdict::Regressed) => (palette::BAD, false),
@@ -103,19 +79,19 @@ fn mark(metric: &ComparedMetric) -> (Mark, bool) {
 }
 
 /// A verdict in few words.
-fn verdict(metric: &ComparedMetric) -> String {
+pub(super) fn verdict(metric: &ComparedMetric) -> String {
     let waived = metric.gated.as_ref().is_some_and(|gated| gated.waiver.is_some());
     let more = match metric.q {
         Some(_) => ", not gated",
         None if waived => ", waived",
         None => "",
     };
-    words::row(metric).verdict + more
+    wording::row(metric).verdict + more
 }
 
 /// A change with its interval: `+5.2 % (+4.8 % to +5.7 %)`.
-fn change(metric: &ComparedMetric) -> String {
-    let row = words::row(metric);
+pub(super) fn change(metric: &ComparedMetric) -> String {
+    let row = wording::row(metric);
     match row.interval.is_empty() {
         true => row.change,
         false => format!("{} ({})", row.change, row.interval),

@@ -3,7 +3,7 @@
 use duet_analysis::RunSummary;
 
 /// Names and values in the order they are shown.
-pub(super) fn facts(run: &RunSummary) -> Vec<(&'static str, String)> {
+pub(super) fn run_metadata(run: &RunSummary) -> Vec<(&'static str, String)> {
     let machine = &run.machine;
     let cpus = |cpus: &[usize]| cpus.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     // Most tools say their name themselves.

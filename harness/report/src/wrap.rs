@@ -4,7 +4,7 @@
 /// and its per cent sign stay together, as does an interval: `[1.28, 1.91]`. What is longer than a
 /// line has one of its own. Control characters, which what servers wrote may hold, become blanks.
 #[must_use]
-pub(super) fn lines(text: &str, indent: usize, columns: usize) -> Vec<String> {
+pub(crate) fn wrapped(text: &str, indent: usize, columns: usize) -> Vec<String> {
     let text = text.replace(char::is_control, " ");
     let mut lines = vec![String::new()];
     for word in words(&text) {
@@ -22,10 +22,10 @@ pub(super) fn lines(text: &str, indent: usize, columns: usize) -> Vec<String> {
     lines
 }
 
-/// [`lines`] as one text, of which the first line already stands at `indent`.
+/// [`wrapped`] as one text, of which the first line already stands at `indent`.
 #[must_use]
 pub fn hanging(text: &str, indent: usize, columns: usize) -> String {
-    lines(text, indent, columns).join(&format!("\n{:indent$}", ""))
+    wrapped(text, indent, columns).join(&format!("\n{:indent$}", ""))
 }
 
 /// What is not broken.
@@ -61,9 +61,9 @@ mod tests {
             ("a\x1b[31mb\nc", 10, &["a [31mb c"]),
         ];
         for (text, columns, want) in cases {
-            assert_eq!(lines(text, 0, columns), want, "{text:?}");
+            assert_eq!(wrapped(text, 0, columns), want, "{text:?}");
         }
-        assert_eq!(lines("one two three", 5, 12), ["one two", "three"]);
+        assert_eq!(wrapped("one two three", 5, 12), ["one two", "three"]);
         assert_eq!(hanging("one two three", 2, 9), "one two\n  three");
     }
 }
