@@ -149,8 +149,8 @@ fn server(args: &Init) -> Result<Server> {
     })
 }
 
-/// Builds and starts the server, and requests the path twice: a response that changes cannot be told
-/// from an invalid one.
+/// Builds and starts the server, and requests the path twice: a response that changes cannot be
+/// told from an invalid one.
 fn first_response(server: &Server, path: &str, root: &Path) -> Result<ExpectedResponse> {
     let interrupt = Interrupt::watch()?;
     let built = build::build(server, root, &interrupt)?;
