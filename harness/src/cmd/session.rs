@@ -105,7 +105,8 @@ impl Session {
         let bench = self.bench(&header, Instant::now());
         for server in servers(bench.spec, bench.suite) {
             self.progress.say(&format!("building and verifying {}", server.name));
-            let build = verify::server(&bench, server)?;
+            let transports = bench.spec.transports(&bench.suite.cells, &server.name);
+            let build = verify::server(&bench, server, transports)?;
             self.print_failure(&server.name, build.failure.as_ref());
             builds.push(build);
         }

@@ -15,7 +15,7 @@ use duet_measure::programs::{self, ProgramCache};
 use duet_measure::server::{self, Launch};
 use duet_measure::verify::Verifier;
 use duet_model::record::{BuildRecord, Failure, Stage};
-use duet_model::spec::{ProgramSet, Server, Spec, Suite, Workload};
+use duet_model::spec::{ProgramSet, Server, Spec, Suite, Transport, Workload};
 use duet_process::interrupt::{Interrupt, Interrupted};
 
 /// The longest time, in seconds, and the most memory, in MiB, of a program at its test size.
@@ -54,9 +54,11 @@ pub(super) fn run(args: &Verify) -> Result<Exit> {
     };
     let mut all_valid = true;
     for server in spec.servers.iter().filter(|server| wanted(&server.name)) {
-        let cases = workloads(&spec, server).map(|workload| workload.cases.len()).sum();
-        let valid = duet_units::count(cases, "valid response");
-        all_valid &= say(&server.name, self::server(&bench, server)?.failure, &valid);
+        let cases: usize = workloads(&spec, server).map(|workload| workload.cases.len()).sum();
+        let transports: Vec<Transport> = server.transports().collect();
+        let valid = duet_units::count(cases * transports.len(), "valid response");
+        let failure = self::server(&bench, server, transports)?.failure;
+        all_valid &= say(&server.name, failure, &valid);
     }
     let mut cache = ProgramCache::default();
     for set in spec.sets.iter().filter(|set| wanted(&set.name)) {
@@ -120,14 +122,20 @@ fn say(name: &str, failure: Option<Failure>, valid: &str) -> bool {
     false
 }
 
-/// Builds a server and verifies all its responses. What fails is in the record.
+/// Builds a server and verifies all its responses over these transports. What fails is in the
+/// record.
 ///
 /// # Errors
 /// Only when interrupted.
-pub(super) fn server(bench: &Bench<'_>, server: &Server) -> Result<BuildRecord, Interrupted> {
+pub(super) fn server(
+    bench: &Bench<'_>,
+    server: &Server,
+    transports: impl IntoIterator<Item = Transport>,
+) -> Result<BuildRecord, Interrupted> {
     let mut record = build::build(server, bench.root, bench.interrupt)?;
     if record.failure.is_none()
-        && let Err(error) = responses(bench, server)
+        && let Err(error) =
+            transports.into_iter().try_for_each(|over| responses(bench, server, over))
     {
         record.failure = Some(failure(error, Stage::Verify, &server.name)?);
     }
@@ -155,11 +163,12 @@ pub(super) fn failure(
     }))
 }
 
-/// Starts a server, verifies all its responses, stops it.
-fn responses(bench: &Bench<'_>, server: &Server) -> Result<()> {
+/// Starts a server, verifies all its responses over a transport, stops it.
+fn responses(bench: &Bench<'_>, server: &Server, transport: Transport) -> Result<()> {
     let root = server.root.as_deref().unwrap_or(bench.root);
     let cpus = host::allowed_cpus()?;
-    let launch = Launch { root, cpus: &cpus, threads: 1, padding_bytes: 0 };
+    let certificate = bench.verifier.certificate(transport)?;
+    let launch = Launch { root, cpus: &cpus, threads: 1, transport, certificate, padding_bytes: 0 };
     let running = server::start(server, &launch, bench.interrupt)?;
     bench.verifier.contract(&running, server, bench.interrupt)?;
     for workload in workloads(bench.spec, server) {
