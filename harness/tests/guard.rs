@@ -201,7 +201,7 @@ fn what_init_refuses() {
     check(&format!("--name mine {run}"), 2, "there is already bench/servers.toml, bench/work");
     repository.runs("duet verify mine");
     let servers = repository.read("bench/servers.toml");
-    assert!(servers.contains("foreign = true"), "{servers}");
+    assert!(servers.contains("external = true"), "{servers}");
     // The port may also go through the environment.
     let run = format!("--run 'WHERE={{port}} sh -c \"exec {SERVER} --addr 127.0.0.1:$WHERE\"'");
     check(&format!("--name other {run} --bench other"), 0, "wrote other/servers.toml");
