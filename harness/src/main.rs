@@ -9,14 +9,9 @@ mod cmd;
 
 fn main() -> ExitCode {
     // clap prints usage errors itself and exits with 2, which is our code for them.
-    let outcome = cmd::run(Cli::parse());
-    let code = match outcome {
-        Ok(exit) => exit.code(),
-        Err(error) => {
-            let exit = cmd::Exit::of_error(&error);
-            anstream::eprintln!("{}", cmd::error_text(&error));
-            exit.code()
-        }
-    };
-    ExitCode::from(code)
+    let exit = cmd::run(Cli::parse()).unwrap_or_else(|error| {
+        anstream::eprintln!("{}", cmd::error_text(&error));
+        error.exit()
+    });
+    ExitCode::from(exit.code())
 }

@@ -269,7 +269,7 @@ fn verify_says_which_server_fails() {
     bench
         .duet(&["verify"])
         .exits(5)
-        .says("good: 1 right answer")
+        .says("good: 1 valid response")
         .says("failed faulty: wrong answer to GET / (hello): the body differs from byte 19 on")
         .says("hello w0rld");
     bench.duet(&["verify", "good"]).exits(0);

@@ -134,7 +134,7 @@ fn the_readme_is_right() {
     repository.write(".gitignore", "results/\nduet-gate/\n");
     repository.runs("git init -q -b main . && git add . && git commit -qm 'A server'");
 
-    repository.runs(init).says("GET /health is answered with 200");
+    repository.runs(init).says("GET /health returns 200");
     let files = ["bench/servers.toml", "bench/workloads.toml", "bench/suites.toml"];
     let written: Vec<String> = files.map(|file| repository.read(file)).into();
     assert_eq!(written, blocks("toml"));
@@ -193,7 +193,7 @@ fn what_init_refuses() {
     check(&format!("--name mine --build 'sh -c \"exit 9\"' {run}"), 5, "exited with 9");
     check(&format!("--name mine --build no-such-tool {run}"), 5, "is not on the PATH");
     let faulty = |fault: &str| format!("--name mine --run '{SERVER} --addr {{addr}} {fault}'");
-    check(&faulty("--fault wrong-body --after 2"), 2, "is not always answered alike");
+    check(&faulty("--fault wrong-body --after 2"), 2, "does not always return the same");
     check(&faulty("--fault crash"), 5, "the answer is 42");
     assert!(!repository.path("bench").exists(), "what is refused leaves nothing");
 

@@ -137,14 +137,14 @@ fn programs_are_measured_like_any_other_cell() {
 #[test]
 fn verify_checks_sets_of_programs() {
     let bench = Bench::new(GOOD, BRIEF);
-    bench.duet(&["verify", "two"]).exits(0).says("two: 2 right outputs");
+    bench.duet(&["verify", "two"]).exits(0).says("two: 2 valid outputs");
     bench.duet(&["list"]).exits(0).says("SETS OF PROGRAMS").says("large, test").says("How fast?");
     bench.duet(&["verify", "three"]).exits(2).says("there are one, two");
     let bench = Bench::new("echo oh", BRIEF);
-    bench.duet(&["verify", "one"]).exits(0).says("one: 2 right outputs");
+    bench.duet(&["verify", "one"]).exits(0).says("one: 2 valid outputs");
     let outcome = bench.duet(&["verify"]);
-    outcome.exits(5).says("one: 2 right outputs");
-    outcome.says("failed two count: at N = 1").says("two: 1 right output");
+    outcome.exits(5).says("one: 2 valid outputs");
+    outcome.says("failed two count: at N = 1").says("two: 1 valid output");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Who was busy in the windows of a cell, and so what the cell has measured.
 
-use super::{Bottleneck, Who};
+use crate::summary::{Bottleneck, Who};
 use duet_model::record::BlockRecord;
 use duet_protocol::WindowResult;
 

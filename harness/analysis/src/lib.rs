@@ -1,29 +1,25 @@
 //! Records in, findings out: cells with estimates, ratios, verdicts and warnings.
 //!
 //! [`Analysis`] is all that a report sees, and `summary.json` is its JSON form. It is a pure
-//! function of the record, whatever the order of its blocks and however early it ends. The files
-//! here, in the order of the flow: `values` reduces a block to a number per arm and metric,
-//! `open` has what open loops add, `search` what searches for a rate do, `cells` estimates over
-//! blocks, `bottleneck` and `warnings` doubt the result, `matchups` looks over all cells of a
-//! matchup, `summary` over the run.
+//! function of the record, whatever the order of its blocks and however early it ends. The modules
+//! in the order of the flow: `rounds`, `open` and `search` reduce a block to `values`, whatever its
+//! loop (`block_values`); a `cell` and its blocks become `estimates`; `bottleneck` and `warnings`
+//! doubt them; `cell_analysis` and `programs` say what is known of a cell, `matchups` of all cells
+//! of a matchup, `run_summary` of the run, and `run_analysis` puts all into a `summary`.
+//!
+//! [`comparison`] and [`gate`] judge two versions, [`trend`] orders many runs by time, [`verdict`]
+//! holds the rule of every verdict. Plain data is imported from where it is defined and this file
+//! only hands it on, so that imports within the crate make no circle.
 
 #![warn(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
 
-use serde::{Deserialize, Serialize};
-
-use duet_units::{CellKind, Loop, Metric};
-// Parts of the record that an analysis hands on as they are; a report takes them from here.
-use crate::verdict::Verdict;
-use duet_model::record::{BlockRecord, ProgramBlock, Run, RunHeader};
-pub use duet_model::record::{BuildRecord, Failure, Finding, FindingLevel, Machine, Stage};
-pub use duet_model::spec::{Arrivals, CellId, Lane};
-pub use published::{MeanToday, PublishedAnalysis, PublishedComparison, Standing, Today};
-pub use search::{SearchAnalysis, SearchArm};
-
+mod block_values;
 mod bottleneck;
-mod cells;
+mod cell;
+mod cell_analysis;
 pub mod comparison;
 mod disturbance;
+mod estimates;
 pub mod gate;
 mod histogram;
 mod matchups;
@@ -32,6 +28,9 @@ mod programs;
 #[cfg(test)]
 mod proofs;
 mod published;
+mod rounds;
+mod run_analysis;
+mod run_summary;
 mod search;
 mod summary;
 #[cfg(test)]
@@ -41,391 +40,16 @@ mod values;
 pub mod verdict;
 mod warnings;
 
+pub use cell_analysis::running_ratio;
 pub use disturbance::{disturbance, program_disturbance};
-
-/// The version of `summary.json`; raised when a reader of the old format would be wrong.
-pub const SCHEMA: u32 = 1;
-
-/// What a run found out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Analysis {
-    /// [`SCHEMA`].
-    pub schema: u32,
-    /// What was run.
-    pub run: RunSummary,
-    /// The servers that took part, and the sets of programs, in the definitions' order.
-    pub servers: Vec<ServerSummary>,
-    /// The matchups, those of programs first, in the order of their first cell.
-    pub matchups: Vec<MatchupAnalysis>,
-    /// What others published of the same problems, beside this run.
-    pub published: Vec<PublishedAnalysis>,
-    /// What failed, in order; a failure that recurs in every block of a cell is listed once.
-    pub failures: Vec<CellFailure>,
-    /// Doubts about the run as a whole.
-    pub warnings: Vec<Warning>,
-}
-
-/// What was run, where, when.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunSummary {
-    /// The suite's name.
-    pub suite: String,
-    /// Whether the suite is meant to give verdicts.
-    pub verdicts: bool,
-    /// The command line that made the run, `duet run standard`.
-    pub command: String,
-    /// When it began, ISO 8601 in UTC.
-    pub started: String,
-    /// How long it took; absent when it was killed.
-    pub elapsed_ns: Option<u64>,
-    /// The signal that interrupted it, or absent. A run that was killed has `killed` instead.
-    pub interrupted: Option<i32>,
-    /// Whether the record has no end: the harness was killed, or the run is still going on.
-    pub killed: bool,
-    /// Blocks measured and counted.
-    pub blocks: u32,
-    /// Blocks planned.
-    pub blocks_planned: u32,
-    /// Time in windows, over all blocks.
-    pub measured_ns: u64,
-    /// The seed.
-    pub seed: u64,
-    /// The harness's version.
-    pub duet_version: String,
-    /// The commit, with `-dirty` when there were uncommitted changes.
-    pub commit: Option<String>,
-    /// What leads from the run's folder to the project's, with a slash at its end.
-    pub to_project: String,
-    /// CPUs of the servers.
-    pub server_cpus: Vec<usize>,
-    /// CPUs of the generator.
-    pub generator_cpus: Vec<usize>,
-    /// The machine.
-    pub machine: Machine,
-    /// What `duet doctor` said of it.
-    pub findings: Vec<Finding>,
-    /// Share of time stolen from the servers' CPUs during windows.
-    pub stolen_share: f64,
-}
-
-/// A server that took part, or a set of programs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServerSummary {
-    /// Its language.
-    pub language: String,
-    /// One sentence.
-    pub summary: String,
-    /// Whether it prints while it serves; its output was read and thrown away.
-    pub prints: bool,
-    /// Its build: version, binary size, build time, failure.
-    pub build: BuildRecord,
-}
-
-/// A matchup: its cells, and what does not depend on the cell.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MatchupAnalysis {
-    /// Its name.
-    pub name: String,
-    /// Its lane.
-    pub lane: Lane,
-    /// Whether both arms are the same server, so that every difference is an error of measurement.
-    pub control: bool,
-    /// Whether the arms are sets of programs, not servers.
-    pub programs: bool,
-    /// The arms; the first is the base.
-    pub arms: Vec<Arm>,
-    /// Its cells.
-    pub cells: Vec<CellAnalysis>,
-    /// Metrics that belong to a start and not to a load (start-up, idle memory), over the blocks of
-    /// all cells.
-    pub starts: Vec<MetricAnalysis>,
-    /// Over all its cells, per metric: the estimate over blocks of the mean log ratio over cells,
-    /// that is, a geometric mean of ratios with an interval. Only closed loops that print a
-    /// ratio, and blocks in which all of them were measured; absent with fewer than two such cells.
-    pub means: Vec<Mean>,
-}
-
-/// One side of a matchup.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Arm {
-    /// The server.
-    pub server: String,
-    /// What reports call it: the server's name, in an A/A matchup with ` (A)` or ` (B)`.
-    pub label: String,
-    /// Its language.
-    pub language: String,
-}
-
-/// One matchup under one workload and one load.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CellAnalysis {
-    /// Its name.
-    pub id: CellId,
-    /// The workload's question.
-    pub question: String,
-    /// The load for people: `64 connections`, `64 connections, a new one per request`.
-    pub load: String,
-    /// Blocks that count.
-    pub blocks: u32,
-    /// Blocks that failed.
-    pub blocks_failed: u32,
-    /// Blocks that were disturbed, discarded and measured again.
-    pub blocks_set_aside: u32,
-    /// Length of its windows; absent when no block counts, and of searches, whose probes differ.
-    pub window_ns: Option<u64>,
-    /// Who was the bottleneck.
-    pub bottleneck: Bottleneck,
-    /// The metrics, in the order of [`Metric::ALL`], without those that could not be had.
-    pub metrics: Vec<MetricAnalysis>,
-    /// Memory over the time of a block, per arm: medians over blocks.
-    pub rss: Vec<Vec<RssPoint>>,
-    /// Errors in windows by kind, per arm.
-    pub errors: Vec<std::collections::BTreeMap<String, u64>>,
-    /// Doubts.
-    pub warnings: Vec<Warning>,
-    /// What is known of its programs; absent for servers.
-    pub program: Option<ProgramCell>,
-    /// What an open loop did; absent in a closed one, and where no block counts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub open: Option<OpenAnalysis>,
-    /// What searches for the highest rate within a limit came to; absent where there were none, and
-    /// where no block counts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub search: Option<SearchAnalysis>,
-}
-
-/// What an open loop did. Its latencies are metrics of the cell.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OpenAnalysis {
-    /// Requests per second, the same for all arms and blocks.
-    pub rate_per_second: u64,
-    /// The share of the capacity that was asked for; absent where a rate was.
-    pub rate_share: Option<f64>,
-    /// What the slower arm answered per second in a closed loop over the same connections.
-    pub capacity_per_second: Option<u64>,
-    /// How requests were spread over time.
-    pub arrivals: Arrivals,
-    /// The arms.
-    pub arms: Vec<OpenArm>,
-}
-
-/// What became of an arm's planned requests, over all blocks that count, and how late they were
-/// sent: medians over blocks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OpenArm {
-    /// Requests planned.
-    pub planned: u64,
-    /// Those of them that were sent after their window's planned time.
-    pub sent_late: u64,
-    /// Those of them that were never sent.
-    pub never_sent: u64,
-    /// From the planned instant to sending.
-    pub send_lag_ns_p99: f64,
-    /// That part of it for which a connection was free: the generator's own lateness.
-    pub own_lag_ns_p99: f64,
-    /// From sending to the last byte.
-    pub service_time_ns_p99: f64,
-}
-
-/// What is known of the programs of a cell.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProgramCell {
-    /// N.
-    pub n: u32,
-    /// The arms' programs.
-    pub arms: Vec<ProgramSummary>,
-}
-
-/// What is known of a program beside its times.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProgramSummary {
-    /// The set it comes from: the arm's, or one that the arm's falls back on.
-    pub set: String,
-    /// Its source, relative to the project's folder.
-    pub source: String,
-    /// The size of its source without comments and repeated white space, after gzip -9.
-    pub gz_bytes: Option<u64>,
-    /// The size of its binary.
-    pub binary_bytes: Option<u64>,
-    /// What its source uses beyond plain code of one thread.
-    pub features: Vec<String>,
-    /// The busy share of each CPU while it ran, whoever kept it busy.
-    pub cpu_load: Vec<f64>,
-}
-
-/// Memory at a moment of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RssPoint {
-    /// Milliseconds since the block began.
-    pub at_ms: u64,
-    /// Resident set.
-    pub rss_bytes: f64,
-}
-
-/// A value, its interval, its n.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Estimate {
-    /// The value.
-    pub value: f64,
-    /// Lower end of the 95 % interval; absent below n = 6.
-    pub low: Option<f64>,
-    /// Upper end.
-    pub high: Option<f64>,
-    /// Blocks behind it.
-    pub n: u32,
-}
-
-/// A metric of a cell.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MetricAnalysis {
-    /// Which.
-    pub metric: Metric,
-    /// The arms' values, in the metric's unit.
-    pub arms: Vec<Estimate>,
-    /// What those are estimated from: per arm the values of the blocks, in the order of blocks.
-    #[serde(default)]
-    pub values: Vec<Vec<f64>>,
-    /// How many times worse the second arm is than the first: above one, the first arm is better,
-    /// whatever the metric's direction. Absent where the cell may not print one.
-    pub ratio: Option<Estimate>,
-    /// The block log ratios behind the ratio, in the order of blocks: ln of how many times worse.
-    /// Empty where there is no ratio.
-    pub log_ratios: Vec<f64>,
-    /// What the ratio lets us say of the second arm against the first.
-    pub verdict: Verdict,
-    /// Why the verdict is inconclusive, where it is.
-    pub reason: Option<String>,
-    /// Whether it is shown and not judged: a quantile with few requests beyond it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub informational: bool,
-}
-
-/// The geometric mean of ratios over the cells of a matchup.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mean {
-    /// Which metric.
-    pub metric: Metric,
-    /// Cells in it.
-    pub cells: u32,
-    /// How many times worse the second arm is.
-    pub ratio: Estimate,
-    /// What it lets us say.
-    pub verdict: Verdict,
-}
-
-/// Who was the bottleneck of a cell.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Bottleneck {
-    /// Who.
-    pub who: Who,
-    /// Busy share of the servers' CPUs in the windows that drove each arm.
-    pub server_busy: Vec<f64>,
-    /// Busy share of the generator's CPUs in the same windows. Looking for the next planned instant
-    /// without sleeping does not count.
-    pub generator_busy: Vec<f64>,
-}
-
-/// Candidates for the bottleneck.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Who {
-    /// The server: what was measured is the server.
-    Server,
-    /// The generator: what was measured is the generator, and no ratio is printed.
-    Generator,
-    /// Nobody was busy: more connections would bring more.
-    Latency,
-    /// The rate of an open loop, which was held: nobody had to be busy.
-    Rate,
-    /// The shares do not say.
-    Unknown,
-}
-
-/// A doubt about a number, carried with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Warning {
-    /// A fixed word for machines: `unequal_work`.
-    pub code: String,
-    /// What is doubtful.
-    pub message: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-}
-
-/// A failure and how often it happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CellFailure {
-    /// The cell; absent for a failed build.
-    pub cell: Option<CellId>,
-    /// What happened.
-    pub failure: Failure,
-    /// Blocks in which it happened; 1 for a build, 0 for a program that failed before any.
-    pub blocks: u32,
-}
-
-impl CellAnalysis {
-    /// What it measures. A cell of servers where no block counts is taken for a closed loop.
-    #[must_use]
-    pub fn kind(&self) -> CellKind {
-        match (&self.program, &self.open, &self.search) {
-            (Some(_), _, _) => CellKind::Programs,
-            (None, _, Some(_)) => CellKind::Servers(Loop::Search),
-            (None, Some(_), None) => CellKind::Servers(Loop::Open),
-            (None, None, None) => CellKind::Servers(Loop::Closed),
-        }
-    }
-}
-
-/// Analyses a run. A record that ends early, for whatever reason, is analysed as far as it goes.
-#[must_use]
-pub fn analyse(run: &Run) -> Analysis {
-    let cells = cells::collect(run);
-    let mut matchups = programs::analyse(run);
-    let published = published::analyse(&run.header.spec.published, &matchups);
-    matchups.extend(matchups::analyse(&run.header, &cells));
-    Analysis {
-        schema: SCHEMA,
-        run: summary::run_summary(run, &cells),
-        servers: summary::servers(run),
-        matchups,
-        published,
-        failures: summary::failures(run),
-        warnings: warnings::of_run(run, &cells),
-    }
-}
-
-/// The throughput ratio of a cell so far, for display while the run goes on: how many times worse
-/// the second arm is. In an open loop, where throughput is given, the ratio of CPU per request; of
-/// searches, that of the rates they found.
-/// Absent before a block counts, and where the generator was the bottleneck.
-#[must_use]
-pub fn running_ratio(
-    header: &RunHeader,
-    blocks: &[BlockRecord],
-    cell: &CellId,
-) -> Option<Estimate> {
-    cells::running_ratio(header, blocks, cell)
-}
-
-/// The same of a cell of programs: the ratio of elapsed times.
-#[must_use]
-pub fn running_program_ratio(blocks: &[ProgramBlock], cell: &CellId) -> Option<Estimate> {
-    programs::running_ratio(blocks, cell)
-}
+pub use duet_model::record::{BuildRecord, Failure, Finding, FindingLevel, Machine, Stage};
+pub use duet_model::spec::{Arrivals, CellId, Lane};
+pub use duet_stats::Interval;
+pub use programs::running_program_ratio;
+pub use run_analysis::analyse;
+pub use summary::{
+    Analysis, Arm, Bottleneck, CellAnalysis, CellFailure, Estimate, MatchupAnalysis, Mean,
+    MeanToday, MetricAnalysis, OpenAnalysis, OpenArm, ProgramCell, ProgramSummary,
+    PublishedAnalysis, PublishedComparison, RssPoint, RunSummary, SCHEMA, SearchAnalysis,
+    SearchArm, ServerSummary, Standing, Today, Warning, Who,
+};

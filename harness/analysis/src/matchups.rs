@@ -1,9 +1,9 @@
 //! What a matchup says over all of its cells.
 
-use super::cells::{Cell, geometric, is_control, metric_analysis};
-use super::values::BlockValues;
-use super::{MatchupAnalysis, Mean, MetricAnalysis};
-use crate::verdict::verdict;
+use crate::cell::{Cell, is_control};
+use crate::estimates::{mean, metric_analysis};
+use crate::summary::{MatchupAnalysis, MetricAnalysis};
+use crate::values::BlockValues;
 use duet_model::record::RunHeader;
 use duet_units::Metric;
 
@@ -51,27 +51,4 @@ fn starts(cells: &[&Cell]) -> Vec<MetricAnalysis> {
     let values: Vec<&BlockValues> = blocks.into_iter().map(|(_, values)| values).collect();
     let of_metric = |metric| metric_analysis(metric, first.arms.len(), &values, None);
     OF_STARTS.into_iter().filter_map(of_metric).collect()
-}
-
-/// The mean of a metric over cells, each with its blocks: per block the mean log ratio over cells,
-/// then the estimate over blocks. Cells weigh the same, whatever their speed. Only cells that have
-/// the metric; absent with fewer than two of them.
-pub(super) fn mean(metric: Metric, cells: &[Vec<(u32, &BlockValues)>]) -> Option<Mean> {
-    let log_ratio = |cell: &[(u32, &BlockValues)], block: u32| -> Option<f64> {
-        let (_, values) = cell.iter().find(|(index, _)| *index == block)?;
-        values.log_ratios.get(&metric).copied()
-    };
-    let has_metric = |cell: &&Vec<(u32, &BlockValues)>| {
-        cell.iter().any(|(_, values)| values.log_ratios.contains_key(&metric))
-    };
-    let printing: Vec<&Vec<(u32, &BlockValues)>> = cells.iter().filter(has_metric).collect();
-    let (first, _) = printing.split_first().filter(|(_, others)| !others.is_empty())?;
-    let of_block = |block: u32| -> Option<f64> {
-        let of_cells: Option<Vec<f64>> = printing.iter().map(|c| log_ratio(c, block)).collect();
-        of_cells.map(|log_ratios| log_ratios.iter().sum::<f64>() / log_ratios.len() as f64)
-    };
-    let log_ratios: Vec<f64> = first.iter().filter_map(|(block, _)| of_block(*block)).collect();
-    let ratio = geometric(&log_ratios)?;
-    let (verdict, _) = verdict(ratio.low.zip(ratio.high), &log_ratios);
-    Some(Mean { metric, cells: printing.len() as u32, ratio, verdict })
 }

@@ -2,27 +2,13 @@
 
 use anyhow::Result;
 
-use super::cells::Cell;
-use super::{OpenAnalysis, OpenArm, Warning, Who, histogram, warnings};
+use crate::cell::{Cell, Counted};
+use crate::histogram;
+use crate::summary::{OpenAnalysis, OpenArm, Warning, Who};
+use crate::values::OpenValues;
 use duet_model::spec::{OpenLoop, Rate};
 use duet_protocol::WindowResult;
-use duet_units::Metric;
-use duet_units::{nanoseconds, percent, thousands};
-
-/// What an arm's windows of one block say of an open loop.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct OpenValues {
-    planned: u64,
-    sent_late: u64,
-    never_sent: u64,
-    /// Requests with a response time, or a lower bound of one.
-    responses: u64,
-    /// The smallest of the lower bounds.
-    at_least_ns: Option<u64>,
-    send_lag_ns_p99: f64,
-    own_lag_ns_p99: f64,
-    service_time_ns_p99: f64,
-}
+use duet_units::{Metric, nanoseconds, percent, thousands};
 
 /// An arm that was sent less than this share of its requests within the planned time cannot hold
 /// the rate: what is left of a queue at the end of a window is far less.
@@ -161,7 +147,7 @@ pub(super) fn refusal(cell: &Cell<'_>, metric: Metric) -> Option<String> {
             percent(in_time)
         ));
     }
-    let is_bound = |block: &super::cells::Counted<'_>, arm: usize| {
+    let is_bound = |block: &Counted<'_>, arm: usize| {
         let bound = block.values.open.get(arm).and_then(|open| open.at_least_ns);
         let value = block.values.arms[arm].get(&metric);
         bound.zip(value).is_some_and(|(bound, value)| bound as f64 <= *value)
@@ -205,7 +191,7 @@ pub(super) fn overload(cell: &Cell<'_>) -> Option<Warning> {
     let parts: Vec<String> = overloaded(cell).map(told).collect();
     let message = format!("the rate was too high: {}", parts.join("; "));
     let hint = "lower the rate, or raise the connections if the server can use more";
-    (!parts.is_empty()).then(|| warnings::warning("overloaded", message, hint))
+    (!parts.is_empty()).then(|| Warning::new("overloaded", message, hint))
 }
 
 /// The generator was late by more than may be neglected.
@@ -221,7 +207,7 @@ pub(super) fn send_lag(cell: &Cell<'_>) -> Option<Warning> {
         cell.arms[arm].label
     );
     let hint = "choose a quieter machine or hour, raise generator_cpus, or lower the rate";
-    (share >= OWN_LAG_DOUBTFUL).then(|| warnings::warning("send_lag", message, hint))
+    (share >= OWN_LAG_DOUBTFUL).then(|| Warning::new("send_lag", message, hint))
 }
 
 #[cfg(test)]

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::cells::{arms, geometric, is_control, metric_analysis};
-use super::matchups::mean;
-use super::values::{BlockValues, arm_contrasts};
-use super::warnings::warning;
-use super::{
+use crate::cell::{arms, is_control};
+use crate::estimates::{geometric, mean, metric_analysis};
+use crate::summary::{
     Bottleneck, CellAnalysis, Estimate, MatchupAnalysis, MetricAnalysis, ProgramCell,
     ProgramSummary, Warning, Who,
 };
+use crate::values::{BlockValues, arm_log_ratios};
 use crate::verdict::BLOCKS_MIN;
 use duet_model::record::{ProgramBlock, ProgramRun, Run};
 use duet_model::spec::{CellId, Matchup, Problem};
@@ -83,8 +82,9 @@ fn counts(block: &ProgramBlock) -> bool {
     block.failure.is_none() && block.discarded.is_none()
 }
 
-/// See [`super::running_program_ratio`].
-pub(super) fn running_ratio(blocks: &[ProgramBlock], cell: &CellId) -> Option<Estimate> {
+/// The ratio of elapsed times of a cell of programs so far, for display while the run goes on.
+#[must_use]
+pub fn running_program_ratio(blocks: &[ProgramBlock], cell: &CellId) -> Option<Estimate> {
     let log_ratio = |block| values(block).log_ratios.get(&Metric::ElapsedNs).copied();
     let of_cell = blocks.iter().filter(|b| b.cell == *cell && counts(b));
     geometric(&of_cell.filter_map(log_ratio).collect::<Vec<_>>())
@@ -102,7 +102,7 @@ fn values(block: &ProgramBlock) -> BlockValues {
         all.into_iter().filter(|(_, v)| *v > 0).map(|(metric, v)| (metric, v as f64)).collect()
     };
     let arms: Vec<_> = block.arms.iter().map(of_arm).collect();
-    let log_ratios = arm_contrasts(&arms);
+    let log_ratios = arm_log_ratios(&arms);
     BlockValues {
         arms,
         log_ratios,
@@ -178,13 +178,13 @@ impl Cell<'_> {
             let message =
                 format!("{n} of {} blocks count, no verdict below {BLOCKS_MIN}", suite.blocks);
             let hint = "run again; if blocks failed, mend that first";
-            warnings.push(warning("few_blocks", message, hint));
+            warnings.push(Warning::new("few_blocks", message, hint));
         }
         let failed = self.blocks.iter().filter(|b| b.failure.is_some()).count();
         if failed > 0 {
             let message = format!("{failed} of {all} blocks failed and do not count");
             let hint = "see the failures for the reason";
-            warnings.push(warning("blocks_failed", message, hint));
+            warnings.push(Warning::new("blocks_failed", message, hint));
         }
         let shortest = self.counted.iter().flat_map(|(b, _)| &b.arms).map(|r| r.elapsed_ns).min();
         if suite.verdicts && shortest.is_some_and(|ns| ns < SHORT_NS) {
@@ -193,7 +193,7 @@ impl Cell<'_> {
                 "a program ran for {} only, of which starting it is a good part",
                 duet_units::nanoseconds(least)
             );
-            warnings.push(warning("short_run", message, "choose a larger size"));
+            warnings.push(Warning::new("short_run", message, "choose a larger size"));
         }
         warnings
     }

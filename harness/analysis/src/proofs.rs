@@ -6,15 +6,17 @@
 
 use std::collections::BTreeMap;
 
-use super::values::rounds;
 use super::*;
+use crate::rounds::rounds;
 use crate::gate::{Evidence, Floor, FloorSource, GateVerdict, Judgement, LOOKS, Step};
 use crate::gate::{judge, next_step};
 use duet_model::plan::plan;
+use duet_model::record::{BlockRecord, Run};
 use duet_model::testing::{Scene, run};
 use duet_protocol::WindowResult;
 use duet_stats::SplitMix64;
 use duet_stats::{interval, p_above};
+use duet_units::Metric;
 
 /// What a machine does to the logarithm of speed.
 #[derive(Debug, Clone, Copy)]
@@ -180,8 +182,8 @@ fn errors_are_bounded_whatever_the_noise() {
             let log_ratios = bench.log_ratios(noise, u64::from(seed));
             verdicts.push(verdict_of(&worse_by(&log_ratios, MARGIN), MARGIN));
             for n in [8, 16, 24] {
-                let (low, high) = interval(&log_ratios[..n]).expect("8 blocks have an interval");
-                covered += u32::from(low <= 0.0 && 0.0 <= high);
+                let found = interval(&log_ratios[..n]).expect("8 blocks have an interval");
+                covered += u32::from(found.low <= 0.0 && 0.0 <= found.high);
             }
         }
         let bad = of_noise(&verdicts, GateVerdict::Regressed);

@@ -3,54 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use super::bottleneck::{Cpus, Usage, bottleneck, usage};
-use super::cells::Cell;
-use super::values::{BlockValues, arm_contrasts, start_values};
-use super::{Bottleneck, Warning, Who, histogram, warnings};
+use crate::bottleneck::{Cpus, Usage, bottleneck, usage};
+use crate::cell::Cell;
+use crate::histogram;
+use crate::summary::{Bottleneck, SearchAnalysis, SearchArm, Warning, Who};
+use crate::values::{BlockValues, SearchValues, arm_log_ratios, start_values};
 use duet_model::record::{ArmRecord, BlockRecord};
 use duet_model::spec::Rate;
 use duet_protocol::{SearchEnd, SearchResult, WindowResult};
-use duet_units::{CellKind, Loop, Metric};
-use duet_units::{Limit, count, nanoseconds};
-
-/// What searches for the highest rate within a limit came to. Where each arm's lies is a metric of
-/// the cell.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SearchAnalysis {
-    /// The limit, in words: `p99 at most 5.00 ms`.
-    pub limit: String,
-    /// The arms.
-    pub arms: Vec<SearchArm>,
-}
-
-/// The searches of an arm, over all blocks that count.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SearchArm {
-    /// Those that found a rate that held and one that failed.
-    pub found: u32,
-    /// Probes, in all of them.
-    pub probes: u64,
-    /// The highest rate that held: the median over blocks.
-    pub held_per_second: Option<f64>,
-    /// The lowest rate that failed twice: the median over blocks.
-    pub failed_per_second: Option<f64>,
-    /// How late the generator itself sent requests at that rate (99 %): the median over blocks.
-    pub own_lag_ns_p99: Option<f64>,
-}
-
-/// What the search of an arm came to in one block.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct SearchValues {
-    found: SearchResult,
-    probes: u64,
-    /// The generator's own lateness in the probes at the lowest rate that failed, the 99th
-    /// percentile; absent where no rate failed twice.
-    own_lag_ns_p99: Option<f64>,
-}
+use duet_units::{CellKind, Limit, Loop, Metric, count, nanoseconds};
 
 /// From this share of the limit on, the generator's own lateness is what broke it.
 const OWN_LAG_MAX: f64 = 0.5;
@@ -84,7 +45,7 @@ pub(super) fn values(block: &BlockRecord) -> Result<BlockValues, String> {
     if histogram_error.is_some() {
         search.clear();
     }
-    let log_ratios = arm_contrasts(&arms);
+    let log_ratios = arm_log_ratios(&arms);
     Ok(BlockValues { arms, log_ratios, rounds_dropped: 0, histogram_error, open: vec![], search })
 }
 
@@ -104,7 +65,7 @@ fn middle(found: SearchResult) -> Option<f64> {
 /// The log ratio of a block's rates within the limit.
 pub(super) fn log_ratio(block: &BlockRecord) -> Option<f64> {
     let arms: Vec<BTreeMap<Metric, f64>> = block.arms.iter().map(arm_values).collect();
-    arm_contrasts(&arms).get(&Metric::RateWithinPerSecond).copied()
+    arm_log_ratios(&arms).get(&Metric::RateWithinPerSecond).copied()
 }
 
 /// Whether a window tried the lowest rate that its arm failed at.
@@ -195,7 +156,7 @@ pub(super) fn unfinished(cell: &Cell<'_>) -> Option<Warning> {
     let message = format!("searches ended without a narrow interval ({})", parts.join("; "));
     let hint = "choose a limit that the server keeps at some rate above 100 requests a second, or \
                 a quieter machine";
-    (!parts.is_empty()).then(|| warnings::warning("search_unfinished", message, hint))
+    (!parts.is_empty()).then(|| Warning::new("search_unfinished", message, hint))
 }
 
 /// The generator ended the searches.
@@ -210,7 +171,7 @@ pub(super) fn generator_bound(cell: &Cell<'_>) -> Option<Warning> {
         nanoseconds(limit.latency_ns as f64)
     );
     let hint = "raise generator_cpus, or choose a workload with more work per request";
-    Some(warnings::warning("generator_bound", message, hint))
+    Some(Warning::new("generator_bound", message, hint))
 }
 
 #[cfg(test)]

@@ -1,189 +1,484 @@
-//! What a run as a whole was: when, where, by whom, and what failed in it.
+//! What a run found out, as plain data: `summary.json`, and all that a report sees.
 
-use super::cells::{Cell, cpus};
-use super::programs;
-use super::{CellFailure, RunSummary, ServerSummary};
-use duet_model::record::{Attempt, BuildRecord, Failure, ProgramRecord, Run};
-use duet_model::spec::{CellId, Server};
+use std::collections::BTreeMap;
 
-pub(super) fn run_summary(run: &Run, cells: &[Cell]) -> RunSummary {
-    let header = &run.header;
-    let suite = &header.suite;
-    let windows = || run.blocks.iter().flat_map(|b| &b.windows);
-    let measured_ns: u64 = windows().map(|w| w.elapsed_ns).sum();
-    let stolen_ns: u64 = windows().map(|w| w.server_stolen_ns).sum();
-    let available_ns = measured_ns as f64 * cpus(header).server as f64;
-    let dirty = if header.dirty { "-dirty" } else { "" };
-    RunSummary {
-        suite: suite.name.clone(),
-        verdicts: suite.verdicts,
-        command: command(&header.command),
-        started: iso_8601(header.started_unix_s),
-        elapsed_ns: run.end.as_ref().map(|end| end.elapsed_ns),
-        interrupted: run.end.as_ref().and_then(|end| end.interrupted),
-        killed: run.end.is_none(),
-        blocks: cells.iter().map(|cell| cell.counted.len() as u32).sum::<u32>()
-            + programs::blocks(run),
-        blocks_planned: suite.blocks.saturating_mul(suite.cells.len() as u32),
-        measured_ns,
-        seed: header.seed,
-        duet_version: header.duet_version.clone(),
-        commit: header.commit.as_ref().map(|commit| format!("{commit}{dirty}")),
-        to_project: header.to_project.clone(),
-        server_cpus: header.server_cpus.clone(),
-        generator_cpus: header.generator_cpus.clone(),
-        machine: header.machine.clone(),
-        findings: header.findings.clone(),
-        stolen_share: if measured_ns == 0 { 0.0 } else { stolen_ns as f64 / available_ns },
+use serde::{Deserialize, Serialize};
+
+use crate::verdict::Verdict;
+use duet_model::record::{BuildRecord, Failure, Finding, Machine};
+use duet_model::spec::{Arrivals, CellId, Lane};
+use duet_stats::Interval;
+use duet_units::{CellKind, Loop, Metric};
+
+/// The version of `summary.json`; raised when a reader of the old format would be wrong.
+pub const SCHEMA: u32 = 1;
+
+/// What a run found out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Analysis {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// What was run.
+    pub run: RunSummary,
+    /// The servers that took part, and the sets of programs, in the definitions' order.
+    pub servers: Vec<ServerSummary>,
+    /// The matchups, those of programs first, in the order of their first cell.
+    pub matchups: Vec<MatchupAnalysis>,
+    /// What others published of the same problems, beside this run.
+    pub published: Vec<PublishedAnalysis>,
+    /// What failed, in order; a failure that recurs in every block of a cell is listed once.
+    pub failures: Vec<CellFailure>,
+    /// Doubts about the run as a whole.
+    pub warnings: Vec<Warning>,
+}
+
+/// What was run, where, when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSummary {
+    /// The suite's name.
+    pub suite: String,
+    /// Whether the suite is meant to give verdicts.
+    pub verdicts: bool,
+    /// The command line that made the run, `duet run standard`.
+    pub command: String,
+    /// When it began, ISO 8601 in UTC.
+    pub started: String,
+    /// How long it took; absent when it was killed.
+    pub elapsed_ns: Option<u64>,
+    /// The signal that interrupted it, or absent. A run that was killed has `killed` instead.
+    pub interrupted: Option<i32>,
+    /// Whether the record has no end: the harness was killed, or the run is still going on.
+    pub killed: bool,
+    /// Blocks measured and counted.
+    pub blocks: u32,
+    /// Blocks planned.
+    pub blocks_planned: u32,
+    /// Time in windows, over all blocks.
+    pub measured_ns: u64,
+    /// The seed.
+    pub seed: u64,
+    /// The harness's version.
+    pub duet_version: String,
+    /// The commit, with `-dirty` when there were uncommitted changes.
+    pub commit: Option<String>,
+    /// What leads from the run's folder to the project's, with a slash at its end.
+    pub to_project: String,
+    /// CPUs of the servers.
+    pub server_cpus: Vec<usize>,
+    /// CPUs of the generator.
+    pub generator_cpus: Vec<usize>,
+    /// The machine.
+    pub machine: Machine,
+    /// What `duet doctor` said of it.
+    pub findings: Vec<Finding>,
+    /// Share of time stolen from the servers' CPUs during windows.
+    pub stolen_share: f64,
+}
+
+/// A server that took part, or a set of programs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerSummary {
+    /// Its language.
+    pub language: String,
+    /// One sentence.
+    pub summary: String,
+    /// Whether it prints while it serves; its output was read and thrown away.
+    pub prints: bool,
+    /// Its build: version, binary size, build time, failure.
+    pub build: BuildRecord,
+}
+
+/// A matchup: its cells, and what does not depend on the cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MatchupAnalysis {
+    /// Its name.
+    pub name: String,
+    /// Its lane.
+    pub lane: Lane,
+    /// Whether both arms are the same server, so that every difference is an error of measurement.
+    pub control: bool,
+    /// Whether the arms are sets of programs, not servers.
+    pub programs: bool,
+    /// The arms; the first is the base.
+    pub arms: Vec<Arm>,
+    /// Its cells.
+    pub cells: Vec<CellAnalysis>,
+    /// Metrics that belong to a start and not to a load (start-up, idle memory), over the blocks of
+    /// all cells.
+    pub starts: Vec<MetricAnalysis>,
+    /// Over all its cells, per metric: the estimate over blocks of the mean log ratio over cells,
+    /// that is, a geometric mean of ratios with an interval. Only closed loops that print a
+    /// ratio, and blocks in which all of them were measured; absent with fewer than two such cells.
+    pub means: Vec<Mean>,
+}
+
+/// One side of a matchup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arm {
+    /// The server.
+    pub server: String,
+    /// What reports call it: the server's name, in an A/A matchup with ` (A)` or ` (B)`.
+    pub label: String,
+    /// Its language.
+    pub language: String,
+}
+
+/// One matchup under one workload and one load.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellAnalysis {
+    /// Its name.
+    pub id: CellId,
+    /// The workload's question.
+    pub question: String,
+    /// The load for people: `64 connections`, `64 connections, a new one per request`.
+    pub load: String,
+    /// Blocks that count.
+    pub blocks: u32,
+    /// Blocks that failed.
+    pub blocks_failed: u32,
+    /// Blocks that were disturbed, discarded and measured again.
+    pub blocks_set_aside: u32,
+    /// Length of its windows; absent when no block counts, and of searches, whose probes differ.
+    pub window_ns: Option<u64>,
+    /// Who was the bottleneck.
+    pub bottleneck: Bottleneck,
+    /// The metrics, in the order of [`Metric::ALL`], without those that could not be had.
+    pub metrics: Vec<MetricAnalysis>,
+    /// Memory over the time of a block, per arm: medians over blocks.
+    pub rss: Vec<Vec<RssPoint>>,
+    /// Errors in windows by kind, per arm.
+    pub errors: Vec<BTreeMap<String, u64>>,
+    /// Doubts.
+    pub warnings: Vec<Warning>,
+    /// What is known of its programs; absent for servers.
+    pub program: Option<ProgramCell>,
+    /// What an open loop did; absent in a closed one, and where no block counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<OpenAnalysis>,
+    /// What searches for the highest rate within a limit came to; absent where there were none, and
+    /// where no block counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchAnalysis>,
+}
+
+/// What an open loop did. Its latencies are metrics of the cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenAnalysis {
+    /// Requests per second, the same for all arms and blocks.
+    pub rate_per_second: u64,
+    /// The share of the capacity that was asked for; absent where a rate was.
+    pub rate_share: Option<f64>,
+    /// What the slower arm answered per second in a closed loop over the same connections.
+    pub capacity_per_second: Option<u64>,
+    /// How requests were spread over time.
+    pub arrivals: Arrivals,
+    /// The arms.
+    pub arms: Vec<OpenArm>,
+}
+
+/// What became of an arm's planned requests, over all blocks that count, and how late they were
+/// sent: medians over blocks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenArm {
+    /// Requests planned.
+    pub planned: u64,
+    /// Those of them that were sent after their window's planned time.
+    pub sent_late: u64,
+    /// Those of them that were never sent.
+    pub never_sent: u64,
+    /// From the planned instant to sending.
+    pub send_lag_ns_p99: f64,
+    /// That part of it for which a connection was free: the generator's own lateness.
+    pub own_lag_ns_p99: f64,
+    /// From sending to the last byte.
+    pub service_time_ns_p99: f64,
+}
+
+/// What searches for the highest rate within a limit came to. Where each arm's lies is a metric of
+/// the cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchAnalysis {
+    /// The limit, in words: `p99 at most 5.00 ms`.
+    pub limit: String,
+    /// The arms.
+    pub arms: Vec<SearchArm>,
+}
+
+/// The searches of an arm, over all blocks that count.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchArm {
+    /// Those that found a rate that held and one that failed.
+    pub found: u32,
+    /// Probes, in all of them.
+    pub probes: u64,
+    /// The highest rate that held: the median over blocks.
+    pub held_per_second: Option<f64>,
+    /// The lowest rate that failed twice: the median over blocks.
+    pub failed_per_second: Option<f64>,
+    /// How late the generator itself sent requests at that rate (99 %): the median over blocks.
+    pub own_lag_ns_p99: Option<f64>,
+}
+
+/// What is known of the programs of a cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramCell {
+    /// N.
+    pub n: u32,
+    /// The arms' programs.
+    pub arms: Vec<ProgramSummary>,
+}
+
+/// What is known of a program beside its times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramSummary {
+    /// The set it comes from: the arm's, or one that the arm's falls back on.
+    pub set: String,
+    /// Its source, relative to the project's folder.
+    pub source: String,
+    /// The size of its source without comments and repeated white space, after gzip -9.
+    pub gz_bytes: Option<u64>,
+    /// The size of its binary.
+    pub binary_bytes: Option<u64>,
+    /// What its source uses beyond plain code of one thread.
+    pub features: Vec<String>,
+    /// The busy share of each CPU while it ran, whoever kept it busy.
+    pub cpu_load: Vec<f64>,
+}
+
+/// Memory at a moment of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RssPoint {
+    /// Milliseconds since the block began.
+    pub at_ms: u64,
+    /// Resident set.
+    pub rss_bytes: f64,
+}
+
+/// A value, its interval, its n.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Estimate {
+    /// The value.
+    pub value: f64,
+    /// Its interval, of 95 % or a little more; absent below n = 6.
+    pub interval: Option<Interval>,
+    /// Blocks behind it.
+    pub n: u32,
+}
+
+/// A metric of a cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricAnalysis {
+    /// Which.
+    pub metric: Metric,
+    /// The arms' values, in the metric's unit.
+    pub arms: Vec<Estimate>,
+    /// What those are estimated from: per arm the values of the blocks, in the order of blocks.
+    #[serde(default)]
+    pub values: Vec<Vec<f64>>,
+    /// How many times worse the second arm is than the first: above one, the first arm is better,
+    /// whatever the metric's direction. Absent where the cell may not print one.
+    pub ratio: Option<Estimate>,
+    /// The block log ratios behind the ratio, in the order of blocks: ln of how many times worse.
+    /// Empty where there is no ratio.
+    pub log_ratios: Vec<f64>,
+    /// What the ratio lets us say of the second arm against the first.
+    pub verdict: Verdict,
+    /// Why the verdict is inconclusive, where it is.
+    pub reason: Option<String>,
+    /// Whether it is shown and not judged: a quantile with few requests beyond it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub informational: bool,
+}
+
+/// The geometric mean of ratios over the cells of a matchup.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mean {
+    /// Which metric.
+    pub metric: Metric,
+    /// Cells in it.
+    pub cells: u32,
+    /// How many times worse the second arm is.
+    pub ratio: Estimate,
+    /// What it lets us say.
+    pub verdict: Verdict,
+}
+
+/// Who was the bottleneck of a cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bottleneck {
+    /// Who.
+    pub who: Who,
+    /// Busy share of the servers' CPUs in the windows that drove each arm.
+    pub server_busy: Vec<f64>,
+    /// Busy share of the generator's CPUs in the same windows. Looking for the next planned instant
+    /// without sleeping does not count.
+    pub generator_busy: Vec<f64>,
+}
+
+/// Candidates for the bottleneck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Who {
+    /// The server: what was measured is the server.
+    Server,
+    /// The generator: what was measured is the generator, and no ratio is printed.
+    Generator,
+    /// Nobody was busy: more connections would bring more.
+    Latency,
+    /// The rate of an open loop, which was held: nobody had to be busy.
+    Rate,
+    /// The shares do not say.
+    Unknown,
+}
+
+/// A doubt about a number, carried with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Warning {
+    /// A fixed word for machines: `unequal_work`.
+    pub code: String,
+    /// What is doubtful.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Warning {
+    pub(super) fn new(code: &str, message: String, hint: &str) -> Self {
+        Self { code: code.to_owned(), message, hint: Some(hint.to_owned()) }
     }
 }
 
-/// The servers of the suite's matchups, in the definitions' order.
-pub(super) fn servers(run: &Run) -> Vec<ServerSummary> {
-    let spec = &run.header.spec;
-    let cells = &run.header.suite.cells;
-    let matchups = spec.matchups.iter().filter(|m| cells.iter().any(|c| c.matchup == m.name));
-    let named: Vec<&String> = matchups.flat_map(|m| &m.arms).collect();
-    let summary = |server: &Server| ServerSummary {
-        language: server.language.clone(),
-        summary: server.summary.clone(),
-        prints: server.prints,
-        build: build(run, &server.name),
-    };
-    let sets = spec.origins(cells).map(|set| ServerSummary {
-        language: set.language.clone(),
-        summary: set.summary.clone(),
-        prints: false,
-        build: build(run, &set.name),
-    });
-    let servers = spec.servers.iter().filter(|s| named.contains(&&s.name)).map(summary);
-    servers.chain(sets).collect()
+/// A failure and how often it happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellFailure {
+    /// The cell; absent for a failed build.
+    pub cell: Option<CellId>,
+    /// What happened.
+    pub failure: Failure,
+    /// Blocks in which it happened; 1 for a build, 0 for a program that failed before any.
+    pub blocks: u32,
 }
 
-/// A server's build; of a run that ended before it, one of which nothing is known.
-fn build(run: &Run, server: &str) -> BuildRecord {
-    run.builds.iter().rfind(|b| b.server == server).cloned().unwrap_or_else(|| BuildRecord {
-        server: server.to_owned(),
-        version: None,
-        binary_bytes: None,
-        binary_sha256: None,
-        clean_build_ns: None,
-        failure: None,
-    })
-}
-
-/// Builds that failed, then failures of blocks in the order they were measured. Equal ones of a
-/// cell are counted, with the first one's last words.
-pub(super) fn failures(run: &Run) -> Vec<CellFailure> {
-    let of_builds = run.builds.iter().filter_map(|build| build.failure.clone());
-    let mut failures: Vec<CellFailure> =
-        of_builds.map(|failure| CellFailure { cell: None, failure, blocks: 1 }).collect();
-    for program in &run.programs {
-        failures.extend(failures_of_program(run, program));
-    }
-    let mut blocks: Vec<Attempt<'_>> = run.attempts().collect();
-    blocks.sort_by_key(|b| (b.started_ns, b.cell, b.block));
-    for Attempt { cell, failure, .. } in blocks {
-        let Some(failure) = failure else { continue };
-        match failures.iter_mut().find(|seen| is_same(seen, cell, failure)) {
-            Some(seen) => seen.blocks += 1,
-            None => failures.push(CellFailure {
-                cell: Some(cell.clone()),
-                failure: failure.clone(),
-                blocks: 1,
-            }),
+impl CellAnalysis {
+    /// What it measures. A cell of servers where no block counts is taken for a closed loop.
+    #[must_use]
+    pub fn kind(&self) -> CellKind {
+        match (&self.program, &self.open, &self.search) {
+            (Some(_), _, _) => CellKind::Programs,
+            (None, _, Some(_)) => CellKind::Servers(Loop::Search),
+            (None, Some(_), None) => CellKind::Servers(Loop::Open),
+            (None, None, None) => CellKind::Servers(Loop::Closed),
         }
     }
-    failures
 }
 
-/// A program that failed its check, in every cell that needs it; no block was measured of them.
-fn failures_of_program(run: &Run, program: &ProgramRecord) -> Vec<CellFailure> {
-    let Some(failure) = &program.failure else { return vec![] };
-    let spec = &run.header.spec;
-    let needs = |cell: &&CellId| {
-        let arms = spec.matchup(&cell.matchup).map_or(&[][..], |matchup| &matchup.arms);
-        let origin = |arm: &String| spec.origin(arm, &program.problem);
-        cell.workload == program.problem
-            && arms.iter().any(|arm| origin(arm).is_some_and(|set| set.name == program.set))
-    };
-    let cells = run.header.suite.cells.iter().filter(needs);
-    cells
-        .map(|cell| CellFailure { cell: Some(cell.clone()), failure: failure.clone(), blocks: 0 })
-        .collect()
+/// Published figures and what became of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedAnalysis {
+    /// When they were published.
+    pub date: String,
+    /// Versions and machine.
+    pub about: String,
+    /// The languages compared; ratios say how many times worse the second is.
+    pub languages: [String; 2],
+    /// A row per problem that this run measured too.
+    pub rows: Vec<PublishedComparison>,
+    /// The geometric mean of these rows' ratios.
+    pub mean: f64,
+    /// The means of this run's matchups in these languages, each over all of its programs.
+    pub today: Vec<MeanToday>,
 }
 
-fn is_same(seen: &CellFailure, cell: &CellId, failure: &Failure) -> bool {
-    seen.cell.as_ref() == Some(cell)
-        && seen.failure.stage == failure.stage
-        && seen.failure.server == failure.server
-        && seen.failure.error == failure.error
+/// A matchup's geometric mean of elapsed times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeanToday {
+    /// The matchup.
+    pub matchup: String,
+    /// Programs in it.
+    pub cells: u32,
+    /// The mean, in the order of the published languages.
+    pub ratio: Estimate,
 }
 
-/// A command line as it can be pasted into a shell, beginning with the program's name.
-fn command(words: &[String]) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+%@".contains(c);
-    let quoted = words.iter().map(|word| {
-        let needs_none = !word.is_empty() && word.chars().all(plain);
-        if needs_none { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-    });
-    let line = quoted.collect::<Vec<_>>().join(" ");
-    if words.first().is_some_and(|word| word == "duet") { line } else { format!("duet {line}") }
+/// A published row and the cells of this run that correspond to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedComparison {
+    /// The problem.
+    pub problem: String,
+    /// The published seconds, by language.
+    pub secs: [f64; 2],
+    /// Their ratio.
+    pub ratio: f64,
+    /// The ratio of peak memory.
+    pub memory_ratio: Option<f64>,
+    /// The ratio of source sizes.
+    pub gz_ratio: Option<f64>,
+    /// The published seconds for which the cores were busy, by language.
+    pub busy_secs: Option<[f64; 2]>,
+    /// How busy each core was, in per cent, by language.
+    pub cpu_load: Option<[String; 2]>,
+    /// The ratio of the fastest programs without intrinsics, `unsafe` and C libraries.
+    pub plain_ratio: Option<f64>,
+    /// The article's figure that shows the row, if one does.
+    pub figure: Option<String>,
+    /// What the fastest programs owe their speed to.
+    pub note: Option<String>,
+    /// This run's cells.
+    pub today: Vec<Today>,
 }
 
-/// Seconds since 1970 as a date and time in UTC. The date is `civil_from_days` of H. Hinnant,
-/// "chrono-Compatible Low-Level Date Algorithms", for days not before 1970: years are counted from
-/// March, so that a leap day is the last of its year, in eras of 400 years.
-fn iso_8601(unix_s: u64) -> String {
-    const DAY_S: u64 = 86_400;
-    const DAYS_FROM_YEAR_0_TO_1970: u64 = 719_468;
-    const ERA_DAYS: u64 = 146_097;
-    let days = unix_s / DAY_S + DAYS_FROM_YEAR_0_TO_1970;
-    let era = days / ERA_DAYS;
-    let day_of_era = days % ERA_DAYS;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let second = unix_s % DAY_S;
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+/// A cell beside a published row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Today {
+    /// The cell.
+    pub cell: CellId,
+    /// The ratio of elapsed times, in the order of the published languages.
+    pub ratio: Estimate,
+    /// The ratio of peak memory.
+    pub memory_ratio: Option<Estimate>,
+    /// What became of the published gap in time.
+    pub standing: Standing,
+    /// The cell's CPU seconds, in the order of the published languages.
+    pub cpu_secs: Option<[f64; 2]>,
+    /// The busy share of each CPU, in that order.
+    pub cpu_load: [Vec<f64>; 2],
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates() {
-        let cases = [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (951_868_800, "2000-03-01T00:00:00Z"),
-            (1_234_567_890, "2009-02-13T23:31:30Z"),
-            (1_735_689_599, "2024-12-31T23:59:59Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-        ];
-        for (unix_s, want) in cases {
-            assert_eq!(iso_8601(unix_s), want, "{unix_s}");
-        }
-    }
-
-    #[test]
-    fn commands() {
-        let cases: [(&[&str], &str); 4] = [
-            (&["run", "standard"], "duet run standard"),
-            (&["duet", "run", "--seed=7"], "duet run --seed=7"),
-            (&["run", "--only", "a b*"], "duet run --only 'a b*'"),
-            (&["run", "it's", ""], r"duet run 'it'\''s' ''"),
-        ];
-        for (words, want) in cases {
-            let words: Vec<String> = words.iter().map(|&w| w.to_owned()).collect();
-            assert_eq!(command(&words), want);
-        }
-    }
+/// What became of a published gap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// The same language is ahead, by at least half of the published gap (in logarithms).
+    Stands,
+    /// The same language is ahead, by less.
+    Shrunk,
+    /// They are equal now.
+    Gone,
+    /// The other language is ahead.
+    Reversed,
+    /// This run does not say.
+    Unclear,
 }

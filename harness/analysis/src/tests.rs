@@ -1,10 +1,12 @@
 //! Analyses of runs whose truth is known.
 
 use super::*;
-use duet_model::record::Stage;
+use crate::verdict::Verdict;
+use duet_model::record::{BlockRecord, Run};
 use duet_model::testing::{Scene, encode, run};
+use duet_units::Metric;
 
-mod doubts;
+mod warnings;
 
 fn cell(analysis: &Analysis) -> &CellAnalysis {
     &analysis.matchups[0].cells[0]
@@ -24,7 +26,7 @@ fn failure(stage: Stage, error: &str) -> Failure {
 
 /// Asserts that an interval holds `truth` and is no wider than 2 %.
 fn assert_about(estimate: Estimate, truth: f64, what: &str) {
-    let (low, high) = estimate.low.zip(estimate.high).expect("an interval");
+    let (low, high) = estimate.interval.map(|i| (i.low, i.high)).expect("an interval");
     // The synthetic arms differ from the truth by the rounding of requests to whole ones.
     assert!(low / 1.001 <= truth && truth <= high * 1.001, "{what}: {estimate:?} for {truth}");
     assert!(high / low < 1.02, "{what}: {estimate:?}");
@@ -197,7 +199,7 @@ fn failures_are_merged() {
     assert_eq!(codes(&found.warnings), ["few_blocks", "blocks_failed"]);
     let throughput = &found.metrics[0];
     assert_eq!(throughput.reason.as_deref(), Some("5 blocks: no verdict below 6"));
-    assert_eq!(throughput.ratio.expect("a ratio").low, None);
+    assert_eq!(throughput.ratio.expect("a ratio").interval, None);
 }
 
 #[test]
@@ -351,7 +353,7 @@ fn the_running_ratio_is_the_final_one() {
     let id = &cell(&analysis).id;
     let so_far = |n: usize| running_ratio(&record.header, &record.blocks[..n], id);
     assert_eq!(so_far(0), None);
-    assert_eq!(so_far(1).map(|e| (e.n, e.low)), Some((1, None)));
+    assert_eq!(so_far(1).map(|e| (e.n, e.interval)), Some((1, None)));
     assert_eq!(so_far(8), cell(&analysis).metrics[0].ratio);
 }
 

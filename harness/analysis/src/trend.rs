@@ -3,7 +3,7 @@
 //! Runs on different machines do not compare, so every machine has a history of its own. Changes of
 //! level are marked, for people to look at; nothing is judged by them.
 
-use super::{Analysis, Arm, Estimate, MatchupAnalysis, MetricAnalysis};
+use crate::summary::{Analysis, Arm, Estimate, MatchupAnalysis, MetricAnalysis};
 use crate::verdict::TIE_BAND;
 use duet_model::spec::CellId;
 use duet_units::Metric;

@@ -2,12 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::histogram;
-use super::open::{self, OpenValues};
-use super::search::{self, SearchValues};
-use duet_model::record::{ArmRecord, BlockRecord};
-use duet_protocol::WindowResult;
-use duet_units::{Better, CellKind, Loop, Metric};
+use duet_model::record::ArmRecord;
+use duet_protocol::SearchResult;
+use duet_units::{Better, Metric};
 
 /// What a block says.
 #[derive(Debug)]
@@ -28,74 +25,33 @@ pub(super) struct BlockValues {
     pub(super) search: Vec<SearchValues>,
 }
 
-/// The rounds of a block that can be used.
-pub(super) struct Rounds<'a> {
-    whole: Vec<Vec<Window<'a>>>,
-    dropped: usize,
+/// What an arm's windows of one block say of an open loop.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct OpenValues {
+    pub(super) planned: u64,
+    pub(super) sent_late: u64,
+    pub(super) never_sent: u64,
+    /// Requests with a response time, or a lower bound of one.
+    pub(super) responses: u64,
+    /// The smallest of the lower bounds.
+    pub(super) at_least_ns: Option<u64>,
+    pub(super) send_lag_ns_p99: f64,
+    pub(super) own_lag_ns_p99: f64,
+    pub(super) service_time_ns_p99: f64,
 }
 
-/// A window, and the CPU time that its arm used because of it.
-#[derive(Clone, Copy)]
-struct Window<'a> {
-    record: &'a WindowResult,
-    /// CPU time of the driven arm until it is driven again (of its last window: until the end).
-    /// What it does while it is parked (a collector at work, say) belongs to the requests before.
-    cpu_ns: u64,
-}
-
-/// A block does not count if more than one in so many of its rounds had to be dropped: what is left
-/// of it is then no longer what was planned.
-const DROPPED_DIVISOR: usize = 4;
-
-/// The numbers of a block.
-///
-/// # Errors
-/// Why it does not count.
-pub(super) fn values(block: &BlockRecord) -> Result<BlockValues, String> {
-    if block.arms.iter().any(|arm| arm.search.is_some()) {
-        return search::values(block);
-    }
-    let rounds = rounds(block)?;
-    let mut arms: Vec<BTreeMap<Metric, f64>> = block.arms.iter().map(start_values).collect();
-    let mut histogram_error = None;
-    let mut open = vec![];
-    for (i, arm) in arms.iter_mut().enumerate() {
-        let windows: Vec<Window> = rounds.of_arm(i).collect();
-        arm.extend(window_values(&windows));
-        let times = if block.open.is_none() {
-            service_times(&windows)
-        } else {
-            arm.retain(|metric, _| metric.is_result(CellKind::Servers(Loop::Open)));
-            let records: Vec<&WindowResult> = windows.iter().map(|w| w.record).collect();
-            open::values(&records).map(|(latencies, values)| {
-                open.push(values);
-                latencies
-            })
-        };
-        match times {
-            Ok(times) => arm.extend(times),
-            Err(error) => histogram_error = Some(format!("{error:#}")),
-        }
-    }
-    if histogram_error.is_some() {
-        open.clear();
-    }
-    let mut log_ratios = arm_contrasts(&arms);
-    // Windows are compared within their round, where both arms met the same state of the machine.
-    for metric in [Metric::RequestsPerSecond, Metric::CpuNsPerRequest] {
-        match rounds.log_ratio(metric) {
-            Some(log_ratio) if arms.iter().all(|arm| arm.contains_key(&metric)) => {
-                log_ratios.insert(metric, log_ratio)
-            }
-            _ => log_ratios.remove(&metric),
-        };
-    }
-    let (rounds_dropped, search) = (rounds.dropped, vec![]);
-    Ok(BlockValues { arms, log_ratios, rounds_dropped, histogram_error, open, search })
+/// What the search of an arm came to in one block.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SearchValues {
+    pub(super) found: SearchResult,
+    pub(super) probes: u64,
+    /// The generator's own lateness in the probes at the lowest rate that failed, the 99th
+    /// percentile; absent where no rate failed twice.
+    pub(super) own_lag_ns_p99: Option<f64>,
 }
 
 /// The log ratios of metrics that both arms have.
-pub(super) fn arm_contrasts(arms: &[BTreeMap<Metric, f64>]) -> BTreeMap<Metric, f64> {
+pub(super) fn arm_log_ratios(arms: &[BTreeMap<Metric, f64>]) -> BTreeMap<Metric, f64> {
     let [base, head, ..] = arms else { return BTreeMap::new() };
     let log_ratio = |(&metric, base): (&Metric, &f64)| {
         Some((metric, sign(metric) * (head.get(&metric)?.ln() - base.ln())))
@@ -103,121 +59,12 @@ pub(super) fn arm_contrasts(arms: &[BTreeMap<Metric, f64>]) -> BTreeMap<Metric, 
     base.iter().filter_map(log_ratio).collect()
 }
 
-/// Sorts a block's windows into rounds and drops those in which an arm has no right answer.
-///
-/// # Errors
-/// Why the block does not count.
-pub(super) fn rounds(block: &BlockRecord) -> Result<Rounds<'_>, String> {
-    if let Some(failure) = &block.failure {
-        return Err(failure.error.clone());
-    }
-    let arms = block.arms.len();
-    if arms < 2 || block.windows.is_empty() {
-        return Err("it has no windows".to_owned());
-    }
-    let misfit = |w: &&WindowResult| w.arm as usize >= arms || w.server_cpu_ns.len() != arms;
-    if let Some(window) = block.windows.iter().find(misfit) {
-        return Err(format!("a window of arm {} does not fit its {arms} arms", window.arm));
-    }
-    let mut by_round: BTreeMap<u32, Vec<Window>> = BTreeMap::new();
-    for (record, cpu_ns) in block.windows.iter().zip(charged_cpu_ns(&block.windows, arms)) {
-        by_round.entry(record.round).or_default().push(Window { record, cpu_ns });
-    }
-    let all = by_round.len();
-    let whole: Vec<Vec<Window>> = by_round.into_values().filter(|r| is_whole(r, arms)).collect();
-    let dropped = all - whole.len();
-    if dropped * DROPPED_DIVISOR > all {
-        return Err(format!("{dropped} of {all} rounds have a window without a right answer"));
-    }
-    Ok(Rounds { whole, dropped })
-}
-
-impl Rounds<'_> {
-    /// The log ratio of a metric of windows: the Hodges-Lehmann estimate over rounds of the
-    /// difference between the arms' mean logarithms. Absent where the metric is missing (a clock
-    /// that did not advance) in too many rounds.
-    pub(super) fn log_ratio(&self, metric: Metric) -> Option<f64> {
-        let of_rounds: Vec<f64> =
-            self.whole.iter().filter_map(|round| round_contrast(round, metric)).collect();
-        let missing = self.whole.len() - of_rounds.len();
-        let enough = !of_rounds.is_empty() && missing * DROPPED_DIVISOR <= self.whole.len();
-        enough.then(|| duet_stats::hodges_lehmann(&of_rounds))
-    }
-
-    fn of_arm(&self, arm: usize) -> impl Iterator<Item = Window<'_>> {
-        self.whole.iter().flatten().filter(move |w| w.record.arm as usize == arm).copied()
-    }
-}
-
-/// For each window the CPU time charged to it; see [`Window::cpu_ns`]. CPU time before an arm's
-/// first window is the warm-up's and charged to nothing.
-fn charged_cpu_ns(windows: &[WindowResult], arms: usize) -> Vec<u64> {
-    let mut charged = vec![0; windows.len()];
-    let mut last: Vec<Option<usize>> = vec![None; arms];
-    for (i, window) in windows.iter().enumerate() {
-        last[window.arm as usize] = Some(i);
-        for (arm, cpu_ns) in window.server_cpu_ns.iter().enumerate() {
-            if let Some(to) = last[arm] {
-                charged[to] += cpu_ns;
-            }
-        }
-    }
-    charged
-}
-
-/// Whether each arm was driven equally often, and answered in each window.
-fn is_whole(round: &[Window], arms: usize) -> bool {
-    let count = |arm: usize| round.iter().filter(|w| w.record.arm as usize == arm).count();
-    let driven = count(0);
-    driven > 0
-        && (1..arms).all(|arm| count(arm) == driven)
-        && round.iter().all(|w| w.record.requests > 0 && w.record.elapsed_ns > 0)
-}
-
-/// The log ratio of one round between the first two arms.
-fn round_contrast(round: &[Window], metric: Metric) -> Option<f64> {
-    let mean_ln = |arm: u32| -> Option<f64> {
-        let of_arm = round.iter().filter(|w| w.record.arm == arm);
-        let logs: Option<Vec<f64>> =
-            of_arm.map(|w| totals(std::slice::from_ref(w), metric).map(f64::ln)).collect();
-        logs.map(|logs| logs.iter().sum::<f64>() / logs.len() as f64)
-    };
-    Some(sign(metric) * (mean_ln(1)? - mean_ln(0)?))
-}
-
 /// +1 where lower is better, -1 where higher is: so a log ratio above 0 means a worse second arm.
-fn sign(metric: Metric) -> f64 {
+pub(super) fn sign(metric: Metric) -> f64 {
     match metric.better() {
         Better::Lower => 1.0,
         Better::Higher => -1.0,
     }
-}
-
-/// A metric of windows over all of `windows` together; absent unless positive.
-fn totals(windows: &[Window], metric: Metric) -> Option<f64> {
-    let sum = |of: fn(&Window) -> u64| windows.iter().map(of).sum::<u64>() as f64;
-    let requests = sum(|w| w.record.requests);
-    let value = match metric {
-        Metric::RequestsPerSecond => requests / (sum(|w| w.record.elapsed_ns) / 1e9),
-        Metric::CpuNsPerRequest => sum(|w| w.cpu_ns) / requests,
-        _ => unreachable!("{metric:?} is not a metric of windows"),
-    };
-    (value > 0.0 && value.is_finite()).then_some(value)
-}
-
-/// An arm's values over all of its windows in whole rounds.
-fn window_values(windows: &[Window]) -> Vec<(Metric, f64)> {
-    let metrics = [Metric::RequestsPerSecond, Metric::CpuNsPerRequest];
-    metrics.into_iter().filter_map(|m| totals(windows, m).map(|value| (m, value))).collect()
-}
-
-/// Quantiles of service time, where enough requests stand behind them.
-fn service_times(windows: &[Window]) -> anyhow::Result<Vec<(Metric, f64)>> {
-    let merged = histogram::merge(windows.iter().map(|w| w.record.service_time.as_str()))?;
-    let quantiles = [(Metric::ServiceTimeNsP50, 0.5), (Metric::ServiceTimeNsP99, 0.99)];
-    let supported =
-        quantiles.into_iter().filter(|(_, p)| duet_stats::supports_quantile(*p, merged.len()));
-    Ok(supported.map(|(metric, p)| (metric, merged.value_at_quantile(p).max(1) as f64)).collect())
 }
 
 /// What is measured once per start. A zero was not measured: no process has no memory.

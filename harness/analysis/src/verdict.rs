@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use duet_stats::{POWER, blocks_for, hodges_lehmann, standard_deviation};
+use duet_stats::{Interval, POWER, blocks_for, hodges_lehmann, standard_deviation};
 
 /// What a ratio lets us say of the second arm against the first. `Faster` is "better" and `Slower`
 /// is "worse" for metrics that are not speeds; reports choose the word by metric.
@@ -29,11 +29,11 @@ pub const BLOCKS_MIN: u32 = 6;
 /// The most blocks that a reason proposes; whoever would need more needs a quieter machine.
 pub const BLOCKS_PROPOSED_MAX: f64 = 200.0;
 
-/// The verdict on a ratio, and the reason where it is inconclusive. `interval` is the ratio's 95 %
-/// interval, `log_ratios` are the blocks' logarithms of ratios behind it.
+/// The verdict on a ratio, and the reason where it is inconclusive. `interval` is the ratio's,
+/// `log_ratios` are the blocks' logarithms of ratios behind it.
 #[must_use]
-pub fn verdict(interval: Option<(f64, f64)>, log_ratios: &[f64]) -> (Verdict, Option<String>) {
-    let Some((low, high)) = interval else {
+pub fn verdict(interval: Option<Interval>, log_ratios: &[f64]) -> (Verdict, Option<String>) {
+    let Some(Interval { low, high, .. }) = interval else {
         let reason = match log_ratios.len() {
             0 => "no block counts".to_owned(),
             1 => format!("1 block: no verdict below {BLOCKS_MIN}"),
@@ -91,7 +91,7 @@ mod tests {
             ((0.5, 2.0), Verdict::Inconclusive, Some("the interval spans the tie band, ±1\u{a0}%")),
         ];
         for ((low, high), want, reason) in cases {
-            let got = verdict(Some((low, high)), &[0.0; 6]);
+            let got = verdict(Some(Interval { low, high, confidence: 0.95 }), &[0.0; 6]);
             assert_eq!(got, (want, reason.map(str::to_owned)), "{low} to {high}");
         }
     }

@@ -1,10 +1,11 @@
 //! Doubts about numbers, each with what to do about it.
 
-use super::bottleneck::{BUSY_DOUBTFUL, SATURATED, Usage};
-use super::cells::{Cell, cpus, is_control};
-use super::disturbance::{FOREIGN_SHARE_MAX, share};
-use super::{MetricAnalysis, Warning, Who, open, search};
+use crate::bottleneck::{BUSY_DOUBTFUL, SATURATED, Usage};
+use crate::cell::{Cell, cpus, is_control};
+use crate::disturbance::{FOREIGN_SHARE_MAX, share};
+use crate::summary::{MetricAnalysis, Warning, Who};
 use crate::verdict::{BLOCKS_MIN, Verdict};
+use crate::{open, search};
 use duet_model::record::{Run, RunHeader, Wire};
 use duet_model::spec::CellId;
 use duet_units::{percent, thousands};
@@ -40,12 +41,12 @@ pub(super) fn of_run(run: &Run, cells: &[Cell]) -> Vec<Warning> {
             let message = format!(
                 "the record has no end, so the run was killed or still goes on: {so_far}{cut}"
             );
-            warnings.push(warning("killed", message, partial));
+            warnings.push(Warning::new("killed", message, partial));
         }
         Some(end) => {
             if let Some(signal) = end.interrupted {
                 let message = format!("the run was interrupted by signal {signal}: {so_far}");
-                warnings.push(warning("interrupted", message, partial));
+                warnings.push(Warning::new("interrupted", message, partial));
             }
         }
     }
@@ -60,7 +61,7 @@ pub(super) fn of_run(run: &Run, cells: &[Cell]) -> Vec<Warning> {
     unknown.dedup();
     if !unknown.is_empty() {
         let message = format!("the header does not define {}", unknown.join(", "));
-        warnings.push(warning("unknown_cell", message, "do not edit records"));
+        warnings.push(Warning::new("unknown_cell", message, "do not edit records"));
     }
     warnings
 }
@@ -91,10 +92,6 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader, metrics: &[MetricAnalysis
         damaged_histograms(cell),
     ];
     doubts.into_iter().flatten().collect()
-}
-
-pub(super) fn warning(code: &str, message: String, hint: &str) -> Warning {
-    Warning { code: code.to_owned(), message, hint: Some(hint.to_owned()) }
 }
 
 /// The first two arms' labels and first answers, of the first block in which `differ` says so.
@@ -134,7 +131,7 @@ fn unequal_work(cell: &Cell) -> Option<Warning> {
     }
     let message = format!("the arms do not do the same work: {}", parts.join("; "));
     let hint = "read the ratio as one of these two programs, not of what they are written in";
-    (!parts.is_empty()).then(|| warning("unequal_work", message, hint))
+    (!parts.is_empty()).then(|| Warning::new("unequal_work", message, hint))
 }
 
 /// Heads of different length with the same header names: nothing to mend, but work.
@@ -156,7 +153,7 @@ fn control_differs(cell: &Cell, metrics: &[MetricAnalysis]) -> Option<Warning> {
     let message = format!("a server differs from itself in {}", differing.join(", "));
     let hint = "distrust differences of this size in this run; see duet doctor";
     let alarm = is_control(cell.matchup) && !differing.is_empty();
-    alarm.then(|| warning("control_differs", message, hint))
+    alarm.then(|| Warning::new("control_differs", message, hint))
 }
 
 fn few_blocks(cell: &Cell, header: &RunHeader) -> Option<Warning> {
@@ -165,13 +162,13 @@ fn few_blocks(cell: &Cell, header: &RunHeader) -> Option<Warning> {
         format!("{n} of {} blocks count, no verdict below {BLOCKS_MIN}", header.suite.blocks);
     let hint = "run again; if blocks failed, mend that first";
     let few = header.suite.verdicts && n < BLOCKS_MIN as usize;
-    few.then(|| warning("few_blocks", message, hint))
+    few.then(|| Warning::new("few_blocks", message, hint))
 }
 
 fn blocks_failed(cell: &Cell) -> Option<Warning> {
     let failed = cell.blocks.iter().filter(|b| b.failure.is_some()).count();
     let message = format!("{failed} of {} blocks failed and do not count", cell.blocks.len());
-    (failed > 0).then(|| warning("blocks_failed", message, "see the failures for the reason"))
+    (failed > 0).then(|| Warning::new("blocks_failed", message, "see the failures for the reason"))
 }
 
 fn blocks_dropped(cell: &Cell) -> Option<Warning> {
@@ -180,14 +177,14 @@ fn blocks_dropped(cell: &Cell) -> Option<Warning> {
     let message =
         format!("{n} of {} blocks do not count; of block {block}: {why}", cell.blocks.len());
     let hint = "look at the errors; lower the load if the server cannot answer within a window";
-    Some(warning("blocks_dropped", message, hint))
+    Some(Warning::new("blocks_dropped", message, hint))
 }
 
 fn rounds_dropped(cell: &Cell) -> Option<Warning> {
     let dropped: usize = cell.counted.iter().map(|b| b.values.rounds_dropped).sum();
     let message = format!("{dropped} rounds were left out: a window had no right answer");
     let hint = "look at the errors; lower the load if the server cannot answer within a window";
-    (dropped > 0).then(|| warning("rounds_dropped", message, hint))
+    (dropped > 0).then(|| Warning::new("rounds_dropped", message, hint))
 }
 
 fn errors(cell: &Cell) -> Option<Warning> {
@@ -200,7 +197,7 @@ fn errors(cell: &Cell) -> Option<Warning> {
     let parts: Vec<String> = cell.labels().into_iter().enumerate().filter_map(of_arm).collect();
     let message = format!("requests failed in windows ({})", parts.join("; "));
     let hint = "failed requests are in no ratio; a server that fails fast only looks fast";
-    (!parts.is_empty()).then(|| warning("errors", message, hint))
+    (!parts.is_empty()).then(|| Warning::new("errors", message, hint))
 }
 
 fn not_stationary(cell: &Cell, header: &RunHeader) -> Option<Warning> {
@@ -210,7 +207,7 @@ fn not_stationary(cell: &Cell, header: &RunHeader) -> Option<Warning> {
     let n = cell.counted.iter().filter(|b| !b.record.warmup_stationary).count();
     let message = format!("in {n} of {} blocks the warm-up ended unfinished", cell.counted.len());
     let hint = "raise warmup_ms";
-    (n * 4 > cell.counted.len()).then(|| warning("warmup_not_stationary", message, hint))
+    (n * 4 > cell.counted.len()).then(|| Warning::new("warmup_not_stationary", message, hint))
 }
 
 fn generator_busy(cell: &Cell) -> Option<Warning> {
@@ -223,7 +220,7 @@ fn generator_busy(cell: &Cell) -> Option<Warning> {
     let hint = "raise generator_cpus, or choose a workload with more work per request";
     // Where it was the bottleneck, the cell says so itself and prints no ratio.
     let doubtful = busy >= BUSY_DOUBTFUL && cell.bottleneck.who != Who::Generator;
-    doubtful.then(|| warning("generator_busy", message, hint))
+    doubtful.then(|| Warning::new("generator_busy", message, hint))
 }
 
 fn parked_cpu(cell: &Cell, header: &RunHeader) -> Option<Warning> {
@@ -236,7 +233,7 @@ fn parked_cpu(cell: &Cell, header: &RunHeader) -> Option<Warning> {
         percent(share(&cell.usage[worst]))
     );
     let hint = "raise window_ms: background work then falls into its own windows";
-    (share(&cell.usage[worst]) > PARKED_SHARE_MAX).then(|| warning("parked_cpu", message, hint))
+    (share(&cell.usage[worst]) > PARKED_SHARE_MAX).then(|| Warning::new("parked_cpu", message, hint))
 }
 
 fn stolen_time(cell: &Cell, header: &RunHeader) -> Option<Warning> {
@@ -258,7 +255,7 @@ fn stolen_time(cell: &Cell, header: &RunHeader) -> Option<Warning> {
     .collect();
     let message = format!("the hypervisor stole {} in the arms' windows", parts.join(", "));
     let hint = "choose a quieter machine or hour; intervals are wider for it";
-    (!parts.is_empty()).then(|| warning("stolen_time", message, hint))
+    (!parts.is_empty()).then(|| Warning::new("stolen_time", message, hint))
 }
 
 fn foreign_cpu(cell: &Cell, header: &RunHeader) -> Option<Warning> {
@@ -272,7 +269,7 @@ fn foreign_cpu(cell: &Cell, header: &RunHeader) -> Option<Warning> {
         percent(share)
     );
     let hint = "stop them and measure again; intervals are wider for it, and may mislead";
-    (share > FOREIGN_SHARE_MAX).then(|| warning("foreign_cpu", message, hint))
+    (share > FOREIGN_SHARE_MAX).then(|| Warning::new("foreign_cpu", message, hint))
 }
 
 fn generator_waited(cell: &Cell, header: &RunHeader) -> Option<Warning> {
@@ -282,7 +279,7 @@ fn generator_waited(cell: &Cell, header: &RunHeader) -> Option<Warning> {
     let share = share(waited_ns, driven_ns, cpus(header).generator);
     let message = format!("the generator waited for a CPU {} of the time", percent(share));
     let hint = "stop what else runs on its CPUs, and measure again: answers were taken late";
-    (share > RUN_DELAY_SHARE_MAX).then(|| warning("generator_waited", message, hint))
+    (share > RUN_DELAY_SHARE_MAX).then(|| Warning::new("generator_waited", message, hint))
 }
 
 fn short_windows(cell: &Cell) -> Option<Warning> {
@@ -297,7 +294,7 @@ fn short_windows(cell: &Cell) -> Option<Warning> {
     let hint = "lower the connections, or raise window_ms";
     // An open loop asks when requests are due, however many connections there are.
     let short = least < WINDOW_REQUESTS_MIN && cell.load.open.is_none();
-    short.then(|| warning("short_windows", message, hint))
+    short.then(|| Warning::new("short_windows", message, hint))
 }
 
 fn few_threads(cell: &Cell, header: &RunHeader) -> Option<Warning> {
@@ -309,7 +306,7 @@ fn few_threads(cell: &Cell, header: &RunHeader) -> Option<Warning> {
     let parts: Vec<String> = cell.usage.iter().zip(cell.labels()).filter_map(of_arm).collect();
     let message = format!("not every CPU of the servers can have a thread: {}", parts.join("; "));
     let hint = "check that the server is given {threads} and obeys it";
-    (!parts.is_empty()).then(|| warning("few_threads", message, hint))
+    (!parts.is_empty()).then(|| Warning::new("few_threads", message, hint))
 }
 
 fn damaged_histograms(cell: &Cell) -> Option<Warning> {
@@ -317,5 +314,5 @@ fn damaged_histograms(cell: &Cell) -> Option<Warning> {
     let (block, error) = errors.into_iter().next()?;
     let message = format!("the histograms of block {} cannot be read: {error}", block.record.block);
     let hint = "throughput, CPU and memory are not affected; report it as a defect";
-    Some(warning("damaged_histogram", message, hint))
+    Some(Warning::new("damaged_histogram", message, hint))
 }

@@ -16,6 +16,7 @@ use duet_model::record::{ArmRecord, BlockRecord, Failure, Memory, Stage, Wire};
 use duet_model::spec::{Load, Matchup, Rate, Server, Spec, Suite, Workload};
 use duet_process::interrupt::{Interrupt, Interrupted, POLL};
 use duet_protocol::{ArmJob, Event, Job};
+use duet_units::duration_ns;
 
 mod observed;
 mod pilots;
@@ -46,6 +47,8 @@ const GENERATOR_SLACK: Duration = Duration::from_secs(20);
 pub struct Bench<'a> {
     /// The folder above the definitions.
     pub root: &'a Path,
+    /// The folder of definitions.
+    pub definitions: &'a Path,
     /// The definitions.
     pub spec: &'a Spec,
     /// The suite.
@@ -79,7 +82,7 @@ pub fn run(
     let mut record = BlockRecord {
         cell: plan.cell.clone(),
         block: plan.block,
-        started_ns: nanoseconds(started - bench.run_started),
+        started_ns: duration_ns(started - bench.run_started),
         elapsed_ns: 0,
         window_ns: 0,
         open: None,
@@ -105,7 +108,7 @@ pub fn run(
         }
         Err(BlockError::Interrupted(interrupted)) => return Err(interrupted),
     }
-    record.elapsed_ns = nanoseconds(started.elapsed());
+    record.elapsed_ns = duration_ns(started.elapsed());
     Ok(record)
 }
 
@@ -200,7 +203,7 @@ fn first_look(running: &Running, workload: &Workload) -> Result<ArmRecord> {
     let case = workload.cases.first().context("the workload has no cases")?;
     let exchange = requests::exchange(workload, case, &running.name, running.addr);
     let wire: Wire = probe::first_answer(running.addr, &exchange, ANSWER_LIMIT)?;
-    let startup_ns = nanoseconds(running.started.elapsed());
+    let startup_ns = duration_ns(running.started.elapsed());
     Ok(ArmRecord {
         server: running.name.clone(),
         startup_ns,
@@ -246,7 +249,7 @@ fn job(
         measure_ns: ms(bench.suite.measure_ms),
         warmup_ns: ms(bench.suite.warmup_ms),
         rounds: plan.rounds.clone(),
-        timeout_ns: nanoseconds(ANSWER_LIMIT),
+        timeout_ns: duration_ns(ANSWER_LIMIT),
         seed: plan.seed,
     }
 }
@@ -322,7 +325,7 @@ fn drive(
                 in_windows = false;
                 if let Some(began) = &began {
                     let ended = usage(bench, arms, &generator)?;
-                    record.driven_ns = nanoseconds(ended.at - began.at);
+                    record.driven_ns = duration_ns(ended.at - began.at);
                     record.foreign_cpu_ns = ended.foreign_ns.saturating_sub(began.foreign_ns);
                     record.throttled_ns = grown(began.throttled_ns, ended.throttled_ns);
                     record.generator_run_delay_ns = grown(began.run_delay_ns, ended.run_delay_ns);
@@ -387,8 +390,4 @@ fn wait(interrupt: &Interrupt, time: Duration) -> Result<(), BlockError> {
         thread::sleep(rest.min(POLL));
     }
     Ok(())
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

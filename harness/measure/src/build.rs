@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::output::Output;
@@ -15,7 +15,8 @@ use crate::server::resolve;
 use duet_model::record::{BuildRecord, Failure, Stage};
 use duet_model::spec::{ProgramSet, Server};
 use duet_process::child::{self, Tail};
-use duet_process::interrupt::{Interrupt, POLL};
+use duet_process::interrupt::{Interrupt, Interrupted, POLL};
+use duet_units::duration_ns;
 
 /// How long a build may take.
 const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -57,6 +58,8 @@ pub struct Recipe<'a> {
     pub version: &'a [String],
     /// Its binary, where it is one.
     pub binary: Option<&'a str>,
+    /// The folder it is built in, where that is not the one above the definitions.
+    pub root: Option<&'a Path>,
 }
 
 impl<'a> From<&'a Server> for Recipe<'a> {
@@ -69,6 +72,7 @@ impl<'a> From<&'a Server> for Recipe<'a> {
             build_env: vec![],
             version: &server.version,
             binary: server.run.first().map(String::as_str),
+            root: server.root.as_deref(),
         }
     }
 }
@@ -83,11 +87,12 @@ impl<'a> From<&'a ProgramSet> for Recipe<'a> {
             build_env: set.build_env.iter().map(|(name, text)| format!("{name}={text}")).collect(),
             version: &set.version,
             binary: None,
+            root: set.root.as_deref(),
         }
     }
 }
 
-/// Builds a server or a set of programs and asks for its version. The first build, and every build
+/// Builds a server or a set of programs and gets its version. The first build, and every build
 /// after the version line or the build command has changed, is a clean one and timed.
 ///
 /// # Errors
@@ -96,8 +101,9 @@ pub fn build<'a>(
     what: impl Into<Recipe<'a>>,
     root: &Path,
     interrupt: &Interrupt,
-) -> Result<BuildRecord> {
+) -> Result<BuildRecord, Interrupted> {
     let server = what.into();
+    let root = server.root.unwrap_or(root);
     let mut record = BuildRecord {
         server: server.name.to_owned(),
         version: None,
@@ -108,46 +114,33 @@ pub fn build<'a>(
     };
     if let Err(error) = fill(&mut record, &server, root, interrupt) {
         interrupt.check()?;
-        let (error, stderr) = match error.downcast::<BuildFailed>() {
-            Ok(failed) => (failed.error, failed.output),
-            Err(error) => (format!("{error:#}"), vec![]),
-        };
-        record.failure = Some(Failure {
-            stage: Stage::Build,
-            server: Some(server.name.to_owned()),
-            error,
-            stderr,
-        });
+        let message = format!("{error:#}");
+        let stderr = if let BuildError::Command { output, .. } = error { output } else { vec![] };
+        let (stage, server) = (Stage::Build, Some(server.name.to_owned()));
+        record.failure = Some(Failure { stage, server, error: message, stderr });
     }
     Ok(record)
 }
 
-/// A build command that failed.
-#[derive(Debug)]
-struct BuildFailed {
-    error: String,
-    output: Vec<String>,
+/// Why a build failed.
+#[derive(Debug, thiserror::Error)]
+enum BuildError {
+    /// One of its commands did.
+    #[error("`{command}` {outcome}")]
+    Command { command: String, outcome: String, output: Vec<String> },
+    /// Whatever else.
+    #[error(transparent)]
+    Harness(#[from] anyhow::Error),
 }
-
-impl std::fmt::Display for BuildFailed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.error)
-    }
-}
-
-impl std::error::Error for BuildFailed {}
 
 fn fill(
     record: &mut BuildRecord,
     server: &Recipe<'_>,
     root: &Path,
     interrupt: &Interrupt,
-) -> Result<()> {
-    for program in server.needs {
-        ensure!(
-            on_path(program),
-            "`{program}` is not on the PATH: install it, or leave this server out"
-        );
+) -> Result<(), BuildError> {
+    if let Some(program) = server.needs.iter().find(|program| !on_path(program)) {
+        Err(anyhow!("`{program}` is not on the PATH: install it, or leave this server out"))?;
     }
     let memory = root.join(MEMORY_FILE);
     let mut remembered = remembered(&memory);
@@ -195,13 +188,13 @@ pub(crate) fn on_path(program: &str) -> bool {
 }
 
 /// Builds with empty caches and returns the time it took.
-fn clean_build(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<u64> {
+fn clean_build(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<u64, BuildError> {
     for folder in caches(server, root).values() {
         remove_cache(folder)?;
     }
     let started = Instant::now();
     run_build(server, root, interrupt)?;
-    Ok(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    Ok(duration_ns(started.elapsed()))
 }
 
 /// Removes a build cache, which may not exist. Only a folder that carries the tag is removed, so
@@ -231,7 +224,7 @@ fn make_cache(folder: &Path) -> Result<()> {
 }
 
 /// Runs the build command.
-fn run_build(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<()> {
+fn run_build(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<(), BuildError> {
     let caches = caches(server, root);
     for folder in caches.values() {
         make_cache(folder)?;
@@ -240,43 +233,48 @@ fn run_build(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<
     let mut environment: BTreeMap<String, OsString> =
         flags.map(|(name, text)| (name.to_owned(), text.into())).collect();
     environment.extend(caches.into_iter().map(|(name, folder)| (name, folder.into())));
-    let (_, output, outcome) = run(server.build, root, &environment, BUILD_LIMIT, interrupt)?;
-    match outcome {
-        None => Ok(()),
-        Some(error) => {
-            let error = format!("`{}` {error}", server.build.join(" "));
-            Err(BuildFailed { error, output }.into())
-        }
-    }
+    run(server.build, root, &environment, BUILD_LIMIT, interrupt).map(drop)
 }
 
 /// The server's version line.
-fn version(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<String> {
-    let (stdout, output, outcome) =
-        run(server.version, root, &BTreeMap::new(), VERSION_LIMIT, interrupt)?;
-    if let Some(error) = outcome {
-        let error = format!("`{}` {error}", server.version.join(" "));
-        return Err(BuildFailed { error, output }.into());
-    }
+fn version(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<String, BuildError> {
+    let stdout = run(server.version, root, &BTreeMap::new(), VERSION_LIMIT, interrupt)?;
     match stdout.as_slice() {
         [line] if !line.trim().is_empty() => Ok(line.trim().to_owned()),
-        lines => bail!(
+        lines => Err(anyhow!(
             "`{}` printed {} lines where one version line was due (CONTRACT.md, 1.3)",
             server.version.join(" "),
             lines.len()
-        ),
+        ))?,
     }
 }
 
-/// Runs a command to its end. Returns the last lines of standard output and standard error, and
-/// what went wrong, if something did.
+/// Runs a command to its end. Returns the last lines of its standard output.
 fn run(
     words: &[String],
     root: &Path,
     environment: &BTreeMap<String, OsString>,
     limit: Duration,
     interrupt: &Interrupt,
-) -> Result<(Vec<String>, Vec<String>, Option<String>)> {
+) -> Result<Vec<String>, BuildError> {
+    let (stdout, stderr, status) = wait(words, root, environment, limit, interrupt)?;
+    let outcome = match status {
+        Some(status) if status.success() => return Ok(stdout),
+        Some(status) => child::describe(status),
+        None => format!("did not end within {} s and was killed", limit.as_secs()),
+    };
+    Err(BuildError::Command { command: words.join(" "), outcome, output: stderr })
+}
+
+/// Starts a command and waits for it. Returns the last lines of standard output and of standard
+/// error, and its status unless time was up.
+fn wait(
+    words: &[String],
+    root: &Path,
+    environment: &BTreeMap<String, OsString>,
+    limit: Duration,
+    interrupt: &Interrupt,
+) -> Result<(Vec<String>, Vec<String>, Option<ExitStatus>)> {
     let (program, arguments) = words.split_first().context("the command is empty")?;
     let mut command = Command::new(resolve(root, program));
     command.args(arguments).current_dir(root).envs(environment);
@@ -303,12 +301,7 @@ fn run(
         ensure!(handle.join().is_ok(), "a thread that reads output died");
     }
     interrupt.check()?;
-    let outcome = match status? {
-        Some(status) if status.success() => None,
-        Some(status) => Some(child::describe(status)),
-        None => Some(format!("did not end within {} s and was killed", limit.as_secs())),
-    };
-    Ok((stdout.lines(), stderr.lines(), outcome))
+    Ok((stdout.lines(), stderr.lines(), status?))
 }
 
 /// The size of a file; absent where there is none.

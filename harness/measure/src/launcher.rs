@@ -109,7 +109,7 @@ fn launch(job: &Job) -> Result<Report> {
     Ok(Report {
         error: None,
         status: status.into_raw(),
-        elapsed_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
+        elapsed_ns: duet_units::duration_ns(elapsed),
         user_ns,
         system_ns,
         rss_bytes_peak: kib(after.max_rss()),

@@ -1,6 +1,10 @@
-//! What a program printed, and whether it is right.
+//! What a program printed, and whether it is as expected.
+
+use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
+
+use crate::verify;
 
 /// The beginning of an output that is kept, to compare numbers and to show what is wrong.
 const HEAD_BYTES: usize = 4096;
@@ -16,7 +20,7 @@ pub struct Output {
     pub head: Vec<u8>,
 }
 
-/// Takes an output piece by piece.
+/// Hashes an output as it is written to it.
 #[derive(Debug, Default)]
 pub struct OutputHasher {
     hash: Sha256,
@@ -24,15 +28,21 @@ pub struct OutputHasher {
     head: Vec<u8>,
 }
 
-impl OutputHasher {
-    /// Takes the next piece.
-    pub fn take(&mut self, piece: &[u8]) {
+impl Write for OutputHasher {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         self.hash.update(piece);
         self.bytes += piece.len() as u64;
         let room = HEAD_BYTES - self.head.len();
         self.head.extend(&piece[..piece.len().min(room)]);
+        Ok(piece.len())
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl OutputHasher {
     /// The output.
     #[must_use]
     pub fn output(self) -> Output {
@@ -45,13 +55,14 @@ impl Output {
     /// The output of these bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        let mut taker = OutputHasher::default();
-        taker.take(bytes);
-        taker.output()
+        let mut hasher = OutputHasher::default();
+        // Hashing cannot fail, and takes all it is given.
+        drop(hasher.write(bytes));
+        hasher.output()
     }
 }
 
-/// Compares an output with the right one: equal bytes or, where `within` is given, words that are
+/// Compares an output with the expected one: equal bytes or, where `within` is given, words that are
 /// equal or numbers that differ by no more than it. Says what differs.
 ///
 /// # Errors
@@ -103,12 +114,10 @@ fn alike(got: &[u8], want: &[u8], within: f64) -> bool {
 
 /// Some bytes around where two outputs part.
 fn excerpt(bytes: &[u8], at: usize) -> String {
-    let start = at.saturating_sub(10).min(bytes.len());
-    let end = (at + 20).min(bytes.len());
     if at >= bytes.len() {
         return "nothing".to_owned();
     }
-    format!("{:?}", String::from_utf8_lossy(&bytes[start..end]))
+    format!("\"{}\"", verify::excerpt(bytes, at))
 }
 
 #[cfg(test)]
@@ -120,10 +129,11 @@ mod tests {
         // FIPS 180-2, appendix B.1.
         let want = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Output::of(b"abc").sha256, want);
-        let mut taker = OutputHasher::default();
-        taker.take(b"a");
-        taker.take(b"bc");
-        assert_eq!(taker.output(), Output::of(b"abc"));
+        let mut hasher = OutputHasher::default();
+        for piece in [&b"a"[..], b"bc"] {
+            hasher.write_all(piece).expect("hashing cannot fail");
+        }
+        assert_eq!(hasher.output(), Output::of(b"abc"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use anyhow::{Context, Result, ensure};
 use crate::launcher::{Job, Report};
 use crate::output::{Output, OutputHasher};
 use crate::server::resolve;
+use duet_model::record::{Failure, Stage};
 use duet_process::child::{self, Tail};
 use duet_process::interrupt::Interrupt;
 use duet_process::proc;
@@ -35,7 +36,7 @@ pub struct Task<'a> {
     /// The file that is its standard input; absent: nothing.
     pub input: Option<PathBuf>,
     /// CPUs it is pinned to.
-    pub cpus: &'a [usize],
+    pub cpus: Vec<usize>,
     /// Size of an environment variable that moves its stack.
     pub padding_bytes: u32,
     /// The longest time it may take.
@@ -59,24 +60,37 @@ pub struct Finished {
     pub output: Output,
 }
 
-/// A run that did not.
-#[derive(Debug)]
-pub struct LimitExceeded {
-    /// Why.
-    pub error: String,
-    /// Its last lines of standard error.
-    pub stderr: Vec<String>,
-    /// Whether it broke a limit, as it would again.
-    pub over_limit: bool,
+/// Why a run does not count.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// The program failed, or broke a limit.
+    #[error("{error}")]
+    Run {
+        /// What happened.
+        error: String,
+        /// Its last lines of standard error.
+        stderr: Vec<String>,
+        /// Whether it broke a limit, as it would again.
+        over_limit: bool,
+    },
+    /// It printed something else than it should have.
+    #[error("{0}")]
+    Output(String),
+    /// The harness itself failed, or was interrupted.
+    #[error(transparent)]
+    Harness(#[from] anyhow::Error),
 }
 
-impl std::fmt::Display for LimitExceeded {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.error)
+impl ProgramError {
+    /// The same in the record's terms, of a program of this set.
+    #[must_use]
+    pub fn failure(self, set: &str) -> Failure {
+        let stage = if matches!(self, Self::Output(_)) { Stage::Verify } else { Stage::Run };
+        let error = format!("{self:#}");
+        let stderr = if let Self::Run { stderr, .. } = self { stderr } else { vec![] };
+        Failure { stage, server: Some(set.to_owned()), error, stderr }
     }
 }
-
-impl std::error::Error for LimitExceeded {}
 
 /// The launcher's process. Dropping it kills it, and the program with it.
 struct Launcher(Child);
@@ -90,9 +104,30 @@ impl Drop for Launcher {
 /// Runs a program to its end.
 ///
 /// # Errors
-/// [`LimitExceeded`] when it fails or breaks a limit, [`duet_process::interrupt::Interrupted`] when
-/// the harness is interrupted, another error when the harness itself fails.
-pub fn run(task: &Task<'_>, interrupt: &Interrupt) -> Result<Finished> {
+/// When it fails or breaks a limit, or the harness fails or is interrupted.
+pub fn run(task: &Task<'_>, interrupt: &Interrupt) -> Result<Finished, ProgramError> {
+    let (outcome, output, stderr) = observe(task, interrupt)?;
+    let failed = |error, over_limit| ProgramError::Run { error, stderr, over_limit };
+    match outcome {
+        Outcome::Over(error) => Err(failed(error, true)),
+        Outcome::Reported(report, seen) => match failure(&report) {
+            Some(error) => Err(failed(error, false)),
+            None => Ok(Finished {
+                // Of several processes the kernel reports the largest, a look sees the sum.
+                rss_bytes_peak: report.rss_bytes_peak.max(seen),
+                foreign_cpu_ns: report.others_ns,
+                report,
+                output: output.context("failed to take the program's output")?,
+            }),
+        },
+    }
+}
+
+type TakenOutput = std::io::Result<Output>;
+
+/// Starts a program and waits for its end. Returns how that came, what it printed, and its last
+/// lines of standard error.
+fn observe(task: &Task<'_>, interrupt: &Interrupt) -> Result<(Outcome, TakenOutput, Vec<String>)> {
     let (ours, theirs) = UnixStream::pair().context("failed to make a socket")?;
     let mut launcher = Launcher(start(task, theirs)?);
     let (Some(stdout), Some(stderr)) = (launcher.0.stdout.take(), launcher.0.stderr.take()) else {
@@ -108,22 +143,12 @@ pub fn run(task: &Task<'_>, interrupt: &Interrupt) -> Result<Finished> {
     drop(launcher);
     let output = reader.join().ok().context("the thread that reads output died")?;
     ensure!(stderr_end.join().is_ok(), "the thread that reads standard error died");
-    let broken =
-        |error: String, over_limit| LimitExceeded { error, stderr: stderr.lines(), over_limit };
-    match outcome? {
-        Outcome::Over(error) => Err(broken(error, true).into()),
-        Outcome::Reported(report, seen) => match failure(&report) {
-            Some(error) => Err(broken(error, false).into()),
-            None => Ok(Finished {
-                // Of several processes the kernel reports the largest, a look sees the sum.
-                rss_bytes_peak: report.rss_bytes_peak.max(seen),
-                // The harness reads and hashes the output meanwhile.
-                foreign_cpu_ns: report.others_ns.saturating_sub(own_ns),
-                report,
-                output: output.context("failed to take the program's output")?,
-            }),
-        },
+    let mut outcome = outcome?;
+    if let Outcome::Reported(report, _) = &mut outcome {
+        // The harness reads and hashes the output meanwhile.
+        report.others_ns = report.others_ns.saturating_sub(own_ns);
     }
+    Ok((outcome, output, stderr.lines()))
 }
 
 fn own_cpu_ns() -> Result<u64> {
@@ -139,7 +164,7 @@ fn start(task: &Task<'_>, socket: UnixStream) -> Result<Child> {
     }
     command.stdin(Stdio::from(OwnedFd::from(socket)));
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    child::tame(&mut command, task.cpus)?;
+    child::tame(&mut command, &task.cpus)?;
     command.spawn().context("failed to start the launcher")
 }
 
@@ -149,7 +174,7 @@ fn send(mut socket: &UnixStream, task: &Task<'_>) -> Result<()> {
         program: resolve(task.root, program),
         arguments: arguments.to_vec(),
         input: task.input.clone(),
-        cpus: task.cpus.to_vec(),
+        cpus: task.cpus.clone(),
     };
     let mut line = serde_json::to_vec(&job).context("failed to encode the job")?;
     line.push(b'\n');
@@ -160,17 +185,17 @@ fn send(mut socket: &UnixStream, task: &Task<'_>) -> Result<()> {
 fn read_output(
     mut stdout: impl Read + Send + 'static,
     keep: Option<&Path>,
-) -> Result<JoinHandle<std::io::Result<Output>>> {
+) -> Result<JoinHandle<TakenOutput>> {
     let mut kept = keep.map(std::fs::File::create).transpose().context("failed to make a file")?;
     Ok(thread::spawn(move || {
-        let mut taker = OutputHasher::default();
+        let mut hasher = OutputHasher::default();
         let mut piece = vec![0; PIECE_BYTES];
         loop {
             let length = stdout.read(&mut piece)?;
             if length == 0 {
-                return Ok(taker.output());
+                return Ok(hasher.output());
             }
-            taker.take(&piece[..length]);
+            hasher.write_all(&piece[..length])?;
             if let Some(kept) = &mut kept {
                 kept.write_all(&piece[..length])?;
             }

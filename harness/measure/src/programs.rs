@@ -1,62 +1,35 @@
 //! Programs as cells: build and check them, make their inputs, measure blocks of them.
 //!
 //! A block runs each arm once, one after the other, in a fresh process each. One run alone is
-//! [`crate::program`]'s; what is right is decided by [`crate::output`].
+//! [`crate::program`]'s; whether its output is valid is decided by [`crate::output`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 
+use crate::block::Bench;
 use crate::build::{self, executable_sha256, file_bytes};
-use crate::output::{Output, compare};
-use crate::program::{self, Finished, LimitExceeded, Task};
+use crate::output::{Output, OutputHasher, compare};
+use crate::program::{self, Finished, ProgramError, Task};
 use crate::server::resolve;
 use crate::source::{self, Syntax};
 use duet_model::plan::BlockPlan;
-use duet_model::record::{Failure, ProgramBlock, ProgramRecord, ProgramRun, Stage};
+use duet_model::record::{ProgramBlock, ProgramRecord, ProgramRun};
 use duet_model::spec;
-use duet_model::spec::{CellId, Problem, ProgramSet, Spec, TEST_SIZE};
-use duet_process::interrupt::Interrupt;
+use duet_model::spec::{CellId, Problem, ProgramSet, TEST_SIZE};
+use duet_process::interrupt::Interrupted;
+use duet_units::duration_ns;
 
 /// Where inputs are kept, relative to the folder above the definitions.
 const INPUTS: &str = "target/inputs";
 
-/// What the runs of programs have in common.
-#[derive(Debug)]
-pub struct ProgramContext<'a> {
-    /// The folder above the definitions.
-    pub root: &'a Path,
-    /// The folder of definitions.
-    pub definitions: &'a Path,
-    /// The definitions.
-    pub spec: &'a Spec,
-    /// The longest time one run may take.
-    pub limit: Duration,
-    /// The most memory it may take.
-    pub limit_bytes: u64,
-    /// CPUs of the programs.
-    pub cpus: &'a [usize],
-    /// When the run began.
-    pub run_started: Instant,
-    /// Ctrl-C.
-    pub interrupt: &'a Interrupt,
-}
-
-impl ProgramContext<'_> {
-    /// The folder that a set is built and run in.
-    #[must_use]
-    pub fn root_of<'a>(&'a self, set: &'a ProgramSet) -> &'a Path {
-        set.root.as_deref().unwrap_or(self.root)
-    }
-}
-
 /// What must be known of earlier blocks.
 #[derive(Debug, Default)]
 pub struct ProgramCache {
-    /// Outputs of cells without a right one in the definitions: all others must equal the first.
+    /// Outputs of cells without an expected one in the definitions: all others must equal the first.
     agreed: BTreeMap<CellId, Output>,
     /// Inputs that this run has made or whose hash it has checked.
     inputs: BTreeSet<PathBuf>,
@@ -72,17 +45,22 @@ impl ProgramCache {
     }
 }
 
+/// The folder that a set is run in.
+fn root_of<'a>(bench: &Bench<'a>, set: &'a ProgramSet) -> &'a Path {
+    set.root.as_deref().unwrap_or(bench.root)
+}
+
 /// Looks at a program's source and binary, and compares its output at the test size.
 ///
 /// # Errors
 /// Only when interrupted; a program that fails is a record with a failure.
 pub fn check(
-    context: &ProgramContext<'_>,
-    memory: &mut ProgramCache,
+    bench: &Bench<'_>,
+    cache: &mut ProgramCache,
     set: &ProgramSet,
     problem: &Problem,
-) -> Result<ProgramRecord> {
-    let root = context.root_of(set);
+) -> Result<ProgramRecord, Interrupted> {
+    let root = root_of(bench, set);
     let path = set.source_of(&problem.name);
     let syntax = Syntax::of(&path);
     let source = fs::read_to_string(root.join(&path));
@@ -101,91 +79,79 @@ pub fn check(
         source: path,
         failure: None,
     };
-    let checked = check_output(context, memory, set, problem, n);
+    let checked = check_output(bench, cache, set, problem, n);
     let hashed = checked.and_then(|()| match &binary {
-        Some(path) => executable_sha256(path, root),
+        Some(path) => Ok(executable_sha256(path, root)?),
         None => Ok(None),
     });
     match hashed {
         Ok(hash) => record.binary_sha256 = hash,
         Err(error) => {
-            context.interrupt.check()?;
-            record.failure = Some(failure(&set.name, error));
+            bench.interrupt.check()?;
+            record.failure = Some(error.failure(&set.name));
         }
     }
     Ok(record)
 }
 
 fn check_output(
-    context: &ProgramContext<'_>,
-    memory: &mut ProgramCache,
+    bench: &Bench<'_>,
+    cache: &mut ProgramCache,
     set: &ProgramSet,
     problem: &Problem,
     n: u32,
-) -> Result<()> {
-    let finished = run(context, memory, set, problem, n, 0)?;
-    match right_output(context, problem, n)? {
-        Some(Right::Output(right)) => compare(&finished.output, &right, problem.within),
-        Some(Right::Sha256(hash)) => compare_hash(&finished.output, &hash),
+) -> Result<(), ProgramError> {
+    let finished = run(bench, cache, set, problem, n, 0)?;
+    match expected_output(bench, problem, n)? {
+        Some(Expected::Output(expected)) => compare(&finished.output, &expected, problem.within),
+        Some(Expected::Sha256(hash)) => compare_hash(&finished.output, &hash),
         None => Ok(()),
     }
-    .map_err(|error| Wrong(format!("at N = {n} {error}")).into())
+    .map_err(|error| ProgramError::Output(format!("at N = {n} {error}")))
 }
-
-/// A wrong output, in words.
-#[derive(Debug)]
-struct Wrong(String);
-
-impl std::fmt::Display for Wrong {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Wrong {}
 
 /// Measures one block.
 ///
 /// # Errors
 /// Only when interrupted; a block that fails is a record with a failure.
 pub fn block(
-    context: &ProgramContext<'_>,
-    memory: &mut ProgramCache,
+    bench: &Bench<'_>,
+    cache: &mut ProgramCache,
     plan: &BlockPlan,
-) -> Result<ProgramBlock> {
+) -> Result<ProgramBlock, Interrupted> {
     let started = Instant::now();
     let mut record = ProgramBlock {
         cell: plan.cell.clone(),
         block: plan.block,
-        started_ns: nanoseconds(started - context.run_started),
+        started_ns: duration_ns(started - bench.run_started),
         elapsed_ns: 0,
         order: plan.start_order.clone(),
         arms: vec![],
         failure: None,
         discarded: None,
     };
-    match measure(context, memory, plan) {
+    match measure(bench, cache, plan) {
         Ok(arms) => record.arms = arms,
         Err((set, error)) => {
-            context.interrupt.check()?;
-            if error.downcast_ref::<LimitExceeded>().is_some_and(|broken| broken.over_limit) {
-                memory.given_up.insert(plan.cell.clone());
+            bench.interrupt.check()?;
+            if matches!(error, ProgramError::Run { over_limit: true, .. }) {
+                cache.given_up.insert(plan.cell.clone());
             }
-            record.failure = Some(failure(&set, error));
+            record.failure = Some(error.failure(&set));
         }
     }
-    record.elapsed_ns = nanoseconds(started.elapsed());
+    record.elapsed_ns = duration_ns(started.elapsed());
     Ok(record)
 }
 
 /// Runs the arms in the plan's order; they come back in the matchup's. An error names its set.
 fn measure(
-    context: &ProgramContext<'_>,
-    memory: &mut ProgramCache,
+    bench: &Bench<'_>,
+    cache: &mut ProgramCache,
     plan: &BlockPlan,
-) -> Result<Vec<ProgramRun>, (String, anyhow::Error)> {
+) -> Result<Vec<ProgramRun>, (String, ProgramError)> {
     let cell = &plan.cell;
-    let found = (context.spec.matchup(&cell.matchup), context.spec.problem(&cell.workload));
+    let found = (bench.spec.matchup(&cell.matchup), bench.spec.problem(&cell.workload));
     let (Some(matchup), Some(problem)) = found else {
         unreachable!("the plan was made from these definitions")
     };
@@ -195,35 +161,34 @@ fn measure(
         let index = index as usize;
         let arm = &matchup.arms[index];
         let padding_bytes = plan.padding_bytes[index];
-        let run = timed(context, memory, (arm, cell), problem, n, padding_bytes);
+        let run = timed(bench, cache, (arm, cell), problem, n, padding_bytes);
         runs[index] = Some(run.map_err(|error| (arm.clone(), error))?);
     }
     Ok(runs.into_iter().flatten().collect())
 }
 
 fn timed(
-    context: &ProgramContext<'_>,
-    memory: &mut ProgramCache,
+    bench: &Bench<'_>,
+    cache: &mut ProgramCache,
     (arm, cell): (&str, &CellId),
     problem: &Problem,
     n: u32,
     padding_bytes: u32,
-) -> Result<ProgramRun> {
-    let Some(set) = context.spec.origin(arm, &problem.name) else {
+) -> Result<ProgramRun, ProgramError> {
+    let Some(set) = bench.spec.origin(arm, &problem.name) else {
         unreachable!("the loader has checked that the set has the program")
     };
-    let finished = run(context, memory, set, problem, n, padding_bytes)?;
-    match right_output(context, problem, n)? {
-        Some(Right::Output(right)) => compare(&finished.output, &right, problem.within),
-        Some(Right::Sha256(hash)) => compare_hash(&finished.output, &hash),
+    let finished = run(bench, cache, set, problem, n, padding_bytes)?;
+    match expected_output(bench, problem, n)? {
+        Some(Expected::Output(expected)) => compare(&finished.output, &expected, problem.within),
+        Some(Expected::Sha256(hash)) => compare_hash(&finished.output, &hash),
         None => {
-            let first =
-                memory.agreed.entry(cell.clone()).or_insert_with(|| finished.output.clone());
+            let first = cache.agreed.entry(cell.clone()).or_insert_with(|| finished.output.clone());
             compare(&finished.output, first, problem.within)
                 .map_err(|error| format!("{error} by the first program that ran"))
         }
     }
-    .map_err(Wrong)?;
+    .map_err(ProgramError::Output)?;
     let Finished { report, rss_bytes_peak, foreign_cpu_ns, output } = finished;
     Ok(ProgramRun {
         set: set.name.clone(),
@@ -241,37 +206,37 @@ fn timed(
 
 /// Runs a program at N, its input made first.
 fn run(
-    context: &ProgramContext<'_>,
-    memory: &mut ProgramCache,
+    bench: &Bench<'_>,
+    cache: &mut ProgramCache,
     set: &ProgramSet,
     problem: &Problem,
     n: u32,
     padding_bytes: u32,
-) -> Result<Finished> {
+) -> Result<Finished, ProgramError> {
     let input = match &problem.input {
-        Some(maker) => Some(input(context, memory, maker, n)?),
+        Some(maker) => Some(input(bench, cache, maker, n)?),
         None => None,
     };
     let command = set.command(&problem.name, n);
-    let task = task(context, set, &command, input, padding_bytes);
-    program::run(&task, context.interrupt)
+    let task = task(bench, set, &command, input, padding_bytes);
+    program::run(&task, bench.interrupt)
 }
 
 fn task<'a>(
-    context: &'a ProgramContext<'_>,
+    bench: &'a Bench<'_>,
     set: &'a ProgramSet,
     command: &'a [String],
     input: Option<PathBuf>,
     padding_bytes: u32,
 ) -> Task<'a> {
     Task {
-        root: context.root_of(set),
+        root: root_of(bench, set),
         command,
         input,
-        cpus: context.cpus,
+        cpus: bench.cpus.all(),
         padding_bytes,
-        limit: context.limit,
-        limit_bytes: context.limit_bytes,
+        limit: Duration::from_secs(bench.suite.program_limit_s.into()),
+        limit_bytes: u64::from(bench.suite.program_limit_mib) << 20,
         keep: None,
     }
 }
@@ -280,43 +245,54 @@ fn task<'a>(
 /// has a program for it, with its hash beside it; a file that no longer has its hash is made anew.
 /// The set may be one that the run does not measure, and so is built here.
 fn input(
-    context: &ProgramContext<'_>,
-    memory: &mut ProgramCache,
+    bench: &Bench<'_>,
+    cache: &mut ProgramCache,
     maker: &str,
     n: u32,
-) -> Result<PathBuf> {
-    let folder = context.root.join(INPUTS);
+) -> Result<PathBuf, ProgramError> {
+    let folder = bench.root.join(INPUTS);
     let path = folder.join(format!("{maker}-{n}"));
-    if memory.inputs.contains(&path) || is_whole(&path) {
-        memory.inputs.insert(path.clone());
+    if cache.inputs.contains(&path) || is_whole(&path) {
+        cache.inputs.insert(path.clone());
         return Ok(path);
     }
-    let set = context.spec.sets.iter().find(|set| set.builds(maker));
+    let set = bench.spec.sets.iter().find(|set| set.builds(maker));
     let set = set.with_context(|| format!("no set has a program for the input `{maker}`"))?;
-    if let Some(failure) = build::build(set, context.root_of(set), context.interrupt)?.failure {
-        bail!("the input cannot be made: {failure}");
+    let built = build::build(set, bench.root, bench.interrupt).map_err(anyhow::Error::from)?;
+    if let Some(failure) = built.failure {
+        Err(anyhow!("the input cannot be made: {failure}"))?;
     }
     fs::create_dir_all(&folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
     let command = set.command(maker, n);
     let partial = path.with_extension("partial");
-    let task = Task { keep: Some(&partial), ..task(context, set, &command, None, 0) };
-    let made = program::run(&task, context.interrupt)
-        .map_err(|error| error.context(format!("failed to make the input with {}", set.name)))?;
-    if let Some(problem) = context.spec.problem(maker)
-        && let Some(right) = right_output(context, problem, n)?
+    let task = Task { keep: Some(&partial), ..task(bench, set, &command, None, 0) };
+    let made = program::run(&task, bench.interrupt).map_err(|error| of_input(error, &set.name))?;
+    if let Some(problem) = bench.spec.problem(maker)
+        && let Some(expected) = expected_output(bench, problem, n)?
     {
-        let hash = match right {
-            Right::Output(output) => output.sha256,
-            Right::Sha256(hash) => hash,
+        let hash = match expected {
+            Expected::Output(output) => output.sha256,
+            Expected::Sha256(hash) => hash,
         };
         compare_hash(&made.output, &hash).map_err(|error| anyhow!("the input: {error}"))?;
     }
     fs::rename(&partial, &path)
         .and_then(|()| fs::write(hash_file(&path), made.output.sha256))
         .with_context(|| format!("failed to write {}", path.display()))?;
-    memory.inputs.insert(path.clone());
+    cache.inputs.insert(path.clone());
     Ok(path)
+}
+
+/// The same, said of the input that a set did not make.
+fn of_input(error: ProgramError, set: &str) -> ProgramError {
+    let text = |error| format!("failed to make the input with {set}: {error}");
+    match error {
+        ProgramError::Run { error, stderr, over_limit } => {
+            ProgramError::Run { error: text(error), stderr, over_limit }
+        }
+        other => other,
+    }
 }
 
 fn hash_file(path: &Path) -> PathBuf {
@@ -331,39 +307,25 @@ fn is_whole(path: &Path) -> bool {
     else {
         return false;
     };
-    let mut taker = HashWriter::default();
-    std::io::copy(&mut file, &mut taker).is_ok() && taker.0.output().sha256 == want
+    let mut hasher = OutputHasher::default();
+    std::io::copy(&mut file, &mut hasher).is_ok() && hasher.output().sha256 == want
 }
 
-#[derive(Default)]
-struct HashWriter(crate::output::OutputHasher);
-
-impl std::io::Write for HashWriter {
-    fn write(&mut self, piece: &[u8]) -> std::io::Result<usize> {
-        self.0.take(piece);
-        Ok(piece.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// What the definitions say of the right output.
-enum Right {
+/// What the definitions say of the expected output.
+enum Expected {
     Output(Output),
     Sha256(String),
 }
 
-fn right_output(context: &ProgramContext<'_>, problem: &Problem, n: u32) -> Result<Option<Right>> {
+fn expected_output(bench: &Bench<'_>, problem: &Problem, n: u32) -> Result<Option<Expected>> {
     match problem.outputs.get(&n.to_string()) {
         None => Ok(None),
-        Some(spec::Output::Sha256(hash)) => Ok(Some(Right::Sha256(hash.clone()))),
+        Some(spec::Output::Sha256(hash)) => Ok(Some(Expected::Sha256(hash.clone()))),
         Some(spec::Output::File(file)) => {
-            let path = context.definitions.join(file);
+            let path = bench.definitions.join(file);
             let bytes =
                 fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
-            Ok(Some(Right::Output(Output::of(&bytes))))
+            Ok(Some(Expected::Output(Output::of(&bytes))))
         }
     }
 }
@@ -379,21 +341,4 @@ fn compare_hash(got: &Output, hash: &str) -> Result<(), String> {
 /// N of the test size, which every problem has.
 fn test_n(problem: &Problem) -> u32 {
     problem.sizes.get(TEST_SIZE).copied().unwrap_or(1)
-}
-
-fn failure(set: &str, error: anyhow::Error) -> Failure {
-    let server = Some(set.to_owned());
-    match error.downcast::<LimitExceeded>() {
-        Ok(LimitExceeded { error, stderr, .. }) => {
-            Failure { stage: Stage::Run, server, error, stderr }
-        }
-        Err(error) => {
-            let stage = if error.is::<Wrong>() { Stage::Verify } else { Stage::Run };
-            Failure { stage, server, error: format!("{error:#}"), stderr: vec![] }
-        }
-    }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -3,8 +3,8 @@
 //!
 //! An arm is written `server:NAME`, `set:NAME`, `git:REF[:NAME]`, `dir:PATH[:NAME]`,
 //! `bin:PATH[:SERVER]`, `baseline:NAME` or as the folder of a run. A version brings its own servers
-//! and sets of programs, since the way they are built and started belongs to it; what is asked of
-//! them, and how hard, comes from the definitions of whoever compares.
+//! and sets of programs, since the way they are built and started belongs to it; the workloads and
+//! loads come from the definitions of whoever compares.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ const CHECKOUTS_KEPT: usize = 5;
 /// Digits of a commit in a label.
 const COMMIT_DIGITS: usize = 7;
 
-/// One side of a comparison, as it was asked for.
+/// One side of a comparison, as it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arm {
     /// The words of the command line.
@@ -127,7 +127,7 @@ pub struct Workspace<'a> {
 /// Brings a version onto this disk, unbuilt.
 ///
 /// # Errors
-/// When there is no such commit or folder, when its definitions have mistakes, or for an arm that
+/// When there is no such commit or folder, when its definitions have errors, or for an arm that
 /// is a stored result and no version.
 pub fn check_out(arm: &Arm, here: Workspace<'_>) -> Result<Checkout> {
     match &arm.origin {
@@ -222,10 +222,10 @@ fn of_folder(arm: &Arm, root: PathBuf, name: String, here: Workspace<'_>) -> Res
     // Without definitions that this program reads, a version is built and started as this one is.
     let (servers, sets, note) = match duet_definitions::load(&root.join(below)) {
         Ok(spec) => (spec.servers, spec.sets, None),
-        Err(mistakes) => {
-            let mistake = mistakes.mistakes.first().map_or("", |mistake| &mistake.problem);
+        Err(errors) => {
+            let first = errors.mistakes.first().map_or("", |error| &error.problem);
             let note = format!(
-                "the definitions of {} cannot be used ({mistake}): its servers and programs are \
+                "the definitions of {} cannot be used ({first}): its servers and programs are \
                  built and started as the present definitions say",
                 arm.given
             );

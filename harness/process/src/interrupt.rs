@@ -17,19 +17,12 @@ pub struct Interrupt {
 }
 
 /// The harness was asked to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("interrupted by signal {0}")]
 pub struct Interrupted(
     /// The signal.
     pub i32,
 );
-
-impl std::fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "interrupted by signal {}", self.0)
-    }
-}
-
-impl std::error::Error for Interrupted {}
 
 impl Interrupt {
     /// Catches SIGINT and SIGTERM from now on. The second signal ends the process at once; the

@@ -24,16 +24,17 @@ fn main() -> Result<()> {
 fn write(folder: &Path, analysis: &Analysis) -> Result<()> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
-    let boxes = chart::boxes(analysis).map(|svg| ("programs.svg", svg));
-    let wide = chart::latency(analysis, Width::Wide).map(|svg| ("latency.svg", svg));
-    let narrow = chart::latency(analysis, Width::Narrow).map(|svg| ("narrow-latency.svg", svg));
+    let boxes = chart::boxes(analysis).map(|picture| ("programs.svg", picture.file()));
+    let wide = chart::latency(analysis, Width::Wide).map(|picture| ("latency.svg", picture.file()));
+    let narrow = chart::latency(analysis, Width::Narrow)
+        .map(|picture| ("narrow-latency.svg", picture.file()));
     let files = [
         ("report.txt", duet_report::text(analysis, Style::Plain)),
         ("report.ansi", duet_report::text(analysis, Style::Colour)),
         ("report.md", duet_report::markdown(analysis)),
         ("report.html", duet_report::html(analysis)),
-        ("speed.svg", chart::speed(analysis)),
-        ("memory.svg", chart::memory(analysis)),
+        ("speed.svg", chart::speed(analysis).file()),
+        ("memory.svg", chart::memory(analysis).file()),
     ];
     for (name, content) in files.into_iter().chain(boxes).chain(wide).chain(narrow) {
         let path = folder.join(name);

@@ -2,105 +2,78 @@
 
 use std::collections::BTreeMap;
 
-use maud::{Markup, PreEscaped, html};
-
 use super::chart;
-use super::html::row;
-use super::words;
+use super::document::{Block, Emphasis, Fold, Table};
+use super::run::{columns, figure_of, table_row};
+use super::wording;
 use duet_analysis::{
     Analysis, Arm, Arrivals, CellAnalysis, MatchupAnalysis, MetricAnalysis, OpenAnalysis, OpenArm,
     SearchAnalysis, SearchArm, Who,
 };
 use duet_units::{CellKind, Loop};
 
-/// A cell's details. `id` is unique within the page.
-pub(super) fn details(
-    analysis: &Analysis,
-    matchup: &MatchupAnalysis,
-    cell: &CellAnalysis,
-    id: &str,
-) -> Markup {
-    let arms = &matchup.arms;
-    let headline: Vec<&MetricAnalysis> =
-        cell.metrics.iter().filter(|m| words::is_headline(cell, m)).collect();
-    let log_ratios = chart::log_ratios(arms, &headline, &format!("{id}-blocks"));
-    let rss = chart::rss_curve(analysis, arms, cell, &format!("{id}-rss"));
-    html! {
-        details {
-            summary { "Details of " (cell.id.workload) }
-            p { (cell.question) }
-            (metrics(analysis, matchup, cell))
-            div.charts {
-                @if let Some(svg) = log_ratios {
-                    figure {
-                        (PreEscaped(svg))
-                        figcaption { "A dot per block; bar: 95 % interval" }
-                    }
-                }
-                @if let Some(svg) = rss {
-                    figure {
-                        (PreEscaped(svg))
-                        figcaption { "Resident memory over a block, medians over blocks" }
-                    }
-                }
-            }
-            dl {
-                @if cell.kind() != CellKind::Servers(Loop::Search) {
-                    dt { "windows" }
-                    dd {
-                        @match cell.window_ns {
-                            Some(ns) => (duet_units::nanoseconds(ns as f64)),
-                            None => "none",
-                        }
-                    }
-                }
-                @if let Some(open) = &cell.open {
-                    dt { "open loop" }
-                    dd { (open_loop(matchup, open)) }
-                }
-                @if let Some(found) = &cell.search {
-                    dt { "searches" }
-                    dd { (searches(matchup, found, cell.blocks)) }
-                }
-                dt { "bottleneck" }
-                dd { (bottleneck(matchup, cell)) }
-                dt { "errors" }
-                dd { (errors(matchup, cell)) }
-                @for warning in &cell.warnings {
-                    dt { "warning" }
-                    dd {
-                        (warning.message)
-                        @if let Some(hint) = &warning.hint { div.small { "Hint: " (hint) } }
-                    }
-                }
-            }
-        }
+/// A cell's details.
+pub(super) fn details(analysis: &Analysis, matchup: &MatchupAnalysis, cell: &CellAnalysis) -> Fold {
+    let (headline, further): (Vec<&MetricAnalysis>, Vec<&MetricAnalysis>) =
+        cell.metrics.iter().partition(|m| wording::is_headline(cell, m));
+    let log_ratios = chart::log_ratios(&matchup.arms, &headline);
+    let rss = chart::rss_curve(analysis, &matchup.arms, cell);
+    let charts = [
+        (log_ratios, "A dot per block; bar: 95 % interval"),
+        (rss, "Resident memory over a block, medians over blocks"),
+    ];
+    let charts = charts.into_iter().filter_map(|(picture, caption)| {
+        Some(Block::Figure(figure_of(None, &picture?, None, caption)))
+    });
+    let mut blocks = vec![Block::paragraph(&cell.question, Emphasis::Plain)];
+    blocks.extend(metrics(analysis, matchup, cell, &further));
+    blocks.extend(charts);
+    blocks.push(Block::facts(facts(matchup, cell)));
+    Fold { summary: format!("Details of {}", cell.id.workload), blocks }
+}
+
+fn facts(matchup: &MatchupAnalysis, cell: &CellAnalysis) -> Vec<(&'static str, String)> {
+    let mut facts = vec![];
+    if cell.kind() != CellKind::Servers(Loop::Search) {
+        let windows = cell.window_ns.map(|ns| duet_units::nanoseconds(ns as f64));
+        facts.push(("windows", windows.unwrap_or_else(|| "none".to_owned())));
     }
+    facts.extend(cell.open.as_ref().map(|open| ("open loop", open_loop(matchup, open))));
+    let found = cell.search.as_ref();
+    facts.extend(found.map(|found| ("searches", searches(matchup, found, cell.blocks))));
+    facts.push(("bottleneck", bottleneck(matchup, cell)));
+    facts.push(("errors", errors(matchup, cell)));
+    for warning in &cell.warnings {
+        let hint = warning.hint.as_ref().map_or_else(String::new, |hint| format!(" Hint: {hint}"));
+        facts.push(("warning", format!("{}.{hint}", warning.message)));
+    }
+    facts
 }
 
 /// The metrics that are no headline.
-fn metrics(analysis: &Analysis, matchup: &MatchupAnalysis, cell: &CellAnalysis) -> Markup {
-    let rest = cell.metrics.iter().filter(|m| !words::is_headline(cell, m));
-    let lines: Vec<_> = rest.map(|m| words::line(&analysis.run, &matchup.arms, m)).collect();
-    html! {
-        @if !lines.is_empty() {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "further metrics" }
-                        @for arm in &matchup.arms { th.number scope="col" { (arm.label) } }
-                        th scope="col" { "ratio, verdict" }
-                    }
-                }
-                tbody { @for line in &lines { (row(line, matchup.arms.len(), true)) } }
-            }
-            @if cell.kind() == CellKind::Servers(Loop::Closed) {
-                p.small {
-                    "Service time: from send to answer in a closed loop; throughput in other words."
-                }
-            }
-        }
+fn metrics(
+    analysis: &Analysis,
+    matchup: &MatchupAnalysis,
+    cell: &CellAnalysis,
+    further: &[&MetricAnalysis],
+) -> Vec<Block> {
+    if further.is_empty() {
+        return vec![];
     }
+    let (run, arms) = (&analysis.run, &matchup.arms);
+    let rows = further.iter().map(|m| {
+        let found = wording::row(run, arms, m);
+        let mut row = table_row(&found, arms.len());
+        row.notes.extend(found.reason);
+        row
+    });
+    let table = Table::plain("", columns(arms, "further metrics"), rows.collect());
+    let closed = (cell.kind() == CellKind::Servers(Loop::Closed)).then(|| {
+        let said = "Service time: from sending a request to its whole response in a closed loop; \
+                    throughput told in another way, not what a user waits for.";
+        Block::paragraph(said, Emphasis::Quiet)
+    });
+    [Block::Table(table)].into_iter().chain(closed).collect()
 }
 
 /// When requests were due, and how they were sent.

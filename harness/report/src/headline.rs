@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::words::{self, Turned, label};
+use super::wording::{self, OrientedRatio, label};
 use duet_analysis::verdict::Verdict;
 use duet_analysis::{Analysis, CellAnalysis, MatchupAnalysis};
 use duet_units::Metric;
@@ -14,7 +14,7 @@ pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> String
         if let Some(said) = said.or_else(|| search_headline(analysis, matchup)) {
             return said;
         }
-        let first = matchup.cells.first().map(|cell| words::silence(analysis, matchup, cell));
+        let first = matchup.cells.first().map(|cell| wording::silence(analysis, matchup, cell));
         return first.unwrap_or_else(|| "not measured".to_owned());
     };
     if matchup.programs {
@@ -49,7 +49,7 @@ fn latency_headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> Option<St
     let found = matchup.cells.iter().filter_map(|cell| {
         let found = cell.metrics.iter().find(|m| m.metric == Metric::LatencyNsP99)?;
         let share = cell.open.as_ref()?.rate_share.unwrap_or(0.5);
-        Some((share, cell, found, words::turned(found.ratio.as_ref()?)?))
+        Some((share, cell, found, wording::oriented_ratio(found.ratio.as_ref()?)?))
     });
     let (_, cell, found, ratio) =
         found.min_by(|a, b| (a.0 - 0.5).abs().total_cmp(&(b.0 - 0.5).abs()))?;
@@ -72,7 +72,7 @@ fn latency_headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> Option<St
 fn search_headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> Option<String> {
     let found = matchup.cells.iter().find_map(|cell| {
         let found = cell.metrics.iter().find(|m| m.metric == Metric::RateWithinPerSecond)?;
-        Some((cell, found, words::turned(found.ratio.as_ref()?)?))
+        Some((cell, found, wording::oriented_ratio(found.ratio.as_ref()?)?))
     });
     let (cell, found, ratio) = found?;
     let value = |arm: usize| found.arms.get(arm).map_or(0.0, |e| e.value);
@@ -91,7 +91,7 @@ fn search_headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> Option<Str
 }
 
 /// What is said behind a ratio of which the verdict says nothing.
-fn end(analysis: &Analysis, verdict: Verdict, ratio: &Turned) -> &'static str {
+fn end(analysis: &Analysis, verdict: Verdict, ratio: &OrientedRatio) -> &'static str {
     match verdict {
         Verdict::Faster | Verdict::Slower => "",
         Verdict::Tie => ", a tie",
@@ -130,7 +130,7 @@ fn program_headline(
 }
 
 /// The arm that a headline speaks of: the slower one, or of equal ones the one that seems so.
-fn subject(time: &Turned, verdict: Verdict) -> usize {
+fn subject(time: &OrientedRatio, verdict: Verdict) -> usize {
     match verdict {
         Verdict::Faster => 0,
         Verdict::Slower => 1,
@@ -151,7 +151,7 @@ fn shares(found: &[Found], subject: usize, cpu: (Metric, &str)) -> String {
 }
 
 /// What the subject of a headline needs of `noun`, as a multiple of what the other arm needs.
-fn share_of(ratio: &Turned, verdict: Verdict, subject: usize, noun: &str) -> String {
+fn share_of(ratio: &OrientedRatio, verdict: Verdict, subject: usize, noun: &str) -> String {
     let share = if ratio.worse == subject { ratio.value } else { 1.0 / ratio.value };
     match verdict {
         Verdict::Tie => format!("equal {noun}"),
@@ -161,7 +161,7 @@ fn share_of(ratio: &Turned, verdict: Verdict, subject: usize, noun: &str) -> Str
 }
 
 /// The answer of an A/A matchup.
-fn control_headline(speed: &Turned, verdict: Verdict, basis: &str) -> String {
+fn control_headline(speed: &OrientedRatio, verdict: Verdict, basis: &str) -> String {
     let end = match verdict {
         _ if speed.interval.is_none() => "too few blocks to say more",
         Verdict::Tie => "a tie, as it must be",
@@ -174,7 +174,7 @@ fn control_headline(speed: &Turned, verdict: Verdict, basis: &str) -> String {
 }
 
 /// A metric's ratio and its verdict.
-type Found = (Metric, Turned, Verdict);
+type Found = (Metric, OrientedRatio, Verdict);
 
 fn of(found: &[Found], metric: Metric) -> Option<&Found> {
     found.iter().find(|(m, ..)| *m == metric)
@@ -190,17 +190,18 @@ fn basis(matchup: &MatchupAnalysis) -> Option<(String, Vec<Found>)> {
             _ => "cells",
         };
         let found = matchup.means.iter();
-        let found =
-            found.filter_map(|m| Some((m.metric, words::turned(&m.ratio)?, m.verdict))).collect();
+        let found = found
+            .filter_map(|m| Some((m.metric, wording::oriented_ratio(&m.ratio)?, m.verdict)))
+            .collect();
         return Some((format!("(geometric mean of {} {noun})", first.cells), found));
     }
-    let metric = words::speed(matchup);
+    let metric = wording::speed(matchup);
     let speed =
         |c: &&CellAnalysis| c.metrics.iter().any(|m| m.metric == metric && m.ratio.is_some());
     let cell = matchup.cells.iter().find(speed)?;
     let found = cell.metrics.iter();
     let found = found
-        .filter_map(|m| Some((m.metric, words::turned(m.ratio.as_ref()?)?, m.verdict)))
+        .filter_map(|m| Some((m.metric, wording::oriented_ratio(m.ratio.as_ref()?)?, m.verdict)))
         .collect();
     Some((format!("({}, {})", cell.id.workload, cell.load), found))
 }

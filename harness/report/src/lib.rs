@@ -1,31 +1,59 @@
 //! Analysis in, text out: the terminal's tables, Markdown, HTML, charts, and other tools' formats.
 //!
-//! All of it is a pure function of [`Analysis`](duet_analysis::Analysis): nothing is measured,
-//! estimated or judged here, and nothing is read or written. Which words a verdict gets is decided
-//! once, in `words`, so that no two reports can disagree.
+//! All of it is a pure function of [`Analysis`], of a
+//! [`Comparison`](duet_analysis::comparison::Comparison) or of a
+//! [`Trend`](duet_analysis::trend::Trend): nothing is measured, estimated or judged here, and
+//! nothing is read or written. What there is to say becomes a `document` once and is rendered three
+//! times, so that no two reports can disagree.
 
 #![warn(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
+
+use duet_analysis::Analysis;
 
 pub mod chart;
 pub mod comparison;
 mod details;
-mod doubts;
+mod document;
 pub mod export;
-mod facts;
 pub mod github;
 mod headline;
-mod html;
-mod lines;
-mod loops;
-mod markdown;
-mod pairs;
+mod load_kinds;
+mod program_table;
 mod published;
-mod text;
+mod render;
+mod run;
+mod run_metadata;
 mod trend;
-mod words;
+mod warnings;
+mod wording;
+mod wrap;
 
-pub use html::html;
-pub use lines::hanging;
-pub use markdown::{markdown, markdown_alone};
-pub use text::{Style, text};
+pub use render::text::Style;
 pub use trend::trend;
+pub use wrap::hanging;
+
+use render::markdown::Place;
+
+/// A run for the terminal, the answer last: that is where a terminal stands when it is written.
+#[must_use]
+pub fn text(analysis: &Analysis, style: Style) -> String {
+    render::text::text_answer_last(&run::document(analysis), style)
+}
+
+/// A run as Markdown, for `report.md` in its folder, where its charts lie.
+#[must_use]
+pub fn markdown(analysis: &Analysis) -> String {
+    render::markdown::markdown(&run::document(analysis), Place::Folder)
+}
+
+/// The same without charts and links to sources, for a place where those are not at hand.
+#[must_use]
+pub fn markdown_alone(analysis: &Analysis) -> String {
+    render::markdown::markdown(&run::document(analysis), Place::Anywhere)
+}
+
+/// A run as a page, for `report.html`: one file that needs no other.
+#[must_use]
+pub fn html(analysis: &Analysis) -> String {
+    render::html::html(&run::document(analysis))
+}

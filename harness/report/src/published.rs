@@ -1,25 +1,56 @@
 //! Published figures beside those of the run, as rows of words.
 
-use super::pairs::{load, seconds};
-use duet_analysis::{Analysis, Estimate, PublishedAnalysis, PublishedComparison, Standing, Today};
+use super::document::{Block, Column, Emphasis, Row, Table};
+use super::program_table::{load, seconds};
+use super::wording::estimate;
+use duet_analysis::{Analysis, PublishedAnalysis, PublishedComparison, Standing, Today};
 
 /// What stands above the tables.
-pub(super) const ABOUT: &str = "Ratios only: machines and versions differ. A published row is the \
+const ABOUT: &str = "Ratios only: machines and versions differ. A published row is the \
     fastest program of each language on the site at that date, often with hand-written vector \
     instructions or a C library; the programs here have neither. The comparison is with the newest \
     date: a gap stands where the same language is ahead by at least half as much (in logarithms).";
 
+/// The published figures: in a terminal the newest beside this run's, without intervals, which stand
+/// above.
+pub(super) fn section(analysis: &Analysis) -> Vec<Block> {
+    let tables = tables(analysis);
+    if tables.is_empty() {
+        return vec![];
+    }
+    let about = |emphasis| Block::paragraph(ABOUT, emphasis);
+    let brief = brief(analysis).into_iter().flat_map(Figures::blocks);
+    let full = [about(Emphasis::Plain)].into_iter();
+    vec![
+        Block::heading("published figures"),
+        Block::Abridged {
+            brief: brief.chain([about(Emphasis::Quiet)]).collect(),
+            full: full.chain(tables.into_iter().flat_map(Figures::blocks)).collect(),
+        },
+    ]
+}
+
 /// A table: heads, and rows of as many words.
-pub(super) struct Table {
-    pub(super) title: String,
-    pub(super) heads: Vec<String>,
-    pub(super) rows: Vec<Vec<String>>,
+struct Figures {
+    title: String,
+    heads: Vec<String>,
+    rows: Vec<Vec<String>>,
     /// Sentences below it.
-    pub(super) notes: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl Figures {
+    fn blocks(self) -> Vec<Block> {
+        let columns = self.heads.into_iter().map(Column::words).collect();
+        let rows = self.rows.into_iter().map(Row::plain).collect();
+        let table = Block::Table(Table::plain(self.title, columns, rows));
+        let notes = (!self.notes.is_empty()).then(|| Block::points(self.notes));
+        [table].into_iter().chain(notes).collect()
+    }
 }
 
 /// The tables, if there is anything published to compare with.
-pub(super) fn tables(analysis: &Analysis) -> Vec<Table> {
+fn tables(analysis: &Analysis) -> Vec<Figures> {
     let gaps = analysis.published.last().map(|newest| gaps(&analysis.published, newest));
     let article =
         analysis.published.iter().find(|table| table.rows.iter().any(|row| row.figure.is_some()));
@@ -28,7 +59,7 @@ pub(super) fn tables(analysis: &Analysis) -> Vec<Table> {
 }
 
 /// Problem by problem: the gap at each date, without vectors and C, and today.
-fn gaps(published: &[PublishedAnalysis], newest: &PublishedAnalysis) -> Table {
+fn gaps(published: &[PublishedAnalysis], newest: &PublishedAnalysis) -> Figures {
     let languages = newest.languages.join(" and ");
     let dates = published.iter().map(|table| table.date.clone());
     let plain = "without vectors and C".to_owned();
@@ -60,7 +91,7 @@ fn gaps(published: &[PublishedAnalysis], newest: &PublishedAnalysis) -> Table {
     let about = published.iter().map(|table| format!("{}: {}", table.date, table.about));
     let notes = newest.rows.iter().filter_map(|row| Some((row, row.note.as_ref()?)));
     let notes = notes.map(|(row, note)| format!("{}: {note}", row.problem));
-    Table {
+    Figures {
         title: format!(
             "How many times longer the second of {languages} takes: published, and in this run"
         ),
@@ -71,7 +102,7 @@ fn gaps(published: &[PublishedAnalysis], newest: &PublishedAnalysis) -> Table {
 }
 
 /// The newest of [`gaps`] alone, with this run's ratios and what they mean for it.
-pub(super) fn brief(analysis: &Analysis) -> Option<Table> {
+fn brief(analysis: &Analysis) -> Option<Figures> {
     let newest = analysis.published.last()?;
     let matchups = matchups(newest);
     let heads = ["program", newest.date.as_str()].into_iter().chain(matchups.iter().copied());
@@ -90,7 +121,7 @@ pub(super) fn brief(analysis: &Analysis) -> Option<Table> {
     });
     let mean =
         ["geometric mean".to_owned(), duet_units::ratio(newest.mean)].into_iter().chain(means);
-    Some(Table {
+    Some(Figures {
         title: format!(
             "How many times longer the second of {} takes: published, and in this run",
             newest.languages.join(" and ")
@@ -102,7 +133,7 @@ pub(super) fn brief(analysis: &Analysis) -> Option<Table> {
 }
 
 /// The article's figures as data, and the rows of their page that it left out.
-fn article(table: &PublishedAnalysis) -> Table {
+fn article(table: &PublishedAnalysis) -> Figures {
     let [first, second] = &table.languages;
     let heads = ["figure", "program"].map(str::to_owned).into_iter();
     let heads = heads.chain([format!("{first}, secs"), format!("{second}, secs")]);
@@ -126,7 +157,7 @@ fn article(table: &PublishedAnalysis) -> Table {
     };
     let (shown, left_out): (Vec<_>, Vec<_>) =
         table.rows.iter().partition(|row| row.figure.is_some());
-    Table {
+    Figures {
         title: format!(
             "The article's two figures ({}), the rows they left out, and this run",
             table.date
@@ -138,7 +169,7 @@ fn article(table: &PublishedAnalysis) -> Table {
 }
 
 /// CPU time and load of the rows that have been published with them, and today's beside them.
-fn loads(table: &PublishedAnalysis) -> Option<Table> {
+fn loads(table: &PublishedAnalysis) -> Option<Figures> {
     let matchups = matchups(table);
     let heads = matchups.iter().flat_map(|matchup| {
         table.languages.iter().map(move |language| format!("{language}, {matchup}"))
@@ -159,7 +190,7 @@ fn loads(table: &PublishedAnalysis) -> Option<Table> {
         Some(std::iter::once(row.problem.clone()).chain(then).chain(now).collect())
     };
     let rows: Vec<Vec<String>> = table.rows.iter().filter_map(row).collect();
-    (!rows.is_empty()).then(|| Table {
+    (!rows.is_empty()).then(|| Figures {
         title: format!("CPU seconds and load of each CPU in % ({}), and in this run", table.date),
         heads: heads.collect(),
         rows,
@@ -176,13 +207,6 @@ fn matchups(table: &PublishedAnalysis) -> Vec<&str> {
         }
     }
     matchups
-}
-
-fn estimate(ratio: &Estimate) -> String {
-    match (ratio.low, ratio.high) {
-        (Some(low), Some(high)) => duet_units::ratio_interval(ratio.value, low, high),
-        _ => duet_units::ratio(ratio.value),
-    }
 }
 
 fn standing(standing: Standing) -> &'static str {

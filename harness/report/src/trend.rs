@@ -1,29 +1,32 @@
-//! A history as text: what changed, then a table per cell and metric. At most 100 columns wide with
-//! names of ordinary length.
+//! A history: what changed, then a table per cell and metric.
 
+use crate::document::{Block, Column, Emphasis, Item, Marker, Row, Table};
+use crate::render::text::{Style, blocks};
+use crate::wording::estimate;
 use duet_analysis::trend::{Change, MachineTrend, RUNS_ENOUGH, Series, Trend, TrendRun};
 use duet_units::count;
 use duet_units::{Better, Metric};
 
 /// How to read the tables.
-const LEGEND: &str = "\
-A ratio says how many times worse the second arm is; [ ] is its 95 % interval. A change is one of
-level by more than 1 %, p < .001 by permutation of the runs; it is no verdict.
-";
+const LEGEND: &str = "A ratio says how many times worse the second arm is; [ ] is its 95 % interval. \
+    A change is one of level by more than 1 %, p < .001 by permutation of the runs; it is no \
+    verdict.";
 
 /// The histories as text.
 #[must_use]
 pub fn trend(trend: &Trend) -> String {
-    let mut out: String = trend.machines.iter().map(summary).collect();
+    let mut all: Vec<Block> = trend.machines.iter().flat_map(summary).collect();
     for machine in &trend.machines {
-        if trend.machines.len() > 1 {
-            out += &format!("\n=== {} ===\n", title(machine));
-        }
         for series in &machine.series {
-            out += &table(machine, series);
+            let several = trend.machines.len() > 1;
+            let on = if several { format!(", on {}", title(machine)) } else { String::new() };
+            all.push(Block::heading(format!("{}{on}", name(series))));
+            all.push(Block::Table(table(machine, series)));
         }
     }
-    format!("{out}\n{LEGEND}")
+    all.push(Block::heading("how to read this"));
+    all.push(Block::paragraph(LEGEND, Emphasis::Plain));
+    blocks(&all, Style::Plain)
 }
 
 /// A machine in a line: `AMD EPYC, 2 CPUs, Linux 6.1`.
@@ -37,45 +40,39 @@ pub(super) fn name(series: &Series) -> String {
 }
 
 /// The machine, its runs, and what changed: the answer first.
-fn summary(machine: &MachineTrend) -> String {
+fn summary(machine: &MachineTrend) -> Vec<Block> {
     let ends = [machine.runs.first(), machine.runs.last()];
-    let [Some(first), Some(last)] = ends else { return String::new() };
-    let mut out = format!(
-        "{}: {}, {} to {}\n",
-        title(machine),
-        count(machine.runs.len(), "run"),
-        day(first),
-        day(last)
-    );
-    let mut changes: Vec<(usize, String)> = vec![];
+    let [Some(first), Some(last)] = ends else { return vec![] };
+    let runs = count(machine.runs.len(), "run");
+    let head = format!("{}: {runs}, {} to {}", title(machine), day(first), day(last));
+    let mut changes: Vec<(usize, Item)> = vec![];
     for series in &machine.series {
-        let mut found = changes_of(series);
-        found.sort_by_key(|(change, _)| change.run);
-        for same_run in found.chunk_by(|(a, _), (b, _)| a.run == b.run) {
-            let index = same_run[0].0.run;
-            let run = &machine.runs[index];
-            let said: String = same_run.iter().map(|(_, said)| format!("    {said}\n")).collect();
-            let head = format!("  {}{}  {}\n", day(run), commit(run), name(series));
-            changes.push((index, head + &said));
+        for (change, said) in changes_of(series) {
+            let run = &machine.runs[change.run];
+            let at = [day(run), &commit(run), &name(series)].map(str::to_owned);
+            let at = at.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+            changes.push((change.run, Item { name: at, text: said.into(), ..Item::default() }));
         }
     }
-    changes.sort();
+    changes.sort_by_key(|(run, _)| *run);
+    let mut blocks = vec![Block::heading(head)];
     if changes.is_empty() {
-        out += "  no change of level found\n";
+        blocks.push(Block::points(["no change of level found"]));
     }
-    out.extend(changes.into_iter().map(|(_, said)| said));
+    blocks.push(Block::List(Marker::Point, changes.into_iter().map(|(_, item)| item).collect()));
     if machine.runs.len() < RUNS_ENOUGH {
-        out += &format!("  too few runs to tell a change from noise; {RUNS_ENOUGH} are enough\n");
+        let few = format!("too few runs to tell a change from noise; {RUNS_ENOUGH} are enough");
+        blocks.push(Block::points([few]));
     }
-    out
+    blocks
 }
 
 /// Every change of a series, in words: `go-nethttp 33,010 to 35,120, 6.4 % more, better`.
 fn changes_of(series: &Series) -> Vec<(Change, String)> {
     let metric = series.metric;
-    let values = series.arms.iter().zip(&series.values).flat_map(|(arm, line)| {
+    let values = series.arms.iter().zip(&series.values).flat_map(|(arm, series)| {
         let said = |change: &Change| format!("{} {}", arm.label, moved(metric, change));
-        line.changes.iter().map(move |change| (*change, said(change)))
+        series.changes.iter().map(move |change| (*change, said(change)))
     });
     let ratio = series.ratio.changes.iter().map(|change| {
         let (before, after) = (duet_units::ratio(change.before), duet_units::ratio(change.after));
@@ -97,50 +94,29 @@ fn moved(metric: Metric, change: &Change) -> String {
     )
 }
 
-/// A row per run that has the cell, and a line under the first run of a new level.
-fn table(machine: &MachineTrend, series: &Series) -> String {
-    let mut rows = vec![heads(series)];
-    let mut notes: Vec<Vec<String>> = vec![vec![]];
+/// A row per run that has the cell, with what changed from it on.
+fn table(machine: &MachineTrend, series: &Series) -> Table {
     let changes = changes_of(series);
-    for (i, run) in machine.runs.iter().enumerate() {
-        let values: Vec<_> = series.values.iter().map(|line| line.points[i]).collect();
+    let own = ["run", "commit"].map(Column::words).into_iter();
+    let arms = series.arms.iter().map(|arm| Column::numbers(&arm.label));
+    let columns = own.chain(arms).chain([Column::numbers("ratio")]).collect();
+    let row = |(i, run): (usize, &TrendRun)| {
+        let values: Vec<_> = series.values.iter().map(|series| series.points[i]).collect();
         if values.iter().all(Option::is_none) {
-            continue;
+            return None;
         }
         let value = |value: &Option<duet_analysis::Estimate>| {
             value.map_or_else(dash, |estimate| series.metric.format(estimate.value))
         };
-        let ratio = series.ratio.points[i].map_or_else(dash, |ratio| {
-            ratio.low.zip(ratio.high).map_or_else(
-                || duet_units::ratio(ratio.value),
-                |(low, high)| duet_units::ratio_interval(ratio.value, low, high),
-            )
-        });
+        let ratio = series.ratio.points[i].map_or_else(dash, |ratio| estimate(&ratio));
         let when = run.started.replace('T', " ");
         let when: String = when.chars().take("2026-01-31 12:00".len()).collect();
-        let row = [when, commit(run).trim().to_owned()].into_iter();
-        rows.push(row.chain(values.iter().map(value)).chain([ratio]).collect());
+        let cells = [when, commit(run)].into_iter().chain(values.iter().map(value));
         let here = changes.iter().filter(|(change, _)| change.run == i);
-        notes.push(here.map(|(_, said)| format!("  ^ from here on: {said}\n")).collect());
-    }
-    let widths: Vec<usize> = (0..rows[0].len())
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
-        .collect();
-    let mut out = format!("\n{}\n", name(series));
-    for (row, notes) in rows.iter().zip(&notes) {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (text, &width))| {
-            // When and which commit to the left, numbers to the right.
-            if column < 2 { format!("{text:<width$}") } else { format!("{text:>width$}") }
-        });
-        let line = cells.collect::<Vec<_>>().join("  ");
-        out += &format!("  {}\n{}", line.trim_end(), notes.concat());
-    }
-    out
-}
-
-fn heads(series: &Series) -> Vec<String> {
-    let own = ["run", "commit"].map(str::to_owned).into_iter();
-    own.chain(series.arms.iter().map(|arm| arm.label.clone())).chain(["ratio".to_owned()]).collect()
+        let notes = here.map(|(_, said)| format!("from here on: {said}")).collect();
+        Some(Row { notes, ..Row::plain(cells.chain([ratio])) })
+    };
+    Table::plain("", columns, machine.runs.iter().enumerate().filter_map(row).collect())
 }
 
 fn day(run: &TrendRun) -> &str {
@@ -154,7 +130,7 @@ fn commit(run: &TrendRun) -> String {
         Some(hash) => (hash, "+"),
         None => (commit.as_str(), ""),
     };
-    format!(" {}{dirty}", hash.chars().take(7).collect::<String>())
+    format!("{}{dirty}", hash.chars().take(7).collect::<String>())
 }
 
 fn dash() -> String {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 
-use super::{BenchFolder, Exit, UsageError, shown};
+use super::exit::{Exit, UsageError};
+use super::folders::{self, BenchFolder, shown};
 use duet_analysis::comparison::stored::{self, RUNS_MIN};
 use duet_measure::versions::{Arm, Origin};
 use duet_model::record::{self, Run};
@@ -76,10 +77,7 @@ pub(super) fn run(args: &Baseline) -> Result<Exit> {
 fn save(name: &str, run: &Path, root: &Path) -> Result<()> {
     let folder = named(name, root)?;
     let source = run.join(record::FILE_NAME);
-    if !source.is_file() {
-        bail!(UsageError(format!("{} is no run's folder: measure one first", run.display())));
-    }
-    let read = record::read(run)?;
+    let read = folders::read_run(run)?;
     ensure!(
         read.end.as_ref().is_some_and(|end| end.interrupted.is_none()),
         "the run in {} did not come to its end, so it is no measure for others",
@@ -198,7 +196,7 @@ pub(super) fn compare(
     }
     if let Some(file) = json {
         let text = serde_json::to_string_pretty(&found).context("failed to encode")? + "\n";
-        super::report::replace(file, text.as_bytes())?;
+        folders::replace(file, text.as_bytes())?;
         anstream::println!("Written to {}.", shown(file));
     }
     Ok(Exit::Done)

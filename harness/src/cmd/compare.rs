@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
+use super::baseline;
 use super::comparison::{self, Outputs};
-use super::experiment::{self, Tools};
-use super::gate::check_out;
+use super::exit::{Exit, UsageError};
+use super::folders::{self, BenchFolder, Former, shown};
 use super::pairs::{self, Pair};
-use super::{BenchFolder, Exit, UsageError, baseline, shown};
+use super::policy::check_out;
+use super::session::Session;
 use duet_definitions::suggestion;
 use duet_measure::versions::{Arm, Checkout, Origin, Workspace};
 use duet_model::plan;
@@ -54,7 +56,7 @@ pub(super) struct Compare {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Decides all that varies [default: from the clock].
+    /// Random seed [default: from the clock].
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
@@ -87,8 +89,7 @@ pub(super) fn run(args: &Compare) -> Result<Exit> {
 }
 
 fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
-    let spec = args.bench.load()?;
-    let root = args.bench.root()?;
+    let (spec, root) = args.bench.open()?;
     let here = Workspace { root: &root, definitions: &args.bench.bench, spec: &spec };
     let given = args.server.as_deref();
     // A server that only one of them names is meant for both.
@@ -103,9 +104,8 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
     };
     let suite = suite(args, &spec, &pair)?;
     let spec = pairs::definitions(&spec, &[pair]);
-    let cpus = (suite.server_cpus, suite.generator_cpus);
-    let tools = Tools::new((root, &args.bench.bench), cpus)?;
-    let mut header = tools.header(args.seed, &spec, &suite)?;
+    let session = Session::new(root, &args.bench.bench, &suite)?;
+    let mut header = session.header(args.seed, &spec, &suite)?;
     anstream::println!(
         "{} against {}: {}, {} each, about {} of measuring after the builds.",
         head.version,
@@ -122,9 +122,10 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
         floors: vec![],
         absent: vec![],
     });
-    let folder = experiment::folder(args.out.as_deref(), &tools.root, "results/compare")?;
-    let begun = experiment::prepare(&tools, header)?;
-    experiment::carry_out(&tools, &folder, begun)?;
+    let out = args.out.as_deref();
+    let folder = folders::for_record(out, &session.root, "results/compare", Former::Removed)?;
+    let prepared = session.prepare(header)?;
+    session.measure_all(&folder, prepared)?;
     anstream::println!("Record in {}.", shown(&folder));
     comparison::replay(&folder, &args.outputs)
 }
@@ -145,7 +146,7 @@ fn unknown(sides: [(&Checkout, &str); 2]) -> String {
     format!("{} has no {word} `{name}`: {known}", checkout.version.given)
 }
 
-/// The cells of a suite that both sides can answer, each workload and load once.
+/// The cells of a suite that both sides serve, each workload and load once.
 fn suite(args: &Compare, spec: &Spec, pair: &Pair) -> Result<Suite> {
     let fits = |cell: &CellId| {
         spec.is_of_programs(cell) == pair.is_of_programs() && pair.has(&cell.workload)
@@ -169,7 +170,7 @@ fn suite(args: &Compare, spec: &Spec, pair: &Pair) -> Result<Suite> {
         .collect();
     if cells.is_empty() {
         bail!(UsageError(format!(
-            "nothing to measure: the suite `{}` has no cell that both can answer{}",
+            "nothing to measure: the suite `{}` has no cell that both serve{}",
             suite.name,
             args.only.as_ref().map(|o| format!(" and that contains `{o}`")).unwrap_or_default()
         )));

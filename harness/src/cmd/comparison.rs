@@ -4,10 +4,11 @@ use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 
-use super::{Exit, UsageError, report, shown};
+use super::exit::{Exit, UsageError};
+use super::folders::{self, shown};
 use duet_analysis::comparison::{self, Comparison, Outcome};
 use duet_model::record;
 use duet_report::Style;
@@ -46,7 +47,7 @@ pub(super) fn replay(folder: &Path, outputs: &Outputs) -> Result<Exit> {
     write(&comparison, folder, outputs)?;
     let style = if std::io::stdout().is_terminal() { Style::Colour } else { Style::Plain };
     anstream::print!("{}", words::text(&comparison, style));
-    anstream::println!("Report: {}", shown(&folder.join("comparison.md")));
+    anstream::println!("Report: {}", shown(&folder.join("comparison.html")));
     if outputs.github {
         github(&comparison)?;
     }
@@ -55,14 +56,7 @@ pub(super) fn replay(folder: &Path, outputs: &Outputs) -> Result<Exit> {
 
 /// The comparison that a folder's records hold.
 pub(super) fn read(folder: &Path) -> Result<Comparison> {
-    if !folder.join(record::FILE_NAME).is_file() {
-        bail!(UsageError(format!(
-            "{} is no folder of a comparison: it has no {}",
-            folder.display(),
-            record::FILE_NAME
-        )));
-    }
-    let run = record::read(folder)?;
+    let run = folders::read_run(folder)?;
     let confirmation = folder.join(CONFIRMATION);
     let second = match confirmation.join(record::FILE_NAME).is_file() {
         true => Some(record::read(&confirmation)?),
@@ -75,18 +69,19 @@ pub(super) fn read(folder: &Path) -> Result<Comparison> {
 fn write(comparison: &Comparison, folder: &Path, outputs: &Outputs) -> Result<()> {
     let json = serde_json::to_string_pretty(comparison).context("failed to encode")? + "\n";
     let markdown = words::markdown(comparison);
-    report::replace(&folder.join("comparison.json"), json.as_bytes())?;
-    report::replace(&folder.join("comparison.md"), markdown.as_bytes())?;
+    folders::replace(&folder.join("comparison.json"), json.as_bytes())?;
+    folders::replace(&folder.join("comparison.md"), markdown.as_bytes())?;
+    folders::replace(&folder.join("comparison.html"), words::html(comparison).as_bytes())?;
     for (name, svg) in words::charts(comparison) {
-        report::replace(&folder.join(name), svg.as_bytes())?;
+        folders::replace(&folder.join(name), svg.as_bytes())?;
     }
     for (file, text) in [(&outputs.json, &json), (&outputs.markdown, &markdown)] {
         if let Some(file) = file {
-            report::replace(file, text.as_bytes())?;
+            folders::replace(file, text.as_bytes())?;
         }
     }
     if let Some(file) = &outputs.junit {
-        report::replace(file, words::junit(comparison).as_bytes())?;
+        folders::replace(file, words::junit(comparison).as_bytes())?;
     }
     Ok(())
 }
@@ -107,17 +102,14 @@ fn github(comparison: &Comparison) -> Result<()> {
 
 /// What a comparison means for the exit code.
 pub(super) fn exit(comparison: &Comparison) -> Exit {
-    if let Some(signal) = comparison.run.interrupted {
-        return Exit::Interrupted(signal);
-    }
-    if let Some(signal) = comparison.confirmation.as_ref().and_then(|run| run.interrupted) {
-        return Exit::Interrupted(signal);
-    }
-    match comparison.outcome {
+    let runs = std::iter::once(&comparison.run).chain(&comparison.confirmation);
+    let interrupted = runs.map(|run| run.interrupted.map(Exit::Interrupted));
+    let outcome = match comparison.outcome {
         Outcome::Failed => Exit::ServerFailed,
         Outcome::Unmeasured => Exit::Unmeasurable,
         Outcome::Regressed => Exit::Broken,
         Outcome::Inconclusive => Exit::Inconclusive,
         Outcome::Pass | Outcome::Compared => Exit::Done,
-    }
+    };
+    Exit::greatest(interrupted.chain([Some(outcome)]))
 }

@@ -6,11 +6,15 @@ use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use clap::Args;
 
-use super::{BenchFolder, COLUMNS, Exit};
+use super::exit::Exit;
+use super::folders::BenchFolder;
 use duet_measure::host;
 use duet_model::record::{Finding, FindingLevel};
 use duet_model::spec::Spec;
 use duet_report::hanging;
+
+/// The width of the tables that commands print themselves.
+pub(super) const COLUMNS: usize = 90;
 
 /// Looks for what would spoil a measurement on this machine
 ///
@@ -51,9 +55,15 @@ fn findings(spec: &Spec) -> Vec<Finding> {
     host::findings(connections, cpus.unwrap_or(2), &needs)
 }
 
+/// What is not as it should be, as text.
+pub(super) fn warnings(findings: &[Finding]) -> String {
+    let is_warning = |finding: &&Finding| finding.level != FindingLevel::Good;
+    text(&findings.iter().filter(is_warning).cloned().collect::<Vec<_>>())
+}
+
 /// Findings as text, at most [`COLUMNS`] wide: one line each, and two more for what is not as it
 /// should be, or more where they are long.
-pub(super) fn text(findings: &[Finding]) -> String {
+fn text(findings: &[Finding]) -> String {
     let width = findings.iter().map(|finding| finding.name.chars().count()).max().unwrap_or(0);
     let mut out = String::new();
     for finding in findings {

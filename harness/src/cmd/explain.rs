@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::{Exit, UsageError, comparison};
+use super::comparison;
+use super::exit::{Exit, UsageError};
 use duet_report::Style;
 use duet_report::comparison as words;
 

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
-use super::{Exit, report};
+use super::exit::Exit;
+use super::folders;
+use super::report;
 use duet_analysis::Analysis;
 use duet_report::{export, markdown_alone};
 use duet_units::Better;
@@ -52,7 +54,7 @@ enum Format {
 pub(super) fn run(args: &Export) -> Result<Exit> {
     let text = args.format.write(&report::read(&args.folder)?);
     match &args.out {
-        Some(path) => report::replace(path, text.as_bytes())?,
+        Some(path) => folders::replace(path, text.as_bytes())?,
         None => print(&text)?,
     }
     Ok(Exit::Done)

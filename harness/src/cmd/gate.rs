@@ -4,27 +4,27 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 
 use super::comparison::{self, CONFIRMATION, Outputs};
-use super::experiment::{self, Tools};
-use super::{BenchFolder, Exit, UsageError, doctor, looks, noise, pairs, shown};
+use super::exit::Exit;
+use super::folders::{self, BenchFolder, Former, shown};
+use super::session::Session;
+use super::{doctor, floor_store, looks, pairs, policy};
 use duet_analysis::comparison::{Decision, next};
-use duet_definitions::suggestion;
-use duet_measure::versions::{self, Arm, Checkout, Origin, Workspace};
-use duet_model::record::{self, BuildRecord, Experiment, FindingLevel, Question, Run, RunHeader};
-use duet_model::spec::{CellId, Gate as Policy, Spec, Suite};
+use duet_measure::versions::{Arm, Workspace};
+use duet_model::record::{self, BuildRecord, Experiment, Question, Run, RunHeader};
 
-/// Blocks beyond the last look that may be measured in the place of ones that do not count: one in
-/// so many.
-const SPARE_SHARE: u32 = 4;
+/// The folder for the record, below the one above the definitions.
+const FOLDER: &str = "results/gate";
+
 /// The name of a record in which something failed, once its pair is measured anew.
 const FAILED: &str = "run-failed.jsonl";
 
 /// Decides whether a change may be let in: PASS, REGRESSED or INCONCLUSIVE
 ///
-/// Builds the base and the head, compares their answers, measures them in alternating windows
+/// Builds the base and the head, verifies their responses, measures them in alternating windows
 /// (programs: in alternating runs) and looks at the result after fixed numbers of blocks. A
 /// regression must show in a second, independent experiment before it fails. The policy is a table
 /// [[gate]] of suites.toml.
@@ -50,7 +50,7 @@ pub(super) struct Gate {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Decides all that varies [default: from the clock].
+    /// Random seed [default: from the clock].
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
@@ -77,110 +77,38 @@ pub(super) fn run(args: &Gate) -> Result<Exit> {
     if let Some(folder) = &args.replay {
         return comparison::replay(folder, &args.outputs);
     }
-    let spec = args.bench.load()?;
-    let root = args.bench.root()?;
-    let policy = choose(&spec, args.gate.as_deref())?;
+    let (spec, root) = args.bench.open()?;
+    let gate = policy::choose(&spec, args.gate.as_deref())?;
     let here = Workspace { root: &root, definitions: &args.bench.bench, spec: &spec };
     let Some(base) = &args.base else { unreachable!("clap requires it") };
     let names = (base.name.as_deref(), args.head.name.as_deref());
-    let (base, head) = (check_out(base, here)?, check_out(&args.head, here)?);
-    let guarded = pairs::guarded(policy, (&base, names.0), (&head, names.1))?;
+    let (base, head) = (policy::check_out(base, here)?, policy::check_out(&args.head, here)?);
+    let guarded = pairs::guarded(gate, (&base, names.0), (&head, names.1))?;
     let spec = pairs::definitions(&spec, &guarded.pairs);
-    let suite = suite(policy, guarded.cells, args.only.as_deref())?;
-    let cpus = (policy.server_cpus, policy.generator_cpus);
-    let tools = Tools::new((root, &args.bench.bench), cpus)?;
-    let mut header = tools.header(args.seed, &spec, &suite)?;
+    let suite = policy::suite(gate, guarded.cells, args.only.as_deref())?;
+    let session = Session::new(root, &args.bench.bench, &suite)?;
+    let mut header = session.header(args.seed, &spec, &suite)?;
     header.experiment = Some(Experiment {
         question: Question::Gate,
         base: base.version,
         head: head.version,
-        gate: Some(policy.clone()),
-        floors: noise::floors(&tools.root, &header.machine, &suite)?,
+        gate: Some(gate.clone()),
+        floors: floor_store::floors(&session.root, &header.machine, &suite)?,
         absent: guarded.absent,
     });
-    let mut run = experiment::prepare(&tools, header)?;
-    let folder = args.out.clone().unwrap_or_else(|| tools.root.join("results/gate"));
-    match make_room(&folder, args.out.is_none(), &run)? {
-        Earlier::Nothing => announce(&run.header, &folder, ""),
-        Earlier::Failed => {
-            announce(&run.header, &folder, "; an earlier run of the same pair failed");
-        }
-        Earlier::Undecided(earlier) => {
-            run.header.seed = earlier.header.seed;
-            (run.blocks, run.program_blocks) = (earlier.blocks, earlier.program_blocks);
-            announce(&run.header, &folder, "; continues an earlier run of the same pair");
-        }
-        Earlier::Decided => {
-            anstream::println!("This pair has been decided; this is what was found.");
-            return comparison::replay(&folder, &args.outputs);
-        }
+    let mut prepared = session.prepare(header)?;
+    let folder = args.out.clone().unwrap_or_else(|| session.root.join(FOLDER));
+    let earlier = make_room(&session, args.out.as_deref(), &prepared)?;
+    if let Earlier::Undecided(earlier) = &earlier {
+        prepared.header.seed = earlier.header.seed;
+        prepared.blocks.clone_from(&earlier.blocks);
+        prepared.program_blocks.clone_from(&earlier.program_blocks);
     }
-    looks::carry_out(&tools, &folder, run, args.even_identical)?;
+    announce(&prepared.header, &folder, &earlier);
+    if !matches!(earlier, Earlier::Decided) {
+        looks::carry_out(&session, &folder, prepared, args.even_identical)?;
+    }
     comparison::replay(&folder, &args.outputs)
-}
-
-/// The policy of this name, or the only one.
-pub(super) fn choose<'a>(spec: &'a Spec, name: Option<&str>) -> Result<&'a Policy> {
-    let names: Vec<&str> = spec.gates.iter().map(|gate| gate.name.as_str()).collect();
-    match (name, &spec.gates[..]) {
-        (Some(name), _) => spec.gate(name).ok_or_else(|| {
-            let misuse = UsageError(match names.is_empty() {
-                true => format!("there is no gate `{name}`: suites.toml has no table [[gate]]"),
-                false => {
-                    let known = suggestion(name, &names, "there are");
-                    format!("there is no gate `{name}`: {known}")
-                }
-            });
-            misuse.into()
-        }),
-        (None, [only]) => Ok(only),
-        (None, []) => bail!(UsageError(
-            "suites.toml has no table [[gate]] with the policy; `duet init` writes one".to_owned()
-        )),
-        (None, _) => bail!(UsageError(format!("which gate? There are {}", names.join(", ")))),
-    }
-}
-
-/// A version on this disk, with what the user should know of it printed.
-pub(super) fn check_out(arm: &Arm, here: Workspace<'_>) -> Result<Checkout> {
-    if matches!(arm.origin, Origin::Run(_) | Origin::Baseline(_)) {
-        bail!(UsageError(format!(
-            "{} is a stored result, and a gate measures both versions side by side: name the \
-             commit it was made of, as git:COMMIT",
-            arm.given
-        )));
-    }
-    let checkout = versions::check_out(arm, here)?;
-    if let Some(note) = &checkout.note {
-        anstream::eprintln!("note: {note}");
-    }
-    Ok(checkout)
-}
-
-/// A policy's cells as a suite, with blocks to spare.
-pub(super) fn suite(policy: &Policy, mut cells: Vec<CellId>, only: Option<&str>) -> Result<Suite> {
-    if let Some(only) = only {
-        cells.retain(|cell| cell.to_string().contains(only));
-        if cells.is_empty() {
-            bail!(UsageError(format!("no cell of the gate `{}` contains `{only}`", policy.name)));
-        }
-    }
-    let last = policy.looks.last().map_or(0, |look| look.blocks);
-    Ok(Suite {
-        name: policy.name.clone(),
-        summary: policy.summary.clone(),
-        server_cpus: policy.server_cpus,
-        generator_cpus: policy.generator_cpus,
-        blocks: last + last / SPARE_SHARE,
-        window_ms: policy.window_ms,
-        measure_ms: policy.measure_ms,
-        warmup_ms: policy.warmup_ms,
-        program_block_ms: policy.program_block_ms,
-        program_limit_s: policy.program_limit_s,
-        program_limit_mib: policy.program_limit_mib,
-        verdicts: true,
-        cells,
-    })
 }
 
 /// What an earlier run of the same pair came to.
@@ -197,31 +125,16 @@ enum Earlier {
 
 /// Makes the folder ready for a record. A second run of the same pair continues the first: it gets
 /// no new chance to fail or to pass by accident.
-fn make_room(folder: &Path, may_move: bool, begun: &Run) -> Result<Earlier> {
-    if folder.join(record::FILE_NAME).exists() {
-        let before = record::read(folder).ok().filter(|run| is_same(run, begun));
-        if let Some(run) = before {
-            return earlier(run, folder);
-        }
-        if !may_move {
-            bail!(UsageError(format!(
-                "{} holds another run already: choose another folder, or remove it",
-                folder.display()
-            )));
-        }
-        let previous = folder.with_file_name("gate-previous");
-        if previous.exists() {
-            fs::remove_dir_all(&previous)
-                .with_context(|| format!("failed to remove {}", previous.display()))?;
-        }
-        fs::rename(folder, &previous)
-            .with_context(|| format!("failed to move {}", folder.display()))?;
+fn make_room(session: &Session, out: Option<&Path>, prepared: &Run) -> Result<Earlier> {
+    let folder = out.map_or_else(|| session.root.join(FOLDER), Path::to_owned);
+    if let Some(run) = record::read(&folder).ok().filter(|run| is_same(run, prepared)) {
+        return earlier(run, &folder);
     }
-    fs::create_dir_all(folder).with_context(|| format!("failed to create {}", folder.display()))?;
+    folders::for_record(out, &session.root, FOLDER, Former::MovedTo("gate-previous"))?;
     Ok(Earlier::Nothing)
 }
 
-/// What a run of the same pair came to. The record of one that failed is put aside.
+/// What a run of the same pair came to. The record of one that failed is renamed.
 fn earlier(run: Run, folder: &Path) -> Result<Earlier> {
     let second = folder.join(CONFIRMATION);
     if has_failed(&run) || record::read(&second).is_ok_and(|run| has_failed(&run)) {
@@ -245,7 +158,7 @@ fn earlier(run: Run, folder: &Path) -> Result<Earlier> {
     }
 }
 
-/// Whether a server or a program could not be built, answered wrongly or failed in a block.
+/// Whether a server or a program could not be built, failed verification or failed in a block.
 fn has_failed(run: &Run) -> bool {
     let builds = run.builds.iter().map(|build| build.failure.is_some());
     let programs = run.programs.iter().map(|program| program.failure.is_some());
@@ -253,7 +166,7 @@ fn has_failed(run: &Run) -> bool {
     builds.chain(programs).chain(blocks).any(|failed| failed)
 }
 
-/// Whether a record is of the same executables, started and asked alike, under the same policy on
+/// Whether a record is of the same executables, started and driven alike, under the same policy on
 /// the same machine.
 fn is_same(one: &Run, other: &Run) -> bool {
     let policy = |run: &Run| run.header.experiment.clone().map(|e| (e.question, e.gate));
@@ -262,7 +175,7 @@ fn is_same(one: &Run, other: &Run) -> bool {
         let servers = spec.servers.iter().map(|s| (s.run.clone(), s.env.clone()));
         servers.chain(spec.sets.iter().map(|s| (s.run.clone(), BTreeMap::new()))).collect()
     };
-    let asked = |run: &Run| {
+    let driven = |run: &Run| {
         let spec = &run.header.spec;
         (spec.workloads.clone(), spec.loads.clone(), spec.problems.clone())
     };
@@ -270,7 +183,7 @@ fn is_same(one: &Run, other: &Run) -> bool {
         && executables(one) == executables(other)
         && policy(one) == policy(other)
         && started(one) == started(other)
-        && asked(one) == asked(other)
+        && driven(one) == driven(other)
         && one.header.suite == other.header.suite
         && one.header.machine == other.header.machine
 }
@@ -283,10 +196,19 @@ fn executables(run: &Run) -> Option<Vec<&String>> {
     servers.chain(run.programs.iter().map(|program| program.binary_sha256.as_ref())).collect()
 }
 
-/// Says what is about to be measured. `beside`: what else there is to say of it.
-fn announce(header: &RunHeader, folder: &Path, beside: &str) {
+/// Says what is about to be measured, or that nothing is.
+fn announce(header: &RunHeader, folder: &Path, earlier: &Earlier) {
     let Some(Experiment { base, head, gate: Some(gate), .. }) = &header.experiment else {
         return;
+    };
+    let beside = match earlier {
+        Earlier::Decided => {
+            anstream::println!("This pair has been decided; this is what was found.");
+            return;
+        }
+        Earlier::Nothing => "",
+        Earlier::Failed => "; an earlier run of the same pair failed",
+        Earlier::Undecided(_) => "; continues an earlier run of the same pair",
     };
     let looks: Vec<String> = gate.looks.iter().map(|look| look.blocks.to_string()).collect();
     anstream::println!(
@@ -299,7 +221,5 @@ fn announce(header: &RunHeader, folder: &Path, beside: &str) {
         duet_units::minutes(u64::from(gate.budget_s)),
     );
     anstream::println!("Seed {}; record in {}.", header.seed, shown(folder));
-    let doubts: Vec<_> =
-        header.findings.iter().filter(|f| f.level != FindingLevel::Good).cloned().collect();
-    anstream::print!("{}", doctor::text(&doubts));
+    anstream::print!("{}", doctor::warnings(&header.findings));
 }

@@ -1,6 +1,5 @@
 //! `duet init`: definitions for a server of somebody's own, from its build and run commands.
 
-use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::{BenchFolder, Exit, ServerUnavailable, UsageError, shown};
+use super::exit::{Exit, ServerUnavailable, UsageError};
+use super::folders::{BenchFolder, shown};
 use duet_measure::build;
 use duet_measure::host;
 use duet_measure::server::{self, Launch};
@@ -21,7 +21,7 @@ use duet_process::interrupt::{Interrupt, Interrupted};
 mod files;
 mod words;
 
-/// How much of an answer is shown.
+/// How much of a body is shown.
 const EXCERPT_BYTES: usize = 400;
 
 /// Where the workflow goes, below the folder above the definitions.
@@ -29,8 +29,8 @@ const WORKFLOW: &str = ".github/workflows/duet.yml";
 
 /// Writes definitions that guard a server of your own
 ///
-/// They say how it is built and started, what it answers, and how much worse a change may make it.
-/// Builds and starts the server once, asks it, and takes its answer as the right one. Commands are
+/// They say how it is built and started, how it responds, and how much worse a change may make it.
+/// Builds and starts the server once, and takes its response as the expected one. Commands are
 /// split into words as a shell does, but run without one. Overwrites nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: duet init --name shop --build 'go build -o shop .' \
@@ -49,7 +49,7 @@ pub(super) struct Init {
     #[arg(long, value_name = "COMMAND", value_parser = words::split)]
     run: words::Words,
 
-    /// The path to ask for. It must always be answered with the same bytes.
+    /// The path to request. Its response must always have the same bytes.
     #[arg(long, value_name = "PATH", default_value = "/", value_parser = words::path)]
     get: String,
 
@@ -72,12 +72,12 @@ pub(super) fn run(args: &Init) -> Result<Exit> {
     planned.extend(args.github.as_ref().map(|_| root.join(WORKFLOW)));
     refuse_to_overwrite(&planned)?;
     let server = server(args)?;
-    let answer = ask(&server, &args.get, &root)?;
-    let body = excerpt_of(&answer.body);
-    anstream::println!("GET {} is answered with {}: {body}", args.get, answer.status);
+    let response = first_response(&server, &args.get, &root)?;
+    let body = excerpt_of(&response.body);
+    anstream::println!("GET {} returns {}: {body}", args.get, response.status);
 
     let workload = words::workload(&args.get);
-    let texts = files::definitions(&server, &workload, &args.get, &answer);
+    let texts = files::definitions(&server, &workload, &args.get, &response);
     let action = args.github.as_ref().map(|action| files::workflow(action, &shown(&args.bench)));
     for (path, text) in planned.iter().zip(texts.iter().chain(&action)) {
         write(path, text)?;
@@ -140,57 +140,54 @@ fn server(args: &Init) -> Result<Server> {
         lanes: vec![Lane::Idiomatic],
         needs,
         build,
-        build_cache: BTreeMap::new(),
         run,
-        version: vec![],
         env,
-        prints: false,
         external: true,
         workloads: vec![words::workload(&args.get)],
-        root: None,
+        ..Server::default()
     })
 }
 
-/// Builds and starts the server, and asks it twice: an answer that changes cannot be told from a
+/// Builds and starts the server, and requests the path twice: a response that changes cannot be told from a
 /// wrong one.
-fn ask(server: &Server, path: &str, root: &Path) -> Result<ExpectedResponse> {
+fn first_response(server: &Server, path: &str, root: &Path) -> Result<ExpectedResponse> {
     let interrupt = Interrupt::watch()?;
     let built = build::build(server, root, &interrupt)?;
     if let Some(failure) = built.failure {
-        return Err(unserved(server, failure.into()));
+        return Err(unavailable(server, failure.into()));
     }
     let cpus = host::allowed_cpus()?;
     let launch = Launch { root, cpus: &cpus, threads: 1, padding_bytes: 0 };
     let verifier = Verifier::new()?;
     let mut running =
-        server::start(server, &launch, &interrupt).map_err(|error| unserved(server, error))?;
-    let mut answer = || {
+        server::start(server, &launch, &interrupt).map_err(|error| unavailable(server, error))?;
+    let mut response = || {
         verifier.ask(&running, path, &interrupt).map_err(|error| {
             let failure = running.failure(Stage::Verify, &format!("GET {path}: {error:#}"));
-            if error.is::<Interrupted>() { error } else { unserved(server, failure.into()) }
+            if error.is::<Interrupted>() { error } else { unavailable(server, failure.into()) }
         })
     };
-    let (first, second) = (answer()?, answer()?);
+    let (first, second) = (response()?, response()?);
     let body = excerpt_of(&first.body);
     if first.status >= 400 {
         bail!(UsageError(format!(
-            "GET {path} is answered with {}: {body}; name a path that is served, with --get PATH",
+            "GET {path} returns {}: {body}; name a path that is served, with --get PATH",
             first.status
         )));
     }
     if first != second {
         let again = excerpt_of(&second.body);
         bail!(UsageError(format!(
-            "GET {path} is not always answered alike: {body}, then {again}; every answer is \
-             compared with the right one, so name a path that has one, with --get PATH"
+            "GET {path} does not always return the same: {body}, then {again}; every response is \
+             compared with the expected one, so name a path that has one, with --get PATH"
         )));
     }
-    running.stop().map_err(|failure| unserved(server, failure.into()))?;
+    running.stop().map_err(|failure| unavailable(server, failure.into()))?;
     Ok(first)
 }
 
-/// Why a server could not be asked, with what it said on standard error. An interruption stays one.
-fn unserved(server: &Server, error: anyhow::Error) -> anyhow::Error {
+/// Why a server is unavailable, with what it wrote to standard error. An interruption stays one.
+fn unavailable(server: &Server, error: anyhow::Error) -> anyhow::Error {
     if error.is::<Interrupted>() {
         return error;
     }

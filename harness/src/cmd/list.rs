@@ -3,7 +3,9 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::{BenchFolder, COLUMNS, Exit};
+use super::doctor::COLUMNS;
+use super::exit::Exit;
+use super::folders::BenchFolder;
 use duet_model::plan;
 use duet_model::spec::{Lane, Spec};
 use duet_report::hanging;

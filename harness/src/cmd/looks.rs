@@ -1,14 +1,14 @@
 //! A gate's experiment: look by look, and once more where it finds a regression.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::comparison::CONFIRMATION;
-use super::experiment::{self, RunningExperiment, Tools};
+use super::folders;
+use super::session::{self, Recording, Session};
 use duet_analysis::comparison::{Decision, is_identical, next, regressions};
 use duet_model::record::{self, Question, Run};
 use duet_model::spec::CellId;
@@ -18,27 +18,27 @@ use duet_units::Metric;
 
 /// The experiment and, where it finds a regression, the one that must confirm it.
 pub(super) fn carry_out(
-    tools: &Tools,
+    session: &Session,
     folder: &Path,
-    begun: Run,
+    prepared: Run,
     even_identical: bool,
 ) -> Result<()> {
-    let mut cells = experiment::usable(&begun);
-    let mut again = Run { blocks: vec![], program_blocks: vec![], ..begun.clone() };
-    let under_way = RunningExperiment::begin(tools, folder, begun)?;
+    let mut cells = session::usable(&prepared);
+    let mut again = Run { blocks: vec![], program_blocks: vec![], ..prepared.clone() };
+    let recording = Recording::begin(session, folder, prepared)?;
     if !even_identical {
-        cells.retain(|cell| !is_identical(&under_way.run, cell));
+        cells.retain(|cell| !is_identical(&recording.run, cell));
     }
-    let run = sequence(under_way, cells, None)?;
+    let run = sequence(recording, cells, None)?;
     if let Some(signal) = run.end.as_ref().and_then(|end| end.interrupted) {
-        tools.progress.print(&Interrupted(signal).to_string());
+        session.progress.print(&Interrupted(signal).to_string());
         return Ok(());
     }
     let called = regressions(&run);
     if called.is_empty() {
         return Ok(());
     }
-    tools.progress.print(&format!(
+    session.progress.print(&format!(
         "{} found; a second experiment must confirm {}.",
         duet_units::count(called.len(), "regression"),
         if called.len() == 1 { "it" } else { "them" }
@@ -50,11 +50,10 @@ pub(super) fn carry_out(
         experiment.question = Question::Confirm;
     }
     let folder = folder.join(CONFIRMATION);
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("failed to create {}", folder.display()))?;
+    folders::make(&folder)?;
     take_up(&folder, &mut again);
-    let under_way = RunningExperiment::begin(tools, &folder, again)?;
-    sequence(under_way, cells, Some(&called))?;
+    let recording = Recording::begin(session, &folder, again)?;
+    sequence(recording, cells, Some(&called))?;
     Ok(())
 }
 
@@ -66,38 +65,38 @@ pub(super) fn is_confirmed(folder: &Path) -> bool {
 
 /// Adds what an interrupted experiment in a folder measured; its seed follows from the first one's.
 /// A record whose first line was cut off holds nothing.
-fn take_up(folder: &Path, begun: &mut Run) {
-    let same = |earlier: &Run| earlier.header.seed == begun.header.seed;
+fn take_up(folder: &Path, prepared: &mut Run) {
+    let same = |earlier: &Run| earlier.header.seed == prepared.header.seed;
     if let Some(earlier) = record::read(folder).ok().filter(same) {
-        (begun.blocks, begun.program_blocks) = (earlier.blocks, earlier.program_blocks);
+        (prepared.blocks, prepared.program_blocks) = (earlier.blocks, earlier.program_blocks);
     }
 }
 
 /// Measures from look to look until all is decided, nothing more can be, or the time is up.
 fn sequence(
-    mut under_way: RunningExperiment<'_>,
+    mut recording: Recording<'_>,
     cells: BTreeSet<CellId>,
     called: Option<&BTreeSet<(CellId, Metric)>>,
 ) -> Result<Run> {
-    let outcome = look_by_look(&mut under_way, cells, called);
-    under_way.end(outcome)
+    let outcome = look_by_look(&mut recording, cells, called);
+    recording.close(outcome)
 }
 
 /// Returns why it stopped before all was decided, if so.
 fn look_by_look(
-    under_way: &mut RunningExperiment<'_>,
+    recording: &mut Recording<'_>,
     mut cells: BTreeSet<CellId>,
     called: Option<&BTreeSet<(CellId, Metric)>>,
 ) -> Result<Option<String>> {
-    let experiment = under_way.run.header.experiment.clone();
+    let experiment = recording.run.header.experiment.clone();
     let Some(policy) = experiment.and_then(|experiment| experiment.gate) else {
         unreachable!("a gate has a policy")
     };
     let budget = Duration::from_secs(u64::from(policy.budget_s));
     let mut until = policy.looks.first().map_or(0, |look| look.blocks);
     while !cells.is_empty() {
-        let forecast = under_way.elapsed() + under_way.forecast(&cells, until);
-        let any = under_way.run.attempts().next().is_some();
+        let forecast = recording.elapsed() + recording.forecast(&cells, until);
+        let any = recording.run.attempts().next().is_some();
         if any && forecast > budget {
             return Ok(Some(format!(
                 "the time was up: the next look, after {until} blocks, would have taken {} in all \
@@ -106,15 +105,15 @@ fn look_by_look(
                 duet_units::minutes(budget.as_secs())
             )));
         }
-        under_way.measure(&cells, until)?;
-        if under_way.run.attempts().any(|attempt| attempt.failure.is_some()) {
+        recording.measure(&cells, until)?;
+        if recording.run.attempts().any(|attempt| attempt.failure.is_some()) {
             return Ok(Some("a block failed".to_owned()));
         }
-        match next(&under_way.run, called) {
+        match next(&recording.run, called) {
             Decision::Decided(_) => return Ok(None),
             Decision::Futile(reason) => return Ok(Some(reason)),
             Decision::GoOn { cells: undecided, until_blocks } => {
-                let short = |cell: &&CellId| under_way.counted(cell) < until_blocks;
+                let short = |cell: &&CellId| recording.counted(cell) < until_blocks;
                 if until_blocks <= until || !undecided.iter().any(|cell| short(&cell)) {
                     return Ok(Some("too many blocks do not count".to_owned()));
                 }

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 
-use super::Exit;
+use super::exit::Exit;
 use duet_loadgen::null;
 use duet_process::interrupt::Interrupt;
 
-/// Answers every request with the same few bytes, at the least cost
+/// Sends the same few bytes to every request, at the least cost
 ///
 /// What a load generator reaches against it is what it reaches at most on this machine. Prints
 /// `listening HOST:PORT` and stops on SIGTERM or Ctrl-C.

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::UsageError;
+use super::exit::UsageError;
 use duet_measure::versions::Checkout;
 use duet_model::record::Absence;
 use duet_model::spec::{CellId, Gate, GateScope, Lane, Matchup, ProgramSet, Server, Spec};
@@ -53,7 +53,7 @@ impl Side {
         lanes.first().copied().unwrap_or(Lane::Std)
     }
 
-    /// Whether it answers a workload, or solves a problem.
+    /// Whether it serves a workload, or solves a problem.
     fn has(&self, workload: &str) -> bool {
         match self {
             Self::Server(server) => server.workloads.iter().any(|own| own == workload),
@@ -67,7 +67,7 @@ impl Pair {
         matches!(self.base, Side::Programs(_))
     }
 
-    /// Whether both sides answer a workload, or solve a problem.
+    /// Whether both sides serve a workload, or solve a problem.
     pub(super) fn has(&self, workload: &str) -> bool {
         self.base.has(workload) && self.head.has(workload)
     }
@@ -121,17 +121,10 @@ fn rename(sets: &mut [ProgramSet], label: &str) {
     }
 }
 
-/// Definitions that hold these pairs as matchups, and of the given ones what is asked and how hard.
+/// Definitions that hold these pairs as matchups, and of the given ones the workloads and loads.
 pub(super) fn definitions(given: &Spec, pairs: &[Pair]) -> Spec {
-    let mut spec = Spec {
-        servers: vec![],
-        matchups: vec![],
-        problems: vec![],
-        sets: vec![],
-        published: vec![],
-        suites: vec![],
-        ..given.clone()
-    };
+    let (workloads, loads) = (given.workloads.clone(), given.loads.clone());
+    let mut spec = Spec { workloads, loads, gates: given.gates.clone(), ..Spec::default() };
     for pair in pairs {
         for side in [&pair.base, &pair.head] {
             match side {
@@ -159,11 +152,11 @@ fn add_server(spec: &mut Spec, server: &Server) {
     if spec.server(&server.name).is_none() {
         spec.servers.push(server.clone());
     }
-    // Answers that are a server's own belong to all of its versions.
+    // Responses that are a server's own belong to all of its versions.
     let original = server.name.split('@').next().unwrap_or_default();
     for workload in &mut spec.workloads {
-        if let Some(answer) = workload.responses.get(original).cloned() {
-            workload.responses.insert(server.name.clone(), answer);
+        if let Some(response) = workload.responses.get(original).cloned() {
+            workload.responses.insert(server.name.clone(), response);
         }
     }
 }
@@ -239,12 +232,12 @@ pub(super) fn guarded(
         && found.absent.is_empty()
     {
         let word = if old == new { old.to_owned() } else { format!("{old} or {new}") };
-        bail!(UsageError(format!("the gate `{}` asks nothing of {word}", policy.name)));
+        bail!(UsageError(format!("the gate `{}` measures nothing of {word}", policy.name)));
     }
     Ok(found)
 }
 
-/// What a guard asks of two servers or sets, unless it is of the other kind.
+/// What a guard measures of two servers or sets, unless it is of the other kind.
 fn guard_pair(
     guard: GateScope<'_>,
     (base, old): (&Checkout, &str),

@@ -19,13 +19,13 @@ impl Progress {
     #[must_use]
     pub(crate) fn new() -> Self {
         let bar = ProgressBar::new_spinner();
-        bar.enable_steady_tick(Duration::from_millis(200));
         Self { bar, terminal: std::io::stderr().is_terminal() }
     }
 
     /// What is being done while there is no bar yet.
     pub(crate) fn say(&self, what: &str) {
         if self.terminal {
+            self.bar.enable_steady_tick(Duration::from_millis(200));
             self.bar.set_message(what.to_owned());
         } else {
             anstream::eprintln!("{what}");
@@ -54,9 +54,9 @@ impl Progress {
 
     /// A block of this cell begins; the ratio is what its earlier blocks say.
     pub(crate) fn block(&self, cell: &CellId, ratio: Option<Estimate>) {
-        let ratio = ratio.map(|ratio| match (ratio.low, ratio.high) {
-            (Some(low), Some(high)) => duet_units::ratio_interval(ratio.value, low, high),
-            _ => duet_units::ratio(ratio.value),
+        let ratio = ratio.map(|ratio| match ratio.interval {
+            Some(i) => duet_units::ratio_interval(ratio.value, i.low, i.high),
+            None => duet_units::ratio(ratio.value),
         });
         self.bar.set_message(format!("{cell}  {}", ratio.unwrap_or_default()));
     }
@@ -74,11 +74,5 @@ impl Progress {
     /// Everything is done.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
-    }
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self::new()
     }
 }

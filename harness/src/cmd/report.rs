@@ -1,15 +1,14 @@
 //! `duet report`: everything a run's folder can show, from its record alone.
 
-use std::fs;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 
-use super::{Exit, UsageError, shown};
+use super::exit::Exit;
+use super::folders::{self, shown};
 use duet_analysis::{self, Analysis, Who};
-use duet_model::record;
 use duet_report::chart::Width;
 use duet_report::{self, Style};
 
@@ -26,43 +25,42 @@ pub(super) struct Report {
 }
 
 pub(super) fn run(args: &Report) -> Result<Exit> {
-    let analysis = write(&args.folder)?;
-    show(&analysis, &args.folder);
+    rebuild(&args.folder)
+}
+
+/// Derives everything from the record in `folder`, writes it there, and shows it.
+pub(super) fn rebuild(folder: &Path) -> Result<Exit> {
+    let analysis = read(folder)?;
+    write(&analysis, folder)?;
+    show(&analysis, folder);
     Ok(exit(&analysis))
 }
 
 /// What the record in `folder` says.
 pub(super) fn read(folder: &Path) -> Result<Analysis> {
-    if !folder.join(record::FILE_NAME).is_file() {
-        let name = record::FILE_NAME;
-        bail!(UsageError(format!("{} is no run's folder: it has no {name}", folder.display())));
-    }
-    Ok(duet_analysis::analyse(&record::read(folder)?))
+    Ok(duet_analysis::analyse(&folders::read_run(folder)?))
 }
 
-/// Derives everything from the record in `folder` and writes it there.
-pub(super) fn write(folder: &Path) -> Result<Analysis> {
-    let analysis = read(folder)?;
-    let summary =
-        serde_json::to_string_pretty(&analysis).context("failed to encode the summary")?;
+fn write(analysis: &Analysis, folder: &Path) -> Result<()> {
+    let summary = serde_json::to_string_pretty(analysis).context("failed to encode the summary")?;
     for (name, text) in [
         ("summary.json", summary + "\n"),
-        ("speed.svg", duet_report::chart::speed(&analysis)),
-        ("memory.svg", duet_report::chart::memory(&analysis)),
-        ("report.md", duet_report::markdown(&analysis)),
-        ("report.html", duet_report::html(&analysis)),
+        ("speed.svg", duet_report::chart::speed(analysis).file()),
+        ("memory.svg", duet_report::chart::memory(analysis).file()),
+        ("report.md", duet_report::markdown(analysis)),
+        ("report.html", duet_report::html(analysis)),
     ]
     .into_iter()
-    .chain(duet_report::chart::boxes(&analysis).map(|svg| ("programs.svg", svg)))
-    .chain(duet_report::chart::latency(&analysis, Width::Wide).map(|svg| ("latency.svg", svg)))
+    .chain(duet_report::chart::boxes(analysis).map(|picture| ("programs.svg", picture.file())))
+    .chain(duet_report::chart::latency(analysis, Width::Wide).map(|picture| ("latency.svg", picture.file())))
     {
-        replace(&folder.join(name), text.as_bytes())?;
+        folders::replace(&folder.join(name), text.as_bytes())?;
     }
-    Ok(analysis)
+    Ok(())
 }
 
 /// Prints the tables and where the rest lies.
-pub(super) fn show(analysis: &Analysis, folder: &Path) {
+fn show(analysis: &Analysis, folder: &Path) {
     // anstream drops the colours where they are not wanted.
     let style = if std::io::stdout().is_terminal() { Style::Colour } else { Style::Plain };
     anstream::print!("{}", duet_report::text(analysis, style));
@@ -73,41 +71,14 @@ pub(super) fn show(analysis: &Analysis, folder: &Path) {
     anstream::println!("Charts: {}", charts.join(", "));
 }
 
-/// What a run's outcome means for the exit code: interrupted, then a failed server, then nothing
-/// measured.
-pub(super) fn exit(analysis: &Analysis) -> Exit {
+/// What a run's outcome means for the exit code.
+fn exit(analysis: &Analysis) -> Exit {
     let measured = |who: Who| who != Who::Generator;
     let cells = || analysis.matchups.iter().flat_map(|matchup| &matchup.cells);
-    if let Some(signal) = analysis.run.interrupted {
-        Exit::Interrupted(signal)
-    } else if !analysis.failures.is_empty() {
-        Exit::ServerFailed
-    } else if !cells().any(|cell| cell.blocks > 0 && measured(cell.bottleneck.who)) {
-        Exit::Unmeasurable
-    } else {
-        Exit::Done
-    }
-}
-
-/// Replaces a file whole: a reader sees the old or the new one, also when the disk is full. Its
-/// folder is made where it is missing.
-pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("failed to create {}", folder.display()))?;
-    }
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    let write = || {
-        let mut file = fs::File::create(&partial)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&partial, path)
-    };
-    write().with_context(|| {
-        // The error that is reported is the one that matters.
-        drop(fs::remove_file(&partial));
-        format!("failed to write {} (is the disk full?)", path.display())
-    })
+    let is_measured = cells().any(|cell| cell.blocks > 0 && measured(cell.bottleneck.who));
+    Exit::greatest([
+        analysis.run.interrupted.map(Exit::Interrupted),
+        (!analysis.failures.is_empty()).then_some(Exit::ServerFailed),
+        (!is_measured).then_some(Exit::Unmeasurable),
+    ])
 }

@@ -3,19 +3,17 @@
 //! Gates on servers whose difference is known: the null responder, which does so much work per
 //! request, against itself, and against one that does a little more.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use super::comparison;
-use super::experiment::{self, Tools};
-use super::looks;
+use super::exit::{Exit, UsageError};
+use super::folders::{self, Former, shown};
 use super::pairs::{self, Pair, Side};
-use super::{Exit, shown};
+use super::session::Session;
+use super::{comparison, looks};
 use duet_analysis::comparison::Outcome;
 use duet_analysis::gate::LOOKS;
 use duet_model::record::{BuildRecord, Experiment, Question, Run, RunHeader, Version};
@@ -38,7 +36,7 @@ const CALIBRATION_BLOCKS: u32 = 6;
 const BUDGET_S: u32 = 60;
 
 /// The names that the definitions of a selftest use.
-const WORKLOAD: &str = "answer";
+const WORKLOAD: &str = "response";
 const LOAD: &str = "short";
 
 /// Checks on this machine that the gate raises no false alarm and finds what is there
@@ -57,7 +55,7 @@ pub(super) struct Selftest {
     #[arg(default_values = ["0:3", "2:1", "5:3", "10:3"], value_parser = trial)]
     trials: Vec<Trial>,
 
-    /// Decides all that varies [default: from the clock].
+    /// Random seed [default: from the clock].
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
@@ -89,7 +87,7 @@ fn trial(text: &str) -> Result<Trial, String> {
 
 /// What came of a trial's gates.
 #[derive(Debug, Default)]
-struct Tally {
+struct TrialCounts {
     regressed: u32,
     pass: u32,
     inconclusive: u32,
@@ -100,12 +98,15 @@ struct Tally {
 
 pub(super) fn run(args: &Selftest) -> Result<Exit> {
     let root = std::env::current_dir().context("there is no working directory")?;
+    let (suite, out) = (suite(CALIBRATION_BLOCKS), args.out.as_deref());
+    if let Some(out) = out.filter(|out| out.exists()) {
+        bail!(UsageError(format!("{} exists: choose another folder", out.display())));
+    }
     // Its definitions are made here and read from no folder.
-    let tools = Tools::new((root.clone(), &root), (1, 1))?;
-    let folder = folder(args.out.as_deref(), &tools.root)?;
-    let suite = suite(CALIBRATION_BLOCKS);
-    let template = tools.header(args.seed, &definitions(&pair(WORK, WORK)?), &suite)?;
-    let share = calibrate(&tools, &folder, &template)?;
+    let session = Session::new(root.clone(), &root, &suite)?;
+    let folder = folders::for_record(out, &root, "results/selftest", Former::Removed)?;
+    let template = session.header(args.seed, &definitions(&pair(WORK, WORK)?), &suite)?;
+    let share = calibrate(&session, &folder, &template)?;
     anstream::println!(
         "{} of work are {} of a request's time on the server. {} for each of {}, at most {} each.",
         duet_units::count(WORK as usize, "round"),
@@ -115,45 +116,31 @@ pub(super) fn run(args: &Selftest) -> Result<Exit> {
         duet_units::minutes(u64::from(2 * BUDGET_S)),
     );
     let mut random = SplitMix64::new(template.seed);
-    let mut tallies = vec![];
+    let mut trials = vec![];
     for trial in &args.trials {
         let rounds = (f64::from(WORK) * (1.0 + trial.slowdown / share)).round() as u32;
-        let mut tally = Tally::default();
+        let mut counts = TrialCounts::default();
         for number in 1..=args.gates {
             let name = format!("{}-{number:03}", (trial.slowdown * 1000.0).round());
             let header = RunHeader { seed: random.next(), ..template.clone() };
-            gate(&tools, &folder.join(name), header, *trial, rounds, &mut tally)?;
+            gate(&session, &folder.join(name), header, *trial, rounds, &mut counts)?;
         }
-        anstream::println!("{}", words(*trial, &tally));
-        tallies.push((*trial, tally));
+        anstream::println!("{}", words(*trial, &counts));
+        trials.push((*trial, counts));
     }
     anstream::println!("Records in {}.", shown(&folder));
-    Ok(verdict(&tallies))
-}
-
-/// A folder for the records, empty.
-fn folder(out: Option<&Path>, root: &Path) -> Result<PathBuf> {
-    let folder = out.map_or_else(|| root.join("results/selftest"), Path::to_owned);
-    if folder.exists() {
-        ensure!(out.is_none(), "{} exists: choose another folder", folder.display());
-        fs::remove_dir_all(&folder)
-            .with_context(|| format!("failed to remove {}", folder.display()))?;
-    }
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("failed to create {}", folder.display()))?;
-    Ok(folder)
+    Ok(verdict(&trials))
 }
 
 /// The share of a request's time that is [`WORK`]: from a server that does twice as much.
-fn calibrate(tools: &Tools, folder: &Path, template: &RunHeader) -> Result<f64> {
+fn calibrate(session: &Session, folder: &Path, template: &RunHeader) -> Result<f64> {
     let pair = pair(WORK, 2 * WORK)?;
     let mut header = RunHeader { spec: definitions(&pair), ..template.clone() };
     header.experiment = Some(experiment(Question::Compare, None));
     let folder = folder.join("calibration");
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("failed to create {}", folder.display()))?;
-    let run = experiment::carry_out(tools, &folder, begun(header))?;
-    tools.interrupt.check()?;
+    folders::make(&folder)?;
+    let run = session.measure_all(&folder, unbuilt(header))?;
+    session.interrupt.check()?;
     let analysis = duet_analysis::analyse(&run);
     if let Some(failure) = analysis.failures.first() {
         return Err(failure.failure.clone().into());
@@ -171,12 +158,12 @@ fn calibrate(tools: &Tools, folder: &Path, template: &RunHeader) -> Result<f64> 
 
 /// One gate, counted.
 fn gate(
-    tools: &Tools,
+    session: &Session,
     folder: &Path,
     header: RunHeader,
     trial: Trial,
     rounds: u32,
-    tally: &mut Tally,
+    counts: &mut TrialCounts,
 ) -> Result<()> {
     let pair = pair(WORK, rounds)?;
     let policy = policy(trial);
@@ -187,25 +174,25 @@ fn gate(
         experiment: Some(experiment(Question::Gate, Some(policy))),
         ..header
     };
-    fs::create_dir_all(folder).with_context(|| format!("failed to create {}", folder.display()))?;
+    folders::make(folder)?;
     let started = Instant::now();
-    looks::carry_out(tools, folder, begun(header), true)?;
-    tools.interrupt.check()?;
+    looks::carry_out(session, folder, unbuilt(header), true)?;
+    session.interrupt.check()?;
     let comparison = comparison::read(folder)?;
     match comparison.outcome {
-        Outcome::Regressed => tally.regressed += 1,
-        Outcome::Pass => tally.pass += 1,
-        Outcome::Inconclusive => tally.inconclusive += 1,
-        _ => tally.other += 1,
+        Outcome::Regressed => counts.regressed += 1,
+        Outcome::Pass => counts.pass += 1,
+        Outcome::Inconclusive => counts.inconclusive += 1,
+        _ => counts.other += 1,
     }
     let blocks: u32 = comparison.cells.iter().map(|cell| cell.blocks).sum();
-    tally.blocks.push(f64::from(blocks));
-    tally.seconds.push(started.elapsed().as_secs_f64());
+    counts.blocks.push(f64::from(blocks));
+    counts.seconds.push(started.elapsed().as_secs_f64());
     Ok(())
 }
 
 /// A trial's line.
-fn words(trial: Trial, tally: &Tally) -> String {
+fn words(trial: Trial, counts: &TrialCounts) -> String {
     let what = match trial.slowdown {
         0.0 => "no difference".to_owned(),
         share => format!("{} slower", duet_units::percent(share)),
@@ -214,34 +201,31 @@ fn words(trial: Trial, tally: &Tally) -> String {
         "{what:<14} margin {:>5}: {:>2} PASS, {:>2} REGRESSED, {:>2} INCONCLUSIVE{}; median {:.0} \
          blocks, {:.0} s",
         duet_units::percent(trial.margin),
-        tally.pass,
-        tally.regressed,
-        tally.inconclusive,
-        match tally.other {
+        counts.pass,
+        counts.regressed,
+        counts.inconclusive,
+        match counts.other {
             0 => String::new(),
             n => format!(", {n} not measured"),
         },
-        duet_stats::median(&tally.blocks),
-        duet_stats::median(&tally.seconds),
+        duet_stats::median(&counts.blocks),
+        duet_stats::median(&counts.seconds),
     )
 }
 
-/// Any false verdict is the gate's mistake; too few verdicts are the machine's.
-fn verdict(tallies: &[(Trial, Tally)]) -> Exit {
-    let is_false = |(trial, tally): &(Trial, Tally)| match trial.slowdown > trial.margin {
-        true => tally.pass > 0,
-        false => tally.regressed > 0,
+/// Any false verdict is the gate's error; too few verdicts are the machine's.
+fn verdict(trials: &[(Trial, TrialCounts)]) -> Exit {
+    let is_false = |(trial, counts): &(Trial, TrialCounts)| match trial.slowdown > trial.margin {
+        true => counts.pass > 0,
+        false => counts.regressed > 0,
     };
-    let undecided = |(_, tally): &(Trial, Tally)| {
-        (tally.inconclusive + tally.other) * 5 > tally.pass + tally.regressed
+    let undecided = |(_, counts): &(Trial, TrialCounts)| {
+        (counts.inconclusive + counts.other) * 5 > counts.pass + counts.regressed
     };
-    if tallies.iter().any(is_false) {
-        Exit::Broken
-    } else if tallies.iter().any(undecided) {
-        Exit::Inconclusive
-    } else {
-        Exit::Done
-    }
+    Exit::greatest([
+        trials.iter().any(is_false).then_some(Exit::Broken),
+        trials.iter().any(undecided).then_some(Exit::Inconclusive),
+    ])
 }
 
 /// A server that does so much work per request, and another.
@@ -253,54 +237,32 @@ fn pair(base: u32, head: u32) -> Result<Pair> {
         language: "Rust".to_owned(),
         lanes: vec![Lane::Tuned],
         summary: "The null responder, with work".to_owned(),
-        needs: vec![],
-        build: vec![],
-        build_cache: BTreeMap::new(),
         run: [&*program, "null-responder", "--addr", "{addr}", "--threads", "{threads}", "--work"]
             .map(str::to_owned)
             .into_iter()
             .chain([rounds.to_string()])
             .collect(),
         version: vec![program.clone(), "--version".to_owned()],
-        env: BTreeMap::new(),
-        prints: false,
         external: true,
         workloads: vec![WORKLOAD.to_owned()],
-        root: None,
+        ..Server::default()
     };
     let side = |rounds| Side::Server(Box::new(server(rounds)));
     Ok(Pair { name: "work".to_owned(), base: side(base), head: side(head) })
 }
 
 fn definitions(pair: &Pair) -> Spec {
-    let answer = ExpectedResponse { status: 200, content_type: None, body: String::new() };
-    let case = Case {
-        method: "GET".to_owned(),
-        path: "/".to_owned(),
-        headers: BTreeMap::new(),
-        body: None,
-        chunked: false,
-        expect: answer,
-    };
+    let expect = ExpectedResponse { status: 200, ..ExpectedResponse::default() };
+    let case = Case { method: "GET".to_owned(), path: "/".to_owned(), expect, ..Case::default() };
     let workload = Workload {
         name: WORKLOAD.to_owned(),
         question: "How fast is a server of known speed?".to_owned(),
-        churn: false,
         cases: vec![case],
-        responses: BTreeMap::new(),
-        source: None,
+        ..Workload::default()
     };
-    let given = Spec {
-        servers: vec![],
-        workloads: vec![workload],
-        problems: vec![],
-        sets: vec![],
-        published: vec![],
-        loads: vec![Load { name: LOAD.to_owned(), connections: CONNECTIONS, open: None }],
-        matchups: vec![],
-        suites: vec![],
-        gates: vec![],
-    };
+    let (name, connections) = (LOAD.to_owned(), CONNECTIONS);
+    let load = Load { name, connections, ..Load::default() };
+    let given = Spec { workloads: vec![workload], loads: vec![load], ..Spec::default() };
     pairs::definitions(&given, std::slice::from_ref(pair))
 }
 
@@ -316,11 +278,9 @@ fn suite(blocks: u32) -> Suite {
         window_ms: 20,
         measure_ms: 1000,
         warmup_ms: 300,
-        program_block_ms: 0,
-        program_limit_s: 0,
-        program_limit_mib: 0,
         verdicts: true,
         cells: vec![cell],
+        ..Suite::default()
     }
 }
 
@@ -329,24 +289,18 @@ fn policy(trial: Trial) -> Gate {
     Gate {
         name: "selftest".to_owned(),
         summary: "Servers of known speed".to_owned(),
-        servers: vec![],
         workloads: vec![WORKLOAD.to_owned()],
         loads: vec![LOAD.to_owned()],
-        programs: vec![],
         server_cpus: 1,
         generator_cpus: 1,
         window_ms: 20,
         measure_ms: 1000,
         warmup_ms: 300,
-        program_block_ms: 0,
-        program_limit_s: 0,
-        program_limit_mib: 0,
         alpha: LOOKS.iter().map(|look: &Look| look.alpha).sum(),
         looks: LOOKS.to_vec(),
         budget_s: BUDGET_S,
         rules: vec![rule(Metric::RequestsPerSecond), rule(Metric::CpuNsPerRequest)],
-        budgets: vec![],
-        waivers: vec![],
+        ..Gate::default()
     }
 }
 
@@ -368,7 +322,7 @@ fn experiment(question: Question, gate: Option<Gate>) -> Experiment {
 }
 
 /// There is nothing to build.
-fn begun(header: RunHeader) -> Run {
+fn unbuilt(header: RunHeader) -> Run {
     let build = |server: &Server| BuildRecord {
         server: server.name.clone(),
         version: None,

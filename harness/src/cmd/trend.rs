@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::{Exit, UsageError, export, report, shown};
+use super::exit::{Exit, UsageError};
+use super::folders::{self, shown};
+use super::{export, report};
 use duet_analysis::trend::trend;
-use duet_definitions::suggestion;
 use duet_model::record;
 use duet_report::{chart, trend as text};
 use duet_units::Metric;
 
-/// Metrics that are shown unless others are asked for.
+/// Metrics that are shown unless others are named.
 const USUAL: [Metric; 5] = [
     Metric::ElapsedNs,
     Metric::CpuNs,
@@ -68,7 +69,7 @@ pub(super) fn run(args: &TrendArgs) -> Result<Exit> {
     }
     export::print(&text(&found))?;
     if let Some(path) = &args.svg {
-        report::replace(path, chart::trend(&found).as_bytes())?;
+        folders::replace(path, chart::trend(&found).file().as_bytes())?;
         anstream::println!("Chart: {}", shown(path));
     }
     Ok(Exit::Done)
@@ -80,11 +81,7 @@ fn metrics(names: &[String]) -> Result<Vec<Metric>> {
     }
     let by_name = |name: &String| match Metric::ALL.into_iter().find(|m| m.name() == *name) {
         Some(metric) => Ok(metric),
-        None => {
-            let known = Metric::ALL.map(Metric::name);
-            let known = suggestion(name, &known, "there are");
-            bail!(UsageError(format!("there is no metric `{name}`: {known}")))
-        }
+        None => bail!(UsageError::unknown("metric", name, &Metric::ALL.map(Metric::name))),
     };
     names.iter().map(by_name).collect()
 }

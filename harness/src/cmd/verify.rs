@@ -1,30 +1,30 @@
-//! `duet verify`: whether servers keep the contract and answer rightly, and programs' outputs are
-//! right.
+//! `duet verify`: whether servers keep the contract and responses and outputs are as expected.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::{BenchFolder, Exit, UsageError};
-use duet_definitions::suggestion;
+use super::exit::{Exit, UsageError};
+use super::folders::BenchFolder;
+use duet_measure::block::Bench;
 use duet_measure::build;
-use duet_measure::host;
-use duet_measure::programs::{self, ProgramCache, ProgramContext};
+use duet_measure::host::{self, Cpus};
+use duet_measure::programs::{self, ProgramCache};
 use duet_measure::server::{self, Launch};
 use duet_measure::verify::Verifier;
 use duet_model::record::Failure;
-use duet_model::spec::{ProgramSet, Server, Spec};
+use duet_model::spec::{ProgramSet, Server, Spec, Suite};
 use duet_process::interrupt::{Interrupt, Interrupted};
 
-/// The longest time and the most memory that a program may take at its test size.
-const PROGRAM_LIMITS: (Duration, u64) = (Duration::from_secs(60), 4 << 30);
+/// The longest time, in seconds, and the most memory, in MiB, of a program at its test size.
+const PROGRAM_LIMITS: (u32, u32) = (60, 4096);
 
-/// Builds servers and programs and compares what they answer with what is right
+/// Builds servers and programs and verifies their responses and outputs
 ///
-/// Every answer and output is compared, nothing is timed. Exit code 5 if one of them fails.
+/// Every response and output is compared with the expected one, nothing is timed. Exit code 5 if one of them fails.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
     /// Servers and sets of programs to verify; all of them if none is named.
@@ -36,8 +36,7 @@ pub(super) struct Verify {
 }
 
 pub(super) fn run(args: &Verify) -> Result<Exit> {
-    let spec = args.bench.load()?;
-    let root = args.bench.root()?;
+    let (spec, root) = args.bench.open()?;
     check_names(&spec, &args.names)?;
     let wanted = |name: &String| args.names.is_empty() || args.names.contains(name);
     let interrupt = Interrupt::watch()?;
@@ -45,24 +44,25 @@ pub(super) fn run(args: &Verify) -> Result<Exit> {
     let mut failed = false;
     for server in spec.servers.iter().filter(|server| wanted(&server.name)) {
         let outcome = built(server, &root, &interrupt)
-            .and_then(|()| answers(&spec, server, &root, &verifier, &interrupt));
-        let outcome = outcome.map(|cases| duet_units::count(cases, "right answer"));
+            .and_then(|()| responses(&spec, server, &root, &verifier, &interrupt));
+        let outcome = outcome.map(|cases| duet_units::count(cases, "valid response"));
         failed |= !say(&server.name, outcome)?;
     }
-    let cpus = host::allowed_cpus()?;
-    let context = ProgramContext {
+    let cpus = Cpus { servers: host::allowed_cpus()?, generator: vec![] };
+    let (program_limit_s, program_limit_mib) = PROGRAM_LIMITS;
+    let bench = Bench {
         root: &root,
         definitions: &args.bench.bench,
         spec: &spec,
-        limit: PROGRAM_LIMITS.0,
-        limit_bytes: PROGRAM_LIMITS.1,
+        suite: &Suite { program_limit_s, program_limit_mib, ..Suite::default() },
         cpus: &cpus,
+        verifier: &verifier,
         run_started: Instant::now(),
         interrupt: &interrupt,
     };
-    let mut memory = ProgramCache::default();
+    let mut cache = ProgramCache::default();
     for set in spec.sets.iter().filter(|set| wanted(&set.name)) {
-        failed |= !programs(&context, &mut memory, set)?;
+        failed |= !programs(&bench, &mut cache, set)?;
     }
     Ok(if failed { Exit::ServerFailed } else { Exit::Done })
 }
@@ -73,8 +73,7 @@ fn check_names(spec: &Spec, names: &[String]) -> Result<()> {
     let known: Vec<&String> = servers.chain(spec.sets.iter().map(|set| &set.name)).collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
         let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
-        let known = suggestion(unknown, &known, "there are");
-        bail!(UsageError(format!("there is no server or set `{unknown}`: {known}")));
+        bail!(UsageError::unknown("server or set", unknown, &known));
     }
     Ok(())
 }
@@ -89,33 +88,29 @@ fn built<'a>(what: impl Into<build::Recipe<'a>>, root: &Path, interrupt: &Interr
 
 /// Builds a set and compares the outputs of all programs that it builds, each at its test size.
 /// Returns whether all went well.
-fn programs(
-    context: &ProgramContext<'_>,
-    memory: &mut ProgramCache,
-    set: &ProgramSet,
-) -> Result<bool> {
+fn programs(bench: &Bench<'_>, cache: &mut ProgramCache, set: &ProgramSet) -> Result<bool> {
     let lacking = host::cpu_lacks(&set.needs_cpu);
     if !lacking.is_empty() {
         let lacking = lacking.join(", ");
         anstream::println!("left out {}: this CPU has no {lacking}", set.name);
         return Ok(true);
     }
-    if let Err(error) = built(set, context.root, context.interrupt) {
+    if let Err(error) = built(set, bench.root, bench.interrupt) {
         return say(&set.name, Err(error));
     }
-    let mut right = 0;
+    let mut valid = 0;
     let mut failed = false;
-    for problem in context.spec.problems.iter().filter(|problem| set.builds(&problem.name)) {
-        match programs::check(context, memory, set, problem)?.failure {
-            None => right += 1,
+    for problem in bench.spec.problems.iter().filter(|problem| set.builds(&problem.name)) {
+        match programs::check(bench, cache, set, problem)?.failure {
+            None => valid += 1,
             Some(failure) => {
                 let name = format!("{} {}", set.name, problem.name);
                 failed |= !say(&name, Err(failure.into()))?;
             }
         }
     }
-    if right > 0 {
-        say(&set.name, Ok(duet_units::count(right, "right output")))?;
+    if valid > 0 {
+        say(&set.name, Ok(duet_units::count(valid, "valid output")))?;
     }
     Ok(!failed)
 }
@@ -140,8 +135,8 @@ fn say(name: &str, outcome: Result<String>) -> Result<bool> {
     }
 }
 
-/// Starts a server, compares all its answers, stops it. Returns how many answers there were.
-pub(super) fn answers(
+/// Starts a server, verifies all its responses, stops it. Returns how many there were.
+pub(super) fn responses(
     spec: &Spec,
     server: &Server,
     root: &Path,

@@ -8,8 +8,8 @@
 //! permutation is compared, which keeps the level whatever the law. Runs must not depend on each
 //! other.
 
-use super::hodges_lehmann;
-use crate::SplitMix64;
+use crate::location::hodges_lehmann;
+use crate::random::SplitMix64;
 
 /// A change of level.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,6 +1,6 @@
 //! What can be found with so many blocks, and how many it takes.
 
-use super::{normal_quantile, student_quantile};
+use crate::quantiles::{normal_quantile, student_quantile};
 
 /// The efficiency of signed ranks beside the mean where noise is normal, 3/pi (E. Pitman; Hollander
 /// and Wolfe, section 3.11). For noise with longer tails they do better.
@@ -12,6 +12,9 @@ pub const POWER: f64 = 0.80;
 /// How far above a bar a change must lie for `blocks` blocks (at least 2) to show it with 80 %
 /// power in a one-sided test at 5 %: (t(.95, n-1) + t(.80, n-1)) s / sqrt(n) / sqrt(.955), with
 /// `spread` the standard deviation s between blocks. About right from 8 blocks on.
+///
+/// # Panics
+/// Below 2 blocks.
 #[must_use]
 pub fn smallest_detectable(blocks: u32, spread: f64) -> f64 {
     let quantiles = student_quantile(0.95, blocks - 1) + student_quantile(POWER, blocks - 1);
@@ -21,6 +24,9 @@ pub fn smallest_detectable(blocks: u32, spread: f64) -> f64 {
 /// Blocks that show a change `distance` away from a bar with probability `power` in a one-sided
 /// test at `alpha`: ((z(1-alpha) + z(power)) s/d)^2 / .955, not rounded. At 5 % and 80 % power 6.5
 /// (s/d)^2. Infinite at the bar.
+///
+/// # Panics
+/// With `alpha` or `power` outside of (0, 1).
 #[must_use]
 pub fn blocks_for(distance: f64, spread: f64, alpha: f64, power: f64) -> f64 {
     let quantiles = normal_quantile(1.0 - alpha) + normal_quantile(power);

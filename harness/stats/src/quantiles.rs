@@ -1,4 +1,4 @@
-//! The normal law and Student's: probabilities and quantiles.
+//! The normal law and Student's: probabilities and quantiles. And which quantiles a sample supports.
 
 use std::f64::consts::{FRAC_2_PI, SQRT_2};
 
@@ -28,12 +28,18 @@ pub fn normal_below(x: f64) -> f64 {
 }
 
 /// The value that a standard normal Z exceeds with probability 1 - `p`; `p` within (0, 1).
+///
+/// # Panics
+/// With a `p` outside of it.
 #[must_use]
 pub fn normal_quantile(p: f64) -> f64 {
     quantile(p, normal_below)
 }
 
 /// The quantile of Student's law with `freedom` degrees of freedom, at least 1; `p` within (0, 1).
+///
+/// # Panics
+/// Without degrees of freedom, or with a `p` outside of (0, 1).
 #[must_use]
 pub fn student_quantile(p: f64, freedom: u32) -> f64 {
     quantile(p, |t| student_below(t, freedom))
@@ -79,6 +85,13 @@ fn quantile(p: f64, below: impl Fn(f64) -> f64) -> f64 {
         }
     }
     f64::midpoint(low, high)
+}
+
+/// Whether so many requests allow the quantile `p` to be given: at least ten must lie beyond it.
+#[must_use]
+pub fn supports_quantile(p: f64, requests: u64) -> bool {
+    // The margin forgives the rounding of 1 - p; it is far less than one request.
+    requests as f64 * (1.0 - p) >= 10.0 - 1e-6
 }
 
 #[cfg(test)]
@@ -132,6 +145,15 @@ mod tests {
             let got = normal_below(x);
             assert!((got / p - 1.0).abs() < 3e-7, "P(Z <= {x}) = {got}, want {p}");
             assert!((normal_quantile(p) - x).abs() < 2e-6, "at {p}");
+        }
+    }
+
+    #[test]
+    fn quantiles_need_ten_requests_beyond() {
+        let cases = [(0.5, 20), (0.9, 100), (0.99, 1_000), (0.999, 10_000)];
+        for (p, requests) in cases {
+            assert!(supports_quantile(p, requests), "p = {p}");
+            assert!(!supports_quantile(p, requests - 1), "p = {p}");
         }
     }
 }

@@ -171,7 +171,7 @@ fn wrong_usage_exits_with_2() {
     check(&["--base", "baseline:v1"], "a gate measures both versions side by side");
     check(&["--base", "server:none", "--head", "server:none"], "neither version has a server");
     check(&["--base", "server:fast", "--only", "xyz"], "contains `xyz`");
-    check(&["--replay", "nowhere"], "is no folder of a comparison");
+    check(&["--replay", "nowhere"], "is no run's folder");
     bench.duet(&["compare", "server:fast"]).exits(2).says("compare with what?");
     assert!(!bench.path().join("results").exists());
     // A folder that holds another run.

@@ -181,7 +181,7 @@ fn two_sets_are_compared() {
     check(&["compare", "set:quick", "set:fast"], "set:fast has no set of programs `fast`");
     check(&["compare", "dir:.", "dir:.", "--set", "none"], "has no server or set of programs `no");
     check(&["compare", "dir:.", "dir:."], "which server? Name it behind the version");
-    check(&["gate", "--base", "server:fast", "--head", "server:fast"], "asks nothing of fast");
+    check(&["gate", "--base", "server:fast", "--head", "server:fast"], "measures nothing of fast");
     check(&["gate", "--base", "set:none"], "neither version has a server or set of programs");
 
     // Null experiments with programs, and what is kept of them.

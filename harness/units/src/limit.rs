@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{nanoseconds, parse_duration};
+use crate::duration::parse_duration;
+use crate::format::nanoseconds;
 
 /// A quantile of response times, and how long it may be at most.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! The metrics: their names, units and directions. One list, used by records, analysis and reports.
 
+use crate::format;
 use serde::{Deserialize, Serialize};
 
 /// Something measured once per arm and block. Programs have [`Metric::ElapsedNs`],
@@ -238,9 +239,9 @@ impl Metric {
     #[must_use]
     pub fn format(self, value: f64) -> String {
         match self.unit() {
-            Unit::PerSecond => crate::rate(value),
-            Unit::Nanoseconds => crate::nanoseconds(value),
-            Unit::Bytes => crate::bytes(value),
+            Unit::PerSecond => format::rate(value),
+            Unit::Nanoseconds => format::nanoseconds(value),
+            Unit::Bytes => format::bytes(value),
         }
     }
 }

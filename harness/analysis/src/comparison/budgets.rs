@@ -1,8 +1,8 @@
 //! Limits on the head alone.
 
-use super::{CheckedBudget, Experiment};
-use crate::{Analysis, CellAnalysis};
-use duet_model::record::Run;
+use super::result::CheckedBudget;
+use crate::summary::{Analysis, CellAnalysis};
+use duet_model::record::{Experiment, Run};
 use duet_model::spec::{Budget, CellId, Quantity};
 use duet_units::{Better, CellKind};
 
@@ -39,7 +39,7 @@ fn checked(run: &Run, cell: &CellAnalysis, budget: &Budget) -> CheckedBudget {
         Quantity::Metric(metric) => {
             let analysis = cell.metrics.iter().find(|m| m.metric == metric);
             let estimate = analysis.and_then(|m| m.arms.get(HEAD));
-            let bounds = estimate.and_then(|estimate| estimate.low.zip(estimate.high));
+            let bounds = estimate.and_then(|e| e.interval).map(|i| (i.low, i.high));
             (estimate.map(|estimate| estimate.value), bounds, metric.better())
         }
     };

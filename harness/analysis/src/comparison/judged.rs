@@ -1,12 +1,12 @@
 //! From an analysis to judged cells and metrics.
 
 use super::executables::is_identical;
-use super::{
-    ComparedCell, ComparedMetric, Experiment, Gated, Question, SoFar, State, Unjudged, outcome,
-};
+use super::outcome;
+use super::result::{ComparedCell, ComparedMetric, Gated, SoFar, State, Unjudged};
 use crate::gate::{self, Evidence, Floor, GateVerdict, Judgement};
-use crate::{Analysis, CellAnalysis, MetricAnalysis, Warning, Who};
-use duet_model::record::{Absence, ProgramRun, Run};
+use crate::summary::{Analysis, CellAnalysis, MetricAnalysis, Warning, Who};
+use crate::verdict::Verdict;
+use duet_model::record::{Absence, Experiment, ProgramRun, Question, Run};
 use duet_model::spec::{CellId, Waiver};
 use duet_stats::{
     benjamini_hochberg, hodges_lehmann, interval, p_above, p_below, smallest_detectable,
@@ -209,8 +209,8 @@ fn cell(
 fn interval_history(log_ratios: &[f64]) -> Vec<SoFar> {
     let so_far = |n: usize| {
         let first = &log_ratios[..n];
-        let (low, high) = interval(first)?;
-        Some(SoFar { blocks: n as u32, estimate: hodges_lehmann(first), low, high })
+        let interval = interval(first)?;
+        Some(SoFar { blocks: n as u32, estimate: hodges_lehmann(first), interval })
     };
     (1..=log_ratios.len()).filter_map(so_far).collect()
 }
@@ -268,7 +268,7 @@ fn qualify(cell: &mut ComparedCell, warnings: &mut Vec<Warning>) {
     let p: Vec<f64> = informative.iter().map(two_sided).collect();
     for (metric, q) in informative.iter_mut().zip(benjamini_hochberg(&p)) {
         metric.q = Some(q);
-        if q <= Q_WARNS && metric.verdict == crate::verdict::Verdict::Slower {
+        if q <= Q_WARNS && metric.verdict == Verdict::Slower {
             warnings.push(Warning {
                 code: "ungated_change".to_owned(),
                 message: format!(

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::judged::{family, judge};
 use crate::gate::{self, GateVerdict, Judgement, Step};
+use crate::run_analysis::analyse;
 use duet_model::record::{Experiment, Run};
 use duet_model::spec::CellId;
 use duet_units::Metric;
@@ -65,7 +66,7 @@ fn judged(
     experiment: &Experiment,
     called: Option<&BTreeSet<(CellId, Metric)>>,
 ) -> (Vec<(CellId, Metric)>, Vec<Judgement>) {
-    let analysis = crate::analyse(run);
+    let analysis = analyse(run);
     let mut family = family(&analysis, experiment);
     family.retain(|m| called.is_none_or(|c| c.contains(&(m.cell.clone(), m.metric))));
     let judgements = judge(&family, experiment);

@@ -2,262 +2,27 @@
 //! head may be let in.
 //!
 //! A pure function of one record or, where a regression was confirmed, of two: whoever replays a
-//! folder gets the same [`Comparison`], byte for byte. `judged` turns an analysis into judged
+//! folder gets the same [`Comparison`], byte for byte. `result` is the plain data; `judged` turns an analysis into judged
 //! metrics, `budgets` holds limits against the head alone, `looks` says whether to measure on.
 
-use serde::{Deserialize, Serialize};
-
-use crate::gate;
-pub use crate::gate::{GateVerdict, Judgement, Look, PassLabel};
-use crate::verdict::Verdict;
-use crate::{CellFailure, Estimate, RunSummary, Warning};
-use duet_model::record::Run;
-pub use duet_model::record::{Experiment, Question, Version};
-pub use duet_model::spec::{Budget, CellId, Quantity, Waiver};
-use duet_units::Metric;
-
 mod budgets;
+mod compare;
 mod executables;
 mod judged;
 mod looks;
 mod outcome;
+mod result;
 pub mod stored;
 #[cfg(test)]
 mod tests;
 
+pub use crate::gate::{GateVerdict, Judgement, Look, PassLabel};
+pub use compare::compare;
+pub use duet_model::record::{Experiment, Question, Version};
+pub use duet_model::spec::{Budget, CellId, Quantity, Waiver};
 pub use executables::is_identical;
 pub use looks::{Decision, next, regressions};
-
-/// The version of a comparison's JSON; raised when a reader of the old format would be wrong.
-pub const SCHEMA: &str = "duet.comparison/1";
-
-/// Two versions compared.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Comparison {
-    /// [`SCHEMA`].
-    pub schema: String,
-    /// What was asked.
-    pub question: Question,
-    /// What came out.
-    pub outcome: Outcome,
-    /// The policy's name, where it was a gate.
-    pub gate: Option<String>,
-    /// The policy's looks.
-    pub looks: Vec<Look>,
-    /// The old version, or the first server or set.
-    pub base: Version,
-    /// The new version, or the second server or set.
-    pub head: Version,
-    /// The cells.
-    pub cells: Vec<ComparedCell>,
-    /// The limits on the head alone.
-    pub budgets: Vec<CheckedBudget>,
-    /// Doubts, about the whole and about cells.
-    pub warnings: Vec<Warning>,
-    /// What failed.
-    pub failures: Vec<CellFailure>,
-    /// The run behind it.
-    pub run: RunSummary,
-    /// The run that was to confirm a regression.
-    pub confirmation: Option<RunSummary>,
-}
-
-/// What came out, the gravest of all that did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Outcome {
-    /// A server or program failed: it could not be built, crashed or answered wrongly.
-    Failed,
-    /// Something could not be measured on this machine; of what is no gate, nothing could.
-    Unmeasured,
-    /// A gated metric is surely worse than its margin, a budget is broken, or something that was
-    /// guarded is gone.
-    Regressed,
-    /// Not sure either way.
-    Inconclusive,
-    /// Every gated metric is surely within its margin.
-    Pass,
-    /// The comparison was not a gate.
-    Compared,
-}
-
-/// A cell of a comparison; its matchup is the server or set, or both names.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ComparedCell {
-    /// Its name.
-    pub id: CellId,
-    /// The load for people.
-    pub load: String,
-    /// Whether it is of programs, not of servers.
-    #[serde(default)]
-    pub programs: bool,
-    /// What became of it.
-    pub state: State,
-    /// Blocks that count.
-    pub blocks: u32,
-    /// Its metrics, the gated ones first.
-    pub metrics: Vec<ComparedMetric>,
-    /// Gated metrics of which there is no ratio, and so no judgement.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unjudged: Vec<Unjudged>,
-    /// Share of time stolen from the CPUs of servers or programs by block, beside the log ratios.
-    pub stolen_shares: Vec<f64>,
-}
-
-/// A gated metric that could not be judged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Unjudged {
-    /// Which.
-    pub metric: Metric,
-    /// Why.
-    pub reason: String,
-}
-
-/// What became of a cell.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// It was measured.
-    Measured,
-    /// Both versions are the same executable, so that there is nothing to measure.
-    Identical,
-    /// The base has it and the head has not.
-    Missing,
-    /// The head has it and the base has not.
-    New,
-    /// A server or program failed.
-    Failed,
-    /// It could not be measured on this machine, for this reason.
-    Unmeasured(String),
-}
-
-/// A metric of two versions.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ComparedMetric {
-    /// Which.
-    pub metric: Metric,
-    /// The base's value, in the metric's unit.
-    pub base: Estimate,
-    /// The head's value.
-    pub head: Estimate,
-    /// The estimated change: ln of how many times worse the head is.
-    pub estimate: f64,
-    /// Its 95 % interval; absent below n = 6.
-    pub interval: Option<(f64, f64)>,
-    /// The log ratios of blocks behind it, in their order.
-    pub log_ratios: Vec<f64>,
-    /// How estimate and interval grew with the blocks; of the cell's principal metrics alone.
-    pub interval_history: Vec<SoFar>,
-    /// How it was judged, where it is gated.
-    pub gated: Option<Gated>,
-    /// Without a margin: what the interval and the tie band let us say of the head.
-    pub verdict: Verdict,
-    /// Why that verdict is inconclusive.
-    pub reason: Option<String>,
-    /// The smallest change that so many blocks show with 80 % power, as a logarithm.
-    pub smallest_detectable: Option<f64>,
-    /// Of a metric that is not gated: its p value as Benjamini and Hochberg adjust it for being one
-    /// of many. It can warn and nothing else.
-    pub q: Option<f64>,
-}
-
-/// What the first blocks of a metric say.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SoFar {
-    /// So many of them.
-    pub blocks: u32,
-    /// The estimate.
-    pub estimate: f64,
-    /// The lower end of its 95 % interval.
-    pub low: f64,
-    /// The upper end.
-    pub high: f64,
-}
-
-/// The judgement of a gated metric.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Gated {
-    /// The verdict, after a confirmation if there was one.
-    pub judgement: Judgement,
-    /// What the second experiment said.
-    pub confirmation: Option<Judgement>,
-    /// The waiver whose margin was used.
-    pub waiver: Option<Waiver>,
-}
-
-/// A limit held against the head.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CheckedBudget {
-    /// The cell.
-    pub cell: CellId,
-    /// The limit.
-    pub budget: Budget,
-    /// What the head has, in the quantity's base unit; absent where it was not measured.
-    pub value: Option<f64>,
-    /// The end of its 95 % interval that is nearer to keeping the limit, where there is one.
-    pub at_best: Option<f64>,
-    /// Whether the limit is kept; absent where that is not sure.
-    pub kept: Option<bool>,
-}
-
-/// The comparison that a record holds.
-///
-/// # Errors
-/// When the record is of no comparison, or its looks are none that a gate may have.
-pub fn compare(run: &Run, confirmation: Option<&Run>) -> Result<Comparison, String> {
-    let Some(experiment) = &run.header.experiment else {
-        return Err("the run compares the arms of matchups and no versions".to_owned());
-    };
-    if let Some(gate) = &experiment.gate {
-        gate::check_looks(&gate.looks, gate.alpha)?;
-    }
-    let analysis = crate::analyse(run);
-    let second = confirmation.map(crate::analyse);
-    let mut warnings = analysis.warnings.clone();
-    warnings.extend(outcome::of_waivers(experiment, &analysis.run.started));
-    let cells = judged::cells(run, &analysis, second.as_ref(), experiment, &mut warnings);
-    let budgets = budgets::check(run, &analysis, experiment);
-    let failures = [&analysis.failures[..], second.as_ref().map_or(&[], |s| &s.failures)].concat();
-    Ok(Comparison {
-        schema: SCHEMA.to_owned(),
-        question: experiment.question,
-        outcome: outcome::outcome(experiment, &cells, &budgets, &failures),
-        gate: experiment.gate.as_ref().map(|gate| gate.name.clone()),
-        looks: experiment.gate.as_ref().map_or_else(Vec::new, |gate| gate.looks.clone()),
-        base: experiment.base.clone(),
-        head: experiment.head.clone(),
-        cells,
-        budgets,
-        warnings,
-        failures,
-        run: analysis.run,
-        confirmation: second.map(|second| second.run),
-    })
-}
-
-/// Of a cell without gated metrics, so many count as its principal ones.
-const PRINCIPAL: usize = 3;
-
-impl ComparedCell {
-    /// Its metrics that matter most: the gated ones, else the first three.
-    #[must_use]
-    pub fn principal(&self) -> &[ComparedMetric] {
-        let gated = self.metrics.iter().take_while(|metric| metric.gated.is_some()).count();
-        &self.metrics[..if gated == 0 { PRINCIPAL.min(self.metrics.len()) } else { gated }]
-    }
-}
-
-impl ComparedMetric {
-    /// The change for people, as a share: how much worse the head is; below zero it is better.
-    #[must_use]
-    pub fn change(&self) -> f64 {
-        self.estimate.exp_m1()
-    }
-}
+pub use result::{
+    CheckedBudget, ComparedCell, ComparedMetric, Comparison, Gated, Outcome, SCHEMA, SoFar, State,
+    Unjudged,
+};

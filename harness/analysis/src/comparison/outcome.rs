@@ -1,8 +1,9 @@
 //! What all verdicts together say.
 
-use super::{CheckedBudget, ComparedCell, Experiment, Outcome, Question, State};
+use super::result::{CheckedBudget, ComparedCell, Outcome, State};
 use crate::gate::GateVerdict;
-use crate::{CellFailure, Warning};
+use crate::summary::{CellFailure, Warning};
+use duet_model::record::{Experiment, Question};
 use duet_model::spec::{CellId, Waiver};
 use duet_units::Metric;
 

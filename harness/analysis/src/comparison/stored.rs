@@ -8,7 +8,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::executables::hash;
-use crate::{Analysis, CellAnalysis};
+use crate::run_analysis::analyse;
+use crate::summary::{Analysis, CellAnalysis};
 use duet_model::record::{Machine, Run};
 use duet_model::spec::CellId;
 use duet_stats::next_within;
@@ -84,8 +85,8 @@ pub fn compare(bases: &[Run], head: &Run) -> Result<Stored, String> {
     if let Some(then) = machines.find(|then| fingerprint(then) != fingerprint(now)) {
         return Err(format!("the machines differ: {} and {}", described(then), described(now)));
     }
-    let analyses: Vec<Analysis> = bases.iter().map(crate::analyse).collect();
-    let now = crate::analyse(head);
+    let analyses: Vec<Analysis> = bases.iter().map(analyse).collect();
+    let now = analyse(head);
     let mut changes = vec![];
     for cell in now.matchups.iter().flat_map(|matchup| &matchup.cells) {
         let equal = |run: &Run| is_alike(run, head, &cell.id);

@@ -2,6 +2,7 @@ use super::*;
 use duet_model::record::{Absence, Failure, NoiseFloor, Run, Stage};
 use duet_model::spec::{Gate, Look, Rule};
 use duet_model::testing::{Scene, Speed, open, run};
+use duet_units::Metric;
 
 mod programs; // cells of programs beside those of servers
 
@@ -130,7 +131,7 @@ fn gated_metrics_come_first_and_have_their_course() {
         assert_eq!(blocks, want, "{:?}", metric.metric);
         if let Some(last) = metric.interval_history.last() {
             let whole = (metric.estimate, metric.interval);
-            assert_eq!((last.estimate, Some((last.low, last.high))), whole);
+            assert_eq!((last.estimate, Some(last.interval)), whole);
         }
         assert_eq!(metric.q.is_some(), metric.gated.is_none(), "{:?}", metric.metric);
     }

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{GateVerdict, Judgement, Look, worse};
+use super::judgement::{GateVerdict, Judgement, worse};
 use crate::verdict::{BLOCKS_MIN, BLOCKS_PROPOSED_MAX};
+use duet_model::spec::Look;
 use duet_stats::{POWER, blocks_for, one_sided_rank};
 use duet_units::{count, percent};
 

@@ -1,7 +1,58 @@
 //! What blocks of servers and blocks of programs have in common.
 
-use super::{Failure, Run};
+use super::{BlockRecord, Failure, ProgramBlock, Record, Run};
 use crate::spec::CellId;
+
+/// The view of a block. A macro, since only the names of their fields make the two kinds alike.
+macro_rules! attempt {
+    ($block:expr) => {
+        Attempt {
+            cell: &$block.cell,
+            block: $block.block,
+            started_ns: $block.started_ns,
+            elapsed_ns: $block.elapsed_ns,
+            failure: $block.failure.as_ref(),
+            discarded: $block.discarded.is_some(),
+        }
+    };
+}
+
+/// A block as it was measured, of servers or of programs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Block {
+    /// Servers, driven in alternating windows.
+    Servers(Box<BlockRecord>),
+    /// Programs, run one after the other.
+    Programs(Box<ProgramBlock>),
+}
+
+impl Block {
+    /// What it has in common with the other kind.
+    #[must_use]
+    pub fn attempt(&self) -> Attempt<'_> {
+        match self {
+            Self::Servers(block) => attempt!(block),
+            Self::Programs(block) => attempt!(block),
+        }
+    }
+
+    /// Discards it for this reason, if there is one: it will be measured again.
+    pub fn discard(&mut self, disturbance: Option<String>) {
+        match self {
+            Self::Servers(block) => block.discarded = disturbance,
+            Self::Programs(block) => block.discarded = disturbance,
+        }
+    }
+}
+
+impl From<Block> for Record {
+    fn from(block: Block) -> Self {
+        match block {
+            Block::Servers(block) => Self::Block(block),
+            Block::Programs(block) => Self::ProgramBlock(block),
+        }
+    }
+}
 
 /// A block that was measured, or tried, whatever it is of.
 #[derive(Debug, Clone, Copy)]
@@ -26,20 +77,6 @@ impl Attempt<'_> {
     pub fn counts(&self) -> bool {
         self.failure.is_none() && !self.discarded
     }
-}
-
-/// The view of a block. A macro, since only the names of their fields make the two kinds alike.
-macro_rules! attempt {
-    ($block:expr) => {
-        Attempt {
-            cell: &$block.cell,
-            block: $block.block,
-            started_ns: $block.started_ns,
-            elapsed_ns: $block.elapsed_ns,
-            failure: $block.failure.as_ref(),
-            discarded: $block.discarded.is_some(),
-        }
-    };
 }
 
 impl Run {

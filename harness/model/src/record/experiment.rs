@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::spec::{CellId, Gate};
 use duet_units::Metric;
 
-/// Two versions, and what is asked about them.
+/// Two versions, and the question about them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
-    /// What is asked.
+    /// The question.
     pub question: Question,
     /// The old version, or the first server.
     pub base: Version,
@@ -25,7 +25,7 @@ pub struct Experiment {
     pub absent: Vec<Absence>,
 }
 
-/// What is asked about two versions.
+/// The question about two versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Question {
@@ -43,7 +43,7 @@ pub enum Question {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Version {
-    /// As it was asked for: `git:origin/main`.
+    /// As it was given: `git:origin/main`.
     pub given: String,
     /// What reports call it: `3f2c1ab`.
     pub label: String,
@@ -76,7 +76,7 @@ pub struct NoiseFloor {
     pub estimates: Vec<f64>,
 }
 
-/// A cell of which one version lacks the server or program, or what is asked of it.
+/// A cell of which one version lacks the server or program, or its workload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Absence {

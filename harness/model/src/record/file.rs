@@ -21,14 +21,6 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Creates `run.jsonl` in `folder`, which must not hold one.
-    ///
-    /// # Errors
-    /// When the file exists or cannot be created.
-    pub fn create(folder: &Path) -> Result<Self> {
-        Self::at(&folder.join(FILE_NAME))
-    }
-
     /// Begins `run.jsonl` in `folder` with these records, in the place of the one that is there, if
     /// any: whatever happens meanwhile, the file holds the old record or all of these.
     ///
@@ -40,20 +32,16 @@ impl Writer {
             fs::remove_file(&partial)
                 .with_context(|| format!("failed to remove {}", partial.display()))?;
         }
-        let mut writer = Self::at(&partial)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .open(&partial)
+            .with_context(|| format!("failed to create {}", partial.display()))?;
+        let mut writer = Self { file };
         records.into_iter().try_for_each(|record| writer.append(&record))?;
         fs::rename(&partial, &path)
             .with_context(|| format!("failed to replace {}", path.display()))?;
         Ok(writer)
-    }
-
-    fn at(path: &Path) -> Result<Self> {
-        let file = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .open(path)
-            .with_context(|| format!("failed to create {}", path.display()))?;
-        Ok(Self { file })
     }
 
     /// Appends one record and hands it to the kernel in one write, so that a record is either
@@ -101,11 +89,7 @@ fn read_lines(mut input: impl Read) -> Result<Run> {
     for (line, n) in lines {
         match serde_json::from_slice(line) {
             Ok(Record::Header(_)) => bail!("line {n} is a second header"),
-            Ok(Record::Build(build)) => run.builds.push(build),
-            Ok(Record::Program(program)) => run.programs.push(program),
-            Ok(Record::Block(block)) => run.blocks.push(*block),
-            Ok(Record::ProgramBlock(block)) => run.program_blocks.push(*block),
-            Ok(Record::End(end)) => run.end = Some(end),
+            Ok(record) => run.push(record),
             Err(_) if !line.ends_with(b"\n") => run.truncated = true,
             Err(e) => return Err(e).with_context(|| format!("line {n} is damaged")),
         }
@@ -116,7 +100,7 @@ fn read_lines(mut input: impl Read) -> Result<Run> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Scene, run};
+    use crate::testing::{Scene, programs, run};
 
     /// The lines of a record with a header, two blocks and an end.
     fn lines() -> Vec<String> {
@@ -129,6 +113,18 @@ mod tests {
             .chain([Record::End(end)])
             .map(|record| serde_json::to_string(&record).expect("records are JSON"))
             .collect()
+    }
+
+    #[test]
+    fn a_run_is_read_back_as_it_was_written() {
+        for run in [run(&Scene::default()), programs(4, 1.2)] {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let mut writer = Writer::replace(folder.path(), run.records()).expect("it is written");
+            let end = run.end.clone();
+            end.map(|end| writer.append(&Record::End(end))).transpose().expect("it is appended");
+            assert!(!run.blocks.is_empty() || !run.program_blocks.is_empty());
+            assert_eq!(read(folder.path()).expect("it is a record"), run);
+        }
     }
 
     #[test]
@@ -146,7 +142,6 @@ mod tests {
             let read = read(folder.path()).expect("it is a record");
             assert_eq!(read.end.map(|end| end.elapsed_ns), Some(elapsed_ns));
         }
-        assert!(Writer::create(folder.path()).is_err(), "it would be a second record");
         assert!(!folder.path().join(PARTIAL).exists());
     }
 

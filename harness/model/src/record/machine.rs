@@ -24,7 +24,7 @@ pub struct Machine {
     pub tools: BTreeMap<String, String>,
 }
 
-/// A doubt about the machine.
+/// What was found of the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {

@@ -16,7 +16,7 @@ mod file;
 mod machine;
 mod program;
 
-pub use attempt::Attempt;
+pub use attempt::{Attempt, Block};
 pub use experiment::{Absence, Experiment, NoiseFloor, Question, Version};
 pub use file::{FILE_NAME, Writer, read};
 pub use machine::{Finding, FindingLevel, Machine};
@@ -67,7 +67,7 @@ pub struct RunHeader {
     pub to_project: String,
     /// The machine.
     pub machine: Machine,
-    /// Doubts about the machine, as `duet doctor` has them.
+    /// What was found of the machine, as by `duet doctor`.
     pub findings: Vec<Finding>,
     /// CPUs the servers were pinned to. Programs were pinned to these and the generator's.
     pub server_cpus: Vec<usize>,
@@ -159,9 +159,9 @@ pub struct BlockRecord {
 pub struct ArmRecord {
     /// The server.
     pub server: String,
-    /// From starting the process to the first right answer.
+    /// From starting the process to the first valid response.
     pub startup_ns: u64,
-    /// Resident memory after the first right answer.
+    /// Resident memory after the first valid response.
     pub idle: Memory,
     /// Memory right after the last window.
     pub loaded: Memory,
@@ -173,7 +173,7 @@ pub struct ArmRecord {
     pub threads: u32,
     /// Resident memory over time, from the start of the warm-up to the end of the block.
     pub rss: Vec<RssSample>,
-    /// The shape of the first right answer.
+    /// The shape of the first valid response.
     pub wire: Wire,
     /// Where the highest rate within a limit lies; absent where none was searched for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -204,7 +204,7 @@ pub struct RssSample {
     pub in_windows: bool,
 }
 
-/// The shape of an answer: what must be equal for work to be equal.
+/// The shape of a response: what must be equal for work to be equal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wire {
@@ -217,8 +217,9 @@ pub struct Wire {
 }
 
 /// Where and why something failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(deny_unknown_fields)]
+#[error("{error}")]
 pub struct Failure {
     /// Where it failed.
     pub stage: Stage,
@@ -231,14 +232,6 @@ pub struct Failure {
     pub stderr: Vec<String>,
 }
 
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.error)
-    }
-}
-
-impl std::error::Error for Failure {}
-
 /// The stages of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -247,7 +240,7 @@ pub enum Stage {
     Build,
     /// Starting it, until it says that it listens.
     Start,
-    /// Comparing its answers with the right ones.
+    /// Comparing its responses with the expected ones.
     Verify,
     /// Opening connections, warming up, driving windows.
     Drive,
@@ -283,6 +276,29 @@ impl Run {
             end: None,
             truncated: false,
         }
+    }
+
+    /// Adds a record; a header takes the place of the one before.
+    pub fn push(&mut self, record: Record) {
+        match record {
+            Record::Header(header) => self.header = *header,
+            Record::Build(build) => self.builds.push(build),
+            Record::Program(program) => self.programs.push(program),
+            Record::Block(block) => self.blocks.push(*block),
+            Record::ProgramBlock(block) => self.program_blocks.push(*block),
+            Record::End(end) => self.end = Some(end),
+        }
+    }
+
+    /// Its records in the order of a file, without an end.
+    pub fn records(&self) -> impl Iterator<Item = Record> {
+        let blocks = self.blocks.iter().cloned().map(Box::new);
+        let of_programs = self.program_blocks.iter().cloned().map(Box::new);
+        std::iter::once(Record::Header(Box::new(self.header.clone())))
+            .chain(self.builds.iter().cloned().map(Record::Build))
+            .chain(self.programs.iter().cloned().map(Record::Program))
+            .chain(blocks.map(Record::Block))
+            .chain(of_programs.map(Record::ProgramBlock))
     }
 }
 

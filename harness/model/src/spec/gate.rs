@@ -7,7 +7,7 @@ use super::{CellId, Spec};
 use duet_units::Metric;
 
 /// What must hold before a change is let in: cells, metrics with margins, budgets.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gate {
     /// Its name, unique among gates.

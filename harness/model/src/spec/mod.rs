@@ -27,7 +27,7 @@ pub const SEARCH_MS: u32 = 7_000;
 pub const TEST_SIZE: &str = "test";
 
 /// Everything a folder of definitions says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// Servers in the order of `servers.toml`.
@@ -55,7 +55,7 @@ pub struct Spec {
 }
 
 /// A program under test.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
     /// Its name, unique among servers.
@@ -132,7 +132,7 @@ impl Lane {
 pub const PLACEHOLDERS: [&str; 4] = ["{addr}", "{host}", "{port}", "{threads}"];
 
 /// What is asked of a server, and the right answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Workload {
     /// Its name, unique among workloads.
@@ -154,7 +154,7 @@ pub struct Workload {
 }
 
 /// A request and its right answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// The request's method.
@@ -175,7 +175,7 @@ pub struct Case {
 }
 
 /// The right answer to a request.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectedResponse {
     /// The status code.
@@ -190,7 +190,7 @@ pub struct ExpectedResponse {
 /// How hard a server is driven. Closed loop: each connection sends its next request when the
 /// previous one is answered. Open loop: requests are sent when they are due, at a rate that is the
 /// same for all arms, or at rates that a search tries.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
     /// Its name, unique among loads.
@@ -254,7 +254,7 @@ pub struct Matchup {
 }
 
 /// Cells, and how long and how often they are measured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Suite {
     /// Its name, unique among suites.

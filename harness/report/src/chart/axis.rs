@@ -1,5 +1,7 @@
 //! The axis "how many times": logarithmic, with the benchmarks game's marks 1, 3, 5, 10, 30, 50, …
 
+use super::scale::{Logarithmic, Scale};
+
 /// Ratios that may get a grid line in every decade, the most wanted first.
 const WANTED: [f64; 4] = [1.0, 3.0, 5.0, 2.0];
 
@@ -11,18 +13,14 @@ fn gap(ratio: f64) -> i32 {
     if ratio < 1000.0 { 34 } else { 54 }
 }
 
-/// A logarithmic axis from pixel `left` to pixel `right`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A logarithmic axis of ratios between two pixels.
 pub(super) struct Axis {
-    left: i32,
-    right: i32,
-    low: f64,
-    high: f64,
+    scale: Logarithmic,
 }
 
 impl Axis {
     /// An axis that holds all of `values`, one, and some air, and ends at a grid line.
-    pub(super) fn holding(values: impl Iterator<Item = f64>, (left, right): (i32, i32)) -> Self {
+    pub(super) fn holding(values: impl Iterator<Item = f64>, pixels: (i32, i32)) -> Self {
         let sane = values.filter(|v| v.is_finite() && *v > 0.0);
         // At least half as much again, so that ties stand close together.
         let (low, high) = sane.fold((1.0_f64, 1.4_f64), |(l, h), v| (l.min(v), h.max(v)));
@@ -32,14 +30,12 @@ impl Axis {
             .unwrap_or(high);
         // Room for the mark at one, and for intervals that reach below.
         let low = (low / high.powf(0.02)).min(high.powf(-0.04));
-        Self { left, right, low, high }
+        Self { scale: Scale::logarithmic(low..high, pixels) }
     }
 
     /// The pixel of a ratio; what lies outside is drawn at the edge.
     pub(super) fn at(&self, ratio: f64) -> i32 {
-        let share = (ratio / self.low).ln() / (self.high / self.low).ln();
-        let pixels = f64::from(self.right - self.left);
-        self.left + (share.clamp(0.0, 1.0) * pixels).round() as i32
+        self.scale.at(ratio)
     }
 
     /// Grid lines from left to right: ratios and pixels.
@@ -49,7 +45,7 @@ impl Axis {
         for ratio in decades.chain(WANTED_NEAR_ONE) {
             let x = self.at(ratio);
             // A hair of tolerance: the end is the product of floating numbers.
-            let inside = ratio <= self.high * 1.000_001;
+            let inside = ratio <= self.scale.high * 1.000_001;
             if inside && lines.iter().all(|(_, other)| (x - other).abs() >= gap(ratio)) {
                 lines.push((ratio, x));
             }
@@ -95,6 +91,8 @@ mod tests {
         assert_eq!(axis.at(1e9), 500);
         assert_eq!(axis.at(1e-9), 100);
         assert!(axis.at(0.9) > 100);
-        assert_eq!(axis.at(2.0) - axis.at(1.0), axis.at(4.0) - axis.at(2.0));
+        // Pixels are whole.
+        let [one, two, four] = [1.0, 2.0, 4.0].map(|ratio| axis.at(ratio));
+        assert!((two - one).abs_diff(four - two) <= 1);
     }
 }

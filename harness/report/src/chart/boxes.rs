@@ -1,16 +1,17 @@
 //! The benchmarks game's box plot: how many times slower each set is than the faster one, over all
 //! problems, on the site's logarithmic axis.
 
-use super::canvas::{self, Anchor, Canvas, Caption};
+use super::axis;
+use super::canvas::{self, Anchor, Canvas, Picture};
 use super::palette::{self, GRID, Mark, TEXT};
-use super::rows;
-use super::types::{LABEL, SMALL, TITLE};
-use crate::{pairs, words};
+use super::scale::Scale;
+use super::typography::{LABEL, SMALL, TITLE};
+use crate::{program_table, wording};
 use duet_analysis::{Analysis, MatchupAnalysis};
 use duet_units::Metric;
 
-/// The axis' marks, the site's own.
-const MARKS: [f64; 8] = [1.0, 3.0, 5.0, 10.0, 30.0, 50.0, 100.0, 300.0];
+/// The axis' marks: the site's own, and further decades of them.
+const MARKS: [f64; 12] = [1.0, 3.0, 5.0, 10.0, 30.0, 50.0, 100.0, 300.0, 500.0, 1e3, 3e3, 1e4];
 
 const WIDTH: i32 = 620;
 const LEFT: i32 = 56;
@@ -31,37 +32,33 @@ struct Spread<'a> {
 
 /// The plot; absent where no programs were compared.
 #[must_use]
-pub fn boxes(analysis: &Analysis) -> Option<String> {
+pub fn boxes(analysis: &Analysis) -> Option<Picture> {
     let matchups = analysis.matchups.iter().filter(|m| m.programs && !m.control);
     let spreads: Vec<Spread<'_>> = matchups.flat_map(|m| spreads(analysis, m)).collect();
     let highest = spreads.iter().flat_map(|s| &s.ratios).copied().fold(0.0, f64::max);
     if spreads.is_empty() {
         return None;
     }
-    let marks = axis(highest);
-    let top = marks.last().copied().unwrap_or(100.0);
-    let y = |ratio: f64| {
-        let share = (ratio.max(1.0).ln() / top.ln()).min(1.0);
-        BOTTOM - (share * f64::from(BOTTOM - TOP)).round() as i32
-    };
-    let title = rows::question(Metric::ElapsedNs);
+    let marks = marks_to(highest);
+    let scale = Scale::logarithmic(1.0..marks.last().copied().unwrap_or(10.0), (BOTTOM, TOP));
+    let y = |ratio: f64| scale.at(ratio);
+    let title = "How many times slower, over all programs?";
     let said: Vec<String> = spreads.iter().map(Spread::sentence).collect();
-    let caption = Caption { id: "programs-boxes", title, description: &said.join(" ") };
     let foot = [
         "A point per program: its time over that of the faster of the pair. Box: middle half; bar: \
          median; whiskers: within 1.5 boxes; dots: beyond.",
-        &words::place(&analysis.run),
-        &words::maker(&analysis.run),
+        &wording::place(&analysis.run),
+        &wording::maker(&analysis.run),
     ];
     let lines: Vec<String> =
         foot.iter().flat_map(|text| canvas::wrap(text, WIDTH - 48, SMALL)).collect();
     let height = BOTTOM + 66 + 17 * lines.len() as i32;
-    Some(canvas::picture((WIDTH, height), caption, |canvas| {
+    Some(canvas::picture((WIDTH, height), title, &said.join(" "), |canvas| {
         canvas.text((24, 32), Anchor::Start, WIDTH - 48, TITLE, title);
         canvas.text((24, 58), Anchor::Start, WIDTH - 48, SMALL, "Elapsed time of programs");
         for mark in &marks {
             canvas.line((LEFT, y(*mark)), (RIGHT, y(*mark)), 1, GRID);
-            let label = format!("{mark}×");
+            let label = axis::label(*mark);
             canvas.text((LEFT - 8, y(*mark)), Anchor::End, LEFT - 8, SMALL, &label);
         }
         let step = (RIGHT - LEFT) / spreads.len() as i32;
@@ -74,11 +71,10 @@ pub fn boxes(analysis: &Analysis) -> Option<String> {
     }))
 }
 
-/// The marks up to a hundred, or to three hundred where a ratio needs it: always the same, so that
-/// plots of several runs and the site's compare at a glance.
-fn axis(highest: f64) -> Vec<f64> {
-    let end = if highest <= 100.0 { 100.0 } else { 300.0 };
-    MARKS.iter().copied().filter(|mark| *mark <= end).collect()
+/// The marks up to the first that no ratio is above.
+fn marks_to(highest: f64) -> Vec<f64> {
+    let end = MARKS.iter().position(|mark| *mark >= highest).unwrap_or(MARKS.len() - 1);
+    MARKS[..=end.max(1)].to_vec()
 }
 
 fn spreads<'a>(analysis: &Analysis, matchup: &'a MatchupAnalysis) -> Vec<Spread<'a>> {
@@ -100,8 +96,8 @@ fn spreads<'a>(analysis: &Analysis, matchup: &'a MatchupAnalysis) -> Vec<Spread<
     let spread = |(arm, mark): (usize, Mark)| {
         let mut ratios: Vec<f64> = pairs.iter().map(|pair| pair[arm]).collect();
         ratios.sort_by(f64::total_cmp);
-        let label = pairs::source(&matchup.arms, &matchup.arms[arm]);
-        Spread { label, lane: words::lane(matchup.lane).to_owned(), mark, ratios }
+        let label = program_table::source(&matchup.arms, &matchup.arms[arm]);
+        Spread { label, lane: wording::lane(matchup.lane).to_owned(), mark, ratios }
     };
     marks.into_iter().enumerate().map(spread).collect()
 }
@@ -143,6 +139,12 @@ impl Spread<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_axis_fits() {
+        let ends = [1.0, 3.0, 3.1, 47.0, 101.0].map(|highest| marks_to(highest).last().copied());
+        assert_eq!(ends, [3.0, 3.0, 5.0, 50.0, 300.0].map(Some));
+    }
 
     #[test]
     fn quantiles() {

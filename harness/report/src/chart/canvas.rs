@@ -1,4 +1,5 @@
-//! Plotters' SVG backend, with text that is placed by anchors and measured by a table of widths.
+//! What charts are painted with: plotters' elements, and text that is placed by anchors and measured
+//! by a table of widths.
 //!
 //! Without system fonts plotters only guesses the size of text, so nothing here lets it lay text
 //! out: words get a position, an anchor and the room they may take, and are cut where they do not
@@ -6,22 +7,58 @@
 
 use std::fmt::Debug;
 
-use plotters::prelude::{DrawingBackend, SVGBackend};
+use plotters::coord::Shift;
+use plotters::drawing::{DrawingArea, IntoDrawingArea};
+use plotters::element::{Circle, PathElement, Polygon, Rectangle};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, ShapeStyle, TextStyle};
 
 use super::palette::{self, Ink, Mark, PAPER, Shape};
+use super::svg::{self, Svg};
 
-/// The benchmarks game's font, and its free twin of the same widths.
-const FONT: &str = "Verdana, DejaVu Sans, sans-serif";
+/// A finished picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// What it is called.
+    pub title: String,
+    /// What it shows, for those who cannot see it.
+    pub description: String,
+    /// Width and height in pixels.
+    pub size: (i32, i32),
+    shapes: String,
+}
 
-/// What a picture is called and says, for those who cannot see it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Caption<'a> {
-    /// Unique among the pictures of a page; letters, digits and hyphens.
-    pub(crate) id: &'a str,
-    pub(crate) title: &'a str,
-    pub(crate) description: &'a str,
+/// The styles of all pictures in a page.
+pub(crate) fn css() -> String {
+    svg::css() + &palette::css()
+}
+
+impl Picture {
+    /// As a file of its own: with a background, and colours for light and dark surroundings.
+    #[must_use]
+    pub fn file(&self) -> String {
+        let (width, height) = self.size;
+        let paper = palette::class_of(PAPER);
+        let paper =
+            format!("<rect class=\"{paper}\" width=\"{width}\" height=\"{height}\" rx=\"8\"/>\n");
+        self.svg(&format!("<style>{}</style>\n{paper}", css()))
+    }
+
+    /// As a part of a page, on its background and with its styles.
+    pub(crate) fn inline(&self) -> String {
+        self.svg("")
+    }
+
+    fn svg(&self, head: &str) -> String {
+        let Self { title, description, size: (width, height), shapes } = self;
+        format!(
+            "<svg class=\"duet\" xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" \
+             height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"img\">\n\
+             <title>{}</title>\n<desc>{}</desc>\n{head}{shapes}</svg>\n",
+            escape(title),
+            escape(description)
+        )
+    }
 }
 
 /// Which end of a text its position is.
@@ -42,61 +79,26 @@ pub(crate) struct Type {
 
 /// A picture while it is painted. Coordinates are pixels from the upper left corner.
 pub(crate) struct Canvas<'a> {
-    backend: SVGBackend<'a>,
+    area: DrawingArea<Svg<'a>, Shift>,
 }
 
-/// Paints a picture of its own: with a background, and colours for dark surroundings.
+/// Paints a picture of so many pixels.
 pub(crate) fn picture(
     size: (i32, i32),
-    caption: Caption<'_>,
+    title: &str,
+    description: &str,
     paint: impl FnOnce(&mut Canvas<'_>),
-) -> String {
-    let head = format!(
-        "<style>line, rect {{ shape-rendering: crispEdges }}\n{}</style>\n\
-         <rect width=\"{}\" height=\"{}\" rx=\"8\" fill=\"{}\"/>\n",
-        palette::dark_css(),
-        size.0,
-        size.1,
-        PAPER.hex()
-    );
-    svg(size, caption, &head, paint)
-}
-
-/// Paints a picture that is part of a page, on the page's background and with the page's styles.
-pub(crate) fn inset(
-    size: (i32, i32),
-    caption: Caption<'_>,
-    paint: impl FnOnce(&mut Canvas<'_>),
-) -> String {
-    svg(size, caption, "", paint)
-}
-
-fn svg(
-    (width, height): (i32, i32),
-    caption: Caption<'_>,
-    head: &str,
-    paint: impl FnOnce(&mut Canvas<'_>),
-) -> String {
-    let mut drawn = String::new();
-    let mut canvas = Canvas {
-        backend: SVGBackend::with_string(&mut drawn, (width.unsigned_abs(), height.unsigned_abs())),
-    };
+) -> Picture {
+    let mut shapes = String::new();
+    let mut canvas = Canvas { area: Svg::new(&mut shapes, size).into_drawing_area() };
     paint(&mut canvas);
-    done(canvas.backend.present());
+    done(canvas.area.present());
     drop(canvas);
-    // Plotters writes the opening tag first; ours says what the picture is for screen readers.
-    let shapes = drawn.split_once(">\n").map_or("", |(_, shapes)| shapes);
-    let Caption { id, title, description } = caption;
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {width} {height}\" role=\"img\" aria-labelledby=\"{id}-title {id}-desc\">\n\
-         <title id=\"{id}-title\">{}</title>\n<desc id=\"{id}-desc\">{}</desc>\n{head}{shapes}",
-        escape(title),
-        escape(description)
-    )
+    Picture { title: title.to_owned(), description: description.to_owned(), size, shapes }
 }
 
-fn escape(text: &str) -> String {
+/// Text as SVG holds it.
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
@@ -107,26 +109,29 @@ fn done<E: Debug>(result: Result<(), E>) {
 
 impl Canvas<'_> {
     pub(crate) fn line(&mut self, from: (i32, i32), to: (i32, i32), width: u32, ink: Ink) {
-        done(self.backend.draw_line(from, to, &stroke(width, ink)));
+        self.path(vec![from, to], width, ink);
     }
 
     /// A broad, faint line.
     pub(crate) fn bar(&mut self, from: (i32, i32), to: (i32, i32), ink: Ink) {
         let style = ShapeStyle { color: ink.rgb().mix(0.3), filled: false, stroke_width: 4 };
-        done(self.backend.draw_line(from, to, &style));
+        done(self.area.draw(&PathElement::new(vec![from, to], style)));
     }
 
     pub(crate) fn path(&mut self, points: Vec<(i32, i32)>, width: u32, ink: Ink) {
-        done(self.backend.draw_path(points, &stroke(width, ink)));
+        let style = ShapeStyle { color: ink.rgb().to_rgba(), filled: false, stroke_width: width };
+        if !points.is_empty() {
+            done(self.area.draw(&PathElement::new(points, style)));
+        }
     }
 
     pub(crate) fn rect(&mut self, from: (i32, i32), to: (i32, i32), ink: Ink) {
-        done(self.backend.draw_rect(from, to, &ink.rgb(), true));
+        done(self.area.draw(&Rectangle::new([from, to], ink.rgb().filled())));
     }
 
     /// A faint dot: many of them may lie upon each other.
-    pub(crate) fn dot(&mut self, at: (i32, i32), radius: u32, ink: Ink) {
-        done(self.backend.draw_circle(at, radius, &ink.rgb().mix(0.6), true));
+    pub(crate) fn dot(&mut self, at: (i32, i32), radius: i32, ink: Ink) {
+        done(self.area.draw(&Circle::new(at, radius, ink.rgb().mix(0.6).filled())));
     }
 
     /// A mark, filled or hollow, with a hair of paper around it. `radius` is that of the circle;
@@ -142,17 +147,17 @@ impl Canvas<'_> {
     fn shape(&mut self, (x, y): (i32, i32), r: i32, shape: Shape, ink: Ink) {
         match shape {
             Shape::Circle => {
-                done(self.backend.draw_circle((x, y), r.unsigned_abs(), &ink.rgb(), true));
+                done(self.area.draw(&Circle::new((x, y), r, ink.rgb().filled())));
             }
             Shape::Square => self.rect((x - r, y - r), (x + r, y + r), ink),
             Shape::Diamond => {
                 let r = r + 1;
                 let corners = [(x, y - r), (x + r, y), (x, y + r), (x - r, y)];
-                done(self.backend.fill_polygon(corners, &ink.rgb()));
+                done(self.area.draw(&Polygon::new(corners.to_vec(), ink.rgb().filled())));
             }
             Shape::Triangle => {
                 let corners = [(x, y - r - 1), (x + r + 1, y + r), (x - r - 1, y + r)];
-                done(self.backend.fill_polygon(corners, &ink.rgb()));
+                done(self.area.draw(&Polygon::new(corners.to_vec(), ink.rgb().filled())));
             }
         }
     }
@@ -174,17 +179,12 @@ impl Canvas<'_> {
             Anchor::End => HPos::Right,
         };
         let style = if look.bold { FontStyle::Bold } else { FontStyle::Normal };
-        // The backend divides sizes by 1.24, plotters' ratio of line height to font size.
-        let font = (FONT, look.size * 1.24, style);
+        let font = ("sans-serif", look.size, style);
         let ink = look.ink.rgb();
         let style = TextStyle::from(font).color(&ink).pos(Pos::new(h, VPos::Center));
-        done(self.backend.draw_text(&text, &style, at));
+        done(self.area.draw_text(&text, &style, at));
         width(&text, look)
     }
-}
-
-fn stroke(width: u32, ink: Ink) -> ShapeStyle {
-    ShapeStyle { color: ink.rgb().to_rgba(), filled: false, stroke_width: width }
 }
 
 /// `text`, or as much of it as fits into `room` pixels with an ellipsis: of a sentence at its end,
@@ -246,7 +246,7 @@ fn advance(c: char) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::types::SMALL;
+    use super::super::typography::SMALL;
     use super::*;
 
     #[test]

@@ -2,56 +2,42 @@
 //! the interval as a whisker.
 
 use super::axis::{self, Axis};
-use super::canvas::{self, Anchor, Canvas, Caption};
+use super::canvas::{self, Anchor, Canvas, Picture};
 use super::palette::{BAND, GRID, Mark, PAPER, RULE};
 use super::rows::{self, Found, Group, Row};
-use super::types::{GROUP, INSET, LABEL, LINE, MARGIN, SMALL, STRONG, TITLE};
-use crate::words::{self, Tone, Turned};
+use super::typography::{GROUP, INSET, LABEL, LINE, MARGIN, SMALL, STRONG, TITLE};
+use super::width::Width;
+use crate::wording::{self, Conclusion, OrientedRatio};
 use duet_analysis::Analysis;
 use duet_analysis::verdict::TIE_BAND;
 use duet_units::Metric;
 
-/// How wide a chart is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Width {
-    /// For a README or a desk: names, marks and numbers side by side.
-    Wide,
-    /// For a telephone: marks below names and numbers.
-    Narrow,
-}
-
 /// The chart of speed: elapsed time of programs, requests per second of servers.
 #[must_use]
-pub fn speed(analysis: &Analysis) -> String {
+pub fn speed(analysis: &Analysis) -> Picture {
     comparison(analysis, Metric::RequestsPerSecond, Width::Wide)
 }
 
 /// The chart of memory: the peak of resident memory.
 #[must_use]
-pub fn memory(analysis: &Analysis) -> String {
+pub fn memory(analysis: &Analysis) -> Picture {
     comparison(analysis, Metric::RssBytesPeak, Width::Wide)
 }
 
 /// The chart of any metric.
 #[must_use]
-pub fn comparison(analysis: &Analysis, metric: Metric, width: Width) -> String {
-    let groups: Vec<Group<'_>> = words::controls_last(analysis)
+pub fn comparison(analysis: &Analysis, metric: Metric, width: Width) -> Picture {
+    let groups: Vec<Group<'_>> = wording::controls_last(analysis)
         .into_iter()
         .map(|matchup| rows::group(analysis, matchup, metric))
         .collect();
     let frame = frame(width, &groups);
     let head = head(analysis, metric, &groups, &frame);
-    let foot = canvas::wrap(&words::maker(&analysis.run), frame.size - 2 * MARGIN, SMALL);
+    let foot = canvas::wrap(&wording::maker(&analysis.run), frame.size - 2 * MARGIN, SMALL);
     let body: i32 = groups.iter().map(|g| g.height(&frame)).sum();
     let height = head.height + body + AXIS + 14 + LINE * foot.len() as i32 + MARGIN / 2;
-    let id = format!(
-        "{}-{}",
-        rows::anchor(metric),
-        if width == Width::Wide { "wide" } else { "narrow" }
-    );
     let description = rows::description(&groups, &head.lines);
-    let caption = Caption { id: &id, title: head.title, description: &description };
-    canvas::picture((frame.size, height), caption, |canvas| {
+    canvas::picture((frame.size, height), head.title, &description, |canvas| {
         head.paint(canvas);
         let axis = Axis::holding(groups.iter().flat_map(Group::extent), frame.plot);
         paint_labels(canvas, &axis, (head.height, head.height + body));
@@ -151,8 +137,8 @@ struct Head {
 fn head(analysis: &Analysis, metric: Metric, groups: &[Group<'_>], frame: &Frame) -> Head {
     let rows = || groups.iter().flat_map(|g| &g.rows);
     let mut said =
-        vec![rows::legend(rows::what(analysis, metric), rows()), words::place(&analysis.run)];
-    said.extend(words::caveats(&analysis.run));
+        vec![rows::legend(rows::what(analysis, metric), rows()), wording::place(&analysis.run)];
+    said.extend(wording::caveats(&analysis.run));
     if rows().any(|r| r.label.ends_with(" *")) {
         said.push("* measured with a warning; the report says which".to_owned());
     }
@@ -231,10 +217,10 @@ impl Row {
         canvas.text((right, lower), Anchor::End, frame.numbers, SMALL, &self.values);
         let y = top + frame.mark_y;
         match &self.found {
-            Found::Ratio(turned, tone) => {
-                let numbers = if *tone == Tone::Decided { STRONG } else { LABEL };
+            Found::Ratio(ratio, conclusion) => {
+                let numbers = if *conclusion == Conclusion::Decided { STRONG } else { LABEL };
                 canvas.text((right, upper), Anchor::End, frame.numbers, numbers, &self.ratio);
-                paint_pair(canvas, frame, axis, marks, y, (turned, *tone));
+                paint_pair(canvas, frame, axis, marks, y, (ratio, *conclusion));
             }
             Found::Words(words) => {
                 let x = axis.at(1.0) + AIR;
@@ -252,14 +238,14 @@ fn paint_pair(
     axis: &Axis,
     marks: &[Mark],
     y: i32,
-    (turned, tone): (&Turned, Tone),
+    (ratio, conclusion): (&OrientedRatio, Conclusion),
 ) {
-    let (Some(worse), Some(better)) = (marks.get(turned.worse), marks.get(1 - turned.worse)) else {
+    let (Some(worse), Some(better)) = (marks.get(ratio.worse), marks.get(1 - ratio.worse)) else {
         return;
     };
-    let (one, x) = (axis.at(1.0), axis.at(turned.value));
-    let (low, high) = turned.interval.map_or((x, x), |(l, h)| (axis.at(l), axis.at(h)));
-    let hollow = tone != Tone::Decided;
+    let (one, x) = (axis.at(1.0), axis.at(ratio.value));
+    let (low, high) = ratio.interval.map_or((x, x), |(l, h)| (axis.at(l), axis.at(h)));
+    let hollow = conclusion != Conclusion::Decided;
     canvas.bar((one, y), (x, y), worse.ink);
     canvas.mark((one, y), MARK, *better, hollow);
     // A whisker shorter than the mark would only fray it.
@@ -270,10 +256,10 @@ fn paint_pair(
         }
     }
     canvas.mark((x, y), MARK, *worse, hollow);
-    let word = match tone {
-        Tone::Tie => "tie",
-        Tone::Open if turned.interval.is_some() => "inconclusive",
-        Tone::Open | Tone::Decided | Tone::Silent => return,
+    let word = match conclusion {
+        Conclusion::Tie => "tie",
+        Conclusion::Open if ratio.interval.is_some() => "inconclusive",
+        Conclusion::Open | Conclusion::Decided | Conclusion::Silent => return,
     };
     let width = canvas::width(word, SMALL);
     let (after, before) = (high.max(x + MARK) + AIR, low.min(one - MARK) - AIR - width);

@@ -1,11 +1,12 @@
 //! Latency curves: how long answers take, the nearer the rate comes to what the slower server can
 //! do. A panel per matchup and workload, a colour per arm, the time axis logarithmic.
 
-use super::canvas::{self, Anchor, Canvas, Caption};
-use super::compare::Width;
+use super::canvas::{self, Anchor, Canvas, Picture};
 use super::palette::{self, GRID, Mark};
-use super::types::{GROUP, LABEL, LINE, MARGIN, SMALL, TITLE};
-use crate::words;
+use super::scale::{Logarithmic, Scale};
+use super::typography::{GROUP, LABEL, LINE, MARGIN, SMALL, TITLE};
+use super::width::Width;
+use crate::wording;
 use duet_analysis::{Analysis, Arrivals, CellAnalysis, Estimate, MatchupAnalysis, Who};
 use duet_units::Metric;
 
@@ -41,32 +42,31 @@ struct Point<'a> {
 /// The curves, two panels side by side or one below the other; absent where no matchup was measured
 /// at two shares of its capacity.
 #[must_use]
-pub fn latency(analysis: &Analysis, width: Width) -> Option<String> {
-    let matchups = words::controls_last(analysis);
+pub fn latency(analysis: &Analysis, width: Width) -> Option<Picture> {
+    let matchups = wording::controls_last(analysis);
     let panels: Vec<Panel<'_>> = matchups.iter().flat_map(|m| panels(analysis, m)).collect();
     if panels.is_empty() {
         return None;
     }
-    let (id, columns, panel) = match width {
-        Width::Wide => ("latency-wide", 2, PANEL),
-        Width::Narrow => ("latency-narrow", 1, PANEL_NARROW),
+    let (columns, panel) = match width {
+        Width::Wide => (2, PANEL),
+        Width::Narrow => (1, PANEL_NARROW),
     };
     let size = 2 * MARGIN + columns * panel + (columns - 1) * GAP;
     let room = size - 2 * MARGIN;
     let wrap = |said: &[String]| -> Vec<String> {
         said.iter().flat_map(|said| canvas::wrap(said, room, SMALL)).collect()
     };
-    let mut said = vec![legend(&panels), words::place(&analysis.run)];
-    said.extend(words::caveats(&analysis.run));
-    let (head, foot) = (wrap(&said), wrap(&[words::maker(&analysis.run)]));
+    let mut said = vec![legend(&panels), wording::place(&analysis.run)];
+    said.extend(wording::caveats(&analysis.run));
+    let (head, foot) = (wrap(&said), wrap(&[wording::maker(&analysis.run)]));
     let top = 58 + LINE * head.len() as i32 + 8;
     let rows = (panels.len() as i32 + columns - 1) / columns;
     let bottom = top + rows * (HEIGHT + GAP);
-    let title = "How long until the answer?";
+    let title = "How long until the response?";
     let sentences: Vec<String> = head.iter().cloned().chain(panels.iter().map(sentence)).collect();
-    let caption = Caption { id, title, description: &sentences.join(" ") };
     let height = bottom + LINE * foot.len() as i32 + MARGIN / 2;
-    Some(canvas::picture((size, height), caption, |canvas| {
+    Some(canvas::picture((size, height), title, &sentences.join(" "), |canvas| {
         canvas.text((MARGIN, 32), Anchor::Start, room, TITLE, title);
         for (line, text) in (0..).zip(&head) {
             canvas.text((MARGIN, 58 + LINE * line), Anchor::Start, room, SMALL, text);
@@ -205,8 +205,8 @@ impl Panel<'_> {
         canvas.path(found().map(place).collect(), thick, mark.ink);
         for (point, estimate) in found() {
             let (x, y) = place((point, estimate));
-            if let (Some(low), Some(high)) = (estimate.low, estimate.high) {
-                let (low, high) = (time.at(low), time.at(high));
+            if let Some(interval) = estimate.interval {
+                let (low, high) = (time.at(interval.low), time.at(interval.high));
                 if low > y + MARK || high < y - MARK {
                     canvas.line((x, low), (x, high), 1, mark.ink);
                     for end in [low, high] {
@@ -227,16 +227,16 @@ impl Panel<'_> {
             found
         };
         let all = self.points.iter().flat_map(of_point);
-        all.flat_map(|e| [Some(e.value), e.low, e.high]).flatten()
+        all.flat_map(|e| {
+            let interval = e.interval.map(|i| [i.low, i.high]);
+            interval.into_iter().flatten().chain([e.value])
+        })
     }
 }
 
 /// A logarithmic axis of time, from the bottom to the top.
 struct TimeAxis {
-    bottom: i32,
-    top: i32,
-    low: f64,
-    high: f64,
+    scale: Logarithmic,
 }
 
 /// The steps of an axis within a decade; of one over many decades the first alone.
@@ -245,26 +245,25 @@ const MANY_DECADES: f64 = 2.5;
 
 impl TimeAxis {
     /// An axis that begins and ends at a step, and holds all values.
-    fn holding(values: impl Iterator<Item = f64>, (bottom, top): (i32, i32)) -> Self {
+    fn holding(values: impl Iterator<Item = f64>, pixels: (i32, i32)) -> Self {
         let sane = values.filter(|v| v.is_finite() && *v >= 1.0);
         let (low, high) = sane.fold((f64::INFINITY, 1.0_f64), |(l, h), v| (l.min(v), h.max(v)));
         let steps = || (0..12).flat_map(|decade| STEPS.map(|step| step * 10_f64.powi(decade)));
         let low = steps().take_while(|step| *step <= low).last().unwrap_or(1.0);
         let high = steps().find(|step| *step >= high && *step > low).unwrap_or(1e12);
-        Self { bottom, top, low, high }
+        Self { scale: Scale::logarithmic(low..high, pixels) }
     }
 
     fn at(&self, ns: f64) -> i32 {
-        let share = (ns / self.low).ln() / (self.high / self.low).ln();
-        self.bottom - (share.clamp(0.0, 1.0) * f64::from(self.bottom - self.top)).round() as i32
+        self.scale.at(ns)
     }
 
     fn grid(&self) -> Vec<f64> {
-        let many = (self.high / self.low).log10() > MANY_DECADES;
+        let many = (self.scale.high / self.scale.low).log10() > MANY_DECADES;
         let steps = if many { &STEPS[..1] } else { &STEPS[..] };
         let all = (0..13).flat_map(|decade| steps.iter().map(move |s| s * 10_f64.powi(decade)));
         // A hair of tolerance: the ends are products of floating numbers.
-        all.filter(|ns| (self.low * 0.999..=self.high * 1.001).contains(ns)).collect()
+        all.filter(|ns| (self.scale.low * 0.999..=self.scale.high * 1.001).contains(ns)).collect()
     }
 }
 

@@ -8,33 +8,35 @@ use duet_analysis::{Analysis, Arm};
 /// A colour by what it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ink {
+    /// Its name among the classes of a picture.
+    class: &'static str,
     light: (u8, u8, u8),
     dark: (u8, u8, u8),
 }
 
 /// What the picture stands on.
-pub(crate) const PAPER: Ink = Ink { light: (255, 255, 255), dark: (13, 17, 23) };
+pub(crate) const PAPER: Ink = Ink { class: "p", light: (255, 255, 255), dark: (13, 17, 23) };
 /// Words and numbers.
-pub(crate) const TEXT: Ink = Ink { light: (31, 35, 40), dark: (230, 237, 243) };
+pub(crate) const TEXT: Ink = Ink { class: "t", light: (31, 35, 40), dark: (230, 237, 243) };
 /// Small print: 4.5 to 1 against the paper and more.
-pub(crate) const MUTED: Ink = Ink { light: (89, 99, 110), dark: (145, 152, 161) };
+pub(crate) const MUTED: Ink = Ink { class: "m", light: (89, 99, 110), dark: (145, 152, 161) };
 /// Grid lines: #ccc, as in the benchmarks game's charts.
-pub(crate) const GRID: Ink = Ink { light: (204, 204, 204), dark: (61, 68, 77) };
+pub(crate) const GRID: Ink = Ink { class: "g", light: (204, 204, 204), dark: (61, 68, 77) };
 /// Rules between rows.
-pub(crate) const RULE: Ink = Ink { light: (234, 238, 242), dark: (33, 38, 45) };
+pub(crate) const RULE: Ink = Ink { class: "r", light: (234, 238, 242), dark: (33, 38, 45) };
 /// The band of ties.
-pub(crate) const BAND: Ink = Ink { light: (221, 227, 233), dark: (48, 54, 61) };
+pub(crate) const BAND: Ink = Ink { class: "n", light: (221, 227, 233), dark: (48, 54, 61) };
 
 /// Okabe and Ito's palette ("Color Universal Design", 2008), vermillion and blue first; its yellow
 /// and black are left out, which drown in light and dark paper. On dark paper the blue and the
 /// green are lighter.
 pub(super) const LANGUAGES: [Ink; 6] = [
-    Ink { light: (213, 94, 0), dark: (240, 124, 45) },
-    Ink { light: (0, 114, 178), dark: (77, 163, 224) },
-    Ink { light: (0, 158, 115), dark: (38, 190, 146) },
-    Ink { light: (204, 121, 167), dark: (222, 145, 188) },
-    Ink { light: (230, 159, 0), dark: (236, 170, 30) },
-    Ink { light: (86, 180, 233), dark: (120, 200, 245) },
+    Ink { class: "i0", light: (213, 94, 0), dark: (240, 124, 45) },
+    Ink { class: "i1", light: (0, 114, 178), dark: (77, 163, 224) },
+    Ink { class: "i2", light: (0, 158, 115), dark: (38, 190, 146) },
+    Ink { class: "i3", light: (204, 121, 167), dark: (222, 145, 188) },
+    Ink { class: "i4", light: (230, 159, 0), dark: (236, 170, 30) },
+    Ink { class: "i5", light: (86, 180, 233), dark: (120, 200, 245) },
 ];
 
 /// What a verdict is drawn in: good, open and bad, told apart by shape too.
@@ -67,15 +69,20 @@ impl Ink {
         let (r, g, b) = self.light;
         RGBColor(r, g, b)
     }
-
-    /// The colour on light paper, `#1F2328`.
-    pub(crate) fn hex(self) -> String {
-        hex(self.light)
-    }
 }
 
-fn hex((r, g, b): (u8, u8, u8)) -> String {
-    format!("#{r:02X}{g:02X}{b:02X}")
+/// All of them.
+fn inks() -> impl Iterator<Item = Ink> {
+    [PAPER, TEXT, MUTED, GRID, RULE, BAND].into_iter().chain(LANGUAGES)
+}
+
+/// The class of a colour, by what is written into a picture.
+pub(super) fn class(rgb: (u8, u8, u8)) -> &'static str {
+    inks().find(|ink| ink.light == rgb).unwrap_or(TEXT).class
+}
+
+pub(super) fn class_of(ink: Ink) -> &'static str {
+    ink.class
 }
 
 /// The marks of a matchup's arms: by language, in the order in which languages occur among the
@@ -116,15 +123,14 @@ pub(super) fn marks_by_language(arms: &[Arm]) -> Vec<Mark> {
     marks_among(&known, &languages)
 }
 
-/// CSS that maps every colour of a picture to its dark twin where the reader prefers dark.
+/// The colours of the classes, dark where the reader prefers that.
 ///
 /// A picture that a page shows with `<img>` follows the system's preference as an inline one does.
-pub(crate) fn dark_css() -> String {
-    let mut css = String::from("@media (prefers-color-scheme: dark) {\n");
-    for ink in [PAPER, TEXT, MUTED, GRID, RULE, BAND].into_iter().chain(LANGUAGES) {
-        let (light, dark) = (ink.hex(), hex(ink.dark));
-        css += &format!("[fill=\"{light}\"] {{ fill: {dark} }} ");
-        css += &format!("[stroke=\"{light}\"] {{ stroke: {dark} }}\n");
-    }
-    css + "}\n"
+pub(super) fn css() -> String {
+    let rule = |class: &str, (r, g, b): (u8, u8, u8)| {
+        format!(".duet .{class}{{color:#{r:02x}{g:02x}{b:02x}}}")
+    };
+    let light: String = inks().map(|ink| rule(ink.class, ink.light)).collect();
+    let dark: String = inks().map(|ink| rule(ink.class, ink.dark)).collect();
+    format!("{light}\n@media (prefers-color-scheme:dark){{{dark}}}\n")
 }

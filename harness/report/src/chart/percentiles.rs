@@ -1,9 +1,9 @@
 //! Latencies by percentile, in the manner of HdrHistogram's plotter: the horizontal axis is
 //! 1/(1−p), logarithmic, so that each further nine is as wide as the one before.
 
-use super::canvas::{self, Anchor, Canvas, Caption, Type};
+use super::canvas::{self, Anchor, Canvas, Type};
 use super::palette::{GRID, Ink, LANGUAGES, MUTED, RULE, TEXT};
-use super::types::{LABEL, SMALL, STRONG};
+use super::typography::{LABEL, SMALL, STRONG};
 
 /// A curve.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,8 +64,7 @@ pub fn percentiles(whom: &str, how: &str, curves: &[Curve]) -> String {
     let title = "Latency by percentile";
     let words = curves.iter().map(|curve| format!(" {}: {}.", curve.name, curve.words));
     let description = format!("{whom}; {how}.{}", words.collect::<String>());
-    let caption = Caption { id: "percentiles", title, description: &description };
-    canvas::picture(SIZE, caption, |canvas| {
+    let picture = canvas::picture(SIZE, title, &description, |canvas| {
         let room = RIGHT - 24;
         canvas.text((24, 30), Anchor::Start, room, TITLE, title);
         canvas.text((24, 52), Anchor::Start, room, SMALL, whom);
@@ -77,7 +76,8 @@ pub fn percentiles(whom: &str, how: &str, curves: &[Curve]) -> String {
         }
         let at = (LEFT, BOTTOM + 46);
         canvas.text(at, Anchor::Start, RIGHT - LEFT, SMALL, &footnote(curves));
-    })
+    });
+    picture.file()
 }
 
 fn footnote(curves: &[Curve]) -> String {

@@ -1,8 +1,8 @@
 //! What a chart of ratios says, before it is drawn: groups, rows, title, legend.
 
 use super::palette::{self, MUTED, Mark};
-use crate::loops;
-use crate::words::{self, Tone, Turned};
+use crate::load_kinds;
+use crate::wording::{self, Conclusion, OrientedRatio};
 use duet_analysis::{Analysis, CellAnalysis, MatchupAnalysis};
 use duet_units::{CellKind, Loop, Metric, Unit};
 
@@ -25,7 +25,7 @@ pub(super) struct Row {
 
 /// What a row draws.
 pub(super) enum Found {
-    Ratio(Turned, Tone),
+    Ratio(OrientedRatio, Conclusion),
     Words(String),
 }
 
@@ -41,28 +41,28 @@ pub(super) fn group<'a>(
         marks.iter_mut().for_each(|m| m.ink = MUTED);
     }
     let labels = matchup.arms.iter().map(|a| a.label.as_str());
-    let metric = if metric == Metric::RequestsPerSecond { words::speed(matchup) } else { metric };
+    let metric = if metric == Metric::RequestsPerSecond { wording::speed(matchup) } else { metric };
     // Open loops have metrics of their own.
     let has = |(cell, metric): &(&CellAnalysis, Metric)| {
         matches!(cell.kind(), CellKind::Servers(Loop::Closed) | CellKind::Programs)
             || cell.metrics.iter().any(|m| m.metric == *metric)
     };
-    let cells = words::ordered(matchup).into_iter();
-    let cells = cells.map(|cell| (cell, loops::charted(cell, metric))).filter(has);
+    let cells = wording::ordered(matchup).into_iter();
+    let cells = cells.map(|cell| (cell, load_kinds::charted(cell, metric))).filter(has);
     let cells = cells.map(|(cell, metric)| cell_row(analysis, matchup, cell, metric));
     let mean = matchup.means.iter().find(|m| m.metric == metric).and_then(|mean| {
-        let line = words::mean_line(&analysis.run, &matchup.arms, mean);
+        let line = wording::mean_row(&analysis.run, &matchup.arms, mean);
         Some(Row {
             label: "geometric mean".to_owned(),
             detail: format!("of {} cells", mean.cells),
             ratio: line.ratio,
             values: String::new(),
-            found: Found::Ratio(words::turned(&mean.ratio)?, line.tone),
+            found: Found::Ratio(wording::oriented_ratio(&mean.ratio)?, line.conclusion),
             mean: true,
         })
     });
     Group {
-        title: words::title(matchup),
+        title: wording::title(matchup),
         arms: marks.into_iter().zip(labels).collect(),
         rows: cells.chain(mean).collect(),
     }
@@ -75,11 +75,11 @@ fn cell_row(
     metric: Metric,
 ) -> Row {
     let measured = cell.metrics.iter().find(|m| m.metric == metric);
-    let line = measured.map(|m| words::line(&analysis.run, &matchup.arms, m));
-    let ratio = measured.and_then(|m| words::turned(m.ratio.as_ref()?));
+    let line = measured.map(|m| wording::row(&analysis.run, &matchup.arms, m));
+    let ratio = measured.and_then(|m| wording::oriented_ratio(m.ratio.as_ref()?));
     let (found, text) = match (ratio, &line) {
-        (Some(turned), Some(line)) => (Found::Ratio(turned, line.tone), line.ratio.clone()),
-        _ => (Found::Words(words::silence(analysis, matchup, cell)), String::new()),
+        (Some(ratio), Some(line)) => (Found::Ratio(ratio, line.conclusion), line.ratio.clone()),
+        _ => (Found::Words(wording::silence(analysis, matchup, cell)), String::new()),
     };
     let mark = if cell.warnings.is_empty() { "" } else { " *" };
     Row {
@@ -126,18 +126,13 @@ pub(super) fn what(analysis: &Analysis, metric: Metric) -> &'static str {
         Metric::RequestsPerSecond if analysis.matchups.iter().any(of_programs) => {
             "Elapsed time of programs, requests per second of servers"
         }
-        Metric::RequestsPerSecond if loops::has(analysis, Loop::Search) => {
+        Metric::RequestsPerSecond if load_kinds::has(analysis, Loop::Search) => {
             "Requests per second, or the highest rate within a limit of latency"
         }
         Metric::RequestsPerSecond => "Requests per second",
         Metric::RssBytesPeak => "Peak resident memory",
         metric => metric.label(),
     }
-}
-
-/// A word for identifiers.
-pub(super) fn anchor(metric: Metric) -> String {
-    metric.label().chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
 /// The chart's rows as sentences.
@@ -155,26 +150,26 @@ pub(super) fn description(groups: &[Group<'_>], lines: &[String]) -> String {
 
 /// What the marks mean, as far as they occur.
 pub(super) fn legend<'a>(what: &str, rows: impl Iterator<Item = &'a Row>) -> String {
-    let found: Vec<(&Turned, Tone)> = rows
+    let found: Vec<(&OrientedRatio, Conclusion)> = rows
         .filter_map(|r| match &r.found {
-            Found::Ratio(turned, tone) => Some((turned, *tone)),
+            Found::Ratio(ratio, conclusion) => Some((ratio, *conclusion)),
             Found::Words(_) => None,
         })
         .collect();
-    let n = || found.iter().map(|(turned, _)| turned.n);
+    let n = || found.iter().map(|(ratio, _)| ratio.n);
     let (Some(low), Some(high)) = (n().min(), n().max()) else {
         return format!("{what}: nothing could be compared.");
     };
     let n = if low == high { format!("n = {low}") } else { format!("n = {low} to {high}") };
     let mut said =
         format!("{what}: the better of each pair stands at 1×, the other at its ratio. ");
-    said += &if found.iter().any(|(turned, _)| turned.interval.is_some()) {
+    said += &if found.iter().any(|(ratio, _)| ratio.interval.is_some()) {
         format!("Whisker: 95\u{a0}% interval over blocks ({n}), where wider than the mark.")
     } else {
         format!("Too few blocks for intervals ({n}).")
     };
     said += " Shaded: within 1\u{a0}%, a tie.";
-    if found.iter().any(|(_, tone)| *tone != Tone::Decided) {
+    if found.iter().any(|(_, conclusion)| *conclusion != Conclusion::Decided) {
         said += " Hollow: no difference shown.";
     }
     said

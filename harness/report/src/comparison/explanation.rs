@@ -1,7 +1,9 @@
 //! Why a verdict is what it is: the log ratios, the estimate, the tests and the rule, in order.
 
-use super::{Ansi, BOLD, Page, tone, words};
+use super::wording;
 use crate::Style;
+use crate::document::{Block, Emphasis, Span};
+use crate::render;
 use duet_analysis::comparison::{
     ComparedCell, ComparedMetric, Comparison, GateVerdict, Gated, Judgement,
 };
@@ -17,71 +19,67 @@ pub fn explanation(
     only: &str,
     style: Style,
 ) -> Result<String, Vec<String>> {
-    let mut page = Page { out: String::new(), style };
     let cells = comparison.cells.iter().filter(|cell| cell.id.to_string().contains(only));
     let metrics = || cells.clone().flat_map(|cell| cell.metrics.iter().map(move |m| (cell, m)));
-    for (cell, found) in metrics().filter(|(_, m)| m.metric.name().contains(metric)) {
-        page.explain(cell, found);
-    }
-    if page.out.is_empty() {
+    let named = metrics().filter(|(_, m)| m.metric.name().contains(metric));
+    let blocks: Vec<Block> = named.flat_map(|(cell, m)| explain(cell, m)).collect();
+    if blocks.is_empty() {
         let mut names: Vec<String> = metrics().map(|(_, m)| m.metric.name().to_owned()).collect();
         names.sort();
         names.dedup();
         return Err(names);
     }
-    Ok(page.out)
+    Ok(render::text::blocks(&blocks, style))
 }
 
-impl Page {
-    fn explain(&mut self, cell: &ComparedCell, m: &ComparedMetric) {
-        let row = words::row(m);
-        let title = format!("{} {}: {}", cell.id, m.metric.label(), row.verdict);
-        let style = m.gated.as_ref().map_or(BOLD, |_| tone(row.tone));
-        self.wrapped(style, "", &title);
-        self.wrapped(
-            Ansi::new(),
-            "  ",
-            &format!(
-                "In each of {} both versions were {}. The head against the base, block by block (+ \
-                 is worse):",
-                duet_units::count(m.log_ratios.len(), "block"),
-                match cell.programs {
-                    true => "run once, one after the other in alternating order",
-                    false => "started afresh and driven in alternating windows",
-                }
-            ),
-        );
-        let blocks: Vec<String> = m.log_ratios.iter().map(|c| words::signed(c.exp_m1())).collect();
-        self.wrapped(Ansi::new(), "    ", &blocks.join("  "));
-        let mut sentences = vec![format!(
-            "Estimate: {}, the median of the averages of all pairs of blocks (Hodges-Lehmann){}.",
-            row.change,
-            if row.interval.is_empty() {
-                String::new()
-            } else {
-                format!("; 95 % interval {}, by the exact law of signed ranks", row.interval)
-            }
-        )];
-        match &m.gated {
-            Some(gated) => sentences.extend(of_gated(gated)),
-            None => sentences.extend(of_ungated(m)),
+fn explain(cell: &ComparedCell, m: &ComparedMetric) -> [Block; 4] {
+    let row = wording::row(m);
+    let title = format!("{} {}: {}", cell.id, m.metric.label(), row.verdict);
+    let emphasis = m.gated.as_ref().map_or(Emphasis::Strong, |_| row.emphasis);
+    let how = format!(
+        "In each of {} both versions were {}. The head against the base, block by block (+ is \
+         worse):",
+        duet_units::count(m.log_ratios.len(), "block"),
+        match cell.programs {
+            true => "run once, one after the other in alternating order",
+            false => "started afresh and driven in alternating windows",
         }
-        if let Some(detectable) = m.smallest_detectable {
-            sentences.push(format!(
-                "Power: so many blocks with this spread show a change of {} four times in five.",
-                duet_units::percent(detectable.exp_m1())
-            ));
-        }
-        let stolen = cell.stolen_shares.iter().copied().fold(0.0_f64, f64::max);
-        let stolen = duet_units::percent(stolen);
-        let whose = if cell.programs { "programs'" } else { "servers'" };
-        sentences
-            .push(format!("The hypervisor stole at most {stolen} of the {whose} time in a block."));
-        for sentence in sentences {
-            self.wrapped(Ansi::new(), "  ", &sentence);
-        }
-        self.line("");
+    );
+    let blocks: Vec<String> = m.log_ratios.iter().map(|c| wording::signed(c.exp_m1())).collect();
+    [
+        Block::Heading(vec![Span::new(title, emphasis)]),
+        Block::paragraph(how, Emphasis::Plain),
+        Block::paragraph(blocks.join("  "), Emphasis::Plain),
+        Block::points(sentences(cell, m)),
+    ]
+}
+
+fn sentences(cell: &ComparedCell, m: &ComparedMetric) -> Vec<String> {
+    let row = wording::row(m);
+    let interval = match row.interval.is_empty() {
+        true => String::new(),
+        false => format!("; 95 % interval {}, by the exact law of signed ranks", row.interval),
+    };
+    let mut sentences = vec![format!(
+        "Estimate: {}, the median of the averages of all pairs of blocks (Hodges-Lehmann){interval}.",
+        row.change,
+    )];
+    match &m.gated {
+        Some(gated) => sentences.extend(of_gated(gated)),
+        None => sentences.extend(of_ungated(m)),
     }
+    if let Some(detectable) = m.smallest_detectable {
+        sentences.push(format!(
+            "Power: so many blocks with this spread show a change of {} four times in five.",
+            duet_units::percent(detectable.exp_m1())
+        ));
+    }
+    let stolen = cell.stolen_shares.iter().copied().fold(0.0_f64, f64::max);
+    let stolen = duet_units::percent(stolen);
+    let whose = if cell.programs { "programs'" } else { "servers'" };
+    sentences
+        .push(format!("The hypervisor stole at most {stolen} of the {whose} time in a block."));
+    sentences
 }
 
 fn of_gated(gated: &Gated) -> Vec<String> {
@@ -111,7 +109,7 @@ fn of_gated(gated: &Gated) -> Vec<String> {
     if let Some(second) = &gated.confirmation {
         sentences.push(format!(
             "A second experiment with blocks of its own estimates {} and {}.",
-            second.estimate.map_or_else(|| "nothing".to_owned(), |e| words::signed(e.exp_m1())),
+            second.estimate.map_or_else(|| "nothing".to_owned(), |e| wording::signed(e.exp_m1())),
             match second.verdict {
                 GateVerdict::Regressed => "confirms it",
                 GateVerdict::Pass => "contradicts it",
@@ -158,7 +156,7 @@ fn of_ungated(m: &ComparedMetric) -> Vec<String> {
         sentences.push(format!(
             "As one of many metrics it has {} (Benjamini and Hochberg); at most 0.05 and worse, it \
              warns.",
-            words::adjusted(q)
+            wording::adjusted(q)
         ));
     }
     if let Some(reason) = &m.reason {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::rows;
+use super::rows::{self, rows};
 use duet_analysis::{Analysis, Estimate};
 
 #[derive(Serialize)]
@@ -37,10 +37,10 @@ pub fn bmf(analysis: &Analysis) -> String {
             benchmark.insert(format!("{slug}-ratio"), measure(&ratio));
         }
     }
-    super::json(&all)
+    rows::json(&all)
 }
 
 fn measure(estimate: &Estimate) -> Measure {
-    let Estimate { value, low, high, .. } = *estimate;
-    Measure { value, lower_value: low, upper_value: high }
+    let (low, high) = estimate.interval.map(|i| (i.low, i.high)).unzip();
+    Measure { value: estimate.value, lower_value: low, upper_value: high }
 }

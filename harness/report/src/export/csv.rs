@@ -1,117 +1,104 @@
 //! Comma-separated values (RFC 4180): a line per metric, cell and arm, for spreadsheets and data
 //! frames.
 
-use super::{Row, rows};
+use serde::Serialize;
+
+use super::rows::{self, Row, rows};
 use duet_analysis::verdict::Verdict;
 use duet_analysis::{Analysis, Arm, Estimate};
 use duet_units::Better;
 
-/// The columns. Values are in `unit`; the columns from `ratio` on compare an arm with the first one
-/// and are empty for that; an interval is empty where there are too few blocks for one.
-const COLUMNS: [&str; 23] = [
-    "suite",
-    "started",
-    "commit",
-    "matchup",
-    "lane",
-    "control",
-    "workload",
-    "load",
-    "metric",
-    "unit",
-    "better",
-    "arm",
-    "language",
-    "value",
-    "value_low",
-    "value_high",
-    "value_n",
-    "ratio",
-    "ratio_low",
-    "ratio_high",
-    "ratio_n",
-    "verdict",
-    "reason",
-];
-
-/// The run as CSV. Metrics of all starts have an empty workload and load.
-#[must_use]
-pub fn csv(analysis: &Analysis) -> String {
-    let mut out = line(&COLUMNS.map(str::to_owned));
-    for row in rows(analysis) {
-        for (i, arm, estimate) in row.arms() {
-            out += &line(&fields(analysis, &row, i, arm, estimate));
-        }
-    }
-    out
+/// A line; its fields name the columns. Values are in `unit`; the columns from `ratio` on compare an
+/// arm with the first one and are empty for that; an interval is empty where there are too few
+/// blocks for one. Metrics of all starts have an empty workload and load.
+#[derive(Serialize, Default)]
+struct Line<'a> {
+    suite: &'a str,
+    started: &'a str,
+    commit: Option<&'a str>,
+    matchup: &'a str,
+    lane: &'static str,
+    control: bool,
+    workload: Option<&'a str>,
+    load: Option<&'a str>,
+    metric: &'static str,
+    unit: &'static str,
+    better: &'static str,
+    arm: &'a str,
+    language: &'a str,
+    value: f64,
+    value_low: Option<f64>,
+    value_high: Option<f64>,
+    value_n: u32,
+    ratio: Option<f64>,
+    ratio_low: Option<f64>,
+    ratio_high: Option<f64>,
+    ratio_n: Option<u32>,
+    verdict: Option<&'static str>,
+    reason: Option<&'a str>,
 }
 
-fn fields(
-    analysis: &Analysis,
-    row: &Row<'_>,
+/// The run as CSV.
+#[must_use]
+pub fn csv(analysis: &Analysis) -> String {
+    let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(vec![]);
+    let lines = rows(analysis).flat_map(|row| {
+        let line = move |(i, arm, estimate)| line(analysis, &row, i, arm, estimate);
+        row.arms().map(line).collect::<Vec<_>>()
+    });
+    let mut count = 0;
+    // The names of columns come with the first line; without any a blank one brings them.
+    for line in lines.chain(std::iter::once_with(Line::default)) {
+        count += 1;
+        out.serialize(line).expect("plain fields can be written into memory");
+    }
+    let bytes = out.into_inner().expect("memory can be flushed");
+    let text = String::from_utf8(bytes).expect("fields are UTF-8");
+    text.split_inclusive("\r\n").take(count).collect()
+}
+
+fn line<'a>(
+    analysis: &'a Analysis,
+    row: &Row<'a>,
     i: usize,
-    arm: &Arm,
+    arm: &'a Arm,
     estimate: &Estimate,
-) -> [String; COLUMNS.len()] {
+) -> Line<'a> {
     let (run, metric) = (&analysis.run, row.metric.metric);
-    let cell = |part: fn(&duet_analysis::CellId) -> &str| {
-        row.cell.map_or_else(String::new, |cell| part(&cell.id).to_owned())
-    };
-    let better = match metric.better() {
-        Better::Higher => "higher",
-        Better::Lower => "lower",
-    };
-    let ratio = row.metric.ratio.filter(|_| i == 1);
     let compared = i == 1;
+    let ratio = row.metric.ratio.filter(|_| compared);
     let verdict = match row.metric.verdict {
         Verdict::Faster => "faster",
         Verdict::Slower => "slower",
         Verdict::Tie => "tie",
         Verdict::Inconclusive => "inconclusive",
     };
-    let [value, value_low, value_high, value_n] = numbers(Some(estimate));
-    let [ratio, ratio_low, ratio_high, ratio_n] = numbers(ratio.as_ref());
-    [
-        run.suite.clone(),
-        run.started.clone(),
-        run.commit.clone().unwrap_or_default(),
-        row.matchup.name.clone(),
-        row.matchup.lane.name().to_owned(),
-        row.matchup.control.to_string(),
-        cell(|id| &id.workload),
-        cell(|id| &id.load),
-        metric.name().to_owned(),
-        super::unit(metric.unit()).to_owned(),
-        better.to_owned(),
-        arm.label.clone(),
-        arm.language.clone(),
-        value,
-        value_low,
-        value_high,
-        value_n,
-        ratio,
-        ratio_low,
-        ratio_high,
-        ratio_n,
-        if compared { verdict.to_owned() } else { String::new() },
-        row.metric.reason.clone().filter(|_| compared).unwrap_or_default(),
-    ]
-}
-
-fn numbers(estimate: Option<&Estimate>) -> [String; 4] {
-    let Some(Estimate { value, low, high, n }) = estimate else { return Default::default() };
-    let bound = |bound: &Option<f64>| bound.map_or_else(String::new, |b| b.to_string());
-    [value.to_string(), bound(low), bound(high), n.to_string()]
-}
-
-/// A line. A field with a comma, a quote or a line break is quoted, and its quotes doubled.
-fn line(fields: &[String]) -> String {
-    let quoted = fields.iter().map(|field| {
-        if field.contains([',', '"', '\n', '\r']) {
-            format!("\"{}\"", field.replace('"', "\"\""))
-        } else {
-            field.clone()
-        }
-    });
-    quoted.collect::<Vec<_>>().join(",") + "\r\n"
+    Line {
+        suite: &run.suite,
+        started: &run.started,
+        commit: run.commit.as_deref(),
+        matchup: &row.matchup.name,
+        lane: row.matchup.lane.name(),
+        control: row.matchup.control,
+        workload: row.cell.map(|cell| cell.id.workload.as_str()),
+        load: row.cell.map(|cell| cell.id.load.as_str()),
+        metric: metric.name(),
+        unit: rows::unit(metric.unit()),
+        better: match metric.better() {
+            Better::Higher => "higher",
+            Better::Lower => "lower",
+        },
+        arm: &arm.label,
+        language: &arm.language,
+        value: estimate.value,
+        value_low: estimate.interval.map(|i| i.low),
+        value_high: estimate.interval.map(|i| i.high),
+        value_n: estimate.n,
+        ratio: ratio.map(|ratio| ratio.value),
+        ratio_low: ratio.and_then(|ratio| ratio.interval).map(|i| i.low),
+        ratio_high: ratio.and_then(|ratio| ratio.interval).map(|i| i.high),
+        ratio_n: ratio.map(|ratio| ratio.n),
+        verdict: compared.then_some(verdict),
+        reason: row.metric.reason.as_deref().filter(|_| compared),
+    }
 }

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::rows;
+use super::rows::{self, rows};
 use duet_analysis::{Analysis, Estimate};
 use duet_units::Better;
 
@@ -28,7 +28,7 @@ pub fn gha_bench(analysis: &Analysis, better: Better) -> String {
             row.arms()
                 .map(move |(_, arm, estimate)| Entry {
                     name: format!("{}/{}: {}", row.place(), arm.label, row.metric.metric.label()),
-                    unit: super::unit(row.metric.metric.unit()),
+                    unit: rows::unit(row.metric.metric.unit()),
                     value: estimate.value,
                     range: range(estimate),
                     extra: extra(estimate),
@@ -36,21 +36,21 @@ pub fn gha_bench(analysis: &Analysis, better: Better) -> String {
                 .collect::<Vec<_>>()
         })
         .collect();
-    super::json(&entries)
+    rows::json(&entries)
 }
 
 /// The farther end of the interval, as the action shows it behind the value: `± 0.5%`.
 fn range(estimate: &Estimate) -> Option<String> {
-    let (low, high) = (estimate.low?, estimate.high?);
-    let farther = (high - estimate.value).max(estimate.value - low);
+    let interval = estimate.interval?;
+    let farther = (interval.high - estimate.value).max(estimate.value - interval.low);
     Some(format!("± {:.1}%", farther / estimate.value * 100.0))
 }
 
 /// What the chart shows when a point is pointed at.
 fn extra(estimate: &Estimate) -> String {
     let n = format!("n = {} blocks", estimate.n);
-    match (estimate.low, estimate.high) {
-        (Some(low), Some(high)) => format!("95 % interval {low} to {high}\n{n}"),
-        _ => n,
+    match estimate.interval {
+        Some(i) => format!("95 % interval {} to {}\n{n}", i.low, i.high),
+        None => n,
     }
 }

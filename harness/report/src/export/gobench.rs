@@ -5,7 +5,7 @@
 //! compares the arms of a run, `benchstat OLD NEW` two runs. It compares them as if blocks were not
 //! paired, so its intervals are wider than Duet's.
 
-use super::{Row, rows};
+use super::rows::{Row, rows};
 use duet_analysis::Analysis;
 use duet_units::{Better, Metric};
 

@@ -3,7 +3,7 @@
 //! GitLab compares values as text and shows every one that differs: values have three significant
 //! digits, so that noise is not shown as a change, and there is no time in the file.
 
-use super::{Row, rows};
+use super::rows::{Row, rows};
 use duet_analysis::Analysis;
 use duet_units::{Better, Metric, Unit};
 

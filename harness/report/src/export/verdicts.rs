@@ -4,9 +4,10 @@
 //! and say what was found. An inconclusive metric is skipped, a cell that could not be measured is
 //! an error.
 
-use super::junit::{Case, Outcome, Suite, junit};
-use crate::words;
-use crate::{doubts, facts};
+use quick_junit::{TestCase, TestCaseStatus};
+
+use super::junit;
+use crate::{run_metadata, warnings, wording};
 use duet_analysis::verdict::Verdict;
 use duet_analysis::{Analysis, CellAnalysis, CellFailure, MatchupAnalysis, MetricAnalysis};
 
@@ -14,37 +15,30 @@ use duet_analysis::{Analysis, CellAnalysis, CellFailure, MatchupAnalysis, Metric
 /// suite of builds, with what holds for the whole run as its properties.
 #[must_use]
 pub fn verdicts(analysis: &Analysis) -> String {
-    let suite = |name: &str, cases: Vec<Case>| Suite {
-        name: name.to_owned(),
-        timestamp: Some(analysis.run.started.clone()),
-        properties: vec![],
-        cases,
+    let (run, started) = (&analysis.run, &analysis.run.started);
+    let builds = junit::suite("builds", started, run_metadata::run_metadata(run), builds(analysis));
+    let suite = |matchup: &MatchupAnalysis| {
+        junit::suite(&matchup.name, started, [], of_matchup(analysis, matchup))
     };
-    let facts = facts::facts(&analysis.run).into_iter();
-    let first = Suite {
-        properties: facts.map(|(name, value)| (name.to_owned(), value)).collect(),
-        ..suite("builds", builds(analysis))
-    };
-    let matchups = analysis.matchups.iter().map(|m| suite(&m.name, of_matchup(analysis, m)));
-    let suites: Vec<Suite> = std::iter::once(first).chain(matchups).collect();
-    junit(&format!("duet {}", analysis.run.suite), &suites)
+    let matchups = analysis.matchups.iter().map(suite);
+    junit::junit(&format!("duet {}", run.suite), std::iter::once(builds).chain(matchups))
 }
 
-fn builds(analysis: &Analysis) -> Vec<Case> {
+fn builds(analysis: &Analysis) -> Vec<TestCase> {
     let build = |server: &duet_analysis::ServerSummary| {
         let name = &server.build.server;
         let about = |failed: &&CellFailure| {
             failed.cell.is_none() && failed.failure.server.as_ref() == Some(name)
         };
-        let outcome = analysis.failures.iter().find(about).map_or(Outcome::Passed, error);
+        let failed = analysis.failures.iter().find(about);
+        let status = failed.map_or_else(TestCaseStatus::success, error);
         let seconds = server.build.clean_build_ns.map_or(0.0, |ns| ns as f64 / 1e9);
-        let output = server.build.version.clone();
-        Case { class: "build".to_owned(), name: name.clone(), seconds, outcome, output }
+        junit::case("build", name, seconds, status, server.build.version.clone())
     };
     analysis.servers.iter().map(build).collect()
 }
 
-fn of_matchup(analysis: &Analysis, matchup: &MatchupAnalysis) -> Vec<Case> {
+fn of_matchup(analysis: &Analysis, matchup: &MatchupAnalysis) -> Vec<TestCase> {
     let mut cases = vec![];
     for cell in &matchup.cells {
         let class = format!("{}.{}.{}", matchup.name, cell.id.workload, cell.id.load);
@@ -62,28 +56,23 @@ fn measured(
     matchup: &MatchupAnalysis,
     cell: &CellAnalysis,
     class: &str,
-) -> Vec<Case> {
+) -> Vec<TestCase> {
     let own = analysis.failures.iter().filter(|failed| failed.cell.as_ref() == Some(&cell.id));
-    let mut outcomes: Vec<Outcome> = own.map(error).collect();
+    let mut outcomes: Vec<TestCaseStatus> = own.map(error).collect();
     if outcomes.is_empty() && cell.metrics.is_empty() {
-        let message = words::silence(analysis, matchup, cell);
-        outcomes.push(Outcome::Error {
-            kind: "unmeasured".to_owned(),
-            message,
-            details: String::new(),
-        });
+        outcomes.push(junit::error("unmeasured", wording::silence(analysis, matchup, cell), ""));
     }
-    let case = |(i, outcome): (usize, Outcome)| {
+    let case = |(i, status): (usize, TestCaseStatus)| {
         let name = if i == 0 { "measured".to_owned() } else { format!("measured {}", i + 1) };
-        Case { class: class.to_owned(), name, seconds: 0.0, outcome, output: None }
+        junit::case(class, &name, 0.0, status, None)
     };
     outcomes.into_iter().enumerate().map(case).collect()
 }
 
-fn error(failed: &CellFailure) -> Outcome {
+fn error(failed: &CellFailure) -> TestCaseStatus {
     let failure = &failed.failure;
-    let kind = words::stage_name(failure.stage).to_owned();
-    Outcome::Error { kind, message: doubts::failure(failed), details: failure.stderr.join("\n") }
+    let kind = wording::stage_name(failure.stage);
+    junit::error(kind, warnings::failure(failed), &failure.stderr.join("\n"))
 }
 
 fn of_metric(
@@ -91,27 +80,17 @@ fn of_metric(
     matchup: &MatchupAnalysis,
     metric: &MetricAnalysis,
     class: &str,
-) -> Case {
-    let line = words::line(&analysis.run, &matchup.arms, metric);
-    let values: Vec<String> = matchup
-        .arms
-        .iter()
-        .zip(&line.values)
-        .map(|(arm, value)| format!("{}: {value}\n", arm.label))
-        .collect();
-    let output = format!("{}ratio: {}\n{}", values.concat(), line.ratio, line.verdict);
-    let outcome = match metric.verdict {
-        Verdict::Faster | Verdict::Slower | Verdict::Tie => Outcome::Passed,
+) -> TestCase {
+    let row = wording::row(&analysis.run, &matchup.arms, metric);
+    let arms = matchup.arms.iter().zip(&row.values);
+    let values: String = arms.map(|(arm, value)| format!("{}: {value}\n", arm.label)).collect();
+    let output = format!("{values}ratio: {}\n{}", row.ratio, row.verdict);
+    let status = match metric.verdict {
+        Verdict::Faster | Verdict::Slower | Verdict::Tie => TestCaseStatus::success(),
         Verdict::Inconclusive => {
-            let reason = line.reason.as_ref().map_or_else(String::new, |r| format!(": {r}"));
-            Outcome::Skipped { message: format!("{}{reason}", line.verdict) }
+            let reason = row.reason.as_ref().map_or_else(String::new, |r| format!(": {r}"));
+            junit::skipped(format!("{}{reason}", row.verdict))
         }
     };
-    Case {
-        class: class.to_owned(),
-        name: metric.metric.name().to_owned(),
-        seconds: 0.0,
-        outcome,
-        output: Some(output),
-    }
+    junit::case(class, metric.metric.name(), 0.0, status, Some(output))
 }

@@ -231,8 +231,8 @@ fn cell(name: (&str, &str, &str), state: State, metrics: Vec<ComparedMetric>) ->
     for metric in &mut cell.metrics[..principal] {
         let so_far = |n: usize| {
             let first = &metric.log_ratios[..n];
-            let (low, high) = interval(first)?;
-            Some(SoFar { blocks: n as u32, estimate: hodges_lehmann(first), low, high })
+            let interval = interval(first)?;
+            Some(SoFar { blocks: n as u32, estimate: hodges_lehmann(first), interval })
         };
         metric.interval_history = (1..=metric.log_ratios.len()).filter_map(so_far).collect();
     }
@@ -248,11 +248,11 @@ fn around(centre: f64, half: f64, n: usize, i: usize) -> Vec<f64> {
 fn plain(metric: Metric, base: f64, log_ratios: Vec<f64>) -> ComparedMetric {
     let estimate = hodges_lehmann(&log_ratios);
     let interval = interval(&log_ratios);
-    let ratios = interval.map(|(low, high): (f64, f64)| (low.exp(), high.exp()));
+    let ratios = interval.map(|interval| interval.map(f64::exp));
     let (verdict, reason) = verdict::verdict(ratios, &log_ratios);
     let sign = if metric == Metric::RequestsPerSecond { -1.0 } else { 1.0 };
     let n = log_ratios.len() as u32;
-    let value = |value: f64| Estimate { value, low: None, high: None, n };
+    let value = |value: f64| Estimate { value, interval: None, n };
     ComparedMetric {
         metric,
         base: value(base),
@@ -340,6 +340,19 @@ fn golden_markdown() {
     }
 }
 
+/// The page says what the others say, and needs no other file.
+#[test]
+fn golden_html() {
+    for (name, comparison) in comparisons() {
+        let page = report::html(&comparison);
+        markup::assert_balanced(name, &page);
+        assert!(!page.contains("<script") && !page.contains("src="), "{name}");
+        let charts = report::charts(&comparison).len();
+        assert_eq!(page.matches("<svg").count(), charts, "{name}");
+    }
+    insta::assert_snapshot!("regressed.html", markup::words(&report::html(&regressed())));
+}
+
 #[test]
 fn golden_junit_and_annotations() {
     for (name, comparison) in comparisons() {
@@ -379,6 +392,10 @@ fn golden_charts() {
 fn charts_are_readable() {
     let folder = std::env::var_os("DUET_CHARTS");
     for (name, comparison) in comparisons() {
+        if let Some(folder) = &folder {
+            let file = std::path::Path::new(folder).join(format!("{name}-comparison.html"));
+            std::fs::write(file, report::html(&comparison)).expect("the folder is there");
+        }
         for (chart, svg) in report::charts(&comparison) {
             let what = format!("{name} {chart}");
             markup::assert_balanced(&what, &svg);

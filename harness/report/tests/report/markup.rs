@@ -98,15 +98,21 @@ fn placed(svg: &str) -> Vec<Placed> {
             Piece::Text(text) => {
                 let Some(tag) = at else { continue };
                 let number = |key| attribute(tag, key).parse::<f64>().expect("a number");
-                let (x, y, size) = (number("x"), number("y"), number("font-size"));
+                let class = |is: &dyn Fn(&str) -> bool| {
+                    attribute(tag, "class").split(' ').find(|class| is(class))
+                };
+                let size = class(&|c| c.starts_with('s')).expect("text has a size");
+                let size: f64 = size[1..].parse().expect("a number");
+                // Upright, text stands on its line; here it is known by its middle.
+                let (x, y) = (number("x"), number("y") - (size * 0.36).round());
                 let text = unescape(text.trim());
                 // About what running text takes in Verdana; the charts themselves reckon with more.
-                let em = if tag.contains("bold") { 0.6 } else { 0.52 };
+                let em = if class(&|c| c == "b").is_some() { 0.6 } else { 0.52 };
                 let width = text.chars().count() as f64 * em * size;
-                let left = match attribute(tag, "text-anchor") {
-                    "start" => x,
-                    "middle" => x - width / 2.0,
-                    _ => x - width,
+                let left = match class(&|c| ["c", "e"].contains(&c)) {
+                    None => x,
+                    Some("c") => x - width / 2.0,
+                    Some(_) => x - width,
                 };
                 out.push(Placed { text, left, right: left + width, y, size });
             }

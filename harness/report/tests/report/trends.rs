@@ -34,8 +34,7 @@ fn one(day: usize) -> (String, Analysis) {
             metric.arms[1].value *= factor;
             if let Some(ratio) = &mut metric.ratio {
                 ratio.value /= factor;
-                (ratio.low, ratio.high) =
-                    (ratio.low.map(|v| v / factor), ratio.high.map(|v| v / factor));
+                ratio.interval = ratio.interval.map(|i| i.map(|v| v / factor));
             }
         }
     }
@@ -49,15 +48,15 @@ fn golden_trend() {
         assert!(line.chars().count() <= 100, "{line}");
     }
     insta::assert_snapshot!("trend.txt", text);
-    insta::assert_snapshot!("trend.svg", markup::placed_words(&chart::trend(&history())));
+    insta::assert_snapshot!("trend.svg", markup::placed_words(&chart::trend(&history()).file()));
 }
 
 #[test]
 fn the_chart_is_well_formed() {
-    let svg = chart::trend(&history());
+    let svg = chart::trend(&history()).file();
     markup::assert_balanced("trend", &svg);
     markup::assert_placed("trend", &svg);
     let empty = Trend { machines: vec![] };
-    markup::assert_balanced("empty", &chart::trend(&empty));
+    markup::assert_balanced("empty", &chart::trend(&empty).file());
     assert!(report::trend(&empty).contains("A ratio"));
 }

@@ -5,14 +5,14 @@ use duet_model::spec::{ExpectedResponse, Server};
 /// The names of the definitions' files, in the order of [`definitions`].
 pub(super) const DEFINITIONS: [&str; 3] = ["servers.toml", "workloads.toml", "suites.toml"];
 
-/// The three files of definitions: a server, what it is asked, and what must hold.
+/// The three files of definitions: a server, the request to it, and what must hold.
 pub(super) fn definitions(
     server: &Server,
     workload: &str,
     path: &str,
-    answer: &ExpectedResponse,
+    response: &ExpectedResponse,
 ) -> [String; 3] {
-    [servers(server), workloads(workload, path, answer), suites(&server.name, workload)]
+    [servers(server), workloads(workload, path, response), suites(&server.name, workload)]
 }
 
 fn servers(server: &Server) -> String {
@@ -35,26 +35,25 @@ fn servers(server: &Server) -> String {
     text
 }
 
-fn workloads(workload: &str, path: &str, answer: &ExpectedResponse) -> String {
+fn workloads(workload: &str, path: &str, response: &ExpectedResponse) -> String {
     let mut text = format!(
-        "# What it is asked, and the right answer: every answer is compared with it.\n\
+        "# The request, and the expected response: every response is compared with it.\n\
          [[workload]]\nname = {}\nquestion = {}\npath = {}\n[workload.expect]\nstatus = {}\n",
         quoted(workload),
         quoted(&format!("What does GET {path} cost?")),
         quoted(path),
-        answer.status
+        response.status
     );
-    if let Some(kind) = &answer.content_type {
+    if let Some(kind) = &response.content_type {
         text.push_str(&format!("content_type = {}\n", quoted(kind)));
     }
-    text.push_str(&format!("body = {}\n", quoted(&answer.body)));
+    text.push_str(&format!("body = {}\n", quoted(&response.body)));
     text
 }
 
 fn suites(server: &str, workload: &str) -> String {
     format!(
-        "# How hard it is driven: connections that send the next request when the last is \
-         answered.\n\
+        "# The load: connections that each send the next request after the last response.\n\
          [[load]]\n\
          name = \"c16\"\n\
          connections = 16\n\

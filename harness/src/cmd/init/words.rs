@@ -34,29 +34,7 @@ const LANGUAGES: [(&str, &str); 16] = [
 /// # Errors
 /// A quote that is not closed, or what needs a shell.
 pub(super) fn split(text: &str) -> Result<Words, String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote: Option<char> = None;
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        match (letter, quote) {
-            (_, Some(open)) if letter == open => quote = None,
-            ('\'' | '"', None) => {
-                quote = Some(letter);
-                word.get_or_insert_default();
-            }
-            ('\\', None | Some('"')) => {
-                let next = letters.next().ok_or("it ends in a backslash")?;
-                word.get_or_insert_default().push(next);
-            }
-            (' ' | '\t' | '\n', None) => words.extend(word.take()),
-            _ => word.get_or_insert_default().push(letter),
-        }
-    }
-    if let Some(open) = quote {
-        return Err(format!("the quote {open} is not closed"));
-    }
-    words.extend(word);
+    let words = shell_words::split(text).map_err(|_| "a quote is not closed".to_owned())?;
     if words.is_empty() {
         return Err("it is empty".to_owned());
     }
@@ -113,7 +91,7 @@ pub(super) fn action(text: &str) -> Result<String, String> {
     }
 }
 
-/// A name for what asks for the path: `/api/users?page=2` is `api-users-page-2`.
+/// A name for the workload that requests a path: `/api/users?page=2` is `api-users-page-2`.
 pub(super) fn workload(path: &str) -> String {
     let plain: String = path
         .chars()
@@ -149,8 +127,7 @@ mod tests {
         check(r#"a "b\"c" 'd\e'"#, &["a", "b\"c", "d\\e"]);
         for (bad, want) in [
             ("", "it is empty"),
-            ("a 'b", "the quote ' is not closed"),
-            ("a \\", "it ends in a backslash"),
+            ("a 'b", "a quote is not closed"),
             ("make && ./app", "it runs without a shell, and `&&` needs one: sh -c '…'"),
         ] {
             assert_eq!(split(bad), Err(want.to_owned()), "{bad}");

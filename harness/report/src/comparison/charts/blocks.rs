@@ -1,9 +1,10 @@
 //! The log ratios in the order of blocks, with the time that was stolen meanwhile.
 
+use super::page::mark;
 use super::strips::{Area, Strips, band, numbers, rule, strips};
-use super::{SMALL, mark};
-use crate::chart::canvas::{Anchor, Canvas};
+use crate::chart::canvas::{Anchor, Canvas, Picture};
 use crate::chart::palette::{GRID, MUTED, TEXT};
+use crate::chart::typography::SMALL;
 use duet_analysis::comparison::{ComparedCell, ComparedMetric, Comparison};
 
 /// Height of the stolen time: words, bars, numbers of blocks.
@@ -14,9 +15,8 @@ const BARS: i32 = 34;
 const STOLEN_LEAST: f64 = 0.01;
 
 /// The log ratios of the principal metrics, block by block.
-pub(super) fn blocks(comparison: &Comparison) -> Option<String> {
+pub(super) fn blocks(comparison: &Comparison) -> Option<Picture> {
     let kind = Strips {
-        id: "blocks",
         title: "The same change, block by block",
         said: vec![
             "A dot per block that counts, in the order of measuring: both versions started afresh \
@@ -33,8 +33,8 @@ pub(super) fn blocks(comparison: &Comparison) -> Option<String> {
         comparison,
         &kind,
         |canvas, metric, (scale, area)| {
-            if let Some((low, high)) = metric.interval {
-                band(canvas, area, (scale.at(low), scale.at(high)));
+            if let Some(i) = metric.interval {
+                band(canvas, area, (scale.at(i.low), scale.at(i.high)));
             }
             canvas.line((area.left, scale.at(0.0)), (area.right, scale.at(0.0)), 1, MUTED);
             let y = scale.at(metric.estimate);
@@ -57,7 +57,7 @@ pub(super) fn blocks(comparison: &Comparison) -> Option<String> {
 
 fn extent(metric: &ComparedMetric) -> Vec<f64> {
     let margin = metric.gated.as_ref().map(|gated| gated.judgement.margin);
-    let (low, high) = metric.interval.unwrap_or_default();
+    let (low, high) = metric.interval.map_or((0.0, 0.0), |i| (i.low, i.high));
     metric.log_ratios.iter().copied().chain([low, high]).chain(margin).collect()
 }
 

@@ -1,13 +1,11 @@
 //! A row per metric: the change, its interval, and what it was held against.
 
-use super::scale::Scale;
-use super::{
-    HEADING, INSET, LABEL, LINE, MARGIN, Page, SMALL, STRONG, WIDTH, change, heading, mark, page,
-    verdict,
-};
-use crate::chart::canvas::{Anchor, Canvas};
+use super::changes_axis::ChangesAxis;
+use super::page::{HEADING, Page, WIDTH, change, heading, mark, page, verdict};
+use crate::chart::canvas::{Anchor, Canvas, Picture};
 use crate::chart::palette::{BAND, GRID, MUTED, RULE, TEXT};
-use crate::comparison::words;
+use crate::chart::typography::{INSET, LABEL, LINE, MARGIN, SMALL, STRONG};
+use crate::comparison::wording;
 use duet_analysis::comparison::{ComparedCell, ComparedMetric, Comparison};
 use duet_units::Metric;
 
@@ -29,9 +27,9 @@ const PLOT: (i32, i32) = (MARGIN + INSET + NAMES + 12, WIDTH - MARGIN - INSET - 
 const WIDENING: f64 = 2.0;
 
 /// All metrics of all cells, the gated ones first.
-pub(super) fn forest(comparison: &Comparison) -> Option<String> {
-    let gated = words::gated(comparison).next().is_some();
-    let mut said = vec![words::headline(comparison), legend(gated)];
+pub(super) fn forest(comparison: &Comparison) -> Option<Picture> {
+    let gated = wording::gated(comparison).next().is_some();
+    let mut said = vec![wording::headline(comparison), legend(gated)];
     if gated {
         said.push(
             "Shaded: the noise floor, what this machine shows between equal versions. Bar: the \
@@ -39,12 +37,12 @@ pub(super) fn forest(comparison: &Comparison) -> Option<String> {
                 .to_owned(),
         );
     }
-    plot(comparison, ("forest", "What changed, and how sure is that?"), &said, all)
+    plot(comparison, "What changed, and how sure is that?", &said, all)
 }
 
 /// The quantiles of latency, each as it shifted: of response time in an open loop, of service time
 /// in a closed one.
-pub(super) fn quantiles(comparison: &Comparison) -> Option<String> {
+pub(super) fn quantiles(comparison: &Comparison) -> Option<Picture> {
     let any = |is: fn(Metric) -> bool| {
         comparison.cells.iter().flat_map(|cell| &cell.metrics).any(|m| is(m.metric))
     };
@@ -66,7 +64,7 @@ pub(super) fn quantiles(comparison: &Comparison) -> Option<String> {
     }
     said.push(legend(of_all(comparison, of_quantiles).any(|m| m.gated.is_some())));
     let title = if open { "How did latency shift?" } else { "How did service times shift?" };
-    plot(comparison, ("quantiles", title), &said, of_quantiles)
+    plot(comparison, title, &said, of_quantiles)
 }
 
 fn of_all(
@@ -107,10 +105,10 @@ fn legend(gated: bool) -> String {
 
 fn plot(
     comparison: &Comparison,
-    (id, title): (&str, &str),
+    title: &str,
     said: &[String],
     rows: fn(&ComparedCell) -> Vec<&ComparedMetric>,
-) -> Option<String> {
+) -> Option<Picture> {
     let groups: Vec<(&ComparedCell, Vec<&ComparedMetric>)> =
         comparison.cells.iter().map(|cell| (cell, rows(cell))).collect();
     let all = || groups.iter().flat_map(|(_, rows)| rows.iter().copied());
@@ -125,7 +123,7 @@ fn plot(
         format!("{}: {}", cell.id, rows.join(" "))
     });
     let description = description.collect::<Vec<_>>().join(" ");
-    let about = Page { id, title, said, description, body };
+    let about = Page { title, said, description, body };
     Some(page(comparison, &about, |canvas, top| {
         let top = top + AIR;
         canvas.text((PLOT.0, top), Anchor::Start, 100, SMALL, "← better");
@@ -133,7 +131,7 @@ fn plot(
         let mut y = top + LINE + AXIS - 8;
         paint_labels(canvas, &scale, y - 10);
         for (cell, rows) in &groups {
-            let name = (&*cell.id.to_string(), &*words::state(cell));
+            let name = (&*cell.id.to_string(), &*wording::state(cell));
             heading(canvas, (MARGIN, WIDTH - MARGIN), y, name);
             for (i, row) in (0..).zip(rows) {
                 let top = y + HEADING + ROW * i;
@@ -150,10 +148,10 @@ fn plot(
 
 /// An axis that holds what is gated with all it is held against, and the rest as far as that does
 /// not press it together.
-fn scale<'a>(rows: impl Iterator<Item = &'a ComparedMetric>) -> Scale {
+fn scale<'a>(rows: impl Iterator<Item = &'a ComparedMetric>) -> ChangesAxis {
     let (mut gated, mut rest) = (vec![], vec![]);
     for row in rows {
-        let (low, high) = row.interval.unwrap_or((row.estimate, row.estimate));
+        let (low, high) = row.interval.map_or((row.estimate, row.estimate), |i| (i.low, i.high));
         let ends = [row.estimate, low, high];
         match &row.gated {
             None => rest.extend(ends),
@@ -168,23 +166,23 @@ fn scale<'a>(rows: impl Iterator<Item = &'a ComparedMetric>) -> Scale {
     if limit > 0.0 {
         rest.iter_mut().for_each(|end| *end = end.clamp(-WIDENING * limit, WIDENING * limit));
     }
-    Scale::holding(gated.into_iter().chain(rest), PLOT)
+    ChangesAxis::holding(gated.into_iter().chain(rest), PLOT)
 }
 
 /// Pixels between the labels of grid lines at least.
 const GAP: i32 = 46;
 
-fn paint_labels(canvas: &mut Canvas<'_>, scale: &Scale, y: i32) {
+fn paint_labels(canvas: &mut Canvas<'_>, scale: &ChangesAxis, y: i32) {
     for (label, x) in scale.grid(GAP) {
         canvas.text((x, y), Anchor::Middle, GAP + 20, SMALL, &label);
     }
 }
 
-fn paint(canvas: &mut Canvas<'_>, scale: &Scale, top: i32, row: &ComparedMetric) {
+fn paint(canvas: &mut Canvas<'_>, scale: &ChangesAxis, top: i32, row: &ComparedMetric) {
     let (left, right) = (MARGIN + INSET, WIDTH - MARGIN - INSET);
     let (upper, lower, y) = (top + 12, top + 27, top + ROW / 2);
     let look = if row.gated.is_some() { STRONG } else { LABEL };
-    let said = words::row(row);
+    let said = wording::row(row);
     canvas.text((left, upper), Anchor::Start, NAMES, look, &said.metric);
     let values = format!("{} → {}", said.base, said.head);
     canvas.text((left, lower), Anchor::Start, NAMES, SMALL, &values);
@@ -208,9 +206,9 @@ fn paint(canvas: &mut Canvas<'_>, scale: &Scale, top: i32, row: &ComparedMetric)
 }
 
 /// Whisker and mark; an arrow where either goes on beyond the axis.
-fn paint_estimate(canvas: &mut Canvas<'_>, scale: &Scale, y: i32, row: &ComparedMetric) {
+fn paint_estimate(canvas: &mut Canvas<'_>, scale: &ChangesAxis, y: i32, row: &ComparedMetric) {
     let (mark, hollow) = mark(row);
-    let (low, high) = row.interval.unwrap_or((row.estimate, row.estimate));
+    let (low, high) = row.interval.map_or((row.estimate, row.estimate), |i| (i.low, i.high));
     let centre = scale.at(row.estimate);
     canvas.line((scale.at(low), y), (scale.at(high), y), 2, mark.ink);
     for end in [low, high] {

@@ -1,17 +1,18 @@
 //! How estimate and interval grew with the blocks, and what the looks saw.
 
-use super::scale::Scale;
+use super::changes_axis::ChangesAxis;
+use super::page::mark;
 use super::strips::{Area, Strips, numbers, rule, strips};
-use super::{SMALL, mark};
-use crate::chart::canvas::{Anchor, Canvas};
+use crate::chart::canvas::{Anchor, Canvas, Picture};
 use crate::chart::palette::{BAND, MUTED, TEXT};
+use crate::chart::typography::SMALL;
 use duet_analysis::comparison::{ComparedMetric, Comparison};
 
 /// Height of the numbers of blocks.
 const NUMBERS: i32 = 22;
 
 /// Estimate and interval after so many blocks.
-pub(super) fn looks(comparison: &Comparison) -> Option<String> {
+pub(super) fn looks(comparison: &Comparison) -> Option<Picture> {
     let mut said = vec![
         "Line and shade: the estimate and its 95 % interval after so many blocks. + is worse for \
          the head."
@@ -28,24 +29,24 @@ pub(super) fn looks(comparison: &Comparison) -> Option<String> {
         );
     }
     let kind = Strips {
-        id: "looks",
         title: "How sure, after how many blocks?",
         said,
         beneath: NUMBERS,
         shown: |metric| !metric.interval_history.is_empty(),
         extent,
     };
-    let looks = |canvas: &mut Canvas<'_>, metric: &ComparedMetric, scale: &Scale, area: Area| {
-        let (first, last) = span(metric);
-        for look in &comparison.looks {
-            let blocks = look.blocks as usize;
-            if (first..=last).contains(&blocks) {
-                let x = area.x(blocks - first, last + 1 - first);
-                canvas.line((x, area.top), (x, area.bottom), 1, MUTED);
+    let looks =
+        |canvas: &mut Canvas<'_>, metric: &ComparedMetric, scale: &ChangesAxis, area: Area| {
+            let (first, last) = span(metric);
+            for look in &comparison.looks {
+                let blocks = look.blocks as usize;
+                if (first..=last).contains(&blocks) {
+                    let x = area.x(blocks - first, last + 1 - first);
+                    canvas.line((x, area.top), (x, area.bottom), 1, MUTED);
+                }
             }
-        }
-        judged(canvas, metric, scale, area);
-    };
+            judged(canvas, metric, scale, area);
+        };
     strips(
         comparison,
         &kind,
@@ -70,7 +71,8 @@ fn span(metric: &ComparedMetric) -> (usize, usize) {
 }
 
 fn extent(metric: &ComparedMetric) -> Vec<f64> {
-    let history = metric.interval_history.iter().flat_map(|so_far| [so_far.low, so_far.high]);
+    let intervals = metric.interval_history.iter().map(|so_far| so_far.interval);
+    let history = intervals.flat_map(|interval| [interval.low, interval.high]);
     let gated = metric.gated.iter().flat_map(|gated| {
         let judgement = &gated.judgement;
         let bounds = judgement.lower.into_iter().chain(judgement.upper);
@@ -79,11 +81,17 @@ fn extent(metric: &ComparedMetric) -> Vec<f64> {
     history.chain(gated).collect()
 }
 
-fn interval_history(canvas: &mut Canvas<'_>, metric: &ComparedMetric, scale: &Scale, area: Area) {
+fn interval_history(
+    canvas: &mut Canvas<'_>,
+    metric: &ComparedMetric,
+    scale: &ChangesAxis,
+    area: Area,
+) {
     let n = metric.interval_history.len();
     for (i, so_far) in metric.interval_history.iter().enumerate() {
         let (left, right) = area.slot(i, n);
-        canvas.rect((left, scale.at(so_far.high)), (right, scale.at(so_far.low)), BAND);
+        let (low, high) = (so_far.interval.low, so_far.interval.high);
+        canvas.rect((left, scale.at(high)), (right, scale.at(low)), BAND);
     }
     canvas.line((area.left, scale.at(0.0)), (area.right, scale.at(0.0)), 1, MUTED);
     if let Some(gated) = &metric.gated {
@@ -106,7 +114,7 @@ fn interval_history(canvas: &mut Canvas<'_>, metric: &ComparedMetric, scale: &Sc
 }
 
 /// The mark and the bounds at the look that the verdict rests on.
-fn judged(canvas: &mut Canvas<'_>, metric: &ComparedMetric, scale: &Scale, area: Area) {
+fn judged(canvas: &mut Canvas<'_>, metric: &ComparedMetric, scale: &ChangesAxis, area: Area) {
     let Some(judgement) = metric.gated.as_ref().map(|gated| &gated.judgement) else { return };
     let Some(look) = judgement.look else { return };
     let at = metric.interval_history.iter().position(|so_far| so_far.blocks == look.blocks);

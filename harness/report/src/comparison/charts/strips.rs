@@ -1,9 +1,10 @@
 //! Cells side by side, each a stack of strips over one axis of blocks.
 
-use super::scale::Scale;
-use super::{HEADING, INSET, MARGIN, Page, SMALL, STRONG, WIDTH, change, heading, page, verdict};
-use crate::chart::canvas::{Anchor, Canvas};
+use super::changes_axis::ChangesAxis;
+use super::page::{HEADING, Page, WIDTH, change, heading, page, verdict};
+use crate::chart::canvas::{Anchor, Canvas, Picture};
 use crate::chart::palette::{BAND, GRID, MUTED};
+use crate::chart::typography::{INSET, MARGIN, SMALL, STRONG};
 use duet_analysis::comparison::{ComparedCell, ComparedMetric, Comparison};
 
 /// Room between two columns.
@@ -23,7 +24,6 @@ const GAP: i32 = 14;
 
 /// A kind of chart of strips.
 pub(super) struct Strips<'a> {
-    pub(super) id: &'a str,
     pub(super) title: &'a str,
     pub(super) said: Vec<String>,
     /// Height of what stands beneath a cell's strips.
@@ -62,9 +62,9 @@ impl Area {
 pub(super) fn strips(
     comparison: &Comparison,
     kind: &Strips<'_>,
-    strip: impl Fn(&mut Canvas<'_>, &ComparedMetric, (&Scale, Area)),
+    strip: impl Fn(&mut Canvas<'_>, &ComparedMetric, (&ChangesAxis, Area)),
     beneath: impl Fn(&mut Canvas<'_>, &ComparedCell, Area),
-) -> Option<String> {
+) -> Option<Picture> {
     let shown = |cell: &ComparedCell| cell.principal().iter().any(kind.shown);
     let cells: Vec<&ComparedCell> = comparison.cells.iter().filter(|cell| shown(cell)).collect();
     if cells.is_empty() {
@@ -84,7 +84,6 @@ pub(super) fn strips(
         format!("{}: {}", cell.id, metrics.join(" "))
     };
     let about = Page {
-        id: kind.id,
         title: kind.title,
         said: &kind.said,
         description: cells.iter().map(sentence).collect::<Vec<_>>().join(" "),
@@ -109,7 +108,7 @@ fn paint(
     cell: &ComparedCell,
     (left, right, top): (i32, i32, i32),
     (strip, beneath): (
-        &impl Fn(&mut Canvas<'_>, &ComparedMetric, (&Scale, Area)),
+        &impl Fn(&mut Canvas<'_>, &ComparedMetric, (&ChangesAxis, Area)),
         &impl Fn(&mut Canvas<'_>, &ComparedCell, Area),
     ),
 ) {
@@ -125,7 +124,7 @@ fn paint(
         canvas.text((left + INSET, y + 23), Anchor::Start, room, SMALL, &change(metric));
         let area = Area { left: start, right: end, top: y + WORDS, bottom: y + WORDS + PLOT };
         let changes = (kind.extent)(metric).into_iter();
-        let scale = Scale::holding(changes, (area.bottom, area.top));
+        let scale = ChangesAxis::holding(changes, (area.bottom, area.top));
         paint_axis(canvas, &scale, area);
         strip(canvas, metric, (&scale, area));
         y += STRIP;
@@ -133,7 +132,7 @@ fn paint(
     beneath(canvas, cell, Area { left: start, right: end, top: y, bottom: y + kind.beneath });
 }
 
-fn paint_axis(canvas: &mut Canvas<'_>, scale: &Scale, area: Area) {
+fn paint_axis(canvas: &mut Canvas<'_>, scale: &ChangesAxis, area: Area) {
     for (label, y) in scale.grid(GAP) {
         canvas.line((area.left, y), (area.right, y), 1, GRID);
         canvas.text((area.left - 6, y), Anchor::End, LABELS - 8, SMALL, &label);

@@ -1,0 +1,23 @@
+//! From the record of a run to all that is found in it.
+
+use crate::summary::{Analysis, SCHEMA};
+use crate::{cell_analysis, matchups, programs, published, run_summary, warnings};
+use duet_model::record::Run;
+
+/// Analyses a run. A record that ends early, for whatever reason, is analysed as far as it goes.
+#[must_use]
+pub fn analyse(run: &Run) -> Analysis {
+    let cells = cell_analysis::collect(run);
+    let mut matchups = programs::analyse(run);
+    let published = published::analyse(&run.header.spec.published, &matchups);
+    matchups.extend(matchups::analyse(&run.header, &cells));
+    Analysis {
+        schema: SCHEMA,
+        run: run_summary::run_summary(run, &cells),
+        servers: run_summary::servers(run),
+        matchups,
+        published,
+        failures: run_summary::failures(run),
+        warnings: warnings::of_run(run, &cells),
+    }
+}

@@ -1,0 +1,5 @@
+//! Documents for their readers: in a terminal, as Markdown, as a page.
+
+pub(crate) mod html;
+pub(crate) mod markdown;
+pub(crate) mod text;
