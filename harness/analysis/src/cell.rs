@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::bottleneck::{Cpus, Usage};
+use crate::negotiated;
 use crate::summary::{Arm, Bottleneck, Who};
 use crate::values::BlockValues;
 use duet_model::record::{BlockRecord, RunHeader};
@@ -41,7 +42,13 @@ impl Cell<'_> {
     }
 
     /// Why the cell may print no ratio, if so.
-    pub(super) fn refusal(&self) -> Option<&'static str> {
+    pub(super) fn refusal(&self) -> Option<String> {
+        let labels: Vec<&str> = self.arms.iter().map(|arm| arm.label.as_str()).collect();
+        let records = self.counted.iter().map(|block| block.record);
+        negotiated::refusal(&labels, records).or_else(|| self.generator_bound().map(str::to_owned))
+    }
+
+    fn generator_bound(&self) -> Option<&'static str> {
         (self.bottleneck.who == Who::Generator).then_some(match self.load.kind() {
             Loop::Closed => {
                 "the generator was the bottleneck, so it was measured and not the servers: give it \

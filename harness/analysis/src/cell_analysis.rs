@@ -10,7 +10,7 @@ use crate::rounds::rounds;
 use crate::summary::{CellAnalysis, Estimate, MetricAnalysis, RssPoint, Who};
 use crate::values::BlockValues;
 use crate::verdict::Verdict;
-use crate::{open, search, warnings};
+use crate::{negotiated, open, search, warnings};
 use duet_model::record::{BlockRecord, Run, RunHeader};
 use duet_model::spec::{CellId, Load};
 use duet_units::{Loop, Metric};
@@ -65,7 +65,7 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
 impl Cell<'_> {
     fn metric(&self, metric: Metric) -> Option<MetricAnalysis> {
         let values: Vec<&BlockValues> = self.counted.iter().map(|b| &b.values).collect();
-        let refusal = self.refusal().map(str::to_owned).or_else(|| open::refusal(self, metric));
+        let refusal = self.refusal().or_else(|| open::refusal(self, metric));
         let mut found = metric_analysis(metric, self.arms.len(), &values, refusal.as_deref())?;
         if found.ratio.is_some()
             && let Some(reason) = open::informational(self, metric)
@@ -105,11 +105,10 @@ impl Cell<'_> {
     }
 
     fn load_text(&self) -> String {
-        let n = self.load.connections;
-        let plural = if n == 1 { "" } else { "s" };
+        let connections = self.load.connections_text();
         let churn = if self.workload.churn { ", a new one per request" } else { "" };
         let rate = open::rate_text(self).map_or_else(String::new, |rate| format!(", {rate}"));
-        format!("{n} connection{plural}{churn}{rate}")
+        format!("{connections}{churn}{rate}")
     }
 
     /// Memory of an arm over a block's time: per step the median over the blocks that count. Ends
@@ -160,6 +159,9 @@ pub fn running_ratio(
     let (counted, log_ratios): (Vec<&BlockRecord>, Vec<f64>) =
         of_cell.into_iter().filter_map(|b| Some((b, log_ratio(b)?))).unzip();
     let (arms, cpus) = (counted.first()?.arms.len(), cpus(header));
+    if negotiated::refusal(&[], counted.iter().copied()).is_some() {
+        return None;
+    }
     let bottleneck = match of {
         Loop::Search => search::bottleneck_of(counted, arms, cpus),
         _ => bottleneck(&usage(counted, arms, |_, _| true), cpus, of == Loop::Open),

@@ -23,6 +23,7 @@ mod estimates;
 pub mod gate;
 mod histogram;
 mod matchups;
+mod negotiated;
 mod open;
 mod programs;
 #[cfg(test)]

@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::rounds::rounds;
 use crate::gate::{Evidence, Floor, FloorSource, GateVerdict, Judgement, LOOKS, Step};
 use crate::gate::{judge, next_step};
+use crate::rounds::rounds;
 use duet_model::plan::plan;
 use duet_model::record::{BlockRecord, Run};
 use duet_model::testing::{Scene, run};

@@ -233,7 +233,8 @@ fn parked_cpu(cell: &Cell, header: &RunHeader) -> Option<Warning> {
         percent(share(&cell.usage[worst]))
     );
     let hint = "raise window_ms: background work then falls into its own windows";
-    (share(&cell.usage[worst]) > PARKED_SHARE_MAX).then(|| Warning::new("parked_cpu", message, hint))
+    (share(&cell.usage[worst]) > PARKED_SHARE_MAX)
+        .then(|| Warning::new("parked_cpu", message, hint))
 }
 
 fn stolen_time(cell: &Cell, header: &RunHeader) -> Option<Warning> {

@@ -47,6 +47,10 @@ pub(super) fn check(files: &Files, references: &[Reference]) -> Vec<DefinitionEr
                 let settings = suite.value.settings();
                 let (what, cpus) = (format!("suite {}", settings.name), settings.generator_cpus);
                 check_loads(&what, cpus, &cells.loads, suites, &mut mistakes);
+                let arms = arms(cells, suites);
+                let servers = arms.into_iter().filter_map(|arm| files.server(arm));
+                let of = (&cells.workloads[..], &cells.loads[..]);
+                check_transports(&what, servers, of, (suites, files), &mut mistakes);
             }
         }
         for gate in &suites.gates {
@@ -165,6 +169,13 @@ fn check_lane(matchup: &At<Matchup>, files: &Files, mistakes: &mut Vec<Definitio
     }
 }
 
+/// The arms of a table of cells.
+fn arms<'a>(cells: &CellTable, suites: &'a Suites) -> BTreeSet<&'a str> {
+    let named = |name: &At<String>| suites.matchups.iter().find(|m| m.value.name == name.value);
+    let matchups = cells.matchups.iter().filter_map(named);
+    matchups.flat_map(|matchup| matchup.value.arms.iter().map(String::as_str)).collect()
+}
+
 /// Every arm of a cell must implement its workload.
 fn check_workloads(
     suite: &At<SuiteTable>,
@@ -173,13 +184,7 @@ fn check_workloads(
     files: &Files,
     mistakes: &mut Vec<DefinitionError>,
 ) {
-    let matchups = cells
-        .matchups
-        .iter()
-        .filter_map(|name| suites.matchups.iter().find(|matchup| matchup.value.name == name.value));
-    let arms: BTreeSet<&str> =
-        matchups.flat_map(|matchup| matchup.value.arms.iter().map(String::as_str)).collect();
-    for server in arms.into_iter().filter_map(|arm| files.server(arm)) {
+    for server in arms(cells, suites).into_iter().filter_map(|arm| files.server(arm)) {
         let implemented = &server.value.workloads;
         // A server that names an unknown workload probably means one of those it seems to lack.
         if implemented.is_empty() || !implemented.iter().all(|w| files.defines(Kind::Workload, w)) {
@@ -204,6 +209,55 @@ fn check_workloads(
                     ),
                 });
             }
+        }
+    }
+}
+
+/// Every server must speak the transports of its loads; and HTTP/2 has no connection for each
+/// request.
+fn check_transports<'a>(
+    what: &str,
+    servers: impl Iterator<Item = &'a At<Server>>,
+    (workloads, loads): (&[At<String>], &[At<String>]),
+    (suites, files): (&Suites, &Files),
+    mistakes: &mut Vec<DefinitionError>,
+) {
+    let mut mistake = |line, problem: String, hint: String| {
+        let (file, problem) = (Kind::Load.file().to_owned(), format!("{what}: {problem}"));
+        mistakes.push(DefinitionError { file, line: Some(line), problem, hint });
+    };
+    let servers: Vec<_> = servers.collect();
+    let churns = |name: &&At<String>| {
+        let known = files.workloads.iter().flatten().find(|w| w.value.name == name.value);
+        known.is_some_and(|workload| workload.value.churn)
+    };
+    for name in loads {
+        let Some(load) = suites.loads.iter().find(|load| load.value.name == name.value) else {
+            continue;
+        };
+        let transport = load.value.transport;
+        for server in servers.iter().filter(|s| s.value.arguments(transport).is_none()) {
+            let key = if transport.is_tls() { "tls_args" } else { "h2c_args" };
+            let hint = format!(
+                "add `{key}` to {}:{}, the arguments with which it is started for that; or take \
+                 the load, or the server, out of these cells",
+                Kind::Server.file(),
+                server.line
+            );
+            let server = &server.value.name;
+            let problem = format!(
+                "load `{}` is {transport}, and server `{server}` has no `{key}`",
+                name.value
+            );
+            mistake(name.line, problem, hint);
+        }
+        for workload in workloads.iter().filter(churns).filter(|_| transport.is_http2()) {
+            let problem = format!(
+                "workload `{}` has a connection for each request, and load `{}` is HTTP/2",
+                workload.value, name.value
+            );
+            let hint = "choose a load over `http` or `https` for it".to_owned();
+            mistake(name.line, problem, hint);
         }
     }
 }

@@ -29,5 +29,6 @@ pub use nearest::suggestion;
 use duet_model::spec::{
     Arrivals, Budget, Case, CellId, ExpectedResponse, Gate, GateScope, GatedPrograms, Lane, Load,
     Look, Matchup, OpenLoop, Output, PLACEHOLDERS, Problem, ProgramSet, Published, PublishedRow,
-    Quantity, Rate, Rule, Server, Spec, Suite, TEST_SIZE, Waiver, Workload,
+    Quantity, Rate, Rule, Server, Spec, Suite, TEST_SIZE, TLS_PLACEHOLDERS, Transport, Waiver,
+    Workload,
 };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::fields::{At, Fields};
 use super::load::{Kind, stays_inside};
 use super::nearest::suggestion;
-use super::{Lane, PLACEHOLDERS, Server};
+use super::{Lane, PLACEHOLDERS, Server, TLS_PLACEHOLDERS};
 
 const LANES: [(&str, Lane); 4] = [
     ("article", Lane::Article),
@@ -58,12 +58,16 @@ fn server(fields: &mut Fields<'_>) -> Server {
     let build = fields.texts("build").unwrap_or_default();
     let build_cache = build_cache(fields);
     let run = fields.some_texts("run").unwrap_or_default();
+    let tls_args = fields.some_texts("tls_args").unwrap_or_default();
+    let h2c_args = fields.some_texts("h2c_args").unwrap_or_default();
     let version = fields.some_texts("version").unwrap_or_default();
     let env = fields.map("env");
     let prints = fields.flag("prints").unwrap_or(false);
     let workloads = fields.some_texts("workloads").unwrap_or_default();
 
     check_run(fields, &run, &env);
+    check_braces(fields, "h2c_args", &h2c_args, &PLACEHOLDERS);
+    check_tls_args(fields, &tls_args);
     no_placeholders(fields, "build", &build);
     no_placeholders(fields, "version", &version);
     for workload in &workloads {
@@ -78,6 +82,8 @@ fn server(fields: &mut Fields<'_>) -> Server {
         build: values(build),
         build_cache,
         run: values(run),
+        tls_args: values(tls_args),
+        h2c_args: values(h2c_args),
         version: values(version),
         env: env.into_iter().map(|(name, at)| (name, at.value)).collect(),
         prints,
@@ -108,34 +114,58 @@ fn check_run(fields: &mut Fields<'_>, run: &[At<String>], env: &BTreeMap<String,
         let problem = format!("`run` begins with `{}`", binary.value);
         fields.mistake(binary.line, problem, "begin it with the path of the binary");
     }
-    for word in arguments {
-        check_braces(fields, word);
-    }
-    let told = |word: &At<String>| word.value.contains("{addr}") || word.value.contains("{port}");
-    if !run.iter().chain(env.values()).any(told) {
-        let hint = "add \"{addr}\" (the same as \"{host}:{port}\"), so that the server is told \
-                    where to listen; or, where it reads its environment, `env = { PORT = \
-                    \"{port}\" }`";
-        fields.mistake(binary.line, "`run` has neither {addr} nor {port}", hint);
+    check_braces(fields, "run", arguments, &PLACEHOLDERS);
+    let has = |placeholder| run.iter().chain(env.values()).any(|w| w.value.contains(placeholder));
+    match (has("{addr}") || has("{port}"), has("{socket}")) {
+        (true, false) | (false, true) => {}
+        (false, false) => {
+            let hint = "add \"{addr}\" (the same as \"{host}:{port}\"), so that the server is told \
+                        where to listen; or, where it reads its environment, `env = { PORT = \
+                        \"{port}\" }`; or \"{socket}\", the path of a Unix socket";
+            fields.mistake(binary.line, "`run` has neither {addr} nor {port} nor {socket}", hint);
+        }
+        (true, true) => {
+            let hint = "keep one: requests go to a TCP port or to a Unix socket";
+            fields.mistake(binary.line, "`run` has {socket} beside {addr} or {port}", hint);
+        }
     }
 }
 
-/// Every brace must belong to a placeholder.
-fn check_braces(fields: &mut Fields<'_>, word: &At<String>) {
+/// A server cannot do without certificate and key, and there are no others.
+fn check_tls_args(fields: &mut Fields<'_>, words: &[At<String>]) {
+    check_braces(fields, "tls_args", words, &[&PLACEHOLDERS[..], &TLS_PLACEHOLDERS].concat());
+    let Some(first) = words.first() else { return };
+    for placeholder in TLS_PLACEHOLDERS {
+        if !words.iter().any(|word| word.value.contains(placeholder)) {
+            let problem = format!("`tls_args` has no {placeholder}");
+            let hint = "add it where the file belongs: the harness makes a certificate for the run";
+            fields.mistake(first.line, problem, hint);
+        }
+    }
+}
+
+/// Every brace must belong to a placeholder that is known.
+fn check_braces(fields: &mut Fields<'_>, key: &str, words: &[At<String>], known: &[&str]) {
+    for word in words {
+        check_word(fields, key, word, known);
+    }
+}
+
+fn check_word(fields: &mut Fields<'_>, key: &str, word: &At<String>, known: &[&str]) {
     let mut rest = word.value.as_str();
     while let Some(start) = rest.find(['{', '}']) {
         rest = &rest[start..];
         let end = rest[1..].find(['{', '}']).map_or(rest.len(), |end| end + 1);
         if !rest.starts_with('{') || !rest[end..].starts_with('}') {
-            let problem = format!("`run` has a brace without its partner in `{}`", word.value);
-            let hint = format!("braces stand around placeholders only: {}", PLACEHOLDERS.join(" "));
+            let problem = format!("`{key}` has a brace without its partner in `{}`", word.value);
+            let hint = format!("braces stand around placeholders only: {}", known.join(" "));
             fields.mistake(word.line, problem, hint);
             return;
         }
         let placeholder = &rest[..=end];
-        if !PLACEHOLDERS.contains(&placeholder) {
-            let problem = format!("`run` has the unknown placeholder `{placeholder}`");
-            let hint = suggestion(placeholder, &PLACEHOLDERS, "the placeholders are");
+        if !known.contains(&placeholder) {
+            let problem = format!("`{key}` has the unknown placeholder `{placeholder}`");
+            let hint = suggestion(placeholder, known, "the placeholders are");
             fields.mistake(word.line, problem, hint);
         }
         rest = &rest[end + 1..];

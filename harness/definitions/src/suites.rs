@@ -6,8 +6,9 @@ use std::ops::RangeInclusive;
 use super::fields::{At, Fields};
 use super::gates::{self, GateTable};
 use super::load::Kind;
+use super::nearest::suggestion;
 use super::servers::lane;
-use super::{Arrivals, CellId, Lane, Load, Matchup, OpenLoop, Rate, Suite};
+use super::{Arrivals, CellId, Lane, Load, Matchup, OpenLoop, Rate, Suite, Transport};
 use duet_units::Limit;
 
 /// Below this there is no interval, and so no verdict: the widest exact signed-rank interval of n
@@ -26,6 +27,13 @@ const LONGEST_MS: u32 = 600_000;
 /// The highest rate of an open loop: more than any generator of today sends. More is a slip of the
 /// pen.
 const RATE_MAX: u32 = 10_000_000;
+
+/// The most streams of a connection: more than servers allow by default (RFC 9113, 6.5.2, asks for
+/// 100 or more).
+const STREAMS_MAX: u32 = 1_000;
+
+/// The most requests in flight to a server, over all connections. More is a slip of the pen.
+const IN_FLIGHT_MAX: u32 = 100_000;
 
 /// The shares of a capacity that an open loop may ask for.
 const RATE_SHARES: RangeInclusive<f64> = 0.01..=0.99;
@@ -130,8 +138,36 @@ fn load(fields: &mut Fields<'_>) -> At<Load> {
     let name = fields.name().value;
     // Sockets have a port each, and a client has about 28,000 of them by default on Linux.
     let connections = fields.number("connections", 1..=20_000).map_or(0, |at| at.value);
+    let (transport, streams) = transport(fields, connections);
     let open = open_loop(fields);
-    At { line: fields.line, value: Load { name, connections, open } }
+    At { line: fields.line, value: Load { name, connections, transport, streams, open } }
+}
+
+/// How requests travel, and how many of them are in flight on a connection.
+fn transport(fields: &mut Fields<'_>, connections: u32) -> (Transport, u32) {
+    let word = fields.text("transport");
+    let streams = fields.number("streams", 1..=STREAMS_MAX);
+    let transport = word.map_or(Ok(Transport::Http), |word| word.value.parse().map_err(|_| word));
+    let transport = transport.map_err(|word| {
+        let problem = format!("unknown transport `{}`", word.value);
+        let names = Transport::ALL.map(Transport::name);
+        fields.mistake(word.line, problem, suggestion(&word.value, &names, "the transports are"));
+    });
+    // Of one that is unknown nothing else is said.
+    let (Ok(transport), Some(streams)) = (transport, streams) else {
+        return (transport.unwrap_or_default(), 1);
+    };
+    if !transport.is_http2() {
+        let hint = "add `transport = \"h2\"` or `\"h2c\"`, or take it out: a connection of \
+                    HTTP/1.1 has one request in flight";
+        fields.mistake(streams.line, "`streams` without HTTP/2", hint);
+    }
+    if connections.saturating_mul(streams.value) > IN_FLIGHT_MAX {
+        let problem = format!("{connections} connections have {} streams each", streams.value);
+        let hint = format!("lower one of them: at most {IN_FLIGHT_MAX} requests are in flight");
+        fields.mistake(streams.line, problem, hint);
+    }
+    (transport, streams.value)
 }
 
 /// When requests are due, if the load says so.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::load::{DefinitionError, DefinitionErrors, load, load_from};
-use super::{CellId, Spec};
+use super::{CellId, Spec, Transport};
 
 mod broken; // many mistakes at once, and random ones
 mod gated_programs; // what the tables of gates may say of programs
@@ -149,7 +149,7 @@ fn keys_and_types() {
              [\"std\"]`",
             "servers.toml:4: server alpha: unknown key `lane` | did you mean `lanes`? the keys are \
          name, language, lanes, summary, run, workloads, external, version, needs, build, \
-         build_cache, env, prints",
+         build_cache, tls_args, h2c_args, env, prints",
         ],
     );
     check(f, "name = \"alpha\"", "", &["servers.toml:1: server: `name` is missing", "suites"]);

@@ -12,7 +12,8 @@ use super::warmup;
 use super::worker::{Driven, DrivenOpen, Team};
 use duet_process::proc::CpuClock;
 use duet_protocol::{
-    Arrivals, Event, Job, OpenResult, ProbeResult, Rate, ResolvedRate, SearchResult, WindowResult,
+    Arrivals, Event, Job, Negotiated, OpenResult, ProbeResult, Rate, ResolvedRate, SearchResult,
+    WindowResult,
 };
 use duet_stats::SplitMix64;
 use duet_units::Limit;
@@ -47,7 +48,8 @@ pub(super) fn run(
 ) -> Result<(), Stop> {
     std::thread::scope(|scope| {
         let mut session = Session::connect(job, Team::start(job, scope)?)?;
-        emit(&mut events, &Event::Connected)?;
+        let negotiated = vec![Negotiated::default(); job.arms.len()];
+        emit(&mut events, &Event::Connected { negotiated })?;
 
         let warm = session.warm_up()?;
         let Warm { stationary, elapsed_ns, window_ns, open, .. } = warm;

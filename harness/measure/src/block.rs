@@ -15,7 +15,7 @@ use duet_model::plan::BlockPlan;
 use duet_model::record::{ArmRecord, BlockRecord, Failure, Memory, Stage, Wire};
 use duet_model::spec::{Load, Matchup, Rate, Server, Spec, Suite, Workload};
 use duet_process::interrupt::{Interrupt, Interrupted, POLL};
-use duet_protocol::{ArmJob, Event, Job};
+use duet_protocol::{ArmJob, Event, Job, Negotiated};
 use duet_units::duration_ns;
 
 mod observed;
@@ -127,7 +127,8 @@ fn measure(
             bench.verifier.workload(running, server, workload, VERIFIED_CASES, bench.interrupt);
         verified.map_err(|e| halt(bench, Some(running), Stage::Verify, &e))?;
     }
-    let job = job(bench, plan, workload, &arms, known);
+    let job = job(bench, plan, workload, &arms, known)
+        .map_err(|error| halt(bench, None, Stage::Drive, &error))?;
     if let Err(error) = drive(bench, &job, &arms, started, record) {
         return Err(blame(bench, &mut arms, &error));
     }
@@ -168,6 +169,9 @@ fn start_all(
     record: &mut BlockRecord,
 ) -> Result<Vec<Running>, BlockError> {
     let mut arms: Vec<Option<(Running, ArmRecord)>> = matchup.arms.iter().map(|_| None).collect();
+    let transport = load(bench, plan).transport;
+    let certificate = bench.verifier.certificate(transport);
+    let certificate = certificate.map_err(|error| halt(bench, None, Stage::Start, &error))?;
     for &index in &plan.start_order {
         let index = index as usize;
         let name = &matchup.arms[index];
@@ -176,6 +180,8 @@ fn start_all(
             root: server.root.as_deref().unwrap_or(bench.root),
             cpus: &bench.cpus.servers,
             threads: bench.suite.server_cpus,
+            transport,
+            certificate,
             padding_bytes: plan.padding_bytes[index],
         };
         let mut running = server::start(server, &launch, bench.interrupt).map_err(|error| {
@@ -189,7 +195,7 @@ fn start_all(
                 }),
             }
         })?;
-        let arm = first_look(&running, workload)
+        let arm = first_look(bench, &running, server, workload)
             .map_err(|e| halt(bench, Some(&mut running), Stage::Verify, &e))?;
         arms[index] = Some((running, arm));
     }
@@ -199,10 +205,20 @@ fn start_all(
 }
 
 /// The first right answer of a server that has just started, and its memory then.
-fn first_look(running: &Running, workload: &Workload) -> Result<ArmRecord> {
+fn first_look(
+    bench: &Bench<'_>,
+    running: &Running,
+    server: &Server,
+    workload: &Workload,
+) -> Result<ArmRecord> {
+    let (addr, transport) = (&running.addr, running.transport);
     let case = workload.cases.first().context("the workload has no cases")?;
-    let exchange = requests::exchange(workload, case, &running.name, running.addr);
-    let wire: Wire = probe::first_answer(running.addr, &exchange, ANSWER_LIMIT)?;
+    let wire: Wire = if transport.is_http2() {
+        bench.verifier.case(running, server, (workload, case), bench.interrupt)?
+    } else {
+        let exchange = requests::exchange(workload, case, &running.name, (addr, transport));
+        probe::first_answer(addr, bench.verifier.tls(transport)?, &exchange, ANSWER_LIMIT)?
+    };
     let startup_ns = duration_ns(running.started.elapsed());
     Ok(ArmRecord {
         server: running.name.clone(),
@@ -214,6 +230,7 @@ fn first_look(running: &Running, workload: &Workload) -> Result<ArmRecord> {
         threads: 0,
         rss: vec![],
         wire,
+        negotiated: None,
         search: None,
     })
 }
@@ -225,21 +242,26 @@ fn job(
     workload: &Workload,
     arms: &[Running],
     known: PilotResult,
-) -> Job {
-    let Some(load) = bench.spec.load(&plan.cell.load) else {
-        unreachable!("the plan was made from these definitions")
-    };
+) -> Result<Job> {
+    let load = load(bench, plan);
     let ms = |ms: u32| u64::from(ms) * 1_000_000;
-    Job {
-        arms: arms
-            .iter()
-            .map(|running| ArmJob {
-                addr: running.addr,
-                pid: running.pid(),
-                exchanges: requests::exchanges(workload, &running.name, running.addr),
-            })
-            .collect(),
+    let certificate = bench.verifier.certificate(load.transport)?;
+    let arm = |running: &Running| {
+        let of = (&running.addr, load.transport);
+        let exchange = |case| requests::exchange(workload, case, &running.name, of);
+        ArmJob {
+            addr: running.addr.clone(),
+            certificate_pem: certificate.map(|certificate| certificate.pem().to_owned()),
+            server_name: None,
+            pid: running.pid(),
+            exchanges: workload.cases.iter().map(exchange).collect(),
+        }
+    };
+    Ok(Job {
+        arms: arms.iter().map(arm).collect(),
         connections: load.connections,
+        transport: load.transport,
+        streams: load.streams,
         churn: workload.churn,
         cpus: bench.cpus.generator.clone(),
         server_cpus: bench.cpus.servers.clone(),
@@ -251,6 +273,14 @@ fn job(
         rounds: plan.rounds.clone(),
         timeout_ns: duration_ns(ANSWER_LIMIT),
         seed: plan.seed,
+    })
+}
+
+/// The load of a block. The loader has checked that it exists.
+fn load<'a>(bench: &Bench<'a>, plan: &BlockPlan) -> &'a Load {
+    match bench.spec.load(&plan.cell.load) {
+        Some(load) => load,
+        None => unreachable!("the plan was made from these definitions"),
     }
 }
 
@@ -308,7 +338,11 @@ fn drive(
             continue;
         };
         match event {
-            Event::Connected => {}
+            Event::Connected { negotiated } => {
+                for (arm, agreed) in record.arms.iter_mut().zip(negotiated) {
+                    arm.negotiated = (agreed != Negotiated::default()).then_some(agreed);
+                }
+            }
             Event::Warm { stationary, elapsed_ns, window_ns, open } => {
                 record.open = open;
                 record.warmup_stationary = stationary;

@@ -9,6 +9,8 @@
 pub mod block; // one block, from starting the servers to stopping them
 pub mod build; // builds servers, times clean builds
 pub mod ceiling; // what the load generator reaches at most here
+pub mod certificate; // what servers speak TLS with, and what is trusted
+mod client; // one request over any transport
 pub mod generator; // starts the load generator, hands it a job, reads its events
 pub mod host; // what machine this is, which CPUs to use, what is wrong with it
 pub mod launcher; // starts one program and says what the kernel counted

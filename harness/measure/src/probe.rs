@@ -1,30 +1,50 @@
 //! The first right answer of a server that has just started, over a bare socket: nothing but the
-//! server takes time in it.
+//! server takes time in it, and over TLS a handshake. Over HTTP/2 the verifying client asks, which
+//! adds well below a millisecond.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
+use crate::client::SERVER_NAME;
 use crate::verify::excerpt;
 use duet_loadgen::http1::{self, Malformed};
 use duet_model::record::Wire;
-use duet_protocol::Exchange;
+use duet_protocol::{Address, Exchange};
 
 /// Header fields that are looked at; more would be malformed for the generator too.
 const FIELDS_MAX: usize = 128;
 
-/// Sends one request on a new connection, waits for its answer and compares status and body.
+/// What is read and written, whatever it is.
+trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
+
+/// Sends one request of HTTP/1.1 on a new connection, encrypted by `tls` if there is any, waits for
+/// its answer and compares status and body.
 ///
 /// # Errors
 /// When there is no answer within `limit`, or it is wrong.
-pub fn first_answer(addr: SocketAddr, exchange: &Exchange, limit: Duration) -> Result<Wire> {
-    let mut stream = TcpStream::connect_timeout(&addr, limit).with_context(|| {
+pub fn first_answer(
+    addr: &Address,
+    tls: Option<Arc<ClientConfig>>,
+    exchange: &Exchange,
+    limit: Duration,
+) -> Result<Wire> {
+    let mut stream = connect(addr, limit).with_context(|| {
         format!("failed to connect to {addr}, where the server said it listens")
     })?;
-    stream.set_read_timeout(Some(limit)).context("failed to limit the wait for an answer")?;
-    stream.set_nodelay(true).context("failed to switch off Nagle's algorithm")?;
+    if let Some(tls) = tls {
+        let name = ServerName::try_from(SERVER_NAME).context("a name as it should be")?;
+        let session = ClientConnection::new(tls, name).context("failed to begin TLS")?;
+        stream = Box::new(StreamOwned::new(session, stream));
+    }
     stream.write_all(exchange.request.as_bytes()).context("failed to send the first request")?;
     let mut received = Vec::new();
     let mut buffer = vec![0; 64 * 1024];
@@ -46,6 +66,22 @@ pub fn first_answer(addr: SocketAddr, exchange: &Exchange, limit: Duration) -> R
         }
         ensure!(n > 0, "the server closed the connection in the middle of its first answer");
     }
+}
+
+fn connect(addr: &Address, limit: Duration) -> Result<Box<dyn Stream>> {
+    Ok(match addr {
+        Address::Tcp(addr) => {
+            let stream = TcpStream::connect_timeout(addr, limit)?;
+            stream.set_read_timeout(Some(limit)).context("failed to limit the wait")?;
+            stream.set_nodelay(true).context("failed to switch off Nagle's algorithm")?;
+            Box::new(stream)
+        }
+        Address::Unix(path) => {
+            let stream = UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(limit)).context("failed to limit the wait")?;
+            Box::new(stream)
+        }
+    })
 }
 
 /// The shape of an answer that has been parsed before.

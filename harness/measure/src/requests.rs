@@ -1,27 +1,26 @@
 //! From a workload's cases to the bytes that go over the wire.
 
 use std::fmt::Write;
-use std::net::SocketAddr;
 
 use duet_model::spec::{Case, Workload};
-use duet_protocol::Exchange;
+use duet_protocol::{Address, Exchange, Transport};
 
 /// The size of a chunk when a body is sent chunked: small enough that servers see several.
 const CHUNK_BYTES: usize = 4096;
 
-/// The exchanges of a workload with one server.
+/// One case as bytes of HTTP/1.1, with its expected response. For HTTP/2, which frames bodies
+/// itself, the generator takes the same bytes, without chunks.
 #[must_use]
-pub fn exchanges(workload: &Workload, server: &str, addr: SocketAddr) -> Vec<Exchange> {
-    workload.cases.iter().map(|case| exchange(workload, case, server, addr)).collect()
-}
-
-/// One case as bytes, with its right answer.
-#[must_use]
-pub fn exchange(workload: &Workload, case: &Case, server: &str, addr: SocketAddr) -> Exchange {
+pub fn exchange(
+    workload: &Workload,
+    case: &Case,
+    server: &str,
+    (addr, transport): (&Address, Transport),
+) -> Exchange {
     let answer = workload.answer(case, server);
     let head = case.method == "HEAD";
     Exchange {
-        request: request(case, addr, workload.churn),
+        request: request(case, &host(addr), workload.churn, !transport.is_http2()),
         head,
         status: answer.status,
         content_type: answer.content_type.clone(),
@@ -29,9 +28,18 @@ pub fn exchange(workload: &Workload, case: &Case, server: &str, addr: SocketAddr
     }
 }
 
-/// A request as bytes.
-fn request(case: &Case, addr: SocketAddr, close: bool) -> String {
-    let mut out = format!("{} {} HTTP/1.1\r\nHost: {addr}\r\n", case.method, case.path);
+/// The host that requests to an address name.
+pub(crate) fn host(addr: &Address) -> String {
+    match addr {
+        Address::Tcp(addr) => addr.to_string(),
+        Address::Unix(_) => "localhost".to_owned(),
+    }
+}
+
+/// A request as bytes. `chunks`: whether a body that is sent chunked comes in chunks of HTTP/1.1;
+/// otherwise it follows the head as it is, without a length.
+fn request(case: &Case, host: &str, close: bool, chunks: bool) -> String {
+    let mut out = format!("{} {} HTTP/1.1\r\nHost: {host}\r\n", case.method, case.path);
     let line = |out: &mut String, name: &str, value: &str| {
         out.push_str(name);
         out.push_str(": ");
@@ -46,6 +54,10 @@ fn request(case: &Case, addr: SocketAddr, close: bool) -> String {
     }
     match &case.body {
         None => out.push_str("\r\n"),
+        Some(body) if case.chunked && !chunks => {
+            out.push_str("\r\n");
+            out.push_str(body);
+        }
         Some(body) if case.chunked => {
             line(&mut out, "Transfer-Encoding", "chunked");
             out.push_str("\r\n");
@@ -93,10 +105,10 @@ mod tests {
 
     #[test]
     fn request_bytes() {
-        let addr = SocketAddr::from(([127, 0, 0, 1], 80));
         let head = "/p?q=1 HTTP/1.1\r\nHost: 127.0.0.1:80\r\nAccept: */*\r\n";
         let check = |case: Case, close, want: &str| {
-            assert_eq!(request(&case, addr, close), want.replace('H', head), "{case:?}");
+            let got = request(&case, "127.0.0.1:80", close, true);
+            assert_eq!(got, want.replace('H', head), "{case:?}");
         };
         check(case("GET", None, false), false, "GET H\r\n");
         check(case("GET", None, false), true, "GET HConnection: close\r\n\r\n");
@@ -111,6 +123,8 @@ mod tests {
             false,
             "POST HTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         );
+        let unframed = request(&case("POST", Some("ab"), true), "127.0.0.1:80", false, false);
+        assert_eq!(unframed, format!("POST {head}\r\nab"));
     }
 
     #[test]

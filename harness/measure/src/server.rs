@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -11,10 +12,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use nix::fcntl::{FcntlArg, fcntl};
 
+use crate::certificate::{Certificate, temporary_folder};
 use duet_model::record::{Failure, Stage};
 use duet_model::spec::Server;
 use duet_process::child::{self, Tail};
 use duet_process::interrupt::{Interrupt, Interrupted, POLL};
+use duet_protocol::{Address, Transport};
+use tempfile::TempDir;
 
 mod external;
 
@@ -34,6 +38,9 @@ const DRAIN_PAUSE: Duration = Duration::from_millis(1);
 /// The largest pipe that Linux gives to everybody (/proc/sys/fs/pipe-max-size).
 const PIPE_BYTES: u32 = 1 << 20;
 
+/// The longest path of a Unix socket (unix(7): 108 bytes with a zero byte behind).
+const SOCKET_PATH_MAX: usize = 107;
+
 /// How a server is started.
 #[derive(Debug)]
 pub struct Launch<'a> {
@@ -43,6 +50,10 @@ pub struct Launch<'a> {
     pub cpus: &'a [usize],
     /// Worker threads it is told to use.
     pub threads: u32,
+    /// What it is to speak.
+    pub transport: Transport,
+    /// What it is to speak TLS with; required for transports with TLS.
+    pub certificate: Option<&'a Certificate>,
     /// Size of an environment variable that moves its stack, so that layout effects vary by block.
     pub padding_bytes: u32,
 }
@@ -53,7 +64,9 @@ pub struct Running {
     /// Its name.
     pub name: String,
     /// Where it listens.
-    pub addr: SocketAddr,
+    pub addr: Address,
+    /// What it speaks.
+    pub transport: Transport,
     /// Just before the process was started.
     pub started: Instant,
     child: Child,
@@ -62,6 +75,8 @@ pub struct Running {
     stderr_reader: thread::JoinHandle<()>,
     /// Whether it may end as it likes.
     external: bool,
+    /// The folder of its Unix socket, if it listens on one. Vanishes after it.
+    _socket_folder: Option<TempDir>,
 }
 
 impl Drop for Running {
@@ -75,9 +90,16 @@ impl Drop for Running {
 /// # Errors A [`Failure`] when it ends, prints something else or stays silent, [`Interrupted`] when
 /// the harness is interrupted, another error when it cannot be started at all.
 pub fn start(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Result<Running> {
-    // Port 0: the system chooses when the server binds it, and the server says which it is.
-    let port = if server.external { external::free_port()? } else { 0 };
-    let mut command = command(server, launch, port)?;
+    let socket_folder = server.listens_on_socket().then(temporary_folder).transpose()?;
+    let addr = match &socket_folder {
+        Some(folder) => Address::Unix(folder.path().join("server.sock")),
+        // Port 0: the system chooses when the server binds it, and the server says which it is.
+        None => {
+            let port = if server.external { external::free_port()? } else { 0 };
+            SocketAddr::from(([127, 0, 0, 1], port)).into()
+        }
+    };
+    let mut command = command(server, launch, &addr)?;
     child::tame(&mut command, launch.cpus)?;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let started = Instant::now();
@@ -87,14 +109,23 @@ pub fn start(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Res
         unreachable!("both streams were asked for");
     };
     let (stderr, stderr_reader) = Tail::follow(stderr);
-    // Of a server that says where it listens this is replaced below; the value exists so that every
-    // way out kills the child.
-    let addr = SocketAddr::from(([127, 0, 0, 1], port));
-    let (name, external) = (server.name.clone(), server.external);
-    let mut running = Running { name, addr, started, child, stderr, stderr_reader, external };
-    let ready = if external {
+    // The address of a server that says where it listens is replaced below; the value exists so
+    // that every way out kills the child.
+    let mut running = Running {
+        name: server.name.clone(),
+        addr,
+        transport: launch.transport,
+        started,
+        child,
+        stderr,
+        stderr_reader,
+        external: server.external,
+        _socket_folder: socket_folder,
+    };
+    let ready = if running.external {
         thread::spawn(move || drain(stdout, false));
-        external::listens(&mut running.child, port, START_LIMIT, interrupt).map(|()| addr)
+        let addr = running.addr.clone();
+        external::listens(&mut running.child, &addr, START_LIMIT, interrupt).map(|()| addr)
     } else {
         listening(stdout, server.prints, interrupt)
     };
@@ -109,16 +140,36 @@ pub fn start(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Res
 }
 
 /// The command that starts a server, placeholders filled in.
-fn command(server: &Server, launch: &Launch<'_>, port: u16) -> Result<Command> {
+fn command(server: &Server, launch: &Launch<'_>, addr: &Address) -> Result<Command> {
+    let mut values = vec![("{threads}", launch.threads.to_string())];
+    match addr {
+        Address::Tcp(addr) => values.extend([
+            ("{addr}", addr.to_string()),
+            ("{host}", addr.ip().to_string()),
+            ("{port}", addr.port().to_string()),
+        ]),
+        Address::Unix(path) => {
+            ensure!(
+                path.as_os_str().as_bytes().len() <= SOCKET_PATH_MAX,
+                "{} is too long for a Unix socket: set TMPDIR to a folder with a shorter path",
+                path.display()
+            );
+            values.push(("{socket}", path.display().to_string()));
+        }
+    }
+    if let Some(certificate) = launch.certificate {
+        values.push(("{tls_cert}", certificate.cert_path().display().to_string()));
+        values.push(("{tls_key}", certificate.key_path().display().to_string()));
+    }
     let fill = |word: &String| {
-        word.replace("{addr}", &format!("127.0.0.1:{port}"))
-            .replace("{host}", "127.0.0.1")
-            .replace("{port}", &port.to_string())
-            .replace("{threads}", &launch.threads.to_string())
+        values.iter().fold(word.clone(), |word, (name, value)| word.replace(name, value))
     };
     let (program, arguments) = server.run.split_first().context("the run command is empty")?;
+    let spoken = server.arguments(launch.transport).with_context(|| {
+        format!("{} has no arguments for {}: see servers.toml", server.name, launch.transport)
+    })?;
     let mut command = Command::new(resolve(launch.root, &fill(program)));
-    command.args(arguments.iter().map(fill)).current_dir(launch.root);
+    command.args(arguments.iter().chain(spoken).map(fill)).current_dir(launch.root);
     command.envs(server.env.iter().map(|(name, value)| (name, fill(value))));
     if launch.padding_bytes > 0 {
         command.env("DUET_PADDING", "x".repeat(launch.padding_bytes as usize));
@@ -134,7 +185,7 @@ pub fn resolve(root: &Path, program: &str) -> std::path::PathBuf {
 
 /// Waits for the `listening` line, then leaves a thread that reads on, so that a printing server
 /// never blocks on a full pipe.
-fn listening(stdout: ChildStdout, prints: bool, interrupt: &Interrupt) -> Result<SocketAddr> {
+fn listening(stdout: ChildStdout, prints: bool, interrupt: &Interrupt) -> Result<Address> {
     let (sender, first_line) = mpsc::channel();
     if prints {
         let size = FcntlArg::F_SETPIPE_SZ(PIPE_BYTES.cast_signed());
@@ -174,13 +225,16 @@ fn drain(mut from: impl Read, prints: bool) {
     }
 }
 
-/// The address in a `listening HOST:PORT` line.
-fn parse_listening(line: &str) -> Result<SocketAddr> {
+/// The address in a `listening HOST:PORT` or `listening unix:PATH` line.
+fn parse_listening(line: &str) -> Result<Address> {
     ensure!(!line.is_empty(), "it closed its output before it printed a `listening` line");
     let line = line.trim_end();
     line.strip_prefix("listening ")
-        .and_then(|addr| addr.to_socket_addrs().ok()?.next())
-        .filter(|addr| addr.port() != 0)
+        .and_then(|addr| match addr.parse() {
+            Ok(Address::Unix(path)) => Some(Address::Unix(path)),
+            // A name has to be looked up.
+            _ => addr.to_socket_addrs().ok()?.next().filter(|a| a.port() != 0).map(Address::Tcp),
+        })
         .with_context(|| {
             format!("it printed `{line}` where `listening HOST:PORT` was due (CONTRACT.md, 1.2)")
         })

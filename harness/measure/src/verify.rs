@@ -1,18 +1,25 @@
 //! Asks a server for every answer with a full HTTP client and compares. No time is taken before
 //! this has passed.
 //!
-//! The client is reqwest, so that a mistake in our own parser cannot hide the same mistake in a
-//! server.
+//! The client is reqwest, and hyper for what reqwest is built without here, so that a mistake in
+//! our own parser cannot hide the same mistake in a server.
 
+use std::cell::OnceCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Body, Client, Method, Response};
+use reqwest::{Body, Client, Method, Request, Response};
+use rustls::ClientConfig;
 
+use crate::certificate::Certificate;
 use crate::server::Running;
+use crate::{client, requests};
+use duet_model::record::Wire;
 use duet_model::spec::{Case, ExpectedResponse, Lane, Server, Workload};
 use duet_process::interrupt::{Interrupt, POLL};
+use duet_protocol::{Address, Transport};
 
 /// How long one answer may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
@@ -20,11 +27,12 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// How much of a body is shown around its first difference.
 const EXCERPT_BYTES: usize = 60;
 
-/// A client and the runtime it needs.
+/// A client, the runtime it needs, and the certificate it trusts.
 #[derive(Debug)]
 pub struct Verifier {
     runtime: tokio::runtime::Runtime,
     client: Client,
+    certificate: OnceCell<Certificate>,
 }
 
 impl Verifier {
@@ -44,7 +52,32 @@ impl Verifier {
             .http1_only()
             .build()
             .context("failed to make the HTTP client")?;
-        Ok(Self { runtime, client })
+        Ok(Self { runtime, client, certificate: OnceCell::new() })
+    }
+
+    /// What servers are to speak a transport with: with TLS, this run's certificate, which is made
+    /// when it is first needed and trusted here.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn certificate(&self, transport: Transport) -> Result<Option<&Certificate>> {
+        if !transport.is_tls() {
+            return Ok(None);
+        }
+        if self.certificate.get().is_none() {
+            // Nobody else can have set it.
+            let _ = self.certificate.set(Certificate::make()?);
+        }
+        Ok(self.certificate.get())
+    }
+
+    /// How connections are encrypted over a transport, if they are.
+    ///
+    /// # Errors
+    /// When there is no certificate, and none can be made.
+    pub fn tls(&self, transport: Transport) -> Result<Option<Arc<ClientConfig>>> {
+        let protocol: &[u8] = if transport.is_http2() { b"h2" } else { b"http/1.1" };
+        self.certificate(transport)?.map(|certificate| certificate.client(protocol)).transpose()
     }
 
     /// Compares a server's answers to the first `limit` cases of a workload with the right ones:
@@ -62,12 +95,27 @@ impl Verifier {
         interrupt: &Interrupt,
     ) -> Result<()> {
         for case in workload.cases.iter().take(limit) {
-            let answer = workload.answer(case, &running.name);
-            self.with(interrupt, self.check(running, server, case, answer)).with_context(|| {
-                format!("wrong answer to {} {} ({})", case.method, case.path, workload.name)
-            })?;
+            self.case(running, server, (workload, case), interrupt)?;
         }
         Ok(())
+    }
+
+    /// Compares a server's response to one case, and returns its shape. What it counts as bytes of
+    /// the head are the names and values of the fields.
+    ///
+    /// # Errors
+    /// The first difference, or an interruption.
+    pub fn case(
+        &self,
+        running: &Running,
+        server: &Server,
+        (workload, case): (&Workload, &Case),
+        interrupt: &Interrupt,
+    ) -> Result<Wire> {
+        let answer = workload.answer(case, &running.name);
+        self.with(interrupt, self.check(running, server, case, answer)).with_context(|| {
+            format!("wrong answer to {} {} ({})", case.method, case.path, workload.name)
+        })
     }
 
     /// Checks what the contract asks of every server beside its routes: a current date, and 404 for
@@ -84,9 +132,8 @@ impl Verifier {
         if exempt(server) {
             return Ok(());
         }
-        let url = format!("http://{}/no-such-path", running.addr);
         self.with(interrupt, async {
-            let response = self.client.get(url).send().await.context("no answer")?;
+            let response = self.get(running, "/no-such-path").await?;
             ensure!(
                 response.status() == 404,
                 "GET /no-such-path gave status {}, where 404 was due (CONTRACT.md, 2.5)",
@@ -107,8 +154,7 @@ impl Verifier {
         interrupt: &Interrupt,
     ) -> Result<ExpectedResponse> {
         self.with(interrupt, async {
-            let url = format!("http://{}{path}", running.addr);
-            let response = self.client.get(url).send().await.context("no answer")?;
+            let response = self.get(running, path).await?;
             let status = response.status().as_u16();
             let kind = response.headers().get(CONTENT_TYPE);
             let content_type = kind.and_then(|kind| kind.to_str().ok()).map(str::to_owned);
@@ -138,7 +184,7 @@ impl Verifier {
         server: &Server,
         case: &Case,
         answer: &ExpectedResponse,
-    ) -> Result<()> {
+    ) -> Result<Wire> {
         let response = self.send(running, case).await?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
@@ -157,13 +203,18 @@ impl Verifier {
             contract_headers(&headers)?;
         }
         let want = if case.method == "HEAD" { "" } else { &answer.body };
-        compare(want.as_bytes(), &body)
+        compare(want.as_bytes(), &body)?;
+        Ok(wire(&headers, body.len()))
+    }
+
+    async fn get(&self, running: &Running, path: &str) -> Result<Response> {
+        let request = self.client.get(url(running, path)).build();
+        self.execute(running, request.context("the path is not valid")?).await
     }
 
     async fn send(&self, running: &Running, case: &Case) -> Result<Response> {
         let method: Method = case.method.parse().context("the method is not valid")?;
-        let url = format!("http://{}{}", running.addr, case.path);
-        let mut request = self.client.request(method, url);
+        let mut request = self.client.request(method, url(running, &case.path));
         for (name, value) in &case.headers {
             let name: HeaderName = name.parse().with_context(|| format!("header name `{name}`"))?;
             let value: HeaderValue =
@@ -181,8 +232,34 @@ impl Verifier {
                 request.body(body.clone())
             };
         }
-        request.send().await.context("no answer")
+        self.execute(running, request.build().context("the case is not valid")?).await
     }
+
+    /// Sends a request over the transport that the server was started for.
+    async fn execute(&self, running: &Running, request: Request) -> Result<Response> {
+        let transport = running.transport;
+        if let (Address::Tcp(_), Transport::Http) = (&running.addr, transport) {
+            return self.client.execute(request).await.context("no answer");
+        }
+        let sent = client::send(&running.addr, transport, self.tls(transport)?, request);
+        let late = || format!("no answer within {} s", ANSWER_LIMIT.as_secs());
+        tokio::time::timeout(ANSWER_LIMIT, sent).await.with_context(late)?
+    }
+}
+
+fn url(running: &Running, path: &str) -> String {
+    let scheme = if running.transport.is_tls() { "https" } else { "http" };
+    format!("{scheme}://{}{path}", requests::host(&running.addr))
+}
+
+/// The shape of a response.
+fn wire(headers: &HeaderMap, body_bytes: usize) -> Wire {
+    let mut header_names: Vec<String> =
+        headers.iter().map(|(name, _)| name.as_str().to_owned()).collect();
+    header_names.sort();
+    let head_bytes: usize =
+        headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    Wire { header_names, head_bytes: head_bytes as u64, body_bytes: body_bytes as u64 }
 }
 
 /// Whether a server keeps the contract's first section only, or none of it.

@@ -300,7 +300,7 @@ mod tests {
         let (suite, mut spec) = suite(&["x"], 8, 1_000);
         let limit = Limit { quantile: 0.99, latency_ns: 5_000_000 };
         let open = OpenLoop { rate: Rate::Within(limit), arrivals: Arrivals::Poisson };
-        spec.loads.push(Load { name: "c1".to_owned(), connections: 1, open: Some(open) });
+        spec.loads.push(Load { open: Some(open), ..Load::closed("c1", 1) });
         assert_eq!(expected_ms(&suite, &spec), 8 * (7_000 + 500 + 900), "of a search");
     }
 }

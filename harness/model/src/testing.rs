@@ -266,6 +266,8 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         build: vec![],
         build_cache: BTreeMap::new(),
         run: vec![format!("./{name}"), "{addr}".to_owned()],
+        tls_args: vec![],
+        h2c_args: vec![],
         version: vec![format!("./{name}"), "--version".to_owned()],
         env: BTreeMap::new(),
         prints: false,
@@ -302,7 +304,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         problems: vec![],
         sets: vec![],
         published: vec![],
-        loads: vec![Load { name: "c64".to_owned(), connections: 64, open: None }],
+        loads: vec![Load::closed("c64", 64)],
         matchups: vec![Matchup { name: "pair".to_owned(), lane: Lane::Std, arms }],
         suites: vec![suite.clone()],
         gates: vec![],
@@ -372,6 +374,7 @@ fn arm_record(arm: &Speed, server: &str) -> ArmRecord {
             head_bytes: 100,
             body_bytes: 2,
         },
+        negotiated: None,
         search: None,
     }
 }

@@ -15,7 +15,7 @@ use duet_measure::server::{self, Launch};
 use duet_measure::verify::{Verifier, excerpt};
 use duet_model::record::{Failure, Stage};
 use duet_model::spec;
-use duet_model::spec::{ExpectedResponse, Lane, Server};
+use duet_model::spec::{ExpectedResponse, Lane, Server, Transport};
 use duet_process::interrupt::{Interrupt, Interrupted};
 
 mod files;
@@ -157,7 +157,14 @@ fn first_response(server: &Server, path: &str, root: &Path) -> Result<ExpectedRe
         return Err(unavailable(server, failure.into()));
     }
     let cpus = host::allowed_cpus()?;
-    let launch = Launch { root, cpus: &cpus, threads: 1, padding_bytes: 0 };
+    let launch = Launch {
+        root,
+        cpus: &cpus,
+        threads: 1,
+        transport: Transport::Http,
+        certificate: None,
+        padding_bytes: 0,
+    };
     let verifier = Verifier::new()?;
     let mut running =
         server::start(server, &launch, &interrupt).map_err(|error| unavailable(server, error))?;

@@ -52,8 +52,10 @@ fn write(analysis: &Analysis, folder: &Path) -> Result<()> {
     ]
     .into_iter()
     .chain(duet_report::chart::boxes(analysis).map(|picture| ("programs.svg", picture.file())))
-    .chain(duet_report::chart::latency(analysis, Width::Wide).map(|picture| ("latency.svg", picture.file())))
-    {
+    .chain(
+        duet_report::chart::latency(analysis, Width::Wide)
+            .map(|picture| ("latency.svg", picture.file())),
+    ) {
         folders::replace(&folder.join(name), text.as_bytes())?;
     }
     Ok(())

@@ -124,14 +124,14 @@ impl Session {
         Ok(Run { builds, programs, ..Run::of(header) })
     }
 
-    /// Builds a server and verifies all its responses.
+    /// Builds a server and verifies all its responses, over the transports of the suite.
     fn prepare_server(&self, bench: &Bench<'_>, server: &Server) -> Result<BuildRecord> {
         let mut record = build::build(server, &self.root, &self.interrupt)?;
         if record.failure.is_none() {
             let root = server.root.as_deref().unwrap_or(&self.root);
             record.failure = match verify::responses(
-                bench.spec,
-                server,
+                (bench.spec, server),
+                bench.spec.transports(&bench.suite.cells, &server.name).into_iter(),
                 root,
                 &self.verifier,
                 &self.interrupt,

@@ -16,7 +16,7 @@ use duet_measure::programs::{self, ProgramCache};
 use duet_measure::server::{self, Launch};
 use duet_measure::verify::Verifier;
 use duet_model::record::Failure;
-use duet_model::spec::{ProgramSet, Server, Spec, Suite};
+use duet_model::spec::{ProgramSet, Server, Spec, Suite, Transport};
 use duet_process::interrupt::{Interrupt, Interrupted};
 
 /// The longest time, in seconds, and the most memory, in MiB, of a program at its test size.
@@ -43,8 +43,10 @@ pub(super) fn run(args: &Verify) -> Result<Exit> {
     let verifier = Verifier::new()?;
     let mut failed = false;
     for server in spec.servers.iter().filter(|server| wanted(&server.name)) {
-        let outcome = built(server, &root, &interrupt)
-            .and_then(|()| responses(&spec, server, &root, &verifier, &interrupt));
+        let outcome = built(server, &root, &interrupt).and_then(|()| {
+            let over = server.transports();
+            responses((&spec, server), over, &root, &verifier, &interrupt)
+        });
         let outcome = outcome.map(|cases| duet_units::count(cases, "valid response"));
         failed |= !say(&server.name, outcome)?;
     }
@@ -135,26 +137,31 @@ fn say(name: &str, outcome: Result<String>) -> Result<bool> {
     }
 }
 
-/// Starts a server, verifies all its responses, stops it. Returns how many there were.
+/// For each transport, starts a server, verifies all its responses, stops it. Returns how many there
+/// were.
 pub(super) fn responses(
-    spec: &Spec,
-    server: &Server,
+    (spec, server): (&Spec, &Server),
+    transports: impl Iterator<Item = Transport>,
     root: &Path,
     verifier: &Verifier,
     interrupt: &Interrupt,
 ) -> Result<usize> {
     let cpus = host::allowed_cpus()?;
-    let launch = Launch { root, cpus: &cpus, threads: 1, padding_bytes: 0 };
-    let running = server::start(server, &launch, interrupt)?;
-    verifier.contract(&running, server, interrupt)?;
     let mut cases = 0;
-    for name in &server.workloads {
-        let Some(workload) = spec.workload(name) else {
-            unreachable!("the loader has checked the server's workloads")
-        };
-        verifier.workload(&running, server, workload, workload.cases.len(), interrupt)?;
-        cases += workload.cases.len();
+    for transport in transports {
+        let certificate = verifier.certificate(transport)?;
+        let launch =
+            Launch { root, cpus: &cpus, threads: 1, transport, certificate, padding_bytes: 0 };
+        let running = server::start(server, &launch, interrupt)?;
+        verifier.contract(&running, server, interrupt)?;
+        for name in &server.workloads {
+            let Some(workload) = spec.workload(name) else {
+                unreachable!("the loader has checked the server's workloads")
+            };
+            verifier.workload(&running, server, workload, workload.cases.len(), interrupt)?;
+            cases += workload.cases.len();
+        }
+        running.stop()?;
     }
-    running.stop()?;
     Ok(cases)
 }

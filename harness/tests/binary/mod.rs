@@ -1,7 +1,7 @@
 //! The real binary in a folder of its own, with all that it leaves behind found again.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ impl Folder {
     pub(crate) fn program(&self, name: &str, words: &[&str]) -> Command {
         let mut command = Command::new(name);
         command.args(words).current_dir(self.path()).env(MARK, self.path()).env("NO_COLOR", "1");
-        command.env_remove("GITHUB_STEP_SUMMARY");
+        command.env_remove("GITHUB_STEP_SUMMARY").env("TMPDIR", self.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -61,9 +61,18 @@ impl Folder {
         outcome(&child.wait_with_output().expect("it ends"))
     }
 
-    /// Waits until no process of this test is left.
+    /// Waits until no process of this test is left, and looks for temporary files then.
     pub(crate) fn nothing_is_left(&self) {
         wait(|| self.processes().is_empty());
+        let left = self.temporary_folders();
+        assert!(left.is_empty(), "{left:?}");
+    }
+
+    /// Folders of runs that are under way, or were left behind.
+    pub(crate) fn temporary_folders(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.path()).expect("the folder is there").flatten();
+        let ours = entries.filter(|e| e.file_name().to_string_lossy().starts_with("duet-"));
+        ours.map(|entry| entry.path()).collect()
     }
 
     /// Processes that carry the mark.

@@ -1,15 +1,23 @@
 //! A server that keeps the contract until it is told not to. The end-to-end tests measure it.
 //!
-//! `faulty-server --addr HOST:PORT [--fault FAULT] [--after N] [--delay-us D]` answers every
-//! request with the same JSON; FAULT strikes with the Nth request, or at start or stop.
+//! `faulty-server --addr HOST:PORT|unix:PATH [--tls-cert FILE --tls-key FILE] [--fault FAULT]
+//! [--after N] [--delay-us D]` answers every request with the same JSON; FAULT strikes with the Nth
+//! request, or at start or stop.
 
+use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::process::exit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
 
@@ -20,6 +28,7 @@ const BODY: &str = r#"{"message":"hello world"}"#;
 #[derive(Clone, Default)]
 struct Options {
     addr: String,
+    tls: [Option<String>; 2],
     fault: String,
     after: u64,
     delay: Duration,
@@ -39,17 +48,57 @@ fn main() {
         _ => {}
     }
     stop_on_sigterm(options.fault.clone());
-    let listener = TcpListener::bind(&options.addr).unwrap_or_else(|e| {
+    let streams = listen(&options).unwrap_or_else(|e| {
         eprintln!("failed to listen on {}: {e}", options.addr);
         exit(1);
     });
-    let addr = listener.local_addr().map_or_else(|_| String::new(), |addr| addr.to_string());
-    println!("listening {addr}");
     let seen = Arc::new(AtomicU64::new(0));
-    for stream in listener.incoming().flatten() {
+    for stream in streams {
         let (options, seen) = (options.clone(), Arc::clone(&seen));
-        std::thread::spawn(move || serve(&stream, &options, &seen));
+        std::thread::spawn(move || serve(stream, &options, &seen));
     }
+}
+
+/// A connection, whatever its bytes go through.
+trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
+
+type Streams = Box<dyn Iterator<Item = Box<dyn Stream>>>;
+
+/// Listens, and says where.
+fn listen(options: &Options) -> Result<Streams, Box<dyn Error>> {
+    if let Some(path) = options.addr.strip_prefix("unix:") {
+        let listener = UnixListener::bind(path)?;
+        println!("listening {}", options.addr);
+        let next = move || listener.accept().ok().map(|(stream, _)| Box::new(stream) as _);
+        return Ok(Box::new(std::iter::from_fn(next)));
+    }
+    let tls = tls(options)?;
+    let listener = TcpListener::bind(&options.addr)?;
+    println!("listening {}", listener.local_addr()?);
+    Ok(Box::new(std::iter::from_fn(move || {
+        let (stream, _) = listener.accept().ok()?;
+        stream.set_nodelay(true).ok()?;
+        let Some(tls) = &tls else { return Some(Box::new(stream) as _) };
+        let session = ServerConnection::new(Arc::clone(tls)).ok()?;
+        Some(Box::new(StreamOwned::new(session, stream)) as _)
+    })))
+}
+
+/// How connections are encrypted, if they are: by TLS 1.3, or, as a fault, by TLS 1.2.
+fn tls(options: &Options) -> Result<Option<Arc<ServerConfig>>, Box<dyn Error>> {
+    let [Some(certificate), Some(key)] = &options.tls else { return Ok(None) };
+    let version = if options.fault == "tls-1.2" { &TLS12 } else { &TLS13 };
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[version])?
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from_pem_file(certificate)?],
+            PrivateKeyDer::from_pem_file(key)?,
+        )?;
+    config.alpn_protocols = vec![b"http/1.1".into()];
+    Ok(Some(Arc::new(config)))
 }
 
 fn options() -> Options {
@@ -59,6 +108,8 @@ fn options() -> Options {
         let mut value = || words.next().unwrap_or_default();
         match word.as_str() {
             "--addr" => options.addr = value(),
+            "--tls-cert" => options.tls[0] = Some(value()),
+            "--tls-key" => options.tls[1] = Some(value()),
             "--fault" => options.fault = value(),
             "--after" => options.after = value().parse().unwrap_or(1),
             "--delay-us" => {
@@ -92,13 +143,12 @@ fn stop_on_sigterm(fault: String) {
 }
 
 /// Answers the requests of one connection. Any error ends the connection.
-fn serve(stream: &TcpStream, options: &Options, seen: &AtomicU64) -> Option<()> {
-    stream.set_nodelay(true).ok()?;
+fn serve(stream: Box<dyn Stream>, options: &Options, seen: &AtomicU64) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let Request { known, close } = read_request(&mut reader)?;
         if !known {
-            answer(stream, "404 Not Found", r#"{"error":"not found"}"#, close)?;
+            answer(reader.get_mut(), "404 Not Found", r#"{"error":"not found"}"#, close)?;
             continue;
         }
         let number = seen.fetch_add(1, Ordering::Relaxed) + 1;
@@ -106,12 +156,12 @@ fn serve(stream: &TcpStream, options: &Options, seen: &AtomicU64) -> Option<()> 
         if !options.delay.is_zero() {
             std::thread::sleep(options.delay);
         }
-        answer(stream, "200 OK", body, close)?;
+        answer(reader.get_mut(), "200 OK", body, close)?;
     }
 }
 
 /// Sends an answer. None when the connection is over.
-fn answer(mut stream: &TcpStream, status: &str, body: &str, close: bool) -> Option<()> {
+fn answer(stream: &mut dyn Stream, status: &str, body: &str, close: bool) -> Option<()> {
     let connection = if close { "Connection: close\r\n" } else { "" };
     let answer = format!(
         "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
@@ -147,7 +197,7 @@ struct Request {
 }
 
 /// Reads a request's head, and its body if it has a length.
-fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
+fn read_request(reader: &mut BufReader<Box<dyn Stream>>) -> Option<Request> {
     let mut first = String::new();
     let (mut close, mut length) = (false, 0);
     loop {

@@ -1,6 +1,7 @@
 //! What makes a result doubtful, and what a block is discarded for.
 
 use super::*;
+use duet_protocol::{Negotiated, Transport};
 
 #[test]
 fn unequal_work_is_named() {
@@ -26,6 +27,35 @@ fn unequal_work_is_named() {
     let mut record = run(&Scene::default());
     record.blocks[0].arms[1].wire.head_bytes = 117;
     assert_eq!(codes(&cell(&analyse(&record)).warnings), ["unequal_heads"]);
+}
+
+#[test]
+fn no_ratio_where_the_arms_agreed_on_different_tls() {
+    let agreed = |cipher: &str| {
+        let [version, group, alpn] = ["TLSv1.3", "X25519", "http/1.1"].map(str::to_owned).map(Some);
+        Some(Negotiated { version, group, cipher: Some(cipher.to_owned()), alpn })
+    };
+    let mut record = run(&Scene::default());
+    record.header.spec.loads[0].transport = Transport::Https;
+    for arm in record.blocks.iter_mut().flat_map(|block| &mut block.arms) {
+        arm.negotiated = agreed("TLS_AES_128_GCM_SHA256");
+    }
+    let analysis = analyse(&record);
+    assert_eq!(cell(&analysis).load, "64 HTTPS connections");
+    assert!(cell(&analysis).metrics.iter().all(|metric| metric.ratio.is_some()));
+    let id = &record.header.suite.cells[0];
+    assert!(running_ratio(&record.header, &record.blocks, id).is_some());
+
+    record.blocks[1].arms[1].negotiated = agreed("TLS_CHACHA20_POLY1305_SHA256");
+    let analysis = analyse(&record);
+    for metric in &cell(&analysis).metrics {
+        let want = "the arms agreed on different TLS, alpha on TLSv1.3 X25519 \
+                    TLS_AES_128_GCM_SHA256 http/1.1, beta on TLSv1.3 X25519 \
+                    TLS_CHACHA20_POLY1305_SHA256 http/1.1: ";
+        assert!(metric.ratio.is_none() && metric.log_ratios.is_empty());
+        assert!(metric.reason.as_deref().is_some_and(|reason| reason.starts_with(want)));
+    }
+    assert!(running_ratio(&record.header, &record.blocks, id).is_none());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::super::load::{DefinitionError, Files, Kind};
 use super::super::suites::Suites;
 use super::super::{CellId, GateScope, Quantity};
 use super::programs::check_problems;
-use super::{Server, check_loads};
+use super::{Server, check_loads, check_transports};
 use duet_model::spec::SEARCH_MS;
 use duet_units::{CellKind, Loop, Metric};
 
@@ -24,6 +24,9 @@ pub(super) fn check_gate(
     let (line, gate) = (gate.line, &gate.value);
     let (what, cpus) = (format!("gate {}", gate.gate.name), gate.gate.generator_cpus);
     check_loads(&what, cpus, &gate.loads, suites, mistakes);
+    let servers = gate.servers.iter().filter_map(|name| files.server(&name.value));
+    let of = (&gate.workloads[..], &gate.loads[..]);
+    check_transports(&what, servers, of, (suites, files), mistakes);
     if !check_programs(&what, gate, files, mistakes) {
         return;
     }

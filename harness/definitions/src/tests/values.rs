@@ -11,7 +11,7 @@ fn commands() {
         f,
         run,
         "\"{host}\"",
-        &["servers.toml:7: server alpha: `run` has neither {addr} nor {port}"],
+        &["servers.toml:7: server alpha: `run` has neither {addr} nor {port} nor"],
     );
     check(
         f,
@@ -19,7 +19,7 @@ fn commands() {
         "\"{addr}\", \"{thread}\"",
         &["servers.toml:7: server alpha: `run` has the unknown placeholder `{thread}` | did \
              you mean \
-         `{threads}`? the placeholders are {addr}, {host}, {port}, {threads}"],
+         `{threads}`? the placeholders are {addr}, {host}, {port}, {socket}, {threads}"],
     );
     for bad in ["{", "}", "{addr", "addr}", "{{addr}}", "}{"] {
         let want = format!(
@@ -59,6 +59,70 @@ fn commands() {
         check(f, "target/alpha", bad, &[&want]);
     }
     check(f, "target/alpha", "./a/b", &[]);
+}
+
+#[test]
+fn transports_of_servers() {
+    let f = "servers.toml";
+    let at = |what: &str| format!("servers.toml:8: server alpha: {what}");
+    let add = |line: &str| format!("{line}\nversion");
+    check(f, "version", &add("tls_args = [\"{tls_cert}\", \"{tls_key}\"]"), &[]);
+    check(f, "version", &add("h2c_args = [\"--h2c={threads}\"]"), &[]);
+    check(f, "version", &add("h2c_args = []"), &[&at("`h2c_args` is empty")]);
+    check(f, "version", &add("h2c_args = [\"{tls_key}\"]"), &[&at("`h2c_args` has the unknown")]);
+    let missing = at("`tls_args` has no {tls_key} | add it");
+    check(f, "version", &add("tls_args = [\"{tls_cert}\"]"), &[&missing]);
+    check(f, "{addr}", "{socket}", &[]);
+    let both =
+        "servers.toml:7: server alpha: `run` has {socket} beside {addr} or {port} | keep one";
+    check(f, "{addr}", "{addr},{socket}", &[both]);
+}
+
+#[test]
+fn transports_of_loads() {
+    let f = "suites.toml";
+    let add = |keys: &str| format!("connections = 4\n{keys}");
+    let lacks = |server: &str, key: &str, transport: &str| {
+        format!(
+            "suites.toml:16: suite quick: load `four` is {transport}, and server `{server}` has no \
+             `{key}` | add `{key}` to servers.toml:"
+        )
+    };
+    let both = |key, transport| ["alpha", "beta"].map(|server| lacks(server, key, transport));
+    for (transport, key) in [("https", "tls_args"), ("h2", "tls_args"), ("h2c", "h2c_args")] {
+        let want = both(key, transport);
+        let want = [want[0].as_str(), want[1].as_str()];
+        check(f, "connections = 4", &add(&format!("transport = \"{transport}\"")), &want);
+    }
+    check(
+        f,
+        "connections = 4",
+        &add("transport = \"htps\"\nstreams = 2"),
+        &["suites.toml:4: load four: unknown transport `htps` | did you mean `https`? the \
+             transports are http, https, h2c, h2"],
+    );
+    let plain = "suites.toml:4: load four: `streams` without HTTP/2 | add `transport";
+    check(f, "connections = 4", &add("streams = 2"), &[plain]);
+
+    let mut folder = folder();
+    let servers = SERVERS.replace("version =", "h2c_args = [\"--h2c\"]\nversion =");
+    folder.insert("servers.toml".to_owned(), servers.into_bytes());
+    let suites = |load: &str| SUITES.replace("connections = 4", load).into_bytes();
+    let h2c = "connections = 4\ntransport = \"h2c\"\nstreams = 16";
+    folder.insert(f.to_owned(), suites(h2c));
+    let load = &read(&folder).expect("no mistakes").loads[0];
+    assert_eq!((load.transport, load.streams), (Transport::H2c, 16));
+    assert_eq!(load.connections_text(), "4 cleartext HTTP/2 connections × 16 streams");
+    let text = "connections = 20_000\ntransport = \"h2c\"\nstreams = 16";
+    folder.insert(f.to_owned(), suites(text));
+    let many = "suites.toml:5: load four: 20000 connections have 16 streams each | lower";
+    compare(&folder, &[many], text);
+    folder.insert(f.to_owned(), suites(h2c));
+    let churn = WORKLOADS.replace("path =", "churn = true\npath =");
+    folder.insert("workloads.toml".to_owned(), churn.into_bytes());
+    let churn = "suites.toml:17: suite quick: workload `ping` has a connection for each request, \
+         and load `four` is HTTP/2 | choose";
+    compare(&folder, &[churn], "churn");
 }
 
 #[test]

@@ -16,12 +16,14 @@ pub struct PilotResult {
 /// What a run's blocks so far say about a cell; the first of them decides, so that all are measured
 /// alike. One that failed or was disturbed is no guide.
 ///
-/// A capacity belongs to matchup, workload and number of connections: cells that differ in the rate
-/// alone have it in common, so that their rates are shares of the same.
+/// A capacity belongs to matchup, workload, transport and number of connections: cells that differ
+/// in the rate alone have it in common, so that their rates are shares of the same.
 #[must_use]
 pub fn known(so_far: &[BlockRecord], cell: &CellId, spec: &Spec) -> PilotResult {
     let good = || so_far.iter().filter(|b| b.failure.is_none() && b.discarded.is_none());
-    let connections = |cell: &CellId| spec.load(&cell.load).map(|load| load.connections);
+    let connections = |cell: &CellId| {
+        spec.load(&cell.load).map(|load| (load.connections, load.transport, load.streams))
+    };
     let is_alike = |other: &CellId| {
         (&other.matchup, &other.workload) == (&cell.matchup, &cell.workload)
             && connections(other) == connections(cell)
@@ -36,7 +38,7 @@ pub fn known(so_far: &[BlockRecord], cell: &CellId, spec: &Spec) -> PilotResult 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use duet_model::spec::Load;
+    use duet_model::spec::{Load, Transport};
     use duet_model::testing::{Scene, run};
     use duet_protocol::ResolvedRate;
 
@@ -46,7 +48,9 @@ mod tests {
         let mut spec = run.header.spec.clone();
         let load = spec.loads[0].clone();
         spec.loads.push(Load { name: "other".to_owned(), ..load.clone() });
-        spec.loads.push(Load { name: "fewer".to_owned(), connections: 1, ..load });
+        spec.loads.push(Load { name: "fewer".to_owned(), connections: 1, ..load.clone() });
+        let transport = Transport::Https;
+        spec.loads.push(Load { name: "tls".to_owned(), transport, ..load });
         let cell = &run.header.suite.cells[0];
         let open = |capacity: u64, spoil: fn(&mut BlockRecord)| {
             let capacity_per_second = Some(capacity);
@@ -58,11 +62,12 @@ mod tests {
         };
         let disturbed = open(7, |block| block.discarded = Some("a neighbour".to_owned()));
         let elsewhere = open(8, |block| block.cell.load = "fewer".to_owned());
+        let encrypted = open(12, |block| block.cell.load = "tls".to_owned());
         let alike = open(9, |block| block.cell.load = "other".to_owned());
         let (own, later) = (open(10, |_| ()), open(11, |_| ()));
         let cases: [(&[&BlockRecord], Option<u64>, Option<u64>); 5] = [
             (&[], None, None),
-            (&[&disturbed, &elsewhere], None, None),
+            (&[&disturbed, &elsewhere, &encrypted], None, None),
             (&[&alike], None, Some(9)),
             (&[&disturbed, &own, &later], Some(10), Some(10)),
             (&[&alike, &own], Some(10), Some(9)),

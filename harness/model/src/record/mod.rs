@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use duet_protocol::{ResolvedRate, SearchResult, WindowResult};
+use duet_protocol::{Negotiated, ResolvedRate, SearchResult, WindowResult};
 
 use crate::spec::{CellId, Spec, Suite};
 
@@ -175,6 +175,9 @@ pub struct ArmRecord {
     pub rss: Vec<RssSample>,
     /// The shape of the first valid response.
     pub wire: Wire,
+    /// What the TLS handshakes of the load agreed on; absent without TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub negotiated: Option<Negotiated>,
     /// Where the highest rate within a limit lies; absent where none was searched for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchResult>,

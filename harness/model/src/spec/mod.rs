@@ -15,7 +15,7 @@ use duet_units::Loop;
 mod gate;
 mod problem;
 
-pub use duet_protocol::Arrivals;
+pub use duet_protocol::{Arrivals, Transport};
 pub use gate::{Budget, Gate, GateScope, GatedPrograms, Look, Quantity, Rule, Waiver};
 pub use problem::{Output, Problem, ProgramSet, Published, PublishedRow};
 
@@ -80,7 +80,15 @@ pub struct Server {
     pub build_cache: BTreeMap<String, String>,
     /// The command that starts it; see [`PLACEHOLDERS`]. Its first word is the binary.
     pub run: Vec<String>,
-    /// The command that prints its version line. Empty: it has none, as only a external server may.
+    /// Arguments added to [`Self::run`] when a load comes over TLS; see [`TLS_PLACEHOLDERS`].
+    /// Empty: it does not speak TLS.
+    #[serde(default)]
+    pub tls_args: Vec<String>,
+    /// Arguments added to [`Self::run`] when a load comes over HTTP/2 without TLS. Empty: it does
+    /// not speak that.
+    #[serde(default)]
+    pub h2c_args: Vec<String>,
+    /// The command that prints its version line. Empty: it has none, as only an external one may.
     pub version: Vec<String>,
     /// Environment variables it is started with, beside the harness's own; see [`PLACEHOLDERS`].
     #[serde(default)]
@@ -128,8 +136,37 @@ impl Lane {
     }
 }
 
-/// The placeholders that `run` and `env` may use.
-pub const PLACEHOLDERS: [&str; 4] = ["{addr}", "{host}", "{port}", "{threads}"];
+/// The placeholders that `run`, `env`, `tls_args` and `h2c_args` may use. A server that is told a
+/// `{socket}` listens on that Unix socket, which is in a folder of the run.
+pub const PLACEHOLDERS: [&str; 5] = ["{addr}", "{host}", "{port}", "{socket}", "{threads}"];
+
+/// The placeholders that `tls_args` may use besides, and has to: the files of the certificate and
+/// its private key, in PEM form.
+pub const TLS_PLACEHOLDERS: [&str; 2] = ["{tls_cert}", "{tls_key}"];
+
+impl Server {
+    /// Whether it listens on a Unix socket.
+    #[must_use]
+    pub fn listens_on_socket(&self) -> bool {
+        self.run.iter().chain(self.env.values()).any(|word| word.contains("{socket}"))
+    }
+
+    /// The arguments added to [`Self::run`] for a transport; absent where it does not speak that.
+    #[must_use]
+    pub fn arguments(&self, transport: Transport) -> Option<&[String]> {
+        let arguments = match transport {
+            Transport::Http => return Some(&[]),
+            Transport::Https | Transport::H2 => &self.tls_args,
+            Transport::H2c => &self.h2c_args,
+        };
+        (!arguments.is_empty()).then_some(arguments)
+    }
+
+    /// The transports it speaks.
+    pub fn transports(&self) -> impl Iterator<Item = Transport> {
+        Transport::ALL.into_iter().filter(|transport| self.arguments(*transport).is_some())
+    }
+}
 
 /// What is asked of a server, and the right answers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -197,6 +234,12 @@ pub struct Load {
     pub name: String,
     /// Connections held open to each arm.
     pub connections: u32,
+    /// How requests travel.
+    #[serde(default)]
+    pub transport: Transport,
+    /// HTTP/2: requests in flight on each connection, at most. Always 1 with HTTP/1.1.
+    #[serde(default = "one")]
+    pub streams: u32,
     /// When requests are due; absent in a closed loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenLoop>,
@@ -228,7 +271,35 @@ pub enum Rate {
     Within(Limit),
 }
 
+fn one() -> u32 {
+    1
+}
+
 impl Load {
+    /// A closed loop over so many connections of plain HTTP/1.1.
+    #[must_use]
+    pub fn closed(name: &str, connections: u32) -> Self {
+        let (name, transport) = (name.to_owned(), Transport::Http);
+        Self { name, connections, transport, streams: 1, open: None }
+    }
+
+    /// The connections for people: `64 connections`, `8 HTTP/2 connections × 16 streams`.
+    #[must_use]
+    pub fn connections_text(&self) -> String {
+        let spoken = match self.transport {
+            Transport::Http => "",
+            Transport::Https => "HTTPS ",
+            Transport::H2c => "cleartext HTTP/2 ",
+            Transport::H2 => "HTTP/2 ",
+        };
+        let plural = if self.connections == 1 { "" } else { "s" };
+        let streams = match self.streams {
+            1 => String::new(),
+            n => format!(" × {n} streams"),
+        };
+        format!("{} {spoken}connection{plural}{streams}", self.connections)
+    }
+
     /// What decides when requests are sent.
     #[must_use]
     pub fn kind(&self) -> Loop {
@@ -351,6 +422,16 @@ impl Spec {
             .filter_map(|(arm, problem)| Some(self.origin(arm, problem)?.name.as_str()))
             .collect();
         self.sets.iter().filter(move |set| names.contains(set.name.as_str()))
+    }
+
+    /// The transports over which a server is driven in these cells.
+    #[must_use]
+    pub fn transports(&self, cells: &[CellId], server: &str) -> BTreeSet<Transport> {
+        let takes_part = |cell: &&CellId| {
+            self.matchup(&cell.matchup).is_some_and(|m| m.arms.iter().any(|arm| arm == server))
+        };
+        let loads = cells.iter().filter(takes_part).filter_map(|cell| self.load(&cell.load));
+        loads.map(|load| load.transport).collect()
     }
 
     /// Whether a cell measures programs, not servers.

@@ -246,11 +246,7 @@ fn swapped_arms_say_the_same() {
     let analysis = fixture::programs();
     let mut swapped = analysis.clone();
     let turn = |r: &mut Estimate| {
-        *r = Estimate {
-            value: 1.0 / r.value,
-            interval: r.interval.map(Interval::inverse),
-            n: r.n,
-        };
+        *r = Estimate { value: 1.0 / r.value, interval: r.interval.map(Interval::inverse), n: r.n };
     };
     let other = |v: &mut Verdict| {
         *v = match *v {

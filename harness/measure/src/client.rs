@@ -1,0 +1,93 @@
+//! One request on a connection of its own, over any transport: what reqwest is for plain HTTP, for
+//! TLS, HTTP/2 and Unix sockets.
+//!
+//! The connection is hyper's, which reqwest is made of. reqwest with its own TLS and HTTP/2 would
+//! switch on HTTP/2 in hyper-util, for everybody in the workspace: a server under test that is
+//! built with it would then take HTTP/2 where it is to speak HTTP/1.1 alone.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use http_body_util::BodyExt;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use reqwest::header::{HOST, HeaderValue};
+use reqwest::{Body, Request, Response};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+
+use duet_protocol::{Address, Transport};
+
+/// The name that a server's certificate must have.
+pub(crate) const SERVER_NAME: &str = "localhost";
+
+/// What is read and written, whatever it is.
+trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+
+/// Sends a request and reads the whole response. `tls`: how connections are encrypted, if they are;
+/// it offers the protocol of the transport.
+///
+/// # Errors
+/// No connection, a certificate that is not trusted, another protocol than that of the transport,
+/// or no whole response.
+pub(crate) async fn send(
+    addr: &Address,
+    transport: Transport,
+    tls: Option<Arc<ClientConfig>>,
+    request: Request,
+) -> Result<Response> {
+    let mut io: Box<dyn Io> = match addr {
+        Address::Tcp(addr) => Box::new(TcpStream::connect(addr).await.context("no connection")?),
+        Address::Unix(path) => Box::new(UnixStream::connect(path).await.context("no connection")?),
+    };
+    if let Some(tls) = tls {
+        let name = ServerName::try_from(SERVER_NAME).context("a name as it should be")?;
+        let stream = TlsConnector::from(tls).connect(name, io).await.context("no TLS")?;
+        let agreed = stream.get_ref().1.alpn_protocol();
+        ensure!(
+            !transport.is_http2() || agreed == Some(b"h2"),
+            "the server does not agree on HTTP/2 (ALPN)"
+        );
+        io = Box::new(stream);
+    }
+    let mut request: http::Request<Body> = request.try_into().context("not a request")?;
+    let io = TokioIo::new(io);
+    let response = if transport.is_http2() {
+        let (mut sender, connection) =
+            http2::handshake(TokioExecutor::new(), io).await.context("no HTTP/2")?;
+        let _connection = Aborted(tokio::spawn(connection));
+        whole(sender.send_request(request).await.context("no response")?).await?
+    } else {
+        // HTTP/1.1 has path and query in its first line, and the authority in a header.
+        let authority = request.uri().authority().map_or("", |authority| authority.as_str());
+        let host = HeaderValue::from_str(authority).context("the host is not valid")?;
+        request.headers_mut().entry(HOST).or_insert(host);
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        *request.uri_mut() = path.parse().context("the path is not valid")?;
+        let (mut sender, connection) = http1::handshake(io).await.context("no HTTP/1.1")?;
+        let _connection = Aborted(tokio::spawn(connection));
+        whole(sender.send_request(request).await.context("no response")?).await?
+    };
+    Ok(response.into())
+}
+
+/// Reads a response's body.
+async fn whole(response: http::Response<hyper::body::Incoming>) -> Result<http::Response<Body>> {
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.context("the body did not arrive")?.to_bytes();
+    Ok(http::Response::from_parts(head, body.into()))
+}
+
+/// A connection's task, which ends with its only request.
+struct Aborted<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for Aborted<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,225 @@
+//! `duet run` over TLS, HTTP/2 and Unix sockets: the real binary against servers that speak them.
+
+use std::fs;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::Signal;
+
+mod binary;
+
+use binary::{DUET, Folder, SERVER, outcome, signal, wait};
+use duet_model::record::BlockRecord;
+use duet_protocol::Negotiated;
+
+/// What the faulty server is started with for TLS.
+const TLS: &str = r#"tls_args = ["--tls-cert", "{tls_cert}", "--tls-key", "{tls_key}"]"#;
+
+/// A folder of definitions with two servers.
+struct Bench(Folder);
+
+impl Bench {
+    /// `servers`: `run` and more of each. `loads`: names and keys. `suite`: keys of the suite.
+    fn new(servers: [&str; 2], workload: &str, loads: &[(&str, &str)], suite: &str) -> Self {
+        let server = |(name, keys): (&str, &str)| {
+            format!(
+                "[[server]]\nname = \"{name}\"\nlanguage = \"Rust\"\nlanes = [\"std\"]\n\
+                 summary = \"For tests\"\nversion = [\"{SERVER}\", \"--version\"]\n\
+                 workloads = [\"hello\"]\n{keys}\n"
+            )
+        };
+        let servers: String = ["one", "other"].into_iter().zip(servers).map(server).collect();
+        let workloads = format!(
+            "[[workload]]\nname = \"hello\"\nquestion = \"Does it work?\"\n{workload}\n\
+             [workload.expect]\nstatus = 200\ncontent_type = \"application/json\"\n\
+             body = '{{\"message\":\"hello world\"}}'\n"
+        );
+        let load = |(name, keys): &(&str, &str)| format!("[[load]]\nname = \"{name}\"\n{keys}\n");
+        let names: Vec<String> = loads.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        let suites = format!(
+            "{}[[matchup]]\nname = \"pair\"\nlane = \"std\"\narms = [\"one\", \"other\"]\n\
+             [[suite]]\nname = \"s\"\nsummary = \"For tests\"\nverdicts = false\nwindow_ms = 5\n\
+             measure_ms = 100\nwarmup_ms = 60\n{suite}\n\
+             [[suite.cells]]\nmatchups = [\"pair\"]\nworkloads = [\"hello\"]\nloads = [{}]\n",
+            loads.iter().map(load).collect::<String>(),
+            names.join(", ")
+        );
+        let folder = Folder::with_definitions([
+            ("servers.toml", &servers),
+            ("workloads.toml", &workloads),
+            ("suites.toml", &suites),
+        ]);
+        Self(folder)
+    }
+
+    fn latest(&self, name: &str) -> PathBuf {
+        self.path().join("results/latest").join(name)
+    }
+
+    fn blocks(&self) -> Vec<BlockRecord> {
+        duet_model::record::read(&self.path().join("results/latest")).expect("a record").blocks
+    }
+}
+
+impl Deref for Bench {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.0
+    }
+}
+
+/// The faulty server, which speaks HTTP/1.1 with TLS and without.
+fn faulty(fault: &str, keys: &str) -> String {
+    format!("run = [\"{SERVER}\", \"--addr\", \"{{addr}}\", \"--fault\", \"{fault}\"]\n{keys}")
+}
+
+/// What TLS agreed on in a block, by arm.
+fn negotiated(block: &BlockRecord) -> Vec<Option<&Negotiated>> {
+    assert_eq!(block.failure, None);
+    block.arms.iter().map(|arm| arm.negotiated.as_ref()).collect()
+}
+
+/// Builds rust-axum and go-nethttp, and says how each is started.
+fn idiomatic(folder: &Path) -> [String; 2] {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let target = Path::new(DUET).parent().and_then(Path::parent).expect("target/debug/duet");
+    let run = |program: &str, words: &[&str]| {
+        let status = std::process::Command::new(program).args(words).current_dir(&project).status();
+        assert!(status.expect("it is on the PATH").success(), "{program} {words:?}");
+    };
+    let target = target.to_str().expect("a path in UTF-8");
+    let rust = ["build", "--package", "rust-server", "--bin", "rust-axum", "--target-dir", target];
+    run("cargo", &rust);
+    let go = folder.join("go-nethttp");
+    let go = go.to_str().expect("a path in UTF-8");
+    run("go", &["-C", "go-server", "build", "-o", go, "./nethttp"]);
+    [&format!("{target}/debug/rust-axum"), go].map(|path| {
+        format!(
+            "run = [\"{path}\", \"--addr\", \"{{addr}}\", \"--threads\", \"{{threads}}\"]\n\
+             h2c_args = [\"--h2c\"]\n{TLS}"
+        )
+    })
+}
+
+#[test]
+fn the_idiomatic_servers_over_every_transport() {
+    let programs = tempfile::tempdir().expect("a temporary folder");
+    let [rust, go] = &idiomatic(programs.path());
+    let loads = [
+        ("plain", "connections = 4"),
+        ("tls", "connections = 4\ntransport = \"https\""),
+        ("cleartext", "connections = 2\ntransport = \"h2c\"\nstreams = 4"),
+        ("both", "connections = 2\ntransport = \"h2\"\nstreams = 4"),
+        ("open", "connections = 4\ntransport = \"h2\"\nrate = 500"),
+    ];
+    let bench = Bench::new([rust, go], "path = \"/hello\"", &loads, "blocks = 1");
+    bench.duet(&["verify"]).exits(0).says("one: 4 right answers").says("other: 4 right answers");
+    bench.duet(&["run", "s"]).exits(0);
+    let blocks = bench.blocks();
+    assert_eq!(blocks.len(), loads.len());
+    for block in &blocks {
+        let alpn = match block.cell.load.as_str() {
+            "tls" => Some("http/1.1"),
+            "both" | "open" => Some("h2"),
+            _ => None,
+        };
+        let want = alpn.map(|alpn| Negotiated {
+            version: Some("TLSv1.3".to_owned()),
+            group: Some("X25519".to_owned()),
+            cipher: Some("TLS_AES_128_GCM_SHA256".to_owned()),
+            alpn: Some(alpn.to_owned()),
+        });
+        assert_eq!(negotiated(block), [want.as_ref(), want.as_ref()], "{}", block.cell);
+        assert!(block.windows.iter().all(|window| window.errors.is_empty()), "{}", block.cell);
+    }
+    let report = fs::read_to_string(bench.latest("report.md")).expect("a report");
+    for said in [
+        "4 connections",
+        "4 HTTPS connections",
+        "2 cleartext HTTP/2 connections × 4 streams",
+        "2 HTTP/2 connections × 4 streams",
+        "4 HTTP/2 connections, 500 requests/s",
+    ] {
+        assert!(report.contains(said), "no `{said}` in\n{report}");
+    }
+    bench.nothing_is_left();
+}
+
+#[test]
+fn servers_on_unix_sockets() {
+    let run = format!("run = [\"{SERVER}\", \"--addr\", \"unix:{{socket}}\"]");
+    let external = format!("{run}\nexternal = true");
+    let loads = [("c2", "connections = 2")];
+    let bench = Bench::new([&run, &external], "path = \"/\"", &loads, "blocks = 1");
+    bench.duet(&["verify"]).exits(0);
+    bench.duet(&["run", "s"]).exits(0);
+    assert!(bench.blocks().iter().all(|block| block.failure.is_none()));
+    bench.nothing_is_left();
+}
+
+#[test]
+fn a_server_that_does_not_speak_tls() {
+    let (one, other) = (faulty("", ""), faulty("", TLS));
+    let loads = [("tls", "connections = 2\ntransport = \"https\"")];
+    let bench = Bench::new([&one, &other], "path = \"/\"", &loads, "blocks = 1");
+    let says = "bench/suites.toml:20: suite s: load `tls` is https, and server `one` has no \
+                `tls_args` add `tls_args` to servers.toml:1, the arguments";
+    bench.duet(&["run", "s"]).exits(2).says(says);
+}
+
+#[test]
+fn no_ratio_where_servers_agree_on_different_tls() {
+    let (one, other) = (faulty("", TLS), faulty("tls-1.2", TLS));
+    let loads = [("tls", "connections = 2\ntransport = \"https\"")];
+    let bench = Bench::new([&one, &other], "path = \"/\"", &loads, "blocks = 2");
+    bench.duet(&["run", "s"]).exits(0).says("no ratio").says("agreed on different TLS");
+    let blocks = bench.blocks();
+    let versions: Vec<Option<&str>> =
+        negotiated(&blocks[0]).iter().map(|n| n.and_then(|n| n.version.as_deref())).collect();
+    assert_eq!(versions, [Some("TLSv1.3"), Some("TLSv1.2")]);
+    let report = fs::read_to_string(bench.latest("report.md")).expect("a report");
+    assert!(report.contains("one on TLSv1.3 X25519"), "{report}");
+    bench.nothing_is_left();
+}
+
+/// A certificate that is another one than the run's is not trusted.
+#[test]
+fn a_server_with_another_certificate() {
+    let certificate =
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("a file");
+        path.display().to_string()
+    };
+    let cert = file("cert.pem", certificate.cert.pem());
+    let key = file("key.pem", certificate.signing_key.serialize_pem());
+    // The last of an option that is given twice counts.
+    let keys = format!(
+        "tls_args = [\"--tls-cert\", \"{{tls_cert}}\", \"--tls-key\", \"{{tls_key}}\", \
+         \"--tls-cert\", \"{cert}\", \"--tls-key\", \"{key}\"]"
+    );
+    let (one, other) = (faulty("", TLS), faulty("", &keys));
+    let loads = [("tls", "connections = 2\ntransport = \"https\"")];
+    let bench = Bench::new([&one, &other], "path = \"/\"", &loads, "blocks = 1");
+    bench.duet(&["verify", "other"]).exits(5).says("invalid peer certificate");
+    bench.nothing_is_left();
+}
+
+#[test]
+fn the_certificate_vanishes_when_interrupted() {
+    let tls = faulty("", TLS);
+    let loads = [("tls", "connections = 2\ntransport = \"https\"")];
+    let bench = Bench::new([&tls, &tls], "path = \"/\"", &loads, "blocks = 60");
+    let child = bench.command(&["run", "s"]).spawn().expect("the binary starts");
+    wait(|| {
+        let text = fs::read_to_string(bench.latest("run.jsonl")).unwrap_or_default();
+        text.contains("\"record\":\"block\"")
+    });
+    assert!(bench.temporary_folders().iter().any(|folder| folder.join("key.pem").exists()));
+    signal(&child, Signal::SIGINT);
+    outcome(&child.wait_with_output().expect("it ends")).exits(130);
+    bench.nothing_is_left();
+}
