@@ -1,4 +1,4 @@
-//! What README.md says about guarding one's own server, carried out as it stands there: in a fresh
+//! What GATE.md says about guarding one's own server, carried out as it stands there: in a fresh
 //! repository, for a small server of another language.
 
 use std::fs;
@@ -99,8 +99,8 @@ fn project() -> PathBuf {
 
 /// The section's blocks of code in one language.
 fn blocks(language: &str) -> Vec<String> {
-    let readme = fs::read_to_string(project().join("README.md")).expect("the README");
-    let section = readme.split("\n## ").find(|s| s.starts_with("Guard your own server in CI"));
+    let gate = fs::read_to_string(project().join("GATE.md")).expect("GATE.md");
+    let section = gate.split("\n## ").find(|s| s.starts_with("Guard your own server in CI"));
     let fence = format!("```{language}\n");
     let parts = section.expect("the section").split(fence.as_str()).skip(1);
     parts.map(|part| part.split("```").next().unwrap_or_default().to_owned()).collect()
