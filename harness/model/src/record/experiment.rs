@@ -40,7 +40,7 @@ pub enum Question {
 }
 
 /// A version of servers and programs, or one server or set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Version {
     /// As it was given: `git:origin/main`.
