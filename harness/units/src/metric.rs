@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Something measured once per arm and block. Programs have [`Metric::ElapsedNs`],
 /// [`Metric::CpuNs`] and [`Metric::RssBytesPeak`], servers all but the first two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// Right answers in windows per second of windows.
@@ -66,6 +67,7 @@ pub enum CellKind {
 
 /// How a metric's values are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// A rate.
@@ -78,6 +80,7 @@ pub enum Unit {
 
 /// Which direction is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Better {
     /// Less is better.

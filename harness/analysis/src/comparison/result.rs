@@ -15,6 +15,7 @@ pub const SCHEMA: &str = "duet.comparison/1";
 
 /// Two versions compared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
     /// [`SCHEMA`].
@@ -47,6 +48,7 @@ pub struct Comparison {
 
 /// What came out, the gravest of all that did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Outcome {
     /// A server or program failed: it could not be built, crashed or answered wrongly.
@@ -66,6 +68,7 @@ pub enum Outcome {
 
 /// A cell of a comparison; its matchup is the server or set, or both names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ComparedCell {
     /// Its name.
@@ -90,6 +93,7 @@ pub struct ComparedCell {
 
 /// A gated metric that could not be judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Unjudged {
     /// Which.
@@ -100,6 +104,7 @@ pub struct Unjudged {
 
 /// What became of a cell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It was measured.
@@ -118,6 +123,7 @@ pub enum State {
 
 /// A metric of two versions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ComparedMetric {
     /// Which.
@@ -149,6 +155,7 @@ pub struct ComparedMetric {
 
 /// What the first blocks of a metric say.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SoFar {
     /// So many of them.
@@ -161,6 +168,7 @@ pub struct SoFar {
 
 /// The judgement of a gated metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Gated {
     /// The verdict, after a confirmation if there was one.
@@ -173,6 +181,7 @@ pub struct Gated {
 
 /// A limit held against the head.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CheckedBudget {
     /// The cell.

@@ -29,6 +29,7 @@ const METRICS: [Metric; 5] = [
 
 /// A run beside stored ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Stored {
     /// Stored runs on the base's side.
@@ -39,6 +40,7 @@ pub struct Stored {
 
 /// A metric of a server or of a program in a cell, then and now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StoredChange {
     /// The cell.
@@ -59,6 +61,7 @@ pub struct StoredChange {
 
 /// A change beside a server that is the same executable in all runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Beside {
     /// That server.
