@@ -1,6 +1,8 @@
 //! The JSON schemas in `schema/` are those of the types that are written, and what is published
 //! keeps to them.
 
+#![expect(clippy::disallowed_methods, reason = "the crate is pure; its tests read files")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -20,27 +22,27 @@ fn schemas() -> [(&'static str, Value); 3] {
     [
         (
             "run",
-            schema::<Record>("A line of run.jsonl, the record of a session", record::SCHEMA.into()),
+            schema::<Record>("A line of run.jsonl, the record of a session", &record::SCHEMA.into()),
         ),
         (
             "summary",
             schema::<Analysis>(
                 "summary.json, what a session found out",
-                duet_analysis::SCHEMA.into(),
+                &duet_analysis::SCHEMA.into(),
             ),
         ),
         (
             "comparison",
             schema::<Comparison>(
                 "comparison.json, two versions compared",
-                comparison::SCHEMA.into(),
+                &comparison::SCHEMA.into(),
             ),
         ),
     ]
 }
 
 /// The schema of what `T` is read from; the version of the format stands in it as a constant.
-fn schema<T: JsonSchema>(title: &str, version: Value) -> Value {
+fn schema<T: JsonSchema>(title: &str, version: &Value) -> Value {
     let mut schema = SchemaGenerator::default().into_root_schema_for::<T>().to_value();
     schema["title"] = title.into();
     let versioned: Vec<&mut Value> = match schema.get_mut("oneOf") {
