@@ -30,7 +30,7 @@ pub struct Analysis {
     pub published: Vec<PublishedAnalysis>,
     /// What failed, in order; a failure that recurs in every block of a cell is listed once.
     pub failures: Vec<CellFailure>,
-    /// Doubts about the run as a whole.
+    /// Warnings about the run as a whole.
     pub warnings: Vec<Warning>,
 }
 
@@ -160,7 +160,7 @@ pub struct CellAnalysis {
     pub rss: Vec<Vec<RssPoint>>,
     /// Errors in windows by kind, per arm.
     pub errors: Vec<BTreeMap<String, u64>>,
-    /// Doubts.
+    /// Warnings about the cell.
     pub warnings: Vec<Warning>,
     /// What is known of its programs; absent for servers.
     pub program: Option<ProgramCell>,
@@ -180,9 +180,9 @@ pub struct CellAnalysis {
 pub struct OpenAnalysis {
     /// Requests per second, the same for all arms and blocks.
     pub rate_per_second: u64,
-    /// The share of the capacity that was asked for; absent where a rate was.
+    /// The share of the capacity that was planned; absent where a rate was.
     pub rate_share: Option<f64>,
-    /// What the slower arm answered per second in a closed loop over the same connections.
+    /// Responses per second of the slower arm in a closed loop over the same connections.
     pub capacity_per_second: Option<u64>,
     /// How requests were spread over time.
     pub arrivals: Arrivals,

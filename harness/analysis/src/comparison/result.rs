@@ -20,7 +20,7 @@ pub const SCHEMA: &str = "duet.comparison/1";
 pub struct Comparison {
     /// [`SCHEMA`].
     pub schema: String,
-    /// What was asked.
+    /// The question.
     pub question: Question,
     /// What came out.
     pub outcome: Outcome,
@@ -36,7 +36,7 @@ pub struct Comparison {
     pub cells: Vec<ComparedCell>,
     /// The limits on the head alone.
     pub budgets: Vec<CheckedBudget>,
-    /// Doubts, about the whole and about cells.
+    /// Warnings, about the whole and about cells.
     pub warnings: Vec<Warning>,
     /// What failed.
     pub failures: Vec<CellFailure>,
@@ -51,7 +51,7 @@ pub struct Comparison {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Outcome {
-    /// A server or program failed: it could not be built, crashed or answered wrongly.
+    /// A server or program failed: it could not be built, crashed or sent a wrong response.
     Failed,
     /// Something could not be measured on this machine; of what is no gate, nothing could.
     Unmeasured,

@@ -107,7 +107,7 @@ pub fn compare(bases: &[Run], head: &Run) -> Result<Stored, String> {
         }
     }
     match changes.is_empty() {
-        true => Err("they have no cell in common that was asked and driven alike".to_owned()),
+        true => Err("they have no cell in common with the same workload and load".to_owned()),
         false => Ok(Stored { runs: bases.len() as u32, changes }),
     }
 }
