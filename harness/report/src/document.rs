@@ -1,7 +1,7 @@
 //! What reports say, as plain data: a document of headings, paragraphs, tables, lists and figures.
-//! It is built once from findings and rendered three times, in `render`: for terminals, as Markdown,
-//! as a page of HTML. A document holds no layout; where a medium has no room it says what to leave
-//! out.
+//! It is built once from findings and rendered three times, in `render`: for terminals, as
+//! Markdown, as a page of HTML. A document holds no layout; where a medium has no room it says what
+//! to leave out.
 
 /// A report.
 #[derive(Debug, Clone, PartialEq)]
@@ -144,8 +144,8 @@ pub(crate) struct Figure {
     pub(crate) narrow: Option<String>,
 }
 
-/// What only those read who look closer, and the line that stands for it: folded on a page, left out
-/// elsewhere.
+/// What only those read who look closer, and the line that stands for it: folded on a page, left
+/// out elsewhere.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fold {
     pub(crate) summary: String,

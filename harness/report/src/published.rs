@@ -11,8 +11,8 @@ const ABOUT: &str = "Ratios only: machines and versions differ. A published row 
     instructions or a C library; the programs here have neither. The comparison is with the newest \
     date: a gap stands where the same language is ahead by at least half as much (in logarithms).";
 
-/// The published figures: in a terminal the newest beside this run's, without intervals, which stand
-/// above.
+/// The published figures: in a terminal the newest beside this run's, without intervals, which
+/// stand above.
 pub(super) fn section(analysis: &Analysis) -> Vec<Block> {
     let tables = tables(analysis);
     if tables.is_empty() {

@@ -8,9 +8,9 @@ use duet_units::count;
 use duet_units::{Better, Metric};
 
 /// How to read the tables.
-const LEGEND: &str = "A ratio says how many times worse the second arm is; [ ] is its 95 % interval. \
-    A change is one of level by more than 1 %, p < .001 by permutation of the runs; it is no \
-    verdict.";
+const LEGEND: &str = "A ratio says how many times worse the second arm is; [ ] is its 95 % \
+    interval. A change is one of level by more than 1 %, p < .001 by permutation of the runs; it \
+    is no verdict.";
 
 /// The histories as text.
 #[must_use]

@@ -1,5 +1,5 @@
-//! What charts are painted with: plotters' elements, and text that is placed by anchors and measured
-//! by a table of widths.
+//! What charts are painted with: plotters' elements, and text that is placed by anchors and
+//! measured by a table of widths.
 //!
 //! Without system fonts plotters only guesses the size of text, so nothing here lets it lay text
 //! out: words get a position, an anchor and the room they may take, and are cut where they do not

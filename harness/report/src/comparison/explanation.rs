@@ -61,7 +61,8 @@ fn sentences(cell: &ComparedCell, m: &ComparedMetric) -> Vec<String> {
         false => format!("; 95 % interval {}, by the exact law of signed ranks", row.interval),
     };
     let mut sentences = vec![format!(
-        "Estimate: {}, the median of the averages of all pairs of blocks (Hodges-Lehmann){interval}.",
+        "Estimate: {}, the median of the averages of all pairs of blocks \
+         (Hodges-Lehmann){interval}.",
         row.change,
     )];
     match &m.gated {

@@ -8,8 +8,8 @@ use duet_analysis::verdict::Verdict;
 use duet_analysis::{Analysis, Arm, Estimate};
 use duet_units::Better;
 
-/// A line; its fields name the columns. Values are in `unit`; the columns from `ratio` on compare an
-/// arm with the first one and are empty for that; an interval is empty where there are too few
+/// A line; its fields name the columns. Values are in `unit`; the columns from `ratio` on compare
+/// an arm with the first one and are empty for that; an interval is empty where there are too few
 /// blocks for one. Metrics of all starts have an empty workload and load.
 #[derive(Serialize, Default)]
 struct Line<'a> {

@@ -29,8 +29,8 @@ pub(crate) fn suite(
     suite
 }
 
-/// A case: one question, and what came of it. Viewers part `class` at dots to build a tree; `seconds`
-/// is 0 where nobody measured that; `output` is shown beside it, whatever the outcome.
+/// A case: one question, and what came of it. Viewers part `class` at dots to build a tree;
+/// `seconds` is 0 where nobody measured that; `output` is shown beside it, whatever the outcome.
 pub(crate) fn case(
     class: &str,
     name: &str,

@@ -57,8 +57,8 @@ pub(super) fn quantiles(comparison: &Comparison) -> Option<Picture> {
     }
     if closed {
         said.push(
-            "Service time in a closed loop: from sending a request to its whole response. Its median \
-             is throughput again."
+            "Service time in a closed loop: from sending a request to its whole response. Its \
+             median is throughput again."
                 .to_owned(),
         );
     }

@@ -1,7 +1,7 @@
 //! Charts of a comparison: what changed in a picture of its own, and what that rests on.
 //!
-//! `forest` has a row per metric, `blocks` and `looks` a strip per metric, and `changes_axis` is the axis
-//! they share.
+//! `forest` has a row per metric, `blocks` and `looks` a strip per metric, and `changes_axis` is
+//! the axis they share.
 
 use crate::chart::Picture;
 use duet_analysis::comparison::Comparison;
