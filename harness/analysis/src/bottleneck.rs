@@ -31,7 +31,7 @@ pub(super) struct Cpus {
 
 /// From here on a generator that is busier than the server decides the result. Not higher, because
 /// a window also holds what no CPU is busy with: the first requests' way to the server and the last
-/// answers' way back.
+/// responses' way back.
 pub(super) const GENERATOR_BUSY_MAX: f64 = 0.85;
 
 /// From here on the server decides the result. Lower than [`GENERATOR_BUSY_MAX`], because a server

@@ -44,7 +44,7 @@ pub(super) fn values(windows: &[&WindowResult]) -> Result<(Vec<(Metric, f64)>, O
         sent_late: of_open().map(|open| open.sent_late).sum(),
         never_sent: of_open().map(|open| open.never_sent).sum(),
         responses: response.len(),
-        at_least_ns: (!bounds.is_empty()).then(|| bounds.min()),
+        lower_bound_ns: (!bounds.is_empty()).then(|| bounds.min()),
         send_lag_ns_p99: p99(histogram::merge(of_open().map(|open| open.send_lag.as_str()))?),
         own_lag_ns_p99: p99(histogram::merge(of_open().map(|open| open.own_lag.as_str()))?),
         service_time_ns_p99: p99(histogram::merge(service)?),
@@ -148,7 +148,7 @@ pub(super) fn refusal(cell: &Cell<'_>, metric: Metric) -> Option<String> {
         ));
     }
     let is_bound = |block: &Counted<'_>, arm: usize| {
-        let bound = block.values.open.get(arm).and_then(|open| open.at_least_ns);
+        let bound = block.values.open.get(arm).and_then(|open| open.lower_bound_ns);
         let value = block.values.arms[arm].get(&metric);
         bound.zip(value).is_some_and(|(bound, value)| bound as f64 <= *value)
     };

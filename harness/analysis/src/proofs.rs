@@ -93,7 +93,7 @@ impl Bench {
 
     fn log_ratio(&mut self, noise: &Noise, orders: &[Vec<u32>], random: &mut SplitMix64) -> f64 {
         self.block.windows = windows(noise, orders, random);
-        let rounds = rounds(&self.block).expect("all windows have answers");
+        let rounds = rounds(&self.block).expect("all windows have responses");
         rounds.log_ratio(Metric::RequestsPerSecond).expect("all windows have a rate")
     }
 }

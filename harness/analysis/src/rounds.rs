@@ -51,7 +51,7 @@ pub(super) fn rounds(block: &BlockRecord) -> Result<Rounds<'_>, String> {
     let whole: Vec<Vec<Window>> = by_round.into_values().filter(|r| is_whole(r, arms)).collect();
     let dropped = all - whole.len();
     if dropped * DROPPED_DIVISOR > all {
-        return Err(format!("{dropped} of {all} rounds have a window without a right answer"));
+        return Err(format!("{dropped} of {all} rounds have a window without a response that is ok"));
     }
     Ok(Rounds { whole, dropped })
 }
@@ -89,7 +89,7 @@ fn charged_cpu_ns(windows: &[WindowResult], arms: usize) -> Vec<u64> {
     charged
 }
 
-/// Whether each arm was driven equally often, and answered in each window.
+/// Whether each arm was driven equally often, and responded in each window.
 fn is_whole(round: &[Window], arms: usize) -> bool {
     let count = |arm: usize| round.iter().filter(|w| w.record.arm as usize == arm).count();
     let driven = count(0);

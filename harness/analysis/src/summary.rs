@@ -15,6 +15,7 @@ pub const SCHEMA: u32 = 1;
 
 /// What a run found out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Analysis {
     /// [`SCHEMA`].
@@ -29,12 +30,13 @@ pub struct Analysis {
     pub published: Vec<PublishedAnalysis>,
     /// What failed, in order; a failure that recurs in every block of a cell is listed once.
     pub failures: Vec<CellFailure>,
-    /// Doubts about the run as a whole.
+    /// Warnings about the run as a whole.
     pub warnings: Vec<Warning>,
 }
 
 /// What was run, where, when.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RunSummary {
     /// The suite's name.
@@ -79,6 +81,7 @@ pub struct RunSummary {
 
 /// A server that took part, or a set of programs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ServerSummary {
     /// Its language.
@@ -93,6 +96,7 @@ pub struct ServerSummary {
 
 /// A matchup: its cells, and what does not depend on the cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MatchupAnalysis {
     /// Its name.
@@ -118,6 +122,7 @@ pub struct MatchupAnalysis {
 
 /// One side of a matchup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Arm {
     /// The server.
@@ -130,6 +135,7 @@ pub struct Arm {
 
 /// One matchup under one workload and one load.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CellAnalysis {
     /// Its name.
@@ -154,7 +160,7 @@ pub struct CellAnalysis {
     pub rss: Vec<Vec<RssPoint>>,
     /// Errors in windows by kind, per arm.
     pub errors: Vec<BTreeMap<String, u64>>,
-    /// Doubts.
+    /// Warnings about the cell.
     pub warnings: Vec<Warning>,
     /// What is known of its programs; absent for servers.
     pub program: Option<ProgramCell>,
@@ -169,13 +175,14 @@ pub struct CellAnalysis {
 
 /// What an open loop did. Its latencies are metrics of the cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OpenAnalysis {
     /// Requests per second, the same for all arms and blocks.
     pub rate_per_second: u64,
-    /// The share of the capacity that was asked for; absent where a rate was.
+    /// The share of the capacity that was planned; absent where a rate was.
     pub rate_share: Option<f64>,
-    /// What the slower arm answered per second in a closed loop over the same connections.
+    /// Responses per second of the slower arm in a closed loop over the same connections.
     pub capacity_per_second: Option<u64>,
     /// How requests were spread over time.
     pub arrivals: Arrivals,
@@ -186,6 +193,7 @@ pub struct OpenAnalysis {
 /// What became of an arm's planned requests, over all blocks that count, and how late they were
 /// sent: medians over blocks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OpenArm {
     /// Requests planned.
@@ -205,6 +213,7 @@ pub struct OpenArm {
 /// What searches for the highest rate within a limit came to. Where each arm's lies is a metric of
 /// the cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SearchAnalysis {
     /// The limit, in words: `p99 at most 5.00 ms`.
@@ -215,6 +224,7 @@ pub struct SearchAnalysis {
 
 /// The searches of an arm, over all blocks that count.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SearchArm {
     /// Those that found a rate that held and one that failed.
@@ -231,6 +241,7 @@ pub struct SearchArm {
 
 /// What is known of the programs of a cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProgramCell {
     /// N.
@@ -241,6 +252,7 @@ pub struct ProgramCell {
 
 /// What is known of a program beside its times.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProgramSummary {
     /// The set it comes from: the arm's, or one that the arm's falls back on.
@@ -259,6 +271,7 @@ pub struct ProgramSummary {
 
 /// Memory at a moment of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RssPoint {
     /// Milliseconds since the block began.
@@ -269,6 +282,7 @@ pub struct RssPoint {
 
 /// A value, its interval, its n.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Estimate {
     /// The value.
@@ -281,6 +295,7 @@ pub struct Estimate {
 
 /// A metric of a cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MetricAnalysis {
     /// Which.
@@ -307,6 +322,7 @@ pub struct MetricAnalysis {
 
 /// The geometric mean of ratios over the cells of a matchup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Mean {
     /// Which metric.
@@ -321,6 +337,7 @@ pub struct Mean {
 
 /// Who was the bottleneck of a cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Bottleneck {
     /// Who.
@@ -334,6 +351,7 @@ pub struct Bottleneck {
 
 /// Candidates for the bottleneck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Who {
     /// The server: what was measured is the server.
@@ -350,6 +368,7 @@ pub enum Who {
 
 /// A doubt about a number, carried with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Warning {
     /// A fixed word for machines: `unequal_work`.
@@ -368,6 +387,7 @@ impl Warning {
 
 /// A failure and how often it happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CellFailure {
     /// The cell; absent for a failed build.
@@ -393,6 +413,7 @@ impl CellAnalysis {
 
 /// Published figures and what became of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PublishedAnalysis {
     /// When they were published.
@@ -411,6 +432,7 @@ pub struct PublishedAnalysis {
 
 /// A matchup's geometric mean of elapsed times.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MeanToday {
     /// The matchup.
@@ -423,6 +445,7 @@ pub struct MeanToday {
 
 /// A published row and the cells of this run that correspond to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PublishedComparison {
     /// The problem.
@@ -451,6 +474,7 @@ pub struct PublishedComparison {
 
 /// A cell beside a published row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Today {
     /// The cell.
@@ -469,6 +493,7 @@ pub struct Today {
 
 /// What became of a published gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// The same language is ahead, by at least half of the published gap (in logarithms).

@@ -149,7 +149,7 @@ fn parked_cpu_is_charged_to_its_arm() {
 }
 
 #[test]
-fn rounds_without_answers_are_dropped() {
+fn rounds_without_responses_are_dropped() {
     let mut record = run(&Scene::default());
     for window in &mut record.blocks[2].windows[7..9] {
         window.requests = 0;
@@ -169,7 +169,7 @@ fn rounds_without_answers_are_dropped() {
     let found = cell(&analysis);
     assert_eq!((found.blocks, found.blocks_failed), (7, 0));
     assert_eq!(codes(&found.warnings), ["blocks_dropped", "errors"]);
-    let why = "of block 2: 3 of 8 rounds have a window without a right answer";
+    let why = "of block 2: 3 of 8 rounds have a window without a response that is ok";
     assert!(found.warnings[0].message.contains(why), "{}", found.warnings[0].message);
 }
 

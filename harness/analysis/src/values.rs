@@ -34,7 +34,7 @@ pub(super) struct OpenValues {
     /// Requests with a response time, or a lower bound of one.
     pub(super) responses: u64,
     /// The smallest of the lower bounds.
-    pub(super) at_least_ns: Option<u64>,
+    pub(super) lower_bound_ns: Option<u64>,
     pub(super) send_lag_ns_p99: f64,
     pub(super) own_lag_ns_p99: f64,
     pub(super) service_time_ns_p99: f64,

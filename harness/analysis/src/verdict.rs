@@ -7,6 +7,7 @@ use duet_stats::{Interval, POWER, blocks_for, hodges_lehmann, standard_deviation
 /// What a ratio lets us say of the second arm against the first. `Faster` is "better" and `Slower`
 /// is "worse" for metrics that are not speeds; reports choose the word by metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The whole interval lies below the tie band: the second arm is better.

@@ -1,4 +1,4 @@
-//! Doubts about numbers, each with what to do about it.
+//! Warnings about numbers, each with a hint what to do about it.
 
 use crate::bottleneck::{BUSY_DOUBTFUL, SATURATED, Usage};
 use crate::cell::{Cell, cpus, is_control};
@@ -26,7 +26,7 @@ const RUN_DELAY_SHARE_MAX: f64 = FOREIGN_SHARE_MAX;
 /// A pilot aims at ten requests per connection and window; below this it has not come near.
 const WINDOW_REQUESTS_MIN: f64 = 8.0;
 
-/// Doubts about the run as a whole.
+/// Warnings about the run as a whole.
 pub(super) fn of_run(run: &Run, cells: &[Cell]) -> Vec<Warning> {
     let planned = run.header.suite.blocks as usize * run.header.suite.cells.len();
     let so_far = format!(
@@ -66,9 +66,9 @@ pub(super) fn of_run(run: &Run, cells: &[Cell]) -> Vec<Warning> {
     warnings
 }
 
-/// Doubts about a cell.
+/// Warnings about a cell.
 pub(super) fn of_cell(cell: &Cell, header: &RunHeader, metrics: &[MetricAnalysis]) -> Vec<Warning> {
-    let doubts = [
+    let warnings = [
         unequal_work(cell),
         unequal_heads(cell),
         control_differs(cell, metrics),
@@ -91,10 +91,10 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader, metrics: &[MetricAnalysis
         few_threads(cell, header),
         damaged_histograms(cell),
     ];
-    doubts.into_iter().flatten().collect()
+    warnings.into_iter().flatten().collect()
 }
 
-/// The first two arms' labels and first answers, of the first block in which `differ` says so.
+/// The first two arms' labels and first responses, of the first block in which `differ` says so.
 fn wires<'a>(cell: &'a Cell, differ: fn(&Wire, &Wire) -> bool) -> Option<[(&'a str, &'a Wire); 2]> {
     let labels = cell.labels();
     let pairs = cell.counted.iter().map(|b| (&b.record.arms[0].wire, &b.record.arms[1].wire));
@@ -105,12 +105,12 @@ fn wires<'a>(cell: &'a Cell, differ: fn(&Wire, &Wire) -> bool) -> Option<[(&'a s
 fn unequal_work(cell: &Cell) -> Option<Warning> {
     let mut parts = vec![];
     let workload = cell.workload;
-    let answers =
+    let responses =
         |server: &str| workload.cases.iter().map(|c| workload.answer(c, server)).collect();
     let [a, b, ..] = &cell.arms[..] else { return None };
-    let of_arms: [Vec<_>; 2] = [answers(&a.server), answers(&b.server)];
+    let of_arms: [Vec<_>; 2] = [responses(&a.server), responses(&b.server)];
     if of_arms[0] != of_arms[1] {
-        parts.push(format!("the workload lets {} and {} give different answers", a.label, b.label));
+        parts.push(format!("the workload lets {} and {} give different responses", a.label, b.label));
     }
     if let Some([a, b]) = wires(cell, |a, b| a.header_names != b.header_names) {
         for ((label, own), (_, other)) in [(a, b), (b, a)] {
@@ -127,7 +127,7 @@ fn unequal_work(cell: &Cell) -> Option<Warning> {
     }
     if let Some([a, b]) = wires(cell, |a, b| a.body_bytes != b.body_bytes) {
         let (x, y) = (a.1.body_bytes, b.1.body_bytes);
-        parts.push(format!("{} answers with {x} bytes of body, {} with {y}", a.0, b.0));
+        parts.push(format!("{} responds with {x} bytes of body, {} with {y}", a.0, b.0));
     }
     let message = format!("the arms do not do the same work: {}", parts.join("; "));
     let hint = "read the ratio as one of these two programs, not of what they are written in";
@@ -176,14 +176,14 @@ fn blocks_dropped(cell: &Cell) -> Option<Warning> {
     let n = cell.spoilt.len();
     let message =
         format!("{n} of {} blocks do not count; of block {block}: {why}", cell.blocks.len());
-    let hint = "look at the errors; lower the load if the server cannot answer within a window";
+    let hint = "look at the errors; lower the load if the server cannot respond within a window";
     Some(Warning::new("blocks_dropped", message, hint))
 }
 
 fn rounds_dropped(cell: &Cell) -> Option<Warning> {
     let dropped: usize = cell.counted.iter().map(|b| b.values.rounds_dropped).sum();
-    let message = format!("{dropped} rounds were left out: a window had no right answer");
-    let hint = "look at the errors; lower the load if the server cannot answer within a window";
+    let message = format!("{dropped} rounds were left out: a window had no response that is ok");
+    let hint = "look at the errors; lower the load if the server cannot respond within a window";
     (dropped > 0).then(|| Warning::new("rounds_dropped", message, hint))
 }
 
@@ -279,7 +279,7 @@ fn generator_waited(cell: &Cell, header: &RunHeader) -> Option<Warning> {
     let driven_ns = blocks().map(|block| block.driven_ns).sum();
     let share = share(waited_ns, driven_ns, cpus(header).generator);
     let message = format!("the generator waited for a CPU {} of the time", percent(share));
-    let hint = "stop what else runs on its CPUs, and measure again: answers were taken late";
+    let hint = "stop what else runs on its CPUs, and measure again: responses were read late";
     (share > RUN_DELAY_SHARE_MAX).then(|| Warning::new("generator_waited", message, hint))
 }
 
@@ -293,7 +293,7 @@ fn short_windows(cell: &Cell) -> Option<Warning> {
          connections are busy, count for much"
     );
     let hint = "lower the connections, or raise window_ms";
-    // An open loop asks when requests are due, however many connections there are.
+    // An open loop sends when requests are due, however many connections there are.
     let short = least < WINDOW_REQUESTS_MIN && cell.load.open.is_none();
     short.then(|| Warning::new("short_windows", message, hint))
 }

@@ -132,6 +132,7 @@ impl Rate {
 
 /// The rate of an open loop, the same for all arms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ResolvedRate {
     /// Requests per second.
@@ -143,6 +144,7 @@ pub struct ResolvedRate {
 
 /// How the requests of an open loop are spread over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Arrivals {
     /// The same time between any two.
@@ -231,6 +233,7 @@ pub enum Event {
 
 /// A window: a slice of time in which the generator drives exactly one arm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WindowResult {
     /// The arm driven, an index into the matchup.
@@ -272,6 +275,7 @@ pub struct WindowResult {
 /// What a window of an open loop adds: planned = sent + never sent, and sent = right answers +
 /// failed requests. The histograms have the form of [`WindowResult::service_time`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OpenResult {
     /// Requests planned.
@@ -297,6 +301,7 @@ pub struct OpenResult {
 
 /// Where an arm's highest rate within the limit lies, in requests per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SearchResult {
     /// The highest rate that held; absent where none did.
@@ -309,6 +314,7 @@ pub struct SearchResult {
 
 /// Why a search was over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SearchEnd {
     /// The two rates are near enough to each other.
@@ -325,6 +331,7 @@ pub enum SearchEnd {
 
 /// A window that tried a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProbeResult {
     /// The rate, in requests per second.

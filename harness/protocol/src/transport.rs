@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// HTTP/1.1.
@@ -82,6 +83,7 @@ impl std::error::Error for UnknownTransport {}
 /// What the TLS handshake with a server agreed on, in the names of the RFCs' registries; all absent
 /// without TLS. Arms are compared where it is the same for all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Negotiated {
     /// The protocol version, such as `TLSv1.3`.

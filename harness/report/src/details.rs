@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::chart;
 use super::document::{Block, Emphasis, Fold, Table};
-use super::run::{columns, figure_of, table_row};
+use super::parts::{columns, figure_of, group};
 use super::wording;
 use duet_analysis::{
     Analysis, Arm, Arrivals, CellAnalysis, MatchupAnalysis, MetricAnalysis, OpenAnalysis, OpenArm,
@@ -26,8 +26,8 @@ pub(super) fn details(analysis: &Analysis, matchup: &MatchupAnalysis, cell: &Cel
         Some(Block::Figure(figure_of(None, &picture?, None, caption)))
     });
     let mut blocks = vec![Block::paragraph(&cell.question, Emphasis::Plain)];
-    blocks.extend(metrics(analysis, matchup, cell, &further));
     blocks.extend(charts);
+    blocks.extend(metrics(analysis, matchup, cell, &further));
     blocks.push(Block::facts(facts(matchup, cell)));
     Fold { summary: format!("Details of {}", cell.id.workload), blocks }
 }
@@ -61,13 +61,10 @@ fn metrics(
         return vec![];
     }
     let (run, arms) = (&analysis.run, &matchup.arms);
-    let rows = further.iter().map(|m| {
-        let found = wording::row(run, arms, m);
-        let mut row = table_row(&found, arms.len());
-        row.notes.extend(found.reason);
-        row
-    });
-    let table = Table::plain("", columns(arms, "further metrics"), rows.collect());
+    let rows = further.iter().map(|m| wording::row(run, arms, m));
+    let groups = vec![group("", "", &rows.collect::<Vec<_>>(), arms.len())];
+    let columns = columns(arms, "further metrics");
+    let table = Table { columns, groups, ..Table::default() };
     let closed = (cell.kind() == CellKind::Servers(Loop::Closed)).then(|| {
         let said = "Service time: from sending a request to its whole response in a closed loop; \
                     throughput told in another way, not what a user waits for.";
@@ -84,13 +81,13 @@ fn open_loop(matchup: &MatchupAnalysis, open: &OpenAnalysis) -> String {
         Arrivals::Poisson => "at random (Poisson)",
     };
     let capacity = open.capacity_per_second.map_or_else(String::new, |capacity| {
-        format!("; the slower arm answers {} a second in a closed loop", thousands(capacity))
+        format!("; the slower arm does {} a second in a closed loop", thousands(capacity))
     });
     let of_arm = |(arm, sent): (&Arm, &OpenArm)| {
         let time = duet_units::nanoseconds;
         format!(
-            "{}: {} requests, {} sent late, {} never; 99 % of them sent within {}, of which the \
-             generator's own lag is {}; answered within {} of sending",
+            "{}: {} requests, {} sent late, {} unsent; 99 % of them sent within {}, of which the \
+             generator lag is {}; whole responses within {} of sending",
             arm.label,
             thousands(sent.planned),
             thousands(sent.sent_late),
@@ -113,7 +110,7 @@ fn searches(matchup: &MatchupAnalysis, found: &SearchAnalysis, blocks: u32) -> S
     let rate = |rate: Option<f64>| rate.map_or_else(|| "nothing".to_owned(), duet_units::rate);
     let of_arm = |(arm, search): (&Arm, &SearchArm)| {
         let lag = search.own_lag_ns_p99.map_or_else(String::new, |ns| {
-            format!("; there the generator's own lag was {} (99 %)", duet_units::nanoseconds(ns))
+            format!("; there the generator lag was {} (99 %)", duet_units::nanoseconds(ns))
         });
         format!(
             "{}: {} requests a second held and {} failed twice (medians), found in {} of {} by {} \

@@ -16,7 +16,7 @@ pub const STEP_SUMMARY_BYTES_MAX: usize = 1024 * 1024;
 pub enum Level {
     /// Fails the build.
     Error,
-    /// A doubt.
+    /// Worth a look.
     Warning,
     /// Worth knowing.
     Notice,

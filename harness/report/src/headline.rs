@@ -57,7 +57,7 @@ fn latency_headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> Option<St
     let (worse, better) = (ratio.worse, 1 - ratio.worse);
     let end = end(analysis, found.verdict, &ratio);
     Some(format!(
-        "{} answers 99 % of requests within {}, {} within {} ({}{end}; {}, {})",
+        "{} responds to 99 % of requests within {}, {} within {} ({}{end}; {}, {})",
         label(&matchup.arms, better),
         duet_units::nanoseconds(value(better)),
         label(&matchup.arms, worse),

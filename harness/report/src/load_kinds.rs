@@ -21,7 +21,7 @@ pub(super) fn headline_metrics(cell: &CellAnalysis) -> &'static [Metric] {
 }
 
 /// What stands for `metric` in a chart's row of a cell: of searches the rate they found is what a
-/// server answers per second.
+/// server does per second.
 pub(super) fn charted(cell: &CellAnalysis, metric: Metric) -> Metric {
     match (metric, cell.kind()) {
         (Metric::RequestsPerSecond, CellKind::Servers(Loop::Search)) => Metric::RateWithinPerSecond,
@@ -31,7 +31,7 @@ pub(super) fn charted(cell: &CellAnalysis, metric: Metric) -> Metric {
 
 /// What latencies are, for reports that have some.
 const LATENCY: &str = "Latency is counted from the instant at which a request was due, at a rate \
-    that is the same for both arms: what a user waits for. How many requests are answered is then \
+    that is the same for both arms: what a user waits for. How many responses there are is then \
     given, and no result.";
 
 /// What a rate within a limit is, for reports that have one.

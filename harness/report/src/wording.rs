@@ -195,7 +195,7 @@ fn worse_at(metric: Metric) -> &'static str {
         (Metric::StartupNs, _) => "starts slower",
         (Metric::RateWithinPerSecond, _) => "holds less",
         (Metric::ServiceTimeNsP50 | Metric::ServiceTimeNsP99, _) => "takes longer",
-        (metric, _) if metric.latency_quantile().is_some() => "answers later",
+        (metric, _) if metric.latency_quantile().is_some() => "responds later",
         (_, Unit::Bytes) => "uses more memory",
         (_, Unit::PerSecond | Unit::Nanoseconds) => "is slower",
     }
@@ -204,6 +204,12 @@ fn worse_at(metric: Metric) -> &'static str {
 /// What reports call an arm.
 pub(super) fn label(arms: &[Arm], arm: usize) -> &str {
     arms.get(arm).map_or("?", |a| a.label.as_str())
+}
+
+/// What a set of programs is called: its language, where that tells the arms apart.
+pub(super) fn source<'a>(arms: &[Arm], arm: &'a Arm) -> &'a str {
+    let alike = arms.iter().filter(|other| other.language == arm.language).count();
+    if alike > 1 || arm.language.is_empty() { &arm.label } else { &arm.language }
 }
 
 /// Whether every report shows a line of a metric. A far tail that may not be judged is left to the
@@ -297,7 +303,7 @@ pub(super) fn stage(stage: Stage) -> &'static str {
     match stage {
         Stage::Build => "could not be built",
         Stage::Start => "did not start",
-        Stage::Verify => "gave a wrong answer",
+        Stage::Verify => "gave a wrong response",
         Stage::Drive => "failed under load",
         Stage::Stop => "did not stop",
         Stage::Run => "did not run to its end",
@@ -309,8 +315,10 @@ pub(super) fn hint(stage: Stage) -> &'static str {
     match stage {
         Stage::Build => "run its build command by hand and mend what it says",
         Stage::Start => "start it by hand: it must print listening HOST:PORT once it accepts",
-        Stage::Verify => "duet verify shows its answer beside the right one",
-        Stage::Drive => "read what it wrote to standard error; duet verify asks every route once",
+        Stage::Verify => "duet verify shows its response beside the expected one",
+        Stage::Drive => {
+            "read what it wrote to standard error; duet verify sends one request to every route"
+        }
         Stage::Run => "run it by hand at this size; the suite sets its limits of time and memory",
         Stage::Stop => "it must exit 0 within two seconds of SIGTERM",
     }

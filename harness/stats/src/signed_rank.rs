@@ -19,6 +19,7 @@ const TAIL: f64 = 0.025;
 /// Where a centre lies, with a known probability.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Interval {
     /// The lower end.

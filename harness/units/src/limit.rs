@@ -10,6 +10,7 @@ use crate::format::nanoseconds;
 
 /// A quantile of response times, and how long it may be at most.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
     /// The quantile, above 0 and below 1.

@@ -6,16 +6,17 @@ use serde::{Deserialize, Serialize};
 /// Something measured once per arm and block. Programs have [`Metric::ElapsedNs`],
 /// [`Metric::CpuNs`] and [`Metric::RssBytesPeak`], servers all but the first two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// Right answers in windows per second of windows.
+    /// Responses that are ok in windows, per second of windows.
     RequestsPerSecond,
     /// The highest rate of an open loop at which a limit of latency is kept: the geometric middle
     /// of the highest that kept it and the lowest that did not.
     RateWithinPerSecond,
-    /// The server's CPU time per right answer, all threads, background work included.
+    /// The server's CPU time per response that is ok, all threads, background work included.
     CpuNsPerRequest,
-    /// Resident memory after the first right answer, before any load.
+    /// Resident memory after the first response that is ok, before any load.
     RssBytesIdle,
     /// Median resident memory while windows run.
     RssBytesSteady,
@@ -23,7 +24,7 @@ pub enum Metric {
     RssBytesPeak,
     /// Resident memory a moment after the load has ended and its connections are closed.
     RssBytesAfter,
-    /// From starting the process to its first right answer.
+    /// From starting the process to its first response that is ok.
     StartupNs,
     /// Median service time in a closed loop. Throughput again by Little's law; never a headline.
     ServiceTimeNsP50,
@@ -47,7 +48,7 @@ pub enum Metric {
 /// What decides when requests are sent, and so what a load can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loop {
-    /// The answers: each connection sends its next request when it has the last answer.
+    /// The responses: each connection sends its next request when it has the last response.
     Closed,
     /// A rate that is the same for all arms.
     Open,
@@ -66,6 +67,7 @@ pub enum CellKind {
 
 /// How a metric's values are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// A rate.
@@ -78,6 +80,7 @@ pub enum Unit {
 
 /// Which direction is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Better {
     /// Less is better.
@@ -186,7 +189,7 @@ impl Metric {
 
     /// Whether it is a result of such a cell. In an open loop the rate is given, and the largest
     /// memory is that of the warm-up, a closed loop; the latencies of a closed loop are its
-    /// throughput again. A search asks each arm for other rates, at which neither latencies nor the
+    /// throughput again. A search drives each arm at other rates, at which neither latencies nor the
     /// cost of a request can be compared.
     #[must_use]
     pub fn is_result(self, of: CellKind) -> bool {

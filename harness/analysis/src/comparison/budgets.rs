@@ -21,7 +21,7 @@ pub(super) fn check(run: &Run, analysis: &Analysis, experiment: &Experiment) -> 
     budgets.flat_map(|b| limited(b).map(|cell| checked(run, cell, b))).collect()
 }
 
-/// Whether such cells have a quantity. Programs answer no requests that could fail: one that fails
+/// Whether such cells have a quantity. Programs serve no requests that could fail: one that fails
 /// ends the experiment.
 fn has(kind: CellKind, quantity: Quantity) -> bool {
     match quantity {
@@ -33,7 +33,7 @@ fn has(kind: CellKind, quantity: Quantity) -> bool {
 fn checked(run: &Run, cell: &CellAnalysis, budget: &Budget) -> CheckedBudget {
     let (value, bounds, better) = match budget.quantity {
         Quantity::ErrorRate => {
-            let share = error_share(run, &cell.id);
+            let share = error_rate(run, &cell.id);
             (share, share.map(|share| (share, share)), Better::Lower)
         }
         Quantity::Metric(metric) => {
@@ -64,14 +64,14 @@ fn checked(run: &Run, cell: &CellAnalysis, budget: &Budget) -> CheckedBudget {
 }
 
 /// Failed requests as a share of the head's, over all blocks that ran to their end.
-fn error_share(run: &Run, cell: &CellId) -> Option<f64> {
+fn error_rate(run: &Run, cell: &CellId) -> Option<f64> {
     let blocks = run.blocks.iter().filter(|block| block.cell == *cell);
     let windows = blocks.flat_map(|block| &block.windows).filter(|w| w.arm as usize == HEAD);
-    let (mut right, mut wrong) = (0_u64, 0_u64);
+    let (mut ok, mut failed) = (0_u64, 0_u64);
     for window in windows {
-        right += window.requests;
-        wrong += window.errors.values().sum::<u64>();
+        ok += window.requests;
+        failed += window.errors.values().sum::<u64>();
     }
-    let all = right + wrong;
-    (all > 0).then(|| wrong as f64 / all as f64)
+    let all = ok + failed;
+    (all > 0).then(|| failed as f64 / all as f64)
 }

@@ -15,11 +15,12 @@ pub const SCHEMA: &str = "duet.comparison/1";
 
 /// Two versions compared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
     /// [`SCHEMA`].
     pub schema: String,
-    /// What was asked.
+    /// The question.
     pub question: Question,
     /// What came out.
     pub outcome: Outcome,
@@ -35,7 +36,7 @@ pub struct Comparison {
     pub cells: Vec<ComparedCell>,
     /// The limits on the head alone.
     pub budgets: Vec<CheckedBudget>,
-    /// Doubts, about the whole and about cells.
+    /// Warnings, about the whole and about cells.
     pub warnings: Vec<Warning>,
     /// What failed.
     pub failures: Vec<CellFailure>,
@@ -47,9 +48,10 @@ pub struct Comparison {
 
 /// What came out, the gravest of all that did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Outcome {
-    /// A server or program failed: it could not be built, crashed or answered wrongly.
+    /// A server or program failed: it could not be built, crashed or sent a wrong response.
     Failed,
     /// Something could not be measured on this machine; of what is no gate, nothing could.
     Unmeasured,
@@ -66,6 +68,7 @@ pub enum Outcome {
 
 /// A cell of a comparison; its matchup is the server or set, or both names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ComparedCell {
     /// Its name.
@@ -90,6 +93,7 @@ pub struct ComparedCell {
 
 /// A gated metric that could not be judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Unjudged {
     /// Which.
@@ -100,6 +104,7 @@ pub struct Unjudged {
 
 /// What became of a cell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It was measured.
@@ -118,6 +123,7 @@ pub enum State {
 
 /// A metric of two versions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ComparedMetric {
     /// Which.
@@ -149,6 +155,7 @@ pub struct ComparedMetric {
 
 /// What the first blocks of a metric say.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SoFar {
     /// So many of them.
@@ -161,6 +168,7 @@ pub struct SoFar {
 
 /// The judgement of a gated metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Gated {
     /// The verdict, after a confirmation if there was one.
@@ -173,6 +181,7 @@ pub struct Gated {
 
 /// A limit held against the head.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CheckedBudget {
     /// The cell.

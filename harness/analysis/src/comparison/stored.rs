@@ -29,6 +29,7 @@ const METRICS: [Metric; 5] = [
 
 /// A run beside stored ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Stored {
     /// Stored runs on the base's side.
@@ -39,6 +40,7 @@ pub struct Stored {
 
 /// A metric of a server or of a program in a cell, then and now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StoredChange {
     /// The cell.
@@ -59,6 +61,7 @@ pub struct StoredChange {
 
 /// A change beside a server that is the same executable in all runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Beside {
     /// That server.
@@ -104,7 +107,7 @@ pub fn compare(bases: &[Run], head: &Run) -> Result<Stored, String> {
         }
     }
     match changes.is_empty() {
-        true => Err("they have no cell in common that was asked and driven alike".to_owned()),
+        true => Err("they have no cell in common with the same workload and load".to_owned()),
         false => Ok(Stored { runs: bases.len() as u32, changes }),
     }
 }

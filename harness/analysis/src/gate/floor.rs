@@ -7,6 +7,7 @@ use duet_stats::{hodges_lehmann, next_within};
 
 /// A bound on the estimates of null experiments.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Floor {
     /// The bound, as a logarithm of a ratio.
@@ -17,6 +18,7 @@ pub struct Floor {
 
 /// What a floor comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FloorSource {
     /// The largest estimate of so many null experiments, 19 or more.

@@ -29,6 +29,7 @@ pub struct Evidence<'a> {
 
 /// What a gate says of one metric, or of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum GateVerdict {
     /// Surely not worse than the margin allows.
@@ -41,6 +42,7 @@ pub enum GateVerdict {
 
 /// What a PASS was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PassLabel {
     /// The interval lies below the noise floor: better.
@@ -55,6 +57,7 @@ pub enum PassLabel {
 
 /// A gated metric judged. Changes are logarithms.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Judgement {
     /// The verdict.

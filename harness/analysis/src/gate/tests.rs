@@ -153,7 +153,7 @@ fn steps() {
     check(&[around(0.0, 0.05, 12)], go_on(16));
     check(&[around(0.02, 0.05, 12)], go_on(24));
     check(&[around(0.02, 0.05, 14)], go_on(24));
-    // What is hopeless does not hold up what is not.
+    // What cannot be decided does not hold up what can.
     check(&[around(0.03, 0.1, 8), around(0.0, 0.05, 8)], go_on(12));
 }
 

@@ -20,7 +20,7 @@ fn unequal_work_is_named() {
     let warnings = &cell(&analysis).warnings;
     assert_eq!(codes(warnings), ["unequal_work"]);
     let want = "the arms do not do the same work: the workload lets alpha and beta give different \
-                answers; only alpha sends the header server; alpha answers with 2 bytes of body, \
+                responses; only alpha sends the header server; alpha responds with 2 bytes of body, \
                 beta with 41";
     assert_eq!(warnings[0].message, want);
 
@@ -101,7 +101,7 @@ fn blocks_set_aside_do_not_count() {
 }
 
 #[test]
-fn doubts_about_a_cell() {
+fn warnings_about_a_cell() {
     fn check(code: &str, change: fn(&mut BlockRecord)) {
         let mut record = run(&Scene::default());
         record.blocks.iter_mut().for_each(change);
@@ -138,7 +138,7 @@ fn a_server_with_fewer_threads_than_cpus_is_named() {
 }
 
 #[test]
-fn few_doubts_of_little() {
+fn few_warnings_of_little() {
     let mut record = run(&Scene { rounds: 2, ..Scene::default() });
     // Four ticks stolen in one block, and the warm-up unfinished in two of eight.
     record.blocks[0].windows[0].server_stolen_ns = 40_000_000;

@@ -9,6 +9,7 @@ use duet_units::Metric;
 
 /// Two versions, and the question about them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
     /// The question.
@@ -27,6 +28,7 @@ pub struct Experiment {
 
 /// The question about two versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Question {
     /// How they compare.
@@ -40,7 +42,8 @@ pub enum Question {
 }
 
 /// A version of servers and programs, or one server or set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Version {
     /// As it was given: `git:origin/main`.
@@ -66,6 +69,7 @@ impl fmt::Display for Version {
 
 /// What one cell and metric show between equal arms on this machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NoiseFloor {
     /// The cell; its matchup is the server or set.
@@ -78,6 +82,7 @@ pub struct NoiseFloor {
 
 /// A cell of which one version lacks the server or program, or its workload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Absence {
     /// The cell; its matchup is the server or set.

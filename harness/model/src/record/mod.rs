@@ -27,6 +27,7 @@ pub const SCHEMA: u32 = 1;
 
 /// One line of `run.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "record", rename_all = "snake_case")]
 pub enum Record {
     /// The first line.
@@ -45,6 +46,7 @@ pub enum Record {
 
 /// What was run, where and with what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RunHeader {
     /// [`SCHEMA`] of the writer.
@@ -88,7 +90,8 @@ fn from_results() -> String {
 }
 
 /// A server's build, or that of a set of programs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BuildRecord {
     /// The server or the set.
@@ -108,6 +111,7 @@ pub struct BuildRecord {
 
 /// A block: one fresh start of every arm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BlockRecord {
     /// The cell it belongs to.
@@ -155,6 +159,7 @@ pub struct BlockRecord {
 
 /// One arm in one block.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ArmRecord {
     /// The server.
@@ -185,6 +190,7 @@ pub struct ArmRecord {
 
 /// A process's memory at one moment, children included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Memory {
     /// Resident set.
@@ -197,6 +203,7 @@ pub struct Memory {
 
 /// Resident memory at a moment of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RssSample {
     /// Milliseconds since the block began.
@@ -209,6 +216,7 @@ pub struct RssSample {
 
 /// The shape of a response: what must be equal for work to be equal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Wire {
     /// Header names in lower case, sorted.
@@ -221,6 +229,7 @@ pub struct Wire {
 
 /// Where and why something failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[error("{error}")]
 pub struct Failure {
@@ -237,6 +246,7 @@ pub struct Failure {
 
 /// The stages of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// Building the server.
@@ -255,6 +265,7 @@ pub enum Stage {
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RunEnd {
     /// How long the run took.

@@ -7,6 +7,7 @@ use crate::spec::CellId;
 
 /// A program: what can be said of it without running it for long.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProgramRecord {
     /// The set it belongs to.
@@ -31,6 +32,7 @@ pub struct ProgramRecord {
 
 /// A block of programs: each arm run once, a fresh process each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProgramBlock {
     /// The cell it belongs to.
@@ -54,6 +56,7 @@ pub struct ProgramBlock {
 
 /// One run of a program, from fork to exit, all of its processes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProgramRun {
     /// The set it belongs to.

@@ -8,6 +8,7 @@ use duet_units::Metric;
 
 /// What must hold before a change is let in: cells, metrics with margins, budgets.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Gate {
     /// Its name, unique among gates.
@@ -58,6 +59,7 @@ pub struct Gate {
 
 /// Programs that are guarded: each set's for each problem at each size.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GatedPrograms {
     /// The sets.
@@ -83,6 +85,7 @@ pub struct GateScope<'a> {
 
 /// A moment at which a verdict is sought.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Look {
     /// After so many blocks of each cell.
@@ -93,6 +96,7 @@ pub struct Look {
 
 /// A gated metric.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Which.
@@ -103,6 +107,7 @@ pub struct Rule {
 
 /// A limit on the new version alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
     /// As it was written: `latency_ns_p99 <= 5ms`.
@@ -116,6 +121,7 @@ pub struct Budget {
 
 /// What a budget limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
     /// Failed requests as a share of all.
@@ -126,6 +132,7 @@ pub enum Quantity {
 
 /// A regression that is accepted, up to a size and a day.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Waiver {
     /// The server it is for, or the set of programs.

@@ -28,6 +28,7 @@ pub const TEST_SIZE: &str = "test";
 
 /// Everything a folder of definitions says.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// Servers in the order of `servers.toml`.
@@ -56,6 +57,7 @@ pub struct Spec {
 
 /// A program under test.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Server {
     /// Its name, unique among servers.
@@ -111,6 +113,7 @@ pub struct Server {
 
 /// What a server may use. Only servers of one lane are ranked against each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Lane {
     /// Behaves as the article's code.
@@ -170,6 +173,7 @@ impl Server {
 
 /// What is asked of a server, and the right answers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Workload {
     /// Its name, unique among workloads.
@@ -192,6 +196,7 @@ pub struct Workload {
 
 /// A request and its right answer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// The request's method.
@@ -213,6 +218,7 @@ pub struct Case {
 
 /// The right answer to a request.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ExpectedResponse {
     /// The status code.
@@ -228,6 +234,7 @@ pub struct ExpectedResponse {
 /// previous one is answered. Open loop: requests are sent when they are due, at a rate that is the
 /// same for all arms, or at rates that a search tries.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Load {
     /// Its name, unique among loads.
@@ -247,6 +254,7 @@ pub struct Load {
 
 /// When the requests of an open loop are due.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OpenLoop {
     /// How many of them.
@@ -257,6 +265,7 @@ pub struct OpenLoop {
 
 /// The rate of an open loop, named as the key that sets it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Rate {
     /// Requests per second.
     #[serde(rename = "rate")]
@@ -314,6 +323,7 @@ impl Load {
 /// The servers, or sets of programs, measured against each other. Each is an arm; the first is the
 /// base.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Matchup {
     /// Its name, unique among matchups.
@@ -326,6 +336,7 @@ pub struct Matchup {
 
 /// Cells, and how long and how often they are measured.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Suite {
     /// Its name, unique among suites.
@@ -361,6 +372,7 @@ pub struct Suite {
 
 /// One matchup under one workload and one load; of programs, one problem at one size.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CellId {
     /// The matchup's name.

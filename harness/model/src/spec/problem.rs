@@ -9,6 +9,7 @@ use super::Lane;
 
 /// What a program computes, and its right outputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Problem {
     /// Its name, unique among problems.
@@ -31,6 +32,7 @@ pub struct Problem {
 
 /// A right output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Output {
     /// A file, relative to the folder of definitions.
@@ -41,6 +43,7 @@ pub enum Output {
 
 /// The programs of one language and lane: one per problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProgramSet {
     /// Its name, unique among sets and servers.
@@ -93,6 +96,7 @@ pub struct ProgramSet {
 
 /// Figures that others published.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Published {
     /// When.
@@ -107,6 +111,7 @@ pub struct Published {
 
 /// Published figures of one problem, of the fastest program of each language.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PublishedRow {
     /// The problem.

@@ -23,8 +23,8 @@ pub struct Quantile {
     pub p: f64,
     /// Nanoseconds.
     pub ns: u64,
-    /// Whether the true value may be higher.
-    pub at_least: bool,
+    /// Whether `ns` is a lower bound: the true value may be higher.
+    pub lower_bound: bool,
 }
 
 const SIZE: (i32, i32) = (860, 484);
@@ -85,8 +85,8 @@ fn footnote(curves: &[Curve]) -> String {
     if points.peek().is_none() {
         return "There are too few requests for quantiles.".to_owned();
     }
-    let dashed = if points.any(|point| point.at_least) {
-        " Dashed: at least so long, since some requests have no answer."
+    let dashed = if points.any(|point| point.lower_bound) {
+        " Dashed: lower bounds, since some requests have no response."
     } else {
         ""
     };
@@ -135,7 +135,7 @@ fn grid(canvas: &mut Canvas<'_>, plot: &Plot) {
 /// Whole where the values are known, dashed where they may be higher.
 fn draw(canvas: &mut Canvas<'_>, plot: &Plot, curve: &Curve, ink: Ink) {
     let at = |point: &Quantile| (plot.x(nines(point.p)), plot.y(decade(point.ns)));
-    let known = curve.points.iter().take_while(|point| !point.at_least).count();
+    let known = curve.points.iter().take_while(|point| !point.lower_bound).count();
     canvas.path(curve.points[..known].iter().map(at).collect(), 2, ink);
     let unknown: Vec<(i32, i32)> = curve.points[known.saturating_sub(1)..].iter().map(at).collect();
     for dash in dashes(&unknown) {

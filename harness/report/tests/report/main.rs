@@ -294,7 +294,7 @@ fn latencies_by_percentile() {
             .map(|i| Quantile {
                 p: 1.0 - 0.9_f64.powi(i as i32),
                 ns: ns + ns / 4 * (i as u64).pow(2),
-                at_least: i >= known,
+                lower_bound: i >= known,
             })
             .collect(),
     };

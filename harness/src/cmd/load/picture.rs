@@ -32,7 +32,7 @@ fn curve(name: &str, latencies: &Latencies) -> Curve {
     let points = steps.map(|step| 1.0 - 10_f64.powf(-(step as f64) / f64::from(POINTS)));
     let points = points.filter_map(|p| {
         let found = latencies.quantile(p)?;
-        Some(Quantile { p, ns: found.ns, at_least: found.at_least })
+        Some(Quantile { p, ns: found.ns, lower_bound: found.at_least })
     });
     let words = match latencies.count() {
         0 => "none".to_owned(),

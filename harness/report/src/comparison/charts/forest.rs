@@ -51,13 +51,13 @@ pub(super) fn quantiles(comparison: &Comparison) -> Option<Picture> {
     if open {
         said.push(
             "Latency in an open loop: from the instant at which a request was due to its whole \
-             answer, at a rate that is the same for both."
+             response, at a rate that is the same for both."
                 .to_owned(),
         );
     }
     if closed {
         said.push(
-            "Service time in a closed loop: from sending a request to its whole answer. Its median \
+            "Service time in a closed loop: from sending a request to its whole response. Its median \
              is throughput again."
                 .to_owned(),
         );
