@@ -114,7 +114,11 @@ fn the_idiomatic_servers_over_every_transport() {
         ("open", "connections = 4\ntransport = \"h2\"\nrate = 500"),
     ];
     let bench = Bench::new([rust, go], "path = \"/hello\"", &loads, "blocks = 1");
-    bench.duet(&["verify"]).exits(0).says("one: 4 right answers").says("other: 4 right answers");
+    bench
+        .duet(&["verify"])
+        .exits(0)
+        .says("one: 4 valid responses")
+        .says("other: 4 valid responses");
     bench.duet(&["run", "s"]).exits(0);
     let blocks = bench.blocks();
     assert_eq!(blocks.len(), loads.len());
