@@ -51,7 +51,9 @@ pub(super) fn rounds(block: &BlockRecord) -> Result<Rounds<'_>, String> {
     let whole: Vec<Vec<Window>> = by_round.into_values().filter(|r| is_whole(r, arms)).collect();
     let dropped = all - whole.len();
     if dropped * DROPPED_DIVISOR > all {
-        return Err(format!("{dropped} of {all} rounds have a window without a response that is ok"));
+        return Err(format!(
+            "{dropped} of {all} rounds have a window without a response that is ok"
+        ));
     }
     Ok(Rounds { whole, dropped })
 }

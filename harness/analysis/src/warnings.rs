@@ -110,7 +110,10 @@ fn unequal_work(cell: &Cell) -> Option<Warning> {
     let [a, b, ..] = &cell.arms[..] else { return None };
     let of_arms: [Vec<_>; 2] = [responses(&a.server), responses(&b.server)];
     if of_arms[0] != of_arms[1] {
-        parts.push(format!("the workload lets {} and {} give different responses", a.label, b.label));
+        parts.push(format!(
+            "the workload lets {} and {} give different responses",
+            a.label, b.label
+        ));
     }
     if let Some([a, b]) = wires(cell, |a, b| a.header_names != b.header_names) {
         for ((label, own), (_, other)) in [(a, b), (b, a)] {

@@ -22,7 +22,10 @@ fn schemas() -> [(&'static str, Value); 3] {
     [
         (
             "run",
-            schema::<Record>("A line of run.jsonl, the record of a session", &record::SCHEMA.into()),
+            schema::<Record>(
+                "A line of run.jsonl, the record of a session",
+                &record::SCHEMA.into(),
+            ),
         ),
         (
             "summary",

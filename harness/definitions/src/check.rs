@@ -2,15 +2,20 @@
 
 use std::collections::BTreeSet;
 
+use super::Matchup;
+use super::errors::{DefinitionError, Kind, Reference};
 use super::fields::At;
-use super::load::{DefinitionError, Files, Kind, Reference};
+use super::files::Files;
 use super::nearest::suggestion;
 use super::servers::lane_word;
-use super::suites::{CellTable, SuiteTable, Suites};
-use super::{Lane, Matchup, Server};
+use super::shared_keys::CellTable;
+use super::suites::{SuiteTable, Suites};
 
 mod gates;
+mod loads;
 mod programs;
+
+use loads::{check_loads, check_transports};
 
 /// What is wrong between the tables. About references into a file that could not be read nothing
 /// is said: what it defines is not known.
@@ -58,48 +63,6 @@ pub(super) fn check(files: &Files, references: &[Reference]) -> Vec<DefinitionEr
         }
     }
     mistakes
-}
-
-impl Files {
-    /// The names of a kind and the lines of their tables; absent where the file could not be read.
-    fn names(&self, kind: Kind) -> Option<Vec<(&str, usize)>> {
-        fn names<T>(tables: &[At<T>], name: impl Fn(&T) -> &str) -> Vec<(&str, usize)> {
-            tables.iter().map(|table| (name(&table.value), table.line)).collect()
-        }
-        let suites = self.suites.as_ref();
-        match kind {
-            Kind::Server => self.servers.as_ref().map(|all| names(all, |s| &s.name)),
-            Kind::Workload => self.workloads.as_ref().map(|all| names(all, |w| &w.name)),
-            Kind::Problem => self.programs.as_ref().map(|all| names(&all.problems, |p| &p.name)),
-            Kind::Set => self.programs.as_ref().map(|all| names(&all.sets, |s| &s.name)),
-            Kind::Arm => {
-                let (servers, sets) = (self.names(Kind::Server)?, self.names(Kind::Set)?);
-                Some(servers.into_iter().chain(sets).collect())
-            }
-            Kind::Load => suites.map(|file| names(&file.loads, |l| &l.name)),
-            Kind::Matchup => suites.map(|file| names(&file.matchups, |m| &m.name)),
-            Kind::Suite => suites.map(|file| names(&file.suites, |s| &s.settings().name)),
-            Kind::Gate => suites.map(|file| names(&file.gates, |g| &g.gate.name)),
-        }
-    }
-
-    /// Whether a name is defined, as far as is known. A file that must have a table of the kind and
-    /// has none has a mistake of its own, which says enough.
-    fn defines(&self, kind: Kind, name: &str) -> bool {
-        let Some(names) = self.names(kind) else { return true };
-        let may_be_none = self.absent.contains(&kind.file());
-        names.is_empty() && !may_be_none || names.iter().any(|(known, _)| *known == name)
-    }
-
-    /// What an arm is, the lanes it is in, and its line.
-    fn lanes(&self, arm: &str) -> Option<(Kind, &[Lane], usize)> {
-        let server = self.server(arm).map(|at| (Kind::Server, &at.value.lanes[..], at.line));
-        server.or_else(|| self.set(arm).map(|at| (Kind::Set, &at.value.lanes[..], at.line)))
-    }
-
-    fn server(&self, name: &str) -> Option<&At<Server>> {
-        self.servers.as_ref()?.iter().find(|server| server.value.name == name)
-    }
 }
 
 fn check_unique(kind: Kind, names: &[(&str, usize)], mistakes: &mut Vec<DefinitionError>) {
@@ -209,87 +172,6 @@ fn check_workloads(
                     ),
                 });
             }
-        }
-    }
-}
-
-/// Every server must speak the transports of its loads; and HTTP/2 has no connection for each
-/// request.
-fn check_transports<'a>(
-    what: &str,
-    servers: impl Iterator<Item = &'a At<Server>>,
-    (workloads, loads): (&[At<String>], &[At<String>]),
-    (suites, files): (&Suites, &Files),
-    mistakes: &mut Vec<DefinitionError>,
-) {
-    let mut mistake = |line, problem: String, hint: String| {
-        let (file, problem) = (Kind::Load.file().to_owned(), format!("{what}: {problem}"));
-        mistakes.push(DefinitionError { file, line: Some(line), problem, hint });
-    };
-    let servers: Vec<_> = servers.collect();
-    let churns = |name: &&At<String>| {
-        let known = files.workloads.iter().flatten().find(|w| w.value.name == name.value);
-        known.is_some_and(|workload| workload.value.churn)
-    };
-    for name in loads {
-        let Some(load) = suites.loads.iter().find(|load| load.value.name == name.value) else {
-            continue;
-        };
-        let transport = load.value.transport;
-        for server in servers.iter().filter(|s| s.value.arguments(transport).is_none()) {
-            let key = if transport.is_tls() { "tls_args" } else { "h2c_args" };
-            let hint = format!(
-                "add `{key}` to {}:{}, the arguments with which it is started for that; or take \
-                 the load, or the server, out of these cells",
-                Kind::Server.file(),
-                server.line
-            );
-            let server = &server.value.name;
-            let problem = format!(
-                "load `{}` is {transport}, and server `{server}` has no `{key}`",
-                name.value
-            );
-            mistake(name.line, problem, hint);
-        }
-        for workload in workloads.iter().filter(churns).filter(|_| transport.is_http2()) {
-            let problem = format!(
-                "workload `{}` has a connection for each request, and load `{}` is HTTP/2",
-                workload.value, name.value
-            );
-            let hint = "choose a load over `http` or `https` for it".to_owned();
-            mistake(name.line, problem, hint);
-        }
-    }
-}
-
-/// Every thread of the generator needs a connection.
-fn check_loads(
-    what: &str,
-    cpus: u32,
-    loads: &[At<String>],
-    suites: &Suites,
-    mistakes: &mut Vec<DefinitionError>,
-) {
-    for name in loads {
-        let Some(load) = suites.loads.iter().find(|load| load.value.name == name.value) else {
-            continue;
-        };
-        let connections = load.value.connections;
-        // None at all has been reported.
-        if connections > 0 && connections < cpus {
-            mistakes.push(DefinitionError {
-                file: Kind::Suite.file().to_owned(),
-                line: Some(name.line),
-                problem: format!(
-                    "{what}: load `{}` has fewer connections ({connections}) than the generator \
-                     has CPUs ({cpus})",
-                    name.value
-                ),
-                hint: format!(
-                    "raise `connections` in line {} or lower `generator_cpus`",
-                    load.line
-                ),
-            });
         }
     }
 }

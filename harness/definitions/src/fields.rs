@@ -7,36 +7,15 @@ use std::ops::RangeInclusive;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::load::{DefinitionError, Found, Kind, Reference};
+use super::errors::{DefinitionError, Found, Kind, Reference};
 use super::nearest::suggestion;
+use super::source::Source;
 
 /// A value and the line it was read from.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct At<T> {
     pub(super) line: usize,
     pub(super) value: T,
-}
-
-/// A file of definitions and where its lines begin.
-pub(super) struct Source {
-    pub(super) file: String,
-    pub(super) text: String,
-    starts: Vec<usize>,
-}
-
-impl Source {
-    pub(super) fn new(file: &str, text: String) -> Source {
-        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let mut starts: Vec<usize> = breaks.map(|(at, _)| at + 1).collect();
-        // What follows the last line break is a line only if there is something.
-        starts.retain(|start| *start < text.len());
-        Source { file: file.to_owned(), text, starts }
-    }
-
-    /// The line, from 1, of the byte at `offset`. The end of the text belongs to the last line.
-    pub(super) fn line(&self, offset: usize) -> usize {
-        1 + self.starts.partition_point(|start| *start <= offset)
-    }
 }
 
 /// A table that is being read. Every key that is asked for is known; [`Fields::finish`] reports

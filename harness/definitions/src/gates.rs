@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::budgets::budget;
+use super::errors::Kind;
 use super::fields::{At, Fields};
-use super::load::Kind;
-use super::nearest::suggestion;
-use super::suites::{
-    CellTable, DECIDING_BLOCKS, MOST_BLOCKS, duration, number, program_runs, programs,
+use super::shared_keys::{
+    CellTable, DECIDING_BLOCKS, MOST_BLOCKS, duration, metric, number, program_runs, programs,
+    values,
 };
 use super::waivers::{GatedCells, waiver};
 use super::{Budget, Gate, GatedPrograms, Look, Rule};
@@ -102,11 +102,6 @@ pub(super) fn gate(fields: &mut Fields<'_>) -> At<GateTable> {
     let (looks, budget_s) = (fields.line_of("looks"), fields.line_of("budget_s"));
     let value = GateTable { gate, servers, workloads, loads, programs, looks, budget_s };
     At { line: fields.line, value }
-}
-
-/// The names without their lines.
-pub(super) fn values(names: &[At<String>]) -> Vec<String> {
-    names.iter().map(|at| at.value.clone()).collect()
 }
 
 fn gated_programs(table: &CellTable) -> GatedPrograms {
@@ -205,17 +200,6 @@ fn rules(fields: &mut Fields<'_>) -> Vec<Rule> {
     }
     rules.sort_by_key(|rule| Metric::ALL.iter().position(|metric| *metric == rule.metric));
     rules
-}
-
-/// The metric with this name; otherwise a mistake is kept.
-pub(super) fn metric(fields: &mut Fields<'_>, name: &At<String>) -> Option<Metric> {
-    let metric = Metric::ALL.into_iter().find(|metric| metric.name() == name.value);
-    if metric.is_none() {
-        let known = Metric::ALL.map(Metric::name);
-        let hint = suggestion(&name.value, &known, "the metrics are");
-        fields.mistake(name.line, format!("there is no metric `{}`", name.value), hint);
-    }
-    metric
 }
 
 fn budgets(fields: &mut Fields<'_>) -> Vec<Budget> {

@@ -7,7 +7,10 @@
 
 mod budgets;
 mod check;
+mod errors;
 mod fields;
+mod file;
+mod files;
 mod gates;
 mod load;
 mod mix;
@@ -15,6 +18,8 @@ mod nearest;
 mod programs;
 mod request;
 mod servers;
+mod shared_keys;
+mod source;
 mod suites;
 mod waivers;
 mod workloads;
@@ -22,7 +27,8 @@ mod workloads;
 #[cfg(test)]
 mod tests;
 
-pub use load::{DefinitionError, DefinitionErrors, load};
+pub use errors::{DefinitionError, DefinitionErrors};
+pub use load::load;
 pub use mix::{Header, MixCase, is_method, read_mix};
 pub use nearest::suggestion;
 

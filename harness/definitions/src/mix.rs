@@ -16,8 +16,10 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use super::errors::{DefinitionErrors, Found};
 use super::fields::{At, Fields};
-use super::load::{DefinitionErrors, Found, Read, read_file};
+use super::file::read_file;
+use super::source::Read;
 
 /// A request of a mix, as far as it says; the address says the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

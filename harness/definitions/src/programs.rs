@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::errors::Kind;
 use super::fields::{At, Fields};
-use super::load::{Kind, Read, stays_inside};
 use super::nearest::suggestion;
 use super::servers::{build_cache, lane, values};
+use super::source::{Read, stays_inside};
 use super::{Lane, Output, Problem, ProgramSet, Published, PublishedRow, TEST_SIZE};
 
 /// The placeholders of `run`; `source` has no last one.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::errors::Kind;
 use super::fields::{At, Fields};
-use super::load::{Kind, stays_inside};
 use super::nearest::suggestion;
+use super::source::stays_inside;
 use super::{Lane, PLACEHOLDERS, Server, TLS_PLACEHOLDERS};
 
 const LANES: [(&str, Lane); 4] = [

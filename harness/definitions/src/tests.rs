@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::load::{DefinitionError, DefinitionErrors, load, load_from};
+use super::errors::{DefinitionError, DefinitionErrors};
+use super::load::{load, load_from};
 use super::{CellId, Spec, Transport};
 
 mod broken; // many mistakes at once, and random ones

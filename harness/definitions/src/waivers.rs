@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::fields::{At, Fields};
-use super::gates::{metric, values};
+
 use super::nearest::suggestion;
-use super::suites::CellTable;
+use super::shared_keys::{CellTable, metric, values};
 use super::{Rule, Waiver};
 use duet_units::{CellKind, Loop, Metric};
 

@@ -1,8 +1,9 @@
 //! Reads `workloads.toml` and the files of cases it names.
 
+use super::errors::{DefinitionError, Found, Kind};
 use super::fields::{At, Fields};
-use super::load::{DefinitionError, Found, Kind, Read, read_text, stays_inside};
 use super::request::{Fault, answer_faults, request_faults};
+use super::source::{Read, read_text, stays_inside};
 use super::{Case, ExpectedResponse, Workload};
 
 /// The keys of an inline case.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use super::super::errors::{DefinitionError, Kind};
 use super::super::fields::At;
+use super::super::files::Files;
 use super::super::gates::GateTable;
-use super::super::load::{DefinitionError, Files, Kind};
 use super::super::suites::Suites;
-use super::super::{CellId, GateScope, Quantity};
+use super::super::{CellId, GateScope, Quantity, Server};
+use super::loads::{check_loads, check_transports};
 use super::programs::check_problems;
-use super::{Server, check_loads, check_transports};
 use duet_model::spec::SEARCH_MS;
 use duet_units::{CellKind, Loop, Metric};
 

@@ -2,29 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::super::errors::{DefinitionError, Kind};
 use super::super::fields::At;
-use super::super::load::{DefinitionError, Files, Kind};
+use super::super::files::Files;
 use super::super::nearest::suggestion;
-use super::super::suites::{CellTable, SuiteTable, Suites};
+use super::super::shared_keys::CellTable;
+use super::super::suites::{SuiteTable, Suites};
 use super::super::{Matchup, ProgramSet};
-
-impl Files {
-    pub(super) fn set(&self, name: &str) -> Option<&At<ProgramSet>> {
-        self.programs.as_ref()?.sets.iter().find(|set| set.value.name == name)
-    }
-
-    /// Whether an arm is a set and nothing else; a server of the same name is a mistake by itself.
-    fn is_set(&self, arm: &str) -> bool {
-        self.set(arm).is_some() && self.server(arm).is_none()
-    }
-
-    /// Whether a set has a program for a problem, of its own or of the sets it falls back on.
-    fn has_program(&self, set: &ProgramSet, problem: &str) -> bool {
-        let next = |set: &&ProgramSet| Some(&self.set(set.rest.as_deref()?)?.value);
-        let sets = self.programs.as_ref().map_or(0, |programs| programs.sets.len());
-        std::iter::successors(Some(set), next).take(sets).any(|set| set.builds(problem))
-    }
-}
 
 /// Sets: their names, and that `rest` ends somewhere.
 pub(super) fn check_sets(files: &Files, mistakes: &mut Vec<DefinitionError>) {

@@ -1,0 +1,88 @@
+//! What of loads depends on servers, workloads and CPUs.
+
+use super::super::Server;
+use super::super::errors::{DefinitionError, Kind};
+use super::super::fields::At;
+use super::super::files::Files;
+use super::super::suites::Suites;
+
+/// Every server must speak the transports of its loads; and HTTP/2 has no connection for each
+/// request.
+pub(super) fn check_transports<'a>(
+    what: &str,
+    servers: impl Iterator<Item = &'a At<Server>>,
+    (workloads, loads): (&[At<String>], &[At<String>]),
+    (suites, files): (&Suites, &Files),
+    mistakes: &mut Vec<DefinitionError>,
+) {
+    let mut mistake = |line, problem: String, hint: String| {
+        let (file, problem) = (Kind::Load.file().to_owned(), format!("{what}: {problem}"));
+        mistakes.push(DefinitionError { file, line: Some(line), problem, hint });
+    };
+    let servers: Vec<_> = servers.collect();
+    let churns = |name: &&At<String>| {
+        let known = files.workloads.iter().flatten().find(|w| w.value.name == name.value);
+        known.is_some_and(|workload| workload.value.churn)
+    };
+    for name in loads {
+        let Some(load) = suites.loads.iter().find(|load| load.value.name == name.value) else {
+            continue;
+        };
+        let transport = load.value.transport;
+        for server in servers.iter().filter(|s| s.value.arguments(transport).is_none()) {
+            let key = if transport.is_tls() { "tls_args" } else { "h2c_args" };
+            let hint = format!(
+                "add `{key}` to {}:{}, the arguments with which it is started for that; or take \
+                 the load, or the server, out of these cells",
+                Kind::Server.file(),
+                server.line
+            );
+            let server = &server.value.name;
+            let problem = format!(
+                "load `{}` is {transport}, and server `{server}` has no `{key}`",
+                name.value
+            );
+            mistake(name.line, problem, hint);
+        }
+        for workload in workloads.iter().filter(churns).filter(|_| transport.is_http2()) {
+            let problem = format!(
+                "workload `{}` has a connection for each request, and load `{}` is HTTP/2",
+                workload.value, name.value
+            );
+            let hint = "choose a load over `http` or `https` for it".to_owned();
+            mistake(name.line, problem, hint);
+        }
+    }
+}
+
+/// Every thread of the generator needs a connection.
+pub(super) fn check_loads(
+    what: &str,
+    cpus: u32,
+    loads: &[At<String>],
+    suites: &Suites,
+    mistakes: &mut Vec<DefinitionError>,
+) {
+    for name in loads {
+        let Some(load) = suites.loads.iter().find(|load| load.value.name == name.value) else {
+            continue;
+        };
+        let connections = load.value.connections;
+        // None at all has been reported.
+        if connections > 0 && connections < cpus {
+            mistakes.push(DefinitionError {
+                file: Kind::Suite.file().to_owned(),
+                line: Some(name.line),
+                problem: format!(
+                    "{what}: load `{}` has fewer connections ({connections}) than the generator \
+                     has CPUs ({cpus})",
+                    name.value
+                ),
+                hint: format!(
+                    "raise `connections` in line {} or lower `generator_cpus`",
+                    load.line
+                ),
+            });
+        }
+    }
+}
