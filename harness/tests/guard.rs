@@ -1,4 +1,4 @@
-//! What README.md says about guarding one's own server, carried out as it stands there: in a fresh
+//! What GATE.md says about guarding one's own server, carried out as it stands there: in a fresh
 //! repository, for a small server of another language.
 
 use std::fs;
@@ -99,8 +99,8 @@ fn project() -> PathBuf {
 
 /// The section's blocks of code in one language.
 fn blocks(language: &str) -> Vec<String> {
-    let readme = fs::read_to_string(project().join("README.md")).expect("the README");
-    let section = readme.split("\n## ").find(|s| s.starts_with("Guard your own server in CI"));
+    let gate = fs::read_to_string(project().join("GATE.md")).expect("GATE.md");
+    let section = gate.split("\n## ").find(|s| s.starts_with("Guard your own server in CI"));
     let fence = format!("```{language}\n");
     let parts = section.expect("the section").split(fence.as_str()).skip(1);
     parts.map(|part| part.split("```").next().unwrap_or_default().to_owned()).collect()
@@ -201,7 +201,7 @@ fn what_init_refuses() {
     check(&format!("--name mine {run}"), 2, "there is already bench/servers.toml, bench/work");
     repository.runs("duet verify mine");
     let servers = repository.read("bench/servers.toml");
-    assert!(servers.contains("foreign = true"), "{servers}");
+    assert!(servers.contains("external = true"), "{servers}");
     // The port may also go through the environment.
     let run = format!("--run 'WHERE={{port}} sh -c \"exec {SERVER} --addr 127.0.0.1:$WHERE\"'");
     check(&format!("--name other {run} --bench other"), 0, "wrote other/servers.toml");

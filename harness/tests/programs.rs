@@ -124,7 +124,7 @@ fn programs_are_measured_like_any_other_cell() {
     assert!(run.programs.iter().all(|p| p.failure.is_none() && p.gz_bytes.is_some()));
     assert_eq!(run.builds.len(), 2);
     assert_eq!(bench.read("target/inputs/count-2"), "n is 2\n");
-    assert!(bench.read("results/latest/programs.svg").contains("How many times slower?"));
+    assert!(bench.read("results/latest/programs.svg").contains("How many times slower"));
     for name in ["report.md", "report.html", "speed.svg", "memory.svg"] {
         assert!(bench.read(&format!("results/latest/{name}")).contains("count"), "{name}");
     }

@@ -104,14 +104,7 @@ pub fn build<'a>(
 ) -> Result<BuildRecord, Interrupted> {
     let server = what.into();
     let root = server.root.unwrap_or(root);
-    let mut record = BuildRecord {
-        server: server.name.to_owned(),
-        version: None,
-        binary_bytes: None,
-        binary_sha256: None,
-        clean_build_ns: None,
-        failure: None,
-    };
+    let mut record = BuildRecord { server: server.name.to_owned(), ..BuildRecord::default() };
     if let Err(error) = fill(&mut record, &server, root, interrupt) {
         interrupt.check()?;
         let message = format!("{error:#}");

@@ -62,8 +62,8 @@ impl Output {
     }
 }
 
-/// Compares an output with the expected one: equal bytes or, where `within` is given, words that are
-/// equal or numbers that differ by no more than it. Says what differs.
+/// Compares an output with the expected one: equal bytes or, where `within` is given, words that
+/// are equal or numbers that differ by no more than it. Says what differs.
 ///
 /// # Errors
 /// How they differ.

@@ -29,7 +29,7 @@ const INPUTS: &str = "target/inputs";
 /// What must be known of earlier blocks.
 #[derive(Debug, Default)]
 pub struct ProgramCache {
-    /// Outputs of cells without an expected one in the definitions: all others must equal the first.
+    /// Outputs of cells without an expected one in the definitions: all must equal the first.
     agreed: BTreeMap<CellId, Output>,
     /// Inputs that this run has made or whose hash it has checked.
     inputs: BTreeSet<PathBuf>,

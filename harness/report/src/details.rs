@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::chart;
 use super::document::{Block, Emphasis, Fold, Table};
-use super::run::{columns, figure_of, table_row};
+use super::parts::{columns, figure_of, group};
 use super::wording;
 use duet_analysis::{
     Analysis, Arm, Arrivals, CellAnalysis, MatchupAnalysis, MetricAnalysis, OpenAnalysis, OpenArm,
@@ -26,8 +26,8 @@ pub(super) fn details(analysis: &Analysis, matchup: &MatchupAnalysis, cell: &Cel
         Some(Block::Figure(figure_of(None, &picture?, None, caption)))
     });
     let mut blocks = vec![Block::paragraph(&cell.question, Emphasis::Plain)];
-    blocks.extend(metrics(analysis, matchup, cell, &further));
     blocks.extend(charts);
+    blocks.extend(metrics(analysis, matchup, cell, &further));
     blocks.push(Block::facts(facts(matchup, cell)));
     Fold { summary: format!("Details of {}", cell.id.workload), blocks }
 }
@@ -61,13 +61,10 @@ fn metrics(
         return vec![];
     }
     let (run, arms) = (&analysis.run, &matchup.arms);
-    let rows = further.iter().map(|m| {
-        let found = wording::row(run, arms, m);
-        let mut row = table_row(&found, arms.len());
-        row.notes.extend(found.reason);
-        row
-    });
-    let table = Table::plain("", columns(arms, "further metrics"), rows.collect());
+    let rows = further.iter().map(|m| wording::row(run, arms, m));
+    let groups = vec![group("", "", &rows.collect::<Vec<_>>(), arms.len())];
+    let columns = columns(arms, "further metrics");
+    let table = Table { columns, groups, ..Table::default() };
     let closed = (cell.kind() == CellKind::Servers(Loop::Closed)).then(|| {
         let said = "Service time: from sending a request to its whole response in a closed loop; \
                     throughput told in another way, not what a user waits for.";

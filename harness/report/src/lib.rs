@@ -18,6 +18,7 @@ pub mod export;
 pub mod github;
 mod headline;
 mod load_kinds;
+mod parts;
 mod program_table;
 mod published;
 mod render;

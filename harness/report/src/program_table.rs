@@ -2,8 +2,8 @@
 //! per language.
 
 use super::document::{Block, Column, Emphasis, Group, Row, Span, Table};
-use super::run::{about, names, short};
-use super::wording::{self, TableRow};
+use super::parts::{about, names, short};
+use super::wording::{self, TableRow, source};
 use duet_analysis::{Analysis, Arm, CellAnalysis, MatchupAnalysis, ProgramSummary};
 use duet_units::Metric;
 
@@ -102,7 +102,9 @@ fn program(
     let known = arms.iter().zip(programs).map(|(arm, program)| (arm, facts(program)));
     let known = known.filter(|(_, facts)| !facts.is_empty());
     let known = known.map(|(arm, facts)| format!("{}: {facts}", source(arms, arm)));
-    let asides = std::iter::once(cell.question.clone()).chain(known).collect();
+    let known = known.collect::<Vec<_>>().join(" · ");
+    let asides = [cell.question.clone(), known].into_iter().filter(|aside| !aside.is_empty());
+    let asides = asides.collect();
     group(rows.chain([ratios]).collect(), verdicts(&found), asides)
 }
 
@@ -117,12 +119,6 @@ fn verdicts(rows: &[Option<TableRow>; 3]) -> Vec<Span> {
         said.push(Span::new(text, row.conclusion.emphasis()));
     }
     said
-}
-
-/// What a set of programs is called: its language, where that tells the arms apart.
-pub(super) fn source<'a>(arms: &[Arm], arm: &'a Arm) -> &'a str {
-    let alike = arms.iter().filter(|other| other.language == arm.language).count();
-    if alike > 1 || arm.language.is_empty() { &arm.label } else { &arm.language }
 }
 
 /// The columns behind the source, an arm after the other.

@@ -22,7 +22,7 @@ pub(super) fn section(analysis: &Analysis) -> Vec<Block> {
     let brief = brief(analysis).into_iter().flat_map(Figures::blocks);
     let full = [about(Emphasis::Plain)].into_iter();
     vec![
-        Block::heading("published figures"),
+        Block::heading("Published figures"),
         Block::Abridged {
             brief: brief.chain([about(Emphasis::Quiet)]).collect(),
             full: full.chain(tables.into_iter().flat_map(Figures::blocks)).collect(),

@@ -1,11 +1,10 @@
 //! What a run found, as a document: the answers, charts, a table a matchup, and how it was made.
 
 use super::chart::{self, Picture, Width};
-use super::document::{
-    Block, Column, Document, Emphasis, Figure, Group, Item, Marker, Row, Span, Table,
-};
+use super::document::{Block, Column, Document, Emphasis, Group, Item, Marker, Row, Span, Table};
 use super::headline::headline;
-use super::wording::{self, Conclusion, TableRow};
+use super::parts::{LABEL, about, columns, figure_of, group, list, names, short};
+use super::wording::{self, Conclusion};
 use super::{details, load_kinds, program_table, published, run_metadata, warnings};
 use duet_analysis::{Analysis, Arm, CellAnalysis, MatchupAnalysis, ServerSummary};
 use duet_units::Metric;
@@ -22,13 +21,13 @@ pub(super) fn document(analysis: &Analysis) -> Document {
     }
     body.extend(published::section(analysis));
     body.extend(builds(analysis));
-    body.extend(list("warnings", Marker::Warning, warnings::warnings(analysis)));
-    body.extend(list("failures", Marker::Failure, warnings::failures(&analysis.failures)));
-    body.push(Block::heading("how to read this"));
+    body.extend(list("Warnings", Marker::Warning, warnings::warnings(analysis)));
+    body.extend(list("Failures", Marker::Failure, warnings::failures(&analysis.failures)));
+    body.push(Block::heading("How to read this"));
     let said = wording::HOW_TO_READ.into_iter().chain([wording::HOW_TO_COMPARE]);
     body.push(Block::points(said.chain(load_kinds::explanations(analysis))));
     let full =
-        vec![Block::heading("how it was made"), Block::facts(run_metadata::run_metadata(run))];
+        vec![Block::heading("How it was made"), Block::facts(run_metadata::run_metadata(run))];
     body.push(Block::Abridged { brief: vec![], full });
     Document {
         title: format!("Suite {}", run.suite),
@@ -36,14 +35,6 @@ pub(super) fn document(analysis: &Analysis) -> Document {
         answer: answer(analysis),
         body,
         maker: wording::maker(run),
-    }
-}
-
-/// A list under a heading; nothing where it is empty.
-pub(super) fn list(heading: &str, marker: Marker, items: Vec<Item>) -> Vec<Block> {
-    match items.is_empty() {
-        true => vec![],
-        false => vec![Block::heading(heading), Block::List(marker, items)],
     }
 }
 
@@ -81,43 +72,6 @@ fn charts(analysis: &Analysis) -> Vec<Block> {
     all.into_iter().flatten().map(Block::Figure).collect()
 }
 
-/// A picture as a part of a document.
-pub(super) fn figure_of(
-    file: Option<&'static str>,
-    picture: &Picture,
-    narrow: Option<&Picture>,
-    caption: &str,
-) -> Figure {
-    Figure {
-        file,
-        alt: picture.title.clone(),
-        caption: caption.to_owned(),
-        svg: picture.inline(),
-        narrow: narrow.map(Picture::inline),
-    }
-}
-
-/// What a matchup's table is of: `a against b`.
-pub(super) fn names(matchup: &MatchupAnalysis) -> String {
-    let names: Vec<&str> = matchup.arms.iter().map(|arm| arm.label.as_str()).collect();
-    names.join(" against ")
-}
-
-/// A longer label than this makes columns too wide; the arms are then called A and B.
-const LABEL: usize = 16;
-
-/// The arms as tables call them, and what that stands for where it is a letter.
-pub(super) fn short(arms: &[Arm], too_long: bool) -> (Vec<Arm>, String) {
-    if !too_long {
-        return (arms.to_vec(), String::new());
-    }
-    let letter = |(letter, arm): (char, &Arm)| Arm { label: letter.to_string(), ..arm.clone() };
-    let letters: Vec<Arm> = ('A'..='Z').zip(arms).map(letter).collect();
-    let meaning = |(letter, arm): (&Arm, &Arm)| format!("{} = {}", letter.label, arm.label);
-    let meanings: Vec<String> = letters.iter().zip(arms).map(meaning).collect();
-    (letters, meanings.join(" · "))
-}
-
 fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> Vec<Block> {
     let too_long = matchup.arms.iter().any(|arm| arm.label.chars().count() > LABEL);
     let (arms, meanings) = short(&matchup.arms, too_long);
@@ -125,11 +79,11 @@ fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> Vec<Block> {
     let mut groups: Vec<Group> =
         matchup.cells.iter().map(|cell| cell_group(analysis, matchup, &arms, cell)).collect();
     let starts = matchup.starts.iter().map(|m| wording::row(&analysis.run, &arms, m));
-    groups.push(group("every start", "", starts.collect(), arms.len()));
+    groups.push(group("every start", "", &starts.collect::<Vec<_>>(), arms.len()));
     let means = matchup.means.iter().map(|m| wording::mean_row(&analysis.run, &arms, m));
     let cells = matchup.means.first().map_or(0, |mean| mean.cells);
     let about = format!("of {cells} cells");
-    groups.push(group("geometric mean", &about, means.collect(), arms.len()));
+    groups.push(group("geometric mean", &about, &means.collect::<Vec<_>>(), arms.len()));
     groups.retain(|group| !group.rows.is_empty() || !group.notes.is_empty());
     let mut blocks = vec![Block::heading(wording::title(matchup))];
     if matchup.control {
@@ -137,36 +91,6 @@ fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> Vec<Block> {
     }
     blocks.push(Block::Table(Table { caption, columns: columns(&arms, ""), groups, apart: false }));
     blocks
-}
-
-/// The columns of a table of metrics.
-pub(super) fn columns(arms: &[Arm], metric: &str) -> Vec<Column> {
-    let values = arms.iter().map(|arm| Column::numbers(&arm.label));
-    let ends = [Column::words("ratio [95 %]"), Column::words("verdict")];
-    std::iter::once(Column::words(metric)).chain(values).chain(ends).collect()
-}
-
-/// A metric's row in a table with so many arms.
-pub(super) fn table_row(row: &TableRow, arms: usize) -> Row {
-    let value = |arm: usize| {
-        let best = if row.best == Some(arm) { Emphasis::Good } else { Emphasis::Plain };
-        Span::new(row.values.get(arm).cloned().unwrap_or_default(), best)
-    };
-    let verdict = Span::new(&row.verdict, row.conclusion.emphasis());
-    let ends = [row.ratio.as_str().into(), verdict];
-    let cells = std::iter::once(row.metric.into()).chain((0..arms).map(value)).chain(ends);
-    Row { cells: cells.collect(), notes: vec![] }
-}
-
-fn group(name: &str, about: &str, rows: Vec<TableRow>, arms: usize) -> Group {
-    let reasons = wording::reasons(&rows).into_iter();
-    Group {
-        name: name.to_owned(),
-        about: about.to_owned(),
-        rows: rows.iter().map(|row| table_row(row, arms)).collect(),
-        notes: reasons.map(|why| vec![Span::new(why, Emphasis::Quiet)]).collect(),
-        ..Group::default()
-    }
 }
 
 fn cell_group(
@@ -177,17 +101,11 @@ fn cell_group(
 ) -> Group {
     let rows = wording::headline_rows(&analysis.run, arms, cell);
     let silence = rows.is_empty().then(|| wording::silence(analysis, matchup, cell));
-    let mut group = group(&cell.id.workload, &about(cell), rows, arms.len());
+    let mut group = group(&cell.id.workload, &about(cell), &rows, arms.len());
     let bad = Conclusion::Silent.emphasis();
     group.notes.extend(silence.map(|why| vec![Span::new(why, bad)]));
     group.fold = Some(details::details(analysis, matchup, cell));
     group
-}
-
-/// What stands behind a cell's name.
-pub(super) fn about(cell: &CellAnalysis) -> String {
-    let about = wording::about(cell);
-    if cell.warnings.is_empty() { about } else { format!("{about} · with a warning") }
 }
 
 fn builds(analysis: &Analysis) -> Vec<Block> {
@@ -219,7 +137,7 @@ fn builds(analysis: &Analysis) -> Vec<Block> {
     let rows = analysis.servers.iter().map(row).collect();
     let known = Block::Facts(analysis.servers.iter().map(about).collect());
     vec![
-        Block::heading("builds"),
+        Block::heading("Builds"),
         Block::Table(Table::plain("", columns, rows)),
         Block::Abridged { brief: vec![], full: vec![known] },
     ]

@@ -24,7 +24,7 @@ pub fn trend(trend: &Trend) -> String {
             all.push(Block::Table(table(machine, series)));
         }
     }
-    all.push(Block::heading("how to read this"));
+    all.push(Block::heading("How to read this"));
     all.push(Block::paragraph(LEGEND, Emphasis::Plain));
     blocks(&all, Style::Plain)
 }

@@ -206,6 +206,12 @@ pub(super) fn label(arms: &[Arm], arm: usize) -> &str {
     arms.get(arm).map_or("?", |a| a.label.as_str())
 }
 
+/// What a set of programs is called: its language, where that tells the arms apart.
+pub(super) fn source<'a>(arms: &[Arm], arm: &'a Arm) -> &'a str {
+    let alike = arms.iter().filter(|other| other.language == arm.language).count();
+    if alike > 1 || arm.language.is_empty() { &arm.label } else { &arm.language }
+}
+
 /// Whether every report shows a line of a metric. A far tail that may not be judged is left to the
 /// details.
 pub(super) fn is_headline(cell: &CellAnalysis, m: &MetricAnalysis) -> bool {

@@ -83,7 +83,7 @@ fn save(name: &str, run: &Path, root: &Path) -> Result<()> {
         "the run in {} did not come to its end, so it is no measure for others",
         run.display()
     );
-    let number = runs(&folder)?.len() + 1;
+    let number = entries(&folder)?.len() + 1;
     let target = folder.join(format!("{number:03}"));
     fs::create_dir_all(&target)
         .and_then(|()| fs::copy(&source, target.join(record::FILE_NAME)).map(|_| ()))
@@ -93,26 +93,19 @@ fn save(name: &str, run: &Path, root: &Path) -> Result<()> {
 }
 
 fn list(root: &Path) -> Result<()> {
-    let folder = root.join(FOLDER);
-    let mut names = vec![];
-    if folder.is_dir() {
-        for entry in fs::read_dir(&folder)? {
-            names.push(entry?.file_name().to_string_lossy().into_owned());
-        }
-    }
-    names.sort();
-    if names.is_empty() {
+    let folders = entries(&root.join(FOLDER))?;
+    if folders.is_empty() {
         anstream::println!("No baselines; `duet baseline save NAME` keeps the latest run.");
     }
-    for name in names {
-        let runs = runs(&folder.join(&name))?;
-        anstream::println!("{name}  {}", duet_units::count(runs.len(), "run"));
+    for folder in folders {
+        let name = folder.file_name().unwrap_or_default().display();
+        anstream::println!("{name}  {}", duet_units::count(entries(&folder)?.len(), "run"));
     }
     Ok(())
 }
 
 fn show(name: &str, root: &Path) -> Result<()> {
-    for folder in runs(&existing(name, root)?)? {
+    for folder in entries(&existing(name, root)?)? {
         let run = record::read(&folder)?;
         let summary = duet_analysis::analyse(&run).run;
         anstream::println!(
@@ -147,16 +140,16 @@ fn existing(name: &str, root: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// The folders of the stored runs, oldest first.
-fn runs(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut runs = vec![];
+/// What a folder holds, by name; stored runs are so oldest first. Nothing where there is none.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = vec![];
     if folder.is_dir() {
         for entry in fs::read_dir(folder)? {
-            runs.push(entry?.path());
+            found.push(entry?.path());
         }
     }
-    runs.sort();
-    Ok(runs)
+    found.sort();
+    Ok(found)
 }
 
 /// Compares stored runs: for information.
@@ -170,7 +163,7 @@ pub(super) fn compare(
         match &arm.origin {
             Origin::Run(folder) => Ok(vec![record::read(folder)?]),
             Origin::Baseline(name) => {
-                runs(&existing(name, &bench.root()?)?)?.iter().map(|f| record::read(f)).collect()
+                entries(&existing(name, &bench.root()?)?)?.iter().map(|f| record::read(f)).collect()
             }
             _ => bail!("{} is no stored result", arm.given),
         }

@@ -97,8 +97,7 @@ pub(super) fn run(args: &Gate) -> Result<Exit> {
         absent: guarded.absent,
     });
     let mut prepared = session.prepare(header)?;
-    let folder = args.out.clone().unwrap_or_else(|| session.root.join(FOLDER));
-    let earlier = make_room(&session, args.out.as_deref(), &prepared)?;
+    let (folder, earlier) = make_room(&session, args.out.as_deref(), &prepared)?;
     if let Earlier::Undecided(earlier) = &earlier {
         prepared.header.seed = earlier.header.seed;
         prepared.blocks.clone_from(&earlier.blocks);
@@ -125,13 +124,14 @@ enum Earlier {
 
 /// Makes the folder ready for a record. A second run of the same pair continues the first: it gets
 /// no new chance to fail or to pass by accident.
-fn make_room(session: &Session, out: Option<&Path>, prepared: &Run) -> Result<Earlier> {
+fn make_room(session: &Session, out: Option<&Path>, prepared: &Run) -> Result<(PathBuf, Earlier)> {
     let folder = out.map_or_else(|| session.root.join(FOLDER), Path::to_owned);
     if let Some(run) = record::read(&folder).ok().filter(|run| is_same(run, prepared)) {
-        return earlier(run, &folder);
+        let earlier = earlier(run, &folder)?;
+        return Ok((folder, earlier));
     }
-    folders::for_record(out, &session.root, FOLDER, Former::MovedTo("gate-previous"))?;
-    Ok(Earlier::Nothing)
+    let former = Former::MovedTo("gate-previous");
+    Ok((folders::for_record(out, &session.root, FOLDER, former)?, Earlier::Nothing))
 }
 
 /// What a run of the same pair came to. The record of one that failed is renamed.

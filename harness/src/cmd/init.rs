@@ -9,11 +9,12 @@ use clap::Args;
 
 use super::exit::{Exit, ServerUnavailable, UsageError};
 use super::folders::{BenchFolder, shown};
+use super::verify;
 use duet_measure::build;
 use duet_measure::host;
 use duet_measure::server::{self, Launch};
 use duet_measure::verify::{Verifier, excerpt};
-use duet_model::record::{Failure, Stage};
+use duet_model::record::Stage;
 use duet_model::spec;
 use duet_model::spec::{ExpectedResponse, Lane, Server, Transport};
 use duet_process::interrupt::{Interrupt, Interrupted};
@@ -148,8 +149,8 @@ fn server(args: &Init) -> Result<Server> {
     })
 }
 
-/// Builds and starts the server, and requests the path twice: a response that changes cannot be told from a
-/// wrong one.
+/// Builds and starts the server, and requests the path twice: a response that changes cannot be
+/// told from an invalid one.
 fn first_response(server: &Server, path: &str, root: &Path) -> Result<ExpectedResponse> {
     let interrupt = Interrupt::watch()?;
     let built = build::build(server, root, &interrupt)?;
@@ -195,11 +196,12 @@ fn first_response(server: &Server, path: &str, root: &Path) -> Result<ExpectedRe
 
 /// Why a server is unavailable, with what it wrote to standard error. An interruption stays one.
 fn unavailable(server: &Server, error: anyhow::Error) -> anyhow::Error {
-    if error.is::<Interrupted>() {
-        return error;
-    }
-    let mut text = format!("{}: {error:#}", server.name);
-    for line in error.downcast_ref::<Failure>().iter().flat_map(|failure| &failure.stderr) {
+    let failure = match verify::failure(error, Stage::Start, &server.name) {
+        Ok(failure) => failure,
+        Err(interrupted) => return interrupted.into(),
+    };
+    let mut text = format!("{}: {failure}", server.name);
+    for line in &failure.stderr {
         text.push_str(&format!("\n  | {line}"));
     }
     ServerUnavailable(text).into()

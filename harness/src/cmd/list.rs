@@ -30,8 +30,7 @@ fn text(spec: &Spec) -> String {
         .iter()
         .map(|s| vec![s.name.clone(), s.language.clone(), lanes(&s.lanes), s.summary.clone()]);
     let workloads = spec.workloads.iter().map(|w| {
-        let cases =
-            if w.cases.len() == 1 { "1 case".into() } else { format!("{} cases", w.cases.len()) };
+        let cases = duet_units::count(w.cases.len(), "case");
         vec![w.name.clone(), cases, w.question.clone()]
     });
     let sets = spec

@@ -289,8 +289,7 @@ mod tests {
         let version = Version {
             given: format!("git:{label}"),
             label: label.to_owned(),
-            commit: None,
-            dirty: false,
+            ..Version::default()
         };
         Checkout {
             version,

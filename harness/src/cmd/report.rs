@@ -51,11 +51,9 @@ fn write(analysis: &Analysis, folder: &Path) -> Result<()> {
         ("report.html", duet_report::html(analysis)),
     ]
     .into_iter()
-    .chain(duet_report::chart::boxes(analysis).map(|picture| ("programs.svg", picture.file())))
-    .chain(
-        duet_report::chart::latency(analysis, Width::Wide)
-            .map(|picture| ("latency.svg", picture.file())),
-    ) {
+    .chain(duet_report::chart::boxes(analysis).map(|p| ("programs.svg", p.file())))
+    .chain(duet_report::chart::latency(analysis, Width::Wide).map(|p| ("latency.svg", p.file())))
+    {
         folders::replace(&folder.join(name), text.as_bytes())?;
     }
     Ok(())

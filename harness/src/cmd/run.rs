@@ -48,9 +48,8 @@ pub(super) fn run(args: &Run) -> Result<Exit> {
     let session = Session::new(root, &args.bench.bench, &suite)?;
     let mut header = session.header(args.seed, &spec, &suite)?;
     header.findings.splice(0..0, left_out);
-    let (out, latest, former) =
-        (args.out.as_deref(), "results/latest", Former::MovedTo("previous"));
-    let folder = folders::for_record(out, &session.root, latest, former)?;
+    let (out, former) = (args.out.as_deref(), Former::MovedTo("previous"));
+    let folder = folders::for_record(out, &session.root, "results/latest", former)?;
     announce(&header, &folder);
     let prepared = session.prepare(header)?;
     session.measure_all(&folder, prepared)?;

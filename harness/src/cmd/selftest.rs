@@ -308,8 +308,7 @@ fn experiment(question: Question, gate: Option<Gate>) -> Experiment {
     let version = |label: &str| Version {
         given: label.to_owned(),
         label: label.to_owned(),
-        commit: None,
-        dirty: false,
+        ..Version::default()
     };
     Experiment {
         question,
@@ -323,14 +322,8 @@ fn experiment(question: Question, gate: Option<Gate>) -> Experiment {
 
 /// There is nothing to build.
 fn unbuilt(header: RunHeader) -> Run {
-    let build = |server: &Server| BuildRecord {
-        server: server.name.clone(),
-        version: None,
-        binary_bytes: None,
-        binary_sha256: None,
-        clean_build_ns: None,
-        failure: None,
-    };
+    let build =
+        |server: &Server| BuildRecord { server: server.name.clone(), ..BuildRecord::default() };
     let builds = header.spec.servers.iter().map(build).collect();
     Run { builds, ..Run::of(header) }
 }

@@ -18,8 +18,8 @@ use duet_measure::programs::{self, ProgramCache};
 use duet_measure::verify::Verifier;
 use duet_model::plan::{self, BlockPlan};
 use duet_model::record::{
-    self, Attempt, Block, BuildRecord, Failure, FindingLevel, ProgramRecord, Record, Run, RunEnd,
-    RunHeader, Stage, Writer,
+    self, Attempt, Block, Failure, FindingLevel, ProgramRecord, Record, Run, RunEnd, RunHeader,
+    Writer,
 };
 use duet_model::spec::{CellId, ProgramSet, Server, Spec, Suite};
 use duet_process::interrupt::{Interrupt, Interrupted};
@@ -105,7 +105,8 @@ impl Session {
         let bench = self.bench(&header, Instant::now());
         for server in servers(bench.spec, bench.suite) {
             self.progress.say(&format!("building and verifying {}", server.name));
-            let build = self.prepare_server(&bench, server)?;
+            let transports = bench.spec.transports(&bench.suite.cells, &server.name);
+            let build = verify::server(&bench, server, transports)?;
             self.print_failure(&server.name, build.failure.as_ref());
             builds.push(build);
         }
@@ -122,31 +123,6 @@ impl Session {
         }
         self.progress.finish();
         Ok(Run { builds, programs, ..Run::of(header) })
-    }
-
-    /// Builds a server and verifies all its responses, over the transports of the suite.
-    fn prepare_server(&self, bench: &Bench<'_>, server: &Server) -> Result<BuildRecord> {
-        let mut record = build::build(server, &self.root, &self.interrupt)?;
-        if record.failure.is_none() {
-            let root = server.root.as_deref().unwrap_or(&self.root);
-            record.failure = match verify::responses(
-                (bench.spec, server),
-                bench.spec.transports(&bench.suite.cells, &server.name).into_iter(),
-                root,
-                &self.verifier,
-                &self.interrupt,
-            ) {
-                Ok(_) => None,
-                Err(error) if error.is::<Interrupted>() => return Err(error),
-                Err(error) => Some(error.downcast().unwrap_or_else(|error| Failure {
-                    stage: Stage::Verify,
-                    server: Some(server.name.clone()),
-                    error: format!("{error:#}"),
-                    stderr: vec![],
-                })),
-            };
-        }
-        Ok(record)
     }
 
     /// Checks those programs of a set that the suite needs.

@@ -1,6 +1,5 @@
 //! `duet verify`: whether servers keep the contract and responses and outputs are as expected.
 
-use std::path::Path;
 use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
@@ -15,8 +14,8 @@ use duet_measure::host::{self, Cpus};
 use duet_measure::programs::{self, ProgramCache};
 use duet_measure::server::{self, Launch};
 use duet_measure::verify::Verifier;
-use duet_model::record::Failure;
-use duet_model::spec::{ProgramSet, Server, Spec, Suite, Transport};
+use duet_model::record::{BuildRecord, Failure, Stage};
+use duet_model::spec::{ProgramSet, Server, Spec, Suite, Transport, Workload};
 use duet_process::interrupt::{Interrupt, Interrupted};
 
 /// The longest time, in seconds, and the most memory, in MiB, of a program at its test size.
@@ -24,7 +23,8 @@ const PROGRAM_LIMITS: (u32, u32) = (60, 4096);
 
 /// Builds servers and programs and verifies their responses and outputs
 ///
-/// Every response and output is compared with the expected one, nothing is timed. Exit code 5 if one of them fails.
+/// Every response and output is compared with the expected one, nothing is timed. Exit code 5 if
+/// one of them fails.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
     /// Servers and sets of programs to verify; all of them if none is named.
@@ -39,17 +39,7 @@ pub(super) fn run(args: &Verify) -> Result<Exit> {
     let (spec, root) = args.bench.open()?;
     check_names(&spec, &args.names)?;
     let wanted = |name: &String| args.names.is_empty() || args.names.contains(name);
-    let interrupt = Interrupt::watch()?;
-    let verifier = Verifier::new()?;
-    let mut failed = false;
-    for server in spec.servers.iter().filter(|server| wanted(&server.name)) {
-        let outcome = built(server, &root, &interrupt).and_then(|()| {
-            let over = server.transports();
-            responses((&spec, server), over, &root, &verifier, &interrupt)
-        });
-        let outcome = outcome.map(|cases| duet_units::count(cases, "valid response"));
-        failed |= !say(&server.name, outcome)?;
-    }
+    let (interrupt, verifier) = (Interrupt::watch()?, Verifier::new()?);
     let cpus = Cpus { servers: host::allowed_cpus()?, generator: vec![] };
     let (program_limit_s, program_limit_mib) = PROGRAM_LIMITS;
     let bench = Bench {
@@ -62,11 +52,19 @@ pub(super) fn run(args: &Verify) -> Result<Exit> {
         run_started: Instant::now(),
         interrupt: &interrupt,
     };
+    let mut all_valid = true;
+    for server in spec.servers.iter().filter(|server| wanted(&server.name)) {
+        let cases: usize = workloads(&spec, server).map(|workload| workload.cases.len()).sum();
+        let transports: Vec<Transport> = server.transports().collect();
+        let valid = duet_units::count(cases * transports.len(), "valid response");
+        let failure = self::server(&bench, server, transports)?.failure;
+        all_valid &= say(&server.name, failure, &valid);
+    }
     let mut cache = ProgramCache::default();
     for set in spec.sets.iter().filter(|set| wanted(&set.name)) {
-        failed |= !programs(&bench, &mut cache, set)?;
+        all_valid &= programs(&bench, &mut cache, set)?;
     }
-    Ok(if failed { Exit::ServerFailed } else { Exit::Done })
+    Ok(if all_valid { Exit::Done } else { Exit::ServerFailed })
 }
 
 /// Every name must be known.
@@ -80,88 +78,107 @@ fn check_names(spec: &Spec, names: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Builds a server or a set; an error is its failure, or that the harness was interrupted.
-fn built<'a>(what: impl Into<build::Recipe<'a>>, root: &Path, interrupt: &Interrupt) -> Result<()> {
-    match build::build(what, root, interrupt)?.failure {
-        Some(failure) => Err(failure.into()),
-        None => Ok(()),
-    }
-}
-
 /// Builds a set and compares the outputs of all programs that it builds, each at its test size.
-/// Returns whether all went well.
-fn programs(bench: &Bench<'_>, cache: &mut ProgramCache, set: &ProgramSet) -> Result<bool> {
+/// Returns whether all are valid.
+fn programs(
+    bench: &Bench<'_>,
+    cache: &mut ProgramCache,
+    set: &ProgramSet,
+) -> Result<bool, Interrupted> {
     let lacking = host::cpu_lacks(&set.needs_cpu);
     if !lacking.is_empty() {
         let lacking = lacking.join(", ");
         anstream::println!("left out {}: this CPU has no {lacking}", set.name);
         return Ok(true);
     }
-    if let Err(error) = built(set, bench.root, bench.interrupt) {
-        return say(&set.name, Err(error));
+    if let Some(failure) = build::build(set, bench.root, bench.interrupt)?.failure {
+        return Ok(say(&set.name, Some(failure), ""));
     }
-    let mut valid = 0;
-    let mut failed = false;
+    let (mut valid, mut failed) = (0, false);
     for problem in bench.spec.problems.iter().filter(|problem| set.builds(&problem.name)) {
         match programs::check(bench, cache, set, problem)?.failure {
             None => valid += 1,
-            Some(failure) => {
-                let name = format!("{} {}", set.name, problem.name);
-                failed |= !say(&name, Err(failure.into()))?;
-            }
+            failure => failed |= !say(&format!("{} {}", set.name, problem.name), failure, ""),
         }
     }
     if valid > 0 {
-        say(&set.name, Ok(duet_units::count(valid, "valid output")))?;
+        say(&set.name, None, &duet_units::count(valid, "valid output"));
     }
     Ok(!failed)
 }
 
-/// Prints how it went; whether it went well. An interrupted check is an error.
-fn say(name: &str, outcome: Result<String>) -> Result<bool> {
-    match outcome {
-        Ok(outcome) => {
-            let green = Style::new().fg_color(Some(AnsiColor::Green.into()));
-            anstream::println!("{green}ok{green:#}     {name}: {outcome}");
-            Ok(true)
-        }
-        Err(error) if error.is::<Interrupted>() => Err(error),
-        Err(error) => {
-            let red = Style::new().fg_color(Some(AnsiColor::Red.into()));
-            anstream::println!("{red}failed{red:#} {name}: {error:#}");
-            for line in error.downcast_ref::<Failure>().map_or(&[][..], |failure| &failure.stderr) {
-                anstream::println!("       | {line}");
-            }
-            Ok(false)
-        }
+/// Prints a failure, or what is valid; whether there was no failure.
+fn say(name: &str, failure: Option<Failure>, valid: &str) -> bool {
+    let style = |color: AnsiColor| Style::new().fg_color(Some(color.into()));
+    let (green, red) = (style(AnsiColor::Green), style(AnsiColor::Red));
+    let Some(failure) = failure else {
+        anstream::println!("{green}ok{green:#}     {name}: {valid}");
+        return true;
+    };
+    anstream::println!("{red}failed{red:#} {name}: {failure}");
+    for line in &failure.stderr {
+        anstream::println!("       | {line}");
     }
+    false
 }
 
-/// For each transport, starts a server, verifies all its responses, stops it. Returns how many there
-/// were.
-pub(super) fn responses(
-    (spec, server): (&Spec, &Server),
-    transports: impl Iterator<Item = Transport>,
-    root: &Path,
-    verifier: &Verifier,
-    interrupt: &Interrupt,
-) -> Result<usize> {
-    let cpus = host::allowed_cpus()?;
-    let mut cases = 0;
-    for transport in transports {
-        let certificate = verifier.certificate(transport)?;
-        let launch =
-            Launch { root, cpus: &cpus, threads: 1, transport, certificate, padding_bytes: 0 };
-        let running = server::start(server, &launch, interrupt)?;
-        verifier.contract(&running, server, interrupt)?;
-        for name in &server.workloads {
-            let Some(workload) = spec.workload(name) else {
-                unreachable!("the loader has checked the server's workloads")
-            };
-            verifier.workload(&running, server, workload, workload.cases.len(), interrupt)?;
-            cases += workload.cases.len();
-        }
-        running.stop()?;
+/// Builds a server and verifies all its responses over these transports. What fails is in the
+/// record.
+///
+/// # Errors
+/// Only when interrupted.
+pub(super) fn server(
+    bench: &Bench<'_>,
+    server: &Server,
+    transports: impl IntoIterator<Item = Transport>,
+) -> Result<BuildRecord, Interrupted> {
+    let mut record = build::build(server, bench.root, bench.interrupt)?;
+    if record.failure.is_none()
+        && let Err(error) =
+            transports.into_iter().try_for_each(|over| responses(bench, server, over))
+    {
+        record.failure = Some(failure(error, Stage::Verify, &server.name)?);
     }
-    Ok(cases)
+    Ok(record)
+}
+
+/// The failure that an error of a server is, at this stage if it does not say itself.
+///
+/// # Errors
+/// An interruption stays one.
+pub(super) fn failure(
+    error: anyhow::Error,
+    stage: Stage,
+    server: &str,
+) -> Result<Failure, Interrupted> {
+    let error = match error.downcast() {
+        Ok(interrupted) => return Err(interrupted),
+        Err(error) => error,
+    };
+    Ok(error.downcast().unwrap_or_else(|error| Failure {
+        stage,
+        server: Some(server.to_owned()),
+        error: format!("{error:#}"),
+        stderr: vec![],
+    }))
+}
+
+/// Starts a server, verifies all its responses over a transport, stops it.
+fn responses(bench: &Bench<'_>, server: &Server, transport: Transport) -> Result<()> {
+    let root = server.root.as_deref().unwrap_or(bench.root);
+    let cpus = host::allowed_cpus()?;
+    let certificate = bench.verifier.certificate(transport)?;
+    let launch = Launch { root, cpus: &cpus, threads: 1, transport, certificate, padding_bytes: 0 };
+    let running = server::start(server, &launch, bench.interrupt)?;
+    bench.verifier.contract(&running, server, bench.interrupt)?;
+    for workload in workloads(bench.spec, server) {
+        let cases = workload.cases.len();
+        bench.verifier.workload(&running, server, workload, cases, bench.interrupt)?;
+    }
+    Ok(running.stop()?)
+}
+
+/// The workloads of a server.
+fn workloads<'a>(spec: &'a Spec, server: &'a Server) -> impl Iterator<Item = &'a Workload> {
+    server.workloads.iter().filter_map(|name| spec.workload(name))
 }

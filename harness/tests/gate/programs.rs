@@ -153,7 +153,7 @@ fn programs_that_only_one_version_has() {
     };
     gate("dir:.", "dir:other", "gone").exits(1).says("quick/count/large is gone from the head");
     let said = gate("dir:other", "dir:.", "new");
-    said.says("quick/count/large  new: the base does not have it");
+    said.says("quick/count/large · new: the base does not have it");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::read;
+use super::kernel_files::read;
 
 /// What the groups say, each the tightest of all levels; absent where no level says anything.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

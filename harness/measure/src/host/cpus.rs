@@ -6,6 +6,8 @@ use anyhow::{Context, Result, ensure};
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
 
+use super::kernel_files;
+
 /// CPUs for the servers and for the generator, disjoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cpus {
@@ -56,7 +58,7 @@ pub fn choose_cpus(servers: u32, generator: u32) -> Result<Cpus> {
 pub(super) fn siblings(cpus: &[usize]) -> BTreeMap<usize, usize> {
     let first = |cpu: usize| {
         let path = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
-        let list = super::read(&path)?;
+        let list = kernel_files::read(&path)?;
         list.trim().split([',', '-']).next()?.parse().ok()
     };
     cpus.iter().map(|&cpu| (cpu, first(cpu).unwrap_or(cpu))).collect()

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::cpus::allowed_cpus;
-use super::meminfo;
+use super::kernel_files::{self, meminfo};
 use duet_model::record::Machine;
 
 /// Tools whose versions belong into a record, with the argument that prints the version.
@@ -83,7 +83,7 @@ pub fn commit(folder: &Path) -> (Option<String>, bool) {
 
 /// A file's text, empty where it cannot be read.
 fn text(path: &str) -> String {
-    super::read(path).unwrap_or_default()
+    kernel_files::read(path).unwrap_or_default()
 }
 
 #[cfg(test)]

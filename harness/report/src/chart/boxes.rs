@@ -6,7 +6,7 @@ use super::canvas::{self, Anchor, Canvas, Picture};
 use super::palette::{self, GRID, Mark, TEXT};
 use super::scale::Scale;
 use super::typography::{LABEL, SMALL, TITLE};
-use crate::{program_table, wording};
+use crate::wording;
 use duet_analysis::{Analysis, MatchupAnalysis};
 use duet_units::Metric;
 
@@ -96,7 +96,7 @@ fn spreads<'a>(analysis: &Analysis, matchup: &'a MatchupAnalysis) -> Vec<Spread<
     let spread = |(arm, mark): (usize, Mark)| {
         let mut ratios: Vec<f64> = pairs.iter().map(|pair| pair[arm]).collect();
         ratios.sort_by(f64::total_cmp);
-        let label = program_table::source(&matchup.arms, &matchup.arms[arm]);
+        let label = wording::source(&matchup.arms, &matchup.arms[arm]);
         Spread { label, lane: wording::lane(matchup.lane).to_owned(), mark, ratios }
     };
     marks.into_iter().enumerate().map(spread).collect()

@@ -14,7 +14,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, ShapeStyle, TextStyle};
 
 use super::palette::{self, Ink, Mark, PAPER, Shape};
-use super::svg::{self, Svg};
+use super::svg::{self, Svg, escape};
 
 /// A finished picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,11 +95,6 @@ pub(crate) fn picture(
     done(canvas.area.present());
     drop(canvas);
     Picture { title: title.to_owned(), description: description.to_owned(), size, shapes }
-}
-
-/// Text as SVG holds it.
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// Plotters' backends report errors of their target, and the target is a string.

@@ -57,6 +57,8 @@ pub fn comparison(analysis: &Analysis, metric: Metric, width: Width) -> Picture 
 const AXIS: i32 = 22;
 /// Radius of a mark.
 const MARK: i32 = 4;
+/// Height of a line of remarks.
+const ASIDE: i32 = 14;
 /// Room between mark and words.
 const AIR: i32 = 10;
 
@@ -273,9 +275,18 @@ fn paint_pair(
     aside(canvas, (start, y), width, word);
 }
 
-/// A remark within the plot, on paper so that no grid line runs through it.
+/// A remark within the plot, on paper so that no grid line runs through it; in two lines where one
+/// is too short for it.
 fn aside(canvas: &mut Canvas<'_>, (x, y): (i32, i32), room: i32, words: &str) {
-    let width = canvas::width(words, SMALL).min(room);
-    canvas.rect((x - 2, y - 8), (x + width, y + 8), PAPER);
-    canvas.text((x, y), Anchor::Start, room, SMALL, words);
+    let lines = canvas::wrap(words, room, SMALL);
+    let lines = match &lines[..] {
+        [first, rest @ ..] if !rest.is_empty() => vec![first.clone(), rest.join(" ")],
+        _ => lines,
+    };
+    let top = y - ASIDE / 2 * (lines.len() as i32 - 1);
+    for (i, line) in (0..).zip(&lines) {
+        let (y, width) = (top + ASIDE * i, canvas::width(line, SMALL).min(room));
+        canvas.rect((x - 2, y - ASIDE / 2), (x + width, y + ASIDE / 2), PAPER);
+        canvas.text((x, y), Anchor::Start, room, SMALL, line);
+    }
 }

@@ -63,7 +63,7 @@ pub fn latency(analysis: &Analysis, width: Width) -> Option<Picture> {
     let top = 58 + LINE * head.len() as i32 + 8;
     let rows = (panels.len() as i32 + columns - 1) / columns;
     let bottom = top + rows * (HEIGHT + GAP);
-    let title = "How long until the response?";
+    let title = "How long to respond?";
     let sentences: Vec<String> = head.iter().cloned().chain(panels.iter().map(sentence)).collect();
     let height = bottom + LINE * foot.len() as i32 + MARGIN / 2;
     Some(canvas::picture((size, height), title, &sentences.join(" "), |canvas| {

@@ -177,12 +177,17 @@ impl DrawingBackend for Svg<'_> {
         let ink = ink(style.color());
         // Half the height of a capital below the middle: not all renderers know dominant-baseline.
         let y = y + (style.size() * 0.36).round() as i32;
-        let text = super::canvas::escape(text);
+        let text = escape(text);
         self.push(format_args!(
             "<text class=\"{ink} s{size}{bold}{anchor}\" x=\"{x}\" y=\"{y}\">{text}</text>\n"
         ));
         Ok(())
     }
+}
+
+/// Text as SVG holds it.
+pub(super) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// The looks of all charts, but for colours.

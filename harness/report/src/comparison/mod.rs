@@ -3,9 +3,9 @@
 //! What the words are is decided in `wording`, once for reports, JUnit and annotations.
 
 use crate::document::{Block, Column, Document, Emphasis, Group, Item, Marker, Row, Span, Table};
+use crate::parts::{figure_of, list};
 use crate::render::markdown::Place;
 use crate::render::{self, text::Style};
-use crate::run::{figure_of, list};
 use crate::{github, warnings};
 use duet_analysis::comparison::{ComparedCell, ComparedMetric, Comparison, Outcome};
 
@@ -57,7 +57,7 @@ fn document(comparison: &Comparison) -> Document {
         Block::paragraph(wording::headline(comparison), emphasis),
         Block::facts(wording::about(comparison)),
     ];
-    let mut body = vec![Block::heading("changes"), Block::Table(table(comparison))];
+    let mut body = vec![Block::heading("Changes"), Block::Table(table(comparison))];
     let budget = |budget| {
         let (emphasis, text) = wording::budget(budget);
         Item { text: Span::new(text, emphasis), ..Item::default() }
@@ -69,10 +69,10 @@ fn document(comparison: &Comparison) -> Document {
         ..Item::default()
     };
     let doubtful = wording::warnings(comparison).into_iter().map(warning).collect();
-    body.extend(list("budgets", Marker::Point, budgets));
-    body.extend(list("warnings", Marker::Warning, doubtful));
-    body.extend(list("failures", Marker::Failure, warnings::failures(&comparison.failures)));
-    body.push(Block::heading("how to read this"));
+    body.extend(list("Budgets", Marker::Point, budgets));
+    body.extend(list("Warnings", Marker::Warning, doubtful));
+    body.extend(list("Failures", Marker::Failure, warnings::failures(&comparison.failures)));
+    body.push(Block::heading("How to read this"));
     body.push(Block::paragraph(wording::SIGNS, Emphasis::Quiet));
     let pictures = charts::pictures(comparison).into_iter();
     body.extend(pictures.map(|(file, p)| Block::Figure(figure_of(Some(file), &p, None, ""))));

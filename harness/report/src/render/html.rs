@@ -120,13 +120,14 @@ fn figure(figure: &Figure) -> Markup {
 
 /// Figures in a fold stand side by side.
 fn fold(fold: &Fold) -> Markup {
-    let (figures, rest): (Vec<&Block>, Vec<&Block>) =
-        fold.blocks.iter().partition(|block| matches!(block, Block::Figure(_)));
+    let is_figure = |block: &Block| matches!(block, Block::Figure(_));
     html! {
         details {
             summary { (fold.summary) }
-            @if !figures.is_empty() { div.charts { @for figure in figures { (one(figure)) } } }
-            @for block in rest { (one(block)) }
+            @for alike in fold.blocks.chunk_by(|a, b| is_figure(a) == is_figure(b)) {
+                @if alike.iter().all(is_figure) { div.charts { (blocks(alike)) } }
+                @else { (blocks(alike)) }
+            }
         }
     }
 }
@@ -181,11 +182,16 @@ fn group(table: &Table, group: &Group) -> Markup {
 }
 
 fn row(table: &Table, row: &Row) -> Markup {
+    // An interval stays on one line: `[1.83, 1.93]`.
+    let whole = |cell: &Span| match cell.text.contains("× [") {
+        true => Span { text: cell.text.replace(", ", ",\u{a0}"), ..cell.clone() },
+        false => cell.clone(),
+    };
     html! {
         tr {
             @for (i, (cell, column)) in row.cells.iter().zip(&table.columns).enumerate() {
                 @if i == 0 { th scope="row" { (span(cell)) } }
-                @else { td.number[column.align == Align::Right] { (span(cell)) } }
+                @else { td.number[column.align == Align::Right] { (span(&whole(cell))) } }
             }
         }
         @for note in &row.notes { tr { td.notes colspan=(table.columns.len()) { (note) } } }

@@ -102,6 +102,7 @@ impl Page {
                 Block::Facts(facts) => {
                     let width = facts.iter().map(|(name, _)| name.chars().count()).max();
                     let width = width.unwrap_or(0);
+                    self.line("");
                     for (name, value) in facts {
                         self.wrapped(&format!("{name:<width$}  "), value);
                     }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Limits, Span, finding, good_if, unfit_unless};
+use super::super::cgroup::Limits;
+use super::moment::{Span, Ticks, finding, good_if, unfit_unless};
 use duet_model::record::Finding;
 use duet_units::{count, percent};
 
@@ -118,35 +119,9 @@ pub(super) fn clock(source: &str) -> Finding {
     )
 }
 
-/// CPU time of all CPUs since boot, in ticks.
-pub(super) struct Ticks {
-    pub(super) total: u64,
-    pub(super) busy: u64,
-    pub(super) stolen: u64,
-}
-
-impl Ticks {
-    /// The first line of /proc/stat: user nice system idle iowait irq softirq steal (proc_stat(5)).
-    pub(super) fn of(stat: &str) -> Option<Self> {
-        let fields: Vec<u64> = stat
-            .lines()
-            .next()?
-            .strip_prefix("cpu ")?
-            .split_whitespace()
-            .take(8)
-            .map_while(|field| field.parse().ok())
-            .collect();
-        let [user, nice, system, idle, iowait, irq, softirq, stolen] = fields[..] else {
-            return None;
-        };
-        let busy = user + nice + system + irq + softirq;
-        Some(Self { total: busy + idle + iowait + stolen, busy, stolen })
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::probe;
+    use super::super::moment::probe;
     use super::*;
     use duet_model::record::FindingLevel::{self, Good, Unfit, Warning};
 

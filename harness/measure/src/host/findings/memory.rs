@@ -1,7 +1,8 @@
 //! Whether memory is there, stays there, and is laid out anew at every start.
 
-use super::{Limits, Span, counter, finding, good_if};
-use crate::host::meminfo;
+use super::super::cgroup::Limits;
+use super::super::kernel_files::meminfo;
+use super::moment::{Moment, Span, counter, finding, good_if};
 use duet_model::record::Finding;
 
 /// What servers, generator and harness take together at most, with room to spare.
@@ -24,8 +25,7 @@ pub(super) fn available(text: &str, limits: &Limits) -> Option<Finding> {
 pub(super) fn swap(span: &Span<'_>) -> Option<Finding> {
     let total = meminfo(&span.after.meminfo, "SwapTotal")?;
     let used = total.saturating_sub(meminfo(&span.after.meminfo, "SwapFree")?);
-    let moved =
-        |m: &super::Moment| Some(counter(&m.vmstat, "pswpin")? + counter(&m.vmstat, "pswpout")?);
+    let moved = |m: &Moment| Some(counter(&m.vmstat, "pswpin")? + counter(&m.vmstat, "pswpout")?);
     let pages = span.grown(moved).unwrap_or(0);
     let found = match (total, pages) {
         (0, _) => "none".to_owned(),
@@ -89,7 +89,7 @@ pub(super) fn layout(mode: &str) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::probe;
+    use super::super::moment::probe;
     use super::*;
     use duet_model::record::FindingLevel::{self, Good, Warning};
 

@@ -3,18 +3,21 @@
 //! This file takes what the kernel says, twice, a moment apart; the files below it say what that
 //! means, by what it is about.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit};
 
-use super::cgroup::{self, Limits};
-use super::{cpus, read};
-use duet_model::record::{Finding, FindingLevel};
+use super::cpus;
+use super::kernel_files::read;
+use duet_model::record::Finding;
 
 mod cpu;
 mod memory;
+mod moment;
 mod network;
 mod rivals;
+
+use moment::{Moment, Span, finding, good_if};
 
 /// The probe's own length, not a wait for something: load is a rate and needs a span of time.
 const SPAN: Duration = Duration::from_millis(300);
@@ -66,70 +69,6 @@ pub fn findings(connections: u32, wanted_cpus: u32, needs: &[String]) -> Vec<Fin
     findings
 }
 
-/// What the kernel says at one moment. What cannot be read is empty.
-struct Moment {
-    at: Instant,
-    stat: String,
-    vmstat: String,
-    meminfo: String,
-    pressure: String,
-    processes: Vec<String>,
-    limits: Limits,
-}
-
-impl Moment {
-    fn now() -> Self {
-        let text = |path: &str| read(path).unwrap_or_default();
-        Self {
-            at: Instant::now(),
-            stat: text("/proc/stat"),
-            vmstat: text("/proc/vmstat"),
-            meminfo: text("/proc/meminfo"),
-            pressure: text("/proc/pressure/cpu"),
-            processes: rivals::processes(),
-            limits: cgroup::limits(),
-        }
-    }
-}
-
-/// Two moments.
-struct Span<'a> {
-    before: &'a Moment,
-    after: &'a Moment,
-}
-
-impl Span<'_> {
-    /// By how much a counter has grown; absent where a moment lacks it.
-    fn grown(&self, counter: impl Fn(&Moment) -> Option<u64>) -> Option<u64> {
-        Some(counter(self.after)?.saturating_sub(counter(self.before)?))
-    }
-
-    fn elapsed_ns(&self) -> f64 {
-        (self.after.at - self.before.at).as_nanos() as f64
-    }
-}
-
-fn finding(name: &str, level: FindingLevel, found: String, effect: &str, hint: &str) -> Finding {
-    let (name, effect, hint) = (name.to_owned(), effect.to_owned(), hint.to_owned());
-    Finding { name, level, found, effect, hint }
-}
-
-/// `Good` where `good` holds, else `Warning`.
-fn good_if(good: bool) -> FindingLevel {
-    if good { FindingLevel::Good } else { FindingLevel::Warning }
-}
-
-/// `Good` where `good` holds, else `Unfit`.
-fn unfit_unless(good: bool) -> FindingLevel {
-    if good { FindingLevel::Good } else { FindingLevel::Unfit }
-}
-
-/// A number behind a name and a blank, as in /proc/vmstat.
-fn counter(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find(|line| line.split(' ').next() == Some(name))?;
-    line.split_whitespace().nth(1)?.parse().ok()
-}
-
 fn tool(program: &str) -> Finding {
     let found = crate::build::on_path(program);
     finding(
@@ -142,37 +81,11 @@ fn tool(program: &str) -> Finding {
 }
 
 #[cfg(test)]
-impl Moment {
-    /// A moment so many nanoseconds after `start` at which nothing can be read.
-    fn silent(start: Instant, ns: u64) -> Self {
-        let empty = String::new;
-        Self {
-            at: start + Duration::from_nanos(ns),
-            stat: empty(),
-            vmstat: empty(),
-            meminfo: empty(),
-            pressure: empty(),
-            processes: vec![],
-            limits: Limits::default(),
-        }
-    }
-}
-
-/// What a probe says of two moments, 100 ms apart, that `change` has filled: level and text.
-#[cfg(test)]
-fn probe(
-    probe: fn(&Span<'_>) -> Option<Finding>,
-    change: impl Fn(&mut Moment, &mut Moment),
-) -> Option<(FindingLevel, String)> {
-    let start = Instant::now();
-    let (mut before, mut after) = (Moment::silent(start, 0), Moment::silent(start, 100_000_000));
-    change(&mut before, &mut after);
-    probe(&Span { before: &before, after: &after }).map(|found| (found.level, found.found))
-}
-
-#[cfg(test)]
 mod tests {
+    use super::super::cgroup::Limits;
+    use super::moment::probe;
     use super::*;
+    use duet_model::record::FindingLevel;
 
     #[test]
     fn findings_name_effect_and_cure() {

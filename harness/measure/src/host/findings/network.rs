@@ -1,6 +1,6 @@
 //! Whether connections can be had, as many and as often as suites want them.
 
-use super::{finding, good_if, unfit_unless};
+use super::moment::{finding, good_if, unfit_unless};
 use duet_model::record::Finding;
 
 /// Local ports that a block of new connections per request can use up within a minute.

@@ -1,9 +1,6 @@
 //! Who else wants the CPUs.
 
-use std::fs;
-
-use super::cpu::Ticks;
-use super::{Span, finding, good_if};
+use super::moment::{Span, Ticks, finding, good_if};
 use duet_model::record::Finding;
 use duet_units::percent;
 
@@ -15,17 +12,6 @@ const WAITING_SHARE_MAX: f64 = 0.05;
 
 /// So many of the busiest processes are named.
 const NAMED: usize = 3;
-
-/// Every process's line in /proc/PID/stat. Processes that end meanwhile are left out.
-pub(super) fn processes() -> Vec<String> {
-    let Ok(entries) = fs::read_dir("/proc") else { return vec![] };
-    let is_process = |name: &str| name.bytes().all(|b| b.is_ascii_digit());
-    entries
-        .flatten()
-        .filter(|entry| is_process(&entry.file_name().to_string_lossy()))
-        .filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok())
-        .collect()
-}
 
 pub(super) fn other_work(span: &Span<'_>) -> Option<Finding> {
     let total = span.grown(|m| Some(Ticks::of(&m.stat)?.total))?;
@@ -97,7 +83,7 @@ fn process(stat: &str) -> Option<(u32, &str, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::probe;
+    use super::super::moment::probe;
     use super::*;
     use duet_model::record::FindingLevel::{Good, Warning};
 
