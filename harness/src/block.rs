@@ -15,7 +15,7 @@ use crate::spec::{Load, Matchup, Rate, Server, Spec, Suite, Workload};
 use crate::verify::Verifier;
 use crate::{probe, requests};
 use duet_process::interrupt::{Interrupt, Interrupted, POLL};
-use duet_protocol::{ArmJob, Event, Job};
+use duet_protocol::{ArmJob, Event, Job, Transport};
 
 mod observed;
 mod pilots;
@@ -227,12 +227,16 @@ fn job(
         arms: arms
             .iter()
             .map(|running| ArmJob {
-                addr: running.addr,
+                addr: running.addr.into(),
+                certificate_pem: None,
+                server_name: None,
                 pid: running.pid(),
                 exchanges: requests::exchanges(workload, &running.name, running.addr),
             })
             .collect(),
         connections: load.connections,
+        transport: Transport::Http,
+        streams: 1,
         churn: workload.churn,
         cpus: bench.cpus.generator.clone(),
         server_cpus: bench.cpus.servers.clone(),
@@ -301,7 +305,7 @@ fn drive(
             continue;
         };
         match event {
-            Event::Connected => {}
+            Event::Connected { .. } => {}
             Event::Warm { stationary, elapsed_ns, window_ns, open } => {
                 record.open = open;
                 record.warmup_stationary = stationary;

@@ -133,7 +133,7 @@ impl Health {
 }
 
 fn describe(arm: u32, job: &Job, trouble: Trouble) -> String {
-    let addr = job.arms[arm as usize].addr;
+    let addr = &job.arms[arm as usize].addr;
     let timeout = units::nanoseconds(job.timeout_ns as f64);
     match trouble.fault {
         Fault::Connect => unconnected(&addr.to_string(), trouble.errno),

@@ -16,7 +16,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use duet_process::proc;
 use failure::Failure;
-use duet_protocol::{Event, Job};
+use duet_protocol::{Event, Job, Transport};
 use session::Stop;
 
 pub mod steady; // one load on one address: `duet load`
@@ -107,6 +107,7 @@ fn check(job: &Job) -> Result<(), Failure> {
         (job.connections == 0, "it has no connections"),
         (job.rounds.len() < 2, "it has fewer than two rounds"),
         (job.rounds.iter().any(wrong_round), "a round is empty or names an arm that there is not"),
+        (job.transport != Transport::Http, "windows are driven over plain HTTP/1.1 only so far"),
         (job.timeout_ns == 0, "the timeout is zero"),
         (job.open.is_some_and(|open| !open.rate.is_possible()), "its rate is nothing"),
         (job.fixed_window_ns.unwrap_or(job.window_ns) == 0, "the windows are empty"),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::edges::{Edge, Edges};
 use super::failure::{Failure, Health};
 use duet_protocol::{
-    Arrivals, Event, Job, OpenResult, ProbeResult, Rate, ResolvedRate, SearchResult, WindowResult,
+    Arrivals, Event, Job, Negotiated, OpenResult, ProbeResult, Rate, ResolvedRate, SearchResult, WindowResult,
 };
 use super::search::{self, Searches};
 use super::share::Plan;
@@ -47,7 +47,8 @@ pub(super) fn run(
 ) -> Result<(), Stop> {
     std::thread::scope(|scope| {
         let mut session = Session::connect(job, Team::start(job, scope)?)?;
-        emit(&mut events, &Event::Connected)?;
+        let negotiated = vec![Negotiated::default(); job.arms.len()];
+        emit(&mut events, &Event::Connected { negotiated })?;
 
         let warm = session.warm_up()?;
         let Warm { stationary, elapsed_ns, window_ns, open, .. } = warm;

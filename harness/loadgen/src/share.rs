@@ -96,7 +96,7 @@ impl<'j> Share<'j> {
         let walk = Turns::Walk(Walk::new(target.exchanges.len(), job.seed, thread, threads));
         let manner = Manner { churn: job.churn, depth: 1, seed: job.seed };
         let questions = target.exchanges.iter().map(Question::from).collect();
-        let client = Client::new(target.addr.into(), questions, connections, manner, walk)
+        let client = Client::new(target.addr.clone().into(), questions, connections, manner, walk)
             .map_err(|e| Failure::general(format_args!("failed to make an epoll: {e}")))?;
         let line = Line::new(connections);
         Ok(Self { job, arm: arm as u32, thread, client, line, outstanding: 0, trouble: None })

@@ -16,7 +16,7 @@ use nix::sys::socket::{
 use nix::sys::time::TimeVal;
 use rustix::net::{RecvFlags, SendFlags};
 
-use super::target::Addr;
+use duet_protocol::Address;
 
 /// How long a connection to a Unix socket waits for room in the server's queue.
 const QUEUE_PATIENCE: Duration = Duration::from_millis(100);
@@ -27,10 +27,10 @@ pub(super) struct Socket(OwnedFd);
 
 impl Socket {
     /// Begins to connect. On a loopback interface, and to a Unix socket, it is done on return.
-    pub(super) fn connect(addr: &Addr) -> io::Result<Self> {
+    pub(super) fn connect(addr: &Address) -> io::Result<Self> {
         match addr {
-            Addr::Tcp(addr) => connect_tcp(*addr),
-            Addr::Unix(path) => connect_unix(path),
+            Address::Tcp(addr) => connect_tcp(*addr),
+            Address::Unix(path) => connect_unix(path),
         }
     }
 

@@ -4,12 +4,17 @@
 //! ids whose CPU clocks it reads at window edges. It does not know servers, suites or files.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use duet_units::Limit;
+
+mod address;
+mod transport;
+
+pub use address::Address;
+pub use transport::{Negotiated, Transport, UnknownTransport};
 
 /// The longest time of the probes of an arm's search, but for the last of them.
 pub const SEARCH_TIME_MAX: Duration = Duration::from_secs(20);
@@ -22,6 +27,12 @@ pub struct Job {
     pub arms: Vec<ArmJob>,
     /// Connections to each arm, spread over the threads.
     pub connections: u32,
+    /// How requests travel.
+    #[serde(default)]
+    pub transport: Transport,
+    /// HTTP/2: requests in flight on each connection, at most. Always 1 with HTTP/1.1.
+    #[serde(default = "one")]
+    pub streams: u32,
     /// Whether each request has a connection of its own.
     pub churn: bool,
     /// One thread per entry, pinned to it.
@@ -78,6 +89,10 @@ pub enum Rate {
     /// The highest at which this limit is kept, which is searched for, for each arm on its own.
     /// Windows are as long as each rate needs them to be, and as many as the searches take.
     Within(Limit),
+}
+
+fn one() -> u32 {
+    1
 }
 
 impl Job {
@@ -140,7 +155,14 @@ pub enum Arrivals {
 #[serde(deny_unknown_fields)]
 pub struct ArmJob {
     /// Where it listens.
-    pub addr: SocketAddr,
+    pub addr: Address,
+    /// The certificate that is trusted, in PEM form: the server's own, which the harness has made,
+    /// or its issuer's. With TLS only, and required then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_pem: Option<String>,
+    /// The name that the server's certificate must have; absent: `localhost`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<String>,
     /// The process whose CPU clock is read.
     pub pid: i32,
     /// Requests and their right answers.
@@ -168,7 +190,10 @@ pub struct Exchange {
 #[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
     /// All connections are open; the warm-up begins.
-    Connected,
+    Connected {
+        /// What was agreed on with each arm, by arm.
+        negotiated: Vec<Negotiated>,
+    },
     /// The warm-up is over; the first window begins.
     Warm {
         /// Whether the arms had become stationary.

@@ -12,9 +12,8 @@ use super::{Exit, Misuse};
 use crate::ceiling;
 use crate::host;
 use duet_loadgen::steady::{self, Ceiling, Live, Measured, Pressure, Rate};
-use duet_loadgen::target::Addr;
 use duet_process::interrupt::Interrupt;
-use duet_protocol::Arrivals;
+use duet_protocol::{Address, Arrivals};
 
 mod capacity;
 mod cases;
@@ -302,7 +301,7 @@ fn drive(
 /// What the generator reaches at most; none, and the reason on standard error, where that cannot
 /// be measured.
 fn ceiling(load: &steady::Load) -> Option<Ceiling> {
-    let plain = matches!(load.target.addr, Addr::Tcp(_)) && load.target.tls.is_none();
+    let plain = matches!(load.target.addr, Address::Tcp(_)) && load.target.tls.is_none();
     if !plain || load.target.http2 {
         return None; // the null responder speaks nothing else
     }

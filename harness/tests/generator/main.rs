@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine;
-use duet_protocol::{ArmJob, Event, Exchange, Job, WindowResult};
+use duet_protocol::{ArmJob, Event, Exchange, Job, Transport, WindowResult};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 
@@ -52,7 +52,9 @@ fn exchange(path: &str, body: &str) -> Exchange {
 /// A short job: arms at these addresses, all asked the same.
 fn job(addrs: &[SocketAddr], exchanges: &[Exchange]) -> Job {
     let arms = addrs.iter().map(|&addr| ArmJob {
-        addr,
+        addr: addr.into(),
+        certificate_pem: None,
+        server_name: None,
         pid: std::process::id() as i32,
         exchanges: exchanges.to_vec(),
     });
@@ -61,6 +63,8 @@ fn job(addrs: &[SocketAddr], exchanges: &[Exchange]) -> Job {
     Job {
         arms: arms.collect(),
         connections: CONNECTIONS,
+        transport: Transport::Http,
+        streams: 1,
         churn: false,
         cpus: vec![own_cpu()],
         server_cpus: vec![own_cpu()],
@@ -115,7 +119,7 @@ fn talk(job: &str) -> Vec<Event> {
 #[track_caller]
 fn windows(job: &Job) -> Vec<WindowResult> {
     let events = generate(job);
-    let [Event::Connected, Event::Warm { .. }, Event::Driven, windows @ .., Event::Done] =
+    let [Event::Connected { .. }, Event::Warm { .. }, Event::Driven, windows @ .., Event::Done] =
         &events[..]
     else {
         panic!("{events:?}");

@@ -92,7 +92,7 @@ fn what_cannot_be_sent_is_counted() {
         Act::Answer(vec![answer("hi")])
     });
     let job = Job { connections: 1, ..open_job(Rate::PerSecond(2_000), Arrivals::Uniform) };
-    let arms = vec![duet_protocol::ArmJob { addr: slow, ..job.arms[0].clone() }];
+    let arms = vec![duet_protocol::ArmJob { addr: slow.into(), ..job.arms[0].clone() }];
     for window in windows(&Job { arms, rounds: vec![vec![0, 0]; 2], ..job }) {
         let open = open(&window);
         assert_eq!(open.planned, 80);
@@ -110,7 +110,7 @@ fn what_cannot_be_sent_is_counted() {
 fn a_connection_for_each_request() {
     let polite = serve(|_| Act::AnswerAndClose(answer("hi")));
     let job = open_job(Rate::PerSecond(500), Arrivals::Poisson);
-    let arms = vec![duet_protocol::ArmJob { addr: polite, ..job.arms[0].clone() }];
+    let arms = vec![duet_protocol::ArmJob { addr: polite.into(), ..job.arms[0].clone() }];
     for window in windows(&Job { churn: true, arms, rounds: vec![vec![0, 0]; 2], ..job }) {
         assert!(open(&window).planned > 0);
         assert!(window.errors.is_empty(), "{window:?}");
@@ -122,7 +122,7 @@ fn a_connection_for_each_request() {
 fn servers_that_close_late() {
     let late = serve(|_| Act::AnswerAndLinger(answer("hi"), Duration::from_millis(10)));
     let job = open_job(Rate::PerSecond(500), Arrivals::Uniform);
-    let arms = vec![duet_protocol::ArmJob { addr: late, ..job.arms[0].clone() }];
+    let arms = vec![duet_protocol::ArmJob { addr: late.into(), ..job.arms[0].clone() }];
     for window in windows(&Job { churn: true, arms, rounds: vec![vec![0, 0]; 2], ..job }) {
         let open = open(&window);
         assert!(window.errors.is_empty(), "{window:?}");
@@ -140,7 +140,7 @@ fn rare_trouble_is_counted_and_tolerated() {
         _ => Act::Answer(vec![answer("hi")]),
     });
     let job = open_job(Rate::PerSecond(2_000), Arrivals::Uniform);
-    let arms = vec![duet_protocol::ArmJob { addr, ..job.arms[0].clone() }];
+    let arms = vec![duet_protocol::ArmJob { addr: addr.into(), ..job.arms[0].clone() }];
     for window in windows(&Job { arms, rounds: vec![vec![0, 0]; 2], ..job }) {
         assert_eq!(open(&window).planned, 80);
         assert!(window.errors.keys().all(|kind| kind == "reset"), "{window:?}");

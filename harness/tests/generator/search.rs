@@ -30,7 +30,7 @@ fn search_job(addrs: &[std::net::SocketAddr], latency_ns: u64) -> Job {
 fn searched(job: &Job) -> (Vec<WindowResult>, Vec<SearchResult>) {
     let events = generate(job);
     let [
-        Event::Connected,
+        Event::Connected { .. },
         Event::Warm { open: None, .. },
         Event::Driven,
         windows @ ..,

@@ -15,8 +15,9 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::cmd::Misuse;
-use duet_loadgen::target::{Addr, Target};
+use duet_loadgen::target::Target;
 use duet_loadgen::tls::Tls;
+use duet_protocol::Address;
 
 mod anybody;
 
@@ -65,13 +66,13 @@ impl TransportArgs {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let tls = self.tls(url, host)?;
         let addrs = match &self.unix_socket {
-            Some(path) => vec![Addr::Unix(path.clone())],
+            Some(path) => vec![Address::Unix(path.clone())],
             None => {
                 let port = url.port_or_known_default().unwrap_or(80);
                 let addrs = (host, port).to_socket_addrs();
                 let addrs =
                     addrs.with_context(|| format!("failed to find the address of {host}"))?;
-                addrs.map(Addr::Tcp).collect()
+                addrs.map(Address::Tcp).collect()
             }
         };
         let target = |addr| Target { addr, tls: tls.clone(), http2: self.http2 };
