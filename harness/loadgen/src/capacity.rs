@@ -191,7 +191,10 @@ mod tests {
                 panic!("{capacity}: {}", shown(&probes));
             };
             assert!(held <= capacity && capacity < failed, "{capacity}: {held} to {failed}");
-            assert!(failed <= held * 1.05 && end == SearchEnd::Narrow, "{capacity}: {held} to {failed}");
+            assert!(
+                failed <= held * 1.05 && end == SearchEnd::Narrow,
+                "{capacity}: {held} to {failed}"
+            );
         }
     }
 
@@ -204,7 +207,13 @@ mod tests {
         let cases: [Case; 7] = [
             ("everything holds", RULES, f64::INFINITY, SearchEnd::AllHeld, (Some(1e6), None)),
             ("nothing holds", RULES, 0.0, SearchEnd::NoneHeld, (None, Some(1.0))),
-            ("no probe", Rules { probes_max: 0, ..RULES }, 9.0, SearchEnd::OutOfProbes, (None, None)),
+            (
+                "no probe",
+                Rules { probes_max: 0, ..RULES },
+                9.0,
+                SearchEnd::OutOfProbes,
+                (None, None),
+            ),
             ("three probes", few, 1500.0, SearchEnd::OutOfProbes, (Some(1000.0), Some(2000.0))),
             ("three seconds", brief, 1500.0, SearchEnd::OutOfTime, (Some(1000.0), Some(2000.0))),
             ("one rate, held", narrow, 1e9, SearchEnd::AllHeld, (Some(1000.0), None)),

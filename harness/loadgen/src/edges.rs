@@ -3,8 +3,8 @@
 use std::io;
 
 use super::failure::Failure;
-use duet_protocol::Job;
 use duet_process::proc::{self, CpuClock, StolenTime};
+use duet_protocol::Job;
 
 /// Reads the clocks that a job names.
 #[derive(Debug)]

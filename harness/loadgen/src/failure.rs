@@ -6,9 +6,9 @@ use std::io;
 use nix::errno::Errno;
 
 use super::fault::{Fault, Faults};
-use duet_protocol::Job;
 use super::judge::Wrong;
 use super::tls;
+use duet_protocol::Job;
 use duet_units as units;
 
 /// Failed requests tolerated per hundred.

@@ -5,8 +5,8 @@ use std::fmt;
 
 use super::fault::Fault;
 use super::http1::{Answer, Malformed};
-use duet_protocol::Exchange;
 use super::patch::{self, Patch};
+use duet_protocol::Exchange;
 
 /// Bytes shown before and after the first difference.
 const BEFORE: usize = 20;

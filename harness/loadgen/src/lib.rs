@@ -15,8 +15,8 @@ use anyhow::{Context, Result};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use duet_process::proc;
-use failure::Failure;
 use duet_protocol::{Event, Job, Transport};
+use failure::Failure;
 use session::Stop;
 
 pub mod steady; // one load on one address: `duet load`

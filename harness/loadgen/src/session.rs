@@ -5,15 +5,16 @@ use std::time::{Duration, Instant};
 
 use super::edges::{Edge, Edges};
 use super::failure::{Failure, Health};
-use duet_protocol::{
-    Arrivals, Event, Job, Negotiated, OpenResult, ProbeResult, Rate, ResolvedRate, SearchResult, WindowResult,
-};
 use super::search::{self, Searches};
 use super::share::Plan;
 use super::times;
 use super::warmup;
 use super::worker::{Driven, DrivenOpen, Team};
 use duet_process::proc::CpuClock;
+use duet_protocol::{
+    Arrivals, Event, Job, Negotiated, OpenResult, ProbeResult, Rate, ResolvedRate, SearchResult,
+    WindowResult,
+};
 use duet_stats::SplitMix64;
 use duet_units::Limit;
 
@@ -248,12 +249,17 @@ impl<'s, 'j> Session<'s, 'j> {
     }
 
     /// Drives probes of the arms in turn until every search is over.
-    fn search(&mut self, limit: Limit, warm: &Warm) -> Result<(Measured, Vec<SearchResult>), Failure> {
+    fn search(
+        &mut self,
+        limit: Limit,
+        warm: &Warm,
+    ) -> Result<(Measured, Vec<SearchResult>), Failure> {
         let mut searches = Searches::new(limit, &warm.rates, self.job);
         let mut windows = vec![];
         while let Some(turn) = searches.next() {
             let began = Instant::now();
-            let rated = ResolvedRate { rate_per_second: turn.rate_per_second, capacity_per_second: None };
+            let rated =
+                ResolvedRate { rate_per_second: turn.rate_per_second, capacity_per_second: None };
             let manner = self.manner(turn.planned_ns, Some(rated), turn.index);
             let mut window = self.drive(turn.arm, turn.round, manner)?;
             let open = &window.driven.open;

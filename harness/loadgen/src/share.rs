@@ -13,10 +13,10 @@ use super::alarm::Alarm;
 use super::client::{Client, Manner, Outcome};
 use super::failure::{Failure, Trouble};
 use super::fault::{Fault, Faults};
-use duet_protocol::Job;
 use super::judge::Question;
 use super::requests::{Turns, Walk};
 use super::times::Times;
+use duet_protocol::Job;
 
 mod open;
 mod parked;

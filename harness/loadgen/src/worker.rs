@@ -13,9 +13,9 @@ use nix::unistd::Pid;
 use super::account::Account;
 use super::failure::{Failure, Trouble};
 use super::fault::Faults;
-use duet_protocol::Job;
 use super::share::{Plan, Scratch, Share};
 use super::times::Snapshot;
+use duet_protocol::Job;
 
 /// All threads, seen from the one that leads.
 #[derive(Debug)]

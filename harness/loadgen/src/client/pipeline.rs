@@ -50,12 +50,7 @@ impl Client<'_> {
 
     /// What else the last event on a connection came to. `buffer` holds what was read then.
     #[inline]
-    pub(crate) fn more(
-        &mut self,
-        key: usize,
-        buffer: &[u8],
-        now: Instant,
-    ) -> Option<Outcome> {
+    pub(crate) fn more(&mut self, key: usize, buffer: &[u8], now: Instant) -> Option<Outcome> {
         if self.depth == 1 {
             return None;
         }

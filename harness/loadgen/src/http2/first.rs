@@ -18,11 +18,7 @@ use crate::share::SWEEP;
 use crate::target::Target;
 
 /// Asks once, on a connection of its own.
-pub(crate) fn ask(
-    target: &Target,
-    request: &[u8],
-    timeout: Duration,
-) -> Result<First, String> {
+pub(crate) fn ask(target: &Target, request: &[u8], timeout: Duration) -> Result<First, String> {
     let unanswered = |why: &str| format!("{target} does not answer by HTTP/2: {why}");
     let began = Instant::now();
     let thread = Rc::new(Thread::new().map_err(|error| unanswered(error.desc()))?);

@@ -16,9 +16,9 @@ use crate::alarm::{Alarm, TIMER};
 use crate::client::Outcome;
 use crate::failure::{Failure, Trouble};
 use crate::fault::Fault;
-use duet_protocol::Arrivals;
 use crate::pace::{Pace, Rate};
 use crate::times::Times;
+use duet_protocol::Arrivals;
 
 /// The requests of a window, the same for all threads.
 #[derive(Debug, Clone, Copy)]
@@ -89,11 +89,7 @@ impl Line {
 impl<'j> Share<'j> {
     /// Sends this thread's requests of `plan` when they are due, then awaits every outstanding
     /// answer.
-    pub(crate) fn drive_open(
-        &mut self,
-        plan: &Plan,
-        scratch: &mut Scratch,
-    ) -> Result<(), Failure> {
+    pub(crate) fn drive_open(&mut self, plan: &Plan, scratch: &mut Scratch) -> Result<(), Failure> {
         let Scratch { buffer, events, tally, alarm } = scratch;
         let span_ns = plan.span.as_nanos() as u64; // 584 years
         let of = (self.thread, self.job.cpus.len());

@@ -4,9 +4,9 @@ use super::super::client::Manner;
 use super::super::judge::{Question, Status};
 use super::super::pace::{Pace, Rate};
 
-use duet_protocol::Arrivals;
 use super::super::requests::{Draw, Turns};
 use super::*;
+use duet_protocol::Arrivals;
 
 /// A load of a thousand requests a second on one connection is stopped by a sweep of which the
 /// clock was read before the last request was sent.
