@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::record::Wire;
 use crate::verify::excerpt;
-use duet_loadgen::http1::{self, Malformed};
+use duet_loadgen::response::parse::{self, Malformed};
 use duet_protocol::Exchange;
 
 /// Header fields that are looked at; more would be malformed for the generator too.
@@ -33,7 +33,7 @@ pub fn first_answer(addr: SocketAddr, exchange: &Exchange, limit: Duration) -> R
             .read(&mut buffer)
             .with_context(|| format!("no whole first answer within {} s", limit.as_secs_f64()))?;
         received.extend_from_slice(&buffer[..n]);
-        let answer = http1::parse(&received, exchange.head, n == 0)
+        let answer = parse::parse(&received, exchange.head, n == 0)
             .map_err(|Malformed(why)| anyhow::anyhow!("the first answer is malformed: {why}"))?;
         if let Some(answer) = answer {
             ensure!(
