@@ -1,21 +1,21 @@
 //! What must be true of any bytes that a server may send. Each function panics where it is not, and
 //! says whether the bytes were an interesting case at all.
 
-use duet_loadgen::http1::{self, Answer, HEAD_BYTES_MAX};
-use duet_loadgen::template::{Check, Template};
+use duet_loadgen::response::parse::{HEAD_BYTES_MAX, Response, parse};
+use duet_loadgen::response::template::{Check, Template};
 
 /// The most prefixes of an input that are tried.
 const PREFIXES_MAX: usize = 512;
 
 /// The parser agrees with httparse about heads, with plain arithmetic about bodies of a known
 /// length, and with httparse about chunks; and it never changes its mind when more bytes come. Says
-/// whether the bytes begin with a whole answer.
+/// whether the bytes begin with a whole response.
 pub(crate) fn parser(bytes: &[u8]) -> bool {
     let mut fields = [httparse::EMPTY_HEADER; 128];
     let oracle = head(bytes, &mut fields);
     let mut whole = false;
     for (head_request, closed) in [(false, false), (false, true), (true, false), (true, true)] {
-        let parsed = http1::parse(bytes, head_request, closed);
+        let parsed = parse(bytes, head_request, closed);
         whole |= matches!(parsed, Ok(Some(_)));
         let text = bytes.escape_ascii();
         match (&oracle, &parsed) {
@@ -25,7 +25,7 @@ pub(crate) fn parser(bytes: &[u8]) -> bool {
                 let complete = head_request || (closed && head.framing() == (None, None));
                 assert!(!complete, "it waits for more: {text}");
             }
-            (Oracle::Head(head), Ok(Some(answer))) => agree(head, answer, bytes, head_request),
+            (Oracle::Head(head), Ok(Some(response))) => agree(head, response, bytes, head_request),
             (Oracle::Head(head), Err(why)) => assert!(head.may_be_refused(), "{why:?}: {text}"),
             (oracle, parsed) => panic!("{oracle:?}, but {parsed:?}: {text}"),
         }
@@ -34,11 +34,11 @@ pub(crate) fn parser(bytes: &[u8]) -> bool {
     whole
 }
 
-/// Whatever the template recognises, in any two pieces, the parser reads as the answer that the
-/// template was made of: with the same status, type, body and end. Bytes are an answer and what
+/// Whatever the template recognises, in any two pieces, the parser reads as the response that the
+/// template was made of: with the same status, type, body and end. Bytes are a response and what
 /// follows it on the connection. Says whether the template recognised something.
 pub(crate) fn template(bytes: &[u8]) -> bool {
-    let Ok(Some(first)) = http1::parse(bytes, false, false) else { return false };
+    let Ok(Some(first)) = parse(bytes, false, false) else { return false };
     let received = &bytes[first.len..];
     let mut recognised = false;
     for at in cuts(received.len()) {
@@ -88,13 +88,13 @@ fn head<'h, 'b>(bytes: &'b [u8], fields: &'h mut [httparse::Header<'b>; 128]) ->
     let (mut start, mut longest) = (0, 0);
     loop {
         let mut own = [httparse::EMPTY_HEADER; 128];
-        let mut response = httparse::Response::new(&mut own);
-        let n = match response.parse(&bytes[start..]) {
+        let mut head = httparse::Response::new(&mut own);
+        let n = match head.parse(&bytes[start..]) {
             Err(_) => return Oracle::Malformed,
             Ok(httparse::Status::Partial) => return Oracle::Partial,
             Ok(httparse::Status::Complete(n)) => n,
         };
-        let (status, count) = (response.code.expect("it is complete"), response.headers.len());
+        let (status, count) = (head.code.expect("it is complete"), head.headers.len());
         (start, longest) = (start + n, longest.max(n));
         if status == 101 || !(100..200).contains(&status) {
             *fields = own;
@@ -102,7 +102,7 @@ fn head<'h, 'b>(bytes: &'b [u8], fields: &'h mut [httparse::Header<'b>; 128]) ->
         }
         // An informational head is read past, unless the parser refuses its framing.
         let refused = Head { status, fields: &own[..count], longest, end: start }.may_be_refused();
-        if refused && http1::parse(&bytes[..start], false, false).is_err() {
+        if refused && parse(&bytes[..start], false, false).is_err() {
             return Oracle::Malformed;
         }
     }
@@ -125,28 +125,31 @@ impl Head<'_, '_> {
     }
 }
 
-/// An answer is what the oracle's head, and simple reading behind it, make of the bytes.
-fn agree(head: &Head<'_, '_>, answer: &Answer<'_>, bytes: &[u8], head_request: bool) {
+/// A response is what the oracle's head, and simple reading behind it, make of the bytes.
+fn agree(head: &Head<'_, '_>, response: &Response<'_>, bytes: &[u8], head_request: bool) {
     let text = bytes.escape_ascii();
-    assert_eq!(answer.status, head.status, "status: {text}");
-    assert_eq!(answer.content_type, head.values("content-type").next(), "type: {text}");
-    let date = answer.date.clone().map(|date| &bytes[date]);
+    assert_eq!(response.status, head.status, "status: {text}");
+    assert_eq!(response.content_type, head.values("content-type").next(), "type: {text}");
+    let date = response.date.clone().map(|date| &bytes[date]);
     assert_eq!(date, head.values("date").next(), "date: {text}");
-    assert!(answer.len >= head.end && answer.len <= bytes.len(), "length: {text}");
-    let rest = &bytes[head.end..answer.len];
+    assert!(response.len >= head.end && response.len <= bytes.len(), "length: {text}");
+    let rest = &bytes[head.end..response.len];
     let bodiless = head_request || [204, 304].contains(&head.status);
     match head.framing() {
-        _ if bodiless => assert!(rest.is_empty() && answer.body.is_empty(), "no body: {text}"),
+        _ if bodiless => assert!(rest.is_empty() && response.body.is_empty(), "no body: {text}"),
         (None, None) => {
-            assert!(answer.until_close && *answer.body == bytes[head.end..], "until close: {text}");
+            assert!(
+                response.until_close && *response.body == bytes[head.end..],
+                "until close: {text}"
+            );
         }
         (Some(length), _) => {
             let length: usize = str::from_utf8(length).unwrap().parse().unwrap();
-            assert!(rest.len() == length && *answer.body == *rest, "body: {text}");
+            assert!(rest.len() == length && *response.body == *rest, "body: {text}");
         }
         (None, Some(_)) => {
             let Some(body) = chunks(rest) else { return };
-            assert_eq!(*answer.body, body, "chunks: {text}");
+            assert_eq!(*response.body, body, "chunks: {text}");
         }
     }
 }
@@ -166,16 +169,16 @@ fn chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// An answer stays the same answer, and an error stays an error, whatever comes behind.
+/// A response stays the same response, and an error stays an error, whatever comes behind.
 fn prefixes(bytes: &[u8]) {
     for head_request in [false, true] {
         let mut before = Ok(None);
         for end in cuts(bytes.len()) {
-            let now = http1::parse(&bytes[..end], head_request, false);
+            let now = parse(&bytes[..end], head_request, false);
             let text = bytes[..end].escape_ascii();
             match &before {
                 Ok(None) => {}
-                Ok(Some(_)) => assert_eq!(before, now, "the answer changed: {text}"),
+                Ok(Some(_)) => assert_eq!(before, now, "the response changed: {text}"),
                 Err(_) => assert!(now.is_err(), "it was an error: {text}"),
             }
             before = now;
@@ -188,15 +191,21 @@ fn cuts(len: usize) -> impl Iterator<Item = usize> {
     (0..len).step_by(len / PREFIXES_MAX + 1).chain([len])
 }
 
-fn same(first: &Answer<'_>, received: &[u8]) {
+fn same(first: &Response<'_>, received: &[u8]) {
     let text = received.escape_ascii();
-    let Ok(Some(answer)) = http1::parse(received, false, false) else {
-        panic!("the template recognised what is no answer: {text}");
+    let Ok(Some(response)) = parse(received, false, false) else {
+        panic!("the template recognised what is no response: {text}");
     };
-    let of = |answer: &Answer<'_>| {
-        (answer.status, answer.persistent, answer.until_close, answer.len, answer.body.to_vec())
+    let of = |response: &Response<'_>| {
+        (
+            response.status,
+            response.persistent,
+            response.until_close,
+            response.len,
+            response.body.to_vec(),
+        )
     };
-    assert_eq!(of(&answer), of(first), "{text}");
-    assert_eq!(answer.content_type, first.content_type, "{text}");
-    assert_eq!(answer.len, received.len(), "{text}");
+    assert_eq!(of(&response), of(first), "{text}");
+    assert_eq!(response.content_type, first.content_type, "{text}");
+    assert_eq!(response.len, received.len(), "{text}");
 }

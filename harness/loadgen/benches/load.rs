@@ -1,31 +1,30 @@
-//! What the load generator spends on one answer outside the kernel: the template comparison, the
+//! What the load generator spends on one response outside the kernel: the template comparison, the
 //! full parser it saves, the histogram, and the instant at which the next request is due.
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use duet_loadgen::http1;
-use duet_loadgen::pace::{Pace, Rate};
-
-use duet_loadgen::template::Template;
-use duet_loadgen::times::Times;
+use duet_loadgen::count::histogram::TimeHistogram;
+use duet_loadgen::response::parse;
+use duet_loadgen::response::template::Template;
+use duet_loadgen::timing::arrivals::{ArrivalSchedule, Rate};
 use duet_protocol::Arrivals;
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
     Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: ";
 
-fn answer(body: &str) -> Vec<u8> {
+fn response(body: &str) -> Vec<u8> {
     format!("{HEAD}{}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-fn answers(criterion: &mut Criterion) {
+fn responses(criterion: &mut Criterion) {
     let bodies =
         [("25 B", r#"{"message":"hello world"}"#.to_owned()), ("64 KiB", "x".repeat(1 << 16))];
     for (size, body) in bodies {
-        let bytes = answer(&body);
-        let parse = || http1::parse(black_box(&bytes), false, false);
-        let Ok(Some(parsed)) = parse() else { panic!("the answer of {size} is no answer") };
+        let bytes = response(&body);
+        let parse = || parse::parse(black_box(&bytes), false, false);
+        let Ok(Some(parsed)) = parse() else { panic!("the response of {size} is no response") };
         let mut template = Template::new(&bytes, &parsed);
         criterion.bench_function(&format!("parser, {size}"), |b| b.iter(parse));
         criterion.bench_function(&format!("template, {size}"), |b| {
@@ -35,7 +34,7 @@ fn answers(criterion: &mut Criterion) {
 }
 
 fn histogram(criterion: &mut Criterion) {
-    let mut times = Times::new();
+    let mut times = TimeHistogram::new();
     let mut ns = 0_u64;
     criterion.bench_function("histogram, record", |b| {
         b.iter(|| {
@@ -45,7 +44,7 @@ fn histogram(criterion: &mut Criterion) {
     });
 }
 
-fn pace(criterion: &mut Criterion) {
+fn arrivals(criterion: &mut Criterion) {
     let ramp = Rate { from: 1e4, to: 1e5 };
     let cases = [
         ("uniform", Arrivals::Uniform, Rate::steady(5e4)),
@@ -54,8 +53,10 @@ fn pace(criterion: &mut Criterion) {
     ];
     for (name, arrivals, rate) in cases {
         let day_ns = 86_400_000_000_000; // more instants than are asked for
-        let mut pace = Pace::new(arrivals, rate, (0, 1), 1, day_ns);
-        criterion.bench_function(&format!("pace, {name}"), |b| b.iter(|| black_box(pace.next())));
+        let mut schedule = ArrivalSchedule::new(arrivals, rate, (0, 1), 1, day_ns);
+        criterion.bench_function(&format!("arrivals, {name}"), |b| {
+            b.iter(|| black_box(schedule.next()));
+        });
     }
 }
 
@@ -69,6 +70,6 @@ fn short() -> Criterion {
 criterion_group! {
     name = benches;
     config = short();
-    targets = answers, histogram, pace
+    targets = responses, histogram, arrivals
 }
 criterion_main!(benches);

@@ -13,7 +13,7 @@ use duet_protocol::SearchEnd;
 const FAILURES: usize = 2;
 /// What rates are divided by until one holds.
 const SHRINKAGE: f64 = 2.0;
-/// The share of the planned requests that may lack a right answer in their time.
+/// The share of the planned requests that may lack a ok response in their time.
 const MISSING: f64 = 0.02;
 
 /// How a search goes. Rates are requests per second.
@@ -110,7 +110,7 @@ pub fn interval(probes: &[Probe]) -> Interval {
 }
 
 /// Whether a probe brought about the rate that was asked for: of the `planned` requests of its
-/// measured time, `right` answers came in this time. One of few requests may come after it.
+/// measured time, `right` responses came in this time. One of few requests may come after it.
 #[must_use]
 pub fn is_achieved(planned: u64, right: u64) -> bool {
     let missing = planned.saturating_sub(right);
@@ -226,7 +226,7 @@ mod tests {
         }
     }
 
-    /// A disturbance that fails one probe in five, whatever its rate, moves the answer only where
+    /// A disturbance that fails one probe in five, whatever its rate, moves the response only where
     /// it strikes a rate twice: one in 25 of the four to eight rates below the capacity that are
     /// tried.
     #[test]
@@ -245,7 +245,8 @@ mod tests {
     }
 
     /// Near its capacity a real server holds by chance: here the chance falls from 95 % to 5 %
-    /// between 6 % below and 6 % above. The second chance moves the answer up by no more than that.
+    /// between 6 % below and 6 % above. The second chance moves the response up by no more than
+    /// that.
     #[test]
     fn a_blurred_capacity() {
         let mut random = SplitMix64::new(3);

@@ -11,7 +11,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::host;
-use duet_loadgen::steady::{self, Case, Ceiling, Live, Load, Pressure, Status};
+use duet_loadgen::count::seconds::Live;
+use duet_loadgen::load::{self, Case, Ceiling, Load, LoadModel};
+use duet_loadgen::request::exchange::{Exchange, Status};
 use duet_process::child;
 
 /// Time before the measured time, and the measured time.
@@ -19,14 +21,14 @@ const WARMUP: Duration = Duration::from_millis(60);
 const MEASURE: Duration = Duration::from_millis(250);
 /// More connections bring no more, but take time to open.
 const CONNECTIONS_MAX: u32 = 256;
-/// How long an answer may take.
+/// How long a response may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Measures the ceiling of `load`. The responder is on CPUs that are not the generator's, where
 /// there are any, with a thread for each of the generator's.
 ///
 /// # Errors
-/// When the responder cannot be started or does not answer.
+/// When the responder cannot be started or does not respond.
 pub fn measure(load: &Load) -> Result<Ceiling> {
     let mut cpus: Vec<usize> =
         host::allowed_cpus()?.into_iter().filter(|cpu| !load.cpus.contains(cpu)).collect();
@@ -35,24 +37,25 @@ pub fn measure(load: &Load) -> Result<Ceiling> {
     let threads = cpus.len().clamp(1, load.threads);
     let responder = start(&cpus, threads)?;
     let cases = load.cases.iter().map(|case| {
-        // The answer has no body, whatever is asked.
-        Case { status: Status::Successful, body: None, ..case.clone() }
+        // The response has no body, whatever is sent.
+        let (status, weight) = (Status::Successful, case.weight);
+        Case { weight, exchange: Exchange { status, body: None, ..case.exchange.clone() } }
     });
     let against = Load {
         target: responder.addr.into(),
         cases: cases.collect(),
         connections: load.connections.min(CONNECTIONS_MAX).max(load.threads as u32),
-        pressure: Pressure::Closed { requests: None },
+        model: LoadModel::Closed { requests: None },
         warmup: WARMUP,
         measure: MEASURE,
         timeout: TIMEOUT,
         ..load.clone()
     };
-    let measured = steady::run(&against, &Live::default())?;
-    let right_per_second = measured.right_per_second().filter(|rate| *rate > 0.0);
+    let measured = load::run(&against, &Live::default())?;
+    let ok_per_second = measured.ok_per_second().filter(|rate| *rate > 0.0);
     Ok(Ceiling {
-        right_per_second: right_per_second.context("the null responder gave no right answer")?,
-        at_least: threads < load.threads && !measured.generator_bound(),
+        ok_per_second: ok_per_second.context("the null responder gave no ok response")?,
+        lower_bound: threads < load.threads && !measured.generator_bound(),
     })
 }
 

@@ -14,7 +14,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::client::SERVER_NAME;
 use crate::verify::excerpt;
-use duet_loadgen::http1::{self, Malformed};
+use duet_loadgen::response::parse::{self, Malformed};
 use duet_model::record::Wire;
 use duet_protocol::{Address, Exchange};
 
@@ -53,7 +53,7 @@ pub fn first_answer(
             .read(&mut buffer)
             .with_context(|| format!("no whole first answer within {} s", limit.as_secs_f64()))?;
         received.extend_from_slice(&buffer[..n]);
-        let answer = http1::parse(&received, exchange.head, n == 0)
+        let answer = parse::parse(&received, exchange.head, n == 0)
             .map_err(|Malformed(why)| anyhow::anyhow!("the first answer is malformed: {why}"))?;
         if let Some(answer) = answer {
             ensure!(

@@ -107,6 +107,12 @@ impl Job {
         }
     }
 
+    /// The most requests that may be in flight to an arm.
+    #[must_use]
+    pub fn in_flight_max(&self) -> u32 {
+        self.connections.saturating_mul(self.streams)
+    }
+
     /// The longest time that all searches take, but for their last probes; zero without any.
     #[must_use]
     pub fn search_max(&self) -> Duration {

@@ -9,7 +9,9 @@ use clap::{ArgGroup, Args, ValueEnum};
 use url::Url;
 
 use super::{Exit, UsageError};
-use duet_loadgen::steady::{self, Ceiling, Live, Measured, Pressure, Rate};
+use duet_loadgen::count::seconds::Live;
+use duet_loadgen::load::{self, Ceiling, LoadModel, Measured};
+use duet_loadgen::timing::arrivals::Rate;
 use duet_measure::ceiling;
 use duet_measure::host;
 use duet_process::interrupt::Interrupt;
@@ -179,7 +181,7 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
     let mut series = args.series.as_deref().map(|path| series(path, &load)).transpose()?;
     let view = View::new(&load, true);
     let mut measured = drive(&load, &interrupt, view, series.as_mut())?;
-    if !args.no_ceiling && measured.account.right > 0 && interrupt.signal().is_none() {
+    if !args.no_ceiling && measured.account.ok > 0 && interrupt.signal().is_none() {
         measured.ceiling = ceiling(&load);
     }
     let verdicts: Vec<Verdict> =
@@ -204,12 +206,12 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
 }
 
 /// Asks the first questions, so that the others can be judged.
-fn prepare(args: &Load, url: &Url) -> Result<steady::Load> {
+fn prepare(args: &Load, url: &Url) -> Result<load::Load> {
     let (connections, threads) = counts(args)?;
-    let (pressure, measure) = pressure(args)?;
+    let (model, measure) = model(args)?;
     let (target, cases, first_index) = cases::prepare(args, url)?;
     let warmup = args.requests.map_or(Duration::from_secs(1), |_| Duration::ZERO);
-    Ok(steady::Load {
+    Ok(load::Load {
         target,
         cases,
         first_index,
@@ -219,7 +221,7 @@ fn prepare(args: &Load, url: &Url) -> Result<steady::Load> {
         streams: args.transport.streams(),
         threads,
         cpus: args.cpus.clone(),
-        pressure,
+        model,
         warmup: args.warmup.unwrap_or(warmup),
         measure,
         timeout: args.timeout,
@@ -244,11 +246,11 @@ fn counts(args: &Load) -> Result<(u32, usize)> {
 }
 
 /// When requests are sent, and for how long.
-fn pressure(args: &Load) -> Result<(Pressure, Duration)> {
+fn model(args: &Load) -> Result<(LoadModel, Duration)> {
     let Some(rate) = args.rate else {
         let some = args.requests.is_some() || !args.duration.is_zero();
         ensure!(some, UsageError("a load takes some time: --duration".to_owned()));
-        return Ok((Pressure::Closed { requests: args.requests }, args.duration));
+        return Ok((LoadModel::Closed { requests: args.requests }, args.duration));
     };
     let arrivals = if args.poisson { Arrivals::Poisson } else { Arrivals::Uniform };
     let measure = match args.requests {
@@ -261,25 +263,25 @@ fn pressure(args: &Load) -> Result<(Pressure, Duration)> {
         some,
         UsageError("no request is due at this rate: give a longer --duration".to_owned())
     );
-    Ok((Pressure::Open { rate, arrivals, deadline: args.deadline }, measure))
+    Ok((LoadModel::Open { rate, arrivals, deadline: args.deadline }, measure))
 }
 
 /// The file of the series.
-fn series<'l>(path: &Path, load: &'l steady::Load) -> Result<Series<'l>> {
+fn series<'l>(path: &Path, load: &'l load::Load) -> Result<Series<'l>> {
     let cpus = if load.cpus.is_empty() { host::allowed_cpus()? } else { load.cpus.clone() };
     Series::create(path, load, cpus)
 }
 
 /// Carries it out, showing and writing what happens each second, until it is over or Ctrl-C.
 fn drive(
-    load: &steady::Load,
+    load: &load::Load,
     interrupt: &Interrupt,
     mut view: View<'_>,
     mut series: Option<&mut Series<'_>>,
 ) -> Result<Measured> {
     let (live, mut seconds) = Live::watched(view.is_on_terminal() || series.is_some());
     std::thread::scope(|scope| {
-        let driving = scope.spawn(|| steady::run(load, &live));
+        let driving = scope.spawn(|| load::run(load, &live));
         loop {
             let over = driving.is_finished();
             if interrupt.signal().is_some() {
@@ -303,7 +305,7 @@ fn drive(
 
 /// What the generator reaches at most; none, and the reason on standard error, where that cannot
 /// be measured.
-fn ceiling(load: &steady::Load) -> Option<Ceiling> {
+fn ceiling(load: &load::Load) -> Option<Ceiling> {
     let plain = matches!(load.target.addr, Address::Tcp(_)) && load.target.tls.is_none();
     if !plain || load.target.http2 {
         return None; // the null responder speaks nothing else
@@ -325,11 +327,12 @@ fn exit(
     signal: Option<i32>,
 ) -> Exit {
     let connections = &measured.connections;
-    let incomplete = connections.open < connections.planned || connections.unasked > 0;
+    let incomplete =
+        measured.connections_open < measured.connections_planned || connections.unsolicited > 0;
     if let Some(signal) = signal {
         Exit::Interrupted(signal)
     } else if incomplete
-        || measured.account.right == 0
+        || measured.account.ok == 0
         || measured.account.error_rate() > max_error_rate
     {
         Exit::ServerFailed

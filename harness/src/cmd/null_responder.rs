@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 
 use super::exit::Exit;
-use duet_loadgen::null;
+use duet_loadgen::null_server;
 use duet_process::interrupt::Interrupt;
 
 /// Sends the same few bytes to every request, at the least cost
@@ -31,14 +31,14 @@ pub(super) struct NullResponder {
 
 pub(super) fn run(args: &NullResponder) -> Result<Exit> {
     let interrupt = Interrupt::watch()?;
-    let listeners = null::listen(args.addr, args.threads.into())
+    let listeners = null_server::listen(args.addr, args.threads.into())
         .with_context(|| format!("failed to listen at {}", args.addr))?;
     let addr = listeners.first().context("it has a thread")?.local_addr()?;
     anstream::println!("listening {addr}");
     std::thread::scope(|scope| {
         let stop = || interrupt.signal().is_some();
         let threads =
-            listeners.iter().map(|l| scope.spawn(move || null::serve(l, args.work, stop)));
+            listeners.iter().map(|l| scope.spawn(move || null_server::serve(l, args.work, stop)));
         let threads: Vec<_> = threads.collect();
         for thread in threads {
             let served = thread.join().map_err(|_| anyhow!("a thread has died"))?;

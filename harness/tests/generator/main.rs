@@ -315,10 +315,10 @@ fn wrong_answers_fail_the_job() {
         }),
         ("no HTTP", "SSH-2.0-OpenSSH_9.2\r\n".into(), &["malformed: ", "SSH-2.0"]),
         ("excess", [answer("hi"), b"more".into()].concat(), {
-            &["excess_bytes: ", r#"4 bytes nobody had asked for: "more""#]
+            &["unsolicited_bytes: ", r#"4 bytes outside any response: "more""#]
         }),
         ("endless", "HTTP/1.1 200 OK\r\n\r\n".repeat(40_000).into(), {
-            &["wrong_body: ", "the answer does not end"]
+            &["wrong_body: ", "the response does not end"]
         }),
     ];
     for (name, bytes, expected) in cases {
@@ -359,12 +359,12 @@ fn trouble_that_fails_the_job() {
     let cases = [
         ("refused", refused, false, long, "connection refused by 127.0.0.1:"),
         ("refused, churn", refused, true, long, "is the server still running?"),
-        ("never answers", mute, false, long, "closed the connection instead of answering"),
-        ("resets", resetting, false, long, "closed the connection instead of answering"),
-        ("half-closes", finishing, false, long, "closed the connection instead of answering"),
-        ("cut off", cut, false, long, "closed the connection in the middle of an answer"),
+        ("never answers", mute, false, long, "closed the connection instead of responding"),
+        ("resets", resetting, false, long, "closed the connection instead of responding"),
+        ("half-closes", finishing, false, long, "closed the connection instead of responding"),
+        ("cut off", cut, false, long, "closed the connection in the middle of a response"),
         ("dies", dying, false, long, "127.0.0.1:"),
-        ("hangs", hanging, false, 50 * MS, "no answer from 127.0.0.1:"),
+        ("hangs", hanging, false, 50 * MS, "no response from 127.0.0.1:"),
         ("stays open", not_closing, true, 1000 * MS, "did not close the connection within 1.00 s"),
     ];
     for (name, addr, churn, timeout_ns, expected) in cases {

@@ -240,25 +240,29 @@ fn failures_have_names() {
     let cases: [(&str, &str, Misbehave); 12] = [
         ("closes", "reset", || Act::Close),
         ("half-closes", "reset", || Act::AnswerAndFinish(vec![])),
-        ("cut off", "short", || Act::AnswerAndClose(answer("hello")[..66].into())),
-        ("cut off, half-closed", "short", || Act::AnswerAndFinish(answer("hello")[..66].into())),
+        ("cut off", "truncated", || Act::AnswerAndClose(answer("hello")[..66].into())),
+        ("cut off, half-closed", "truncated", || {
+            Act::AnswerAndFinish(answer("hello")[..66].into())
+        }),
         ("wrong body", "wrong_body", || Act::Answer(vec![answer("jello")])),
         ("bad status", "bad_status", || {
             Act::Answer(vec!["HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n".into()])
         }),
-        ("chunks cut off", "short", || Act::AnswerAndClose(CHUNKS.into())),
-        ("chunks cut off, half-closed", "short", || Act::AnswerAndFinish(CHUNKS.into())),
+        ("chunks cut off", "truncated", || Act::AnswerAndClose(CHUNKS.into())),
+        ("chunks cut off, half-closed", "truncated", || Act::AnswerAndFinish(CHUNKS.into())),
         ("a chunk of no size", "malformed", || {
             Act::Answer(vec![[CHUNKS, "x\r\n"].concat().into()])
         }),
         ("a chunk too many", "wrong_body", || {
             Act::Answer(vec![[CHUNKS, "1\r\n!\r\n0\r\n\r\n"].concat().into()])
         }),
-        ("cut off before the close", "short", || {
+        ("cut off before the close", "truncated", || {
             let answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nhell";
             Act::AnswerAndClose(answer.into())
         }),
-        ("too much", "excess_bytes", || Act::Answer(vec![[answer("hello"), b"!".into()].concat()])),
+        ("too much", "unsolicited_bytes", || {
+            Act::Answer(vec![[answer("hello"), b"!".into()].concat()])
+        }),
     ];
     for (name, kind, misbehave) in cases {
         let behave = move |request: &Request| {
@@ -269,7 +273,7 @@ fn failures_have_names() {
         assert_eq!(requests(&json, "right"), 95, "{name}");
         assert_eq!(json["service"]["count"], 95, "{name}: failed requests are in no histogram");
         assert_eq!(code, 5, "{name}");
-        let wrong = !["reset", "short"].contains(&kind);
+        let wrong = !["reset", "truncated"].contains(&kind);
         assert_eq!(json["wrong_answer"].is_string(), wrong, "{name}: {json}");
         let (code, _) = load(behave, "-n 100 -c 4 --max-error-rate 5%");
         assert_eq!(code, 0, "{name}");
@@ -304,7 +308,7 @@ fn a_server_that_never_answers() {
     let output = command(|_| Act::Hang, "-n 1 --timeout 100ms").output().unwrap();
     assert_eq!(output.status.code(), Some(5));
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.contains("no answer from 127.0.0.1:"), "{error}");
+    assert!(error.contains("no response from 127.0.0.1:"), "{error}");
 }
 
 #[test]

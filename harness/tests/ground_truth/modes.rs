@@ -176,9 +176,9 @@ fn failures_in_pipelines_have_names() {
         }),
         ("closes", "reset", "reset", || Act::Close),
         ("resets", "reset", "reset", || Act::Reset),
-        ("cut off", "short", "reset", || Act::AnswerAndClose(answer("hello")[..66].into())),
+        ("cut off", "truncated", "reset", || Act::AnswerAndClose(answer("hello")[..66].into())),
         ("no HTTP", "malformed", "reset", || Act::Answer(vec!["SSH-2.0\r\n\r\n".into()])),
-        ("cut off, half-closed", "short", "reset", || {
+        ("cut off, half-closed", "truncated", "reset", || {
             Act::AnswerAndFinish(answer("hello")[..66].into())
         }),
     ];

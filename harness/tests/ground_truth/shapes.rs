@@ -90,7 +90,7 @@ fn bodies_where_none_may_be() {
     for (status, behave) in cases {
         let (code, json) = load(behave, &format!("-n 100 -c 4 --expect-status {status}"));
         let failed = &json["requests"]["failed"];
-        assert_eq!((code, failed), (5, &json!({ "excess_bytes": 5 })), "{status}: {json}");
+        assert_eq!((code, failed), (5, &json!({ "unsolicited_bytes": 5 })), "{status}: {json}");
     }
 }
 
@@ -107,7 +107,7 @@ fn bodies_of_any_size() {
         };
         let options = format!("-n 6 -c 1 --verify status {options}");
         let (code, json) = load(behave, &options);
-        assert_eq!(json["requests"]["failed"]["short"], 1, "{options}: {json}");
+        assert_eq!(json["requests"]["failed"]["truncated"], 1, "{options}: {json}");
         assert!(code == 5 && requests(&json, "right") >= 4, "{options}: {json}");
         assert!(json["received_bytes"].as_u64() >= Some(4 * length), "{options}: {json}");
     }

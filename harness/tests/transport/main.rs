@@ -1,4 +1,5 @@
-//! `duet load` over everything that is not plain TCP on IPv4: its counts must be the server's.
+//! `duet load`, and windows, over everything that is not plain TCP on IPv4: their counts must be
+//! the server's.
 
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::os::unix::net::UnixListener;
@@ -9,6 +10,7 @@ use serde_json::Value;
 mod http2;
 mod server;
 mod tls;
+mod windows;
 
 use server::{answer, serve};
 

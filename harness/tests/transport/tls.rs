@@ -39,6 +39,11 @@ impl Identity {
         Self { folder, config: Arc::new(config) }
     }
 
+    /// The certificate in PEM form.
+    pub(crate) fn pem(&self) -> String {
+        std::fs::read_to_string(self.file()).unwrap()
+    }
+
     pub(crate) fn file(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
@@ -93,7 +98,7 @@ impl Drop for Polite {
 }
 
 /// Starts a server; its URL and what it saw.
-fn secure(
+pub(crate) fn secure(
     identity: &Identity,
     drops: impl Fn(u64) -> bool + Send + 'static,
     behave: impl Fn(u64) -> Vec<u8> + Send + Sync + 'static,

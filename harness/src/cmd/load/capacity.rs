@@ -15,7 +15,8 @@ use super::values::{RATE_MAX, duration};
 use super::{Exit, Load, UsageError, text};
 use crate::cmd::ServerUnavailable;
 use duet_loadgen::capacity::{self, Interval, Next, Probe, Rules};
-use duet_loadgen::steady::{self, Measured, Pressure, Rate, Unconnected};
+use duet_loadgen::load::{self, LoadModel, Measured, Unconnected};
+use duet_loadgen::timing::arrivals::Rate;
 use duet_process::interrupt::Interrupt;
 use duet_protocol::Arrivals;
 use duet_protocol::SearchEnd;
@@ -85,12 +86,12 @@ struct ProbeResult {
 
 pub(super) fn run(
     args: &Load,
-    load: &steady::Load,
+    load: &load::Load,
     url: &Url,
     interrupt: &Interrupt,
 ) -> Result<Exit> {
     let rules = rules(args)?;
-    let load = steady::Load {
+    let load = load::Load {
         measure: args.capacity.probe_duration,
         warmup: args.warmup.unwrap_or(WARMUP_MAX.min(args.capacity.probe_duration / 4)),
         ..load.clone()
@@ -179,27 +180,29 @@ fn rules(args: &Load) -> Result<Rules> {
 }
 
 /// The load of a probe.
-fn at(load: &steady::Load, args: &Load, per_second: f64) -> steady::Load {
+fn at(load: &load::Load, args: &Load, per_second: f64) -> load::Load {
     let arrivals = if args.poisson { Arrivals::Poisson } else { Arrivals::Uniform };
     let rate = Rate::steady(per_second);
-    let pressure = Pressure::Open { rate, arrivals, deadline: args.deadline };
-    steady::Load { pressure, ..load.clone() }
+    let model = LoadModel::Open { rate, arrivals, deadline: args.deadline };
+    load::Load { model, ..load.clone() }
 }
 
 /// Why the rate of a probe did not hold; none: it held.
 fn reasons(args: &Load, measured: &Measured) -> Vec<String> {
     let mut reasons = vec![];
-    let connections = &measured.connections;
-    if connections.open < connections.planned {
-        reasons.push(format!("{} connections missing", connections.planned - connections.open));
+    if measured.connections_open < measured.connections_planned {
+        reasons.push(format!(
+            "{} connections missing",
+            measured.connections_planned - measured.connections_open
+        ));
     }
     let account = &measured.account;
     if account.error_rate() > args.max_error_rate {
         reasons.push(format!("{} failed", duet_units::percent(account.error_rate())));
     }
-    if !capacity::is_achieved(account.planned, measured.right) {
+    if !capacity::is_achieved(account.planned, measured.ok) {
         // Of nothing planned, nothing is missing.
-        let share = measured.right as f64 / account.planned as f64;
+        let share = measured.ok as f64 / account.planned as f64;
         reasons.push(format!("{} of the rate achieved", duet_units::percent(share)));
     }
     for limit in &args.limit {
@@ -218,7 +221,7 @@ fn reasons(args: &Load, measured: &Measured) -> Vec<String> {
 fn result(per_second: f64, measured: Option<&Measured>, reasons: Vec<String>) -> ProbeResult {
     ProbeResult {
         planned_per_second: per_second,
-        right_per_second: measured.and_then(Measured::right_per_second),
+        right_per_second: measured.and_then(Measured::ok_per_second),
         held: reasons.is_empty(),
         reasons,
         error_share: measured.map(|measured| measured.account.error_rate()),
@@ -230,7 +233,7 @@ fn result(per_second: f64, measured: Option<&Measured>, reasons: Vec<String>) ->
 
 fn summary(
     args: &Load,
-    load: &steady::Load,
+    load: &load::Load,
     url: &Url,
     found: Interval,
     end: Option<SearchEnd>,
@@ -279,7 +282,7 @@ fn summary(
     }
 }
 
-fn head(args: &Load, load: &steady::Load, url: &Url) -> String {
+fn head(args: &Load, load: &load::Load, url: &Url) -> String {
     let limits: Vec<String> = args.limit.iter().map(Limit::to_string).collect();
     let quantiles = args.limit.iter().map(|limit| format!("{:>12}", limit.quantile()));
     let seconds = |time: Duration| duet_units::nanoseconds(time.as_nanos() as f64);
@@ -311,7 +314,7 @@ fn row(
         let found = measured.and_then(|measured| limit.find(&measured.response));
         format!("{:>12}", found.map_or_else(|| "unknown".to_owned(), |found| found.to_string()))
     });
-    let right = measured.and_then(Measured::right_per_second).unwrap_or(0.0);
+    let right = measured.and_then(Measured::ok_per_second).unwrap_or(0.0);
     let busy = measured.map_or_else(|| "unknown".to_owned(), |m| duet_units::percent(m.busy()));
     let (color, word) = match reasons {
         [] => (AnsiColor::Green, "held".to_owned()),

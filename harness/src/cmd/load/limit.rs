@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use duet_loadgen::latencies::{self, Latencies, Latency};
+use duet_loadgen::count::latencies::{self, Latencies, Latency};
 
 /// A quantile, or the maximum, and its limit.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +26,7 @@ impl Limit {
     pub(super) fn judge(&self, latencies: &Latencies) -> Verdict {
         let at_most = match self.p {
             Some(p) => latencies.at_most(p),
-            None => latencies.max().filter(|max| !max.at_least).map(|max| max.ns),
+            None => latencies.max().filter(|max| !max.lower_bound).map(|max| max.ns),
         };
         match self.find(latencies) {
             Some(latency) if latency.ns > self.ns => Verdict::Broken,
@@ -114,7 +114,7 @@ mod tests {
         for (text, exact, at_least, expected) in cases {
             let mut latencies = Latencies::new();
             (0..exact).for_each(|_| latencies.record(1_000_000));
-            (0..at_least).for_each(|_| latencies.record_at_least(10_000_000_000));
+            (0..at_least).for_each(|_| latencies.record_lower_bound(10_000_000_000));
             let limit = text.parse::<Limit>();
             assert_eq!(limit.ok().map(|l| l.judge(&latencies)), expected, "{text}");
         }

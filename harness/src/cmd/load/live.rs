@@ -10,8 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::series::{self, QUANTILES};
 use super::text;
-use duet_loadgen::seconds::Second;
-use duet_loadgen::steady::{Load, Pressure};
+use duet_loadgen::count::seconds::Second;
+use duet_loadgen::load::{Load, LoadModel};
 
 /// How often it is looked at.
 pub(super) const TICK: Duration = Duration::from_millis(100);
@@ -105,7 +105,7 @@ impl<'l> View<'l> {
     /// Takes notice of a second.
     pub(super) fn add(&mut self, second: &Second) {
         self.seen.add(second);
-        self.right += second.right;
+        self.right += second.ok;
         self.elapsed += Duration::from_nanos(second.elapsed_ns);
         if let Place::Lines(every) = self.place
             && self.elapsed >= every
@@ -146,15 +146,15 @@ fn is_drawable() -> bool {
 
 /// How long the load lasts, where it is known.
 fn total(load: &Load) -> Option<Duration> {
-    match load.pressure {
-        Pressure::Closed { requests: Some(_) } => None,
+    match load.model {
+        LoadModel::Closed { requests: Some(_) } => None,
         _ => Some(load.warmup + load.measure),
     }
 }
 
 impl Seen<'_> {
     fn add(&mut self, second: &Second) {
-        self.right += second.right;
+        self.right += second.ok;
         for (kind, count) in second.failed_by_kind() {
             *self.failed.entry(kind).or_default() += count;
         }
@@ -180,7 +180,7 @@ impl Seen<'_> {
         let mut out = self.progress(elapsed);
         let Some(last) = &self.last else { return out };
         let bold = Style::new().bold();
-        let rate = duet_units::rate(last.right as f64 * 1e9 / last.elapsed_ns as f64);
+        let rate = duet_units::rate(last.ok as f64 * 1e9 / last.elapsed_ns as f64);
         let planned = series::planned_per_second(self.load, last);
         let planned = planned.map(|planned| format!(" of {} planned", duet_units::rate(planned)));
         let phase = if last.offset_s < 0 { ", warming up" } else { "" };
@@ -191,7 +191,7 @@ impl Seen<'_> {
             planned.unwrap_or_default()
         );
         if let Some(times) = &last.times {
-            let open = matches!(self.load.pressure, Pressure::Open { .. });
+            let open = matches!(self.load.model, LoadModel::Open { .. });
             let what = if open { "response" } else { "service" };
             let found = QUANTILES.map(|(name, p)| (name, times.latencies.quantile(p)));
             let found = found.into_iter().chain([("max", times.latencies.max())]);
@@ -210,12 +210,12 @@ impl Seen<'_> {
 
     /// A bar, or a number of requests.
     fn progress(&self, elapsed: Duration) -> String {
-        let (share, words) = match (total(self.load), self.load.pressure) {
+        let (share, words) = match (total(self.load), self.load.model) {
             (Some(total), _) => (
                 elapsed.as_secs_f64() / total.as_secs_f64(),
                 format!("{:.0} of {:.0} s", elapsed.as_secs_f64(), total.as_secs_f64()),
             ),
-            (None, Pressure::Closed { requests: Some(all) }) => (
+            (None, LoadModel::Closed { requests: Some(all) }) => (
                 self.right as f64 / all as f64,
                 format!("{} of {} requests", text::count(self.right), text::count(all)),
             ),
@@ -253,13 +253,13 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
-    use duet_loadgen::seconds::Times;
-    use duet_loadgen::steady::Rate;
+    use duet_loadgen::count::seconds::SecondTimes;
+    use duet_loadgen::timing::arrivals::Rate;
     use duet_protocol::Arrivals;
 
     const MS: u64 = 1_000_000;
 
-    fn load(pressure: Pressure) -> Load {
+    fn load(model: LoadModel) -> Load {
         Load {
             target: SocketAddr::from(([127, 0, 0, 1], 80)).into(),
             cases: vec![],
@@ -270,7 +270,7 @@ mod tests {
             streams: 1,
             threads: 1,
             cpus: vec![],
-            pressure,
+            model,
             warmup: Duration::from_secs(1),
             measure: Duration::from_secs(9),
             timeout: Duration::from_secs(1),
@@ -280,18 +280,18 @@ mod tests {
 
     /// A second with so many answers of so many milliseconds.
     fn second(offset_s: i64, answers: &[(u64, u64)], unanswered_ms: &[u64]) -> Second {
-        let mut times = Times::default();
+        let mut times = SecondTimes::default();
         for &(count, ms) in answers {
             (0..count).for_each(|_| times.latencies.record(ms * MS));
             (0..count).for_each(|_| times.send_lag.record(20_000));
         }
-        unanswered_ms.iter().for_each(|ms| times.latencies.record_at_least(ms * MS));
+        unanswered_ms.iter().for_each(|ms| times.latencies.record_lower_bound(ms * MS));
         let right = answers.iter().map(|(count, _)| count).sum();
         Second {
             offset_s,
             elapsed_ns: 1_000_000_000,
             sent: right,
-            right,
+            ok: right,
             times: Some(times),
             ..Second::default()
         }
@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn an_open_loop() {
         let rate = Rate { from: 1000.0, to: 1900.0 };
-        let load = load(Pressure::Open { rate, arrivals: Arrivals::Uniform, deadline: None });
+        let load = load(LoadModel::Open { rate, arrivals: Arrivals::Uniform, deadline: None });
         let mut seen = seen(&load);
         check(&seen, 0, "────────────────────────────────────────  0 of 10 s");
         seen.add(&second(-1, &[(1000, 1)], &[]));
@@ -327,7 +327,7 @@ mod tests {
         seen.failed.insert("reset".to_owned(), 3);
         seen.add(&second(1, &[(1, 0), (480, 1), (490, 4), (30, 12)], &[200; 20]));
         // Too short to say something.
-        seen.add(&Second { elapsed_ns: SHORTEST_NS - 1, right: 1, ..second(2, &[], &[]) });
+        seen.add(&Second { elapsed_ns: SHORTEST_NS - 1, ok: 1, ..second(2, &[], &[]) });
         check(
             &seen,
             3,
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn a_number_of_requests() {
-        let load = load(Pressure::Closed { requests: Some(4000) });
+        let load = load(LoadModel::Closed { requests: Some(4000) });
         let mut seen = seen(&load);
         for offset_s in 0..100 {
             seen.add(&second(offset_s, &[(20, 2)], &[]));

@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use url::Url;
 
 use super::text::{self, QUANTILES};
-use duet_loadgen::latencies::{self, Latencies};
-use duet_loadgen::steady::{Load, Measured};
+use duet_loadgen::count::latencies::{self, Latencies};
+use duet_loadgen::load::{Load, Measured};
 use duet_report::chart::{self, Curve, Quantile};
 
 /// Points of a curve to a further nine: as close as a line needs to look round.
@@ -32,7 +32,7 @@ fn curve(name: &str, latencies: &Latencies) -> Curve {
     let points = steps.map(|step| 1.0 - 10_f64.powf(-(step as f64) / f64::from(POINTS)));
     let points = points.filter_map(|p| {
         let found = latencies.quantile(p)?;
-        Some(Quantile { p, ns: found.ns, lower_bound: found.at_least })
+        Some(Quantile { p, ns: found.ns, lower_bound: found.lower_bound })
     });
     let words = match latencies.count() {
         0 => "none".to_owned(),

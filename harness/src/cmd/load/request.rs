@@ -9,7 +9,8 @@ use url::Url;
 
 use crate::cmd::UsageError;
 use duet_definitions::{Header, MixCase};
-use duet_loadgen::patch::{self, Patch};
+use duet_loadgen::request::exchange::Exchange;
+use duet_loadgen::request::placeholder::{self, Placeholder};
 
 /// What is asked.
 #[derive(Debug, Args)]
@@ -53,14 +54,13 @@ pub(super) struct RequestArgs {
     pub(super) disable_keepalive: bool,
 }
 
-/// A request as bytes, and what was declared of its answer.
+/// A request as bytes, and what was declared of its response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Written {
-    pub(super) bytes: Vec<u8>,
-    pub(super) patches: Vec<Patch>,
-    pub(super) head: bool,
-    /// What it was made from.
-    pub(super) case: MixCase,
+    pub(super) exchange: Exchange,
+    pub(super) weight: u32,
+    pub(super) expect_status: Option<u16>,
+    pub(super) expect_body: Option<Vec<u8>>,
 }
 
 /// Reads a URL; `http://` may be left out.
@@ -150,16 +150,16 @@ fn target(url: &Url, text: &str) -> Result<String> {
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let mut path = url.path().to_owned();
     let encoded = text.to_ascii_uppercase().contains("%7B");
-    let found = patch::find(text.as_bytes()).1.len();
+    let found = placeholder::find(text.as_bytes()).1.len();
     ensure!(
         !encoded || found == 0,
         UsageError("write braces of the URL as they are or encoded, not both".to_owned())
     );
     if !encoded {
         path = path.replace("%7B", "{").replace("%7D", "}");
-        let kept = patch::find(format!("{path}{query}").as_bytes()).1.len();
-        let cure = "placeholders stand in the path or the query of a URL";
-        ensure!(kept == found, UsageError(cure.to_owned()));
+        let kept = placeholder::find(format!("{path}{query}").as_bytes()).1.len();
+        let hint = "placeholders stand in the path or the query of a URL";
+        ensure!(kept == found, UsageError(hint.to_owned()));
         if found == 0 {
             path = url.path().to_owned();
         }
@@ -170,7 +170,7 @@ fn target(url: &Url, text: &str) -> Result<String> {
 /// Writes a request. Of the headers of one name those of the case come first, then those that all
 /// cases have, then the defaults.
 fn write(target: &str, defaults: &[Header], common: &[Header], case: MixCase) -> Written {
-    let body = case.body.as_deref().map(patch::find);
+    let body = case.body.as_deref().map(placeholder::find);
     let method = case.method.as_deref().unwrap_or(if body.is_some() { "POST" } else { "GET" });
     let levels = [defaults, common, &case.headers];
     let named = |level: &[Header], name: &str| {
@@ -191,13 +191,17 @@ fn write(target: &str, defaults: &[Header], common: &[Header], case: MixCase) ->
         out.push_str(&format!("Content-Length: {}\r\n", body.len()));
     }
     out.push_str("\r\n");
-    let (mut bytes, mut patches) = patch::find(out.as_bytes());
+    let (mut request, mut placeholders) = placeholder::find(out.as_bytes());
     if let Some((body, in_body)) = body {
-        let behind = in_body.into_iter().map(|patch| Patch { at: patch.at + bytes.len(), ..patch });
-        patches.extend(behind);
-        bytes.extend(body);
+        let head_len = request.len();
+        let behind = |place: Placeholder| Placeholder { at: place.at + head_len, ..place };
+        placeholders.extend(in_body.into_iter().map(behind));
+        request.extend(body);
     }
-    Written { head: method == "HEAD", bytes, patches, case }
+    let head = method == "HEAD";
+    let exchange = Exchange { placeholders, ..Exchange::any_success(request, head) };
+    let MixCase { weight, expect_status, expect_body, .. } = case;
+    Written { exchange, weight, expect_status, expect_body }
 }
 
 #[cfg(test)]
@@ -221,7 +225,7 @@ mod tests {
     fn of(target: &str, args: &RequestArgs) -> String {
         let written = url(target).and_then(|url| args.written(&url, target));
         match written.as_deref() {
-            Ok([one]) => String::from_utf8_lossy(&one.bytes).into_owned(),
+            Ok([one]) => String::from_utf8_lossy(&one.exchange.request).into_owned(),
             Ok(several) => panic!("{several:?}"),
             Err(error) => format!("{error:#}"),
         }

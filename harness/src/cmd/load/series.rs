@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use duet_loadgen::fault::Fault;
-use duet_loadgen::latencies::Latencies;
-use duet_loadgen::seconds::Second;
-use duet_loadgen::steady::{Load, Pressure};
+use duet_loadgen::count::latencies::Latencies;
+use duet_loadgen::count::seconds::Second;
+use duet_loadgen::error_kind::ErrorKind;
+use duet_loadgen::load::{Load, LoadModel};
 use duet_process::proc::{self, StolenTime};
 
 /// The quantiles of a second, where enough requests stand behind them.
@@ -59,7 +59,7 @@ impl<'l> Series<'l> {
     /// Writes a second of the measured time.
     pub(super) fn write(&mut self, second: &Second) {
         let stolen_ns = self.stolen.since_last();
-        let nothing = second.sent + second.right + second.shed + second.failed() == 0;
+        let nothing = second.sent + second.ok + second.shed + second.failed() == 0;
         // Threads look up now and then when there is nothing left to do.
         let idle_end = second.is_partial() && nothing && self.lines > 0;
         if second.offset_s < 0 || idle_end || self.error.is_some() {
@@ -105,7 +105,7 @@ pub(super) fn file(path: &str) -> Result<PathBuf, String> {
 
 /// The planned rate of an open loop, on average over a second.
 pub(super) fn planned_per_second(load: &Load, second: &Second) -> Option<f64> {
-    let Pressure::Open { rate, .. } = load.pressure else { return None };
+    let LoadModel::Open { rate, .. } = load.model else { return None };
     let (begin, measure) = (second.offset_s as f64, load.measure.as_secs_f64());
     let end = (begin + 1.0).min(measure);
     Some(if begin < 0.0 {
@@ -125,24 +125,24 @@ fn fields(load: &Load, second: &Second, stolen_ns: Option<u64>) -> Vec<(String, 
         ("partial".into(), second.is_partial().into()),
         ("planned_per_second".into(), planned_per_second(load, second).into()),
         ("sent".into(), second.sent.into()),
-        ("right".into(), second.right.into()),
+        ("right".into(), second.ok.into()),
         ("shed".into(), second.shed.into()),
     ];
     let failed = second.failed_by_kind();
-    for kind in Fault::names() {
+    for kind in ErrorKind::names() {
         fields.push((format!("failed_{kind}"), failed.get(kind).copied().unwrap_or(0).into()));
     }
     let none = Latencies::new();
     let (latencies, send_lag) =
         second.times.as_ref().map_or((&none, &none), |times| (&times.latencies, &times.send_lag));
-    let open = matches!(load.pressure, Pressure::Open { .. });
+    let open = matches!(load.model, LoadModel::Open { .. });
     let what = if open { "response" } else { "service" };
     let found = QUANTILES.map(|(name, p)| (name, latencies.quantile(p)));
     let found = found.into_iter().chain([("max", latencies.max())]);
     let mut lower_bounds = vec![];
     for (name, latency) in found {
         fields.push((format!("{what}_ns_{name}"), latency.map(|latency| latency.ns).into()));
-        lower_bounds.extend(latency.filter(|latency| latency.at_least).map(|_| name));
+        lower_bounds.extend(latency.filter(|latency| latency.lower_bound).map(|_| name));
     }
     fields.push(("lower_bounds".into(), lower_bounds.join(" ").into()));
     let lag = send_lag.quantile(0.99).map(|lag| lag.ns);

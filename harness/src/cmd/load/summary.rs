@@ -14,8 +14,8 @@ use url::Url;
 
 use super::text::{self, QUANTILES};
 use super::{Limit, Verdict};
-use duet_loadgen::latencies::{Latencies, Latency};
-use duet_loadgen::steady::{Load, Measured, Pressure};
+use duet_loadgen::count::latencies::{Latencies, Latency};
+use duet_loadgen::load::{Load, LoadModel, Measured};
 
 /// The name and version of the JSON's form. Fields may be added; a change of meaning is a new
 /// version.
@@ -157,9 +157,9 @@ pub(super) fn of(
     limits: &[Limit],
     verdicts: &[Verdict],
 ) -> Summary {
-    let rate = match load.pressure {
-        Pressure::Open { rate, .. } => Some(rate),
-        Pressure::Closed { .. } => None,
+    let rate = match load.model {
+        LoadModel::Open { rate, .. } => Some(rate),
+        LoadModel::Closed { .. } => None,
     };
     let open = |latencies| rate.map(|_| quantiles(latencies));
     let account = &measured.account;
@@ -179,16 +179,16 @@ pub(super) fn of(
         planned_per_second_end: rate.map(|rate| rate.to),
         warmup_ns: load.warmup.as_nanos() as u64,
         elapsed_ns: measured.elapsed_ns,
-        right_per_second: measured.right_per_second(),
-        body_verified: load.cases.iter().all(|case| case.body.is_some()),
+        right_per_second: measured.ok_per_second(),
+        body_verified: load.cases.iter().all(|case| case.exchange.body.is_some()),
         connection_per_request: load.churn,
-        requests_per_connection_at_once: load.under_way_max(),
+        requests_per_connection_at_once: load.in_flight_max(),
         requests: Requests {
             planned: account.planned,
             sent: account.sent,
-            never_sent: account.never_sent,
+            never_sent: account.unsent,
             shed: account.shed,
-            right: account.right,
+            right: account.ok,
             failed: account.failed_by_kind(),
             in_flight: account.in_flight,
             error_share: account.error_rate(),
@@ -202,21 +202,21 @@ pub(super) fn of(
         send_lag: open(&measured.send_lag),
         received_bytes: measured.received_bytes,
         connections: connections(measured),
-        generator: generator(measured, open(&measured.own_lag)),
+        generator: generator(measured, open(&measured.generator_lag)),
         limits: limits.collect(),
         warnings: text::doubts(load, measured),
-        wrong_answer: measured.wrong.clone(),
+        wrong_answer: measured.mismatch.clone(),
     }
 }
 
 pub(super) fn quantiles(latencies: &Latencies) -> Quantiles {
-    let value = |latency: Latency| Value { ns: latency.ns, at_least: latency.at_least };
+    let value = |latency: Latency| Value { ns: latency.ns, at_least: latency.lower_bound };
     let quantiles = QUANTILES
         .iter()
         .filter_map(|(name, p)| latencies.quantile(*p).map(|latency| (*name, value(latency))));
     Quantiles {
         count: latencies.count(),
-        at_least_count: latencies.count_at_least(),
+        at_least_count: latencies.censored_count(),
         mean_ns: latencies.mean_ns(),
         quantiles: quantiles.collect(),
         max: latencies.max().map(value),
@@ -227,14 +227,14 @@ fn connections(measured: &Measured) -> Connections {
     let connections = &measured.connections;
     let fairness = measured.fairness();
     Connections {
-        planned: connections.planned,
-        open: connections.open,
+        planned: measured.connections_planned,
+        open: measured.connections_open,
         opened: connections.opened,
         refused: connections.refused.clone(),
         lost_idle: connections.lost_idle,
-        asked_again: connections.asked_again,
-        unasked: connections.unasked,
-        under_way: measured.under_way(),
+        asked_again: connections.retried,
+        unasked: connections.unsolicited,
+        under_way: measured.in_flight(),
         least_served_share: fairness.map(|(least, _)| least),
         best_served_share: fairness.map(|(_, best)| best),
     }
@@ -251,9 +251,9 @@ fn generator(measured: &Measured, own_lag: Option<Quantiles>) -> Generator {
     Generator {
         busy_share: measured.busy(),
         generator_bound: measured.generator_bound(),
-        ceiling_per_second: measured.ceiling.map(|ceiling| ceiling.right_per_second),
-        ceiling_at_least: measured.ceiling.map(|ceiling| ceiling.at_least),
-        ceiling_share: measured.share_of_ceiling(),
+        ceiling_per_second: measured.ceiling.map(|ceiling| ceiling.ok_per_second),
+        ceiling_at_least: measured.ceiling.map(|ceiling| ceiling.lower_bound),
+        ceiling_share: measured.ceiling_ratio(),
         threads: threads.collect(),
         own_lag,
     }
@@ -276,9 +276,9 @@ pub(super) fn write_log(path: &Path, load: &Load, measured: &Measured) -> Result
         ("service", &measured.service),
         ("send-lag", &measured.send_lag),
     ];
-    let open = matches!(load.pressure, Pressure::Open { .. });
+    let open = matches!(load.model, LoadModel::Open { .. });
     for (name, latencies) in all.into_iter().filter(|(name, _)| open || *name == "service") {
-        let mark = if latencies.count_at_least() > 0 { "-at-least" } else { "" };
+        let mark = if latencies.censored_count() > 0 { "-at-least" } else { "" };
         let name = format!("{name}{mark}");
         log.write_histogram(&latencies.all(), Duration::ZERO, elapsed, Tag::new(&name))
             .map_err(|error| anyhow!("failed to write {}: {error:?}", path.display()))?;

@@ -8,8 +8,8 @@ use anstyle::{AnsiColor, Style};
 use url::Url;
 
 use super::{Limit, Verdict};
-use duet_loadgen::latencies::{Latencies, Latency};
-use duet_loadgen::steady::{Case, Load, Measured, Pressure};
+use duet_loadgen::count::latencies::{Latencies, Latency};
+use duet_loadgen::load::{Case, Load, LoadModel, Measured};
 use duet_protocol::Arrivals;
 
 /// The quantiles shown, where enough requests stand behind them.
@@ -22,9 +22,9 @@ const OWN_LAG_SHARE: f64 = 0.1;
 
 /// The latencies that limits are about: response times where there are any.
 pub(super) fn headline<'a>(load: &Load, measured: &'a Measured) -> &'a Latencies {
-    match load.pressure {
-        Pressure::Open { .. } => &measured.response,
-        Pressure::Closed { .. } => &measured.service,
+    match load.model {
+        LoadModel::Open { .. } => &measured.response,
+        LoadModel::Closed { .. } => &measured.service,
     }
 }
 
@@ -37,7 +37,7 @@ pub(super) fn whom(load: &Load, url: &Url) -> String {
 /// By what.
 pub(super) fn by(load: &Load) -> String {
     let connections = plural(load.connections.into(), "connection");
-    let manner = match (load.churn, load.under_way_max()) {
+    let manner = match (load.churn, load.in_flight_max()) {
         (true, _) => " at a time, a new one for each request,".to_owned(),
         (false, 1) => String::new(),
         (false, n) => format!(" with {n} requests under way on each,"),
@@ -48,12 +48,12 @@ pub(super) fn by(load: &Load) -> String {
 /// How hard, and for how long.
 pub(super) fn how(load: &Load) -> String {
     let seconds = |time: Duration| duet_units::nanoseconds(time.as_nanos() as f64);
-    let how = match load.pressure {
-        Pressure::Closed { requests: Some(n) } => {
+    let how = match load.model {
+        LoadModel::Closed { requests: Some(n) } => {
             format!("closed loop, {} requests", count(n))
         }
-        Pressure::Closed { requests: None } => format!("closed loop, {}", seconds(load.measure)),
-        Pressure::Open { rate, arrivals, .. } => {
+        LoadModel::Closed { requests: None } => format!("closed loop, {}", seconds(load.measure)),
+        LoadModel::Open { rate, arrivals, .. } => {
             let arrivals = match arrivals {
                 Arrivals::Uniform => "evenly spaced",
                 Arrivals::Poisson => "Poisson",
@@ -85,27 +85,27 @@ pub(super) fn columns<'a>(
     measured: &'a Measured,
 ) -> Vec<(&'static str, &'a Latencies)> {
     let service = ("service", &measured.service);
-    match load.pressure {
-        Pressure::Open { .. } => {
+    match load.model {
+        LoadModel::Open { .. } => {
             vec![("response", &measured.response), service, ("send lag", &measured.send_lag)]
         }
-        Pressure::Closed { .. } => vec![service],
+        LoadModel::Closed { .. } => vec![service],
     }
 }
 
 /// What is compared.
 fn compared(cases: &[Case]) -> String {
     if let [case] = cases {
-        let body = match (&case.body, case.head) {
+        let body = match (&case.exchange.body, case.exchange.head) {
             (Some(body), _) => {
                 format!("every body compared ({})", duet_units::bytes(body.len() as f64))
             }
             (None, true) => "no body".to_owned(),
             (None, false) => "bodies not compared".to_owned(),
         };
-        return format!("status {}, {body}", case.status);
+        return format!("status {}, {body}", case.exchange.status);
     }
-    let bodies = cases.iter().filter(|case| case.body.is_some()).count();
+    let bodies = cases.iter().filter(|case| case.exchange.body.is_some()).count();
     format!("{} requests by weight, the bodies of {bodies} compared", cases.len())
 }
 
@@ -118,7 +118,7 @@ pub(super) fn result(
 ) -> String {
     let mut out = String::new();
     let bold = Style::new().bold();
-    let rate = measured.right_per_second().map_or("no".to_owned(), duet_units::rate);
+    let rate = measured.ok_per_second().map_or("no".to_owned(), duet_units::rate);
     line(&mut out, format_args!("\n{bold}{rate}{bold:#} right answers per second\n"));
     latencies(&mut out, load, measured);
     accounts(&mut out, measured);
@@ -161,7 +161,7 @@ fn latencies(out: &mut String, load: &Load, measured: &Measured) {
     if let Some(row) = row("max", &|l| shown(l.max())) {
         line(out, format_args!("{row}"));
     }
-    if matches!(load.pressure, Pressure::Closed { .. }) {
+    if matches!(load.model, LoadModel::Closed { .. }) {
         line(
             out,
             format_args!(
@@ -181,7 +181,7 @@ fn accounts(out: &mut String, measured: &Measured) {
             "requests      {} planned = {} sent + {} never sent + {} shed",
             count(a.planned),
             count(a.sent),
-            count(a.never_sent),
+            count(a.unsent),
             count(a.shed)
         ),
     );
@@ -190,7 +190,7 @@ fn accounts(out: &mut String, measured: &Measured) {
         format_args!(
             "              {} sent = {} right + {} failed + {} in flight at the end",
             count(a.sent),
-            count(a.right),
+            count(a.ok),
             count(a.failed()),
             count(a.in_flight)
         ),
@@ -203,24 +203,28 @@ fn accounts(out: &mut String, measured: &Measured) {
         let failed = count(measured.warmup_failed);
         line(out, format_args!("              and {failed} in the warm-up"));
     }
-    if let Some(wrong) = &measured.wrong {
+    if let Some(wrong) = &measured.mismatch {
         line(out, format_args!("              the first wrong answer: {wrong}"));
     }
 }
 
 fn connections(out: &mut String, load: &Load, measured: &Measured) {
     let c = &measured.connections;
-    let mut words = format!("{} planned, {} open", count(c.planned), count(c.open));
+    let mut words = format!(
+        "{} planned, {} open",
+        count(measured.connections_planned),
+        count(measured.connections_open)
+    );
     let (opened, replaced) = match load.churn {
         true => (c.opened, 0),
-        false => (0, c.opened.saturating_sub(c.planned)),
+        false => (0, c.opened.saturating_sub(measured.connections_planned)),
     };
     for (n, what) in [
         (opened, "opened in all"),
         (replaced, "replaced"),
         (c.lost_idle, "closed by the server while idle"),
-        (c.asked_again, "requests sent again on a new one"),
-        (c.unasked, "sent bytes nobody had asked for"),
+        (c.retried, "requests sent again on a new one"),
+        (c.unsolicited, "sent bytes nobody had asked for"),
         (c.refused.values().sum(), "not opened"),
     ] {
         if n > 0 {
@@ -232,7 +236,7 @@ fn connections(out: &mut String, load: &Load, measured: &Measured) {
     }
     line(out, format_args!("connections   {words}"));
     if let Some((least, most)) = measured.fairness()
-        && c.planned > 1
+        && measured.connections_planned > 1
     {
         line(
             out,
@@ -243,7 +247,7 @@ fn connections(out: &mut String, load: &Load, measured: &Measured) {
             ),
         );
     }
-    if let Some(n) = measured.under_way() {
+    if let Some(n) = measured.in_flight() {
         line(out, format_args!("              {n:.1} requests under way on average"));
     }
 }
@@ -256,15 +260,16 @@ fn health(out: &mut String, load: &Load, measured: &Measured) {
         let share = duet_units::percent(spin as f64 / elapsed as f64);
         let _ = write!(words, ", {share} waiting for planned instants");
     }
-    if let Some(lag) = measured.own_lag.quantile(0.99).or_else(|| measured.own_lag.max())
-        && matches!(load.pressure, Pressure::Open { .. })
+    if let Some(lag) =
+        measured.generator_lag.quantile(0.99).or_else(|| measured.generator_lag.max())
+        && matches!(load.model, LoadModel::Open { .. })
     {
         let _ = write!(words, ", p99 of its own lag {lag}");
     }
     line(out, format_args!("generator     {words}"));
-    if let Some((ceiling, share)) = measured.ceiling.zip(measured.share_of_ceiling()) {
-        let at_least = if ceiling.at_least { "at least " } else { "" };
-        let rate = duet_units::rate(ceiling.right_per_second);
+    if let Some((ceiling, share)) = measured.ceiling.zip(measured.ceiling_ratio()) {
+        let at_least = if ceiling.lower_bound { "at least " } else { "" };
+        let rate = duet_units::rate(ceiling.ok_per_second);
         line(
             out,
             format_args!(
@@ -279,12 +284,11 @@ fn health(out: &mut String, load: &Load, measured: &Measured) {
 /// What one should know before believing the figures.
 pub(super) fn doubts(load: &Load, measured: &Measured) -> Vec<String> {
     let mut doubts = vec![];
-    let connections = &measured.connections;
-    if connections.open < connections.planned {
+    if measured.connections_open < measured.connections_planned {
         doubts.push(format!(
             "{} of {} connections were missing when measuring began",
-            count(connections.planned - connections.open),
-            count(connections.planned)
+            count(measured.connections_planned - measured.connections_open),
+            count(measured.connections_planned)
         ));
     }
     if measured.generator_bound() {
@@ -294,16 +298,16 @@ pub(super) fn doubts(load: &Load, measured: &Measured) -> Vec<String> {
                 .to_owned(),
         );
     }
-    match load.pressure {
-        Pressure::Closed { .. } if measured.contradicts_little(load) => doubts.push(
+    match load.model {
+        LoadModel::Closed { .. } if measured.contradicts_little(load) => doubts.push(
             "rate times service time differs from what can be under way at once by more than 5 %: \
              connections were idle or missing"
                 .to_owned(),
         ),
-        Pressure::Closed { .. } => {}
-        Pressure::Open { .. } => {
+        LoadModel::Closed { .. } => {}
+        LoadModel::Open { .. } => {
             let p99 = |latencies: &Latencies| latencies.quantile(0.99).map(|l| l.ns as f64);
-            if let Some(lag) = p99(&measured.own_lag)
+            if let Some(lag) = p99(&measured.generator_lag)
                 && p99(&measured.response).is_some_and(|p99| lag > OWN_LAG_SHARE * p99)
             {
                 let lag = duet_units::nanoseconds(lag);
@@ -311,7 +315,7 @@ pub(super) fn doubts(load: &Load, measured: &Measured) -> Vec<String> {
                     "the generator itself was late by {lag} at p99; that is in the response times"
                 ));
             }
-            if measured.account.never_sent > 0 {
+            if measured.account.unsent > 0 {
                 doubts.push(
                     "not all that was planned could be sent: the server is too slow for this \
                      rate, or there are too few connections"

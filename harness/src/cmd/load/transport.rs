@@ -2,24 +2,16 @@
 
 use std::fs;
 use std::net::ToSocketAddrs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use rustls::client::Resumption;
-use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
 use crate::cmd::UsageError;
-use duet_loadgen::target::Target;
-use duet_loadgen::tls::Tls;
+use duet_loadgen::transport::target::Target;
+use duet_loadgen::transport::tls::{RootCertStore, Tls, Trust};
 use duet_protocol::Address;
-
-mod anybody;
 
 /// How requests get to the server.
 #[derive(Debug, Default, Args)]
@@ -40,19 +32,19 @@ pub(super) struct TransportArgs {
     #[arg(long, visible_alias = "http2-prior-knowledge", conflicts_with = "disable_keepalive")]
     http2: bool,
 
-    /// HTTP/2: requests under way on each connection [default: 1].
+    /// HTTP/2: requests in flight on each connection [default: 1].
     #[arg(long, value_name = "N", requires = "http2")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
     streams: Option<u32>,
 }
 
 impl TransportArgs {
-    /// Requests under way on each connection.
+    /// Requests in flight on each connection.
     pub(super) fn streams(&self) -> usize {
         self.streams.unwrap_or(1) as usize
     }
 
-    /// Whether the server, which allows `max` requests under way on a connection, allows that many.
+    /// Whether the server, which allows `max` requests in flight on a connection, allows that many.
     pub(super) fn check_streams(&self, max: Option<usize>) -> Result<()> {
         let (streams, max) = (self.streams(), max.unwrap_or(usize::MAX));
         let error = || {
@@ -90,54 +82,23 @@ impl TransportArgs {
             );
             return Ok(None);
         }
-        let name = ServerName::try_from(host.to_owned());
-        let name = name
-            .map_err(|_| UsageError(format!("`{host}` is no name that a certificate can have")))?;
-        let mut config = self.trust()?;
-        config.alpn_protocols = vec![if self.http2 { b"h2".into() } else { b"http/1.1".into() }];
-        // Every connection makes the whole handshake: no ticket of one makes that of another
-        // cheaper, and threads share nothing.
-        config.resumption = Resumption::disabled();
-        Ok(Some(Tls { config: Arc::new(config), name }))
+        let tls = Tls::new(self.trust()?, host, self.http2);
+        Ok(Some(tls.map_err(|error| UsageError(format!("{error:#}")))?))
     }
 
-    fn trust(&self) -> Result<ClientConfig> {
-        let provider = Arc::new(ring::default_provider());
-        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .context("failed to set up TLS")?;
+    fn trust(&self) -> Result<Trust> {
         if self.insecure {
-            return Ok(without_trust(config.dangerous(), provider));
+            return Ok(Trust::Insecure);
         }
-        let roots = match &self.cacert {
-            Some(path) => authorities(path)?,
-            None => system_authorities()?,
-        };
-        Ok(config.with_root_certificates(roots).with_no_client_auth())
+        let Some(path) = &self.cacert else { return system_authorities() };
+        let pem = fs::read(path);
+        let pem = pem.with_context(|| format!("failed to read {}", path.display()))?;
+        let trust = Trust::from_pem(&pem);
+        Ok(trust.map_err(|why| UsageError(format!("{}: {why:#}", path.display())))?)
     }
 }
 
-fn without_trust(
-    config: rustls::client::danger::DangerousClientConfigBuilder,
-    provider: Arc<CryptoProvider>,
-) -> ClientConfig {
-    let verifier = Arc::new(anybody::Anybody(provider));
-    config.with_custom_certificate_verifier(verifier).with_no_client_auth()
-}
-
-fn authorities(path: &Path) -> Result<RootCertStore> {
-    let failed = || format!("failed to read certificates from {}", path.display());
-    let pem = fs::read(path).with_context(failed)?;
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        roots.add(certificate.with_context(failed)?).with_context(failed)?;
-    }
-    let none = || UsageError(format!("{} holds no certificate in PEM form", path.display()));
-    ensure!(!roots.is_empty(), none());
-    Ok(roots)
-}
-
-fn system_authorities() -> Result<RootCertStore> {
+fn system_authorities() -> Result<Trust> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     // Stores hold certificates that no verifier can use; the others count.
@@ -146,5 +107,5 @@ fn system_authorities() -> Result<RootCertStore> {
     let none =
         || UsageError(format!("this system trusts nobody{why}: give --cacert or --insecure"));
     ensure!(added > 0, none());
-    Ok(roots)
+    Ok(Trust::Roots(roots))
 }

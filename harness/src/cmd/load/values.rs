@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use duet_loadgen::steady::Rate;
+use duet_loadgen::timing::arrivals::Rate;
 
 /// The highest rate: what is planned and not sent is counted one by one.
 pub(super) const RATE_MAX: f64 = 1e7;

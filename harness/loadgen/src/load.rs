@@ -1,0 +1,405 @@
+//! One load on one address, closed or open, carried out by threads of this process.
+
+use std::fmt;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow, ensure};
+use duet_protocol::Arrivals;
+
+use crate::count::account::Account;
+use crate::count::latencies::Latencies;
+use crate::count::load_sink::LoadSink;
+use crate::count::seconds::{Live, SecondRecorder};
+use crate::count::thread_stats::{ThreadHealth, ThreadStats};
+use crate::driver::{Driver, NEVER};
+use crate::job_error::JobError;
+use crate::request::exchange::Exchange;
+use crate::request::selector::{Selector, Weighted, split_evenly};
+use crate::system::{self, pin};
+use crate::timing::arrivals::{ArrivalSchedule, Rate};
+use crate::timing::schedule::{Phases, Schedule};
+use crate::transport::Transport;
+use crate::transport::h1::{ClientConfig, H1};
+use crate::transport::h2::H2;
+use crate::transport::stats::ConnectionStats;
+use crate::transport::target::Target;
+
+/// A busier thread than this had no time to spare: what was measured is the generator.
+const BUSY: f64 = 0.85;
+/// From this share of its ceiling on likewise: a server that takes no time at all would bring
+/// hardly more.
+const NEAR_CEILING: f64 = 0.85;
+/// What Little's law may be off by.
+const LITTLE: f64 = 0.05;
+/// Responses per connection from which on the law has to hold: those at the phases weigh little
+/// then.
+const LITTLE_RESPONSES: u64 = 100;
+/// Between the last connection and the first request.
+const START: Duration = Duration::from_millis(2);
+
+/// A load: what is sent, how hard, for how long.
+#[derive(Debug, Clone)]
+pub struct Load {
+    /// Where to.
+    pub target: Target,
+    /// What is sent, drawn by weight; at least one weight is above 0.
+    pub cases: Vec<Case>,
+    /// The number of the first request, from which `{seq}` goes on.
+    pub first_index: u64,
+    /// Connections, spread over the threads; at least 1.
+    pub connections: u32,
+    /// Whether each request has a connection of its own; not with HTTP/2.
+    pub churn: bool,
+    /// HTTP/1.1: requests that may be in flight on a connection, at least 1; more than that in a
+    /// closed loop without churn only.
+    pub pipeline: usize,
+    /// HTTP/2: requests that may be in flight on a connection, at least 1.
+    pub streams: usize,
+    /// At least 1, and no more than connections.
+    pub threads: usize,
+    /// Threads are pinned to these in turn; empty: not pinned.
+    pub cpus: Vec<usize>,
+    /// When requests are sent.
+    pub model: LoadModel,
+    /// Time before the measured time.
+    pub warmup: Duration,
+    /// The measured time; of no meaning for a closed loop with a number of requests.
+    pub measure: Duration,
+    /// How long a response may take.
+    pub timeout: Duration,
+    /// Decides the instants of Poisson arrivals.
+    pub seed: u64,
+}
+
+/// A request with the expected response, and how often it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// How often, beside the weights of the others.
+    pub weight: u32,
+    /// The request and the response.
+    pub exchange: Exchange,
+}
+
+/// When requests are sent: the model of a load (B. Schroeder, A. Wierman and M. Harchol-Balter,
+/// "Open versus closed", 2006).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum LoadModel {
+    /// Whenever a connection is free.
+    Closed {
+        /// How many after the warm-up; none: until the measured time is over.
+        requests: Option<u64>,
+    },
+    /// At planned instants.
+    Open {
+        /// Over all threads. The warm-up is at the rate of the beginning.
+        rate: Rate,
+        /// How they are spread.
+        arrivals: Arrivals,
+        /// Requests older than this are not sent any more.
+        deadline: Option<Duration>,
+    },
+}
+
+/// What a load came to.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// Requests planned after the warm-up, by what became of them.
+    pub account: Account,
+    /// Requests sent in the warm-up.
+    pub warmup_sent: u64,
+    /// Those of them that failed.
+    pub warmup_failed: u64,
+    /// From the end of the warm-up until nothing was sent any more; with a number of requests,
+    /// until the last ok response.
+    pub elapsed_ns: u64,
+    /// Ok responses that came in this time.
+    pub ok: u64,
+    /// How much of this time ok responses used their connections, summed up.
+    pub in_use_ns: u64,
+    /// Those of each connection, ascending.
+    pub ok_per_connection: Vec<u64>,
+    /// From the planned instant to the last byte; open loop only.
+    pub response: Latencies,
+    /// From sending to the last byte.
+    pub service: Latencies,
+    /// From the planned instant to sending; open loop only.
+    pub send_lag: Latencies,
+    /// The part of the send lag for which a connection was free, so that the generator alone was
+    /// late.
+    pub generator_lag: Latencies,
+    /// Bytes received, the warm-up included.
+    pub received_bytes: u64,
+    /// Connections asked for, ...
+    pub connections_planned: u64,
+    /// ... and those open when the measured time began.
+    pub connections_open: u64,
+    /// What became of the connections.
+    pub connections: ConnectionStats,
+    /// One per thread.
+    pub threads: Vec<ThreadHealth>,
+    /// The first mismatch, in words.
+    pub mismatch: Option<String>,
+    /// What the generator reaches at most; none: it was not measured.
+    pub ceiling: Option<Ceiling>,
+}
+
+/// What the generator reaches at most with the requests, connections and threads of a load: its
+/// rate against the null responder.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ceiling {
+    /// Ok responses per second.
+    pub ok_per_second: f64,
+    /// Whether the responder held it up, for want of CPUs, so that it may reach more.
+    pub lower_bound: bool,
+}
+
+/// No connection could be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unconnected {
+    to: String,
+}
+
+impl fmt::Display for Unconnected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no connection to {} could be opened", self.to)
+    }
+}
+
+impl std::error::Error for Unconnected {}
+
+/// Carries out a load.
+///
+/// # Errors
+/// When no connection can be opened, which is [`Unconnected`], or the system refuses what a thread
+/// needs.
+pub fn run(load: &Load, live: &Live) -> Result<Measured> {
+    ensure!(load.connections > 0 && load.threads > 0, "a load has connections and threads");
+    let plain = !load.churn && matches!(load.model, LoadModel::Closed { .. });
+    ensure!(load.pipeline == 1 || (load.pipeline > 1 && plain), "a pipeline needs a closed loop");
+    system::raise_file_limit();
+    std::thread::scope(|scope| {
+        let threads = (0..load.threads).map(|thread| {
+            let (connected, when_connected) = channel();
+            let (begin, when_to_begin) = channel();
+            let run = move || one_thread(load, thread, live, &connected, &when_to_begin);
+            (when_connected, begin, scope.spawn(run))
+        });
+        let threads: Vec<_> = threads.collect();
+        let open =
+            threads.iter().filter_map(|(connected, ..)| connected.recv().ok()).sum::<usize>();
+        let phases = phases(load, Instant::now() + START);
+        for (_, begin, _) in &threads {
+            if open > 0 {
+                // A thread that has failed says so when it is joined.
+                let _ = begin.send(phases);
+            }
+        }
+        let mut parts = vec![];
+        for (_, begin, thread) in threads {
+            drop(begin);
+            let part = thread.join().map_err(|_| anyhow!("a thread of the generator has died"))?;
+            parts.extend(part.map_err(|error| anyhow!(error.to_string()))?);
+        }
+        ensure!(open > 0, Unconnected { to: load.target.to_string() });
+        Ok(merge(load, phases, parts))
+    })
+}
+
+fn phases(load: &Load, begin: Instant) -> Phases {
+    let from = begin + load.warmup;
+    let endless = matches!(load.model, LoadModel::Closed { requests: Some(_) });
+    Phases { begin, from, to: from + if endless { NEVER } else { load.measure } }
+}
+
+/// One thread, from its first connection to its last response; none: it was not told to begin.
+fn one_thread(
+    load: &Load,
+    thread: usize,
+    live: &Live,
+    connected: &Sender<usize>,
+    when_to_begin: &Receiver<Phases>,
+) -> Result<Option<ThreadResult>, JobError> {
+    if !load.cpus.is_empty() {
+        pin(load.cpus[thread % load.cpus.len()])?;
+    }
+    let connections = split_evenly(load.connections.into(), thread, load.threads) as usize;
+    let exchanges = load.cases.iter().map(|case| case.exchange.clone()).collect();
+    let weights = load.cases.iter().map(|case| case.weight);
+    let of = (thread, load.threads);
+    let selector = Selector::Weighted(Weighted::new(weights, load.seed, load.first_index, of));
+    let target = load.target.clone();
+    if target.http2 {
+        let slots = (connections, load.streams);
+        let transport = H2::new(target, exchanges, slots, load.seed, selector)?;
+        return drive(load, thread, transport, live, connected, when_to_begin);
+    }
+    let config = ClientConfig { churn: load.churn, depth: load.pipeline, seed: load.seed };
+    let transport = H1::new(target, exchanges, connections, config, selector);
+    let transport = transport.map_err(JobError::waiting)?;
+    drive(load, thread, transport, live, connected, when_to_begin)
+}
+
+/// What a thread came to.
+struct ThreadResult {
+    stats: ThreadStats,
+    connections: ConnectionStats,
+    received_bytes: u64,
+}
+
+/// Opens all connections, waits for the word to begin, and drives the thread's part of the load.
+fn drive(
+    load: &Load,
+    thread: usize,
+    transport: impl Transport,
+    live: &Live,
+    connected: &Sender<usize>,
+    when_to_begin: &Receiver<Phases>,
+) -> Result<Option<ThreadResult>, JobError> {
+    let now = Instant::now();
+    let sink = LoadSink::new(transport.connections(), SecondRecorder::new(None, now, now));
+    let stop = Some(&live.stop);
+    let mut driver = Driver::new(transport, sink, load.timeout, load.churn, stop)?;
+    // Whoever waits for this has given up where it cannot be sent.
+    let _ = connected.send(driver.connect()?);
+    let Ok(phases) = when_to_begin.recv() else { return Ok(None) };
+    driver.sink.seconds = SecondRecorder::new(live.sender(), phases.begin, phases.from);
+    std::thread::sleep(phases.begin.saturating_duration_since(Instant::now()));
+    driver.drive(schedule(load, thread), phases)?;
+    let mut connections = driver.transport.stats().clone();
+    if load.churn {
+        // Each request opened one, but for those that could not.
+        let refused = connections.refused.values().sum();
+        connections.opened += driver.sent().saturating_sub(refused);
+    }
+    let received_bytes = driver.transport.received_bytes();
+    Ok(Some(ThreadResult { stats: driver.sink.stats, connections, received_bytes }))
+}
+
+fn schedule(load: &Load, thread: usize) -> Schedule {
+    match load.model {
+        LoadModel::Closed { requests } => {
+            Schedule::Closed { left: requests.map(|all| split_evenly(all, thread, load.threads)) }
+        }
+        LoadModel::Open { rate, arrivals, deadline } => {
+            let schedule = |rate, seed, span: Duration| {
+                let span_ns = span.as_nanos() as u64; // 584 years
+                ArrivalSchedule::new(arrivals, rate, (thread, load.threads), seed, span_ns)
+            };
+            Schedule::Open {
+                warmup: schedule(Rate::steady(rate.from), !load.seed, load.warmup),
+                measured: schedule(rate, load.seed, load.measure),
+                deadline,
+            }
+        }
+    }
+}
+
+fn merge(load: &Load, phases: Phases, threads: Vec<ThreadResult>) -> Measured {
+    let ends = threads.iter().filter_map(|ThreadResult { stats, .. }| match load.model {
+        LoadModel::Closed { requests: Some(_) } => stats.last_response,
+        _ => stats.stopped.map(|stopped| stopped.min(phases.to)),
+    });
+    let end = ends.max().unwrap_or(phases.from);
+    let mut all = Measured {
+        account: Account::default(),
+        warmup_sent: 0,
+        warmup_failed: 0,
+        elapsed_ns: end.saturating_duration_since(phases.from).as_nanos() as u64,
+        ok: 0,
+        in_use_ns: 0,
+        ok_per_connection: vec![],
+        response: Latencies::new(),
+        service: Latencies::new(),
+        send_lag: Latencies::new(),
+        generator_lag: Latencies::new(),
+        received_bytes: 0,
+        connections_planned: load.connections.into(),
+        connections_open: 0,
+        connections: ConnectionStats::default(),
+        threads: vec![],
+        mismatch: None,
+        ceiling: None,
+    };
+    for ThreadResult { stats, connections, received_bytes } in threads {
+        all.account.merge(&stats.account);
+        all.warmup_sent += stats.warmup_sent;
+        all.warmup_failed += stats.warmup_failed;
+        all.ok += stats.ok_per_connection.iter().sum::<u64>();
+        all.in_use_ns += stats.in_use_ns;
+        all.ok_per_connection.extend(stats.ok_per_connection);
+        all.response.merge(&stats.response);
+        all.service.merge(&stats.service);
+        all.send_lag.merge(&stats.send_lag);
+        all.generator_lag.merge(&stats.generator_lag);
+        all.received_bytes += received_bytes;
+        all.connections_open += stats.open;
+        all.connections.merge(&connections);
+        all.threads.push(stats.health);
+        all.mismatch = all.mismatch.or(stats.mismatch);
+    }
+    all.ok_per_connection.sort_unstable();
+    assert!(all.account.adds_up(), "requests were lost track of: {:?}", all.account);
+    all
+}
+
+impl Load {
+    /// Requests that may be in flight on a connection.
+    #[must_use]
+    pub fn in_flight_max(&self) -> usize {
+        if self.target.http2 { self.streams } else { self.pipeline }
+    }
+}
+
+impl Measured {
+    /// Ok responses per second.
+    #[must_use]
+    pub fn ok_per_second(&self) -> Option<f64> {
+        (self.elapsed_ns > 0).then(|| self.ok as f64 * 1e9 / self.elapsed_ns as f64)
+    }
+
+    /// The share of the busiest thread's time in which it had work, or could not run: 0 to 1.
+    #[must_use]
+    pub fn busy(&self) -> f64 {
+        self.threads.iter().map(ThreadHealth::busy).fold(0.0, f64::max)
+    }
+
+    /// Whether it was the generator that was measured: it had no time to spare, or came near to
+    /// what it reaches at most.
+    #[must_use]
+    pub fn generator_bound(&self) -> bool {
+        let known = self.ceiling.is_some_and(|ceiling| !ceiling.lower_bound);
+        self.busy() >= BUSY || (known && self.ceiling_ratio().is_some_and(|s| s > NEAR_CEILING))
+    }
+
+    /// The rate as a share of what the generator reaches at most.
+    #[must_use]
+    pub fn ceiling_ratio(&self) -> Option<f64> {
+        let ceiling = self.ceiling?.ok_per_second;
+        self.ok_per_second().map(|rate| rate / ceiling)
+    }
+
+    /// The number of requests in flight on average, which is rate times mean service time by
+    /// Little's law.
+    /// In a closed loop that is the number of connections, times the length of their pipelines.
+    #[must_use]
+    pub fn in_flight(&self) -> Option<f64> {
+        (self.elapsed_ns > 0).then(|| self.in_use_ns as f64 / self.elapsed_ns as f64)
+    }
+
+    /// Whether a closed loop contradicts Little's law: connections were idle, or not there.
+    #[must_use]
+    pub fn contradicts_little(&self, load: &Load) -> bool {
+        let slots = u64::from(load.connections) * load.in_flight_max() as u64;
+        self.ok >= LITTLE_RESPONSES * slots
+            && self.in_flight().is_some_and(|n| (n / slots as f64 - 1.0).abs() > LITTLE)
+    }
+
+    /// The smallest and the largest share of a connection, as multiples of an equal share.
+    #[must_use]
+    pub fn fairness(&self) -> Option<(f64, f64)> {
+        let equal = self.ok as f64 / self.ok_per_connection.len() as f64;
+        let (least, most) = (self.ok_per_connection.first()?, self.ok_per_connection.last()?);
+        (self.ok > 0).then(|| (*least as f64 / equal, *most as f64 / equal))
+    }
+}

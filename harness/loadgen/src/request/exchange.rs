@@ -1,0 +1,92 @@
+//! A request, and the response that is expected to it.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::placeholder::{self, Placeholder};
+
+/// A request as bytes, and what its responses are compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// The whole request as HTTP/1.1 sends it, head and body.
+    pub request: Vec<u8>,
+    /// What of it differs each time.
+    pub placeholders: Vec<Placeholder>,
+    /// Whether it is a HEAD, whose response has no body.
+    pub head: bool,
+    /// The expected statuses.
+    pub status: Status,
+    /// The expected value of `Content-Type`; none: any.
+    pub content_type: Option<Bytes>,
+    /// The expected body; none: any.
+    pub body: Option<Bytes>,
+}
+
+/// Expected statuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// This one.
+    Exactly(u16),
+    /// Any from 200 to 299.
+    Successful,
+}
+
+impl Status {
+    /// Whether a response may have this status.
+    #[must_use]
+    pub fn allows(self, status: u16) -> bool {
+        match self {
+            Self::Exactly(exactly) => status == exactly,
+            Self::Successful => (200..300).contains(&status),
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(status) => status.fmt(f),
+            Self::Successful => f.write_str("2xx"),
+        }
+    }
+}
+
+impl Exchange {
+    /// A request to which any successful response is expected.
+    #[must_use]
+    pub fn any_success(request: Vec<u8>, head: bool) -> Self {
+        let (placeholders, status) = (vec![], Status::Successful);
+        Self { request, placeholders, head, status, content_type: None, body: None }
+    }
+
+    /// The bytes of request number `index` of a load with this seed.
+    #[must_use]
+    pub fn numbered(&self, seed: u64, index: u64) -> Vec<u8> {
+        let mut exchange = self.clone();
+        exchange.number(seed, index);
+        exchange.request
+    }
+
+    /// Makes the request that of number `index`.
+    #[inline]
+    pub(crate) fn number(&mut self, seed: u64, index: u64) {
+        if !self.placeholders.is_empty() {
+            placeholder::apply(&self.placeholders, &mut self.request, seed, index);
+        }
+    }
+}
+
+impl From<&duet_protocol::Exchange> for Exchange {
+    fn from(exchange: &duet_protocol::Exchange) -> Self {
+        let bytes = |text: &String| Bytes::copy_from_slice(text.as_bytes());
+        Self {
+            request: exchange.request.clone().into(),
+            placeholders: vec![],
+            head: exchange.head,
+            status: Status::Exactly(exchange.status),
+            content_type: exchange.content_type.as_ref().map(bytes),
+            body: (!exchange.head).then(|| bytes(&exchange.body)),
+        }
+    }
+}

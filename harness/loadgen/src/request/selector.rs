@@ -1,0 +1,190 @@
+//! Which request a thread sends next: in windows round robin over a seeded permutation, so that
+//! every window sends everything; in a load a weighted draw.
+
+use duet_stats::SplitMix64;
+
+/// The request to send now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NextRequest {
+    /// Which of the exchanges.
+    pub(crate) exchange: usize,
+    /// Its number among all requests of the load; 0 where requests do not vary.
+    pub(crate) index: u64,
+}
+
+/// How a thread selects its next request.
+#[derive(Debug)]
+pub(crate) enum Selector {
+    /// In turn.
+    RoundRobin(RoundRobin),
+    /// By weight.
+    Weighted(Weighted),
+}
+
+impl Selector {
+    /// The request to send now.
+    #[inline]
+    pub(crate) fn next(&mut self) -> NextRequest {
+        match self {
+            Self::RoundRobin(round_robin) => NextRequest { exchange: round_robin.next(), index: 0 },
+            Self::Weighted(weighted) => weighted.next(),
+        }
+    }
+}
+
+/// Draws by weight. Which exchange request i is follows from the seed and i alone, so that two
+/// loads of one seed send the same, however many threads they have.
+#[derive(Debug)]
+pub(crate) struct Weighted {
+    /// Sums of the weights up to and including each exchange, and the last of them.
+    sums: Vec<u64>,
+    all: u64,
+    seed: u64,
+    /// The number of the next request, ...
+    index: u64,
+    /// ... and what the one after it has more.
+    step: u64,
+}
+
+impl Weighted {
+    /// The draws of thread `thread` of `threads`, which has the requests `first` + thread, and from
+    /// there on every `threads`-th.
+    ///
+    /// # Panics
+    /// When the weights come to nothing: whoever makes a load checks that.
+    pub(crate) fn new(
+        weights: impl IntoIterator<Item = u32>,
+        seed: u64,
+        first: u64,
+        (thread, threads): (usize, usize),
+    ) -> Self {
+        let sums: Vec<u64> = weights
+            .into_iter()
+            .scan(0, |sum, weight| {
+                *sum += u64::from(weight);
+                Some(*sum)
+            })
+            .collect();
+        let all = sums.last().copied().unwrap_or(0);
+        assert!(all > 0, "something is sent");
+        Self { sums, all, seed, index: first + thread as u64, step: threads as u64 }
+    }
+
+    #[inline]
+    fn next(&mut self) -> NextRequest {
+        let index = self.index;
+        self.index += self.step;
+        let exchange = if self.sums.len() == 1 {
+            0
+        } else {
+            // Favours some by at most `all` in 2^64, like `SplitMix64::below`.
+            let number = (u128::from(random(self.seed, index, 0)) * u128::from(self.all)) >> 64;
+            self.sums.partition_point(|&sum| sum <= number as u64)
+        };
+        NextRequest { exchange, index }
+    }
+}
+
+/// The random number of request `index`: that of its choice is 0, those of its digits follow.
+#[inline]
+pub(crate) fn random(seed: u64, index: u64, which: u64) -> u64 {
+    let mut of_seed = SplitMix64::new(seed);
+    let mut of_index = SplitMix64::new(of_seed.next() ^ index);
+    SplitMix64::new(of_index.next() ^ which).next()
+}
+
+/// A permutation of `0..n`, again and again.
+#[derive(Debug)]
+pub(crate) struct RoundRobin {
+    order: Vec<usize>,
+    next: usize,
+}
+
+impl RoundRobin {
+    /// The order of thread `thread` of `threads` over `n` exchanges. All threads have the same
+    /// permutation, each from its own place, so that together they send everything soon.
+    ///
+    /// # Panics
+    /// When `n` is 0: the job was checked to have exchanges.
+    pub(crate) fn new(n: usize, seed: u64, thread: usize, threads: usize) -> Self {
+        assert!(n > 0, "an arm has at least one exchange");
+        Self { order: permutation(n, seed), next: n * thread / threads }
+    }
+
+    /// The exchange to send now.
+    #[inline]
+    pub(crate) fn next(&mut self) -> usize {
+        let exchange = self.order[self.next];
+        self.next += 1;
+        if self.next == self.order.len() {
+            self.next = 0;
+        }
+        exchange
+    }
+}
+
+/// How many of `all` are for thread `thread` of `threads`: as equal parts as whole numbers allow.
+pub(crate) fn split_evenly(all: u64, thread: usize, threads: usize) -> u64 {
+    let (thread, threads) = (thread as u64, threads as u64);
+    let up_to = |n: u64| (u128::from(all) * u128::from(n) / u128::from(threads)) as u64;
+    up_to(thread + 1) - up_to(thread)
+}
+
+fn permutation(n: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..n).collect();
+    SplitMix64::new(seed).shuffle(&mut order);
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_turn() {
+        for n in [1, 2, 3, 7, 100] {
+            for (seed, thread, threads) in [(0, 0, 1), (1, 0, 1), (1, 1, 2), (7, 2, 3)] {
+                let mut turns = RoundRobin::new(n, seed, thread, threads);
+                let first: Vec<usize> = (0..n).map(|_| turns.next()).collect();
+                let second: Vec<usize> = (0..n).map(|_| turns.next()).collect();
+                assert_eq!(first, second, "n {n}, seed {seed}: it is a circle");
+                let mut sorted = first;
+                sorted.sort_unstable();
+                assert_eq!(sorted, (0..n).collect::<Vec<_>>(), "n {n}, seed {seed}: all are met");
+            }
+        }
+    }
+
+    #[test]
+    fn weighted() {
+        let all = |weights: &[u32], seed, threads| {
+            let mut all: Vec<NextRequest> = (0..threads)
+                .flat_map(|thread| {
+                    let weights = weights.iter().copied();
+                    let mut turns = Weighted::new(weights, seed, 5, (thread, threads));
+                    (0..12_000 / threads).map(move |_| turns.next())
+                })
+                .collect();
+            all.sort_by_key(|next| next.index);
+            all
+        };
+        let one = all(&[7, 0, 2, 1], 3, 1);
+        assert_eq!(one, all(&[7, 0, 2, 1], 3, 4), "threads share what is sent");
+        assert_ne!(one, all(&[7, 0, 2, 1], 4, 1), "the seed decides");
+        assert_eq!(one.first().map(|next| next.index), Some(5));
+        let share = |exchange| {
+            one.iter().filter(|next| next.exchange == exchange).count() as f64 / 12_000.0
+        };
+        // Five standard deviations are at most 0.023.
+        for (exchange, expected) in [(0, 0.7), (1, 0.0), (2, 0.2), (3, 0.1)] {
+            assert!((share(exchange) - expected).abs() < 0.023, "{exchange}: {}", share(exchange));
+        }
+        assert!(all(&[3], 1, 1).iter().all(|next| next.exchange == 0));
+    }
+
+    #[test]
+    fn the_seed_decides() {
+        assert_eq!(permutation(50, 3), permutation(50, 3));
+        assert_ne!(permutation(50, 3), permutation(50, 4));
+    }
+}

@@ -1,0 +1,92 @@
+//! How a connection or a request fails in transport.
+
+use std::io;
+
+use nix::errno::Errno;
+
+use super::tls;
+use crate::error_kind::ErrorKind;
+
+/// Why a connection that was closed without an error of the system is lost.
+pub(crate) const CLOSED: &str = "closed by the server";
+/// Why a connection is not open in time.
+pub(crate) const NO_REPLY: &str = "no reply in time";
+
+/// A failure in transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TransportError {
+    pub(crate) kind: ErrorKind,
+    /// The system's error, where there was one.
+    pub(crate) errno: Option<i32>,
+    /// In words that a table of counts can have.
+    pub(crate) reason: &'static str,
+    /// Whether the response was complete and only the server's close was missing.
+    pub(crate) closing: bool,
+}
+
+impl TransportError {
+    /// An error with nothing more to say than its kind and its reason.
+    pub(crate) fn new(kind: ErrorKind, reason: &'static str) -> Self {
+        Self { kind, errno: None, reason, closing: false }
+    }
+
+    /// An error of an operation on a connection.
+    pub(crate) fn from_io(error: &io::Error) -> Self {
+        let errno = error.raw_os_error();
+        let kind = match errno.map(Errno::from_raw) {
+            Some(Errno::ECONNRESET | Errno::EPIPE) => ErrorKind::Reset,
+            _ if error.kind() == io::ErrorKind::BrokenPipe => ErrorKind::Reset,
+            _ if tls::reason(error).is_some() => ErrorKind::Tls,
+            _ => ErrorKind::Connect,
+        };
+        Self { kind, errno, reason: reason(error), closing: false }
+    }
+
+    /// The same error where no connection could be opened.
+    pub(crate) fn connecting(self) -> Self {
+        let kind = if self.kind == ErrorKind::Tls { ErrorKind::Tls } else { ErrorKind::Connect };
+        Self { kind, ..self }
+    }
+}
+
+/// Why there is no connection, in words that a table of counts can have.
+fn reason(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(errno) => Errno::from_raw(errno).desc(),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => CLOSED,
+        None => tls::reason(error).unwrap_or(NO_REPLY),
+    }
+}
+
+/// Why no connection to `addr` could be opened, in words that say what to do.
+pub(crate) fn unopened(addr: &str, error: &io::Error) -> String {
+    let closed = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset];
+    match tls::reason(error) {
+        Some(_) => format!("no TLS with {addr}: {error}"),
+        None if closed.contains(&error.kind()) => {
+            format!("{addr} closed the connection in the handshake: does it speak TLS?")
+        }
+        None if error.kind() == io::ErrorKind::Other => format!("cannot use {addr}: {error}"),
+        None => unconnected(addr, error.raw_os_error(), NO_REPLY),
+    }
+}
+
+/// The same of an error of which only this much is known.
+pub(crate) fn unconnected(addr: &str, errno: Option<i32>, reason: &str) -> String {
+    match errno.map(Errno::from_raw) {
+        Some(Errno::ECONNREFUSED) => {
+            format!("connection refused by {addr}: is the server still running?")
+        }
+        Some(Errno::EADDRNOTAVAIL) => format!(
+            "no free local port for a connection to {addr}: closed connections hold them for a \
+             minute; widen net.ipv4.ip_local_port_range or wait"
+        ),
+        Some(Errno::EMFILE | Errno::ENFILE) => {
+            format!("too many open files for a connection to {addr}: raise `ulimit -n`")
+        }
+        Some(errno) => {
+            format!("cannot connect to {addr}: {}", io::Error::from_raw_os_error(errno as i32))
+        }
+        None => format!("cannot connect to {addr}: {reason}"),
+    }
+}

@@ -1,0 +1,72 @@
+//! The reference response over HTTP/2.
+
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use nix::sys::epoll::EpollEvent;
+
+use super::connection::{H2Connection, Polled};
+use super::io::EventLoop;
+use super::ready_queue::ReadyQueue;
+use super::request::Request;
+use super::stream_slot::{BodyRetention, StreamSlot};
+use crate::limits::SWEEP;
+use crate::request::exchange::Exchange;
+use crate::request::in_flight::InFlight;
+use crate::response::reference::ReferenceResponse;
+use crate::timing::timer::poll;
+use crate::transport::target::Target;
+
+/// Sends a request once, on a connection of its own.
+pub(crate) fn fetch(
+    target: &Target,
+    request: &[u8],
+    timeout: Duration,
+) -> Result<ReferenceResponse, String> {
+    let failed = |why: &str| format!("{target} does not respond by HTTP/2: {why}");
+    let began = Instant::now();
+    let event_loop = Rc::new(EventLoop::new().map_err(|error| failed(error.desc()))?);
+    let exchange = Exchange::any_success(request.to_vec(), false);
+    let request = Request::read(request, target.tls.is_some()).map_err(|why| failed(&why))?;
+    let in_flight = InFlight { planned: None, measured: false, sent: began };
+    let mut connection = H2Connection::new();
+    let mut slot = StreamSlot::new(in_flight, BodyRetention::All);
+    let ready = ReadyQueue::new(1, 1);
+    connection.open(target, &event_loop, 0).map_err(|error| failed(error.reason))?;
+    let mut events = [EpollEvent::empty()];
+    loop {
+        match connection.poll(&event_loop, 0, ready.connection_waker(0)) {
+            Polled::Pending => {}
+            Polled::Opened => {
+                // The first request on a connection: nothing is in its way.
+                slot.attach(connection.sender());
+                slot.send(&request).map_err(|error| failed(&error.to_string()))?;
+                continue;
+            }
+            Polled::Closed(error) => return Err(failed(error.reason)),
+        }
+        match slot.poll_response(&exchange, ready.slot_waker(0)) {
+            Poll::Ready(Ok(status)) => {
+                return Ok(ReferenceResponse {
+                    status,
+                    content_type: None,
+                    body: slot.take_body(),
+                    persistent: true,
+                    streams_max: Some(connection.streams_max()),
+                });
+            }
+            Poll::Ready(Err(error)) => return Err(failed(&error.to_string())),
+            Poll::Pending => {}
+        }
+        if ready.next_connection().is_some() {
+            continue;
+        }
+        if began.elapsed() > timeout {
+            return Err(format!("no response from {target} within {timeout:?}"));
+        }
+        if poll(&event_loop.epoll, &mut events, SWEEP).map_err(|why| failed(why.desc()))? > 0 {
+            connection.arrived();
+        }
+    }
+}

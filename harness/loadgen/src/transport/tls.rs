@@ -1,0 +1,223 @@
+//! TLS between a connection's bytes and its socket. Nothing here waits: bytes go in and out of
+//! rustls as the socket gives and takes them, so that the loops know nothing of it.
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use duet_protocol::Negotiated;
+use rustls::client::Resumption;
+use rustls::crypto::{SupportedKxGroup, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{CertificateError, ClientConfig, ClientConnection};
+
+pub use rustls::RootCertStore;
+
+use super::insecure_verifier::InsecureVerifier;
+use super::socket::{ReadOutcome, Socket};
+
+/// Of a buffer for reading, so much more than half is for decrypted bytes: at most a record may
+/// have been kept back by an earlier read (16 KiB and overhead, RFC 8446, section 5.2).
+const KEPT_BACK: usize = 32 * 1024;
+
+/// How connections are encrypted.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    config: Arc<ClientConfig>,
+    /// The name that the server's certificate must have.
+    name: ServerName<'static>,
+}
+
+/// Which certificates are trusted.
+#[derive(Debug, Clone)]
+pub enum Trust {
+    /// Any. Signatures of the handshake are verified nevertheless.
+    Insecure,
+    /// Those of these authorities; a server's own certificate may be one.
+    Roots(RootCertStore),
+}
+
+impl Trust {
+    /// In the certificates of a text in PEM form.
+    ///
+    /// # Errors
+    /// When it cannot be read, or holds none.
+    pub fn from_pem(pem: &[u8]) -> Result<Self> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.context("not a certificate in PEM form")?;
+            roots.add(certificate).context("not a certificate that can be trusted")?;
+        }
+        ensure!(!roots.is_empty(), "it holds no certificate in PEM form");
+        Ok(Self::Roots(roots))
+    }
+}
+
+impl Tls {
+    /// TLS 1.3 or 1.2 with a server called `name`, for HTTP/2 or for HTTP/1.1. Every connection
+    /// makes the whole handshake: no ticket of one makes that of another cheaper.
+    ///
+    /// # Errors
+    /// When a certificate cannot have this name.
+    pub fn new(trust: Trust, name: &str, http2: bool) -> Result<Self> {
+        let provider = Arc::new(ring::default_provider());
+        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .context("failed to set up TLS")?;
+        let mut config = match trust {
+            Trust::Insecure => {
+                let verifier = Arc::new(InsecureVerifier(provider));
+                config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+            }
+            Trust::Roots(roots) => config.with_root_certificates(roots).with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![if http2 { b"h2".into() } else { b"http/1.1".into() }];
+        config.resumption = Resumption::disabled();
+        let known = ServerName::try_from(name.to_owned());
+        let name = known.with_context(|| format!("`{name}` is no name of a certificate"))?;
+        Ok(Self { config: Arc::new(config), name })
+    }
+
+    /// The client's side of a connection.
+    pub(super) fn client(&self) -> io::Result<ClientConnection> {
+        ClientConnection::new(Arc::clone(&self.config), self.name.clone()).map_err(io_error)
+    }
+}
+
+/// What a handshake agreed on, in the names of the registries.
+pub(super) fn negotiated(tls: &ClientConnection) -> Negotiated {
+    let version = tls.protocol_version().and_then(|version| version.as_str());
+    let cipher = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+    let group = tls.negotiated_key_exchange_group().map(SupportedKxGroup::name);
+    let alpn = tls.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
+    Negotiated {
+        version: version.map(|name| name.replace('_', ".")), // TLSv1_3
+        group: group.and_then(|name| name.as_str()).map(str::to_owned),
+        cipher: cipher.map(|name| name.replace("TLS13_", "TLS_")),
+        alpn,
+    }
+}
+
+/// One connection's TLS.
+#[derive(Debug)]
+pub(crate) struct Session {
+    tls: ClientConnection,
+    /// The server has said that it sends no more.
+    closed: bool,
+}
+
+impl Session {
+    pub(super) fn new(tls: &Tls) -> io::Result<Self> {
+        let mut tls = tls.client()?;
+        // A request is accepted whole. It is the user's, and there is one at a time.
+        tls.set_buffer_limit(None);
+        Ok(Self { tls, closed: false })
+    }
+
+    /// Whether the two sides do not agree yet.
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.tls.is_handshaking()
+    }
+
+    /// The application protocol agreed on (ALPN).
+    pub(super) fn protocol(&self) -> Option<&[u8]> {
+        self.tls.alpn_protocol()
+    }
+
+    /// Encrypts `bytes`; [`Self::flush`] sends them. During the handshake they wait for its end.
+    pub(super) fn accept(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.closed {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        self.tls.writer().write_all(bytes)
+    }
+
+    /// Sends what is to be sent. Returns whether all of it is.
+    pub(super) fn flush(&mut self, socket: &Socket) -> io::Result<bool> {
+        while self.tls.wants_write() {
+            match self.tls.write_tls(&mut SocketWriter(socket)) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads what has arrived into the front of `buffer`, whose rear takes what is encrypted.
+    pub(super) fn read(&mut self, socket: &Socket, buffer: &mut [u8]) -> io::Result<ReadOutcome> {
+        let front = buffer.len() / 2 + KEPT_BACK;
+        let (plain, wire) = buffer.split_at_mut(front);
+        let n = socket.read(wire)?;
+        let mut taken = ReadOutcome { bytes: 0, drained: n < wire.len(), closed: n == 0 };
+        let mut rest = &wire[..n];
+        while !rest.is_empty() && !taken.closed {
+            self.tls.read_tls(&mut rest)?;
+            let state = self.tls.process_new_packets().map_err(|error| {
+                // What the server should know of it is sent if it can be: the connection is over.
+                let _ = self.flush(socket);
+                io_error(error)
+            })?;
+            taken.bytes += self.decrypted(&mut plain[taken.bytes..])?;
+            taken.closed = state.peer_has_closed();
+        }
+        self.closed = taken.closed;
+        Ok(taken)
+    }
+
+    fn decrypted(&mut self, plain: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        loop {
+            match self.tls.reader().read(&mut plain[filled..]) {
+                Ok(0) => return Ok(filled),
+                Ok(n) => filled += n,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(filled),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// A socket as rustls writes to it.
+struct SocketWriter<'s>(&'s Socket);
+
+impl Write for SocketWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What failed, in words that a table of counts can have; none: it is not TLS that failed.
+pub(super) fn reason(error: &io::Error) -> Option<&'static str> {
+    Some(match cause(error)? {
+        rustls::Error::InvalidCertificate(why) => match why {
+            CertificateError::UnknownIssuer => "TLS: certificate from an unknown authority",
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "TLS: certificate has expired"
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "TLS: certificate for another name"
+            }
+            _ => "TLS: bad certificate",
+        },
+        rustls::Error::InvalidMessage(_) => "TLS: what came is not TLS",
+        rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol)
+        | rustls::Error::NoApplicationProtocol => "TLS: no common protocol (ALPN)",
+        rustls::Error::AlertReceived(_) => "TLS: refused by the server",
+        _ => "TLS: handshake failed",
+    })
+}
+
+fn cause(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+fn io_error(error: rustls::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}

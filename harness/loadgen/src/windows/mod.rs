@@ -1,0 +1,13 @@
+//! Windows, for `duet run`: one arm at a time is driven for some milliseconds, over connections
+//! that are kept from window to window.
+//!
+//! [`session`] decides which window is next, [`search`] the rates that are tried, [`workers`] has
+//! the threads, and in each an [`arm_worker`] for every arm.
+
+mod arm_worker;
+mod clocks;
+mod health;
+mod search;
+pub(crate) mod session;
+mod warmup;
+mod workers;

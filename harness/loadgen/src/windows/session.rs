@@ -1,0 +1,389 @@
+//! One job from its first connection to its last event: connect, warm up, drive windows, report.
+
+use std::io::{self, BufRead, Write};
+use std::time::{Duration, Instant};
+
+use duet_process::proc::CpuClock;
+use duet_protocol::{
+    Event, Job, Negotiated, OpenResult, ProbeResult, Rate, ResolvedRate, SearchResult, WindowResult,
+};
+use duet_stats::SplitMix64;
+use duet_units::Limit;
+
+use super::arm_worker::{WindowMode, WindowPlan};
+use super::clocks::{ClockReading, WindowClocks};
+use super::health::Health;
+use super::search::{self, Searches};
+use super::warmup;
+use super::workers::WorkerPool;
+use crate::count::histogram;
+use crate::count::window_sink::WindowCounts;
+use crate::job_error::JobError;
+use crate::reference;
+use crate::transport::target::Target;
+use crate::transport::tls::{Tls, Trust};
+
+/// The name of a server's certificate where the job says no other.
+const SERVER_NAME: &str = "localhost";
+/// Rounds in which the pilot looks for the capacity: their median withstands a moment in which the
+/// machine was slow.
+const PILOT_ROUNDS: usize = 6;
+/// Between telling all threads what to send and the first instant they may send at.
+const START: Duration = Duration::from_micros(200);
+
+/// Why a session ended early.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The job cannot go on.
+    Failed(JobError),
+    /// Events cannot be written: nobody reads them any more, most likely.
+    Unread(io::Error),
+}
+
+impl From<JobError> for Stop {
+    fn from(error: JobError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Carries out `job`, which is valid. Events are written as they happen. After
+/// [`Event::Driven`] it waits for a line of `proceed`, or its end.
+pub(crate) fn run(
+    job: &Job,
+    mut proceed: impl BufRead,
+    mut events: impl Write,
+) -> Result<(), Stop> {
+    let targets = targets(job)?;
+    std::thread::scope(|scope| {
+        let pool = WorkerPool::start(job, &targets, scope)?;
+        let mut session = Session { job, pool, clocks: WindowClocks::new(job)?, health: vec![] };
+        let negotiated = session.connect(&targets)?;
+        emit(&mut events, &Event::Connected { negotiated })?;
+
+        let warm = session.warm_up()?;
+        let Warm { stationary, elapsed_ns, window_ns, open, .. } = warm;
+        emit(&mut events, &Event::Warm { stationary, elapsed_ns, window_ns, open })?;
+
+        let (measured, searched) = match job.limit() {
+            None => (session.measure(&warm)?, None),
+            Some(limit) => {
+                let (measured, searched) = session.search(limit, &warm)?;
+                (measured, Some(searched))
+            }
+        };
+        emit(&mut events, &Event::Driven)?;
+        proceed.read_line(&mut String::new()).map_err(Stop::Unread)?;
+
+        session.pool.end()?;
+        for result in results(measured, job.open.is_some())? {
+            emit(&mut events, &Event::Window(Box::new(result)))?;
+        }
+        if let Some(arms) = searched {
+            emit(&mut events, &Event::Searched { arms })?;
+        }
+        emit(&mut events, &Event::Done)
+    })
+}
+
+/// Writes one event as a line.
+pub(crate) fn emit(events: &mut impl Write, event: &Event) -> Result<(), Stop> {
+    let mut line = serde_json::to_vec(event).map_err(|e| Stop::Unread(e.into()))?;
+    line.push(b'\n');
+    events.write_all(&line).and_then(|()| events.flush()).map_err(Stop::Unread)
+}
+
+/// Where the arms listen, and how they are spoken to.
+fn targets(job: &Job) -> Result<Vec<Target>, JobError> {
+    let target = |(arm, of_arm): (u32, &duet_protocol::ArmJob)| {
+        let http2 = job.transport.is_http2();
+        let name = of_arm.server_name.as_deref().unwrap_or(SERVER_NAME);
+        let pem = of_arm.certificate_pem.as_deref().unwrap_or_default();
+        let tls = job.transport.is_tls().then(|| {
+            let tls =
+                Trust::from_pem(pem.as_bytes()).and_then(|trust| Tls::new(trust, name, http2));
+            tls.map_err(|why| JobError::for_arm(arm, format_args!("its certificate: {why:#}")))
+        });
+        Ok(Target { addr: of_arm.addr.clone(), tls: tls.transpose()?, http2 })
+    };
+    (0..).zip(&job.arms).map(target).collect()
+}
+
+struct Session<'s, 'j> {
+    job: &'j Job,
+    pool: WorkerPool<'s, 'j>,
+    clocks: WindowClocks<'j>,
+    health: Vec<Health>,
+}
+
+/// What the warm-up found.
+struct Warm {
+    stationary: bool,
+    elapsed_ns: u64,
+    window_ns: u64,
+    /// Ok responses per second of each arm.
+    rates: Vec<f64>,
+    open: Option<ResolvedRate>,
+}
+
+/// A window that was driven and is not encoded yet.
+struct Window {
+    arm: u32,
+    round: u32,
+    counts: WindowCounts,
+    generator_cpu_ns: u64,
+    /// The clocks when it began.
+    begin: ClockReading,
+    /// Which rate it tried, if it did.
+    probe: Option<ProbeResult>,
+}
+
+/// All measured windows, and the clocks behind the last.
+struct Measured {
+    windows: Vec<Window>,
+    end: ClockReading,
+}
+
+impl<'s, 'j> Session<'s, 'j> {
+    /// Opens all connections. Returns what TLS agreed on with each arm.
+    fn connect(&mut self, targets: &[Target]) -> Result<Vec<Negotiated>, JobError> {
+        self.health = vec![Health::default(); targets.len()];
+        let timeout = Duration::from_nanos(self.job.timeout_ns);
+        let negotiated = (0..).zip(targets).map(|(arm, target)| {
+            let negotiated = reference::negotiate(target, timeout);
+            negotiated.map_err(|why| JobError::for_arm(arm, why))
+        });
+        let negotiated = negotiated.collect::<Result<_, _>>()?;
+        (0..targets.len()).try_for_each(|arm| self.pool.prepare(arm))?;
+        Ok(negotiated)
+    }
+
+    /// Drives rounds of windows until [`warmup::is_stationary`] and every exchange had an ok
+    /// response, or the time for it is over. Its windows are half as long as those that are
+    /// measured: what has settled shows in the number of rounds rather than in their length. One
+    /// round is always driven: it decides the windows' length. Before an open loop it is a closed
+    /// one too, since that warms up sooner, and a pilot may follow.
+    fn warm_up(&mut self) -> Result<Warm, JobError> {
+        let began = Instant::now();
+        let deadline = began + Duration::from_nanos(self.job.warmup_ns);
+        // In an open loop that is the length of other windows.
+        let fixed_window_ns = self.job.fixed_window_ns.filter(|_| self.job.open.is_none());
+        let mut window_ns = fixed_window_ns.unwrap_or(self.job.window_ns);
+        let mut rates = vec![];
+        let stationary = loop {
+            let hurry = (!rates.is_empty()).then_some(deadline);
+            let Some((round_rates, unseen)) = self.closed_round(window_ns / 2, hurry)? else {
+                break false;
+            };
+            rates.push(round_rates);
+            if fixed_window_ns.is_none() {
+                let slowest =
+                    warmup::recent_rates(&rates).into_iter().fold(f64::INFINITY, f64::min);
+                window_ns =
+                    warmup::window_ns(self.job.window_ns, self.job.in_flight_max(), slowest);
+            }
+            if unseen == 0 && warmup::is_stationary(&rates) {
+                break true;
+            }
+        };
+        let elapsed_ns = began.elapsed().as_nanos() as u64; // 584 years
+        let open = self.rate(window_ns)?;
+        if let Some(open) = open {
+            let needed = warmup::open_window_ns(self.job.window_ns, open.rate_per_second);
+            window_ns = self.job.fixed_window_ns.unwrap_or(needed);
+        }
+        let rates = warmup::recent_rates(&rates);
+        Ok(Warm { stationary, elapsed_ns, window_ns, rates, open })
+    }
+
+    /// The rate of an open loop, if it is given. Where it is a share of a capacity not known yet,
+    /// the arms are driven as hard as they go to find that out.
+    fn rate(&mut self, window_ns: u64) -> Result<Option<ResolvedRate>, JobError> {
+        let Some(open) = self.job.open else { return Ok(None) };
+        let (share, capacity) = match open.rate {
+            Rate::PerSecond(rate_per_second) => {
+                return Ok(Some(ResolvedRate { rate_per_second, capacity_per_second: None }));
+            }
+            Rate::Within(_) => return Ok(None),
+            Rate::Share { share, capacity_per_second } => (share, capacity_per_second),
+        };
+        let capacity = match capacity {
+            Some(capacity) => capacity,
+            None => {
+                let rounds = (0..PILOT_ROUNDS).map(|_| self.closed_round(window_ns, None));
+                // Without a deadline there is always a result.
+                let rounds = rounds.filter_map(Result::transpose);
+                let rates = rounds.map(|round| round.map(|(rates, _)| rates));
+                warmup::capacity_per_second(&rates.collect::<Result<Vec<_>, _>>()?)
+            }
+        };
+        let rate_per_second = ((capacity as f64 * share).round() as u64).max(1);
+        Ok(Some(ResolvedRate { rate_per_second, capacity_per_second: Some(capacity) }))
+    }
+
+    /// Drives every arm twice, forth and back. Returns the arms' rates and how many exchanges had
+    /// no ok response yet; none if `deadline` passed meanwhile.
+    fn closed_round(
+        &mut self,
+        window_ns: u64,
+        deadline: Option<Instant>,
+    ) -> Result<Option<(Vec<f64>, usize)>, JobError> {
+        let arms = self.job.arms.len();
+        let mut ok = vec![0; arms];
+        let mut time = vec![Duration::ZERO; arms];
+        let mut unseen = vec![0; arms];
+        for arm in (0..arms).chain((0..arms).rev()) {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Ok(None);
+            }
+            let counts = self.drive(arm, 0, window_ns, WindowMode::Closed)?.counts;
+            ok[arm] += counts.account.ok;
+            time[arm] += counts.last_response - counts.first_send;
+            unseen[arm] = counts.unseen;
+        }
+        let rates = ok.iter().zip(&time).map(|(&n, time)| n as f64 / time.as_secs_f64());
+        Ok(Some((rates.collect(), unseen.iter().sum())))
+    }
+
+    /// Drives the job's rounds, as many as there is time for.
+    fn measure(&mut self, warm: &Warm) -> Result<Measured, JobError> {
+        let job = self.job;
+        let rounds = warmup::rounds(
+            job.measure_ns,
+            warm.window_ns,
+            job.in_flight_max(),
+            &warm.rates,
+            job.rounds.len(),
+        );
+        let mut windows = Vec::with_capacity(rounds * job.rounds[0].len());
+        let mut driven = vec![0; job.arms.len()];
+        for (round, arms) in job.rounds[..rounds].iter().enumerate() {
+            for &arm in arms {
+                let arm = arm as usize;
+                let mode = self.mode(warm.open, driven[arm]);
+                windows.push(self.drive(arm, round as u32, warm.window_ns, mode)?);
+                driven[arm] += 1;
+            }
+        }
+        let end = self.clocks.read()?;
+        for (arm, health) in self.health.iter().enumerate() {
+            let last = windows.iter().rev().find(|window| window.arm == arm as u32);
+            let last_error = last.and_then(|window| window.counts.last_error);
+            health.conclude(arm as u32, job, last_error)?;
+        }
+        Ok(Measured { windows, end })
+    }
+
+    /// Drives probes of the arms in turn until every search is over.
+    fn search(
+        &mut self,
+        limit: Limit,
+        warm: &Warm,
+    ) -> Result<(Measured, Vec<SearchResult>), JobError> {
+        let mut searches = Searches::new(limit, &warm.rates, self.job);
+        let mut windows = vec![];
+        while let Some(next) = searches.next() {
+            let began = Instant::now();
+            let (rate_per_second, capacity_per_second) = (next.rate_per_second, None);
+            let rate = ResolvedRate { rate_per_second, capacity_per_second };
+            let mode = self.mode(Some(rate), next.index);
+            let mut window = self.drive(next.arm, next.round, next.planned_ns, mode)?;
+            let held = search::holds(limit, &window.counts);
+            window.probe = Some(searches.learn(&next, held, began.elapsed()));
+            windows.push(window);
+        }
+        Ok((Measured { windows, end: self.clocks.read()? }, searches.found()))
+    }
+
+    /// How an arm's window is driven that is its `index`-th, from 0. The instants of an open loop
+    /// depend on that and on nothing else, so that all arms get the same ones.
+    fn mode(&self, rate: Option<ResolvedRate>, index: u32) -> WindowMode {
+        let (Some(rate), Some(open)) = (rate, self.job.open) else { return WindowMode::Closed };
+        WindowMode::Open {
+            per_second: rate.rate_per_second,
+            arrivals: open.arrivals,
+            seed: SplitMix64::derived(self.job.seed, "instants", index).next(),
+        }
+    }
+
+    /// Drives one window.
+    fn drive(
+        &mut self,
+        arm: usize,
+        round: u32,
+        window_ns: u64,
+        mode: WindowMode,
+    ) -> Result<Window, JobError> {
+        self.pool.prepare(arm)?;
+        let clocks = self.clocks.read()?;
+        let cpu_ns_before = own_cpu_ns()?;
+        let start = if mode == WindowMode::Closed { Duration::ZERO } else { START };
+        let begin = Instant::now() + start;
+        let plan = WindowPlan { begin, span: Duration::from_nanos(window_ns), mode };
+        self.pool.drive(arm, plan)?;
+        let generator_cpu_ns = own_cpu_ns()? - cpu_ns_before;
+        let counts = self.pool.collect(arm)?;
+        let arm = arm as u32;
+        let health = &mut self.health[arm as usize];
+        health.add(arm, self.job, &counts.account, counts.last_error)?;
+        Ok(Window { arm, round, counts, generator_cpu_ns, begin: clocks, probe: None })
+    }
+}
+
+/// What the harness is told about the windows.
+fn results(measured: Measured, open: bool) -> Result<Vec<WindowResult>, JobError> {
+    let Measured { windows, end } = measured;
+    let nexts = windows.iter().skip(1).map(|window| &window.begin).chain([&end]);
+    windows.iter().zip(nexts).map(|(window, next)| result(window, next, open)).collect()
+}
+
+fn result(window: &Window, next: &ClockReading, open: bool) -> Result<WindowResult, JobError> {
+    let Window { arm, round, counts, generator_cpu_ns, begin, probe } = window;
+    let cpu = next.server_cpu_ns.iter().zip(&begin.server_cpu_ns);
+    Ok(WindowResult {
+        arm: *arm,
+        round: *round,
+        elapsed_ns: (counts.last_response - counts.first_send).as_nanos() as u64,
+        requests: counts.account.ok,
+        errors: counts.account.failed_by_kind(),
+        received_bytes: counts.received_bytes,
+        server_cpu_ns: cpu.map(|(after, before)| after - before).collect(),
+        generator_cpu_ns: *generator_cpu_ns,
+        // Counters of stolen time may go back where a virtual machine migrates.
+        server_stolen_ns: next.server_stolen_ns.saturating_sub(begin.server_stolen_ns),
+        generator_stolen_ns: next.generator_stolen_ns.saturating_sub(begin.generator_stolen_ns),
+        service_time: encode(&counts.service)?,
+        open: open.then(|| open_result(counts)).transpose()?,
+        probe: *probe,
+    })
+}
+
+/// What an open loop adds.
+///
+/// # Panics
+/// When a request was lost track of, which would be a mistake of ours.
+fn open_result(counts: &WindowCounts) -> Result<OpenResult, JobError> {
+    let account = &counts.account;
+    assert!(account.adds_up(), "requests were lost track of: {account:?}");
+    let lower_bounds = &counts.response_lower_bounds;
+    let lower_bounds = (!lower_bounds.is_empty()).then(|| encode(lower_bounds));
+    Ok(OpenResult {
+        planned: account.planned,
+        sent: account.sent,
+        sent_late: counts.sent_late,
+        never_sent: account.unsent,
+        generator_spin_ns: counts.spin_ns,
+        response_time: encode(&counts.response)?,
+        response_time_at_least: lower_bounds.transpose()?,
+        send_lag: encode(&counts.send_lag)?,
+        own_lag: encode(&counts.generator_lag)?,
+    })
+}
+
+fn encode(snapshot: &[(u64, u32)]) -> Result<String, JobError> {
+    histogram::encode(snapshot).map_err(|error| JobError::general(format_args!("{error:#}")))
+}
+
+fn own_cpu_ns() -> Result<u64, JobError> {
+    let read = CpuClock::own().read_ns();
+    read.map_err(|e| JobError::general(format_args!("failed to read the own CPU clock: {e}")))
+}
