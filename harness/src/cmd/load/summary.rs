@@ -83,7 +83,8 @@ struct WarmupRequests {
     failed: u64,
 }
 
-/// Quantiles with at least 10/(1−p) requests behind them. `lower_bound`: the true value may be higher.
+/// Quantiles with at least 10/(1−p) requests behind them. `lower_bound`: the true value may be
+/// higher.
 #[derive(Debug, Serialize)]
 pub(super) struct Quantiles {
     count: u64,
