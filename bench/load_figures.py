@@ -70,7 +70,7 @@ def system_calls(args, cpus):
         of = {
             "duet": (
                 [[*duet, f"-n{n}"] for n in (args.requests, 2 * args.requests)],
-                lambda text: json.loads(text)["requests"]["right"],
+                lambda text: json.loads(text)["requests"]["ok"],
             ),
             "wrk": (
                 [[find("wrk"), "-t1", "-c64", f"-d{n}s", url] for n in (2, 4)],
@@ -230,7 +230,7 @@ def overload(args, cpus):
 
         def closed():
             options = f"-c64 -d{seconds}s --warmup 0"
-            return load(args, url, cpus[1], options, seconds)["right_per_second"]
+            return load(args, url, cpus[1], options, seconds)["ok_per_second"]
 
         rate = 2 * closed()
         for turn in range(args.rounds):
@@ -241,17 +241,17 @@ def overload(args, cpus):
             if turn % 2 == 1:
                 most = closed()
             r = result["requests"]
-            adds_up = r["planned"] == r["sent"] + r["never_sent"] + r["shed"]
-            adds_up &= r["sent"] == r["right"] + sum(r["failed"].values()) + r["in_flight"]
+            adds_up = r["planned"] == r["sent"] + r["unsent"] + r["shed"]
+            adds_up &= r["sent"] == r["ok"] + sum(r["failed"].values()) + r["in_flight"]
             points = [(s["offset_s"] + 0.5, s["response_ns_p50"] / 1e9)
                       for s in series if 0 <= s["offset_s"] < seconds and s["response_ns_p50"]]
             slope, linear = fit(points)
-            shares.append(result["right_per_second"] / most)
+            shares.append(result["ok_per_second"] / most)
             rows.append([
-                turn + 1, f"{rate:,.0f}", f"{most:,.0f}", f"{result['right_per_second']:,.0f}",
+                turn + 1, f"{rate:,.0f}", f"{most:,.0f}", f"{result['ok_per_second']:,.0f}",
                 f"{shares[-1]:.3f}",
-                f"{r['planned']:,} = {r['sent']:,} + {r['never_sent']:,}" if adds_up else "WRONG",
-                f"{slope:.3f} (expected {1 - result['right_per_second'] / rate:.3f})",
+                f"{r['planned']:,} = {r['sent']:,} + {r['unsent']:,}" if adds_up else "WRONG",
+                f"{slope:.3f} (expected {1 - result['ok_per_second'] / rate:.3f})",
                 f"{linear:.5f}",
             ])
             rate = 2 * most

@@ -25,9 +25,9 @@ def duet_result(text):
     """Right answers and their rate. Refuses a run that did not verify, or that had errors."""
     result = json.loads(text)
     requests = result["requests"]
-    if not result["body_verified"] or requests["sent"] != requests["right"] + requests["in_flight"]:
+    if not result["body_verified"] or requests["sent"] != requests["ok"] + requests["in_flight"]:
         raise ValueError("duet load had errors or did not compare the bodies")
-    return requests["right"], result["right_per_second"]
+    return requests["ok"], result["ok_per_second"]
 
 
 def reads(requests, rate, *errors):

@@ -160,7 +160,7 @@ fn an_open_loop_measures_latency() {
         assert!((100_000_000..=250_000_000).contains(&block.window_ns), "{block:?}");
         for window in &block.windows {
             let open = window.open.as_ref().expect("the loop is open");
-            assert_eq!(open.planned, open.sent + open.never_sent);
+            assert_eq!(open.planned, open.sent + open.unsent);
             assert_eq!(open.sent, window.requests + window.errors.values().sum::<u64>());
         }
     }

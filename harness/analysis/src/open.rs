@@ -30,7 +30,7 @@ const OWN_LAG_MAX: f64 = 0.5;
 pub(super) fn values(windows: &[&WindowResult]) -> Result<(Vec<(Metric, f64)>, OpenValues)> {
     let of_open = || windows.iter().filter_map(|window| window.open.as_ref());
     let mut response = histogram::merge(of_open().map(|open| open.response_time.as_str()))?;
-    let bounds = of_open().filter_map(|open| open.response_time_at_least.as_deref());
+    let bounds = of_open().filter_map(|open| open.response_time_lower_bounds.as_deref());
     let bounds = histogram::merge(bounds)?;
     let p99 = |merged: hdrhistogram::Histogram<u64>| merged.value_at_quantile(0.99) as f64;
     let service = windows.iter().map(|window| window.service_time.as_str());
@@ -42,11 +42,11 @@ pub(super) fn values(windows: &[&WindowResult]) -> Result<(Vec<(Metric, f64)>, O
     let values = OpenValues {
         planned: of_open().map(|open| open.planned).sum(),
         sent_late: of_open().map(|open| open.sent_late).sum(),
-        never_sent: of_open().map(|open| open.never_sent).sum(),
+        never_sent: of_open().map(|open| open.unsent).sum(),
         responses: response.len(),
         lower_bound_ns: (!bounds.is_empty()).then(|| bounds.min()),
         send_lag_ns_p99: p99(histogram::merge(of_open().map(|open| open.send_lag.as_str()))?),
-        own_lag_ns_p99: p99(histogram::merge(of_open().map(|open| open.own_lag.as_str()))?),
+        own_lag_ns_p99: p99(histogram::merge(of_open().map(|open| open.generator_lag.as_str()))?),
         service_time_ns_p99: p99(histogram::merge(service)?),
     };
     Ok((latencies.collect(), values))
@@ -313,7 +313,7 @@ mod tests {
         let mut record = run();
         change(&mut record.blocks[3], |open| {
             // One in a thousand: the 99th percentile lies below them.
-            open.response_time_at_least = Some(encode(&[900_000; 2]));
+            open.response_time_lower_bounds = Some(encode(&[900_000; 2]));
         });
         let quantiles = [Metric::LatencyNsP50, Metric::LatencyNsP90, Metric::LatencyNsP99];
         let refused = |record: &Run| {
@@ -322,7 +322,7 @@ mod tests {
         };
         assert_eq!(refused(&record), [None, None, None]);
         change(&mut record.blocks[3], |open| {
-            open.response_time_at_least = Some(encode(&[440_000; 40]));
+            open.response_time_lower_bounds = Some(encode(&[440_000; 40]));
         });
         let [p50, p90, p99] = refused(&record);
         assert_eq!((p50, p90), (None, None));
@@ -336,7 +336,7 @@ mod tests {
             let mut record = run();
             for block in &mut record.blocks {
                 change(block, |open| {
-                    open.own_lag = encode(&[450_000 * share / 100; 100]);
+                    open.generator_lag = encode(&[450_000 * share / 100; 100]);
                 });
             }
             let analysis = analyse(&record);

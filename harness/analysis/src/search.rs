@@ -32,7 +32,7 @@ pub(super) fn values(block: &BlockRecord) -> Result<BlockValues, String> {
     for (arm, found) in (0..).zip(searches) {
         let upper = || block.windows.iter().filter(|window| is_upper(block, window));
         let lags = upper().filter(|window| window.arm == arm);
-        let lags = lags.filter_map(|window| Some(window.open.as_ref()?.own_lag.as_str()));
+        let lags = lags.filter_map(|window| Some(window.open.as_ref()?.generator_lag.as_str()));
         match histogram::merge(lags) {
             Ok(lags) => search.push(SearchValues {
                 found,

@@ -13,7 +13,7 @@ use duet_protocol::SearchEnd;
 const FAILURES: usize = 2;
 /// What rates are divided by until one holds.
 const SHRINKAGE: f64 = 2.0;
-/// The share of the planned requests that may lack a ok response in their time.
+/// The share of the planned requests that may lack an ok response in their time.
 const MISSING: f64 = 0.02;
 
 /// How a search goes. Rates are requests per second.
@@ -110,10 +110,10 @@ pub fn interval(probes: &[Probe]) -> Interval {
 }
 
 /// Whether a probe brought about the rate that was asked for: of the `planned` requests of its
-/// measured time, `right` responses came in this time. One of few requests may come after it.
+/// measured time, `ok` responses came in this time. One of few requests may come after it.
 #[must_use]
-pub fn is_achieved(planned: u64, right: u64) -> bool {
-    let missing = planned.saturating_sub(right);
+pub fn is_achieved(planned: u64, ok: u64) -> bool {
+    let missing = planned.saturating_sub(ok);
     missing as f64 <= (planned as f64 * MISSING).ceil()
 }
 
@@ -276,8 +276,8 @@ mod tests {
             (20, 18, false),
             (0, 0, true),
         ];
-        for (planned, right, expected) in cases {
-            assert_eq!(is_achieved(planned, right), expected, "{right} of {planned}");
+        for (planned, ok, expected) in cases {
+            assert_eq!(is_achieved(planned, ok), expected, "{ok} of {planned}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The null responder: responses every HTTP/1.1 request with the same small response, at the least
+//! The null responder: answers every HTTP/1.1 request with the same small response, at the least
 //! cost that is possible with plain system calls. What a load generator reaches against it is what
 //! it can reach at all on a machine.
 //!
@@ -57,7 +57,7 @@ pub fn listen(addr: SocketAddr, times: usize) -> io::Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-/// Responses what comes to one listener, until `stop` says so. Each request costs so many rounds of
+/// Answers what comes to one listener, until `stop` says so. Each request costs so many rounds of
 /// `work` beside: with some, this is a server whose speed is known.
 ///
 /// # Errors
@@ -155,7 +155,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Responses what has come. Returns whether the connection stays open.
+    /// Answers what has come. Returns whether the connection stays open.
     fn response(&mut self, buffers: &mut Buffers) -> bool {
         let mut buffer = std::mem::take(&mut buffers.buffer);
         let read = self.stream.read(&mut buffer);

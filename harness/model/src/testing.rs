@@ -148,12 +148,12 @@ pub fn open(mut run: Run, latencies_ns: [f64; 2]) -> Run {
                 planned: window.requests,
                 sent: window.requests,
                 sent_late: 0,
-                never_sent: 0,
+                unsent: 0,
                 generator_spin_ns: 80_000_000,
                 response_time: encode(&responses),
-                response_time_at_least: None,
+                response_time_lower_bounds: None,
                 send_lag: encode(&lags),
-                own_lag: encode(&lags),
+                generator_lag: encode(&lags),
             });
         }
     }

@@ -1,6 +1,6 @@
-//! What the generator is told and what it answers: one JSON job in, JSON lines out.
+//! What the harness tells its load generator and what it reports: one JSON job in, JSON lines out.
 //!
-//! The generator knows addresses, request bytes, expected answers, window order and the process
+//! The generator knows addresses, request bytes, expected responses, window order and the process
 //! ids whose CPU clocks it reads at window edges. It does not know servers, suites or files.
 
 #![warn(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
@@ -58,7 +58,7 @@ pub struct Job {
     /// Rounds come in pairs that balance each other, so any even number of them from the front is
     /// balanced.
     pub rounds: Vec<Vec<u32>>,
-    /// How long an answer may take.
+    /// Timeout of a response.
     pub timeout_ns: u64,
     /// Decides the order of cases; the same for all arms.
     pub seed: u64,
@@ -80,11 +80,11 @@ pub struct OpenLoop {
 pub enum Rate {
     /// Requests per second.
     PerSecond(u64),
-    /// A share of what the slower arm answers per second in a closed loop.
+    /// A share of what the slower arm reaches per second in a closed loop.
     Share {
         /// The share; above 0.
         share: f64,
-        /// What the slower arm answers, from an earlier block. Absent: a pilot finds it out, after
+        /// What the slower arm reaches, from an earlier block. Absent: a pilot finds it out, after
         /// the warm-up.
         capacity_per_second: Option<u64>,
     },
@@ -143,7 +143,7 @@ impl Rate {
 pub struct ResolvedRate {
     /// Requests per second.
     pub rate_per_second: u64,
-    /// What the slower arm answers per second in a closed loop over the same connections, where the
+    /// What the slower arm reaches per second in a closed loop over the same connections, where the
     /// rate is a share of that. Found by a pilot in this block or in an earlier one.
     pub capacity_per_second: Option<u64>,
 }
@@ -175,23 +175,23 @@ pub struct ArmJob {
     pub server_name: Option<String>,
     /// The process whose CPU clock is read.
     pub pid: i32,
-    /// Requests and their right answers.
+    /// Requests and the expected responses.
     pub exchanges: Vec<Exchange>,
 }
 
-/// A request as bytes, and its right answer.
+/// A request as bytes, and the expected response.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exchange {
     /// The whole request, head and body.
     pub request: String,
-    /// Whether the request is a HEAD, whose answer has no body.
+    /// Whether the request is a HEAD, whose response has no body.
     pub head: bool,
-    /// The right status.
+    /// The expected status.
     pub status: u16,
-    /// The right value of `Content-Type`; absent: not checked.
+    /// The expected value of `Content-Type`; absent: not checked.
     pub content_type: Option<String>,
-    /// The right body.
+    /// The expected body.
     pub body: String,
 }
 
@@ -247,10 +247,10 @@ pub struct WindowResult {
     /// The round it belongs to. With two arms a round is a four of windows, ABBA or BAAB; of
     /// probes without those of an arm whose search was over.
     pub round: u32,
-    /// From the first send to the last answer. In an open loop, from the beginning of the planned
-    /// time to its end, or to the last answer where that comes later.
+    /// From the first send to the last response. In an open loop, from the beginning of the planned
+    /// time to its end, or to the last response where that comes later.
     pub elapsed_ns: u64,
-    /// Right answers.
+    /// Ok responses: as expected.
     pub requests: u64,
     /// Failed requests by kind; empty when all went well.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -268,7 +268,7 @@ pub struct WindowResult {
     pub server_stolen_ns: u64,
     /// The same for the generator's CPUs.
     pub generator_stolen_ns: u64,
-    /// Service times of right answers in nanoseconds: a HdrHistogram, V2, deflated, base64.
+    /// Service times of ok responses in nanoseconds: a HdrHistogram, V2, deflated, base64.
     pub service_time: String,
     /// What an open loop adds; absent in a closed one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -278,7 +278,7 @@ pub struct WindowResult {
     pub probe: Option<ProbeResult>,
 }
 
-/// What a window of an open loop adds: planned = sent + never sent, and sent = right answers +
+/// What a window of an open loop adds: planned = sent + unsent, and sent = ok responses +
 /// failed requests. The histograms have the form of [`WindowResult::service_time`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -291,18 +291,18 @@ pub struct OpenResult {
     /// Those of them that were sent after the planned time: no connection was free before.
     pub sent_late: u64,
     /// Requests not sent, because no connection was free for as long as the window again.
-    pub never_sent: u64,
+    pub unsent: u64,
     /// The generator's CPU time waiting busily for the next planned instant, over all threads.
     pub generator_spin_ns: u64,
-    /// Response times of right answers: from the planned instant to the last byte.
+    /// Response times of ok responses: from the planned instant to the last byte.
     pub response_time: String,
     /// Lower bounds of the response times of requests that timed out or were never sent; absent
     /// where there were none.
-    pub response_time_at_least: Option<String>,
+    pub response_time_lower_bounds: Option<String>,
     /// From the planned instants to sending.
     pub send_lag: String,
     /// That part of it for which a connection was free, so that the generator alone was late.
-    pub own_lag: String,
+    pub generator_lag: String,
 }
 
 /// Where an arm's highest rate within the limit lies, in requests per second.
@@ -345,6 +345,6 @@ pub struct ProbeResult {
     /// For how long requests were planned.
     pub planned_ns: u64,
     /// Whether the rate held: so many of the planned requests as the limit's quantile says were
-    /// answered rightly within its time, and nearly all within the planned time.
+    /// responded to as expected within its time, and nearly all within the planned time.
     pub held: bool,
 }

@@ -39,13 +39,13 @@ const CONNECTIONS: u32 = 50;
 
 /// Load-tests a URL
 ///
-/// Closed loop: each connection asks again when it is answered. With --rate, open loop: requests
-/// are sent at planned instants whatever the server does, and response times count from those
-/// instants. Every answer is compared; the accounts add up.
+/// Closed loop: each connection sends its next request when it has its response. With --rate, open
+/// loop: requests are sent at planned instants whatever the server does, and response times count
+/// from those instants. Every response is compared; the accounts add up.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("open").args(["rate", "find_capacity"]).multiple(true)))]
 pub(super) struct Load {
-    /// Whom to ask: http://host[:port]/path?query, or https://...
+    /// Target URL: http://host[:port]/path?query, or https://...
     ///
     /// In path, query, header values and bodies `{seq}` stands for the number of the request and
     /// `{rand}` for a random number, both of ten digits; `{seq:4}` and `{rand:4}` have four.
@@ -79,7 +79,7 @@ pub(super) struct Load {
     #[arg(long, requires = "open")]
     poisson: bool,
 
-    /// Decides what is random: instants, which request is asked, `{rand}`.
+    /// Random seed for instants, the choice of requests and `{rand}`.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
@@ -91,7 +91,7 @@ pub(super) struct Load {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     warmup: Option<Duration>,
 
-    /// How long an answer may take: 1ms or more.
+    /// Timeout of a response: 1ms or more.
     #[arg(long, value_name = "TIME", value_parser = timeout, default_value = "10s")]
     timeout: Duration,
 
@@ -101,21 +101,21 @@ pub(super) struct Load {
     #[command(flatten)]
     transport: transport::TransportArgs,
 
-    /// Requests that are under way on each connection, written together: HTTP/1.1 pipelining.
+    /// Requests that are in flight on each connection, written together: HTTP/1.1 pipelining.
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
     #[arg(conflicts_with_all = ["rate", "disable_keepalive", "http2"])]
     pipeline: u32,
 
-    /// The right status [default: any 2xx].
+    /// Expected status [default: any 2xx].
     #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..600))]
     expect_status: Option<u16>,
 
-    /// What is compared with the first answer.
+    /// What is compared with the first response.
     #[arg(long, value_name = "WHAT", default_value = "auto")]
     verify: Verify,
 
-    /// The tolerated share of requests without a right answer, such as 0.01 or 1%.
+    /// The tolerated share of requests without a ok response, such as 0.01 or 1%.
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
     max_error_rate: f64,
 
@@ -157,7 +157,7 @@ pub(super) struct Load {
     hgrm: Option<PathBuf>,
 }
 
-/// What is compared with the first answer.
+/// What is compared with the first response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Verify {
     /// Status, and the body if the first two bodies are equal.
@@ -205,7 +205,7 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
     Ok(exit(&measured, args.max_error_rate, &verdicts, interrupt.signal()))
 }
 
-/// Asks the first questions, so that the others can be judged.
+/// Sends every request once, so that the responses that follow can be checked.
 fn prepare(args: &Load, url: &Url) -> Result<load::Load> {
     let (connections, threads) = counts(args)?;
     let (model, measure) = model(args)?;

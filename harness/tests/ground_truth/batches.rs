@@ -20,8 +20,8 @@ fn fast_closed_loops_take_answers_in_batches() {
         command.args(["load", &responder.addr, "--no-ceiling", "--json"]);
         command.args(["-c", "64", "-t", "1", "-n", "40000"]).stdin(Stdio::null());
         let (code, json) = result(&command.output().unwrap());
-        assert_eq!((code, requests(&json, "right")), (0, 40_000), "{json}");
-        if json["right_per_second"].as_f64() < Some(FAST_PER_SECOND) {
+        assert_eq!((code, requests(&json, "ok")), (0, 40_000), "{json}");
+        if json["ok_per_second"].as_f64() < Some(FAST_PER_SECOND) {
             continue;
         }
         let wakeups = json["generator"]["threads"][0]["wakeups"].as_u64().unwrap();

@@ -65,7 +65,7 @@ fn an_interrupted_search() {
     assert_eq!(output.status.code(), Some(130), "{text}");
     for part in [
         "probes of 3600 s, evenly spaced, after 0 ns of warm-up\nthe highest rate with max at most",
-        "asked/s     right/s         max   generator\n",
+        "planned/s        ok/s         max   generator\n",
         "an unknown number of requests per second (0 probes)\nwarning       interrupted",
     ] {
         assert!(text.contains(part), "{text}");

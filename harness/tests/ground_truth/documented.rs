@@ -10,7 +10,7 @@ use super::*;
 /// Objects whose keys are not fixed.
 const MAPS: [&str; 3] = ["failed", "refused", "quantiles"];
 /// Objects of one form, documented once.
-const LATENCIES: [&str; 4] = ["response", "service", "send_lag", "own_lag"];
+const LATENCIES: [&str; 4] = ["response", "service", "send_lag", "generator_lag"];
 
 fn document() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../LOAD.md");

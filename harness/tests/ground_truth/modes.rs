@@ -32,7 +32,7 @@ fn a_connection_for_each_request() {
         };
         let (code, json) = load(behave, &format!("--disable-keepalive {options}"));
         assert_eq!(code, 0, "{options}: {json}");
-        assert_eq!(requests(&json, "right"), requests(&json, "sent"), "{options}: {json}");
+        assert_eq!(requests(&json, "ok"), requests(&json, "sent"), "{options}: {json}");
         assert!(options.contains("-q") || requests(&json, "sent") == 200, "{options}: {json}");
         assert_eq!(reused.load(Ordering::SeqCst), 0, "{options}");
         let connections = &json["connections"];
@@ -60,7 +60,7 @@ fn loads_of_nothing() {
 fn servers_that_close_late() {
     let late = |_: &Request| Act::AnswerAndLinger(answer("hello"), Duration::from_millis(20));
     let (code, json) = load(late, "--disable-keepalive -n 100 -c 100 -q 500 --warmup 0");
-    assert_eq!((code, requests(&json, "right")), (0, 100), "{json}");
+    assert_eq!((code, requests(&json, "ok")), (0, 100), "{json}");
     let mean = |histogram: &str| json[histogram]["mean_ns"].as_f64().unwrap();
     let (response, sum) = (mean("response"), mean("service") + mean("send_lag"));
     // But for the steps of histograms.
@@ -131,10 +131,10 @@ fn pipelines_are_full_and_their_answers_may_come_in_any_pieces() {
         command.args(["--pipeline", "12", "-n", "480", "-c", "1", "-t", "1"]);
         command.args(["--no-ceiling", "--json"]).stdin(Stdio::null());
         let (code, json) = result(&command.output().unwrap());
-        assert_eq!((code, requests(&json, "right")), (0, 480), "{piece}: {json}");
+        assert_eq!((code, requests(&json, "ok")), (0, 480), "{piece}: {json}");
         assert_eq!(json["service"]["count"], 480, "{piece}: {json}");
         assert_eq!(json["received_bytes"], 480 * length, "{piece}");
-        assert_eq!(json["requests_per_connection_at_once"], 12);
+        assert_eq!(json["pipeline_depth"], 12);
     }
 }
 
@@ -147,7 +147,7 @@ fn pipelines() {
         right()
     };
     let (code, json) = load(behave, "-n 1000 -c 8 -t 3 --pipeline 16");
-    assert_eq!((code, requests(&json, "right")), (0, 1000), "{json}");
+    assert_eq!((code, requests(&json, "ok")), (0, 1000), "{json}");
     assert_eq!(asked.load(Ordering::SeqCst), 1000 + FIRST);
 
     let (code, json) = load(|_| right(), "-d 300ms --warmup 100ms -c 2 --pipeline 4");
@@ -160,8 +160,8 @@ fn pipelines() {
         _ => right(),
     };
     let (code, json) = load(limited, "-n 500 -c 4 --pipeline 8");
-    assert_eq!((code, requests(&json, "right")), (0, 500), "{json}");
-    assert!(json["connections"]["asked_again"].as_u64() > Some(0), "{json}");
+    assert_eq!((code, requests(&json, "ok")), (0, 500), "{json}");
+    assert!(json["connections"]["retried"].as_u64() > Some(0), "{json}");
 }
 
 /// What the server does to requests 19, 39, 59, 79 and 99 of 102, what that request counts as, and
@@ -205,7 +205,7 @@ fn failures_in_pipelines_have_names() {
     let timeouts = json["requests"]["failed"]["timeout"].as_u64();
     assert!(code == 5 && timeouts > Some(0), "{json}");
     assert_eq!(
-        json["service"]["at_least_count"].as_u64(),
+        json["service"]["censored_count"].as_u64(),
         timeouts,
         "they are in the tail: {json}"
     );
@@ -245,7 +245,7 @@ fn several_requests_by_weight() {
         };
         let options = format!("-n 400 {options} --cases {}", file.display());
         let (code, json) = load(behave, &options);
-        assert_eq!((code, requests(&json, "right")), (0, 400), "{options}: {json}");
+        assert_eq!((code, requests(&json, "ok")), (0, 400), "{options}: {json}");
         assert_eq!(json["body_verified"], false, "bodies of the first differ each time");
         let asked = std::mem::take(&mut *asked.lock().unwrap());
         // Two first ones of the case that declares no body, one of the other.
@@ -272,7 +272,7 @@ fn wrong_answers_to_one_of_several() {
     };
     let (code, json) = load(behave, &options);
     assert!(code == 5 && json["requests"]["failed"]["wrong_body"].as_u64() > Some(0), "{json}");
-    let wrong = json["wrong_answer"].as_str().unwrap();
+    let wrong = json["mismatch"].as_str().unwrap();
     assert!(wrong.contains("GET /b HTTP/1.1"), "{wrong}");
 
     let refusing = |request: &Request| match &request.path[..] {
@@ -318,8 +318,8 @@ fn the_ceiling_is_beside_the_result() {
         let (code, json) = result(&load(more));
         assert_eq!(code, 0, "{json}");
         let ceiling = json["generator"]["ceiling_per_second"].as_f64().unwrap();
-        let share = json["generator"]["ceiling_share"].as_f64().unwrap();
-        let rate = json["right_per_second"].as_f64().unwrap();
+        let share = json["generator"]["ceiling_ratio"].as_f64().unwrap();
+        let rate = json["ok_per_second"].as_f64().unwrap();
         assert!((share - rate / ceiling).abs() < 1e-9, "{json}");
     }
     let text = String::from_utf8(load(&[]).stdout).unwrap();

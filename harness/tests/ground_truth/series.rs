@@ -39,7 +39,7 @@ fn a_series() {
             assert!(line["partial"] == partial || lines.len() > 3, "{line}");
         }
         assert!(lines.len() >= 3, "{lines:?}");
-        for name in ["sent", "right"] {
+        for name in ["sent", "ok"] {
             assert_eq!(sum(&lines, name), requests(&json, name), "{lines:?}");
         }
         assert_eq!(sum(&lines, "failed_reset"), 0, "{lines:?}");

@@ -65,7 +65,7 @@ fn answers_of_every_form_are_right() {
         for more in ["", "--pipeline 4", "--verify status", "-q 500 --warmup 0"] {
             let (code, json) = load(behave, &format!("-n 60 -c 2 {options} {more}"));
             let sent = requests(&json, "sent"); // at a rate the last of them may not be
-            assert_eq!((code, requests(&json, "right")), (0, sent), "{name} {more}: {json}");
+            assert_eq!((code, requests(&json, "ok")), (0, sent), "{name} {more}: {json}");
             assert!(sent == 60 || more.starts_with("-q"), "{name} {more}: {json}");
             let empty = name.starts_with("HEAD");
             let verified = !empty && more != "--verify status";
@@ -108,7 +108,7 @@ fn bodies_of_any_size() {
         let options = format!("-n 6 -c 1 --verify status {options}");
         let (code, json) = load(behave, &options);
         assert_eq!(json["requests"]["failed"]["truncated"], 1, "{options}: {json}");
-        assert!(code == 5 && requests(&json, "right") >= 4, "{options}: {json}");
+        assert!(code == 5 && requests(&json, "ok") >= 4, "{options}: {json}");
         assert!(json["received_bytes"].as_u64() >= Some(4 * length), "{options}: {json}");
     }
 }
@@ -137,7 +137,7 @@ fn a_close_between_requests_is_no_error() {
             let failed = &json["requests"]["failed"];
             let crossed = failed["reset"].as_u64().filter(|_| name != "announced").unwrap_or(0);
             let sent = requests(&json, "sent");
-            let right = requests(&json, "right");
+            let right = requests(&json, "ok");
             assert_eq!((code, right + crossed), (0, sent), "{name}, {options}: {json}");
             let opened = json["connections"]["opened"].as_u64();
             assert!(opened >= Some(sent / 10), "{name}, {options}: {json}");
@@ -164,7 +164,7 @@ fn heads_that_are_too_long_and_resets() {
         };
         let (code, json) = load(behave, "-n 100 -c 4");
         assert_eq!((code, &json["requests"]["failed"]), (5, &json!({ kind: 5 })), "{name}: {json}");
-        assert_eq!(requests(&json, "right"), 95, "{name}: {json}");
+        assert_eq!(requests(&json, "ok"), 95, "{name}: {json}");
     }
 }
 
@@ -175,7 +175,7 @@ fn a_slow_trickle() {
         _ => right(),
     };
     let (code, json) = load(trickle, "-n 100 -c 4");
-    assert_eq!((code, requests(&json, "right")), (0, 100), "{json}");
+    assert_eq!((code, requests(&json, "ok")), (0, 100), "{json}");
     let max = json["service"]["max"]["ns"].as_u64().unwrap();
     assert!(max >= answer("hello").len() as u64 * 1_000_000, "{json}");
     // What never comes to its end is given up, however much of it comes.

@@ -67,7 +67,7 @@ fn load_while_stopped(options: &str) -> (String, BTreeMap<String, Histogram<u64>
     responder.signal(Signal::SIGCONT);
     stdout.read_to_string(&mut text).unwrap();
     assert!(child.wait().unwrap().success(), "{text}");
-    assert!(text.contains(" right + 0 failed + 0 in flight"), "{text}");
+    assert!(text.contains(" ok + 0 failed + 0 in flight"), "{text}");
     assert!(text.contains("20 planned, 20 open\n"), "{text}");
     (text, histograms(&log))
 }
@@ -77,7 +77,7 @@ fn load_while_stopped(options: &str) -> (String, BTreeMap<String, Histogram<u64>
 #[test]
 fn a_server_that_is_stopped_and_goes_on() {
     let (text, histograms) = load_while_stopped("-n 1500 -q 500");
-    assert!(text.contains("1,500 sent = 1,500 right"), "{text}");
+    assert!(text.contains("1,500 sent = 1,500 ok"), "{text}");
     let response = &histograms["response"];
     assert_eq!(response.len(), 1500);
     // About 250 were due in the first half of the second, and waited for the other half at least.

@@ -227,13 +227,7 @@ fn several_requests() {
     let server = serve(None, 100, hello);
     let cases = ["--http2", "--cases", path.to_str().unwrap()];
     let loaded = load(&server.url(), &[&cases[..], &["-n", "80", "-c", "2"]].concat());
-    assert_eq!(
-        (loaded.code, loaded.requests("right")),
-        (0, 80),
-        "{} {}",
-        loaded.stderr,
-        loaded.json
-    );
+    assert_eq!((loaded.code, loaded.requests("ok")), (0, 80), "{} {}", loaded.stderr, loaded.json);
     assert_eq!(server.count(), 80 + 2 * FIRST);
     let paths = server.paths();
     assert!(paths.contains("/a"), "{paths:?}");
@@ -261,7 +255,7 @@ fn failures_have_names() {
         let loaded = load(&server.url(), &["-n", "100", "-c", "4", "--http2"]);
         assert_eq!(loaded.code, 5, "{name}: {}", loaded.json);
         assert_eq!(loaded.json["requests"]["failed"], json!({ kind: 5 }), "{name}");
-        assert_eq!(loaded.requests("right"), 95, "{name}: {}", loaded.json);
+        assert_eq!(loaded.requests("ok"), 95, "{name}: {}", loaded.json);
         assert_eq!(server.count(), 100 + FIRST, "{name}");
     }
 }
@@ -272,7 +266,7 @@ fn requests_that_time_out_are_in_the_tail() {
     let options = ["-n", "100", "-c", "2", "--streams", "4", "--http2", "--timeout", "200ms"];
     let loaded = load(&server.url(), &options);
     assert_eq!(loaded.json["requests"]["failed"], json!({ "timeout": 5 }), "{}", loaded.json);
-    assert_eq!(loaded.json["service"]["at_least_count"], 5);
+    assert_eq!(loaded.json["service"]["censored_count"], 5);
     assert_eq!(loaded.json["connections"]["opened"], 2, "a stream is given up, not a connection");
 }
 
@@ -281,7 +275,7 @@ fn requests_that_time_out_are_in_the_tail() {
 fn connections_that_retire() {
     let server = serve(None, 100, |n| if n % 20 == 19 { Act::Retire } else { hello(n) });
     let loaded = load(&server.url(), &["-n", "200", "-c", "2", "--streams", "3", "--http2"]);
-    let right = loaded.requests("right");
+    let right = loaded.requests("ok");
     assert!(loaded.json["connections"]["opened"].as_u64() > Some(2), "{}", loaded.json);
     assert_eq!((loaded.code, right), (0, 200), "{} {}", loaded.stderr, loaded.json);
 }
@@ -294,7 +288,7 @@ fn connections_that_are_sent_away() {
     let failed = loaded.json["requests"]["failed"].as_object().unwrap();
     assert!(failed.contains_key("goaway"), "{}", loaded.json);
     assert_eq!(loaded.requests("planned"), 200, "{}", loaded.json);
-    assert!(loaded.requests("right") >= 150, "{}", loaded.json);
+    assert!(loaded.requests("ok") >= 150, "{}", loaded.json);
 }
 
 #[test]

@@ -42,8 +42,8 @@ pub(crate) fn load(url: &str, options: &[&str]) -> Loaded {
     };
     if loaded.json.is_object() {
         let n = |name| loaded.requests(name);
-        assert_eq!(n("planned"), n("sent") + n("never_sent") + n("shed"), "{}", loaded.json);
-        assert_eq!(n("sent"), n("right") + loaded.failed() + n("in_flight"), "{}", loaded.json);
+        assert_eq!(n("planned"), n("sent") + n("unsent") + n("shed"), "{}", loaded.json);
+        assert_eq!(n("sent"), n("ok") + loaded.failed() + n("in_flight"), "{}", loaded.json);
     }
     loaded
 }
@@ -65,7 +65,7 @@ impl Loaded {
         assert_eq!(self.code, 0, "{} {}", self.stderr, self.json);
         assert_eq!(self.requests("planned"), requests, "{}", self.json);
         let sent = if self.json["mode"] == "open" { self.requests("sent") } else { requests };
-        assert_eq!(self.requests("right"), sent, "{}", self.json);
+        assert_eq!(self.requests("ok"), sent, "{}", self.json);
         assert_eq!(served, sent + FIRST, "{}", self.json);
     }
 }

@@ -203,7 +203,7 @@ fn some_handshakes_fail() {
     let drops = |n| n >= FIRST && n % 2 == 0;
     let (url, served) = secure(&identity, drops, |_| answer("hello"));
     let loaded = load(&url, &["-n", "100", "-c", "4", "-k"]);
-    assert_eq!(loaded.requests("right"), 100, "{}", loaded.json);
+    assert_eq!(loaded.requests("ok"), 100, "{}", loaded.json);
     assert_eq!(served.count(), 100 + FIRST);
     let refused = loaded.json["connections"]["refused"].as_object().unwrap();
     assert!(refused.values().any(|n| n.as_u64() >= Some(1)), "{}", loaded.json);
@@ -253,7 +253,7 @@ fn bytes_that_come_with_the_handshake() {
         }
     });
     let loaded = load(&url, &["-n", "60", "-c", "3", "-k", "--http2", "--timeout", "5s"]);
-    assert_eq!((loaded.code, loaded.requests("right")), (0, 60), "{}", loaded.json);
+    assert_eq!((loaded.code, loaded.requests("ok")), (0, 60), "{}", loaded.json);
 }
 
 /// Answers each HEADERS frame with `:status 200` and the end of the stream.

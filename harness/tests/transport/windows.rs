@@ -205,7 +205,7 @@ fn open_loops() {
         for window in windows(&job).1 {
             let open = window.open.as_ref().expect("the loop is open");
             assert_eq!(open.planned, 40, "{name}: {window:?}");
-            assert_eq!(open.planned, open.sent + open.never_sent, "{name}: {window:?}");
+            assert_eq!(open.planned, open.sent + open.unsent, "{name}: {window:?}");
             assert_eq!(open.sent, window.requests, "{name}: {window:?}");
             assert_eq!(count(&open.response_time), window.requests, "{name}");
             assert!(window.elapsed_ns >= 40 * MS, "{name}: {window:?}");

@@ -114,7 +114,7 @@ mod tests {
         batches.decide(after(100), 2000, waker()).expect("it is open");
         assert!(batches.on());
         assert_eq!(batches.wait(&epoll, &mut events), Ok(0), "nothing has come");
-        assert!(batches.on(), "the server is slow to response any");
+        assert!(batches.on(), "the server is slow to respond to any");
 
         for pair in &pairs {
             (&pair.1).write_all(b"x").expect("there is room");

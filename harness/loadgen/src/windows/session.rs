@@ -370,12 +370,12 @@ fn open_result(counts: &WindowCounts) -> Result<OpenResult, JobError> {
         planned: account.planned,
         sent: account.sent,
         sent_late: counts.sent_late,
-        never_sent: account.unsent,
+        unsent: account.unsent,
         generator_spin_ns: counts.spin_ns,
         response_time: encode(&counts.response)?,
-        response_time_at_least: lower_bounds.transpose()?,
+        response_time_lower_bounds: lower_bounds.transpose()?,
         send_lag: encode(&counts.send_lag)?,
-        own_lag: encode(&counts.generator_lag)?,
+        generator_lag: encode(&counts.generator_lag)?,
     })
 }
 

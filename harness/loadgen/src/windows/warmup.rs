@@ -20,7 +20,7 @@ const OPEN_WINDOW_MIN_NS: u64 = 100_000_000;
 const OPEN_WINDOW_REQUESTS: u64 = 1_000;
 
 /// Whether the contrasts have settled. `rates` holds, for each round, ok responses per second of
-/// each arm, all above zero: a window without a ok response fails the job.
+/// each arm, all above zero: a window without an ok response fails the job.
 ///
 /// The median contrast of the last three rounds is compared with that of the three before. They
 /// agree when they differ by less than 2 %, or by no more than half the range of the six: rounds
@@ -58,7 +58,7 @@ pub(super) fn open_window_ns(shortest_ns: u64, rate_per_second: u64) -> u64 {
     shortest_ns.max(needed.next_multiple_of(WINDOW_STEP_NS))
 }
 
-/// What the slower arm responses per second: the smallest of the arms' medians over rounds.
+/// What the slower arm reaches per second: the smallest of the arms' medians over rounds.
 pub(super) fn capacity_per_second(rates: &[Vec<f64>]) -> u64 {
     median_rates(rates).into_iter().fold(f64::INFINITY, f64::min) as u64
 }

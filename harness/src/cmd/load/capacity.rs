@@ -48,7 +48,7 @@ pub(super) struct CapacityArgs {
     probe_duration: Duration,
 }
 
-/// Units are in the names: `_ns` nanoseconds, `_share` 0 to 1, `_per_second`.
+/// Units are in the names: `_ns` nanoseconds, `_ratio` and `_rate` 0 to 1, `_per_second`.
 #[derive(Debug, Serialize)]
 struct Summary {
     schema: &'static str,
@@ -57,7 +57,7 @@ struct Summary {
     addr: String,
     connections: u32,
     limits: Vec<String>,
-    error_share_max: f64,
+    error_rate_max: f64,
     probe_ns: u64,
     warmup_ns: u64,
     /// The highest rate that held.
@@ -73,14 +73,14 @@ struct Summary {
 #[derive(Debug, Serialize)]
 struct ProbeResult {
     planned_per_second: f64,
-    right_per_second: Option<f64>,
+    ok_per_second: Option<f64>,
     held: bool,
     /// Why it did not hold.
     reasons: Vec<String>,
     /// Absent, as all below, where no connection could be opened.
-    error_share: Option<f64>,
+    error_rate: Option<f64>,
     response: Option<Quantiles>,
-    generator_busy_share: Option<f64>,
+    generator_busy_ratio: Option<f64>,
     generator_bound: Option<bool>,
 }
 
@@ -130,7 +130,7 @@ pub(super) fn run(
     Ok(match (interrupt.signal(), found.held_per_second, found.probes.last()) {
         (Some(signal), ..) => Exit::Interrupted(signal),
         (None, Some(_), _) => Exit::Done,
-        (None, None, Some(last)) if last.right_per_second == Some(0.0) => Exit::ServerFailed,
+        (None, None, Some(last)) if last.ok_per_second == Some(0.0) => Exit::ServerFailed,
         (None, None, _) => Exit::Broken,
     })
 }
@@ -221,12 +221,12 @@ fn reasons(args: &Load, measured: &Measured) -> Vec<String> {
 fn result(per_second: f64, measured: Option<&Measured>, reasons: Vec<String>) -> ProbeResult {
     ProbeResult {
         planned_per_second: per_second,
-        right_per_second: measured.and_then(Measured::ok_per_second),
+        ok_per_second: measured.and_then(Measured::ok_per_second),
         held: reasons.is_empty(),
         reasons,
-        error_share: measured.map(|measured| measured.account.error_rate()),
+        error_rate: measured.map(|measured| measured.account.error_rate()),
         response: measured.map(|measured| summary::quantiles(&measured.response)),
-        generator_busy_share: measured.map(Measured::busy),
+        generator_busy_ratio: measured.map(Measured::busy),
         generator_bound: measured.map(Measured::generator_bound),
     }
 }
@@ -264,7 +264,7 @@ fn summary(
         addr: load.target.to_string(),
         connections: load.connections,
         limits: args.limit.iter().map(Limit::to_string).collect(),
-        error_share_max: args.max_error_rate,
+        error_rate_max: args.max_error_rate,
         probe_ns: load.measure.as_nanos() as u64,
         warmup_ns: load.warmup.as_nanos() as u64,
         held_per_second: found.held,
@@ -290,14 +290,14 @@ fn head(args: &Load, load: &load::Load, url: &Url) -> String {
     format!(
         "{}\n{}; probes of {}, {arrivals}, after {} of warm-up\n\
          the highest rate with {}, at most {} errors\n\n{:>12}{:>12}{}{:>12}\n",
-        text::whom(load, url),
+        text::target(load, url),
         text::by(load),
         seconds(load.measure),
         seconds(load.warmup),
         limits.join(", "),
         duet_units::percent(args.max_error_rate),
-        "asked/s",
-        "right/s",
+        "planned/s",
+        "ok/s",
         quantiles.collect::<String>(),
         "generator",
     )

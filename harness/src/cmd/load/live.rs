@@ -64,7 +64,7 @@ pub(super) struct View<'l> {
     place: Place,
     began: Instant,
     seen: Seen<'l>,
-    /// Right answers since the last line, and the time they took.
+    /// Ok responses since the last line, and the time they took.
     right: u64,
     elapsed: Duration,
 }
@@ -112,7 +112,7 @@ impl<'l> View<'l> {
         {
             let per_second = self.right as f64 / self.elapsed.as_secs_f64();
             anstream::eprintln!(
-                "{:.0} s: {} right answers per second, {} failed so far",
+                "{:.0} s: {} ok responses per second, {} failed so far",
                 self.began.elapsed().as_secs_f64(),
                 duet_units::rate(per_second),
                 text::count(self.seen.failed.values().sum())
@@ -187,7 +187,7 @@ impl Seen<'_> {
         // Writing to a String cannot fail, here and below.
         let _ = write!(
             out,
-            "\nright         {bold}{rate}{bold:#}{} per second{phase}",
+            "\nok            {bold}{rate}{bold:#}{} per second{phase}",
             planned.unwrap_or_default()
         );
         if let Some(times) = &last.times {
@@ -318,7 +318,7 @@ mod tests {
             &seen,
             1,
             "━━━━────────────────────────────────────  1 of 10 s\n\
-             right         1,000 of 1,000 planned per second, warming up\n\
+             ok            1,000 of 1,000 planned per second, warming up\n\
              response      p50 1.00 ms   p90 1.00 ms   p99 1.00 ms   max 1.00 ms\n\
              send lag      p99 20.0 µs\n\n        \
                      1 ms │█",
@@ -332,7 +332,7 @@ mod tests {
             &seen,
             3,
             "━━━━━━━━━━━━────────────────────────────  3 of 10 s\n\
-             right         1,001 of 1,150 planned per second\n\
+             ok            1,001 of 1,150 planned per second\n\
              response      p50 4.00 ms   p90 4.00 ms   p99 ≥ 200 ms   max ≥ 200 ms\n\
              send lag      p99 20.0 µs\n\
              failed        reset 3\n\n      \
@@ -361,7 +361,7 @@ mod tests {
             &seen,
             100,
             "━━━━━━━━━━━━━━━━━━━━────────────────────  2,000 of 4,000 requests\n\
-             right         20.0 per second\n\
+             ok            20.0 per second\n\
              service       p50 2.00 ms   max 2.00 ms\n\n        \
                      1 ms │████████████████████████████████████████████████████████████",
         );

@@ -18,7 +18,7 @@ pub(super) fn write(path: &Path, load: &Load, url: &Url, measured: &Measured) ->
     let columns = text::columns(load, measured);
     let curves: Vec<Curve> =
         columns.iter().map(|(name, latencies)| curve(name, latencies)).collect();
-    let picture = chart::percentiles(&text::whom(load, url), &text::how(load), &curves);
+    let picture = chart::percentiles(&text::target(load, url), &text::how(load), &curves);
     std::fs::write(path, picture).with_context(|| format!("failed to write {}", path.display()))
 }
 

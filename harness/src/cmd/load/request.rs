@@ -12,7 +12,7 @@ use duet_definitions::{Header, MixCase};
 use duet_loadgen::request::exchange::Exchange;
 use duet_loadgen::request::placeholder::{self, Placeholder};
 
-/// What is asked.
+/// What is sent.
 #[derive(Debug, Args)]
 pub(super) struct RequestArgs {
     /// The method [default: GET, or POST with a body].

@@ -125,7 +125,7 @@ fn fields(load: &Load, second: &Second, stolen_ns: Option<u64>) -> Vec<(String, 
         ("partial".into(), second.is_partial().into()),
         ("planned_per_second".into(), planned_per_second(load, second).into()),
         ("sent".into(), second.sent.into()),
-        ("right".into(), second.ok.into()),
+        ("ok".into(), second.ok.into()),
         ("shed".into(), second.shed.into()),
     ];
     let failed = second.failed_by_kind();

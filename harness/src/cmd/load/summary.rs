@@ -21,7 +21,7 @@ use duet_loadgen::load::{Load, LoadModel, Measured};
 /// version.
 const SCHEMA: &str = "duet.load/1";
 
-/// Units are in the names: `_ns` nanoseconds, `_share` 0 to 1, `_per_second`.
+/// Units are in the names: `_ns` nanoseconds, `_ratio` and `_rate` 0 to 1, `_per_second`.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
     schema: &'static str,
@@ -37,15 +37,16 @@ pub(super) struct Summary {
     planned_per_second: Option<f64>,
     planned_per_second_end: Option<f64>,
     warmup_ns: u64,
-    /// The measured time; in a closed loop with a number of requests, until the last right answer.
+    /// The measured time; in a closed loop with a number of requests, until the last ok response.
     elapsed_ns: u64,
-    /// Right answers that came in the measured time, per second.
-    right_per_second: Option<f64>,
+    /// Ok responses that came in the measured time, per second.
+    ok_per_second: Option<f64>,
     /// Whether the bodies of all requests were compared.
     body_verified: bool,
     connection_per_request: bool,
-    /// The length of pipelines.
-    requests_per_connection_at_once: usize,
+    /// Requests that may be in flight on each connection: HTTP/1.1, and HTTP/2.
+    pipeline_depth: Option<usize>,
+    max_concurrent_streams: Option<usize>,
     requests: Requests,
     warmup_requests: WarmupRequests,
     /// From the planned instant to the last byte; open loop only.
@@ -59,21 +60,21 @@ pub(super) struct Summary {
     generator: Generator,
     limits: Vec<LimitResult>,
     warnings: Vec<String>,
-    wrong_answer: Option<String>,
+    mismatch: Option<String>,
 }
 
-/// Requests planned after the warm-up: planned = sent + never_sent + shed, and sent = right +
+/// Requests planned after the warm-up: planned = sent + unsent + shed, and sent = ok +
 /// failed + in_flight.
 #[derive(Debug, Serialize)]
 struct Requests {
     planned: u64,
     sent: u64,
-    never_sent: u64,
+    unsent: u64,
     shed: u64,
-    right: u64,
+    ok: u64,
     failed: BTreeMap<String, u64>,
     in_flight: u64,
-    error_share: f64,
+    error_rate: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -82,12 +83,13 @@ struct WarmupRequests {
     failed: u64,
 }
 
-/// Quantiles with at least 10/(1−p) requests behind them. `at_least`: a lower bound.
+/// Quantiles with at least 10/(1−p) requests behind them. `lower_bound`: the true value may be
+/// higher.
 #[derive(Debug, Serialize)]
 pub(super) struct Quantiles {
     count: u64,
-    /// Requests of which only a lower bound is known: timed out, in flight, never sent, shed.
-    at_least_count: u64,
+    /// Requests of which only a lower bound is known: timed out, in flight, unsent, shed.
+    censored_count: u64,
     /// Absent where lower bounds are among the values.
     mean_ns: Option<f64>,
     quantiles: BTreeMap<&'static str, Value>,
@@ -97,7 +99,7 @@ pub(super) struct Quantiles {
 #[derive(Debug, Serialize)]
 struct Value {
     ns: u64,
-    at_least: bool,
+    lower_bound: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -108,30 +110,30 @@ struct Connections {
     refused: BTreeMap<&'static str, u64>,
     lost_idle: u64,
     /// Requests sent again on a new connection: the server had closed theirs before they came.
-    asked_again: u64,
-    unasked: u64,
-    /// Requests under way on average, of those with a right answer.
-    under_way: Option<f64>,
-    /// The smallest and largest number of right answers of a connection, as multiples of an
+    retried: u64,
+    unsolicited: u64,
+    /// Requests in flight on average, of those with a ok response.
+    in_flight: Option<f64>,
+    /// The smallest and largest number of ok responses of a connection, as multiples of an
     /// equal share.
-    least_served_share: Option<f64>,
-    best_served_share: Option<f64>,
+    least_served_ratio: Option<f64>,
+    best_served_ratio: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
 struct Generator {
     /// Of the busiest thread, without what it spent waiting for planned instants.
-    busy_share: f64,
+    busy_ratio: f64,
     generator_bound: bool,
-    /// Right answers per second against the null responder, with the same requests, connections
-    /// and threads; `ceiling_at_least`: the responder was short of CPUs.
+    /// Ok responses per second against the null responder, with the same requests, connections
+    /// and threads; `ceiling_lower_bound`: the responder was short of CPUs.
     ceiling_per_second: Option<f64>,
-    ceiling_at_least: Option<bool>,
+    ceiling_lower_bound: Option<bool>,
     /// What was reached of it, 0 to 1 but for noise.
-    ceiling_share: Option<f64>,
+    ceiling_ratio: Option<f64>,
     threads: Vec<Thread>,
     /// The send lag for which a connection was free.
-    own_lag: Option<Quantiles>,
+    generator_lag: Option<Quantiles>,
 }
 
 #[derive(Debug, Serialize)]
@@ -179,19 +181,20 @@ pub(super) fn of(
         planned_per_second_end: rate.map(|rate| rate.to),
         warmup_ns: load.warmup.as_nanos() as u64,
         elapsed_ns: measured.elapsed_ns,
-        right_per_second: measured.ok_per_second(),
+        ok_per_second: measured.ok_per_second(),
         body_verified: load.cases.iter().all(|case| case.exchange.body.is_some()),
         connection_per_request: load.churn,
-        requests_per_connection_at_once: load.in_flight_max(),
+        pipeline_depth: (!load.target.http2).then_some(load.pipeline),
+        max_concurrent_streams: load.target.http2.then_some(load.streams),
         requests: Requests {
             planned: account.planned,
             sent: account.sent,
-            never_sent: account.unsent,
+            unsent: account.unsent,
             shed: account.shed,
-            right: account.ok,
+            ok: account.ok,
             failed: account.failed_by_kind(),
             in_flight: account.in_flight,
-            error_share: account.error_rate(),
+            error_rate: account.error_rate(),
         },
         warmup_requests: WarmupRequests {
             sent: measured.warmup_sent,
@@ -204,19 +207,19 @@ pub(super) fn of(
         connections: connections(measured),
         generator: generator(measured, open(&measured.generator_lag)),
         limits: limits.collect(),
-        warnings: text::doubts(load, measured),
-        wrong_answer: measured.mismatch.clone(),
+        warnings: text::warnings(load, measured),
+        mismatch: measured.mismatch.clone(),
     }
 }
 
 pub(super) fn quantiles(latencies: &Latencies) -> Quantiles {
-    let value = |latency: Latency| Value { ns: latency.ns, at_least: latency.lower_bound };
+    let value = |latency: Latency| Value { ns: latency.ns, lower_bound: latency.lower_bound };
     let quantiles = QUANTILES
         .iter()
         .filter_map(|(name, p)| latencies.quantile(*p).map(|latency| (*name, value(latency))));
     Quantiles {
         count: latencies.count(),
-        at_least_count: latencies.censored_count(),
+        censored_count: latencies.censored_count(),
         mean_ns: latencies.mean_ns(),
         quantiles: quantiles.collect(),
         max: latencies.max().map(value),
@@ -232,15 +235,15 @@ fn connections(measured: &Measured) -> Connections {
         opened: connections.opened,
         refused: connections.refused.clone(),
         lost_idle: connections.lost_idle,
-        asked_again: connections.retried,
-        unasked: connections.unsolicited,
-        under_way: measured.in_flight(),
-        least_served_share: fairness.map(|(least, _)| least),
-        best_served_share: fairness.map(|(_, best)| best),
+        retried: connections.retried,
+        unsolicited: connections.unsolicited,
+        in_flight: measured.in_flight(),
+        least_served_ratio: fairness.map(|(least, _)| least),
+        best_served_ratio: fairness.map(|(_, best)| best),
     }
 }
 
-fn generator(measured: &Measured, own_lag: Option<Quantiles>) -> Generator {
+fn generator(measured: &Measured, generator_lag: Option<Quantiles>) -> Generator {
     let threads = measured.threads.iter().map(|thread| Thread {
         elapsed_ns: thread.elapsed_ns,
         cpu_ns: thread.cpu_ns,
@@ -249,18 +252,18 @@ fn generator(measured: &Measured, own_lag: Option<Quantiles>) -> Generator {
         run_delay_ns: thread.run_delay_ns,
     });
     Generator {
-        busy_share: measured.busy(),
+        busy_ratio: measured.busy(),
         generator_bound: measured.generator_bound(),
         ceiling_per_second: measured.ceiling.map(|ceiling| ceiling.ok_per_second),
-        ceiling_at_least: measured.ceiling.map(|ceiling| ceiling.lower_bound),
-        ceiling_share: measured.ceiling_ratio(),
+        ceiling_lower_bound: measured.ceiling.map(|ceiling| ceiling.lower_bound),
+        ceiling_ratio: measured.ceiling_ratio(),
         threads: threads.collect(),
-        own_lag,
+        generator_lag,
     }
 }
 
 /// Writes the histograms as a HdrHistogram log: one interval, a tag for each histogram. Lower
-/// bounds stand in it as if they were the values; the tag then ends in `-at-least`.
+/// bounds stand in it as if they were the values; the tag then ends in `-lower-bound`.
 pub(super) fn write_log(path: &Path, load: &Load, measured: &Measured) -> Result<()> {
     let failed = || format!("failed to write {}", path.display());
     let mut file = BufWriter::new(File::create(path).with_context(failed)?);
@@ -278,7 +281,7 @@ pub(super) fn write_log(path: &Path, load: &Load, measured: &Measured) -> Result
     ];
     let open = matches!(load.model, LoadModel::Open { .. });
     for (name, latencies) in all.into_iter().filter(|(name, _)| open || *name == "service") {
-        let mark = if latencies.censored_count() > 0 { "-at-least" } else { "" };
+        let mark = if latencies.censored_count() > 0 { "-lower-bound" } else { "" };
         let name = format!("{name}{mark}");
         log.write_histogram(&latencies.all(), Duration::ZERO, elapsed, Tag::new(&name))
             .map_err(|error| anyhow!("failed to write {}: {error:?}", path.display()))?;

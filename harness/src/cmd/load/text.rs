@@ -16,9 +16,9 @@ use duet_protocol::Arrivals;
 pub(super) const QUANTILES: [(&str, f64); 5] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
 
-/// The send lag of the generator's own making, at p99, from which on it is a doubt about the
+/// The send lag of the generator's own making, at p99, from which on it casts doubt on the
 /// response times: this share of their p99.
-const OWN_LAG_SHARE: f64 = 0.1;
+const GENERATOR_LAG_RATIO: f64 = 0.1;
 
 /// The latencies that limits are about: response times where there are any.
 pub(super) fn headline<'a>(load: &Load, measured: &'a Measured) -> &'a Latencies {
@@ -28,8 +28,8 @@ pub(super) fn headline<'a>(load: &Load, measured: &'a Measured) -> &'a Latencies
     }
 }
 
-/// Who is asked, and what is compared.
-pub(super) fn whom(load: &Load, url: &Url) -> String {
+/// The target, and what is compared.
+pub(super) fn target(load: &Load, url: &Url) -> String {
     let http = if load.target.http2 { "HTTP/2, " } else { "" };
     format!("{url} at {}: {http}{}", load.target, compared(&load.cases))
 }
@@ -40,7 +40,7 @@ pub(super) fn by(load: &Load) -> String {
     let manner = match (load.churn, load.in_flight_max()) {
         (true, _) => " at a time, a new one for each request,".to_owned(),
         (false, 1) => String::new(),
-        (false, n) => format!(" with {n} requests under way on each,"),
+        (false, n) => format!(" with {n} requests in flight on each,"),
     };
     format!("{connections}{manner} on {}", plural(load.threads as u64, "thread"))
 }
@@ -76,7 +76,7 @@ pub(super) fn how(load: &Load) -> String {
 
 /// What will be done.
 pub(super) fn head(load: &Load, url: &Url) -> String {
-    format!("{}\n{}\n", whom(load, url), how(load))
+    format!("{}\n{}\n", target(load, url), how(load))
 }
 
 /// The latencies that there are, by name.
@@ -119,7 +119,7 @@ pub(super) fn result(
     let mut out = String::new();
     let bold = Style::new().bold();
     let rate = measured.ok_per_second().map_or("no".to_owned(), duet_units::rate);
-    line(&mut out, format_args!("\n{bold}{rate}{bold:#} right answers per second\n"));
+    line(&mut out, format_args!("\n{bold}{rate}{bold:#} ok responses per second\n"));
     latencies(&mut out, load, measured);
     accounts(&mut out, measured);
     connections(&mut out, load, measured);
@@ -134,9 +134,9 @@ pub(super) fn result(
         let name = verdict.name();
         line(&mut out, format_args!("limit         {limit}: {style}{name}{style:#}"));
     }
-    for doubt in doubts(load, measured) {
+    for warning in warnings(load, measured) {
         let yellow = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
-        line(&mut out, format_args!("{yellow}warning{yellow:#}       {doubt}"));
+        line(&mut out, format_args!("{yellow}warning{yellow:#}       {warning}"));
     }
     out
 }
@@ -178,7 +178,7 @@ fn accounts(out: &mut String, measured: &Measured) {
     line(
         out,
         format_args!(
-            "requests      {} planned = {} sent + {} never sent + {} shed",
+            "requests      {} planned = {} sent + {} unsent + {} shed",
             count(a.planned),
             count(a.sent),
             count(a.unsent),
@@ -188,7 +188,7 @@ fn accounts(out: &mut String, measured: &Measured) {
     line(
         out,
         format_args!(
-            "              {} sent = {} right + {} failed + {} in flight at the end",
+            "              {} sent = {} ok + {} failed + {} in flight at the end",
             count(a.sent),
             count(a.ok),
             count(a.failed()),
@@ -203,8 +203,8 @@ fn accounts(out: &mut String, measured: &Measured) {
         let failed = count(measured.warmup_failed);
         line(out, format_args!("              and {failed} in the warm-up"));
     }
-    if let Some(wrong) = &measured.mismatch {
-        line(out, format_args!("              the first wrong answer: {wrong}"));
+    if let Some(mismatch) = &measured.mismatch {
+        line(out, format_args!("              the first mismatch: {mismatch}"));
     }
 }
 
@@ -224,7 +224,7 @@ fn connections(out: &mut String, load: &Load, measured: &Measured) {
         (replaced, "replaced"),
         (c.lost_idle, "closed by the server while idle"),
         (c.retried, "requests sent again on a new one"),
-        (c.unsolicited, "sent bytes nobody had asked for"),
+        (c.unsolicited, "sent unsolicited bytes"),
         (c.refused.values().sum(), "not opened"),
     ] {
         if n > 0 {
@@ -248,7 +248,7 @@ fn connections(out: &mut String, load: &Load, measured: &Measured) {
         );
     }
     if let Some(n) = measured.in_flight() {
-        line(out, format_args!("              {n:.1} requests under way on average"));
+        line(out, format_args!("              {n:.1} requests in flight on average"));
     }
 }
 
@@ -264,7 +264,7 @@ fn health(out: &mut String, load: &Load, measured: &Measured) {
         measured.generator_lag.quantile(0.99).or_else(|| measured.generator_lag.max())
         && matches!(load.model, LoadModel::Open { .. })
     {
-        let _ = write!(words, ", p99 of its own lag {lag}");
+        let _ = write!(words, ", p99 of its lag {lag}");
     }
     line(out, format_args!("generator     {words}"));
     if let Some((ceiling, share)) = measured.ceiling.zip(measured.ceiling_ratio()) {
@@ -282,25 +282,25 @@ fn health(out: &mut String, load: &Load, measured: &Measured) {
 }
 
 /// What one should know before believing the figures.
-pub(super) fn doubts(load: &Load, measured: &Measured) -> Vec<String> {
-    let mut doubts = vec![];
+pub(super) fn warnings(load: &Load, measured: &Measured) -> Vec<String> {
+    let mut warnings = vec![];
     if measured.connections_open < measured.connections_planned {
-        doubts.push(format!(
+        warnings.push(format!(
             "{} of {} connections were missing when measuring began",
             count(measured.connections_planned - measured.connections_open),
             count(measured.connections_planned)
         ));
     }
     if measured.generator_bound() {
-        doubts.push(
+        warnings.push(
             "generator-bound: the generator had no time to spare or was near its ceiling, so that \
              it was measured rather than the server; give it more threads, or CPUs of its own"
                 .to_owned(),
         );
     }
     match load.model {
-        LoadModel::Closed { .. } if measured.contradicts_little(load) => doubts.push(
-            "rate times service time differs from what can be under way at once by more than 5 %: \
+        LoadModel::Closed { .. } if measured.contradicts_little(load) => warnings.push(
+            "rate times service time differs from what can be in flight at once by more than 5 %: \
              connections were idle or missing"
                 .to_owned(),
         ),
@@ -308,22 +308,22 @@ pub(super) fn doubts(load: &Load, measured: &Measured) -> Vec<String> {
         LoadModel::Open { .. } => {
             let p99 = |latencies: &Latencies| latencies.quantile(0.99).map(|l| l.ns as f64);
             if let Some(lag) = p99(&measured.generator_lag)
-                && p99(&measured.response).is_some_and(|p99| lag > OWN_LAG_SHARE * p99)
+                && p99(&measured.response).is_some_and(|p99| lag > GENERATOR_LAG_RATIO * p99)
             {
                 let lag = duet_units::nanoseconds(lag);
-                doubts.push(format!(
+                warnings.push(format!(
                     "the generator itself was late by {lag} at p99; that is in the response times"
                 ));
             }
             if measured.account.unsent > 0 {
-                doubts.push(
+                warnings.push(
                     "not all that was planned could be sent: the server is too slow for this \
                      rate, or there are too few connections"
                         .to_owned(),
                 );
             }
             if measured.account.shed > 0 {
-                doubts.push(
+                warnings.push(
                     "not all that was planned could be sent before the deadline: the server is too \
                      slow for this rate, or there are too few connections"
                         .to_owned(),
@@ -331,7 +331,7 @@ pub(super) fn doubts(load: &Load, measured: &Measured) -> Vec<String> {
             }
         }
     }
-    doubts
+    warnings
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {

@@ -28,7 +28,7 @@ pub(super) struct TransportArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     cacert: Option<PathBuf>,
 
-    /// Speak HTTP/2: with https:// as agreed on with the server (ALPN), with http:// unasked.
+    /// Speak HTTP/2: with https:// as agreed on with the server (ALPN), with http:// unsolicited.
     #[arg(long, visible_alias = "http2-prior-knowledge", conflicts_with = "disable_keepalive")]
     http2: bool,
 

@@ -21,7 +21,7 @@ fn chance(rate: f64, capacity: f64) -> f64 {
     1.0 / (1.0 + (50.0 * (rate / capacity).ln()).exp())
 }
 
-/// The searches of a block, of servers that response more in a closed loop by `closed` times.
+/// The searches of a block, of servers that reach more in a closed loop by `closed` times.
 fn block(
     seed: u64,
     closed: f64,
