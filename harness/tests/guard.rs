@@ -144,7 +144,7 @@ fn the_readme_is_right() {
     let margins = policy.lines().find(|line| line.starts_with("margins_percent")).expect("them");
     let policy = policy.replace(&format!("{margins}\n"), QUICK);
     repository.write("bench/suites.toml", &policy);
-    repository.runs("git add . && git commit -qm 'GateScope it' && git switch -qc change");
+    repository.runs("git add . && git commit -qm 'Gate it' && git switch -qc change");
 
     repository.runs(gate).says("PASS");
     repository.write("server.py", &PYTHON.replace("WORK = 0", "WORK = 20_000"));

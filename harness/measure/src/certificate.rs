@@ -1,9 +1,9 @@
 //! The certificate with which servers speak TLS during a run, and the only one that is trusted in
 //! it: made anew, in a folder of its own, and gone with it.
 
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,7 +84,8 @@ impl Certificate {
 /// # Errors
 /// When it cannot be made.
 pub(crate) fn temporary_folder() -> Result<TempDir> {
-    let folder = tempfile::Builder::new().prefix("duet-").tempdir();
+    let private = Permissions::from_mode(0o700);
+    let folder = tempfile::Builder::new().prefix("duet-run-").permissions(private).tempdir();
     folder.context("failed to make a temporary folder")
 }
 
@@ -98,7 +99,6 @@ fn write(path: &Path, mode: u32, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

@@ -71,7 +71,7 @@ impl Folder {
     /// Folders of runs that are under way, or were left behind.
     pub(crate) fn temporary_folders(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.path()).expect("the folder is there").flatten();
-        let ours = entries.filter(|e| e.file_name().to_string_lossy().starts_with("duet-"));
+        let ours = entries.filter(|e| e.file_name().to_string_lossy().starts_with("duet-run-"));
         ours.map(|entry| entry.path()).collect()
     }
 

@@ -20,8 +20,8 @@ fn unequal_work_is_named() {
     let warnings = &cell(&analysis).warnings;
     assert_eq!(codes(warnings), ["unequal_work"]);
     let want = "the arms do not do the same work: the workload lets alpha and beta give different \
-                responses; only alpha sends the header server; alpha responds with 2 bytes of body, \
-                beta with 41";
+                responses; only alpha sends the header server; alpha responds with 2 bytes of \
+                body, beta with 41";
     assert_eq!(warnings[0].message, want);
 
     let mut record = run(&Scene::default());
