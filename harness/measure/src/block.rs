@@ -349,7 +349,7 @@ fn drive(
                 record.warmup_ns = elapsed_ns;
                 record.window_ns = window_ns;
                 in_windows = true;
-                began = Some(usage(bench, arms, &generator)?);
+                began = Some(usage(bench.cpus, arms, &generator)?);
                 // Long windows are driven at least in two rounds, whatever the budget.
                 let least = Duration::from_nanos(window_ns.saturating_mul(16));
                 let least = least.max(job.search_max());
@@ -358,7 +358,7 @@ fn drive(
             Event::Driven => {
                 in_windows = false;
                 if let Some(began) = &began {
-                    let ended = usage(bench, arms, &generator)?;
+                    let ended = usage(bench.cpus, arms, &generator)?;
                     record.driven_ns = duration_ns(ended.at - began.at);
                     record.foreign_cpu_ns = ended.foreign_ns.saturating_sub(began.foreign_ns);
                     record.throttled_ns = grown(began.throttled_ns, ended.throttled_ns);

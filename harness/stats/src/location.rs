@@ -12,8 +12,8 @@ pub fn median(values: &[f64]) -> f64 {
 }
 
 /// The Hodges-Lehmann estimate of the centre: the median of all averages of two values, each value
-/// with itself included. Breakdown point 29 %; asymptotic efficiency 95.5 % relative to the mean under
-/// normality.
+/// with itself included. Breakdown point 29 %; asymptotic efficiency 95.5 % relative to the mean
+/// under normality.
 ///
 /// # Panics
 /// Without values, or with one that is not finite.

@@ -1,4 +1,5 @@
-//! The normal law and Student's: probabilities and quantiles. And which quantiles a sample supports.
+//! The normal law and Student's: probabilities and quantiles. And which quantiles a sample
+//! supports.
 
 use std::f64::consts::{FRAC_2_PI, SQRT_2};
 

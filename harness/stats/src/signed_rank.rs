@@ -63,9 +63,9 @@ pub fn one_sided_rank(n: usize, alpha: f64) -> Option<usize> {
 }
 
 /// The interval of the centre: the k-th smallest and the k-th largest average of two values, with
-/// the largest k that leaves out at most 2.5 % on either side. What it leaves out is less than that,
-/// since ranks are whole: [`Interval::confidence`]. Absent below n = 6, where even all values on
-/// one side of a point do not exclude it.
+/// the largest k that leaves out at most 2.5 % on either side. What it leaves out is less than
+/// that, since ranks are whole: [`Interval::confidence`]. Absent below n = 6, where even all values
+/// on one side of a point do not exclude it.
 ///
 /// # Panics
 /// Without values, or with one that is not finite.

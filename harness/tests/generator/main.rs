@@ -340,7 +340,7 @@ fn wrong_answers_fail_the_job() {
 }
 
 #[test]
-fn trouble_that_fails_the_job() {
+fn failures_that_end_the_job() {
     let refused = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap() // and nobody listens there any more
@@ -376,7 +376,7 @@ fn trouble_that_fails_the_job() {
 }
 
 #[test]
-fn rare_trouble_is_counted_and_tolerated() {
+fn rare_failures_are_counted_and_tolerated() {
     let addr = serve(|request| match request.index % 200 {
         199 => Act::Close,
         _ => Act::Answer(vec![answer("hi")]),

@@ -135,7 +135,7 @@ fn servers_that_close_late() {
 }
 
 #[test]
-fn rare_trouble_is_counted_and_tolerated() {
+fn rare_failures_are_counted_and_tolerated() {
     let addr = serve(|request| match request.index % 300 {
         299 => Act::Close,
         _ => Act::Answer(vec![answer("hi")]),

@@ -189,8 +189,8 @@ impl Metric {
 
     /// Whether it is a result of such a cell. In an open loop the rate is given, and the largest
     /// memory is that of the warm-up, a closed loop; the latencies of a closed loop are its
-    /// throughput again. A search drives each arm at other rates, at which neither latencies nor the
-    /// cost of a request can be compared.
+    /// throughput again. A search drives each arm at other rates, at which neither latencies nor
+    /// the cost of a request can be compared.
     #[must_use]
     pub fn is_result(self, of: CellKind) -> bool {
         let CellKind::Servers(of) = of else { return Self::OF_PROGRAMS.contains(&self) };

@@ -2,8 +2,9 @@
 //! head may be let in.
 //!
 //! A pure function of one record or, where a regression was confirmed, of two: whoever replays a
-//! folder gets the same [`Comparison`], byte for byte. `result` is the plain data; `judged` turns an analysis into judged
-//! metrics, `budgets` holds limits against the head alone, `looks` says whether to measure on.
+//! folder gets the same [`Comparison`], byte for byte. `result` is the plain data; `judged` turns
+//! an analysis into judged metrics, `budgets` holds limits against the head alone, `looks` says
+//! whether to measure on.
 
 mod budgets;
 mod compare;

@@ -7,7 +7,8 @@
 //! see C. Jennison and B. Turnbull, "Group sequential methods", 2000). Verdicts follow from the
 //! log ratios in the order of blocks and from nothing else: whoever replays a record gets the same.
 //!
-//! `judgement` holds the plain data, `judge` makes it; `floor` says what differences this machine makes by itself, `steps` whether to measure on.
+//! `judgement` holds the plain data, `judge` makes it; `floor` says what differences this machine
+//! makes by itself, `steps` whether to measure on.
 
 mod floor;
 mod judge;

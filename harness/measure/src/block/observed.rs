@@ -5,9 +5,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::Bench;
 use crate::generator::Generator;
-use crate::host;
+use crate::host::{self, Cpus};
 use crate::server::Running;
 use duet_model::record::{BlockRecord, Memory, RssSample};
 use duet_process::proc::{self, CpuClock, StolenTime};
@@ -29,8 +28,8 @@ pub(super) fn grown(before: Option<u64>, after: Option<u64>) -> Option<u64> {
 
 /// Foreign CPU time is what all processes used on the CPUs of this block since boot, less what the
 /// servers, the generator and this process used.
-pub(super) fn usage(bench: &Bench<'_>, arms: &[Running], generator: &Generator) -> Result<Usage> {
-    let cpus = [&bench.cpus.servers[..], &bench.cpus.generator[..]].concat();
+pub(super) fn usage(on: &Cpus, arms: &[Running], generator: &Generator) -> Result<Usage> {
+    let cpus = [&on.servers[..], &on.generator[..]].concat();
     let mut stat = StolenTime::open().context("failed to open /proc/stat")?;
     let all_ns = proc::process_ns(stat.read().context("failed to read /proc/stat")?, &cpus);
     let pids = arms.iter().map(Running::pid).chain([generator.pid()]);

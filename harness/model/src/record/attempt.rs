@@ -1,6 +1,9 @@
 //! What blocks of servers and blocks of programs have in common.
 
-use super::{BlockRecord, Failure, ProgramBlock, Record, Run};
+use super::block::BlockRecord;
+use super::failure::Failure;
+use super::program::ProgramBlock;
+use super::run::{Record, Run};
 use crate::spec::CellId;
 
 /// The view of a block. A macro, since only the names of their fields make the two kinds alike.

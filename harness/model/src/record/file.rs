@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::{Record, Run, SCHEMA};
+use super::run::{Record, Run, SCHEMA};
 
 /// The file name of a record within a run's folder.
 pub const FILE_NAME: &str = "run.jsonl";

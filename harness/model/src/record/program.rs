@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Failure;
+use super::failure::Failure;
 use crate::spec::CellId;
 
 /// A program: what can be said of it without running it for long.

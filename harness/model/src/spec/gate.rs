@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CellId, Spec};
+use super::suite::CellId;
 use duet_units::Metric;
 
 /// What must hold before a change is let in: cells, metrics with margins, budgets.
@@ -178,13 +178,5 @@ impl Gate {
             loads: &table.sizes,
         });
         std::iter::once(servers).chain(programs)
-    }
-}
-
-impl Spec {
-    /// The gate of this name.
-    #[must_use]
-    pub fn gate(&self, name: &str) -> Option<&Gate> {
-        self.gates.iter().find(|gate| gate.name == name)
     }
 }

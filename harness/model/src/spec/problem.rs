@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Lane;
+use super::server::Lane;
+
+/// The size at which every program is checked before anything is timed.
+pub const TEST_SIZE: &str = "test";
 
 /// What a program computes, and its right outputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

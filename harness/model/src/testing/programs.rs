@@ -1,6 +1,6 @@
 //! Made-up records of programs.
 
-use super::Scene;
+use super::servers::{Scene, run};
 use crate::record::{ProgramBlock, ProgramRecord, ProgramRun, Run};
 use crate::spec::{CellId, Lane, Matchup, Problem, ProgramSet};
 
@@ -45,7 +45,7 @@ fn run_of(set: &str, ms: u64) -> ProgramRun {
 
 /// A record of servers and of programs.
 pub fn programs(blocks: u32, times: f64) -> Run {
-    let mut run = super::run(&Scene { blocks, rounds: 2, ..Scene::default() });
+    let mut run = run(&Scene { blocks, rounds: 2, ..Scene::default() });
     add_programs(&mut run, blocks, times);
     run
 }

@@ -1,4 +1,4 @@
-//! Runs made of numbers, for tests of whatever reads a run.
+//! Runs of servers.
 
 use std::collections::BTreeMap;
 
@@ -18,10 +18,6 @@ use crate::spec::{
 use duet_protocol::{OpenResult, ProbeResult, ResolvedRate, SearchEnd, SearchResult, WindowResult};
 use duet_stats::SplitMix64;
 use duet_units::Limit;
-
-mod programs;
-
-pub use programs::{add_programs, programs, set};
 
 /// What a synthetic run is made of. The default: `alpha` against `beta`, which is 1.25 times worse
 /// in everything; eight blocks of eight rounds of one cell, one CPU each for servers and generator.

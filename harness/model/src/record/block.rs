@@ -1,0 +1,125 @@
+//! A block of servers: its arms and its windows.
+
+use serde::{Deserialize, Serialize};
+
+use super::failure::Failure;
+use crate::spec::CellId;
+use duet_protocol::{Negotiated, ResolvedRate, SearchResult, WindowResult};
+
+/// A block: one fresh start of every arm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BlockRecord {
+    /// The cell it belongs to.
+    pub cell: CellId,
+    /// Its index within the cell, from 0.
+    pub block: u32,
+    /// When it began, in nanoseconds since the run began.
+    pub started_ns: u64,
+    /// How long it took, starting and stopping included.
+    pub elapsed_ns: u64,
+    /// The length of its windows, chosen by the pilot of the cell's first block. Where a search
+    /// tries rates, twice that of the warm-up's windows: each probe has a length of its own.
+    pub window_ns: u64,
+    /// The rate of an open loop; absent in a closed one, and where a search tries rates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<ResolvedRate>,
+    /// Whether the warm-up ended because the arms had become stationary, not because time was up.
+    pub warmup_stationary: bool,
+    /// How long the warm-up took.
+    pub warmup_ns: u64,
+    /// From the first window to the last.
+    pub driven_ns: u64,
+    /// CPU time that other processes took on the servers' and the generator's CPUs meanwhile. From
+    /// the kernel's ticks of 10 ms, so only sums over blocks mean something.
+    pub foreign_cpu_ns: u64,
+    /// Time for which a cgroup kept threads of this process's group off their CPUs meanwhile,
+    /// summed over CPUs. Absent where no group accounts for CPU time.
+    #[serde(default)]
+    pub throttled_ns: Option<u64>,
+    /// Time for which the generator's threads were ready to run and waited for a CPU meanwhile.
+    /// Absent where the kernel keeps no such account.
+    #[serde(default)]
+    pub generator_run_delay_ns: Option<u64>,
+    /// The arms in the matchup's order. Empty where the block failed before it was driven to
+    /// its end.
+    pub arms: Vec<ArmRecord>,
+    /// The windows in the order they were driven.
+    pub windows: Vec<WindowResult>,
+    /// Why the block does not count.
+    pub failure: Option<Failure>,
+    /// What disturbed the block, which was therefore measured again and does not count. Decided
+    /// without a look at its outcome.
+    pub discarded: Option<String>,
+}
+
+/// One arm in one block.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ArmRecord {
+    /// The server.
+    pub server: String,
+    /// From starting the process to the first valid response.
+    pub startup_ns: u64,
+    /// Resident memory after the first valid response.
+    pub idle: Memory,
+    /// Memory right after the last window.
+    pub loaded: Memory,
+    /// Memory a moment after the load's connections were closed.
+    pub after: Memory,
+    /// The largest resident memory of the process, by the kernel's count.
+    pub rss_bytes_peak: u64,
+    /// Threads right after the last window.
+    pub threads: u32,
+    /// Resident memory over time, from the start of the warm-up to the end of the block.
+    pub rss: Vec<RssSample>,
+    /// The shape of the first valid response.
+    pub wire: Wire,
+    /// What the TLS handshakes of the load agreed on; absent without TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub negotiated: Option<Negotiated>,
+    /// Where the highest rate within a limit lies; absent where none was searched for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchResult>,
+}
+
+/// A process's memory at one moment, children included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Memory {
+    /// Resident set.
+    pub rss_bytes: u64,
+    /// Proportional set: shared pages divided by their users.
+    pub pss_bytes: u64,
+    /// Private pages, clean and dirty.
+    pub private_bytes: u64,
+}
+
+/// Resident memory at a moment of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RssSample {
+    /// Milliseconds since the block began.
+    pub at_ms: u64,
+    /// Resident set, children included.
+    pub rss_bytes: u64,
+    /// Whether windows were running.
+    pub in_windows: bool,
+}
+
+/// The shape of a response: what must be equal for work to be equal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Wire {
+    /// Header names in lower case, sorted.
+    pub header_names: Vec<String>,
+    /// Bytes of status line and headers.
+    pub head_bytes: u64,
+    /// Bytes of the body.
+    pub body_bytes: u64,
+}

@@ -1,0 +1,87 @@
+//! The first line of a record, its builds, and its last line.
+
+use serde::{Deserialize, Serialize};
+
+use super::experiment::Experiment;
+use super::failure::Failure;
+use super::machine::{Finding, Machine};
+use crate::spec::{Spec, Suite};
+
+/// What was run, where and with what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RunHeader {
+    /// [`SCHEMA`] of the writer.
+    pub schema: u32,
+    /// The harness's version.
+    pub duet_version: String,
+    /// The command line, without the path of the binary.
+    pub command: Vec<String>,
+    /// When the run began, in seconds since 1970 (UTC).
+    pub started_unix_s: u64,
+    /// The seed of all that varies.
+    pub seed: u64,
+    /// The commit of the folder above the definitions, if it is in a git repository.
+    pub commit: Option<String>,
+    /// Whether that folder had uncommitted changes.
+    pub dirty: bool,
+    /// What leads from the run's folder to the folder above the definitions, with a slash at its
+    /// end: relative where the one is below the other.
+    #[serde(default = "from_results")]
+    pub to_project: String,
+    /// The machine.
+    pub machine: Machine,
+    /// What was found of the machine, as by `duet doctor`.
+    pub findings: Vec<Finding>,
+    /// CPUs the servers were pinned to. Programs were pinned to these and the generator's.
+    pub server_cpus: Vec<usize>,
+    /// CPUs the generator was pinned to.
+    pub generator_cpus: Vec<usize>,
+    /// The suite, with only the cells that were chosen.
+    pub suite: Suite,
+    /// The definitions.
+    pub spec: Spec,
+    /// What is compared, where versions are compared and not the arms of matchups.
+    #[serde(default)]
+    pub experiment: Option<Experiment>,
+}
+
+/// The way from `results/latest`, for records that do not say.
+fn from_results() -> String {
+    "../../".to_owned()
+}
+
+/// A server's build, or that of a set of programs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BuildRecord {
+    /// The server or the set.
+    pub server: String,
+    /// Its version line.
+    pub version: Option<String>,
+    /// The size of its binary.
+    pub binary_bytes: Option<u64>,
+    /// The binary's SHA-256 in hexadecimal digits.
+    #[serde(default)]
+    pub binary_sha256: Option<String>,
+    /// How long a build with empty caches took (sources of dependencies already fetched), once.
+    pub clean_build_ns: Option<u64>,
+    /// Why it cannot be measured.
+    pub failure: Option<Failure>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RunEnd {
+    /// How long the run took.
+    pub elapsed_ns: u64,
+    /// The signal that interrupted it (2 or 15), if one did.
+    pub interrupted: Option<i32>,
+    /// Why it stopped before all was decided, where a gate did.
+    #[serde(default)]
+    pub stopped: Option<String>,
+}

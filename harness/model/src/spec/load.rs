@@ -1,0 +1,96 @@
+//! Loads: how hard a server is driven, and over what.
+
+use serde::{Deserialize, Serialize};
+
+use duet_protocol::{Arrivals, Transport};
+use duet_units::{Limit, Loop};
+
+/// How hard a server is driven. Closed loop: each connection sends its next request when the
+/// previous one is answered. Open loop: requests are sent when they are due, at a rate that is the
+/// same for all arms, or at rates that a search tries.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Load {
+    /// Its name, unique among loads.
+    pub name: String,
+    /// Connections held open to each arm.
+    pub connections: u32,
+    /// How requests travel.
+    #[serde(default)]
+    pub transport: Transport,
+    /// HTTP/2: requests in flight on each connection, at most. Always 1 with HTTP/1.1.
+    #[serde(default = "one")]
+    pub streams: u32,
+    /// When requests are due; absent in a closed loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<OpenLoop>,
+}
+
+/// When the requests of an open loop are due.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OpenLoop {
+    /// How many of them.
+    pub rate: Rate,
+    /// How they are spread over time.
+    pub arrivals: Arrivals,
+}
+
+/// The rate of an open loop, named as the key that sets it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Rate {
+    /// Requests per second.
+    #[serde(rename = "rate")]
+    PerSecond(u32),
+    /// A share of what the slower arm answers in a closed loop over the same connections, 0.01 to
+    /// 0.99. A pilot finds the capacity; the rate is then the same for all arms and blocks.
+    #[serde(rename = "rate_share")]
+    Share(f64),
+    /// The highest at which this limit is kept. Each arm has its own, which a search finds in each
+    /// block.
+    #[serde(rename = "rate_within")]
+    Within(Limit),
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Load {
+    /// A closed loop over so many connections of plain HTTP/1.1.
+    #[must_use]
+    pub fn closed(name: &str, connections: u32) -> Self {
+        let (name, transport) = (name.to_owned(), Transport::Http);
+        Self { name, connections, transport, streams: 1, open: None }
+    }
+
+    /// The connections for people: `64 connections`, `8 HTTP/2 connections × 16 streams`.
+    #[must_use]
+    pub fn connections_text(&self) -> String {
+        let spoken = match self.transport {
+            Transport::Http => "",
+            Transport::Https => "HTTPS ",
+            Transport::H2c => "cleartext HTTP/2 ",
+            Transport::H2 => "HTTP/2 ",
+        };
+        let plural = if self.connections == 1 { "" } else { "s" };
+        let streams = match self.streams {
+            1 => String::new(),
+            n => format!(" × {n} streams"),
+        };
+        format!("{} {spoken}connection{plural}{streams}", self.connections)
+    }
+
+    /// What decides when requests are sent.
+    #[must_use]
+    pub fn kind(&self) -> Loop {
+        match self.open.map(|open| open.rate) {
+            None => Loop::Closed,
+            Some(Rate::PerSecond(_) | Rate::Share(_)) => Loop::Open,
+            Some(Rate::Within(_)) => Loop::Search,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Servers: how each is built and started, and what it may be asked.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use duet_protocol::Transport;
+
+/// A program under test.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Its name, unique among servers.
+    pub name: String,
+    /// The language it is written in, as people write it: `Rust`, `Go`.
+    pub language: String,
+    /// The lanes it may be ranked in.
+    pub lanes: Vec<Lane>,
+    /// One sentence for reports.
+    pub summary: String,
+    /// Programs that must be on the PATH before it can be built, such as `cargo`.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// The command that builds it, run in the folder above the definitions. Empty: nothing to
+    /// build.
+    #[serde(default)]
+    pub build: Vec<String>,
+    /// Environment variables that tell the build where to keep its intermediate files, each with a
+    /// folder relative to the folder above the definitions. The harness passes the absolute path.
+    /// A clean build is timed after deleting these folders.
+    #[serde(default)]
+    pub build_cache: BTreeMap<String, String>,
+    /// The command that starts it; see [`PLACEHOLDERS`]. Its first word is the binary.
+    pub run: Vec<String>,
+    /// Arguments added to [`Self::run`] when a load comes over TLS; see [`TLS_PLACEHOLDERS`].
+    /// Empty: it does not speak TLS.
+    #[serde(default)]
+    pub tls_args: Vec<String>,
+    /// Arguments added to [`Self::run`] when a load comes over HTTP/2 without TLS. Empty: it does
+    /// not speak that.
+    #[serde(default)]
+    pub h2c_args: Vec<String>,
+    /// The command that prints its version line. Empty: it has none, as only an external one may.
+    pub version: Vec<String>,
+    /// Environment variables it is started with, beside the harness's own; see [`PLACEHOLDERS`].
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Whether it prints while it serves. Its output is then read and thrown away.
+    #[serde(default)]
+    pub prints: bool,
+    /// Whether it knows nothing of the contract (CONTRACT.md, 5): the harness chooses its port, and
+    /// asks of it right answers and nothing else.
+    #[serde(default)]
+    pub external: bool,
+    /// The workloads it implements.
+    pub workloads: Vec<String>,
+    /// The folder that its commands run in and its paths are relative to, where that is not the one
+    /// above the definitions: of a version of its own in a comparison. No definition says this, and
+    /// no record keeps it.
+    #[serde(skip)]
+    pub root: Option<PathBuf>,
+}
+
+/// What a server may use. Only servers of one lane are ranked against each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Lane {
+    /// Behaves as the article's code.
+    Article,
+    /// Standard library only.
+    Std,
+    /// What the language's documentation teaches.
+    Idiomatic,
+    /// Anything safe.
+    Tuned,
+}
+
+impl Lane {
+    /// Its name in definitions and reports.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Article => "article",
+            Self::Std => "std",
+            Self::Idiomatic => "idiomatic",
+            Self::Tuned => "tuned",
+        }
+    }
+}
+
+/// The placeholders that `run`, `env`, `tls_args` and `h2c_args` may use. A server that is told a
+/// `{socket}` listens on that Unix socket, which is in a folder of the run.
+pub const PLACEHOLDERS: [&str; 5] = ["{addr}", "{host}", "{port}", "{socket}", "{threads}"];
+
+/// The placeholders that `tls_args` may use besides, and has to: the files of the certificate and
+/// its private key, in PEM form.
+pub const TLS_PLACEHOLDERS: [&str; 2] = ["{tls_cert}", "{tls_key}"];
+
+impl Server {
+    /// Whether it listens on a Unix socket.
+    #[must_use]
+    pub fn listens_on_socket(&self) -> bool {
+        self.run.iter().chain(self.env.values()).any(|word| word.contains("{socket}"))
+    }
+
+    /// The arguments added to [`Self::run`] for a transport; absent where it does not speak that.
+    #[must_use]
+    pub fn arguments(&self, transport: Transport) -> Option<&[String]> {
+        let arguments = match transport {
+            Transport::Http => return Some(&[]),
+            Transport::Https | Transport::H2 => &self.tls_args,
+            Transport::H2c => &self.h2c_args,
+        };
+        (!arguments.is_empty()).then_some(arguments)
+    }
+
+    /// The transports it speaks.
+    pub fn transports(&self) -> impl Iterator<Item = Transport> {
+        Transport::ALL.into_iter().filter(|transport| self.arguments(*transport).is_some())
+    }
+}

@@ -1,0 +1,79 @@
+//! Matchups, suites and their cells.
+
+use serde::{Deserialize, Serialize};
+
+use super::server::Lane;
+
+/// About how long the windows of a block take where a search tries rates, in milliseconds: seven
+/// probes of half a second of each of two arms. For the forecast only.
+pub const SEARCH_MS: u32 = 7_000;
+
+/// The servers, or sets of programs, measured against each other. Each is an arm; the first is the
+/// base.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Matchup {
+    /// Its name, unique among matchups.
+    pub name: String,
+    /// The lane the arms are ranked in.
+    pub lane: Lane,
+    /// Exactly two servers or two sets. Twice the same: an A/A matchup, whose true ratio is one.
+    pub arms: Vec<String>,
+}
+
+/// Cells, and how long and how often they are measured.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Suite {
+    /// Its name, unique among suites.
+    pub name: String,
+    /// One sentence for `duet list`.
+    pub summary: String,
+    /// CPUs given to the servers; also `{threads}`.
+    pub server_cpus: u32,
+    /// CPUs given to the generator.
+    pub generator_cpus: u32,
+    /// Blocks per cell.
+    pub blocks: u32,
+    /// The shortest window, in milliseconds.
+    pub window_ms: u32,
+    /// Time in windows per block, over all arms, in milliseconds.
+    pub measure_ms: u32,
+    /// The longest warm-up per block, over all arms, in milliseconds.
+    pub warmup_ms: u32,
+    /// About how long a block of programs takes, in milliseconds: for the forecast only.
+    #[serde(default)]
+    pub program_block_ms: u32,
+    /// The longest time one run of a program may take, in seconds.
+    #[serde(default)]
+    pub program_limit_s: u32,
+    /// The most memory a program may take, in MiB.
+    #[serde(default)]
+    pub program_limit_mib: u32,
+    /// Whether the suite is meant to give verdicts. A suite that is not may have too few blocks.
+    pub verdicts: bool,
+    /// The cells, in order, without duplicates.
+    pub cells: Vec<CellId>,
+}
+
+/// One matchup under one workload and one load; of programs, one problem at one size.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CellId {
+    /// The matchup's name.
+    pub matchup: String,
+    /// The workload's name, or the problem's.
+    pub workload: String,
+    /// The load's name, or the size's.
+    pub load: String,
+}
+
+impl std::fmt::Display for CellId {
+    /// `matchup/workload/load`, the form that `--only` filters.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}/{}", self.matchup, self.workload, self.load)
+    }
+}

@@ -1,0 +1,72 @@
+//! Workloads: requests and the expected responses.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What is asked of a server, and the right answers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// Its name, unique among workloads.
+    pub name: String,
+    /// The question it answers, for reports.
+    pub question: String,
+    /// Whether every request is sent on a connection of its own.
+    #[serde(default)]
+    pub churn: bool,
+    /// Requests and their right answers, at least one. They are sent in a seeded order.
+    pub cases: Vec<Case>,
+    /// Right answers of servers that cannot give the workload's own, by server. A matchup of
+    /// servers with different answers is measured, and the report says that the work differs.
+    #[serde(default)]
+    pub responses: BTreeMap<String, ExpectedResponse>,
+    /// The file the cases were read from, relative to the definitions; absent for an inline case.
+    #[serde(default)]
+    pub source: Option<String>,
+}
+
+/// A request and its right answer.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// The request's method.
+    pub method: String,
+    /// The request's target: path and query.
+    pub path: String,
+    /// Request headers beside `Host`, `Content-Length`, `Transfer-Encoding` and `Connection`.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The request's body.
+    #[serde(default)]
+    pub body: Option<String>,
+    /// Whether the body is sent chunked instead of with its length.
+    #[serde(default)]
+    pub chunked: bool,
+    /// The right answer.
+    pub expect: ExpectedResponse,
+}
+
+/// The right answer to a request.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedResponse {
+    /// The status code.
+    pub status: u16,
+    /// The exact value of `Content-Type`; absent: not checked.
+    #[serde(default)]
+    pub content_type: Option<String>,
+    /// The exact body.
+    pub body: String,
+}
+
+impl Workload {
+    /// The right answer of `server` to `case`.
+    #[must_use]
+    pub fn answer<'a>(&'a self, case: &'a Case, server: &str) -> &'a ExpectedResponse {
+        self.responses.get(server).unwrap_or(&case.expect)
+    }
+}
