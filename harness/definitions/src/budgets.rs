@@ -1,7 +1,7 @@
 //! Reads a budget: `latency_ns_p99 <= 5ms`.
 
 use super::nearest::suggestion;
-use super::{Budget, Quantity};
+use duet_model::spec::{Budget, Quantity};
 use duet_units::{Better, Metric, Unit};
 
 const FORM: &str = "write a quantity, `<=` or `>=`, and a limit: `rss_bytes_peak <= 64 MiB`";

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::Matchup;
 use super::errors::{DefinitionError, Kind, Reference};
 use super::fields::At;
 use super::files::Files;
@@ -10,6 +9,7 @@ use super::nearest::suggestion;
 use super::servers::lane_word;
 use super::shared_keys::CellTable;
 use super::suites::{SuiteTable, Suites};
+use duet_model::spec::Matchup;
 
 mod gates;
 mod loads;

@@ -4,7 +4,7 @@ use super::errors::Kind;
 use super::fields::At;
 use super::programs::Programs;
 use super::suites::Suites;
-use super::{Lane, ProgramSet, Published, Server, Workload};
+use duet_model::spec::{Lane, ProgramSet, Published, Server, Workload};
 
 /// What the files say; absent where a file could not be read as TOML.
 ///

@@ -10,7 +10,7 @@ use super::shared_keys::{
     values,
 };
 use super::waivers::{GatedCells, waiver};
-use super::{Budget, Gate, GatedPrograms, Look, Rule};
+use duet_model::spec::{Budget, Gate, GatedPrograms, Look, Rule};
 use duet_units::{CellKind, Loop, Metric};
 
 /// What is gated unless the gate says otherwise, with margins in percent, as far as its cells have

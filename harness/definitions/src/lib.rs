@@ -31,10 +31,3 @@ pub use errors::{DefinitionError, DefinitionErrors};
 pub use load::load;
 pub use mix::{Header, MixCase, is_method, read_mix};
 pub use nearest::suggestion;
-
-use duet_model::spec::{
-    Arrivals, Budget, Case, CellId, ExpectedResponse, Gate, GateScope, GatedPrograms, Lane, Load,
-    Look, Matchup, OpenLoop, Output, PLACEHOLDERS, Problem, ProgramSet, Published, PublishedRow,
-    Quantity, Rate, Rule, Server, Spec, Suite, TEST_SIZE, TLS_PLACEHOLDERS, Transport, Waiver,
-    Workload,
-};

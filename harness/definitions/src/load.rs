@@ -9,7 +9,8 @@ use super::fields::At;
 use super::file::{read_file, read_file_if_any};
 use super::files::Files;
 use super::source::Read;
-use super::{Spec, programs, servers, suites, workloads};
+use super::{programs, servers, suites, workloads};
+use duet_model::spec::Spec;
 
 /// Reads and checks a folder of definitions. Runs nothing.
 ///

@@ -7,7 +7,7 @@ use super::fields::{At, Fields};
 use super::nearest::suggestion;
 use super::servers::{build_cache, lane, values};
 use super::source::{Read, stays_inside};
-use super::{Lane, Output, Problem, ProgramSet, Published, PublishedRow, TEST_SIZE};
+use duet_model::spec::{Lane, Output, Problem, ProgramSet, Published, PublishedRow, TEST_SIZE};
 
 /// The placeholders of `run`; `source` has no last one.
 const PLACEHOLDERS: [&str; 3] = ["{problem}", "{lane}", "{n}"];

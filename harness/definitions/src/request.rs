@@ -1,6 +1,6 @@
 //! What is wrong with a request or its expected answer, wherever they were read from.
 
-use super::{Case, ExpectedResponse};
+use duet_model::spec::{Case, ExpectedResponse};
 
 /// Headers that the harness writes itself.
 const OWN_HEADERS: [&str; 4] = ["host", "content-length", "transfer-encoding", "connection"];

@@ -6,7 +6,7 @@ use super::errors::Kind;
 use super::fields::{At, Fields};
 use super::nearest::suggestion;
 use super::source::stays_inside;
-use super::{Lane, PLACEHOLDERS, Server, TLS_PLACEHOLDERS};
+use duet_model::spec::{Lane, PLACEHOLDERS, Server, TLS_PLACEHOLDERS};
 
 const LANES: [(&str, Lane); 4] = [
     ("article", Lane::Article),

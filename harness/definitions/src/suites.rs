@@ -11,7 +11,7 @@ use super::servers::lane;
 use super::shared_keys::{
     CellTable, DECIDING_BLOCKS, MOST_BLOCKS, duration, number, program_runs, programs,
 };
-use super::{Arrivals, CellId, Lane, Load, Matchup, OpenLoop, Rate, Suite, Transport};
+use duet_model::spec::{Arrivals, CellId, Lane, Load, Matchup, OpenLoop, Rate, Suite, Transport};
 use duet_units::Limit;
 
 /// The highest rate of an open loop: more than any generator of today sends. More is a slip of the

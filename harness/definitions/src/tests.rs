@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::errors::{DefinitionError, DefinitionErrors};
 use super::load::{load, load_from};
-use super::{CellId, Spec, Transport};
+use duet_model::spec::{CellId, Spec, Transport};
 
 mod broken; // many mistakes at once, and random ones
 mod gated_programs; // what the tables of gates may say of programs

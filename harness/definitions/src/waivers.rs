@@ -6,7 +6,7 @@ use super::fields::{At, Fields};
 
 use super::nearest::suggestion;
 use super::shared_keys::{CellTable, metric, values};
-use super::{Rule, Waiver};
+use duet_model::spec::{Rule, Waiver};
 use duet_units::{CellKind, Loop, Metric};
 
 /// The largest waiver in percent: a change to the eleventh part.

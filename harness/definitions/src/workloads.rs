@@ -4,7 +4,7 @@ use super::errors::{DefinitionError, Found, Kind};
 use super::fields::{At, Fields};
 use super::request::{Fault, answer_faults, request_faults};
 use super::source::{Read, read_text, stays_inside};
-use super::{Case, ExpectedResponse, Workload};
+use duet_model::spec::{Case, ExpectedResponse, Workload};
 
 /// The keys of an inline case.
 const INLINE: [&str; 6] = ["method", "path", "headers", "body", "chunked", "expect"];

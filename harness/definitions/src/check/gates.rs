@@ -7,10 +7,10 @@ use super::super::fields::At;
 use super::super::files::Files;
 use super::super::gates::GateTable;
 use super::super::suites::Suites;
-use super::super::{CellId, GateScope, Quantity, Server};
 use super::loads::{check_loads, check_transports};
 use super::programs::check_problems;
 use duet_model::spec::SEARCH_MS;
+use duet_model::spec::{CellId, GateScope, Quantity, Server};
 use duet_units::{CellKind, Loop, Metric};
 
 /// Every server of a gate must implement one of its workloads, every workload must be implemented

@@ -1,10 +1,10 @@
 //! What of loads depends on servers, workloads and CPUs.
 
-use super::super::Server;
 use super::super::errors::{DefinitionError, Kind};
 use super::super::fields::At;
 use super::super::files::Files;
 use super::super::suites::Suites;
+use duet_model::spec::Server;
 
 /// Every server must speak the transports of its loads; and HTTP/2 has no connection for each
 /// request.

@@ -8,7 +8,7 @@ use super::super::files::Files;
 use super::super::nearest::suggestion;
 use super::super::shared_keys::CellTable;
 use super::super::suites::{SuiteTable, Suites};
-use super::super::{Matchup, ProgramSet};
+use duet_model::spec::{Matchup, ProgramSet};
 
 /// Sets: their names, and that `rest` ends somewhere.
 pub(super) fn check_sets(files: &Files, mistakes: &mut Vec<DefinitionError>) {
