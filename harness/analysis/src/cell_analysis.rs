@@ -84,7 +84,7 @@ impl Cell<'_> {
             question: self.workload.question.clone(),
             load: self.load_text(),
             blocks: self.counted.len() as u32,
-            blocks_set_aside: self.blocks.iter().filter(|b| b.discarded.is_some()).count() as u32,
+            blocks_discarded: self.blocks.iter().filter(|b| b.discarded.is_some()).count() as u32,
             blocks_failed: self.blocks.iter().filter(|b| b.failure.is_some()).count() as u32,
             window_ns: self.window_ns(),
             bottleneck: self.bottleneck.clone(),

@@ -42,11 +42,13 @@ pub(super) fn values(windows: &[&WindowResult]) -> Result<(Vec<(Metric, f64)>, O
     let values = OpenValues {
         planned: of_open().map(|open| open.planned).sum(),
         sent_late: of_open().map(|open| open.sent_late).sum(),
-        never_sent: of_open().map(|open| open.unsent).sum(),
+        unsent: of_open().map(|open| open.unsent).sum(),
         responses: response.len(),
         lower_bound_ns: (!bounds.is_empty()).then(|| bounds.min()),
         send_lag_ns_p99: p99(histogram::merge(of_open().map(|open| open.send_lag.as_str()))?),
-        own_lag_ns_p99: p99(histogram::merge(of_open().map(|open| open.generator_lag.as_str()))?),
+        generator_lag_ns_p99: p99(histogram::merge(
+            of_open().map(|open| open.generator_lag.as_str()),
+        )?),
         service_time_ns_p99: p99(histogram::merge(service)?),
     };
     Ok((latencies.collect(), values))
@@ -77,9 +79,9 @@ fn open_arm(cell: &Cell<'_>, arm: usize) -> Option<OpenArm> {
     Some(OpenArm {
         planned: sum(|v| v.planned),
         sent_late: sum(|v| v.sent_late),
-        never_sent: sum(|v| v.never_sent),
+        unsent: sum(|v| v.unsent),
         send_lag_ns_p99: median(|v| v.send_lag_ns_p99)?,
-        own_lag_ns_p99: median(|v| v.own_lag_ns_p99)?,
+        generator_lag_ns_p99: median(|v| v.generator_lag_ns_p99)?,
         service_time_ns_p99: median(|v| v.service_time_ns_p99)?,
     })
 }
@@ -106,7 +108,7 @@ pub(super) fn rate_text(cell: &Cell<'_>) -> Option<String> {
 
 /// Who was the bottleneck of an open loop, when busy shares alone say that it was `who`.
 pub(super) fn bottleneck(cell: &Cell<'_>, who: Who) -> Who {
-    let worst = (0..cell.arms.len()).filter_map(|arm| own_lag_share(cell, arm));
+    let worst = (0..cell.arms.len()).filter_map(|arm| generator_lag_share(cell, arm));
     if who == Who::Generator || worst.fold(0.0, f64::max) >= OWN_LAG_MAX {
         Who::Generator
     } else if overloaded(cell).next().is_some() {
@@ -117,11 +119,11 @@ pub(super) fn bottleneck(cell: &Cell<'_>, who: Who) -> Who {
 }
 
 /// The generator's own lateness as a share of the latency, both at 99 % and as medians over blocks.
-fn own_lag_share(cell: &Cell<'_>, arm: usize) -> Option<f64> {
+fn generator_lag_share(cell: &Cell<'_>, arm: usize) -> Option<f64> {
     let blocks = || cell.counted.iter().map(|block| &block.values);
     let latency = |m| blocks().filter_map(|v| v.arms[arm].get(&m)).copied().collect::<Vec<f64>>();
     let latencies = latency(Metric::LatencyNsP99);
-    let lags: Vec<f64> = of_arm(cell, arm).map(|v| v.own_lag_ns_p99).collect();
+    let lags: Vec<f64> = of_arm(cell, arm).map(|v| v.generator_lag_ns_p99).collect();
     let known = !latencies.is_empty() && !lags.is_empty();
     known.then(|| duet_stats::median(&lags) / duet_stats::median(&latencies))
 }
@@ -130,7 +132,7 @@ fn own_lag_share(cell: &Cell<'_>, arm: usize) -> Option<f64> {
 fn overloaded(cell: &Cell<'_>) -> impl Iterator<Item = (usize, f64)> {
     let share = |arm| {
         let sum = |of: fn(&OpenValues) -> u64| of_arm(cell, arm).map(of).sum::<u64>() as f64;
-        let in_time = 1.0 - sum(|v| v.sent_late + v.never_sent) / sum(|v| v.planned).max(1.0);
+        let in_time = 1.0 - sum(|v| v.sent_late + v.unsent) / sum(|v| v.planned).max(1.0);
         (arm, in_time)
     };
     (0..cell.arms.len()).map(share).filter(|(_, in_time)| *in_time < IN_TIME_SHARE_MIN)
@@ -196,9 +198,10 @@ pub(super) fn overload(cell: &Cell<'_>) -> Option<Warning> {
 
 /// The generator was late by more than may be neglected.
 pub(super) fn send_lag(cell: &Cell<'_>) -> Option<Warning> {
-    let shares = (0..cell.arms.len()).filter_map(|arm| Some((arm, own_lag_share(cell, arm)?)));
+    let shares =
+        (0..cell.arms.len()).filter_map(|arm| Some((arm, generator_lag_share(cell, arm)?)));
     let (arm, share) = shares.max_by(|a, b| a.1.total_cmp(&b.1))?;
-    let lag = open_arm(cell, arm)?.own_lag_ns_p99;
+    let lag = open_arm(cell, arm)?.generator_lag_ns_p99;
     let message = format!(
         "the generator itself sent requests up to {} late (99 %), {} of the latency of {}, which \
          holds that lag",
@@ -276,7 +279,7 @@ mod tests {
         let open = cell.open.as_ref().expect("the loop is open");
         assert_eq!((open.rate_per_second, open.rate_share), (20_000, Some(0.5)));
         assert_eq!(open.capacity_per_second, Some(40_000));
-        assert_eq!((open.arms[0].planned, open.arms[0].never_sent), (8 * 4 * 1800, 0));
+        assert_eq!((open.arms[0].planned, open.arms[0].unsent), (8 * 4 * 1800, 0));
         assert_eq!(cell.bottleneck.who, Who::Rate);
         assert!(cell.bottleneck.generator_busy.iter().all(|busy| *busy < 0.16));
         assert_eq!(codes(cell), [""; 0]);

@@ -126,7 +126,7 @@ impl Cell<'_> {
             load: format!("{}, N = {}", self.id.load, duet_units::thousands(n.into())),
             blocks: self.counted.len() as u32,
             blocks_failed: self.blocks.iter().filter(|b| b.failure.is_some()).count() as u32,
-            blocks_set_aside: self.blocks.iter().filter(|b| b.discarded.is_some()).count() as u32,
+            blocks_discarded: self.blocks.iter().filter(|b| b.discarded.is_some()).count() as u32,
             window_ns: None,
             bottleneck: Bottleneck {
                 who: Who::Unknown,
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_set_aside_do_not_count() {
+    fn blocks_discarded_do_not_count() {
         let mut run = programs(6, 1.25);
         let mut disturbed = run.program_blocks[0].clone();
         disturbed.arms[1].elapsed_ns *= 9;
@@ -282,7 +282,7 @@ mod tests {
         let analysis = analyse(&run);
         assert_eq!(*elapsed(&analysis, 0), before);
         let cell = &analysis.matchups[0].cells[0];
-        assert_eq!((cell.blocks, cell.blocks_set_aside), (6, 1));
+        assert_eq!((cell.blocks, cell.blocks_discarded), (6, 1));
         let running = crate::running_program_ratio(&run.program_blocks, &cell.id);
         assert_eq!(running, before.ratio);
     }

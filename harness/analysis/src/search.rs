@@ -37,7 +37,8 @@ pub(super) fn values(block: &BlockRecord) -> Result<BlockValues, String> {
             Ok(lags) => search.push(SearchValues {
                 found,
                 probes: block.windows.iter().filter(|window| window.arm == arm).count() as u64,
-                own_lag_ns_p99: (!lags.is_empty()).then(|| lags.value_at_quantile(0.99) as f64),
+                generator_lag_ns_p99: (!lags.is_empty())
+                    .then(|| lags.value_at_quantile(0.99) as f64),
             }),
             Err(error) => histogram_error = Some(format!("{error:#}")),
         }
@@ -94,7 +95,7 @@ pub(super) fn bottleneck_of<'a>(
 pub(super) fn bottleneck_by_lag(cell: &Cell<'_>, who: Who) -> Who {
     let Some(limit) = limit(cell) else { return who };
     let late = |arm: usize| {
-        let lags: Vec<f64> = of_arm(cell, arm).filter_map(|v| v.own_lag_ns_p99).collect();
+        let lags: Vec<f64> = of_arm(cell, arm).filter_map(|v| v.generator_lag_ns_p99).collect();
         !lags.is_empty() && duet_stats::median(&lags) >= OWN_LAG_MAX * limit.latency_ns as f64
     };
     if (0..cell.arms.len()).any(late) { Who::Generator } else { who }
@@ -121,7 +122,7 @@ pub(super) fn analyse(cell: &Cell<'_>) -> Option<SearchAnalysis> {
             probes: of_arm(cell, arm).map(|v| v.probes).sum(),
             held_per_second: median(|v| Some(v.found.held_per_second? as f64)),
             failed_per_second: median(|v| Some(v.found.failed_per_second? as f64)),
-            own_lag_ns_p99: median(|v| v.own_lag_ns_p99),
+            generator_lag_ns_p99: median(|v| v.generator_lag_ns_p99),
         }
     });
     let arms = arms.collect();
@@ -163,7 +164,7 @@ pub(super) fn unfinished(cell: &Cell<'_>) -> Option<Warning> {
 pub(super) fn generator_bound(cell: &Cell<'_>) -> Option<Warning> {
     let limit = limit(cell).filter(|_| cell.bottleneck.who == Who::Generator)?;
     let lags = (0..cell.arms.len()).flat_map(|arm| of_arm(cell, arm));
-    let worst = lags.filter_map(|values| values.own_lag_ns_p99).fold(0.0, f64::max);
+    let worst = lags.filter_map(|values| values.generator_lag_ns_p99).fold(0.0, f64::max);
     let message = format!(
         "the generator could not send as planned at the rates that failed: it was the busier of \
          the two, or up to {} late itself (99 %), where the limit is {}",

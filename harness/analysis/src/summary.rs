@@ -149,7 +149,7 @@ pub struct CellAnalysis {
     /// Blocks that failed.
     pub blocks_failed: u32,
     /// Blocks that were disturbed, discarded and measured again.
-    pub blocks_set_aside: u32,
+    pub blocks_discarded: u32,
     /// Length of its windows; absent when no block counts, and of searches, whose probes differ.
     pub window_ns: Option<u64>,
     /// Who was the bottleneck.
@@ -201,11 +201,11 @@ pub struct OpenArm {
     /// Those of them that were sent after their window's planned time.
     pub sent_late: u64,
     /// Those of them that were never sent.
-    pub never_sent: u64,
+    pub unsent: u64,
     /// From the planned instant to sending.
     pub send_lag_ns_p99: f64,
     /// That part of it for which a connection was free: the generator's own lateness.
-    pub own_lag_ns_p99: f64,
+    pub generator_lag_ns_p99: f64,
     /// From sending to the last byte.
     pub service_time_ns_p99: f64,
 }
@@ -236,7 +236,7 @@ pub struct SearchArm {
     /// The lowest rate that failed twice: the median over blocks.
     pub failed_per_second: Option<f64>,
     /// How late the generator itself sent requests at that rate (99 %): the median over blocks.
-    pub own_lag_ns_p99: Option<f64>,
+    pub generator_lag_ns_p99: Option<f64>,
 }
 
 /// What is known of the programs of a cell.

@@ -30,13 +30,13 @@ pub(super) struct BlockValues {
 pub(super) struct OpenValues {
     pub(super) planned: u64,
     pub(super) sent_late: u64,
-    pub(super) never_sent: u64,
+    pub(super) unsent: u64,
     /// Requests with a response time, or a lower bound of one.
     pub(super) responses: u64,
     /// The smallest of the lower bounds.
     pub(super) lower_bound_ns: Option<u64>,
     pub(super) send_lag_ns_p99: f64,
-    pub(super) own_lag_ns_p99: f64,
+    pub(super) generator_lag_ns_p99: f64,
     pub(super) service_time_ns_p99: f64,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct SearchValues {
     pub(super) probes: u64,
     /// The generator's own lateness in the probes at the lowest rate that failed, the 99th
     /// percentile; absent where no rate failed twice.
-    pub(super) own_lag_ns_p99: Option<f64>,
+    pub(super) generator_lag_ns_p99: Option<f64>,
 }
 
 /// The log ratios of metrics that both arms have.

@@ -91,9 +91,9 @@ fn open_loop(matchup: &MatchupAnalysis, open: &OpenAnalysis) -> String {
             arm.label,
             thousands(sent.planned),
             thousands(sent.sent_late),
-            thousands(sent.never_sent),
+            thousands(sent.unsent),
             time(sent.send_lag_ns_p99),
-            time(sent.own_lag_ns_p99),
+            time(sent.generator_lag_ns_p99),
             time(sent.service_time_ns_p99)
         )
     };
@@ -109,7 +109,7 @@ fn open_loop(matchup: &MatchupAnalysis, open: &OpenAnalysis) -> String {
 fn searches(matchup: &MatchupAnalysis, found: &SearchAnalysis, blocks: u32) -> String {
     let rate = |rate: Option<f64>| rate.map_or_else(|| "nothing".to_owned(), duet_units::rate);
     let of_arm = |(arm, search): (&Arm, &SearchArm)| {
-        let lag = search.own_lag_ns_p99.map_or_else(String::new, |ns| {
+        let lag = search.generator_lag_ns_p99.map_or_else(String::new, |ns| {
             format!("; there the generator lag was {} (99 %)", duet_units::nanoseconds(ns))
         });
         format!(

@@ -355,8 +355,8 @@ pub(super) fn about(cell: &CellAnalysis) -> String {
     if cell.blocks > 0 {
         said.push(format!("n = {}", cell.blocks));
     }
-    if cell.blocks_set_aside > 0 {
-        said.push(format!("{} disturbed and repeated", cell.blocks_set_aside));
+    if cell.blocks_discarded > 0 {
+        said.push(format!("{} disturbed and repeated", cell.blocks_discarded));
     }
     if cell.blocks_failed > 0 {
         said.push(format!("{} failed", cell.blocks_failed));

@@ -86,7 +86,7 @@ fn disturbed_blocks_are_told_without_a_look_at_the_outcome() {
 }
 
 #[test]
-fn blocks_set_aside_do_not_count() {
+fn blocks_discarded_do_not_count() {
     let mut record = run(&Scene::default());
     let mut disturbed = record.blocks[2].clone();
     disturbed.discarded = Some("other processes".to_owned());
@@ -94,7 +94,7 @@ fn blocks_set_aside_do_not_count() {
     record.blocks.insert(2, disturbed);
     let undisturbed = run(&Scene::default());
     let (got, want) = (analyse(&record), analyse(&undisturbed));
-    assert_eq!((cell(&got).blocks, cell(&got).blocks_set_aside), (8, 1));
+    assert_eq!((cell(&got).blocks, cell(&got).blocks_discarded), (8, 1));
     assert_eq!(cell(&got).metrics, cell(&want).metrics);
     let ratio = |r: &Run| running_ratio(&r.header, &r.blocks, &r.header.suite.cells[0]);
     assert_eq!(ratio(&record), ratio(&undisturbed));
