@@ -1,172 +1,42 @@
 //! `duet load`: one load on one URL.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use clap::{ArgGroup, Args, ValueEnum};
 use url::Url;
 
-use super::{Exit, UsageError};
-use duet_loadgen::count::seconds::Live;
+use super::exit::{Exit, UsageError};
 use duet_loadgen::load::{self, Ceiling, LoadModel, Measured};
-use duet_loadgen::timing::arrivals::Rate;
 use duet_measure::ceiling;
 use duet_measure::host;
 use duet_process::interrupt::Interrupt;
 use duet_protocol::{Address, Arrivals};
 
+mod args;
 mod capacity;
 mod cases;
+mod drive;
 mod limit;
 mod live;
 mod picture;
 mod request;
+#[cfg(test)]
+mod schemas;
 mod series;
 mod summary;
 mod text;
 mod transport;
 mod values;
 
-use limit::{Limit, Verdict};
+pub(super) use args::Load;
+use drive::drive;
+use limit::Verdict;
 use live::View;
 use series::Series;
-use values::{duration, rate, share, timeout};
 
 /// Connections where none are asked for: what oha and hey take.
 const CONNECTIONS: u32 = 50;
-
-/// Load-tests a URL
-///
-/// Closed loop: each connection sends its next request when it has its response. With --rate, open
-/// loop: requests are sent at planned instants whatever the server does, and response times count
-/// from those instants. Every response is compared; the accounts add up.
-#[derive(Debug, Args)]
-#[command(group(ArgGroup::new("open").args(["rate", "find_capacity"]).multiple(true)))]
-pub(super) struct Load {
-    /// Target URL: http://host[:port]/path?query, or https://...
-    ///
-    /// In path, query, header values and bodies `{seq}` stands for the number of the request and
-    /// `{rand}` for a random number, both of ten digits; `{seq:4}` and `{rand:4}` have four.
-    #[arg(value_name = "URL")]
-    url: String,
-
-    /// Connections [default: 50].
-    #[arg(short, long, value_name = "N")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    connections: Option<u32>,
-
-    /// Threads [default: half the CPUs that may be used].
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    threads: Option<u32>,
-
-    /// How long to measure, such as 10s, 500ms or 2m; a number alone is seconds.
-    #[arg(short, long, short_alias = 'z', value_name = "TIME", default_value = "10s")]
-    #[arg(value_parser = duration, conflicts_with = "requests")]
-    duration: Duration,
-
-    /// How many requests to measure, instead of a duration; with --poisson, on average.
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    requests: Option<u64>,
-
-    /// Requests per second over all connections: an open loop. A:B: from A to B, evenly changing.
-    #[arg(short = 'q', long, short_alias = 'R', alias = "qps", value_name = "N|A:B")]
-    #[arg(value_parser = rate)]
-    rate: Option<Rate>,
-
-    /// Random instants, as if of many independent users, instead of evenly spaced ones.
-    #[arg(long, requires = "open")]
-    poisson: bool,
-
-    /// Random seed for instants, the choice of requests and `{rand}`.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
-
-    /// A request that is older than this when its turn comes is not sent, and counted.
-    #[arg(long, value_name = "TIME", value_parser = duration, requires = "open")]
-    deadline: Option<Duration>,
-
-    /// Time before the measured time [default: 1s; none with --requests].
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    warmup: Option<Duration>,
-
-    /// Timeout of a response: 1ms or more.
-    #[arg(long, value_name = "TIME", value_parser = timeout, default_value = "10s")]
-    timeout: Duration,
-
-    #[command(flatten)]
-    request: request::RequestArgs,
-
-    #[command(flatten)]
-    transport: transport::TransportArgs,
-
-    /// Requests that are in flight on each connection, written together: HTTP/1.1 pipelining.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
-    #[arg(conflicts_with_all = ["rate", "disable_keepalive", "http2"])]
-    pipeline: u32,
-
-    /// Expected status [default: any 2xx].
-    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..600))]
-    expect_status: Option<u16>,
-
-    /// What is compared with the first response.
-    #[arg(long, value_name = "WHAT", default_value = "auto")]
-    verify: Verify,
-
-    /// The tolerated share of requests without a ok response, such as 0.01 or 1%.
-    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
-    max_error_rate: f64,
-
-    /// What must hold, such as p99=5ms or max=1s; may be repeated. Response times in an open loop,
-    /// service times in a closed one.
-    #[arg(long, value_name = "QUANTILE=TIME")]
-    limit: Vec<Limit>,
-
-    #[command(flatten)]
-    capacity: capacity::CapacityArgs,
-
-    /// Pin the threads to these CPUs, such as 2,3; one thread for each unless --threads says so.
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    cpus: Vec<usize>,
-
-    /// Do not measure what the generator reaches at most here, which takes a third of a second
-    /// after the run.
-    #[arg(long)]
-    no_ceiling: bool,
-
-    /// Print the result as JSON (schema duet.load/1).
-    #[arg(long)]
-    json: bool,
-
-    /// Write the histograms as a HdrHistogram log, V2.
-    #[arg(long, value_name = "FILE")]
-    hdr: Option<PathBuf>,
-
-    /// Write a line for each second: .csv or .jsonl.
-    #[arg(long, value_name = "FILE", value_parser = series::file)]
-    series: Option<PathBuf>,
-
-    /// Write the percentiles as a picture.
-    #[arg(long, value_name = "FILE")]
-    svg: Option<PathBuf>,
-
-    /// Write the percentiles as text for HdrHistogram's plotter, in milliseconds.
-    #[arg(long, value_name = "FILE")]
-    hgrm: Option<PathBuf>,
-}
-
-/// What is compared with the first response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Verify {
-    /// Status, and the body if the first two bodies are equal.
-    Auto,
-    /// Status and body.
-    Body,
-    /// Status only.
-    Status,
-}
 
 pub(super) fn run(args: &Load) -> Result<Exit> {
     let url = request::url(&args.url)?;
@@ -270,37 +140,6 @@ fn model(args: &Load) -> Result<(LoadModel, Duration)> {
 fn series<'l>(path: &Path, load: &'l load::Load) -> Result<Series<'l>> {
     let cpus = if load.cpus.is_empty() { host::allowed_cpus()? } else { load.cpus.clone() };
     Series::create(path, load, cpus)
-}
-
-/// Carries it out, showing and writing what happens each second, until it is over or Ctrl-C.
-fn drive(
-    load: &load::Load,
-    interrupt: &Interrupt,
-    mut view: View<'_>,
-    mut series: Option<&mut Series<'_>>,
-) -> Result<Measured> {
-    let (live, mut seconds) = Live::watched(view.is_on_terminal() || series.is_some());
-    std::thread::scope(|scope| {
-        let driving = scope.spawn(|| load::run(load, &live));
-        loop {
-            let over = driving.is_finished();
-            if interrupt.signal().is_some() {
-                live.stop.store(true, Ordering::Relaxed);
-            }
-            let new = if over { seconds.rest() } else { seconds.complete(load.threads) };
-            for second in new {
-                view.add(&second);
-                series.as_mut().into_iter().for_each(|series| series.write(&second));
-            }
-            if over {
-                break;
-            }
-            view.show();
-            std::thread::park_timeout(live::TICK);
-        }
-        view.finish();
-        driving.join().map_err(|_| anyhow::anyhow!("the load generator has died"))?
-    })
 }
 
 /// What the generator reaches at most; none, and the reason on standard error, where that cannot

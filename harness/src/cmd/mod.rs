@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use exit::{CommandError, Exit, ServerUnavailable, UsageError};
+pub(crate) use exit::{CommandError, Exit};
 
 mod aa;
 mod baseline;

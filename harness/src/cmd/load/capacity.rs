@@ -4,16 +4,17 @@ use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, bail};
-use clap::Args;
 use serde::Serialize;
 use url::Url;
 
+use super::args::Load;
+use super::drive::drive;
 use super::limit::{Limit, Verdict};
 use super::live::View;
 use super::summary::{self, Quantiles};
-use super::values::{RATE_MAX, duration};
-use super::{Exit, Load, UsageError, text};
-use crate::cmd::ServerUnavailable;
+use super::text;
+use super::values::RATE_MAX;
+use crate::cmd::exit::{Exit, ServerUnavailable, UsageError};
 use duet_loadgen::capacity::{self, Interval, Next, Probe, Rules};
 use duet_loadgen::load::{self, LoadModel, Measured, Unconnected};
 use duet_loadgen::timing::arrivals::Rate;
@@ -22,7 +23,7 @@ use duet_protocol::Arrivals;
 use duet_protocol::SearchEnd;
 
 /// The name and version of the JSON's form.
-const SCHEMA: &str = "duet.load.capacity/1";
+pub(super) const SCHEMA: &str = "duet.load.capacity/1";
 /// Where the search begins unless --rate says otherwise.
 const FIRST: f64 = 1000.0;
 /// The ends of the answer are at most this share apart. Narrower ones would say more about the
@@ -34,23 +35,10 @@ const PROBES_MAX: usize = 40;
 /// The longest warm-up of a probe unless --warmup says otherwise.
 const WARMUP_MAX: Duration = Duration::from_secs(1);
 
-#[derive(Debug, Args)]
-pub(super) struct CapacityArgs {
-    /// Search for the highest rate at which every --limit holds; --rate is where to begin
-    /// [default: 1000].
-    #[arg(long, requires = "limit", conflicts_with_all = ["requests", "duration", "pipeline"])]
-    #[arg(conflicts_with_all = ["hdr", "hgrm", "series", "svg"])]
-    pub(super) find_capacity: bool,
-
-    /// How long each probe measures.
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "2s")]
-    #[arg(requires = "find_capacity")]
-    probe_duration: Duration,
-}
-
 /// Units are in the names: `_ns` nanoseconds, `_ratio` and `_rate` 0 to 1, `_per_second`.
 #[derive(Debug, Serialize)]
-struct Summary {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Summary {
     schema: &'static str,
     duet_version: &'static str,
     url: String,
@@ -71,6 +59,7 @@ struct Summary {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ProbeResult {
     planned_per_second: f64,
     ok_per_second: Option<f64>,
@@ -106,7 +95,7 @@ pub(super) fn run(
             Next::End(end) => break Some(end),
         };
         let (probe, began) = (at(&load, args, per_second), Instant::now());
-        let measured = super::drive(&probe, interrupt, View::new(&probe, false), None);
+        let measured = drive(&probe, interrupt, View::new(&probe, false), None);
         if interrupt.signal().is_some() {
             break None; // nothing is known about a rate that was not tried for its whole time
         }

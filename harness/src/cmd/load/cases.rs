@@ -6,9 +6,9 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use url::Url;
 
+use super::args::{Load, Verify};
 use super::request::Written;
-use super::{Load, Verify};
-use crate::cmd::ServerUnavailable;
+use crate::cmd::exit::ServerUnavailable;
 use duet_loadgen::load::Case;
 use duet_loadgen::reference;
 use duet_loadgen::request::exchange::{Exchange, Status};

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use url::Url;
 
-use crate::cmd::UsageError;
+use crate::cmd::exit::UsageError;
 use duet_definitions::{Header, MixCase};
 use duet_loadgen::request::exchange::Exchange;
 use duet_loadgen::request::placeholder::{self, Placeholder};

@@ -12,17 +12,18 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use serde::Serialize;
 use url::Url;
 
+use super::limit::{Limit, Verdict};
 use super::text::{self, QUANTILES};
-use super::{Limit, Verdict};
 use duet_loadgen::count::latencies::{Latencies, Latency};
 use duet_loadgen::load::{Load, LoadModel, Measured};
 
 /// The name and version of the JSON's form. Fields may be added; a change of meaning is a new
 /// version.
-const SCHEMA: &str = "duet.load/1";
+pub(super) const SCHEMA: &str = "duet.load/1";
 
 /// Units are in the names: `_ns` nanoseconds, `_ratio` and `_rate` 0 to 1, `_per_second`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Summary {
     schema: &'static str,
     duet_version: &'static str,
@@ -66,6 +67,7 @@ pub(super) struct Summary {
 /// Requests planned after the warm-up: planned = sent + unsent + shed, and sent = ok +
 /// failed + in_flight.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Requests {
     planned: u64,
     sent: u64,
@@ -78,6 +80,7 @@ struct Requests {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WarmupRequests {
     sent: u64,
     failed: u64,
@@ -86,6 +89,7 @@ struct WarmupRequests {
 /// Quantiles with at least 10/(1−p) requests behind them. `lower_bound`: the true value may be
 /// higher.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Quantiles {
     count: u64,
     /// Requests of which only a lower bound is known: timed out, in flight, unsent, shed.
@@ -97,12 +101,14 @@ pub(super) struct Quantiles {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Value {
     ns: u64,
     lower_bound: bool,
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Connections {
     planned: u64,
     open: u64,
@@ -121,6 +127,7 @@ struct Connections {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Generator {
     /// Of the busiest thread, without what it spent waiting for planned instants.
     busy_ratio: f64,
@@ -137,6 +144,7 @@ struct Generator {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Thread {
     elapsed_ns: u64,
     cpu_ns: u64,
@@ -146,6 +154,7 @@ struct Thread {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct LimitResult {
     limit: String,
     /// `kept`, `broken` or `unknown`.

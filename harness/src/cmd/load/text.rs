@@ -7,7 +7,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use url::Url;
 
-use super::{Limit, Verdict};
+use super::limit::{Limit, Verdict};
 use duet_loadgen::count::latencies::{Latencies, Latency};
 use duet_loadgen::load::{Case, Load, LoadModel, Measured};
 use duet_protocol::Arrivals;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use url::Url;
 
-use crate::cmd::UsageError;
+use crate::cmd::exit::UsageError;
 use duet_loadgen::transport::target::Target;
 use duet_loadgen::transport::tls::{RootCertStore, Tls, Trust};
 use duet_protocol::Address;

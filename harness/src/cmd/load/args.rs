@@ -1,0 +1,159 @@
+//! The arguments of `duet load`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args, ValueEnum};
+
+use super::limit::Limit;
+use super::request::RequestArgs;
+use super::series;
+use super::transport::TransportArgs;
+use super::values::{duration, rate, share, timeout};
+use duet_loadgen::timing::arrivals::Rate;
+
+/// Load-tests a URL
+///
+/// Closed loop: each connection sends its next request when it has its response. With --rate, open
+/// loop: requests are sent at planned instants whatever the server does, and response times count
+/// from those instants. Every response is compared; the accounts add up.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("open").args(["rate", "find_capacity"]).multiple(true)))]
+pub(in crate::cmd) struct Load {
+    /// Target URL: http://host[:port]/path?query, or https://...
+    ///
+    /// In path, query, header values and bodies `{seq}` stands for the number of the request and
+    /// `{rand}` for a random number, both of ten digits; `{seq:4}` and `{rand:4}` have four.
+    #[arg(value_name = "URL")]
+    pub(super) url: String,
+
+    /// Connections [default: 50].
+    #[arg(short, long, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) connections: Option<u32>,
+
+    /// Threads [default: half the CPUs that may be used].
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(super) threads: Option<u32>,
+
+    /// How long to measure, such as 10s, 500ms or 2m; a number alone is seconds.
+    #[arg(short, long, short_alias = 'z', value_name = "TIME", default_value = "10s")]
+    #[arg(value_parser = duration, conflicts_with = "requests")]
+    pub(super) duration: Duration,
+
+    /// How many requests to measure, instead of a duration; with --poisson, on average.
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) requests: Option<u64>,
+
+    /// Requests per second over all connections: an open loop. A:B: from A to B, evenly changing.
+    #[arg(short = 'q', long, short_alias = 'R', alias = "qps", value_name = "N|A:B")]
+    #[arg(value_parser = rate)]
+    pub(super) rate: Option<Rate>,
+
+    /// Random instants, as if of many independent users, instead of evenly spaced ones.
+    #[arg(long, requires = "open")]
+    pub(super) poisson: bool,
+
+    /// Random seed for instants, the choice of requests and `{rand}`.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+
+    /// A request that is older than this when its turn comes is not sent, and counted.
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "open")]
+    pub(super) deadline: Option<Duration>,
+
+    /// Time before the measured time [default: 1s; none with --requests].
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) warmup: Option<Duration>,
+
+    /// Timeout of a response: 1ms or more.
+    #[arg(long, value_name = "TIME", value_parser = timeout, default_value = "10s")]
+    pub(super) timeout: Duration,
+
+    #[command(flatten)]
+    pub(super) request: RequestArgs,
+
+    #[command(flatten)]
+    pub(super) transport: TransportArgs,
+
+    /// Requests that are in flight on each connection, written together: HTTP/1.1 pipelining.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(conflicts_with_all = ["rate", "disable_keepalive", "http2"])]
+    pub(super) pipeline: u32,
+
+    /// Expected status [default: any 2xx].
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..600))]
+    pub(super) expect_status: Option<u16>,
+
+    /// What is compared with the first response.
+    #[arg(long, value_name = "WHAT", default_value = "auto")]
+    pub(super) verify: Verify,
+
+    /// The tolerated share of requests without an ok response, such as 0.01 or 1%.
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
+    pub(super) max_error_rate: f64,
+
+    /// What must hold, such as p99=5ms or max=1s; may be repeated. Response times in an open loop,
+    /// service times in a closed one.
+    #[arg(long, value_name = "QUANTILE=TIME")]
+    pub(super) limit: Vec<Limit>,
+
+    #[command(flatten)]
+    pub(super) capacity: CapacityArgs,
+
+    /// Pin the threads to these CPUs, such as 2,3; one thread for each unless --threads says so.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(super) cpus: Vec<usize>,
+
+    /// Do not measure what the generator reaches at most here, which takes a third of a second
+    /// after the run.
+    #[arg(long)]
+    pub(super) no_ceiling: bool,
+
+    /// Print the result as JSON (schema duet.load/1).
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Write the histograms as a HdrHistogram log, V2.
+    #[arg(long, value_name = "FILE")]
+    pub(super) hdr: Option<PathBuf>,
+
+    /// Write a line for each second: .csv or .jsonl.
+    #[arg(long, value_name = "FILE", value_parser = series::file)]
+    pub(super) series: Option<PathBuf>,
+
+    /// Write the percentiles as a picture.
+    #[arg(long, value_name = "FILE")]
+    pub(super) svg: Option<PathBuf>,
+
+    /// Write the percentiles as text for HdrHistogram's plotter, in milliseconds.
+    #[arg(long, value_name = "FILE")]
+    pub(super) hgrm: Option<PathBuf>,
+}
+
+/// What is compared with the first response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Verify {
+    /// Status, and the body if the first two bodies are equal.
+    Auto,
+    /// Status and body.
+    Body,
+    /// Status only.
+    Status,
+}
+
+/// Arguments of the search.
+#[derive(Debug, Args)]
+pub(super) struct CapacityArgs {
+    /// Search for the highest rate at which every --limit holds; --rate is where to begin
+    /// [default: 1000].
+    #[arg(long, requires = "limit", conflicts_with_all = ["requests", "duration", "pipeline"])]
+    #[arg(conflicts_with_all = ["hdr", "hgrm", "series", "svg"])]
+    pub(super) find_capacity: bool,
+
+    /// How long each probe measures.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "2s")]
+    #[arg(requires = "find_capacity")]
+    pub(super) probe_duration: Duration,
+}
