@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::load::{answer, load, requests, right};
 use crate::responder::{Act, Request};
-use crate::{answer, load, requests, right};
 
 type Behaviour = fn(&Request) -> Act;
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use duet_protocol::{Arrivals, Event, Job, OpenLoop, Rate, SearchResult, WindowResult};
 use duet_units::Limit;
 
-use super::responder::{Act, serve};
 use super::{MS, answer, exchange, failure, generate, job};
+use crate::responder::{Act, serve};
 
 /// At least so many milliseconds per answer on each of four connections.
 fn slow(ms: u64) -> std::net::SocketAddr {

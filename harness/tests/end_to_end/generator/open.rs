@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use duet_protocol::{Arrivals, Event, Job, OpenLoop, OpenResult, Rate, ResolvedRate, WindowResult};
 
-use super::responder::{Act, serve};
 use super::{MS, answer, decoded, exchange, failure, generate, histogram, job, windows};
+use crate::responder::{Act, serve};
 
 const WINDOW_NS: u64 = 40 * MS;
 

@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::{MS, histograms};
+use crate::load::{MS, histograms};
 
 pub(crate) struct Responder {
     child: Child,

@@ -11,8 +11,8 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 
-use crate::server::{Listener, Served, answer, serve};
-use crate::{FIRST, duet, load};
+use crate::transport::server::{Listener, Served, answer, serve};
+use crate::transport::{FIRST, duet, load};
 
 /// A server's identity, and the file that trusts it.
 pub(crate) struct Identity {

@@ -15,8 +15,8 @@ use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
-use crate::tls::Identity;
-use crate::{FIRST, load};
+use crate::transport::tls::Identity;
+use crate::transport::{FIRST, load};
 
 /// What the server does with a request.
 #[derive(Clone)]
@@ -295,7 +295,7 @@ fn connections_that_are_sent_away() {
 fn no_http2() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
-    crate::server::serve(listener, |_| crate::answer("hello"));
+    crate::transport::server::serve(listener, |_| crate::transport::answer("hello"));
     let loaded = load(&url, &["--http2"]);
     assert_eq!(loaded.code, 5);
     assert!(loaded.stderr.contains("does not respond by HTTP/2"), "{}", loaded.stderr);

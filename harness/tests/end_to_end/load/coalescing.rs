@@ -1,7 +1,7 @@
 //! Answers are taken several at a time.
 
 use super::*;
-use crate::signals::Responder;
+use crate::load::signals::Responder;
 
 /// Batches begin at two thirds of this many answers a second (`load/batches.rs`).
 const FAST_PER_SECOND: f64 = 30_000.0;

@@ -50,6 +50,21 @@ fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     }
 }
 
+/// Asserts that values keep to the JSON schema of this name.
+#[track_caller]
+fn keeps_to_schema(name: &str, written: &[Value]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../schema/{name}.schema.json"));
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for value in written {
+        let errors: Vec<String> = validator.iter_errors(value).map(|e| e.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:?}: {value}");
+    }
+    let mut odd = written[0].clone();
+    odd.as_object_mut().unwrap().remove("schema");
+    assert!(!validator.is_valid(&odd), "a schema that takes everything");
+}
+
 #[track_caller]
 fn check(heading: &str, written: &[Value]) {
     let section = section(heading);
@@ -80,6 +95,7 @@ fn results() {
     ];
     assert_eq!(written[0]["schema"], "duet.load/1");
     check("`duet.load/1`", &written);
+    keeps_to_schema("load", &written);
 }
 
 #[test]
@@ -91,7 +107,8 @@ fn searches() {
     let options = "-c 2 --rate 100 --probe-duration 200ms --limit p50=1ms";
     let (_, written) = search(slow, options);
     assert_eq!(written["schema"], "duet.load.capacity/1");
-    check("`duet.load.capacity/1`", &[written]);
+    check("`duet.load.capacity/1`", std::slice::from_ref(&written));
+    keeps_to_schema("load-capacity", &[written]);
 }
 
 #[test]

@@ -1,23 +1,18 @@
 //! Windows over every transport: the real generator, a job in, events out.
 
-use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
-use std::process::{Command, Stdio};
 
-use base64::Engine;
 use duet_protocol::{
-    Address, ArmJob, Arrivals, Event, Exchange, Job, Negotiated, OpenLoop, Rate, Transport,
-    WindowResult,
+    Address, Arrivals, Event, Exchange, Job, Negotiated, OpenLoop, Rate, Transport, WindowResult,
 };
 use duet_units::Limit;
-use hdrhistogram::Histogram;
-use hdrhistogram::serialization::Deserializer;
 use tempfile::TempDir;
 
-use crate::http2::{self, Act, hello};
-use crate::server::{self, answer};
-use crate::tls::{Identity, secure};
+use crate::generator::{decoded, failure, generate, job_at};
+use crate::transport::http2::{self, Act, hello};
+use crate::transport::server::{self, answer};
+use crate::transport::tls::{Identity, secure};
 
 const MS: u64 = 1_000_000;
 const CONNECTIONS: u32 = 4;
@@ -74,63 +69,22 @@ fn exchange() -> Exchange {
     }
 }
 
-/// A short job.
+/// A short job over a transport.
 fn job(transport: Transport, addrs: &[Address], certificate_pem: Option<&str>) -> Job {
-    let arms = addrs.iter().map(|addr| ArmJob {
-        addr: addr.clone(),
-        certificate_pem: certificate_pem.map(Into::into),
-        server_name: None,
-        pid: std::process::id() as i32,
-        exchanges: vec![exchange()],
-    });
-    let forth: Vec<u32> = (0..addrs.len() as u32).collect();
-    let round = [forth.clone(), forth.into_iter().rev().collect()].concat();
-    let set = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).unwrap();
-    let cpu = (0..nix::sched::CpuSet::count()).find(|&cpu| set.is_set(cpu).unwrap()).unwrap();
-    Job {
-        arms: arms.collect(),
-        connections: CONNECTIONS,
-        transport,
-        streams: if transport.is_http2() { STREAMS } else { 1 },
-        churn: false,
-        cpus: vec![cpu],
-        server_cpus: vec![cpu],
-        open: None,
-        window_ns: 5 * MS,
-        fixed_window_ns: Some(5 * MS),
-        measure_ns: 1000 * MS,
-        warmup_ns: 50 * MS,
-        rounds: vec![round; 4],
-        timeout_ns: 20_000 * MS,
-        seed: 1,
+    let mut job = job_at(addrs, &[exchange()]);
+    job.transport = transport;
+    job.connections = CONNECTIONS;
+    job.streams = if transport.is_http2() { STREAMS } else { 1 };
+    (job.window_ns, job.fixed_window_ns) = (5 * MS, Some(5 * MS));
+    for arm in &mut job.arms {
+        arm.certificate_pem = certificate_pem.map(Into::into);
     }
+    job
 }
 
 /// A job of two arms.
 fn job_of(arms: &Arms) -> Job {
     job(arms.transport, &arms.addrs, arms.certificate_pem.as_deref())
-}
-
-/// Has the generator carry out a job and returns all it says.
-fn generate(job: &Job) -> Vec<Event> {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_duet"))
-        .arg("generator")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    writeln!(stdin, "{}", serde_json::to_string(job).unwrap()).unwrap();
-    let mut events = vec![];
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-        let event: Event = serde_json::from_str(&line.unwrap()).unwrap();
-        if event == Event::Driven {
-            writeln!(stdin).unwrap();
-        }
-        events.push(event);
-    }
-    assert!(child.wait().unwrap().success());
-    events
 }
 
 /// What was negotiated with each arm, and the windows, of a job that must succeed.
@@ -146,20 +100,8 @@ fn windows(job: &Job) -> (Vec<Negotiated>, Vec<WindowResult>) {
     (negotiated.clone(), windows.collect())
 }
 
-/// The arm and the error of a job that must fail.
-#[track_caller]
-fn failure(job: &Job) -> (Option<u32>, String) {
-    let events = generate(job);
-    match events.last() {
-        Some(Event::Failed { arm, error }) => (*arm, error.clone()),
-        _ => panic!("{events:?}"),
-    }
-}
-
 fn count(histogram: &str) -> u64 {
-    let bytes = base64::engine::general_purpose::STANDARD.decode(histogram).unwrap();
-    let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut &bytes[..]).unwrap();
-    histogram.len()
+    decoded(histogram).len()
 }
 
 #[test]

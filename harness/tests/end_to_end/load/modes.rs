@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::load::{FIRST, answer, command, failed, load, requests, result, right};
 use crate::responder::{Act, Request, serve};
-use crate::{FIRST, answer, command, failed, load, requests, result, right};
 
 fn last_answer(body: &str) -> Act {
     let n = body.len();

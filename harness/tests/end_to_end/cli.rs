@@ -7,9 +7,7 @@ use std::path::PathBuf;
 
 use nix::sys::signal::Signal;
 
-mod binary;
-
-use binary::{DUET, Folder, SERVER, outcome, signal, wait};
+use crate::binary::{DUET, Folder, SERVER, outcome, signal, wait};
 
 /// A folder with definitions of a good and a faulty server.
 struct Bench {

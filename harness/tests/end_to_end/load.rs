@@ -17,18 +17,15 @@ use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use serde_json::Value;
 
+mod capacity;
+mod coalescing;
+mod documented;
 mod modes;
-#[path = "../generator/responder.rs"]
-mod responder;
+mod series;
 mod shapes;
 mod signals;
 
-mod batches;
-mod capacity;
-mod documented;
-mod series;
-
-use responder::{Act, Request, serve};
+use crate::responder::{Act, Request, serve};
 
 const MS: u64 = 1_000_000;
 /// The answers to these are what the others are held against.

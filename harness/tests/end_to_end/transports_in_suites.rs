@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
 
-mod binary;
-
-use binary::{DUET, Folder, SERVER, outcome, signal, wait};
+use crate::binary::{DUET, Folder, SERVER, outcome, signal, wait};
 use duet_model::record::BlockRecord;
 use duet_protocol::Negotiated;
 

@@ -9,15 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine;
-use duet_protocol::{ArmJob, Event, Exchange, Job, Transport, WindowResult};
+use duet_protocol::{Address, ArmJob, Event, Exchange, Job, Transport, WindowResult};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 
 mod open;
-mod responder;
 mod search;
 
-use responder::{Act, Request, serve};
+use crate::responder::{Act, Request, serve};
 
 const MS: u64 = 1_000_000;
 const CONNECTIONS: u32 = 8;
@@ -25,7 +24,7 @@ const CONNECTIONS: u32 = 8;
 /// that each arm of a job is asked more often than this on the slowest machine.
 const ENOUGH: u64 = 2 * CONNECTIONS as u64;
 
-fn answer(body: &str) -> Vec<u8> {
+pub(crate) fn answer(body: &str) -> Vec<u8> {
     answer_with("", body)
 }
 
@@ -49,10 +48,16 @@ fn exchange(path: &str, body: &str) -> Exchange {
     }
 }
 
-/// A short job: arms at these addresses, all asked the same.
+/// A short job over plain HTTP/1.1: arms at these addresses, all sent the same.
 fn job(addrs: &[SocketAddr], exchanges: &[Exchange]) -> Job {
-    let arms = addrs.iter().map(|&addr| ArmJob {
-        addr: addr.into(),
+    let addrs: Vec<Address> = addrs.iter().map(|&addr| addr.into()).collect();
+    job_at(&addrs, exchanges)
+}
+
+/// A short job, whatever kind of address its arms have.
+pub(crate) fn job_at(addrs: &[Address], exchanges: &[Exchange]) -> Job {
+    let arms = addrs.iter().map(|addr| ArmJob {
+        addr: addr.clone(),
         certificate_pem: None,
         server_name: None,
         pid: std::process::id() as i32,
@@ -80,7 +85,7 @@ fn job(addrs: &[SocketAddr], exchanges: &[Exchange]) -> Job {
 }
 
 /// A CPU that this process may use.
-fn own_cpu() -> usize {
+pub(crate) fn own_cpu() -> usize {
     let set = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).unwrap();
     (0..nix::sched::CpuSet::count()).find(|&cpu| set.is_set(cpu).unwrap()).unwrap()
 }
@@ -95,7 +100,7 @@ fn start() -> Child {
 }
 
 /// Has the generator carry out a job and returns all it says.
-fn generate(job: &Job) -> Vec<Event> {
+pub(crate) fn generate(job: &Job) -> Vec<Event> {
     talk(&serde_json::to_string(job).unwrap())
 }
 
@@ -133,7 +138,7 @@ fn windows(job: &Job) -> Vec<WindowResult> {
 
 /// Carries out a job that must fail; the arm and the error.
 #[track_caller]
-fn failure(job: &Job) -> (Option<u32>, String) {
+pub(crate) fn failure(job: &Job) -> (Option<u32>, String) {
     let events = generate(job);
     match events.last() {
         Some(Event::Failed { arm, error }) => (*arm, error.clone()),
@@ -145,7 +150,7 @@ fn histogram(window: &WindowResult) -> Histogram<u64> {
     decoded(&window.service_time)
 }
 
-fn decoded(text: &str) -> Histogram<u64> {
+pub(crate) fn decoded(text: &str) -> Histogram<u64> {
     let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap();
     Deserializer::new().deserialize(&mut &bytes[..]).unwrap()
 }

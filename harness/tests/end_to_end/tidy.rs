@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod circles;
+
 const LONGEST_LINE: usize = 100;
 const LONGEST_FUNCTION: usize = 70;
 

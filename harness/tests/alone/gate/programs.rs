@@ -5,9 +5,9 @@ use std::fs;
 use duet_model::record;
 use nix::sys::signal::Signal;
 
-use crate::bench::Bench;
 use crate::binary::{outcome, signal, wait};
-use crate::{counts, replays};
+use crate::gate::bench::Bench;
+use crate::gate::{counts, replays};
 
 /// Prints its argument after so many rounds of a loop: a thousand take about a millisecond.
 fn script(rounds: u32) -> String {

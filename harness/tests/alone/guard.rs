@@ -5,10 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-#[expect(dead_code, reason = "no test here sends signals")]
-mod binary;
-
-use binary::{DUET, Folder, Outcome, SERVER, outcome};
+use crate::binary::{DUET, Folder, Outcome, SERVER, outcome};
 
 const PYTHON: &str = r#"import asyncio, sys
 

@@ -11,12 +11,10 @@ use duet_model::record;
 use nix::sys::signal::Signal;
 
 mod bench;
-#[path = "../binary/mod.rs"]
-mod binary;
 mod programs;
 
+use crate::binary::{DUET, SERVER, outcome, signal, wait};
 use bench::{BUILD, Bench};
-use binary::{DUET, SERVER, outcome, signal, wait};
 
 /// A gate that decides after six blocks.
 const SIX: &str = "looks = [6]";

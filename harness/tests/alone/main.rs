@@ -1,0 +1,6 @@
+//! What must not run beside other tests: gates whose verdicts depend on what the machine is doing.
+
+#[path = "../binary/mod.rs"]
+mod binary;
+mod gate;
+mod guard;
