@@ -34,6 +34,7 @@ mod run_analysis;
 mod run_summary;
 mod search;
 mod summary;
+mod switching;
 #[cfg(test)]
 mod tests;
 pub mod trend;
@@ -52,5 +53,5 @@ pub use summary::{
     Analysis, Arm, Bottleneck, CellAnalysis, CellFailure, Estimate, MatchupAnalysis, Mean,
     MeanToday, MetricAnalysis, OpenAnalysis, OpenArm, ProgramCell, ProgramSummary,
     PublishedAnalysis, PublishedComparison, RssPoint, RunSummary, SCHEMA, SearchAnalysis,
-    SearchArm, ServerSummary, Standing, Today, Warning, Who,
+    SearchArm, ServerSummary, Standing, Switching, Today, Warning, Who,
 };

@@ -171,6 +171,22 @@ pub struct CellAnalysis {
     /// where no block counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchAnalysis>,
+    /// Whether alternating costs both arms alike; absent where no block can say, and of searches
+    /// and programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switching: Option<Switching>,
+}
+
+/// What it costs an arm that the window before was of the other one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Switching {
+    /// Per arm: CPU time per request in windows after the other arm's over that in windows after
+    /// its own. 1: alternating costs nothing.
+    pub cold_over_warm: Vec<Estimate>,
+    /// The second arm's over the first's: by so much ratios of CPU time are off.
+    pub difference: Estimate,
 }
 
 /// What an open loop did. Its latencies are metrics of the cell.
@@ -233,7 +249,7 @@ pub struct SearchArm {
     pub probes: u64,
     /// The highest rate that held: the median over blocks.
     pub held_per_second: Option<f64>,
-    /// The lowest rate that failed twice: the median over blocks.
+    /// The lowest rate that failed: the median over blocks.
     pub failed_per_second: Option<f64>,
     /// How late the generator itself sent requests at that rate (99 %): the median over blocks.
     pub generator_lag_ns_p99: Option<f64>,

@@ -5,10 +5,10 @@ use crate::cell::{Cell, cpus, is_control};
 use crate::disturbance::{FOREIGN_SHARE_MAX, share};
 use crate::summary::{MetricAnalysis, Warning, Who};
 use crate::verdict::{BLOCKS_MIN, Verdict};
-use crate::{open, search};
+use crate::{open, search, switching};
 use duet_model::record::{Run, RunHeader, Wire};
 use duet_model::spec::CellId;
-use duet_units::{percent, thousands};
+use duet_units::{Loop, percent, thousands};
 
 /// Stolen time above this share of either arm's windows is a doubt; that it hurt one arm more than
 /// the other is one only from there on.
@@ -79,6 +79,7 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader, metrics: &[MetricAnalysis
         errors(cell),
         not_stationary(cell, header),
         generator_busy(cell),
+        switching(cell),
         parked_cpu(cell, header),
         stolen_time(cell, header),
         foreign_cpu(cell, header),
@@ -224,6 +225,10 @@ fn generator_busy(cell: &Cell) -> Option<Warning> {
     // Where it was the bottleneck, the cell says so itself and prints no ratio.
     let doubtful = busy >= BUSY_DOUBTFUL && cell.bottleneck.who != Who::Generator;
     doubtful.then(|| Warning::new("generator_busy", message, hint))
+}
+
+fn switching(cell: &Cell) -> Option<Warning> {
+    (cell.load.kind() != Loop::Search).then(|| switching::warning(cell)).flatten()
 }
 
 fn parked_cpu(cell: &Cell, header: &RunHeader) -> Option<Warning> {

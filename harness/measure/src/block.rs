@@ -266,6 +266,7 @@ fn job(
         cpus: bench.cpus.generator.clone(),
         server_cpus: bench.cpus.servers.clone(),
         open: open_loop(load, known),
+        lead_ns: ms(bench.suite.lead_ms),
         window_ns: ms(bench.suite.window_ms),
         fixed_window_ns: known.window_ns,
         measure_ns: ms(bench.suite.measure_ms),
@@ -319,7 +320,9 @@ fn drive(
     record: &mut BlockRecord,
 ) -> Result<(), DriveError> {
     let mut generator = generator::start(job)?;
-    let budget = Duration::from_nanos(job.measure_ns.saturating_mul(4) + job.warmup_ns);
+    let windows = job.measure_ns / job.window_ns.max(1) + 1;
+    let budget_ns = (job.measure_ns + windows * job.lead_ns).saturating_mul(4) + job.warmup_ns;
+    let budget = Duration::from_nanos(budget_ns);
     let mut deadline = Instant::now() + budget + GENERATOR_SLACK;
     let mut next_sample = Instant::now();
     let mut in_windows = false;
@@ -351,7 +354,7 @@ fn drive(
                 in_windows = true;
                 began = Some(usage(bench.cpus, arms, &generator)?);
                 // Long windows are driven at least in two rounds, whatever the budget.
-                let least = Duration::from_nanos(window_ns.saturating_mul(16));
+                let least = Duration::from_nanos((job.lead_ns + window_ns).saturating_mul(16));
                 let least = least.max(job.search_max());
                 deadline = deadline.max(Instant::now() + least + GENERATOR_SLACK);
             }

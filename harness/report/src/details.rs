@@ -113,7 +113,7 @@ fn searches(matchup: &MatchupAnalysis, found: &SearchAnalysis, blocks: u32) -> S
             format!("; there the generator lag was {} (99 %)", duet_units::nanoseconds(ns))
         });
         format!(
-            "{}: {} requests a second held and {} failed twice (medians), found in {} of {} by {} \
+            "{}: {} requests a second held and {} failed (medians), found in {} of {} by {} \
              probes{lag}",
             arm.label,
             rate(search.held_per_second),

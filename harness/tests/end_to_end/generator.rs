@@ -74,6 +74,7 @@ pub(crate) fn job_at(addrs: &[Address], exchanges: &[Exchange]) -> Job {
         cpus: vec![own_cpu()],
         server_cpus: vec![own_cpu()],
         open: None,
+        lead_ns: 2 * MS,
         window_ns: 2 * MS,
         fixed_window_ns: Some(2 * MS),
         measure_ns: 1000 * MS,

@@ -216,6 +216,7 @@ fn header(scene: &Scene) -> RunHeader {
         server_cpus: 1,
         generator_cpus: 1,
         blocks: scene.blocks,
+        lead_ms: 0,
         window_ms: 20,
         measure_ms: scene.rounds * 80,
         warmup_ms: 500,
@@ -392,6 +393,7 @@ fn window(arms: &[Speed], arm: u32, round: u32, now: f64) -> WindowResult {
     WindowResult {
         arm,
         round,
+        lead_ns: 0,
         elapsed_ns: (requests / per_second * 1e9) as u64,
         requests: requests as u64,
         errors: BTreeMap::new(),
@@ -400,6 +402,7 @@ fn window(arms: &[Speed], arm: u32, round: u32, now: f64) -> WindowResult {
         generator_cpu_ns: (requests * driven.generator_cpu_ns_per_request) as u64,
         server_stolen_ns: 0,
         generator_stolen_ns: 0,
+        outside: None,
         service_time: encode(&service_times),
         open: None,
         probe: None,
