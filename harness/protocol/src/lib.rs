@@ -83,14 +83,9 @@ pub struct OpenLoop {
 pub enum Rate {
     /// Requests per second.
     PerSecond(u64),
-    /// A share of what the slower arm reaches per second in a closed loop.
-    Share {
-        /// The share; above 0.
-        share: f64,
-        /// What the slower arm reaches, from an earlier block. Absent: a pilot finds it out, after
-        /// the warm-up.
-        capacity_per_second: Option<u64>,
-    },
+    /// This share, above 0, of what the slower arm reaches per second in a closed loop. A pilot
+    /// finds that out, after the warm-up.
+    Share(f64),
     /// The highest at which this limit is kept, which is searched for, for each arm on its own.
     /// Windows are as long as each rate needs them to be, and as many as the searches take.
     Within(Limit),
@@ -106,7 +101,7 @@ impl Job {
     pub fn limit(&self) -> Option<Limit> {
         match self.open?.rate {
             Rate::Within(limit) => Some(limit),
-            Rate::PerSecond(_) | Rate::Share { .. } => None,
+            Rate::PerSecond(_) | Rate::Share(_) => None,
         }
     }
 
@@ -129,9 +124,7 @@ impl Rate {
     pub fn is_possible(self) -> bool {
         match self {
             Self::PerSecond(rate) => rate > 0,
-            Self::Share { share, capacity_per_second } => {
-                share.is_finite() && share > 0.0 && capacity_per_second != Some(0)
-            }
+            Self::Share(share) => share.is_finite() && share > 0.0,
             Self::Within(Limit { quantile, latency_ns }) => {
                 quantile > 0.0 && quantile < 1.0 && latency_ns > 0
             }
@@ -147,7 +140,8 @@ pub struct ResolvedRate {
     /// Requests per second.
     pub rate_per_second: u64,
     /// What the slower arm reaches per second in a closed loop over the same connections, where the
-    /// rate is a share of that. Found by a pilot in this block or in an earlier one.
+    /// rate is a share of that: found by a pilot in this block. (In older records of an earlier
+    /// block, where the cells of a matchup that differ in the rate alone had it in common.)
     pub capacity_per_second: Option<u64>,
 }
 

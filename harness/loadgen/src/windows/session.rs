@@ -25,9 +25,6 @@ use crate::transport::tls::{Tls, Trust};
 
 /// The name of a server's certificate where the job says no other.
 const SERVER_NAME: &str = "localhost";
-/// Rounds in which the pilot looks for the capacity: their median withstands a moment in which the
-/// machine was slow.
-const PILOT_ROUNDS: usize = 6;
 /// Between telling all threads what to send and the first instant they may send at.
 const START: Duration = Duration::from_micros(200);
 
@@ -195,28 +192,23 @@ impl<'s, 'j> Session<'s, 'j> {
         Ok(Warm { stationary, elapsed_ns, window_ns, rates, open })
     }
 
-    /// The rate of an open loop, if it is given. Where it is a share of a capacity not known yet,
-    /// the arms are driven as hard as they go to find that out.
+    /// The rate of an open loop, if it is given. Where it is a share of a capacity, the arms are
+    /// driven as hard as they go to find that out.
     fn rate(&mut self, window_ns: u64) -> Result<Option<ResolvedRate>, JobError> {
         let Some(open) = self.job.open else { return Ok(None) };
-        let (share, capacity) = match open.rate {
+        let share = match open.rate {
             Rate::PerSecond(rate_per_second) => {
                 return Ok(Some(ResolvedRate { rate_per_second, capacity_per_second: None }));
             }
             Rate::Within(_) => return Ok(None),
-            Rate::Share { share, capacity_per_second } => (share, capacity_per_second),
+            Rate::Share(share) => share,
         };
-        let capacity = match capacity {
-            Some(capacity) => capacity,
-            None => {
-                let rounds =
-                    (0..PILOT_ROUNDS).map(|_| self.closed_round(self.lead(), window_ns, None));
-                // Without a deadline there is always a result.
-                let rounds = rounds.filter_map(Result::transpose);
-                let rates = rounds.map(|round| round.map(|(rates, _)| rates));
-                warmup::capacity_per_second(&rates.collect::<Result<Vec<_>, _>>()?)
-            }
-        };
+        let rounds = warmup::pilot_rounds(window_ns, self.job.arms.len());
+        let rounds = (0..rounds).map(|_| self.closed_round(self.lead(), window_ns, None));
+        // Without a deadline there is always a result.
+        let rounds = rounds.filter_map(Result::transpose);
+        let rates = rounds.map(|round| round.map(|(rates, _)| rates));
+        let capacity = warmup::capacity_per_second(&rates.collect::<Result<Vec<_>, _>>()?);
         let rate_per_second = ((capacity as f64 * share).round() as u64).max(1);
         Ok(Some(ResolvedRate { rate_per_second, capacity_per_second: Some(capacity) }))
     }

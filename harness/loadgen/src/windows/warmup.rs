@@ -16,6 +16,8 @@ const WINDOW_MAX_NS: u64 = 250_000_000;
 /// The shortest window of an open loop. Queues form and dissolve within milliseconds in most
 /// servers; a window that holds many of them is hardly touched by how it begins and ends.
 const OPEN_WINDOW_MIN_NS: u64 = 100_000_000;
+/// The time in windows, over all arms, in which a pilot looks for the capacity.
+const PILOT_NS: u64 = 500_000_000;
 /// Requests that a window of an open loop should hold.
 const OPEN_WINDOW_REQUESTS: u64 = 1_000;
 
@@ -56,6 +58,12 @@ pub(super) fn open_window_ns(shortest_ns: u64, rate_per_second: u64) -> u64 {
     let needed = OPEN_WINDOW_REQUESTS * 1_000_000_000 / rate_per_second.max(1);
     let needed = needed.clamp(OPEN_WINDOW_MIN_NS, WINDOW_MAX_NS);
     shortest_ns.max(needed.next_multiple_of(WINDOW_STEP_NS))
+}
+
+/// The rounds of a pilot: so many that their windows last [`PILOT_NS`], but at least three, whose
+/// median withstands a moment in which the machine was slow.
+pub(super) fn pilot_rounds(window_ns: u64, arms: usize) -> usize {
+    PILOT_NS.div_ceil((2 * arms as u64 * window_ns).max(1)).clamp(3, 64) as usize
 }
 
 /// What the slower arm reaches per second: the smallest of the arms' medians over rounds.
@@ -141,6 +149,15 @@ mod tests {
         ];
         for (shortest, rate, expected) in cases {
             assert_eq!(open_window_ns(shortest, rate), expected, "rate {rate}");
+        }
+    }
+
+    #[test]
+    fn pilots_last_half_a_second() {
+        const MS: u64 = 1_000_000;
+        let cases = [(20 * MS, 2, 7), (250 * MS, 2, 3), (50 * MS, 2, 3), (0, 2, 64)];
+        for (window_ns, arms, rounds) in cases {
+            assert_eq!(pilot_rounds(window_ns, arms), rounds, "{window_ns}");
         }
     }
 

@@ -360,6 +360,7 @@ fn arm_record(arm: &Speed, server: &str) -> ArmRecord {
     ArmRecord {
         server: server.to_owned(),
         startup_ns: arm.startup_ns as u64,
+        listening: None,
         idle: memory(rss_bytes / 2),
         loaded: memory(rss_bytes),
         after: memory(rss_bytes / 4 * 3),
