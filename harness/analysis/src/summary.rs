@@ -253,6 +253,9 @@ pub struct SearchArm {
     pub failed_per_second: Option<f64>,
     /// How late the generator itself sent requests at that rate (99 %): the median over blocks.
     pub generator_lag_ns_p99: Option<f64>,
+    /// What was found over the rate that holds every second time, by the law of chance that fits
+    /// all probes best; absent with few of them.
+    pub lift: Option<f64>,
 }
 
 /// What is known of the programs of a cell.
