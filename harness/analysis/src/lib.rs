@@ -17,6 +17,7 @@ mod block_values;
 mod bottleneck;
 mod cell;
 mod cell_analysis;
+pub mod claims;
 pub mod comparison;
 mod disturbance;
 mod estimates;
@@ -45,12 +46,13 @@ mod warnings;
 pub use cell_analysis::running_ratio;
 pub use disturbance::{disturbance, program_disturbance};
 pub use duet_model::record::{BuildRecord, Failure, Finding, FindingLevel, Machine, Stage};
-pub use duet_model::spec::{Arrivals, CellId, Lane};
+pub use duet_model::spec::{Arrivals, CellId, ClaimFigure, ClaimKind, Lane};
 pub use duet_stats::Interval;
 pub use programs::running_program_ratio;
 pub use run_analysis::analyse;
 pub use summary::{
-    Analysis, Arm, Bottleneck, CellAnalysis, CellFailure, Estimate, MatchupAnalysis, Mean,
+    Analysis, Arm, Bottleneck, CellAnalysis, CellFailure, ClaimAnalysis, ClaimCells, ClaimLine,
+    ClaimQuantity, ClaimStanding, ClaimVerdict, Estimate, MatchupAnalysis, Mean,
     MeanToday, MetricAnalysis, OpenAnalysis, OpenArm, ProgramCell, ProgramSummary,
     PublishedAnalysis, PublishedComparison, RssPoint, RunSummary, SCHEMA, SearchAnalysis,
     SearchArm, ServerSummary, Standing, Switching, Today, Warning, Who,
