@@ -289,13 +289,14 @@ impl Side<'_> {
         ratio: Estimate,
         standing: ClaimStanding,
     ) -> ClaimLine {
-        let label = |arm: usize| self.matchup.arms.get(arm).map_or("", |arm| &arm.label).to_owned();
+        let arms = &self.matchup.arms;
+        let language = |arm: usize| arms.get(arm).map_or("", |arm| &arm.language).to_owned();
         ClaimLine {
             matchup: self.matchup.name.clone(),
             cell: None,
             mean_of: None,
             quantity,
-            arms: self.ordered([label(0), label(1)]),
+            languages: self.ordered([language(0), language(1)]),
             values: None,
             difference_bytes: None,
             ratio,

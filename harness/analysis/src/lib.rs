@@ -24,6 +24,7 @@ mod estimates;
 pub mod gate;
 mod histogram;
 mod matchups;
+pub mod money;
 mod negotiated;
 mod open;
 mod programs;
@@ -53,7 +54,7 @@ pub use run_analysis::analyse;
 pub use summary::{
     Analysis, Arm, Bottleneck, CellAnalysis, CellFailure, ClaimAnalysis, ClaimCells, ClaimLine,
     ClaimQuantity, ClaimStanding, ClaimVerdict, Estimate, MatchupAnalysis, Mean,
-    MeanToday, MetricAnalysis, OpenAnalysis, OpenArm, ProgramCell, ProgramSummary,
+    MeanToday, MetricAnalysis, MoneyAnalysis, MoneyArm, MoneyCell, MoneyMonth, OpenAnalysis, OpenArm, ProgramCell, ProgramSummary, Prices,
     PublishedAnalysis, PublishedComparison, RssPoint, RunSummary, SCHEMA, SearchAnalysis,
     SearchArm, ServerSummary, Standing, Switching, Today, Warning, Who,
 };

@@ -35,6 +35,9 @@ pub struct Analysis {
     /// What this run says of the claims that its definitions list, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<ClaimAnalysis>,
+    /// What the servers' CPU time costs; absent where none was compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub money: Option<MoneyAnalysis>,
 }
 
 /// What was run, where, when.
@@ -594,13 +597,13 @@ pub struct ClaimLine {
     pub mean_of: Option<ClaimCells>,
     /// What was measured.
     pub quantity: ClaimQuantity,
-    /// The arms by their labels: the one that the claim puts ahead, and the other.
-    pub arms: [String; 2],
+    /// The arms by their languages: the one that the claim puts ahead, and the other.
+    pub languages: [String; 2],
     /// Their values in that order, in the quantity's unit; absent for means.
     pub values: Option<[f64; 2]>,
     /// Of memory: by how many bytes the second value is larger, for means the median over cells.
     pub difference_bytes: Option<f64>,
-    /// How many times worse the second of `arms` is. Figures have no interval.
+    /// How many times worse the second of `languages` is. Figures have no interval.
     pub ratio: Estimate,
     /// The limits that it is held against, where the claim has some.
     pub limits: Vec<f64>,
@@ -647,4 +650,75 @@ pub enum ClaimStanding {
     Unclear,
     /// It is shown and not judged.
     Shown,
+}
+
+/// What CPU time costs: a price, and each cell's costs at it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MoneyAnalysis {
+    /// What is paid.
+    pub prices: Prices,
+    /// A cell for each matchup of servers and workload, in their order.
+    pub cells: Vec<MoneyCell>,
+}
+
+/// What costs are made of. The currency is whatever the prices are in; the defaults are in US
+/// dollars.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Prices {
+    /// Of a vCPU for an hour.
+    pub vcpu_hour: f64,
+    /// Of a day of work.
+    pub day: f64,
+}
+
+/// What a workload's CPU time costs on each server of a matchup.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MoneyCell {
+    /// The cell whose CPU per request it is.
+    pub cell: CellId,
+    /// Its load, in words.
+    pub load: String,
+    /// The servers.
+    pub arms: Vec<MoneyArm>,
+    /// The arm that needs more, where the verdict says so.
+    pub dearer: Option<usize>,
+    /// Requests a second from which the difference in a month pays a day of work; absent where no
+    /// difference was told apart.
+    pub pays_day_from_per_second: Option<Estimate>,
+}
+
+/// What a server's CPU time costs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MoneyArm {
+    /// Its label.
+    pub label: String,
+    /// Requests per second that one vCPU carries at the planned utilisation.
+    pub requests_per_vcpu_second: Estimate,
+    /// What a million requests cost, where all that is paid for is used as planned.
+    pub cost_per_million: Estimate,
+    /// What a month costs, rate by rate.
+    pub months: Vec<MoneyMonth>,
+}
+
+/// What a month costs at a rate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MoneyMonth {
+    /// Requests per second, all month.
+    pub rate_per_second: u64,
+    /// vCPUs that carry them at the planned utilisation.
+    pub vcpus: f64,
+    /// The cost, at least that of the smallest instance.
+    pub cost: Estimate,
+    /// Whether the smallest instance is enough.
+    pub smallest: bool,
 }

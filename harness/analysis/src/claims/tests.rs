@@ -71,12 +71,13 @@ fn verdicts_of_one_line() {
 
 #[test]
 fn a_line_is_seen_from_the_side_of_the_claim() {
+    let languages = |names: [&str; 2]| names.map(str::to_owned);
     let test = test(&[Metric::RssBytesPeak]);
     let run = run();
     let rust = found(&run, &test);
     let go = found(&run, &ClaimTest { ahead: "Go".to_owned(), ..test });
     let ([rust], [go]) = (&rust.lines[..], &go.lines[..]) else { panic!("a line each") };
-    assert_eq!((&rust.arms[0], &go.arms[0]), (&"alpha".to_owned(), &"beta".to_owned()));
+    assert_eq!((&rust.languages, &go.languages), (&languages(["Rust", "Go"]), &languages(["Go", "Rust"])));
     assert!((rust.ratio.value - 1.25).abs() < 0.01, "{rust:?}");
     assert!((rust.ratio.value * go.ratio.value - 1.0).abs() < 1e-12, "{go:?}");
     let inverse = go.ratio.interval.expect("eight blocks").inverse();
