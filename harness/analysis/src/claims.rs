@@ -1,10 +1,10 @@
 //! The ledger: claims that others published, held against what a run measured.
 //!
-//! What tests a claim and what counts as agreeing is data, in the definitions. A line is a metric of
-//! a cell, of every start of a matchup, or the mean over a matchup's cells; its verdict is the one
-//! that the report shows, so that no difference counts here that does not count there. A claim holds
-//! where all lines agree, holds in part where some do, and does not hold where none does and one
-//! disagrees.
+//! What tests a claim and what counts as agreeing is data, in the definitions. A line is a metric
+//! of a cell, of every start of a matchup, or the mean over a matchup's cells; its verdict is the
+//! one that the report shows, so that no difference counts here that does not count there. A claim
+//! holds where all lines agree, holds in part where some do, and does not hold where none does and
+//! one disagrees.
 
 use serde::Serialize;
 
@@ -184,8 +184,8 @@ impl Side<'_> {
         })
     }
 
-    /// The lines of a metric: the mean over cells, that of all starts, or one for each cell. Metrics
-    /// without a ratio have none.
+    /// The lines of a metric: the mean over cells, that of all starts, or one for each cell.
+    /// Metrics without a ratio have none.
     fn lines(&self, metric: Metric) -> Vec<ClaimLine> {
         let of = |metrics: &[MetricAnalysis]| {
             metrics.iter().find(|m| m.metric == metric && m.ratio.is_some()).cloned()
@@ -210,8 +210,7 @@ impl Side<'_> {
         let values = self.ordered([m.arms.first()?.value, m.arms.get(1)?.value]);
         let quantity = ClaimQuantity::Metric(m.metric);
         let standing = standing(self.test, &ratio, lead);
-        let difference_bytes =
-            (m.metric.unit() == Unit::Bytes).then_some(values[1] - values[0]);
+        let difference_bytes = (m.metric.unit() == Unit::Bytes).then_some(values[1] - values[0]);
         let values = Some(values);
         Some(ClaimLine { values, difference_bytes, ..self.blank(quantity, ratio, standing) })
     }
@@ -233,8 +232,7 @@ impl Side<'_> {
         let ratio = self.oriented(mean.ratio);
         let standing = standing_of_mean(self.test, &ratio, self.lead(mean.verdict), mean_of);
         let differences: Vec<f64> = cells.iter().filter_map(|(_, bytes)| *bytes).collect();
-        let difference_bytes =
-            (!differences.is_empty()).then(|| duet_stats::median(&differences));
+        let difference_bytes = (!differences.is_empty()).then(|| duet_stats::median(&differences));
         let line = self.blank(ClaimQuantity::Metric(metric), ratio, standing);
         Some(ClaimLine { mean_of: Some(mean_of), difference_bytes, ..line })
     }

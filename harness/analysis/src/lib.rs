@@ -53,8 +53,8 @@ pub use programs::running_program_ratio;
 pub use run_analysis::analyse;
 pub use summary::{
     Analysis, Arm, Bottleneck, CellAnalysis, CellFailure, ClaimAnalysis, ClaimCells, ClaimLine,
-    ClaimQuantity, ClaimStanding, ClaimVerdict, Estimate, MatchupAnalysis, Mean,
-    MeanToday, MetricAnalysis, MoneyAnalysis, MoneyArm, MoneyCell, MoneyMonth, OpenAnalysis, OpenArm, ProgramCell, ProgramSummary, Prices,
-    PublishedAnalysis, PublishedComparison, RssPoint, RunSummary, SCHEMA, SearchAnalysis,
-    SearchArm, ServerSummary, Standing, Switching, Today, Warning, Who,
+    ClaimQuantity, ClaimStanding, ClaimVerdict, Estimate, MatchupAnalysis, Mean, MeanToday,
+    MetricAnalysis, MoneyAnalysis, MoneyArm, MoneyCell, MoneyMonth, OpenAnalysis, OpenArm, Prices,
+    ProgramCell, ProgramSummary, PublishedAnalysis, PublishedComparison, RssPoint, RunSummary,
+    SCHEMA, SearchAnalysis, SearchArm, ServerSummary, Standing, Switching, Today, Warning, Who,
 };

@@ -1,9 +1,9 @@
 //! What CPU time costs: from CPU per request to money, at a price that the user may set.
 //!
-//! A vCPU that is busy half of the time carries [`UTILISATION`] / (CPU seconds per request) requests
-//! a second. Whoever needs less than the smallest instance pays for the smallest, so below its size
-//! two servers cost the same. Memory, traffic and everything behind the server cost extra and are
-//! not in this.
+//! A vCPU that is busy half of the time carries [`UTILISATION`] / (CPU seconds per request)
+//! requests a second. Whoever needs less than the smallest instance pays for the smallest, so below
+//! its size two servers cost the same. Memory, traffic and everything behind the server cost extra
+//! and are not in this.
 
 use crate::summary::{
     Analysis, CellAnalysis, Estimate, MatchupAnalysis, MetricAnalysis, MoneyAnalysis, MoneyArm,
@@ -32,8 +32,8 @@ const SECONDS_PER_HOUR: f64 = 3_600.0;
 const HOURS_PER_MONTH: f64 = 730.5;
 
 impl Default for Prices {
-    /// In US dollars: half of 0.0816 an hour, which a two-CPU m7g.large cost on demand in June 2026,
-    /// and a day of work at 500, which is a round number and no finding.
+    /// In US dollars: half of 0.0816 an hour, which an m7g.large of two vCPUs cost on demand in
+    /// June 2026, and a day of work at 500, which is a round number and no finding.
     fn default() -> Self {
         Self { vcpu_hour: 0.0408, day: 500.0 }
     }

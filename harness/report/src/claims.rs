@@ -69,7 +69,8 @@ pub(super) fn section(analysis: &Analysis) -> Vec<Block> {
 /// How many claims there are, and of how many what is said.
 fn counts(claims: &[ClaimAnalysis]) -> String {
     let of = |verdict| claims.iter().filter(|claim| claim.verdict == verdict).count();
-    let verb = |n: usize, one: &str, many: &str| if n == 1 { one.to_owned() } else { many.to_owned() };
+    let verb =
+        |n: usize, one: &str, many: &str| if n == 1 { one.to_owned() } else { many.to_owned() };
     let [holds, in_part, not] =
         [ClaimVerdict::Holds, ClaimVerdict::HoldsInPart, ClaimVerdict::DoesNotHold].map(of);
     let said = [

@@ -23,11 +23,11 @@ fn about(money: &MoneyAnalysis) -> String {
         String::new()
     };
     format!(
-        "In US dollars, at {vcpu_hour} for a vCPU-hour and {day} for a day of work{usual}. A vCPU is \
-         planned to be busy {} of the time, and the least that can be bought is {SMALLEST_VCPUS} \
-         vCPU. Only the servers' own CPU time, as if a vCPU were a CPU of this machine: memory, \
-         traffic and what stands behind a server cost the same in any language, or are not measured \
-         here.",
+        "In US dollars, at {vcpu_hour} for a vCPU-hour and {day} for a day of work{usual}. A vCPU \
+         is planned to be busy {} of the time, and the least that can be bought is \
+         {SMALLEST_VCPUS} vCPU. Only the servers' own CPU time, as if a vCPU were a CPU of this \
+         machine: memory, traffic and what stands behind a server cost the same in any language, \
+         or are not measured here.",
         duet_units::percent(UTILISATION)
     )
 }
@@ -73,12 +73,11 @@ fn difference(cell: &MoneyCell) -> String {
         return "No difference in CPU time was told apart.".to_owned();
     };
     let rate = |per_second: f64| duet_units::rate(three_digits(per_second));
-    let interval = pays.interval.map_or_else(String::new, |i| {
-        format!(" [{}, {}]", rate(i.low), rate(i.high))
-    });
+    let interval =
+        pays.interval.map_or_else(String::new, |i| format!(" [{}, {}]", rate(i.low), rate(i.high)));
     format!(
-        "Below {} requests a second the smallest instance carries either: no difference. {} costs a \
-         day of work a month more from {}{interval} on.",
+        "Below {} requests a second the smallest instance carries either: no difference. {} costs \
+         a day of work a month more from {}{interval} on.",
         rate(SMALLEST_VCPUS * dearer.requests_per_vcpu_second.value),
         dearer.label,
         rate(pays.value),

@@ -8,7 +8,8 @@ use duet_analysis::Prices;
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct PriceArgs {
     /// US dollars for a vCPU-hour, of which the report makes costs per request and month. The
-    /// default is half of what an m7g.large, of two vCPUs, cost on demand in us-east-1 in June 2026.
+    /// default is half of what an m7g.large, of two vCPUs, cost on demand in us-east-1 in June
+    /// 2026.
     #[arg(long, value_name = "PRICE", value_parser = price,
           default_value_t = Prices::default().vcpu_hour)]
     vcpu_hour: f64,

@@ -44,7 +44,8 @@ fn folder() -> Folder {
                   [[matchup]]\nname = \"pair\"\nlane = \"std\"\narms = [\"one\", \"two\"]\n\
                   [[suite]]\nname = \"s\"\nsummary = \"For tests\"\nblocks = 2\nwindow_ms = 5\n\
                   measure_ms = 100\nwarmup_ms = 60\nverdicts = false\n\
-                  [[suite.cells]]\nmatchups = [\"pair\"]\nworkloads = [\"hello\"]\nloads = [\"c2\"]\n";
+                  [[suite.cells]]\nmatchups = [\"pair\"]\nworkloads = [\"hello\"]\n\
+                  loads = [\"c2\"]\n";
     let folder = Folder::with_definitions([
         ("servers.toml", &servers),
         ("workloads.toml", workloads),

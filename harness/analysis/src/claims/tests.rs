@@ -77,7 +77,10 @@ fn a_line_is_seen_from_the_side_of_the_claim() {
     let rust = found(&run, &test);
     let go = found(&run, &ClaimTest { ahead: "Go".to_owned(), ..test });
     let ([rust], [go]) = (&rust.lines[..], &go.lines[..]) else { panic!("a line each") };
-    assert_eq!((&rust.languages, &go.languages), (&languages(["Rust", "Go"]), &languages(["Go", "Rust"])));
+    assert_eq!(
+        (&rust.languages, &go.languages),
+        (&languages(["Rust", "Go"]), &languages(["Go", "Rust"]))
+    );
     assert!((rust.ratio.value - 1.25).abs() < 0.01, "{rust:?}");
     assert!((rust.ratio.value * go.ratio.value - 1.0).abs() < 1e-12, "{go:?}");
     let inverse = go.ratio.interval.expect("eight blocks").inverse();
@@ -189,5 +192,8 @@ fn a_ledger_takes_the_newest_run_that_measured_a_claim() {
     let folders: Vec<&str> = ledger.runs.iter().map(|run| run.folder.as_str()).collect();
     assert_eq!(folders, ["third", "second", "first"]);
     assert_eq!(ledger.claims[0].run.as_deref(), Some("second"));
-    assert_eq!((ledger.claims[1].verdict, &ledger.claims[1].run), (ClaimVerdict::NotMeasured, &None));
+    assert_eq!(
+        (ledger.claims[1].verdict, &ledger.claims[1].run),
+        (ClaimVerdict::NotMeasured, &None)
+    );
 }

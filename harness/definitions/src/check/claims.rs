@@ -20,7 +20,8 @@ pub(super) fn check_claim(
     let name = &claim.value.claim.name;
     for test in &claim.value.tests {
         let mut mistake = |line, problem: String, hint: String| {
-            let (file, problem) = (Kind::Claim.file().to_owned(), format!("claim {name}: {problem}"));
+            let (file, problem) =
+                (Kind::Claim.file().to_owned(), format!("claim {name}: {problem}"));
             mistakes.push(DefinitionError { file, line: Some(line), problem, hint });
         };
         check_sizes(&test.value, files, &mut mistake);
