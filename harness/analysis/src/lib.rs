@@ -17,12 +17,14 @@ mod block_values;
 mod bottleneck;
 mod cell;
 mod cell_analysis;
+pub mod claims;
 pub mod comparison;
 mod disturbance;
 mod estimates;
 pub mod gate;
 mod histogram;
 mod matchups;
+pub mod money;
 mod negotiated;
 mod open;
 mod programs;
@@ -45,13 +47,14 @@ mod warnings;
 pub use cell_analysis::running_ratio;
 pub use disturbance::{disturbance, program_disturbance};
 pub use duet_model::record::{BuildRecord, Failure, Finding, FindingLevel, Machine, Stage};
-pub use duet_model::spec::{Arrivals, CellId, Lane};
+pub use duet_model::spec::{Arrivals, CellId, ClaimFigure, ClaimKind, Lane};
 pub use duet_stats::Interval;
 pub use programs::running_program_ratio;
 pub use run_analysis::analyse;
 pub use summary::{
-    Analysis, Arm, Bottleneck, CellAnalysis, CellFailure, Estimate, MatchupAnalysis, Mean,
-    MeanToday, MetricAnalysis, OpenAnalysis, OpenArm, ProgramCell, ProgramSummary,
-    PublishedAnalysis, PublishedComparison, RssPoint, RunSummary, SCHEMA, SearchAnalysis,
-    SearchArm, ServerSummary, Standing, Switching, Today, Warning, Who,
+    Analysis, Arm, Bottleneck, CellAnalysis, CellFailure, ClaimAnalysis, ClaimCells, ClaimLine,
+    ClaimQuantity, ClaimStanding, ClaimVerdict, Estimate, MatchupAnalysis, Mean, MeanToday,
+    MetricAnalysis, MoneyAnalysis, MoneyArm, MoneyCell, MoneyMonth, OpenAnalysis, OpenArm, Prices,
+    ProgramCell, ProgramSummary, PublishedAnalysis, PublishedComparison, RssPoint, RunSummary,
+    SCHEMA, SearchAnalysis, SearchArm, ServerSummary, Standing, Switching, Today, Warning, Who,
 };

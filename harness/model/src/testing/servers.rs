@@ -301,6 +301,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         problems: vec![],
         sets: vec![],
         published: vec![],
+        claims: vec![],
         loads: vec![Load::closed("c64", 64)],
         matchups: vec![Matchup { name: "pair".to_owned(), lane: Lane::Std, arms }],
         suites: vec![suite.clone()],
