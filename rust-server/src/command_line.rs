@@ -76,8 +76,8 @@ enum Command {
 }
 
 /// A server's `main`: reads the command line, then prints what is asked for or serves. What goes
-/// wrong is one line on standard error: exit code 2 for a command line that is not understood, 1 for the
-/// rest.
+/// wrong is one line on standard error: exit code 2 for a command line that is not understood, 1
+/// for the rest.
 pub fn run(
     version: &str,
     transports: Transports,

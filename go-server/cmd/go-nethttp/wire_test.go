@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"duet/go-server/internal/serve"
 )
 
 // The tests speak HTTP by hand: a client library would tidy up what they send and what they get.
@@ -28,8 +30,13 @@ type received struct {
 // startServer serves as main does, but within the test.
 func startServer(t *testing.T) *httptest.Server {
 	t.Helper()
+	return startServerWith(t, serve.ContractTimeouts)
+}
+
+func startServerWith(t *testing.T, timeouts serve.Timeouts) *httptest.Server {
+	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
-	server.Config = newServer()
+	server.Config = newServer(timeouts)
 	server.Start()
 	t.Cleanup(server.Close)
 	return server
