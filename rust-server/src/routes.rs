@@ -2,19 +2,19 @@
 
 use std::str::FromStr;
 
-use crate::http::{Answer, Method, Request, Status};
+use crate::http::{Method, Request, Response, Status};
 use crate::number::Integer;
 use crate::response::{self, BadRequest};
 use crate::{items, json, orders, query, spectral_norm};
 
-/// Answers a request. The body goes to the buffer, which is empty.
-pub fn answer(request: &Request<'_>, body: &mut Vec<u8>) -> Answer {
+/// Responds to a request. The body goes to the buffer, which is empty.
+pub fn respond(request: &Request<'_>, body: &mut Vec<u8>) -> Response {
     let Some(route) = Route::of(request.path) else {
         return error(Status::NotFound, body);
     };
     let get = matches!(request.method, Method::Get | Method::Head);
     let post = request.method == Method::Post;
-    let answered = match route {
+    let written = match route {
         Route::Page if get => constant(response::HTML, response::PAGE, body),
         Route::Hello if get => hello(body),
         Route::Sum if get => sum(request, Integer(0), body),
@@ -24,11 +24,11 @@ pub fn answer(request: &Request<'_>, body: &mut Vec<u8>) -> Answer {
         Route::Cpu if get => cpu(request, body),
         _ => {
             let refusal = error(Status::MethodNotAllowed, body);
-            return Answer { allow: Some(route.methods()), ..refusal };
+            return Response { allow: Some(route.methods()), ..refusal };
         }
     };
-    match answered {
-        Ok(content_type) => Answer { status: Status::Ok, content_type, allow: None },
+    match written {
+        Ok(content_type) => Response { status: Status::Ok, content_type, allow: None },
         Err(_) => error(Status::BadRequest, body),
     }
 }
@@ -67,7 +67,7 @@ impl Route<'_> {
     }
 }
 
-/// `Content-Type` of an answer whose body is written.
+/// `Content-Type` of a response whose body is written.
 type Written = Result<&'static str, BadRequest>;
 
 fn constant(content_type: &'static str, text: &str, body: &mut Vec<u8>) -> Written {
@@ -109,7 +109,7 @@ fn parse<T: FromStr<Err = BadRequest>>(text: &[u8]) -> Result<T, BadRequest> {
     str::from_utf8(text).map_err(|_| BadRequest::new("not UTF-8"))?.parse()
 }
 
-fn error(status: Status, body: &mut Vec<u8>) -> Answer {
+fn error(status: Status, body: &mut Vec<u8>) -> Response {
     status.write_error(body);
-    Answer { status, content_type: response::JSON, allow: None }
+    Response { status, content_type: response::JSON, allow: None }
 }

@@ -121,7 +121,7 @@ func address(p *servetest.Process, over string) string {
 	return "https://" + p.Addr
 }
 
-// exchange sends a request, its line without a version, and reads the answer.
+// exchange sends a request, its line without a version, and reads the response.
 func exchange(t *testing.T, client *http.Client, base, line string, body io.Reader,
 	header http.Header,
 ) received {
@@ -292,7 +292,7 @@ func TestHandshakesThatFail(t *testing.T) {
 			t.Errorf("%s: got %v; want an alert", name, err)
 		}
 	}
-	// What comes is an answer of 400 that says so, if anything.
+	// What comes is a response of 400 that says so, if anything.
 	got := everythingAfter(t, p, request("GET /hello", ""))
 	if strings.Contains(got, greeting) {
 		t.Errorf("in the clear: got %q", got)
@@ -407,7 +407,7 @@ func TestSettingsOfHTTP2(t *testing.T) {
 
 // Without -h2c there is no HTTP/2 in the clear, with it nothing else.
 func TestOneProtocolInTheClear(t *testing.T) {
-	// net/http answers the method PRI as it does any other.
+	// net/http responds to the method PRI as it does any other.
 	got := everythingAfter(t, servetest.Start(t), http2Preface)
 	if !strings.HasPrefix(got, "HTTP/1.1 ") {
 		t.Errorf("without -h2c: got %q", got)
@@ -444,7 +444,7 @@ func TestCommandLinesOfTransports(t *testing.T) {
 	}
 }
 
-// As over plain HTTP/1.1: a request that has begun is answered, idle connections are closed and new
+// As over plain HTTP/1.1: a request that has begun gets its response, idle connections are closed and new
 // ones refused.
 func TestTerminateFinishesRequestOfEveryTransport(t *testing.T) {
 	id := newIdentity(t)

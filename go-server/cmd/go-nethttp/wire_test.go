@@ -62,7 +62,7 @@ func send(t *testing.T, conn net.Conn, request string) {
 	}
 }
 
-// readAnswer reads the answer to a request of the given method, on which it depends whether there
+// readAnswer reads the response to a request of the given method, on which it depends whether there
 // is a body.
 func readAnswer(t *testing.T, reader *bufio.Reader, method string) received {
 	t.Helper()
@@ -111,7 +111,7 @@ func head(line string, fields []string) string {
 	return strings.Join(fields, "\r\n") + "\r\n\r\n"
 }
 
-// checkHeader checks that an answer has the fields of CONTRACT.md, section 2, and no others.
+// checkHeader checks that a response has the fields of CONTRACT.md, section 2, and no others.
 func checkHeader(t *testing.T, got received, contentType, allow string, closes bool) {
 	t.Helper()
 	want := http.Header{

@@ -162,7 +162,7 @@ func checkAddr(addr string) error {
 	return nil
 }
 
-// serve answers until ctx is done, then lets the requests that have begun finish. What
+// serve responds until ctx is done, then lets the requests that have begun finish. What
 // serveConnections calls is a method of the server.
 func serve(ctx context.Context, server *http.Server, serveConnections func() error) error {
 	served := make(chan error, 1)

@@ -28,7 +28,7 @@ fn serve(options: &Options) -> io::Result<()> {
     let termination = Termination::catch()?;
     let listener = TcpListener::bind(&options.addr)?;
     let address = listener.local_addr()?;
-    let server = Server::start(listener, Limits::new(options.timeouts), routes::answer)?;
+    let server = Server::start(listener, Limits::new(options.timeouts), routes::respond)?;
     command_line::announce(address)?;
     termination.wait()?;
     server.stop(PATIENCE);

@@ -1,7 +1,8 @@
 //! The conversation on one connection, over anything that reads and writes.
 //!
-//! A request costs one read and one write. Requests that arrive together are answered together:
-//! answers are collected and written when no complete request is left, before anything blocks.
+//! A request costs one read and one write. Requests that arrive together get their responses
+//! together: these are collected and written when no complete request is left, before anything
+//! blocks.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,10 +11,10 @@ use std::time::{Duration, Instant};
 use super::chunked::Decoder;
 use super::input::{BUFFER_BYTES, Input};
 use super::response::{self, Framing};
-use super::{Answer, BodyLength, Head, HeadParser, Limits, Method, Request, Status};
+use super::{BodyLength, Head, HeadParser, Limits, Method, Request, Response, Status};
 use crate::response::JSON;
 
-/// Collected answers are written when they exceed this, though more requests are waiting.
+/// Collected responses are written when they exceed this, though more requests are waiting.
 const OUTPUT_BYTES: usize = 65_536;
 
 /// Bytes in both directions. A read or write that would block for too long fails with `WouldBlock`
@@ -64,7 +65,7 @@ impl Buffers {
         Buffers { input: Input::new(), output: Vec::new(), body: Vec::new() }
     }
 
-    /// Gives back what large requests and answers took.
+    /// Gives back what large requests and responses took.
     fn shrink(&mut self) {
         self.input.shrink();
         self.output.shrink_to(BUFFER_BYTES);
@@ -73,18 +74,18 @@ impl Buffers {
     }
 }
 
-/// Answers requests until either side ends the connection. `answer` writes the body to an empty
-/// buffer.
+/// Responds to requests until either side ends the connection. `respond` writes the body to an
+/// empty buffer.
 pub fn converse<T: Transport>(
     transport: &mut T,
     limits: &Limits,
     presence: &Presence,
-    answer: impl Fn(&Request<'_>, &mut Vec<u8>) -> Answer,
+    respond: impl Fn(&Request<'_>, &mut Vec<u8>) -> Response,
 ) {
     let buffers = Buffers::new();
     let mut conversation =
         Conversation { transport, limits, presence, buffers, without_body: false };
-    let end = conversation.requests(answer);
+    let end = conversation.requests(respond);
     // If the client is gone by now, nothing is left to do for it.
     let _ = conversation.end(end);
 }
@@ -92,7 +93,7 @@ pub fn converse<T: Transport>(
 /// Why a conversation ended.
 #[derive(Clone, Copy)]
 enum End {
-    /// The last answer is written. No more requests are read.
+    /// The last response is written. No more requests are read.
     Closed,
     /// The client said nothing, or nothing that could be understood.
     Refused(Status),
@@ -122,9 +123,9 @@ struct Conversation<'a, T> {
 }
 
 impl<T: Transport> Conversation<'_, T> {
-    fn requests(&mut self, answer: impl Fn(&Request<'_>, &mut Vec<u8>) -> Answer) -> End {
+    fn requests(&mut self, respond: impl Fn(&Request<'_>, &mut Vec<u8>) -> Response) -> End {
         loop {
-            match self.request(&answer) {
+            match self.request(&respond) {
                 Ok(true) => {}
                 Ok(false) => return End::Closed,
                 Err(end) => return end,
@@ -132,10 +133,10 @@ impl<T: Transport> Conversation<'_, T> {
         }
     }
 
-    /// Reads and answers one request. Returns whether another may follow.
+    /// Reads one request and responds. Returns whether another may follow.
     fn request(
         &mut self,
-        answer: &impl Fn(&Request<'_>, &mut Vec<u8>) -> Answer,
+        respond: &impl Fn(&Request<'_>, &mut Vec<u8>) -> Response,
     ) -> Result<bool, End> {
         self.without_body = false;
         let head = self.head()?;
@@ -150,10 +151,10 @@ impl<T: Transport> Conversation<'_, T> {
             body: &bytes[head.length..body_end],
         };
         body.clear();
-        let answer = answer(&request, body);
+        let response = respond(&request, body);
         let close = !head.keep_alive || self.presence.must_leave();
         let framing = Framing { without_body: self.without_body, close };
-        response::write(output, &answer, body, framing);
+        response::write(output, &response, body, framing);
         input.consume(request_end);
         if output.len() > OUTPUT_BYTES {
             self.flush()?;
@@ -270,7 +271,7 @@ impl<T: Transport> Conversation<'_, T> {
         }
     }
 
-    /// Writes the collected answers.
+    /// Writes the collected responses.
     fn flush(&mut self) -> Result<(), End> {
         let mut rest = &self.buffers.output[..];
         let mut begun = None;
@@ -292,17 +293,17 @@ impl<T: Transport> Conversation<'_, T> {
     }
 
     /// Writes what is left to say. If the client may still be sending, reads on for a while: a
-    /// socket closed with unread bytes resets the connection, and the client may lose the answer.
+    /// socket closed with unread bytes resets the connection, and the client may lose the response.
     fn end(&mut self, end: End) -> Result<(), End> {
         let all_read = match end {
             End::Gone => return Ok(()),
             End::Closed => self.buffers.input.pending().is_empty(),
             End::Refused(status) => {
                 let Buffers { output, body, .. } = &mut self.buffers;
-                let answer = Answer { status, content_type: JSON, allow: None };
+                let response = Response { status, content_type: JSON, allow: None };
                 let framing = Framing { without_body: self.without_body, close: true };
                 status.write_error(body);
-                response::write(output, &answer, body, framing);
+                response::write(output, &response, body, framing);
                 false
             }
         };

@@ -1,10 +1,10 @@
 //! An HTTP/1.1 server (RFC 9110, RFC 9112) with nothing but the standard library.
 //!
-//! `head` and `chunked` read requests from bytes, `response` writes answers to bytes, `connection`
-//! is the conversation over anything that reads and writes, `server` is sockets and threads. None
-//! of them knows a route.
+//! `head` and `chunked` read requests from bytes, `response` writes responses to bytes,
+//! `connection` is the conversation over anything that reads and writes, `server` is sockets and
+//! threads. None of them knows a route.
 //!
-//! What is left out on purpose: HTTP/1.0 connections are always closed after one answer, trailers
+//! What is left out on purpose: HTTP/1.0 connections are always closed after one response, trailers
 //! and chunk extensions are read and forgotten, an `Expect` other than `100-continue` is ignored.
 
 mod chunked;
@@ -22,7 +22,7 @@ use crate::timeouts::Timeouts;
 
 pub use connection::{Presence, Transport, converse};
 pub use head::{BodyLength, Head, HeadParser};
-pub use response::{Answer, Status};
+pub use response::{Response, Status};
 pub use server::Server;
 
 /// The verbs that routes tell apart.
@@ -54,13 +54,13 @@ pub struct Request<'a> {
 /// What a client may ask of the server's memory and patience.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of a request head. More is answered with 431.
+    /// Bytes of a request head. More gets a 431.
     pub head_bytes: usize,
-    /// Bytes of a body. More is answered with 413.
+    /// Bytes of a body. More gets a 413.
     pub body_bytes: usize,
-    /// How long anything may take. A head and a body that take longer are answered with 408.
+    /// How long anything may take. A head and a body that take longer get a 408.
     pub timeouts: Timeouts,
-    /// How long a connection is read after a refusal, so that the answer is not lost by a reset.
+    /// How long a connection is read after a refusal, so that the response is not lost by a reset.
     pub linger: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Answers to bytes.
+//! Responses to bytes.
 
 use std::io::Write;
 use std::time::SystemTime;
@@ -67,9 +67,9 @@ impl Status {
     }
 }
 
-/// An answer but for its body, which a route writes to a buffer.
+/// A response but for its body, which a route writes to a buffer.
 #[derive(Clone, Copy, Debug)]
-pub struct Answer {
+pub struct Response {
     /// The status.
     pub status: Status,
     /// `Content-Type`.
@@ -78,7 +78,7 @@ pub struct Answer {
     pub allow: Option<&'static str>,
 }
 
-/// What the rest of the connection decides about an answer.
+/// What the rest of the connection decides about a response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Framing {
     /// Headers only, as for HEAD.
@@ -87,11 +87,12 @@ pub(super) struct Framing {
     pub(super) close: bool,
 }
 
-/// Appends an answer.
-pub(super) fn write(out: &mut Vec<u8>, answer: &Answer, body: &[u8], framing: Framing) {
-    let (status, content_type, length) = (answer.status.line(), answer.content_type, body.len());
+/// Appends a response.
+pub(super) fn write(out: &mut Vec<u8>, response: &Response, body: &[u8], framing: Framing) {
+    let (status, content_type, length) =
+        (response.status.line(), response.content_type, body.len());
     let date = imf_fixdate(SystemTime::now());
-    let allow = answer.allow.map_or(String::new(), |methods| format!("Allow: {methods}\r\n"));
+    let allow = response.allow.map_or(String::new(), |methods| format!("Allow: {methods}\r\n"));
     let close = if framing.close { "Connection: close\r\n" } else { "" };
     // Writing to a vector does not fail.
     let _ = write!(

@@ -15,7 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Answer, Limits, Presence, Request, Transport, converse};
+use super::{Limits, Presence, Request, Response, Transport, converse};
 
 /// Connections served at once.
 const CONNECTIONS_MAX: usize = 1_024;
@@ -26,8 +26,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 /// How long the server may take to reach itself when it stops.
 const WAKE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How a request is answered: the body goes to the buffer.
-type Routes = fn(&Request<'_>, &mut Vec<u8>) -> Answer;
+/// How a request is responded to: the body goes to the buffer.
+type Routes = fn(&Request<'_>, &mut Vec<u8>) -> Response;
 
 /// A running server.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Server {
     }
 
     /// Stops accepting, closes connections that wait for a request, and waits until the others have
-    /// got their answers, but no longer than `patience`.
+    /// got their responses, but no longer than `patience`.
     pub fn stop(self, patience: Duration) {
         let deadline = Instant::now() + patience;
         let mut state = self.0.lock();

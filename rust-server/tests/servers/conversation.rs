@@ -63,7 +63,7 @@ fn run<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Script {
     let mut script =
         Script { parts, output: Vec::new(), reads: 0, writes: 0, write_max: usize::MAX };
     let presence = Presence::default();
-    converse(&mut script, &limits(), &presence, routes::answer);
+    converse(&mut script, &limits(), &presence, routes::respond);
     script
 }
 
@@ -205,7 +205,7 @@ fn small_writes() {
     let mut script = run([]);
     script.parts = VecDeque::from([HELLO.repeat(3).into_bytes()]);
     script.write_max = 7;
-    converse(&mut script, &limits(), &Presence::default(), routes::answer);
+    converse(&mut script, &limits(), &Presence::default(), routes::respond);
     assert_eq!(outcome(&script.output).0, [200; 3]);
 }
 
@@ -216,7 +216,7 @@ fn leaving() {
     assert!(!presence.leave(), "it has not waited yet");
     let mut script = run([]);
     script.parts = VecDeque::from([HELLO.repeat(2).into_bytes()]);
-    converse(&mut script, &limits(), &presence, routes::answer);
+    converse(&mut script, &limits(), &presence, routes::respond);
     assert_eq!(script.output, b"");
 }
 

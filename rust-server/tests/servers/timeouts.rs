@@ -120,7 +120,7 @@ fn a_refusal_is_not_lost() {
     let limits = Limits { linger: PATIENCE, ..Limits::new(Timeouts::all(PATIENCE)) };
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
-    let server = StdServer::start(listener, limits, routes::answer).expect("a thread is free");
+    let server = StdServer::start(listener, limits, routes::respond).expect("a thread is free");
     let mut client = Client::connect(address);
     client.send("POST /orders HTTP/1.1\r\nHost: h\r\nContent-Length: 8000000\r\n\r\n");
     client.send(vec![b'x'; 8_000_000]);
