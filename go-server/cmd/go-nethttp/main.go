@@ -2,8 +2,7 @@
 package main
 
 import (
-	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"os"
 
@@ -28,7 +27,7 @@ func newServer(timeouts serve.Timeouts) *http.Server {
 		ReadTimeout:       timeouts.Request,
 		WriteTimeout:      timeouts.Write,
 		MaxHeaderBytes:    64 << 10,
-		// Connections that clients break are no news.
-		ErrorLog: log.New(io.Discard, "", 0),
+		// Connections that clients break are no more news than requests that are refused.
+		ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
 	}
 }
