@@ -65,7 +65,7 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
 impl Cell<'_> {
     fn metric(&self, metric: Metric) -> Option<MetricAnalysis> {
         let values: Vec<&BlockValues> = self.counted.iter().map(|b| &b.values).collect();
-        let refusal = self.refusal().or_else(|| open::refusal(self, metric));
+        let refusal = self.refusal(metric).or_else(|| open::refusal(self, metric));
         let mut found = metric_analysis(metric, self.arms.len(), &values, refusal.as_deref())?;
         if found.ratio.is_some()
             && let Some(reason) = open::informational(self, metric)

@@ -24,10 +24,11 @@ pub(super) fn analyse(header: &RunHeader, cells: &[Cell]) -> Vec<MatchupAnalysis
         let own: Vec<&Cell> =
             cells.iter().filter(|c| c.matchup.name == cell.matchup.name).collect();
         let closed = own.iter().filter(|cell| cell.load.open.is_none());
-        let printing = closed.filter(|cell| cell.prints_ratios());
-        let printing: Vec<Vec<(u32, &BlockValues)>> = printing
-            .map(|cell| cell.counted.iter().map(|b| (b.record.block, &b.values)).collect())
-            .collect();
+        let closed: Vec<&Cell> = closed.copied().collect();
+        let mean_of = |metric| {
+            let printing = closed.iter().filter(|cell| cell.refusal(metric).is_none());
+            mean(metric, &printing.map(|cell| blocks(cell)).collect::<Vec<_>>())
+        };
         matchups.push(MatchupAnalysis {
             name: cell.matchup.name.clone(),
             lane: cell.matchup.lane,
@@ -36,10 +37,14 @@ pub(super) fn analyse(header: &RunHeader, cells: &[Cell]) -> Vec<MatchupAnalysis
             arms: cell.arms.clone(),
             cells: own.iter().map(|cell| cell.analyse(header)).collect(),
             starts: starts(&own),
-            means: OF_MEANS.into_iter().filter_map(|metric| mean(metric, &printing)).collect(),
+            means: OF_MEANS.into_iter().filter_map(mean_of).collect(),
         });
     }
     matchups
+}
+
+fn blocks<'a>(cell: &'a Cell<'_>) -> Vec<(u32, &'a BlockValues)> {
+    cell.counted.iter().map(|b| (b.record.block, &b.values)).collect()
 }
 
 /// Metrics of starts over the blocks of all cells, ordered by index of block, then cell.

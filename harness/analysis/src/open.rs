@@ -349,7 +349,7 @@ mod tests {
         };
         assert_eq!(late(5), (Who::Rate, String::new(), true));
         assert_eq!(late(20), (Who::Rate, "send_lag".to_owned(), true));
-        assert_eq!(late(60), (Who::Generator, "send_lag".to_owned(), false));
+        assert_eq!(late(60), (Who::Generator, "generator_bound send_lag".to_owned(), false));
     }
 
     /// 3,600 requests per block and arm, of which 36 lie beyond the 99th percentile.

@@ -356,7 +356,8 @@ pub struct Bottleneck {
 pub enum Who {
     /// The server: what was measured is the server.
     Server,
-    /// The generator: what was measured is the generator, and no ratio is printed.
+    /// The generator: rates and response times are its own and have no ratio; CPU per request and
+    /// memory keep theirs.
     Generator,
     /// Nobody was busy: more connections would bring more.
     Latency,

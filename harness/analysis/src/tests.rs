@@ -106,22 +106,32 @@ fn a_server_ties_with_itself() {
     assert_eq!(codes(&cell(&analyse(&run(&differing))).warnings), ["control_differs"]);
 }
 
+/// A generator that is the bottleneck limits rates, and not what a server spends on a request.
 #[test]
-fn a_busy_generator_prints_no_ratio() {
-    let mut scene = Scene::default();
+fn a_busy_generator_spoils_rates_and_not_costs() {
+    let mut scene = Scene { workloads: vec!["small", "large"], ..Scene::default() };
     scene.arms[0].generator_cpu_ns_per_request = 19_000.0;
     let record = run(&scene);
     let analysis = analyse(&record);
     let cell = cell(&analysis);
     assert_eq!(cell.bottleneck.who, Who::Generator);
+    let rates = [Metric::RequestsPerSecond, Metric::ServiceTimeNsP50, Metric::ServiceTimeNsP99];
     for found in &cell.metrics {
+        if !rates.contains(&found.metric) {
+            assert_about(found.ratio.expect("a ratio"), 1.25, found.metric.label());
+            assert_eq!((found.verdict, &found.reason), (Verdict::Slower, &None));
+            continue;
+        }
         assert_eq!((found.ratio, found.verdict), (None, Verdict::Inconclusive));
         assert!(found.log_ratios.is_empty() && found.arms.len() == 2);
         let reason = found.reason.as_deref().expect("a reason");
         assert!(reason.contains("generator_cpus"), "{reason}");
     }
-    assert!(analysis.matchups[0].starts.iter().all(|m| m.ratio.is_some()));
-    assert!(analysis.matchups[0].means.is_empty());
+    assert_eq!(codes(&cell.warnings), ["generator_bound"]);
+    let matchup = &analysis.matchups[0];
+    assert!(matchup.starts.iter().all(|m| m.ratio.is_some()));
+    let means: Vec<(Metric, u32)> = matchup.means.iter().map(|m| (m.metric, m.cells)).collect();
+    assert_eq!(means, [(Metric::CpuNsPerRequest, 2), (Metric::RssBytesPeak, 2)]);
     assert_eq!(running_ratio(&record.header, &record.blocks, &cell.id), None);
     scene.arms[0].generator_cpu_ns_per_request = 15_000.0;
     assert_eq!(codes(&self::cell(&analyse(&run(&scene))).warnings), ["generator_busy"]);

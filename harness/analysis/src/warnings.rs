@@ -8,7 +8,7 @@ use crate::verdict::{BLOCKS_MIN, Verdict};
 use crate::{open, search};
 use duet_model::record::{Run, RunHeader, Wire};
 use duet_model::spec::CellId;
-use duet_units::{percent, thousands};
+use duet_units::{Loop, percent, thousands};
 
 /// Stolen time above this share of either arm's windows is a doubt; that it hurt one arm more than
 /// the other is one only from there on.
@@ -79,6 +79,7 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader, metrics: &[MetricAnalysis
         errors(cell),
         not_stationary(cell, header),
         generator_busy(cell),
+        generator_bound(cell),
         parked_cpu(cell, header),
         stolen_time(cell, header),
         foreign_cpu(cell, header),
@@ -221,9 +222,25 @@ fn generator_busy(cell: &Cell) -> Option<Warning> {
     let message =
         format!("the generator was {} busy, which may hide part of the difference", percent(busy));
     let hint = "raise generator_cpus, or choose a workload with more work per request";
-    // Where it was the bottleneck, the cell says so itself and prints no ratio.
+    // Where it was the bottleneck, another warning says so.
     let doubtful = busy >= BUSY_DOUBTFUL && cell.bottleneck.who != Who::Generator;
     doubtful.then(|| Warning::new("generator_busy", message, hint))
+}
+
+/// What may still be compared where the generator was the bottleneck.
+fn generator_bound(cell: &Cell) -> Option<Warning> {
+    let bound = cell.bottleneck.who == Who::Generator && cell.load.kind() != Loop::Search;
+    let rate = |usage: &Usage| {
+        duet_units::rate(usage.requests as f64 / (usage.elapsed_ns as f64 / 1e9).max(1e-9))
+    };
+    let rates: Vec<String> = cell.usage.iter().map(rate).collect();
+    let message = format!(
+        "the generator was the bottleneck: rates and response times are its own and have no \
+         ratio; CPU per request and memory are the servers', at {} requests/s",
+        rates.join(" and ")
+    );
+    let hint = "raise generator_cpus, or give both arms one fixed rate";
+    bound.then(|| Warning::new("generator_bound", message, hint))
 }
 
 fn parked_cpu(cell: &Cell, header: &RunHeader) -> Option<Warning> {

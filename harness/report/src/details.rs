@@ -132,7 +132,7 @@ fn bottleneck(matchup: &MatchupAnalysis, cell: &CellAnalysis) -> String {
     let who = match cell.bottleneck.who {
         Who::Server if cell.open.is_some() => "a server: it could not hold the rate",
         Who::Server => "the server",
-        Who::Generator => "the generator: no ratio is printed",
+        Who::Generator => "the generator: rates and response times have no ratio",
         Who::Latency => "nobody was busy: more connections would bring more",
         Who::Rate => "none: the rate was given, and held",
         Who::Unknown => "unknown",

@@ -61,7 +61,7 @@ pub(super) fn family<'a>(analysis: &'a Analysis, experiment: &'a Experiment) -> 
         let rules = rules().filter(|rule| rule.metric.is_result(cell.kind()));
         rules.map(move |rule| member(cell, rule.metric, rule.margin))
     };
-    measured(analysis).flat_map(of_cell).collect()
+    measured(analysis, experiment).flat_map(of_cell).collect()
 }
 
 /// The verdicts on a family.
@@ -99,7 +99,7 @@ pub(super) fn cells(
     let gated: Vec<((CellId, Metric), Gated)> =
         family.iter().zip(first.iter().zip(&confirmations)).map(gated).collect();
     let mut cells: Vec<ComparedCell> =
-        run.header.suite.cells.iter().map(|id| cell(run, analysis, id, &gated)).collect();
+        run.header.suite.cells.iter().map(|id| cell(run, analysis, id, experiment, &gated)).collect();
     for cell in &mut cells {
         if cell.state == State::Identical {
             continue;
@@ -115,9 +115,25 @@ pub(super) fn cells(
     cells
 }
 
-fn measured(analysis: &Analysis) -> impl Iterator<Item = &CellAnalysis> {
+fn measured<'a>(
+    analysis: &'a Analysis,
+    experiment: &'a Experiment,
+) -> impl Iterator<Item = &'a CellAnalysis> {
     let cells = analysis.matchups.iter().flat_map(|matchup| &matchup.cells);
-    cells.filter(|cell| cell.blocks > 0 && cell.bottleneck.who != Who::Generator)
+    cells.filter(|cell| cell.blocks > 0 && !is_spoilt(cell, experiment))
+}
+
+/// Whether a generator that was the bottleneck spoilt what was asked: of a gate any metric that it
+/// judges, of other questions all there is.
+fn is_spoilt(cell: &CellAnalysis, experiment: &Experiment) -> bool {
+    let compared = |metric: Metric| {
+        cell.metrics.iter().any(|found| found.metric == metric && found.ratio.is_some())
+    };
+    let rules = experiment.gate.iter().flat_map(|gate| &gate.rules);
+    let mut gated = rules.filter(|rule| rule.metric.is_result(cell.kind()));
+    cell.bottleneck.who == Who::Generator
+        && (gated.any(|rule| !compared(rule.metric))
+            || cell.metrics.iter().all(|found| found.ratio.is_none()))
 }
 
 /// What the second experiment says of what the first called a regression, member by member. Its
@@ -169,10 +185,11 @@ fn cell(
     run: &Run,
     analysis: &Analysis,
     id: &CellId,
+    experiment: &Experiment,
     gated: &[((CellId, Metric), Gated)],
 ) -> ComparedCell {
     let found = analysis.matchups.iter().flat_map(|m| &m.cells).find(|cell| cell.id == *id);
-    let state = state(run, analysis, id, found);
+    let state = state(run, analysis, id, experiment, found);
     let of_cell = || gated.iter().filter(|((cell, _), _)| cell == id);
     let gated = |metric| of_cell().find(|(key, _)| key.1 == metric);
     let mut metrics: Vec<ComparedMetric> = found
@@ -238,17 +255,22 @@ fn detectable(log_ratios: &[f64]) -> Option<f64> {
     Some(smallest_detectable(log_ratios.len() as u32, standard_deviation(log_ratios)?))
 }
 
-fn state(run: &Run, analysis: &Analysis, id: &CellId, found: Option<&CellAnalysis>) -> State {
+fn state(
+    run: &Run,
+    analysis: &Analysis,
+    id: &CellId,
+    experiment: &Experiment,
+    found: Option<&CellAnalysis>,
+) -> State {
     let failed = |cell: &Option<CellId>| cell.as_ref().is_none_or(|cell| cell == id);
     match found {
         _ if is_identical(run, id) && run.attempts_of(id).next().is_none() => State::Identical,
-        Some(cell) if cell.blocks > 0 => match cell.bottleneck.who {
-            Who::Generator => {
-                let reason = cell.metrics.iter().find_map(|m| m.reason.clone());
-                State::Unmeasured(reason.unwrap_or_default())
-            }
-            _ => State::Measured,
-        },
+        Some(cell) if cell.blocks > 0 && is_spoilt(cell, experiment) => {
+            let refused = cell.metrics.iter().filter(|m| m.ratio.is_none());
+            let reason = refused.filter_map(|m| m.reason.clone()).next();
+            State::Unmeasured(reason.unwrap_or_default())
+        }
+        Some(cell) if cell.blocks > 0 => State::Measured,
         _ if analysis.failures.iter().any(|failure| failed(&failure.cell)) => State::Failed,
         _ => State::Unmeasured("no block of it was measured".to_owned()),
     }
