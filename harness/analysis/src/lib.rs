@@ -4,8 +4,9 @@
 //! function of the record, whatever the order of its blocks and however early it ends. The modules
 //! in the order of the flow: `rounds`, `open` and `search` reduce a block to `values`, whatever its
 //! loop (`block_values`); a `cell` and its blocks become `estimates`; `bottleneck` and `warnings`
-//! doubt them; `cell_analysis` and `programs` say what is known of a cell, `matchups` of all cells
-//! of a matchup, `run_summary` of the run, and `run_analysis` puts all into a `summary`.
+//! doubt them; `means` says what cells say together; `cell_analysis` and `programs` say what is known of a cell, `matchups` of all cells
+//! of a matchup, `run_summary` of the run, and `run_analysis` puts all into a `summary`; `multiplicity`
+//! holds verdicts against all lines of the run.
 //!
 //! [`comparison`] and [`gate`] judge two versions, [`trend`] orders many runs by time, [`verdict`]
 //! holds the rule of every verdict. Plain data is imported from where it is defined and this file
@@ -23,6 +24,8 @@ mod estimates;
 pub mod gate;
 mod histogram;
 mod matchups;
+mod means;
+mod multiplicity;
 mod negotiated;
 mod open;
 mod programs;
@@ -49,8 +52,8 @@ pub use duet_stats::Interval;
 pub use programs::running_program_ratio;
 pub use run_analysis::analyse;
 pub use summary::{
-    Analysis, Arm, Bottleneck, CellAnalysis, CellFailure, Estimate, MatchupAnalysis, Mean,
-    MeanToday, MetricAnalysis, OpenAnalysis, OpenArm, ProgramCell, ProgramSummary,
+    Analysis, Arm, Bottleneck, CellAnalysis, CellFailure, Estimate, LeftOut, MatchupAnalysis, Mean,
+    MeanCell, MeanToday, MetricAnalysis, OpenAnalysis, OpenArm, ProgramCell, ProgramSummary,
     PublishedAnalysis, PublishedComparison, RssPoint, RunSummary, SCHEMA, SearchAnalysis,
     SearchArm, ServerSummary, Standing, Today, Warning, Who,
 };

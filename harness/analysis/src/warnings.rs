@@ -1,9 +1,9 @@
 //! Warnings about numbers, each with a hint what to do about it.
 
 use crate::bottleneck::{BUSY_DOUBTFUL, SATURATED, Usage};
-use crate::cell::{Cell, cpus, is_control};
+use crate::cell::{Cell, cpus};
 use crate::disturbance::{FOREIGN_SHARE_MAX, share};
-use crate::summary::{MetricAnalysis, Warning, Who};
+use crate::summary::{CellAnalysis, MetricAnalysis, Warning, Who};
 use crate::verdict::{BLOCKS_MIN, Verdict};
 use crate::{open, search};
 use duet_model::record::{Run, RunHeader, Wire};
@@ -67,11 +67,10 @@ pub(super) fn of_run(run: &Run, cells: &[Cell]) -> Vec<Warning> {
 }
 
 /// Warnings about a cell.
-pub(super) fn of_cell(cell: &Cell, header: &RunHeader, metrics: &[MetricAnalysis]) -> Vec<Warning> {
+pub(super) fn of_cell(cell: &Cell, header: &RunHeader) -> Vec<Warning> {
     let warnings = [
         unequal_work(cell),
         unequal_heads(cell),
-        control_differs(cell, metrics),
         few_blocks(cell, header),
         blocks_failed(cell),
         blocks_dropped(cell),
@@ -151,13 +150,14 @@ fn unequal_heads(cell: &Cell) -> Option<Warning> {
     Some(Warning { code: "unequal_heads".to_owned(), message, hint: None })
 }
 
-fn control_differs(cell: &Cell, metrics: &[MetricAnalysis]) -> Option<Warning> {
+/// What a cell of a control says that must be an error.
+pub(super) fn control_differs(cell: &CellAnalysis) -> Option<Warning> {
     let differs = |m: &&MetricAnalysis| matches!(m.verdict, Verdict::Faster | Verdict::Slower);
-    let differing: Vec<&str> = metrics.iter().filter(differs).map(|m| m.metric.label()).collect();
+    let differing: Vec<&str> =
+        cell.metrics.iter().filter(differs).map(|m| m.metric.label()).collect();
     let message = format!("a server differs from itself in {}", differing.join(", "));
     let hint = "distrust differences of this size in this run; see duet doctor";
-    let alarm = is_control(cell.matchup) && !differing.is_empty();
-    alarm.then(|| Warning::new("control_differs", message, hint))
+    (!differing.is_empty()).then(|| Warning::new("control_differs", message, hint))
 }
 
 fn few_blocks(cell: &Cell, header: &RunHeader) -> Option<Warning> {

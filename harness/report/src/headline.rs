@@ -193,7 +193,7 @@ fn basis(matchup: &MatchupAnalysis) -> Option<(String, Vec<Found>)> {
         let found = found
             .filter_map(|m| Some((m.metric, wording::oriented_ratio(&m.ratio)?, m.verdict)))
             .collect();
-        return Some((format!("(geometric mean of {} {noun})", first.cells), found));
+        return Some((format!("(geometric mean of {} {noun})", first.cells.len()), found));
     }
     let metric = wording::speed(matchup);
     let speed =

@@ -81,7 +81,7 @@ fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> Vec<Block> {
     let starts = matchup.starts.iter().map(|m| wording::row(&analysis.run, &arms, m));
     groups.push(group("every start", "", &starts.collect::<Vec<_>>(), arms.len()));
     let means = matchup.means.iter().map(|m| wording::mean_row(&analysis.run, &arms, m));
-    let cells = matchup.means.first().map_or(0, |mean| mean.cells);
+    let cells = matchup.means.first().map_or(0, |mean| mean.cells.len());
     let about = format!("of {cells} cells");
     groups.push(group("geometric mean", &about, &means.collect::<Vec<_>>(), arms.len()));
     groups.retain(|group| !group.rows.is_empty() || !group.notes.is_empty());

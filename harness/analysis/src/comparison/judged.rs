@@ -8,14 +8,8 @@ use crate::summary::{Analysis, CellAnalysis, MetricAnalysis, Warning, Who};
 use crate::verdict::Verdict;
 use duet_model::record::{Absence, Experiment, ProgramRun, Question, Run};
 use duet_model::spec::{CellId, Waiver};
-use duet_stats::{
-    benjamini_hochberg, hodges_lehmann, interval, p_above, p_below, smallest_detectable,
-    standard_deviation,
-};
+use duet_stats::{hodges_lehmann, interval, smallest_detectable, standard_deviation};
 use duet_units::Metric;
-
-/// An adjusted p value below this makes an ungated metric a warning.
-const Q_WARNS: f64 = 0.05;
 
 /// Why a metric of a measured cell has no values.
 const NOWHERE: &str = "no block has a value of it for both: too few requests stand behind it, or \
@@ -100,11 +94,11 @@ pub(super) fn cells(
         family.iter().zip(first.iter().zip(&confirmations)).map(gated).collect();
     let mut cells: Vec<ComparedCell> =
         run.header.suite.cells.iter().map(|id| cell(run, analysis, id, experiment, &gated)).collect();
-    for cell in &mut cells {
+    for cell in &cells {
         if cell.state == State::Identical {
             continue;
         }
-        qualify(cell, warnings);
+        warn_of_ungated(cell, warnings);
         let of_cell = analysis.matchups.iter().flat_map(|m| &m.cells).find(|c| c.id == cell.id);
         warnings.extend(of_cell.iter().flat_map(|c| &c.warnings).map(|warning| Warning {
             message: format!("{}: {}", cell.id, warning.message),
@@ -197,6 +191,9 @@ fn cell(
         .flat_map(|cell| &cell.metrics)
         .filter_map(|m| compared(m, gated(m.metric).map(|(_, gated)| gated.clone())))
         .collect();
+    if metrics.iter().all(|m| m.gated.is_none()) {
+        metrics.iter_mut().for_each(|m| m.q = None);
+    }
     metrics.sort_by_key(|metric| metric.gated.is_none());
     let unjudged = of_cell()
         .filter(|((_, metric), _)| metrics.iter().all(|m| m.metric != *metric))
@@ -235,6 +232,7 @@ fn interval_history(log_ratios: &[f64]) -> Vec<SoFar> {
 fn compared(m: &MetricAnalysis, gated: Option<Gated>) -> Option<ComparedMetric> {
     let [base, head] = m.arms[..] else { return None };
     m.ratio?;
+    let q = m.q.filter(|_| gated.is_none());
     Some(ComparedMetric {
         metric: m.metric,
         base,
@@ -247,7 +245,7 @@ fn compared(m: &MetricAnalysis, gated: Option<Gated>) -> Option<ComparedMetric> 
         verdict: m.verdict,
         reason: m.reason.clone(),
         smallest_detectable: detectable(&m.log_ratios),
-        q: None,
+        q,
     })
 }
 
@@ -276,33 +274,20 @@ fn state(
     }
 }
 
-/// Adjusts the p values of the metrics that are not gated, and warns where one is worse.
-fn qualify(cell: &mut ComparedCell, warnings: &mut Vec<Warning>) {
+/// Warns where a metric that is not gated is worse, although others of its cell are.
+fn warn_of_ungated(cell: &ComparedCell, warnings: &mut Vec<Warning>) {
     let gates = cell.metrics.iter().any(|metric| metric.gated.is_some());
-    if !gates {
-        return;
-    }
-    let mut informative: Vec<&mut ComparedMetric> =
-        cell.metrics.iter_mut().filter(|m| m.gated.is_none()).collect();
-    let two_sided = |m: &&mut ComparedMetric| {
-        (2.0 * p_above(&m.log_ratios, 0.0).min(p_below(&m.log_ratios, 0.0))).min(1.0)
-    };
-    let p: Vec<f64> = informative.iter().map(two_sided).collect();
-    for (metric, q) in informative.iter_mut().zip(benjamini_hochberg(&p)) {
-        metric.q = Some(q);
-        if q <= Q_WARNS && metric.verdict == Verdict::Slower {
-            warnings.push(Warning {
-                code: "ungated_change".to_owned(),
-                message: format!(
-                    "{}: {} is {} worse and not gated",
-                    cell.id,
-                    metric.metric.label(),
-                    duet_units::percent(metric.change())
-                ),
-                hint: Some("look at it; to be held to it, give it a margin".to_owned()),
-            });
-        }
-    }
+    let worse = |m: &&ComparedMetric| gates && m.gated.is_none() && m.verdict == Verdict::Slower;
+    warnings.extend(cell.metrics.iter().filter(worse).map(|metric| Warning {
+        code: "ungated_change".to_owned(),
+        message: format!(
+            "{}: {} is {} worse and not gated",
+            cell.id,
+            metric.metric.label(),
+            duet_units::percent(metric.change())
+        ),
+        hint: Some("look at it; to be held to it, give it a margin".to_owned()),
+    }));
 }
 
 /// Cells that only one version has.

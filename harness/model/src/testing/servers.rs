@@ -283,6 +283,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
     let workload = |name: &&str| Workload {
         name: (*name).to_owned(),
         question: format!("How fast is {name}?"),
+        kind: None,
         churn: false,
         cases: vec![case.clone()],
         responses: BTreeMap::new(),
