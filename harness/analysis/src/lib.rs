@@ -2,7 +2,7 @@
 //!
 //! [`Analysis`] is all that a report sees, and `summary.json` is its JSON form. It is a pure
 //! function of the record, whatever the order of its blocks and however early it ends. The modules
-//! in the order of the flow: `rounds`, `open` and `search` reduce a block to `values`, whatever its
+//! in the order of the flow: `rounds`, `open` (with `tails`) and `search` reduce a block to `values`, whatever its
 //! loop (`block_values`); a `cell` and its blocks become `estimates`; `bottleneck` and `warnings`
 //! doubt them; `means` says what cells say together; `cell_analysis` and `programs` say what is known of a cell, `matchups` of all cells
 //! of a matchup, `run_summary` of the run, and `run_analysis` puts all into a `summary`; `multiplicity`
@@ -37,6 +37,7 @@ mod run_analysis;
 mod run_summary;
 mod search;
 mod summary;
+mod tails;
 #[cfg(test)]
 mod tests;
 pub mod trend;

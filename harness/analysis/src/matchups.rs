@@ -60,7 +60,8 @@ fn mean(metric: Metric, own: &[&Cell]) -> Option<Mean> {
 fn belongs(metric: Metric, cell: &Cell, own: &[&Cell]) -> bool {
     let is_closed = |cell: &Cell| cell.load.kind() == Loop::Closed;
     let fixed = cell.load.open.is_some_and(|open| matches!(open.rate, Rate::PerSecond(_)));
-    let cost = matches!(metric, Metric::CpuNsPerRequest | Metric::RssBytesPeak);
+    // The largest memory of an open loop is that of its warm-up.
+    let cost = metric == Metric::CpuNsPerRequest;
     let twin = |other: &&Cell| is_closed(other) && other.workload.name == cell.workload.name;
     is_closed(cell) || (fixed && cost && !own.iter().any(twin))
 }

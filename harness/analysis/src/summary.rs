@@ -115,7 +115,7 @@ pub struct MatchupAnalysis {
     /// cells of their estimates. `values` and `log_ratios` are of all starts, cell by cell.
     pub starts: Vec<MetricAnalysis>,
     /// Over its cells, per metric: the geometric mean of ratios. Of servers closed loops, and for
-    /// CPU and memory loops with one fixed rate; of programs each problem at its largest size, where
+    /// CPU per request loops with one fixed rate; of programs each problem at its largest size, where
     /// both programs run for 50 ms and more. Absent with fewer than two such cells.
     pub means: Vec<Mean>,
 }
@@ -191,7 +191,7 @@ pub struct OpenAnalysis {
 }
 
 /// What became of an arm's planned requests, over all blocks that count, and how late they were
-/// sent: medians over blocks.
+/// sent: medians over blocks, of a window where each has 1,000 requests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -208,6 +208,13 @@ pub struct OpenArm {
     pub generator_lag_ns_p99: f64,
     /// From sending to the last byte.
     pub service_time_ns_p99: f64,
+    /// Windows.
+    #[serde(default)]
+    pub windows: u64,
+    /// Those of them that hold a stall of the machine: the generator itself was once more than 5 ms
+    /// late.
+    #[serde(default)]
+    pub windows_stalled: u64,
 }
 
 /// What searches for the highest rate within a limit came to. Where each arm's lies is a metric of
