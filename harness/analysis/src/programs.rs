@@ -64,7 +64,9 @@ fn mean(metric: Metric, own: &[&Cell<'_>]) -> Option<Mean> {
         let largest = own.iter().filter(same).map(|other| other.n()).max();
         let reason = match cell.shortest_ns() {
             _ if largest > Some(cell.n()) => "it was measured at a larger size too".to_owned(),
-            ns if ns < MEAN_NS_MIN => format!("a program took {} only", nanoseconds(ns)),
+            ns if ns < MEAN_NS_MIN => {
+                format!("a program takes less than {}", nanoseconds(MEAN_NS_MIN))
+            }
             _ => {
                 parts.push(Part {
                     cell: cell.id,

@@ -2,7 +2,7 @@
 
 use super::chart::{self, Picture, Width};
 use super::document::{Block, Column, Document, Emphasis, Group, Item, Marker, Row, Span, Table};
-use super::headline::headline;
+use super::headline::{ONE_SESSION, headline};
 use super::parts::{LABEL, about, columns, figure_of, group, list, names, short};
 use super::wording::{self, Conclusion};
 use super::{details, load_kinds, program_table, published, run_metadata, warnings};
@@ -43,7 +43,7 @@ fn answer(analysis: &Analysis) -> Vec<Block> {
     let nothing = analysis.matchups.is_empty().then(|| "nothing was measured".to_owned());
     let caveats = caveats.chain(nothing).map(|said| Block::paragraph(said, Emphasis::Bad));
     let answer = |matchup: &MatchupAnalysis| Item {
-        name: matchup.name.clone(),
+        name: if matchup.control { matchup.name.clone() } else { String::new() },
         text: Span::new(
             headline(analysis, matchup),
             if matchup.control { Emphasis::Quiet } else { Emphasis::Plain },
@@ -51,7 +51,8 @@ fn answer(analysis: &Analysis) -> Vec<Block> {
         ..Item::default()
     };
     let answers = wording::controls_last(analysis).into_iter().map(answer).collect();
-    caveats.chain([Block::List(Marker::Answer, answers)]).collect()
+    let one_session = Block::paragraph(ONE_SESSION, Emphasis::Quiet);
+    caveats.chain([Block::List(Marker::Answer, answers), one_session]).collect()
 }
 
 fn charts(analysis: &Analysis) -> Vec<Block> {
@@ -82,7 +83,7 @@ fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> Vec<Block> {
     groups.push(group("every start", "", &starts.collect::<Vec<_>>(), arms.len()));
     let means = matchup.means.iter().map(|m| wording::mean_row(&analysis.run, &arms, m));
     let cells = matchup.means.first().map_or(0, |mean| mean.cells.len());
-    let about = format!("of {cells} cells");
+    let about = format!("of {cells} cells, a vote for each kind of work");
     groups.push(group("geometric mean", &about, &means.collect::<Vec<_>>(), arms.len()));
     groups.retain(|group| !group.rows.is_empty() || !group.notes.is_empty());
     let mut blocks = vec![Block::heading(wording::title(matchup))];

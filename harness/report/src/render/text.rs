@@ -115,7 +115,7 @@ impl Page {
 
     fn item(&mut self, marker: Marker, item: &Item) {
         let (lead, fallback) = match marker {
-            Marker::Answer => ("", Emphasis::Plain),
+            Marker::Answer => ("- ", Emphasis::Plain),
             Marker::Point => ("  - ", Emphasis::Plain),
             Marker::Warning => ("  * ", Emphasis::Open),
             Marker::Failure => ("  ! ", Emphasis::Bad),
