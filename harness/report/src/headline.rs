@@ -11,8 +11,8 @@ use duet_units::Metric;
 pub(super) const ONE_SESSION: &str = "Measured here and now: one machine, one session. An \
     interval says what this session would say again; what another hour says is not known.";
 
-/// The answer of a matchup, without its name.
-pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> String {
+/// The answer of a matchup in one sentence, without its name, and what else there is to say.
+pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> (String, String) {
     let costs = match matchup.programs {
         true => [Metric::ElapsedNs, Metric::CpuNs],
         false => [Metric::CpuNsPerRequest, Metric::RequestsPerSecond],
@@ -22,19 +22,21 @@ pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> String
     let Some(basis) = basis.filter(|_| !latency_only(matchup)) else {
         let said = latency_headline(analysis, matchup);
         if let Some(said) = said.or_else(|| search_headline(analysis, matchup)) {
-            return said;
+            return (said, String::new());
         }
         let first = matchup.cells.first().map(|cell| wording::silence(analysis, matchup, cell));
-        return first.unwrap_or_else(|| "not measured".to_owned());
+        let why = first.unwrap_or_else(|| "not measured".to_owned());
+        return (format!("{}: {why}", matchup.name), String::new());
     };
     if matchup.control {
-        return control_headline(&basis.ratio, basis.verdict, &format!("({})", basis.about()));
+        let about = format!("({})", basis.about());
+        return (control_headline(&basis.ratio, basis.verdict, &about), String::new());
     }
     let further = match matchup.programs {
         true => [Metric::CpuNs, Metric::RssBytesPeak],
         false => [Metric::RequestsPerSecond, Metric::RssBytesPeak],
     };
-    let mut sentences = vec![basis.sentence(analysis)];
+    let mut sentences = vec![];
     let further = further.into_iter().filter(|metric| *metric != basis.metric);
     let further = further.filter_map(|metric| Basis::of(matchup, metric));
     sentences.extend(further.filter_map(|found| found.further()));
@@ -43,7 +45,7 @@ pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> String
         sentences.push("They do not do the same work: see the warnings.".to_owned());
     }
     sentences.push(format!("{}: {}.", wording::title(matchup), basis.about()));
-    sentences.join(" ")
+    (basis.sentence(analysis), sentences.join(" "))
 }
 
 /// Whether a matchup was measured in open loops or searches alone.

@@ -42,15 +42,18 @@ fn answer(analysis: &Analysis) -> Vec<Block> {
     let caveats = wording::caveats(&analysis.run).into_iter();
     let nothing = analysis.matchups.is_empty().then(|| "nothing was measured".to_owned());
     let caveats = caveats.chain(nothing).map(|said| Block::paragraph(said, Emphasis::Bad));
-    let answer = |matchup: &MatchupAnalysis| Item {
-        name: if matchup.control { matchup.name.clone() } else { String::new() },
-        text: Span::new(
-            headline(analysis, matchup),
-            if matchup.control { Emphasis::Quiet } else { Emphasis::Plain },
-        ),
-        ..Item::default()
+    let answer = |matchup: &MatchupAnalysis| {
+        let (said, further) = headline(analysis, matchup);
+        let (name, emphasis) = match matchup.control {
+            true => (matchup.name.clone(), Emphasis::Quiet),
+            false => (String::new(), Emphasis::Plain),
+        };
+        Item { name, text: Span::new(said, emphasis), further, ..Item::default() }
     };
-    let answers = wording::controls_last(analysis).into_iter().map(answer).collect();
+    // Servers first: they are what most readers come for.
+    let mut matchups = wording::controls_last(analysis);
+    matchups.sort_by_key(|matchup| (matchup.control, matchup.programs));
+    let answers = matchups.into_iter().map(answer).collect();
     let one_session = Block::paragraph(ONE_SESSION, Emphasis::Quiet);
     caveats.chain([Block::List(Marker::Answer, answers), one_session]).collect()
 }
