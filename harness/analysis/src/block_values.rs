@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::open::OpenBlock;
 use crate::rounds::{Window, rounds, service_times, window_values};
 use crate::values::{BlockValues, arm_log_ratios, start_values};
 use crate::{open, search};
 use duet_model::record::BlockRecord;
-use duet_protocol::WindowResult;
 use duet_units::{CellKind, Loop, Metric};
 
 /// The numbers of a block.
@@ -21,26 +21,27 @@ pub(super) fn block_values(block: &BlockRecord) -> Result<BlockValues, String> {
     let mut arms: Vec<BTreeMap<Metric, f64>> = block.arms.iter().map(start_values).collect();
     let mut histogram_error = None;
     let mut open = vec![];
+    let mut tails = vec![];
     for (i, arm) in arms.iter_mut().enumerate() {
         let windows: Vec<Window> = rounds.of_arm(i).collect();
         arm.extend(window_values(&windows));
-        let times = if block.open.is_none() {
-            service_times(&windows)
-        } else {
+        if block.open.is_some() {
             arm.retain(|metric, _| metric.is_result(CellKind::Servers(Loop::Open)));
-            let records: Vec<&WindowResult> = windows.iter().map(|w| w.record).collect();
-            open::values(&records).map(|(latencies, values)| {
-                open.push(values);
-                latencies
-            })
-        };
-        match times {
+            continue;
+        }
+        match service_times(&windows) {
             Ok(times) => arm.extend(times),
             Err(error) => histogram_error = Some(format!("{error:#}")),
         }
     }
-    if histogram_error.is_some() {
-        open.clear();
+    if block.open.is_some() {
+        match open::values(&rounds, arms.len()) {
+            Ok(OpenBlock { latencies, values, log_ratios }) => {
+                arms.iter_mut().zip(latencies).for_each(|(arm, own)| arm.extend(own));
+                (open, tails) = (values, log_ratios);
+            }
+            Err(error) => histogram_error = Some(format!("{error:#}")),
+        }
     }
     let mut log_ratios = arm_log_ratios(&arms);
     // Windows are compared within their round, where both arms met the same state of the machine.
@@ -52,6 +53,7 @@ pub(super) fn block_values(block: &BlockRecord) -> Result<BlockValues, String> {
             _ => log_ratios.remove(&metric),
         };
     }
+    log_ratios.extend(tails);
     let (rounds_dropped, search) = (rounds.dropped, vec![]);
     Ok(BlockValues { arms, log_ratios, rounds_dropped, histogram_error, open, search })
 }

@@ -8,7 +8,7 @@ use crate::summary::{Arm, Bottleneck, Who};
 use crate::values::BlockValues;
 use duet_model::record::{BlockRecord, RunHeader};
 use duet_model::spec::{CellId, Load, Matchup, Spec, Workload};
-use duet_units::Loop;
+use duet_units::{Loop, Metric};
 
 /// A cell and its blocks.
 #[derive(Debug)]
@@ -41,22 +41,24 @@ impl Cell<'_> {
         self.arms.iter().map(|arm| arm.label.as_str()).collect()
     }
 
-    /// Why the cell may print no ratio, if so.
-    pub(super) fn refusal(&self) -> Option<String> {
+    /// Why the cell may print no ratio of `metric`, if so.
+    pub(super) fn refusal(&self, metric: Metric) -> Option<String> {
         let labels: Vec<&str> = self.arms.iter().map(|arm| arm.label.as_str()).collect();
         let records = self.counted.iter().map(|block| block.record);
-        negotiated::refusal(&labels, records).or_else(|| self.generator_bound().map(str::to_owned))
+        negotiated::refusal(&labels, records)
+            .or_else(|| self.generator_bound().filter(|_| !is_cost(metric)).map(str::to_owned))
     }
 
     fn generator_bound(&self) -> Option<&'static str> {
         (self.bottleneck.who == Who::Generator).then_some(match self.load.kind() {
             Loop::Closed => {
-                "the generator was the bottleneck, so it was measured and not the servers: give it \
-                 more CPUs (generator_cpus) or choose a workload with more work per request"
+                "the generator was the bottleneck, so its rate was measured and not the servers': \
+                 give it more CPUs (generator_cpus), choose a workload with more work per \
+                 request, or one fixed rate for both arms"
             }
             Loop::Open => {
-                "the generator was too late or too busy, so it was measured and not the servers: \
-                 give it more CPUs (generator_cpus), a quieter machine or a lower rate"
+                "the generator was too late or too busy, so its delay was measured and not the \
+                 servers': give it more CPUs (generator_cpus), a quieter machine or a lower rate"
             }
             Loop::Search => {
                 "the generator was too late or too busy at the rates that failed, so it was \
@@ -64,11 +66,6 @@ impl Cell<'_> {
                  workload with more work per request"
             }
         })
-    }
-
-    /// Whether the cell prints ratios.
-    pub(super) fn prints_ratios(&self) -> bool {
-        self.refusal().is_none() && !self.counted.is_empty()
     }
 
     /// Errors by kind in all windows that drove `arm`, whether their block counts or not.
@@ -79,6 +76,29 @@ impl Cell<'_> {
             *errors.entry(kind.clone()).or_default() += n;
         }
         errors
+    }
+}
+
+/// Whether a metric is what a server spends, which a generator that is the bottleneck does not
+/// limit: CPU time per request, memory, start-up. Rates and response times are the generator's then.
+fn is_cost(metric: Metric) -> bool {
+    match metric {
+        Metric::CpuNsPerRequest
+        | Metric::RssBytesIdle
+        | Metric::RssBytesSteady
+        | Metric::RssBytesPeak
+        | Metric::RssBytesAfter
+        | Metric::StartupNs
+        | Metric::ElapsedNs
+        | Metric::CpuNs => true,
+        Metric::RequestsPerSecond
+        | Metric::RateWithinPerSecond
+        | Metric::ServiceTimeNsP50
+        | Metric::ServiceTimeNsP99
+        | Metric::LatencyNsP50
+        | Metric::LatencyNsP90
+        | Metric::LatencyNsP99
+        | Metric::LatencyNsP999 => false,
     }
 }
 

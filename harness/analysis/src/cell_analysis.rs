@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::block_values::block_values;
 use crate::bottleneck::{bottleneck, usage};
 use crate::cell::{Cell, Counted, arms, counts, cpus};
-use crate::estimates::{geometric, metric_analysis};
+use crate::estimates::{geometric, metric_analysis, tail};
 use crate::rounds::rounds;
 use crate::summary::{CellAnalysis, Estimate, MetricAnalysis, RssPoint, Switching, Who};
 use crate::values::BlockValues;
@@ -65,13 +65,15 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
 impl Cell<'_> {
     fn metric(&self, metric: Metric) -> Option<MetricAnalysis> {
         let values: Vec<&BlockValues> = self.counted.iter().map(|b| &b.values).collect();
-        let refusal = self.refusal().or_else(|| open::refusal(self, metric));
-        let mut found = metric_analysis(metric, self.arms.len(), &values, refusal.as_deref())?;
+        let refusal = self.refusal(metric).or_else(|| open::refusal(self, metric));
+        let tail = tail(self.counted.iter().map(|b| b.record.started_ns));
+        let mut found =
+            metric_analysis(metric, self.arms.len(), &values, refusal.as_deref(), tail)?;
         if found.ratio.is_some()
             && let Some(reason) = open::informational(self, metric)
         {
             found.informational = true;
-            (found.verdict, found.reason) = (Verdict::Inconclusive, Some(reason));
+            (found.verdict, found.reason, found.p) = (Verdict::Inconclusive, Some(reason), None);
         }
         Some(found)
     }
@@ -88,7 +90,7 @@ impl Cell<'_> {
             blocks_failed: self.blocks.iter().filter(|b| b.failure.is_some()).count() as u32,
             window_ns: self.window_ns(),
             bottleneck: self.bottleneck.clone(),
-            warnings: warnings::of_cell(self, header, &metrics),
+            warnings: warnings::of_cell(self, header),
             metrics,
             rss: (0..self.arms.len()).map(|arm| self.rss(arm)).collect(),
             errors: (0..self.arms.len()).map(|arm| self.errors(arm)).collect(),

@@ -14,16 +14,30 @@ const DIGITS: u8 = 3;
 /// # Errors
 /// When one of them is damaged.
 pub(super) fn merge<'a>(encoded: impl IntoIterator<Item = &'a str>) -> Result<Histogram<u64>> {
-    // A resizing histogram takes any value, and DIGITS is in the range that is allowed (0 to 5).
-    let mut merged = Histogram::new(DIGITS).context("failed to make a histogram")?;
+    Ok(sum(&read(encoded)?))
+}
+
+/// Histograms one by one.
+///
+/// # Errors
+/// When one of them is damaged.
+pub(super) fn read<'a>(encoded: impl IntoIterator<Item = &'a str>) -> Result<Vec<Histogram<u64>>> {
     let mut deserializer = Deserializer::new();
-    for text in encoded {
+    let mut one = |text: &str| -> Result<Histogram<u64>> {
         let bytes = STANDARD.decode(text).context("a histogram is not base64")?;
-        let one: Histogram<u64> =
-            deserializer.deserialize(&mut bytes.as_slice()).context("a histogram is damaged")?;
-        merged.add(one).context("histograms cannot be added")?;
+        deserializer.deserialize(&mut bytes.as_slice()).context("a histogram is damaged")
+    };
+    encoded.into_iter().map(&mut one).collect()
+}
+
+/// The sum of histograms that were read.
+pub(super) fn sum<'a>(histograms: impl IntoIterator<Item = &'a Histogram<u64>>) -> Histogram<u64> {
+    // A resizing histogram takes any value, and DIGITS is in the range that is allowed (0 to 5).
+    let mut sum = Histogram::new(DIGITS).expect("DIGITS is allowed");
+    for one in histograms {
+        sum.add(one).expect("a resizing histogram takes any other");
     }
-    Ok(merged)
+    sum
 }
 
 #[cfg(test)]

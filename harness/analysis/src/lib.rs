@@ -2,10 +2,11 @@
 //!
 //! [`Analysis`] is all that a report sees, and `summary.json` is its JSON form. It is a pure
 //! function of the record, whatever the order of its blocks and however early it ends. The modules
-//! in the order of the flow: `rounds`, `open` and `search` reduce a block to `values`, whatever its
+//! in the order of the flow: `rounds`, `open` (with `tails`) and `search` reduce a block to `values`, whatever its
 //! loop (`block_values`); a `cell` and its blocks become `estimates`; `bottleneck` and `warnings`
-//! doubt them; `cell_analysis` and `programs` say what is known of a cell, `matchups` of all cells
-//! of a matchup, `run_summary` of the run, and `run_analysis` puts all into a `summary`.
+//! doubt them; `means` says what cells say together; `cell_analysis` and `programs` say what is known of a cell, `matchups` of all cells
+//! of a matchup, `run_summary` of the run, and `run_analysis` puts all into a `summary`; `multiplicity`
+//! holds verdicts against all lines of the run.
 //!
 //! [`comparison`] and [`gate`] judge two versions, [`trend`] orders many runs by time, [`verdict`]
 //! holds the rule of every verdict. Plain data is imported from where it is defined and this file
@@ -24,7 +25,9 @@ mod estimates;
 pub mod gate;
 mod histogram;
 mod matchups;
+mod means;
 pub mod money;
+mod multiplicity;
 mod negotiated;
 mod open;
 mod programs;
@@ -37,6 +40,7 @@ mod run_summary;
 mod search;
 mod summary;
 mod switching;
+mod tails;
 #[cfg(test)]
 mod tests;
 pub mod trend;
@@ -53,8 +57,9 @@ pub use programs::running_program_ratio;
 pub use run_analysis::analyse;
 pub use summary::{
     Analysis, Arm, Bottleneck, CellAnalysis, CellFailure, ClaimAnalysis, ClaimCells, ClaimLine,
-    ClaimQuantity, ClaimStanding, ClaimVerdict, Estimate, MatchupAnalysis, Mean, MeanToday,
-    MetricAnalysis, MoneyAnalysis, MoneyArm, MoneyCell, MoneyMonth, OpenAnalysis, OpenArm, Prices,
-    ProgramCell, ProgramSummary, PublishedAnalysis, PublishedComparison, RssPoint, RunSummary,
-    SCHEMA, SearchAnalysis, SearchArm, ServerSummary, Standing, Switching, Today, Warning, Who,
+    ClaimQuantity, ClaimStanding, ClaimVerdict, Estimate, LeftOut, MatchupAnalysis, Mean, MeanCell,
+    MeanToday, MetricAnalysis, MoneyAnalysis, MoneyArm, MoneyCell, MoneyMonth, OpenAnalysis,
+    OpenArm, Prices, ProgramCell, ProgramSummary, PublishedAnalysis, PublishedComparison, RssPoint,
+    RunSummary, SCHEMA, SearchAnalysis, SearchArm, ServerSummary, Standing, Switching, Today,
+    Warning, Who,
 };

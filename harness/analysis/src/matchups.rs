@@ -1,11 +1,12 @@
 //! What a matchup says over all of its cells.
 
 use crate::cell::{Cell, is_control};
-use crate::estimates::{mean, metric_analysis};
-use crate::summary::{MatchupAnalysis, MetricAnalysis};
+use crate::means::{self, Part};
+use crate::summary::{LeftOut, MatchupAnalysis, Mean, MetricAnalysis};
 use crate::values::BlockValues;
 use duet_model::record::RunHeader;
-use duet_units::Metric;
+use duet_model::spec::Rate;
+use duet_units::{Loop, Metric};
 
 /// Metrics that belong to a start and not to a load.
 const OF_STARTS: [Metric; 2] = [Metric::StartupNs, Metric::RssBytesIdle];
@@ -23,11 +24,6 @@ pub(super) fn analyse(header: &RunHeader, cells: &[Cell]) -> Vec<MatchupAnalysis
         }
         let own: Vec<&Cell> =
             cells.iter().filter(|c| c.matchup.name == cell.matchup.name).collect();
-        let closed = own.iter().filter(|cell| cell.load.open.is_none());
-        let printing = closed.filter(|cell| cell.prints_ratios());
-        let printing: Vec<Vec<(u32, &BlockValues)>> = printing
-            .map(|cell| cell.counted.iter().map(|b| (b.record.block, &b.values)).collect())
-            .collect();
         matchups.push(MatchupAnalysis {
             name: cell.matchup.name.clone(),
             lane: cell.matchup.lane,
@@ -36,19 +32,45 @@ pub(super) fn analyse(header: &RunHeader, cells: &[Cell]) -> Vec<MatchupAnalysis
             arms: cell.arms.clone(),
             cells: own.iter().map(|cell| cell.analyse(header)).collect(),
             starts: starts(&own),
-            means: OF_MEANS.into_iter().filter_map(|metric| mean(metric, &printing)).collect(),
+            means: OF_MEANS.into_iter().filter_map(|metric| mean(metric, &own)).collect(),
         });
     }
     matchups
 }
 
-/// Metrics of starts over the blocks of all cells, ordered by index of block, then cell.
+/// The mean of a metric over the cells of a matchup.
+fn mean(metric: Metric, own: &[&Cell]) -> Option<Mean> {
+    let mut parts = vec![];
+    let mut left_out = vec![];
+    for cell in own.iter().filter(|cell| belongs(metric, cell, own)) {
+        match cell.refusal(metric) {
+            None => parts.push(Part {
+                cell: cell.id,
+                kind: cell.workload.kind.as_deref().unwrap_or(&cell.workload.name),
+                blocks: cell.counted.iter().map(|b| &b.values).collect(),
+            }),
+            Some(reason) => left_out.push(LeftOut { cell: cell.id.clone(), reason }),
+        }
+    }
+    means::mean(metric, &parts, left_out)
+}
+
+/// Whether a cell may be in a mean: closed loops may; what a request costs at one fixed rate may
+/// where no closed loop measures the same workload.
+fn belongs(metric: Metric, cell: &Cell, own: &[&Cell]) -> bool {
+    let is_closed = |cell: &Cell| cell.load.kind() == Loop::Closed;
+    let fixed = cell.load.open.is_some_and(|open| matches!(open.rate, Rate::PerSecond(_)));
+    // The largest memory of an open loop is that of its warm-up.
+    let cost = metric == Metric::CpuNsPerRequest;
+    let twin = |other: &&Cell| is_closed(other) && other.workload.name == cell.workload.name;
+    is_closed(cell) || (fixed && cost && !own.iter().any(twin))
+}
+
+/// Metrics of starts over the cells of a matchup.
 fn starts(cells: &[&Cell]) -> Vec<MetricAnalysis> {
     let Some(first) = cells.first() else { return vec![] };
-    let mut blocks: Vec<(u32, &BlockValues)> =
-        cells.iter().flat_map(|c| &c.counted).map(|b| (b.record.block, &b.values)).collect();
-    blocks.sort_by_key(|(index, _)| *index);
-    let values: Vec<&BlockValues> = blocks.into_iter().map(|(_, values)| values).collect();
-    let of_metric = |metric| metric_analysis(metric, first.arms.len(), &values, None);
+    let blocks: Vec<Vec<&BlockValues>> =
+        cells.iter().map(|cell| cell.counted.iter().map(|b| &b.values).collect()).collect();
+    let of_metric = |metric| means::starts(metric, first.arms.len(), &blocks);
     OF_STARTS.into_iter().filter_map(of_metric).collect()
 }

@@ -1,10 +1,15 @@
 //! Open loops: response times of a block, whether the rate was held, whether the generator kept up.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
+use hdrhistogram::Histogram;
 
 use crate::cell::{Cell, Counted};
 use crate::histogram;
+use crate::rounds::Rounds;
 use crate::summary::{OpenAnalysis, OpenArm, Warning, Who};
+use crate::tails::{self, TAIL_MIN, WindowTimes};
 use crate::values::OpenValues;
 use duet_model::spec::{OpenLoop, Rate};
 use duet_protocol::WindowResult;
@@ -14,44 +19,104 @@ use duet_units::{Metric, nanoseconds, percent, thousands};
 /// the rate: what is left of a queue at the end of a window is far less.
 const IN_TIME_SHARE_MIN: f64 = 0.98;
 
-/// A quantile is judged where this many requests lie beyond it in each block and arm: those of one
-/// burst count for little then.
+/// A quantile of a whole block is judged where this many requests lie beyond it in each block and
+/// arm: those of one burst count for little then.
 const BEYOND_MIN: f64 = 30.0;
+
+/// A quantile of windows is judged where this many windows of each block and arm reach beyond it.
+const WINDOWS_BEYOND_MIN: u64 = 10;
+
+/// A window in which the generator itself, with a connection free, was once later than this holds a
+/// stall of the machine: nothing that it does takes as long.
+const STALL_NS: u64 = 5_000_000;
 
 /// From here on the generator's own lateness, as a share of the latency, is a doubt, ...
 const OWN_LAG_DOUBTFUL: f64 = 0.1;
 /// ... and from here on it is what was measured.
 const OWN_LAG_MAX: f64 = 0.5;
 
-/// The quantiles of response time that enough requests stand behind, and what else the windows say.
+/// What the windows of a block say of an open loop.
+pub(super) struct OpenBlock {
+    /// Per arm the quantiles of response time that enough requests stand behind.
+    pub(super) latencies: Vec<Vec<(Metric, f64)>>,
+    /// Per arm what else they say.
+    pub(super) values: Vec<OpenValues>,
+    /// Log ratios of the quantiles that were taken window by window.
+    pub(super) log_ratios: Vec<(Metric, f64)>,
+}
+
+/// The quantiles of a block: far ones by windows where these have enough requests, others of all
+/// windows together.
 ///
 /// # Errors
 /// When a histogram is damaged.
-pub(super) fn values(windows: &[&WindowResult]) -> Result<(Vec<(Metric, f64)>, OpenValues)> {
+pub(super) fn values(rounds: &Rounds<'_>, arms: usize) -> Result<OpenBlock> {
+    let mut windows = vec![];
+    let mut found = OpenBlock { latencies: vec![], values: vec![], log_ratios: vec![] };
+    for arm in 0..arms {
+        let records: Vec<&WindowResult> = rounds.of_arm(arm).map(|w| w.record).collect();
+        let times = response_times(&records)?;
+        let all = histogram::sum(&times);
+        let quantiles = Metric::ALL.into_iter().filter_map(|m| Some((m, m.latency_quantile()?)));
+        let supported = quantiles.filter(|(_, p)| duet_stats::supports_quantile(*p, all.len()));
+        let latencies = supported.map(|(m, p)| (m, all.value_at_quantile(p).max(1) as f64));
+        found.latencies.push(latencies.collect());
+        found.values.push(arm_values(&records, all.len())?);
+        windows.extend(records.iter().zip(times).map(|(record, times)| WindowTimes {
+            arm,
+            round: record.round,
+            times,
+        }));
+    }
+    let quantiles = Metric::ALL.into_iter().filter_map(|m| Some((m, m.latency_quantile()?)));
+    for (metric, p) in quantiles.filter(|(_, p)| *p >= TAIL_MIN) {
+        let Some(tail) = tails::tail(&windows, p, arms) else { continue };
+        let own = found.latencies.iter_mut().zip(&mut found.values);
+        for ((latencies, values), (value, beyond)) in
+            own.zip(tail.values.iter().zip(tail.windows_beyond))
+        {
+            latencies.retain(|(of, _)| *of != metric);
+            latencies.push((metric, *value));
+            values.windows_beyond.insert(metric, beyond);
+        }
+        found.log_ratios.push((metric, tail.log_ratio));
+    }
+    Ok(found)
+}
+
+/// The response times of each window. Sorted among the others, lower bounds give lower bounds of
+/// the quantiles.
+fn response_times(windows: &[&WindowResult]) -> Result<Vec<Histogram<u64>>> {
     let of_open = || windows.iter().filter_map(|window| window.open.as_ref());
-    let mut response = histogram::merge(of_open().map(|open| open.response_time.as_str()))?;
+    let mut times = histogram::read(of_open().map(|open| open.response_time.as_str()))?;
+    for (times, open) in times.iter_mut().zip(of_open()) {
+        times.add(&histogram::merge(open.response_time_lower_bounds.as_deref())?)?;
+    }
+    Ok(times)
+}
+
+/// What the windows of an arm say beside its quantiles.
+fn arm_values(windows: &[&WindowResult], responses: u64) -> Result<OpenValues> {
+    let of_open = || windows.iter().filter_map(|window| window.open.as_ref());
     let bounds = of_open().filter_map(|open| open.response_time_lower_bounds.as_deref());
     let bounds = histogram::merge(bounds)?;
-    let p99 = |merged: hdrhistogram::Histogram<u64>| merged.value_at_quantile(0.99) as f64;
-    let service = windows.iter().map(|window| window.service_time.as_str());
-    // Sorted among the others, lower bounds give lower bounds of the quantiles.
-    response.add(&bounds)?;
-    let quantiles = Metric::ALL.into_iter().filter_map(|m| Some((m, m.latency_quantile()?)));
-    let supported = quantiles.filter(|(_, p)| duet_stats::supports_quantile(*p, response.len()));
-    let latencies = supported.map(|(m, p)| (m, response.value_at_quantile(p).max(1) as f64));
-    let values = OpenValues {
+    let send_lag = histogram::read(of_open().map(|open| open.send_lag.as_str()))?;
+    let generator_lag = histogram::read(of_open().map(|open| open.generator_lag.as_str()))?;
+    let service = histogram::read(windows.iter().map(|window| window.service_time.as_str()))?;
+    let stalled = generator_lag.iter().filter(|lag| lag.max() > STALL_NS).count();
+    Ok(OpenValues {
         planned: of_open().map(|open| open.planned).sum(),
         sent_late: of_open().map(|open| open.sent_late).sum(),
         unsent: of_open().map(|open| open.unsent).sum(),
-        responses: response.len(),
+        responses,
         lower_bound_ns: (!bounds.is_empty()).then(|| bounds.min()),
-        send_lag_ns_p99: p99(histogram::merge(of_open().map(|open| open.send_lag.as_str()))?),
-        generator_lag_ns_p99: p99(histogram::merge(
-            of_open().map(|open| open.generator_lag.as_str()),
-        )?),
-        service_time_ns_p99: p99(histogram::merge(service)?),
-    };
-    Ok((latencies.collect(), values))
+        send_lag_ns_p99: tails::typical(&send_lag, 0.99),
+        generator_lag_ns_p99: tails::typical(&generator_lag, 0.99),
+        service_time_ns_p99: tails::typical(&service, 0.99),
+        windows_beyond: BTreeMap::new(),
+        windows: windows.len() as u64,
+        windows_stalled: stalled as u64,
+    })
 }
 
 /// What reports say of an open loop; absent in a closed one, and where no block counts.
@@ -83,6 +148,8 @@ fn open_arm(cell: &Cell<'_>, arm: usize) -> Option<OpenArm> {
         send_lag_ns_p99: median(|v| v.send_lag_ns_p99)?,
         generator_lag_ns_p99: median(|v| v.generator_lag_ns_p99)?,
         service_time_ns_p99: median(|v| v.service_time_ns_p99)?,
+        windows: sum(|v| v.windows),
+        windows_stalled: sum(|v| v.windows_stalled),
     })
 }
 
@@ -168,15 +235,33 @@ pub(super) fn refusal(cell: &Cell<'_>, metric: Metric) -> Option<String> {
 /// Why a quantile is shown and not judged, if so.
 pub(super) fn informational(cell: &Cell<'_>, metric: Metric) -> Option<String> {
     let p = metric.latency_quantile()?;
-    let responses = cell.counted.iter().flat_map(|block| &block.values.open);
-    let fewest = responses.map(|values| values.responses).min()?;
-    // The margin forgives the rounding of 1 - p.
-    let beyond = fewest as f64 * (1.0 - p) + 1e-6;
-    (beyond < BEYOND_MIN).then(|| {
+    let values = || cell.counted.iter().flat_map(|block| &block.values.open);
+    if p < TAIL_MIN {
+        let fewest = values().map(|values| values.responses).min()?;
+        // The margin forgives the rounding of 1 - p.
+        let beyond = fewest as f64 * (1.0 - p) + 1e-6;
+        return (beyond < BEYOND_MIN).then(|| {
+            format!(
+                "for information: {} requests lie beyond it in a block and arm, a verdict needs \
+                 {BEYOND_MIN}",
+                beyond as u64
+            )
+        });
+    }
+    let windows: Option<Vec<u64>> =
+        values().map(|values| values.windows_beyond.get(&metric).copied()).collect();
+    let Some(fewest) = windows.map(|windows| windows.into_iter().min()) else {
+        return Some(format!(
+            "for information: windows hold fewer than {} requests, so it is one of whole blocks, \
+             which a single stall of the machine decides",
+            thousands((10.0 / (1.0 - p)).round() as i64)
+        ));
+    };
+    let fewest = fewest?;
+    (fewest < WINDOWS_BEYOND_MIN).then(|| {
         format!(
-            "for information: {} requests lie beyond it in a block and arm, a verdict needs \
-             {BEYOND_MIN}",
-            beyond as u64
+            "for information: {fewest} windows of a block and arm reach beyond it, a verdict needs \
+             {WINDOWS_BEYOND_MIN}"
         )
     })
 }
@@ -224,7 +309,7 @@ mod tests {
 
     /// Medians of 200 and 300 microseconds.
     fn run() -> Run {
-        testing::open(testing::run(&Scene { rounds: 2, ..Scene::default() }), [2e5, 3e5])
+        testing::open(testing::run(&Scene { rounds: 5, ..Scene::default() }), [2e5, 3e5])
     }
 
     fn cell(analysis: &Analysis) -> &CellAnalysis {
@@ -256,6 +341,7 @@ mod tests {
             Metric::LatencyNsP50,
             Metric::LatencyNsP90,
             Metric::LatencyNsP99,
+            Metric::LatencyNsP999,
             Metric::CpuNsPerRequest,
             Metric::RssBytesSteady,
             Metric::RssBytesIdle,
@@ -279,7 +365,7 @@ mod tests {
         let open = cell.open.as_ref().expect("the loop is open");
         assert_eq!((open.rate_per_second, open.rate_share), (20_000, Some(0.5)));
         assert_eq!(open.capacity_per_second, Some(40_000));
-        assert_eq!((open.arms[0].planned, open.arms[0].unsent), (8 * 4 * 1800, 0));
+        assert_eq!((open.arms[0].planned, open.arms[0].unsent), (8 * 10 * 1800, 0));
         assert_eq!(cell.bottleneck.who, Who::Rate);
         assert!(cell.bottleneck.generator_busy.iter().all(|busy| *busy < 0.16));
         assert_eq!(codes(cell), [""; 0]);
@@ -349,33 +435,43 @@ mod tests {
         };
         assert_eq!(late(5), (Who::Rate, String::new(), true));
         assert_eq!(late(20), (Who::Rate, "send_lag".to_owned(), true));
-        assert_eq!(late(60), (Who::Generator, "send_lag".to_owned(), false));
+        assert_eq!(late(60), (Who::Generator, "generator_bound send_lag".to_owned(), false));
     }
 
-    /// 3,600 requests per block and arm, of which 36 lie beyond the 99th percentile.
+    /// A window has 1,800 requests, of which 18 lie beyond its 99th percentile; a block ten windows.
     #[test]
-    fn few_requests_are_shown_and_not_judged() {
-        let mut record = run();
-        let fewer = |open: &mut OpenResult, n: u64| {
-            open.response_time = encode(&(0..n).map(|i| 250_000 + i).collect::<Vec<_>>());
-        };
+    fn quantiles_that_few_windows_reach_beyond_are_shown_and_not_judged() {
         let p99 = |record: &Run| {
             let analysis = analyse(record);
-            let found = cell(&analysis).metrics.iter().find(|m| m.metric == Metric::LatencyNsP99);
-            found.map(|m| (m.ratio.is_some(), m.informational, m.verdict, m.reason.clone()))
+            let found = metric(cell(&analysis), Metric::LatencyNsP99).clone();
+            assert!(found.ratio.is_some() && found.p.is_some() != found.informational);
+            (found.verdict, found.reason.unwrap_or_default())
         };
-        // Both rounds have two windows of the arm; a block has 2,400.
-        record.blocks.iter_mut().for_each(|block| change(block, |open| fewer(open, 600)));
-        let (ratio, informational, verdict, reason) = p99(&record).expect("ten lie beyond");
-        assert_eq!((ratio, informational, verdict), (true, true, Verdict::Inconclusive));
-        assert_eq!(
-            reason.as_deref(),
-            Some(
-                "for information: 24 requests lie beyond it in a block and arm, a verdict needs 30"
-            )
-        );
-        record.blocks.iter_mut().for_each(|block| change(block, |open| fewer(open, 249)));
-        assert_eq!(p99(&record), None, "fewer than ten lie beyond");
+        assert_eq!(p99(&run()), (Verdict::Slower, String::new()));
+        let mut fewer = run();
+        for block in &mut fewer.blocks {
+            block.windows.retain(|window| window.round < 4);
+        }
+        let (verdict, reason) = p99(&fewer);
+        let want =
+            "for information: 8 windows of a block and arm reach beyond it, a verdict needs 10";
+        assert_eq!((verdict, reason.as_str()), (Verdict::Inconclusive, want));
+        let mut short = run();
+        let few = encode(&(0..800).map(|i| 250_000 + i).collect::<Vec<_>>());
+        short.blocks.iter_mut().for_each(|b| change(b, |open| open.response_time = few.clone()));
+        let (verdict, reason) = p99(&short);
+        let want = "for information: windows hold fewer than 1,000 requests";
+        assert!(verdict == Verdict::Inconclusive && reason.starts_with(want), "{reason}");
+    }
+
+    #[test]
+    fn windows_with_a_stall_are_counted() {
+        let mut record = run();
+        let stalled = encode(&[1_000, 6_000_000]);
+        change(&mut record.blocks[0], |open| open.generator_lag = stalled.clone());
+        let analysis = analyse(&record);
+        let open = cell(&analysis).open.as_ref().expect("the loop is open");
+        assert_eq!((open.arms[1].windows, open.arms[1].windows_stalled), (80, 10));
     }
 
     #[test]

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use crate::cell::{arms, is_control};
-use crate::estimates::{geometric, mean, metric_analysis};
+use crate::estimates::{geometric, metric_analysis, tail};
+use crate::means::{self, Part};
 use crate::summary::{
-    Bottleneck, CellAnalysis, Estimate, MatchupAnalysis, MetricAnalysis, ProgramCell,
-    ProgramSummary, Warning, Who,
+    Bottleneck, CellAnalysis, Estimate, LeftOut, MatchupAnalysis, Mean, MetricAnalysis,
+    ProgramCell, ProgramSummary, Warning, Who,
 };
 use crate::values::{BlockValues, arm_log_ratios};
 use crate::verdict::BLOCKS_MIN;
 use duet_model::record::{ProgramBlock, ProgramRun, Run};
 use duet_model::spec::{CellId, Matchup, Problem};
-use duet_units::Metric;
+use duet_units::{Metric, nanoseconds};
 
 /// A cell of programs and its blocks.
 struct Cell<'a> {
@@ -36,10 +37,6 @@ pub(super) fn analyse(run: &Run) -> Vec<MatchupAnalysis> {
         }
         let own: Vec<&Cell<'_>> =
             cells.iter().filter(|c| c.matchup.name == cell.matchup.name).collect();
-        let blocks: Vec<Vec<(u32, &BlockValues)>> = own
-            .iter()
-            .map(|cell| cell.counted.iter().map(|(b, values)| (b.block, values)).collect())
-            .collect();
         matchups.push(MatchupAnalysis {
             name: cell.matchup.name.clone(),
             lane: cell.matchup.lane,
@@ -48,10 +45,40 @@ pub(super) fn analyse(run: &Run) -> Vec<MatchupAnalysis> {
             arms: arms(cell.matchup, &run.header.spec),
             cells: own.iter().map(|cell| cell.analyse(run)).collect(),
             starts: vec![],
-            means: Metric::OF_PROGRAMS.into_iter().filter_map(|m| mean(m, &blocks)).collect(),
+            means: Metric::OF_PROGRAMS.into_iter().filter_map(|m| mean(m, &own)).collect(),
         });
     }
     matchups
+}
+
+/// A mean is not over programs that end before this: what starting a process takes is a tenth of
+/// their time, the same for both, and makes every ratio smaller than it is.
+const MEAN_NS_MIN: f64 = 50e6;
+
+/// The mean of a metric over the programs of a matchup, each problem at its largest size.
+fn mean(metric: Metric, own: &[&Cell<'_>]) -> Option<Mean> {
+    let mut parts = vec![];
+    let mut left_out = vec![];
+    for cell in own.iter().filter(|cell| !cell.counted.is_empty()) {
+        let same = |other: &&&Cell<'_>| other.id.workload == cell.id.workload;
+        let largest = own.iter().filter(same).map(|other| other.n()).max();
+        let reason = match cell.shortest_ns() {
+            _ if largest > Some(cell.n()) => "it was measured at a larger size too".to_owned(),
+            ns if ns < MEAN_NS_MIN => {
+                format!("a program takes less than {}", nanoseconds(MEAN_NS_MIN))
+            }
+            _ => {
+                parts.push(Part {
+                    cell: cell.id,
+                    kind: &cell.id.workload,
+                    blocks: cell.counted.iter().map(|(_, values)| values).collect(),
+                });
+                continue;
+            }
+        };
+        left_out.push(LeftOut { cell: cell.id.clone(), reason });
+    }
+    means::mean(metric, &parts, left_out)
 }
 
 /// Blocks of programs that count.
@@ -114,12 +141,28 @@ fn values(block: &ProgramBlock) -> BlockValues {
 }
 
 impl Cell<'_> {
+    fn n(&self) -> u32 {
+        self.problem.sizes.get(&self.id.load).copied().unwrap_or(0)
+    }
+
+    /// The median time of the arm that is faster.
+    fn shortest_ns(&self) -> f64 {
+        let median = |arm: usize| {
+            let runs = self.counted.iter().filter_map(|(block, _)| block.arms.get(arm));
+            let times: Vec<f64> = runs.map(|run| run.elapsed_ns as f64).collect();
+            if times.is_empty() { 0.0 } else { duet_stats::median(&times) }
+        };
+        (0..self.matchup.arms.len()).map(median).fold(f64::INFINITY, f64::min)
+    }
+
     fn analyse(&self, run: &Run) -> CellAnalysis {
         let values: Vec<&BlockValues> = self.counted.iter().map(|(_, values)| values).collect();
-        let of_metric = |m: Metric| metric_analysis(m, self.matchup.arms.len(), &values, None);
+        let tail = tail(self.counted.iter().map(|(block, _)| block.started_ns));
+        let arms = self.matchup.arms.len();
+        let of_metric = |m: Metric| metric_analysis(m, arms, &values, None, tail);
         let metrics: Vec<MetricAnalysis> =
             Metric::OF_PROGRAMS.into_iter().filter_map(of_metric).collect();
-        let n = self.problem.sizes.get(&self.id.load).copied().unwrap_or(0);
+        let n = self.n();
         CellAnalysis {
             id: self.id.clone(),
             question: self.problem.question.clone(),
@@ -192,7 +235,7 @@ impl Cell<'_> {
             let least = shortest.unwrap_or_default() as f64;
             let message = format!(
                 "a program ran for {} only, of which starting it is a good part",
-                duet_units::nanoseconds(least)
+                nanoseconds(least)
             );
             warnings.push(Warning::new("short_run", message, "choose a larger size"));
         }
@@ -230,7 +273,8 @@ mod tests {
             assert_eq!((found.verdict, ratio.n), (Verdict::Slower, 8));
         }
         let matchup = &analysis.matchups[0];
-        let means: Vec<(Metric, u32)> = matchup.means.iter().map(|m| (m.metric, m.cells)).collect();
+        let means: Vec<(Metric, usize)> =
+            matchup.means.iter().map(|m| (m.metric, m.cells.len())).collect();
         let want = [Metric::ElapsedNs, Metric::CpuNs, Metric::RssBytesPeak].map(|m| (m, 2));
         assert_eq!(means, want);
         let program = matchup.cells[1].program.as_ref().expect("programs");

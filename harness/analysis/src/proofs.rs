@@ -10,12 +10,13 @@ use super::*;
 use crate::gate::{Evidence, Floor, FloorSource, GateVerdict, Judgement, LOOKS, Step};
 use crate::gate::{judge, next_step};
 use crate::rounds::rounds;
+use crate::verdict::TIE_BAND;
 use duet_model::plan::plan;
 use duet_model::record::{BlockRecord, Run};
 use duet_model::testing::{Scene, run};
 use duet_protocol::WindowResult;
 use duet_stats::SplitMix64;
-use duet_stats::{interval, p_above};
+use duet_stats::{benjamini_hochberg, interval, p_above, p_beyond};
 use duet_units::Metric;
 
 /// What a machine does to the logarithm of speed.
@@ -317,4 +318,36 @@ fn a_replayed_record_is_judged_alike() {
     }
     SplitMix64::new(1).shuffle(&mut recorded.blocks);
     assert_eq!(judgement(&recorded), first);
+}
+
+/// Sixty lines of eight blocks: without a difference anywhere, single intervals call several
+/// different in most runs, and the whole run in at most 5 %; where half of the lines differ, of
+/// those that are called at most 5 % do not.
+#[test]
+fn many_lines_raise_few_false_verdicts() {
+    let mut random = SplitMix64::new(21);
+    let (trials, lines) = (200, 60);
+    let (mut alone, mut together) = (0, 0);
+    let (mut called, mut false_calls, mut missed) = (0_u32, 0_u32, 0_u32);
+    for _ in 0..trials {
+        let mut p_values = |differ: usize| -> Vec<f64> {
+            let line = |i: usize, random: &mut SplitMix64| -> Vec<f64> {
+                let centre = TIE_BAND.ln_1p() + if i < differ { 0.1 } else { 0.0 };
+                (0..8).map(|_| centre + 0.02 * normal(random)).collect()
+            };
+            (0..lines).map(|i| p_beyond(&line(i, &mut random), TIE_BAND.ln_1p())).collect()
+        };
+        let none = p_values(0);
+        alone += u32::from(none.iter().any(|p| *p <= ALPHA));
+        together += u32::from(benjamini_hochberg(&none).iter().any(|q| *q <= ALPHA));
+        let half = benjamini_hochberg(&p_values(lines / 2));
+        let calls = |of: &[f64]| of.iter().filter(|q| **q <= ALPHA).count() as u32;
+        called += calls(&half);
+        false_calls += calls(&half[lines / 2..]);
+        missed += lines as u32 / 2 - calls(&half[..lines / 2]);
+    }
+    assert!(together <= at_most(trials, ALPHA), "{together} of {trials}");
+    assert!(alone > trials / 2, "{alone} of {trials}");
+    assert!(f64::from(false_calls) <= 0.05 * f64::from(called), "{false_calls} of {called}");
+    assert!(missed * 50 <= trials * lines as u32 / 2, "{missed} missed");
 }

@@ -113,7 +113,7 @@ fn mean_today(matchup: &MatchupAnalysis, languages: &[String; 2]) -> Option<Mean
     let mean = matchup.means.iter().find(|mean| mean.metric == Metric::ElapsedNs)?;
     Some(MeanToday {
         matchup: matchup.name.clone(),
-        cells: mean.cells,
+        cells: mean.cells.len() as u32,
         ratio: if swapped { inverse(mean.ratio) } else { mean.ratio },
     })
 }

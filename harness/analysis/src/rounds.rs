@@ -26,7 +26,7 @@ pub(super) struct Window<'a> {
 
 /// A block does not count if more than one in so many of its rounds had to be dropped: what is left
 /// of it is then no longer what was planned.
-const DROPPED_DIVISOR: usize = 4;
+pub(super) const DROPPED_DIVISOR: usize = 4;
 
 /// Sorts a block's windows into rounds and drops those in which an arm has no response that is ok.
 ///

@@ -1,7 +1,8 @@
 //! From the record of a run to all that is found in it.
 
 use crate::summary::{Analysis, Prices, SCHEMA};
-use crate::{cell_analysis, claims, matchups, money, programs, published, run_summary, warnings};
+use crate::{cell_analysis, claims, matchups, money, multiplicity, programs, published};
+use crate::{run_summary, warnings};
 use duet_model::record::Run;
 
 /// Analyses a run. A record that ends early, for whatever reason, is analysed as far as it goes.
@@ -9,8 +10,12 @@ use duet_model::record::Run;
 pub fn analyse(run: &Run) -> Analysis {
     let cells = cell_analysis::collect(run);
     let mut matchups = programs::analyse(run);
-    let published = published::analyse(&run.header.spec.published, &matchups);
     matchups.extend(matchups::analyse(&run.header, &cells));
+    multiplicity::adjust(&mut matchups);
+    for cell in matchups.iter_mut().filter(|m| m.control).flat_map(|m| &mut m.cells) {
+        cell.warnings.extend(warnings::control_differs(cell));
+    }
+    let published = published::analyse(&run.header.spec.published, &matchups);
     let mut analysis = Analysis {
         schema: SCHEMA,
         run: run_summary::run_summary(run, &cells),

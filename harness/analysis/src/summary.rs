@@ -117,12 +117,12 @@ pub struct MatchupAnalysis {
     pub arms: Vec<Arm>,
     /// Its cells.
     pub cells: Vec<CellAnalysis>,
-    /// Metrics that belong to a start and not to a load (start-up, idle memory), over the blocks of
-    /// all cells.
+    /// Metrics that belong to a start and not to a load (start-up, idle memory): the mean over
+    /// cells of their estimates. `values` and `log_ratios` are of all starts, cell by cell.
     pub starts: Vec<MetricAnalysis>,
-    /// Over all its cells, per metric: the estimate over blocks of the mean log ratio over cells,
-    /// that is, a geometric mean of ratios with an interval. Only closed loops that print a
-    /// ratio, and blocks in which all of them were measured; absent with fewer than two such cells.
+    /// Over its cells, per metric: the geometric mean of ratios. Of servers closed loops, and for
+    /// CPU per request loops with one fixed rate; of programs each problem at its largest size, where
+    /// both programs run for 50 ms and more. Absent with fewer than two such cells.
     pub means: Vec<Mean>,
 }
 
@@ -213,7 +213,7 @@ pub struct OpenAnalysis {
 }
 
 /// What became of an arm's planned requests, over all blocks that count, and how late they were
-/// sent: medians over blocks.
+/// sent: medians over blocks, of a window where each has 1,000 requests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -230,6 +230,13 @@ pub struct OpenArm {
     pub generator_lag_ns_p99: f64,
     /// From sending to the last byte.
     pub service_time_ns_p99: f64,
+    /// Windows.
+    #[serde(default)]
+    pub windows: u64,
+    /// Those of them that hold a stall of the machine: the generator itself was once more than 5 ms
+    /// late.
+    #[serde(default)]
+    pub windows_stalled: u64,
 }
 
 /// What searches for the highest rate within a limit came to. Where each arm's lies is a metric of
@@ -343,21 +350,63 @@ pub struct MetricAnalysis {
     /// Whether it is shown and not judged: a quantile with few requests beyond it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub informational: bool,
+    /// The two-sided p value of "the ratio lies within the tie band", by the signed-rank test;
+    /// absent where nothing is judged.
+    #[serde(default)]
+    pub p: Option<f64>,
+    /// The same, adjusted for all judged lines of the run (Benjamini and Hochberg). A verdict of
+    /// better or worse needs 0.05 at most.
+    #[serde(default)]
+    pub q: Option<f64>,
 }
 
-/// The geometric mean of ratios over the cells of a matchup.
+/// The geometric mean of ratios over cells of a matchup, with one vote for each kind of work.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Mean {
     /// Which metric.
     pub metric: Metric,
-    /// Cells in it.
-    pub cells: u32,
-    /// How many times worse the second arm is.
+    /// The cells in it, at least two.
+    pub cells: Vec<MeanCell>,
+    /// The kinds of work among them, each of which has one vote.
+    pub kinds: u32,
+    /// Cells that are not in it.
+    pub left_out: Vec<LeftOut>,
+    /// How many times worse the second arm is: over kinds the mean of the cells' Hodges-Lehmann
+    /// estimates, with an interval by Student's law and Satterthwaite's degrees of freedom. Its n
+    /// is the fewest blocks of a cell.
     pub ratio: Estimate,
     /// What it lets us say.
     pub verdict: Verdict,
+    /// As of [`MetricAnalysis::p`], by Student's law.
+    pub p: Option<f64>,
+    /// As of [`MetricAnalysis::q`].
+    pub q: Option<f64>,
+}
+
+/// A cell of a mean.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MeanCell {
+    /// Which.
+    pub cell: CellId,
+    /// Its kind of work: the workload's `kind`, its name where it has none, a problem's name.
+    pub kind: String,
+    /// Its ratio.
+    pub ratio: f64,
+}
+
+/// A cell that is not in a mean.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// Which.
+    pub cell: CellId,
+    /// Why.
+    pub reason: String,
 }
 
 /// Who was the bottleneck of a cell.
@@ -381,7 +430,8 @@ pub struct Bottleneck {
 pub enum Who {
     /// The server: what was measured is the server.
     Server,
-    /// The generator: what was measured is the generator, and no ratio is printed.
+    /// The generator: rates and response times are its own and have no ratio; CPU per request and
+    /// memory keep theirs.
     Generator,
     /// Nobody was busy: more connections would bring more.
     Latency,
@@ -451,7 +501,8 @@ pub struct PublishedAnalysis {
     pub rows: Vec<PublishedComparison>,
     /// The geometric mean of these rows' ratios.
     pub mean: f64,
-    /// The means of this run's matchups in these languages, each over all of its programs.
+    /// The means of this run's matchups in these languages, each over those of its programs that a
+    /// mean may be over.
     pub today: Vec<MeanToday>,
 }
 

@@ -106,22 +106,33 @@ fn a_server_ties_with_itself() {
     assert_eq!(codes(&cell(&analyse(&run(&differing))).warnings), ["control_differs"]);
 }
 
+/// A generator that is the bottleneck limits rates, and not what a server spends on a request.
 #[test]
-fn a_busy_generator_prints_no_ratio() {
-    let mut scene = Scene::default();
+fn a_busy_generator_spoils_rates_and_not_costs() {
+    let mut scene = Scene { workloads: vec!["small", "large"], ..Scene::default() };
     scene.arms[0].generator_cpu_ns_per_request = 19_000.0;
     let record = run(&scene);
     let analysis = analyse(&record);
     let cell = cell(&analysis);
     assert_eq!(cell.bottleneck.who, Who::Generator);
+    let rates = [Metric::RequestsPerSecond, Metric::ServiceTimeNsP50, Metric::ServiceTimeNsP99];
     for found in &cell.metrics {
+        if !rates.contains(&found.metric) {
+            assert_about(found.ratio.expect("a ratio"), 1.25, found.metric.label());
+            assert_eq!((found.verdict, &found.reason), (Verdict::Slower, &None));
+            continue;
+        }
         assert_eq!((found.ratio, found.verdict), (None, Verdict::Inconclusive));
         assert!(found.log_ratios.is_empty() && found.arms.len() == 2);
         let reason = found.reason.as_deref().expect("a reason");
         assert!(reason.contains("generator_cpus"), "{reason}");
     }
-    assert!(analysis.matchups[0].starts.iter().all(|m| m.ratio.is_some()));
-    assert!(analysis.matchups[0].means.is_empty());
+    assert_eq!(codes(&cell.warnings), ["generator_bound"]);
+    let matchup = &analysis.matchups[0];
+    assert!(matchup.starts.iter().all(|m| m.ratio.is_some()));
+    let means: Vec<(Metric, usize)> =
+        matchup.means.iter().map(|m| (m.metric, m.cells.len())).collect();
+    assert_eq!(means, [(Metric::CpuNsPerRequest, 2), (Metric::RssBytesPeak, 2)]);
     assert_eq!(running_ratio(&record.header, &record.blocks, &cell.id), None);
     scene.arms[0].generator_cpu_ns_per_request = 15_000.0;
     assert_eq!(codes(&self::cell(&analyse(&run(&scene))).warnings), ["generator_busy"]);
@@ -130,7 +141,8 @@ fn a_busy_generator_prints_no_ratio() {
 /// 4 ms of a collector in each window of the other arm are the arm's own work.
 #[test]
 fn parked_cpu_is_charged_to_its_arm() {
-    let mut scene = Scene { noise: 0.0, ..Scene::default() };
+    // One metric of many: eight blocks would not decide it beside the others, which are ties.
+    let mut scene = Scene { noise: 0.0, blocks: 12, ..Scene::default() };
     scene.arms[1] = scene.arms[0];
     let requests_per_window = scene.arms[0].requests_per_second / 50.0;
     scene.arms[1].parked_cpu_ns = 4_000_000;
@@ -302,7 +314,7 @@ fn means_and_starts_are_over_all_cells() {
     let want = [Metric::RequestsPerSecond, Metric::CpuNsPerRequest, Metric::RssBytesPeak];
     assert_eq!(metrics, want);
     for mean in &matchup.means {
-        assert_eq!((mean.cells, mean.ratio.n), (2, 7));
+        assert_eq!((mean.cells.len(), mean.kinds, mean.ratio.n), (2, 2, 7));
         assert_about(mean.ratio, 1.0, mean.metric.label());
         assert_eq!(mean.verdict, Verdict::Tie);
     }
@@ -314,6 +326,24 @@ fn means_and_starts_are_over_all_cells() {
         assert_about(ratio, 1.25, start.metric.label());
     }
     assert!(analyse(&run(&Scene::default())).matchups[0].means.is_empty());
+}
+
+/// One metric of eleven lines differs: alone it is decided, as one of many eight blocks are too few.
+#[test]
+fn verdicts_hold_for_the_whole_run() {
+    let found = |blocks: u32| {
+        let mut scene = Scene { blocks, ..Scene::default() };
+        scene.arms[1] = scene.arms[0];
+        scene.arms[1].cpu_ns_per_request *= 1.1;
+        let analysis = analyse(&run(&scene));
+        let cpu = metric(&cell(&analysis).metrics, Metric::CpuNsPerRequest).clone();
+        (cpu.verdict, cpu.p.expect("p"), cpu.q.expect("q"), cpu.reason.unwrap_or_default())
+    };
+    let (verdict, p, q, reason) = found(8);
+    assert_eq!((verdict, p), (Verdict::Inconclusive, 2.0 / 256.0));
+    assert!(q > 0.05 && reason.contains("one of the run's 11 lines (q = 0.09"), "{q} {reason}");
+    let (verdict, _, q, _) = found(12);
+    assert!(verdict == Verdict::Slower && q < 0.01, "{q}");
 }
 
 #[test]

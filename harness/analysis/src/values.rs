@@ -38,6 +38,11 @@ pub(super) struct OpenValues {
     pub(super) send_lag_ns_p99: f64,
     pub(super) generator_lag_ns_p99: f64,
     pub(super) service_time_ns_p99: f64,
+    /// Of quantiles that were taken window by window: how many windows reach beyond.
+    pub(super) windows_beyond: BTreeMap<Metric, u64>,
+    pub(super) windows: u64,
+    /// Windows in which the generator itself was later than a stall takes.
+    pub(super) windows_stalled: u64,
 }
 
 /// What the search of an arm came to in one block.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use duet_stats::{Interval, POWER, blocks_for, hodges_lehmann, standard_deviation};
+use duet_stats::{Interval, POWER, blocks_for, blocks_for_tie, hodges_lehmann, standard_deviation};
 
 /// What a ratio lets us say of the second arm against the first. `Faster` is "better" and `Slower`
 /// is "worse" for metrics that are not speeds; reports choose the word by metric.
@@ -27,8 +27,9 @@ pub const TIE_BAND: f64 = 0.01;
 /// The smallest number of blocks with a 95 % interval, and so with a verdict.
 pub const BLOCKS_MIN: u32 = 6;
 
-/// The most blocks that a reason proposes; whoever would need more needs a quieter machine.
-pub const BLOCKS_PROPOSED_MAX: f64 = 200.0;
+/// The most blocks that a reason proposes, since a suite may have no more; whoever would need more
+/// needs a quieter machine.
+pub const BLOCKS_PROPOSED_MAX: f64 = 60.0;
 
 /// The verdict on a ratio, and the reason where it is inconclusive. `interval` is the ratio's,
 /// `log_ratios` are the blocks' logarithms of ratios behind it.
@@ -54,23 +55,29 @@ pub fn verdict(interval: Option<Interval>, log_ratios: &[f64]) -> (Verdict, Opti
     }
     let act = if low < band.0 && high > band.1 { "spans" } else { "reaches into" };
     let mut reason = format!("the interval {act} the tie band, ±{:.0}\u{a0}%", 100.0 * TIE_BAND);
-    if let Some(blocks) = blocks_needed(log_ratios) {
-        reason.push_str(&format!("; about {blocks} blocks would decide"));
+    match blocks_needed(log_ratios) {
+        Some(blocks) if blocks <= BLOCKS_PROPOSED_MAX => {
+            reason.push_str(&format!("; about {blocks} blocks would decide"));
+        }
+        Some(_) => reason.push_str(&format!(
+            "; {BLOCKS_PROPOSED_MAX} blocks, the most a suite may have, would probably not decide"
+        )),
+        None => {}
     }
     (Verdict::Inconclusive, Some(reason))
 }
 
 /// How many blocks would probably decide, if the estimate and the spread between blocks stay as
-/// they are; absent where that is no more than there are, or more than anybody should run.
+/// they are; absent where that is no more than there are. Infinite at an edge of the tie band.
 ///
 /// The distance to cover is that from the estimate to the nearer edge of the tie band, with 80 %
-/// power, and 2.5 % is what the interval leaves out on the side that matters.
-fn blocks_needed(log_ratios: &[f64]) -> Option<u32> {
+/// power, and 2.5 % is what the interval leaves out on the side that matters. A tie needs both.
+fn blocks_needed(log_ratios: &[f64]) -> Option<f64> {
     let spread = standard_deviation(log_ratios)?;
     let distance = hodges_lehmann(log_ratios).abs() - TIE_BAND.ln_1p();
-    let blocks = blocks_for(distance, spread, 0.025, POWER).ceil();
-    let more = blocks > log_ratios.len() as f64 && blocks <= BLOCKS_PROPOSED_MAX;
-    more.then_some(blocks as u32)
+    let needed = if distance > 0.0 { blocks_for } else { blocks_for_tie };
+    let blocks = needed(distance, spread, 0.025, POWER).ceil();
+    (blocks > log_ratios.len() as f64).then_some(blocks)
 }
 
 #[cfg(test)]
@@ -118,16 +125,16 @@ mod tests {
         };
         let cases = [
             // s = 0.0214, d = 0.03 - 0.00995: 9.34 (rounded up).
-            (around(0.03, 0.02), Some(10)),
-            // A tie in the making: d = 0.00995, s = 0.0214.
-            (around(0.0, 0.02), Some(38)),
+            (around(0.03, 0.02), Some(10.0)),
+            // A tie in the making: d = 0.00995, s = 0.0214; 38 would do for one side alone.
+            (around(0.0, 0.02), Some(51.0)),
             // At the edge nothing decides; far from it eight blocks were enough.
-            (around(TIE_BAND.ln_1p(), 0.02), None),
+            (around(TIE_BAND.ln_1p(), 0.02), Some(1e9)),
             (around(0.5, 0.02), None),
             (vec![0.0; 8], None),
         ];
         for (log_ratios, want) in cases {
-            assert_eq!(blocks_needed(&log_ratios), want, "{log_ratios:?}");
+            assert_eq!(blocks_needed(&log_ratios).map(|n| n.min(1e9)), want, "{log_ratios:?}");
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Warnings about numbers, each with a hint what to do about it.
 
 use crate::bottleneck::{BUSY_DOUBTFUL, SATURATED, Usage};
-use crate::cell::{Cell, cpus, is_control};
+use crate::cell::{Cell, cpus};
 use crate::disturbance::{FOREIGN_SHARE_MAX, share};
-use crate::summary::{MetricAnalysis, Warning, Who};
+use crate::summary::{CellAnalysis, MetricAnalysis, Warning, Who};
 use crate::verdict::{BLOCKS_MIN, Verdict};
 use crate::{open, search, switching};
 use duet_model::record::{Run, RunHeader, Wire};
@@ -67,11 +67,10 @@ pub(super) fn of_run(run: &Run, cells: &[Cell]) -> Vec<Warning> {
 }
 
 /// Warnings about a cell.
-pub(super) fn of_cell(cell: &Cell, header: &RunHeader, metrics: &[MetricAnalysis]) -> Vec<Warning> {
+pub(super) fn of_cell(cell: &Cell, header: &RunHeader) -> Vec<Warning> {
     let warnings = [
         unequal_work(cell),
         unequal_heads(cell),
-        control_differs(cell, metrics),
         few_blocks(cell, header),
         blocks_failed(cell),
         blocks_dropped(cell),
@@ -79,6 +78,7 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader, metrics: &[MetricAnalysis
         errors(cell),
         not_stationary(cell, header),
         generator_busy(cell),
+        generator_bound(cell),
         switching(cell),
         parked_cpu(cell, header),
         stolen_time(cell, header),
@@ -151,13 +151,14 @@ fn unequal_heads(cell: &Cell) -> Option<Warning> {
     Some(Warning { code: "unequal_heads".to_owned(), message, hint: None })
 }
 
-fn control_differs(cell: &Cell, metrics: &[MetricAnalysis]) -> Option<Warning> {
+/// What a cell of a control says that must be an error.
+pub(super) fn control_differs(cell: &CellAnalysis) -> Option<Warning> {
     let differs = |m: &&MetricAnalysis| matches!(m.verdict, Verdict::Faster | Verdict::Slower);
-    let differing: Vec<&str> = metrics.iter().filter(differs).map(|m| m.metric.label()).collect();
+    let differing: Vec<&str> =
+        cell.metrics.iter().filter(differs).map(|m| m.metric.label()).collect();
     let message = format!("a server differs from itself in {}", differing.join(", "));
     let hint = "distrust differences of this size in this run; see duet doctor";
-    let alarm = is_control(cell.matchup) && !differing.is_empty();
-    alarm.then(|| Warning::new("control_differs", message, hint))
+    (!differing.is_empty()).then(|| Warning::new("control_differs", message, hint))
 }
 
 fn few_blocks(cell: &Cell, header: &RunHeader) -> Option<Warning> {
@@ -222,13 +223,29 @@ fn generator_busy(cell: &Cell) -> Option<Warning> {
     let message =
         format!("the generator was {} busy, which may hide part of the difference", percent(busy));
     let hint = "raise generator_cpus, or choose a workload with more work per request";
-    // Where it was the bottleneck, the cell says so itself and prints no ratio.
+    // Where it was the bottleneck, another warning says so.
     let doubtful = busy >= BUSY_DOUBTFUL && cell.bottleneck.who != Who::Generator;
     doubtful.then(|| Warning::new("generator_busy", message, hint))
 }
 
 fn switching(cell: &Cell) -> Option<Warning> {
     (cell.load.kind() != Loop::Search).then(|| switching::warning(cell)).flatten()
+}
+
+/// What may still be compared where the generator was the bottleneck.
+fn generator_bound(cell: &Cell) -> Option<Warning> {
+    let bound = cell.bottleneck.who == Who::Generator && cell.load.kind() != Loop::Search;
+    let rate = |usage: &Usage| {
+        duet_units::rate(usage.requests as f64 / (usage.elapsed_ns as f64 / 1e9).max(1e-9))
+    };
+    let rates: Vec<String> = cell.usage.iter().map(rate).collect();
+    let message = format!(
+        "the generator was the bottleneck: rates and response times are its own and have no \
+         ratio; CPU per request and memory are the servers', at {} requests/s",
+        rates.join(" and ")
+    );
+    let hint = "raise generator_cpus, or give both arms one fixed rate";
+    bound.then(|| Warning::new("generator_bound", message, hint))
 }
 
 fn parked_cpu(cell: &Cell, header: &RunHeader) -> Option<Warning> {

@@ -25,6 +25,7 @@ fn workload(fields: &mut Fields<'_>, files: &Read<'_>) -> Workload {
     ]);
     let name = fields.name().value;
     let question = fields.sentence("question").unwrap_or_default().value;
+    let kind = fields.sentence("kind").map(|kind| kind.value);
     let churn = fields.flag("churn").unwrap_or(false);
     let source = fields.text("cases");
     let (method, inline) = inline_case(fields);
@@ -42,6 +43,7 @@ fn workload(fields: &mut Fields<'_>, files: &Read<'_>) -> Workload {
     Workload {
         name,
         question,
+        kind,
         churn,
         cases,
         responses: answers.into_iter().map(|(server, at)| (server, at.value)).collect(),

@@ -89,14 +89,15 @@ fn open_loop(matchup: &MatchupAnalysis, open: &OpenAnalysis) -> String {
         let time = duet_units::nanoseconds;
         format!(
             "{}: {} requests, {} sent late, {} unsent; 99 % of them sent within {}, of which the \
-             generator lag is {}; whole responses within {} of sending",
+             generator lag is {}; whole responses within {} of sending{}",
             arm.label,
             thousands(sent.planned),
             thousands(sent.sent_late),
             thousands(sent.unsent),
             time(sent.send_lag_ns_p99),
             time(sent.generator_lag_ns_p99),
-            time(sent.service_time_ns_p99)
+            time(sent.service_time_ns_p99),
+            stalls(sent)
         )
     };
     let arms: Vec<String> = matchup.arms.iter().zip(&open.arms).map(of_arm).collect();
@@ -105,6 +106,15 @@ fn open_loop(matchup: &MatchupAnalysis, open: &OpenAnalysis) -> String {
         thousands(open.rate_per_second),
         arms.join(". ")
     )
+}
+
+/// How many windows hold a stall; nothing in records that do not say.
+fn stalls(sent: &OpenArm) -> String {
+    if sent.windows == 0 {
+        return String::new();
+    }
+    let share = duet_units::percent(sent.windows_stalled as f64 / sent.windows as f64);
+    format!("; {share} of its windows hold a stall of the machine (over 5 ms)")
 }
 
 /// What the searches found.
@@ -137,7 +147,7 @@ fn bottleneck(matchup: &MatchupAnalysis, cell: &CellAnalysis) -> String {
     let who = match cell.bottleneck.who {
         Who::Server if cell.open.is_some() => "a server: it could not hold the rate",
         Who::Server => "the server",
-        Who::Generator => "the generator: no ratio is printed",
+        Who::Generator => "the generator: rates and response times have no ratio",
         Who::Latency => "nobody was busy: more connections would bring more",
         Who::Rate => "none: the rate was given, and held",
         Who::Unknown => "unknown",

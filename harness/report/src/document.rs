@@ -125,6 +125,8 @@ pub(crate) struct Item {
     /// What it is about.
     pub(crate) name: String,
     pub(crate) text: Span,
+    /// What stands beside it and matters less.
+    pub(crate) further: String,
     /// What to do about it.
     pub(crate) hint: Option<String>,
     /// Lines that a program wrote.

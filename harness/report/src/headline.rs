@@ -1,46 +1,284 @@
-//! The answer first: what a matchup found, in one sentence.
-
-use std::collections::BTreeSet;
+//! The answer first: what a matchup found, in sentences for somebody who knows nothing of this
+//! project. Who is worse is named by its language, numbers have their units beside their ratios,
+//! and a mean names the cells that it is of.
 
 use super::wording::{self, OrientedRatio, label};
 use duet_analysis::verdict::Verdict;
-use duet_analysis::{Analysis, CellAnalysis, MatchupAnalysis};
+use duet_analysis::{Analysis, Arm, CellAnalysis, MatchupAnalysis, Mean, MeanCell, MetricAnalysis};
 use duet_units::Metric;
 
-/// The answer of a matchup in one sentence, without its name.
-pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> String {
-    let Some((basis, found)) = basis(matchup) else {
+/// What is to be known of every answer of a report of one session.
+pub(super) const ONE_SESSION: &str = "Measured here and now: one machine, one session. An \
+    interval says what this session would say again; what another hour says is not known.";
+
+/// The answer of a matchup in one sentence, without its name, and what else there is to say.
+pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> (String, String) {
+    let costs = match matchup.programs {
+        true => [Metric::ElapsedNs, Metric::CpuNs],
+        false => [Metric::CpuNsPerRequest, Metric::RequestsPerSecond],
+    };
+    let basis = if matchup.control { [costs[1], costs[0]] } else { costs };
+    let basis = basis.into_iter().find_map(|metric| Basis::of(matchup, metric));
+    let Some(basis) = basis.filter(|_| !latency_only(matchup)) else {
         let said = latency_headline(analysis, matchup);
         if let Some(said) = said.or_else(|| search_headline(analysis, matchup)) {
-            return said;
+            return (said, String::new());
         }
         let first = matchup.cells.first().map(|cell| wording::silence(analysis, matchup, cell));
-        return first.unwrap_or_else(|| "not measured".to_owned());
-    };
-    if matchup.programs {
-        return program_headline(analysis, matchup, &basis, &found);
-    }
-    let Some((_, speed, verdict)) = of(&found, Metric::RequestsPerSecond) else {
-        return format!("no ratio of requests per second {basis}");
+        let why = first.unwrap_or_else(|| "not measured".to_owned());
+        return (format!("{}: {why}", matchup.name), String::new());
     };
     if matchup.control {
-        return control_headline(speed, *verdict, &basis);
+        let about = format!("({})", basis.about());
+        return (control_headline(&basis.ratio, basis.verdict, &about), String::new());
     }
-    let subject = subject(speed, *verdict);
-    let (this, other) = (label(&matchup.arms, subject), label(&matchup.arms, 1 - subject));
-    let text = speed.text();
-    let head = match verdict {
-        Verdict::Faster | Verdict::Slower => format!("{this} is slower than {other} by {text}"),
-        Verdict::Tie => format!("{this} is as fast as {other} ({text}, a tie)"),
-        Verdict::Inconclusive if speed.interval.is_none() || !analysis.run.verdicts => {
-            format!("{this} was slower than {other} by {text} (n = {}, no verdict)", speed.n)
-        }
-        Verdict::Inconclusive => {
-            format!("{this} may or may not be slower than {other} ({text}, inconclusive)")
-        }
+    let further = match matchup.programs {
+        true => [Metric::CpuNs, Metric::RssBytesPeak],
+        false => [Metric::RequestsPerSecond, Metric::RssBytesPeak],
     };
-    let rest = shares(&found, subject, (Metric::CpuNsPerRequest, "CPU per request"));
-    format!("{head}{rest} {basis}")
+    let mut sentences = vec![];
+    let further = further.into_iter().filter(|metric| *metric != basis.metric);
+    let further = further.filter_map(|metric| Basis::of(matchup, metric));
+    sentences.extend(further.filter_map(|found| found.further()));
+    let unequal = |cell: &CellAnalysis| cell.warnings.iter().any(|w| w.code == "unequal_work");
+    if matchup.cells.iter().any(unequal) {
+        sentences.push("They do not do the same work: see the warnings.".to_owned());
+    }
+    sentences.push(format!("{}: {}.", wording::title(matchup), basis.about()));
+    (basis.sentence(analysis), sentences.join(" "))
+}
+
+/// Whether a matchup was measured in open loops or searches alone.
+fn latency_only(matchup: &MatchupAnalysis) -> bool {
+    let mut cells = matchup.cells.iter();
+    matchup.means.is_empty() && cells.all(|cell| cell.open.is_some() || cell.search.is_some())
+}
+
+/// A metric that an answer speaks of: of a mean over cells, or of the only cell that has it.
+struct Basis<'a> {
+    matchup: &'a MatchupAnalysis,
+    metric: Metric,
+    ratio: OrientedRatio,
+    verdict: Verdict,
+    /// The mean, where it is one.
+    mean: Option<&'a Mean>,
+    /// The cell, or of a mean the one nearest to it, which stands for it in numbers.
+    example: Option<(&'a CellAnalysis, &'a MetricAnalysis)>,
+}
+
+impl<'a> Basis<'a> {
+    fn of(matchup: &'a MatchupAnalysis, metric: Metric) -> Option<Self> {
+        let with_ratio = matchup.cells.iter().filter_map(|cell| {
+            let found = cell.metrics.iter().find(|m| m.metric == metric && m.ratio.is_some())?;
+            Some((cell, found))
+        });
+        let Some(mean) = matchup.means.iter().find(|mean| mean.metric == metric) else {
+            let example = with_ratio.into_iter().next()?;
+            let ratio = wording::oriented_ratio(example.1.ratio.as_ref()?)?;
+            let (verdict, mean, example) = (example.1.verdict, None, Some(example));
+            return Some(Self { matchup, metric, ratio, verdict, mean, example });
+        };
+        let distance = |(_, found): &(&CellAnalysis, &MetricAnalysis)| {
+            let value = found.ratio.map_or(f64::INFINITY, |ratio| ratio.value);
+            // Rounded, so that of two that are as near the first is taken, whoever is the base.
+            ((value.ln() - mean.ratio.value.ln()).abs() * 1e6).round()
+        };
+        let in_mean = with_ratio.filter(|(cell, _)| mean.cells.iter().any(|m| m.cell == cell.id));
+        let example = in_mean.min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        let ratio = wording::oriented_ratio(&mean.ratio)?;
+        let verdict = mean.verdict;
+        Some(Self { matchup, metric, ratio, verdict, mean: Some(mean), example })
+    }
+
+    /// The arm that does worse, or of equal ones seems to.
+    fn worse(&self) -> usize {
+        match self.verdict {
+            Verdict::Faster => 0,
+            Verdict::Slower => 1,
+            Verdict::Tie | Verdict::Inconclusive => self.ratio.worse,
+        }
+    }
+
+    /// Who is worse, by how much.
+    fn sentence(&self, analysis: &Analysis) -> String {
+        let arms = &self.matchup.arms;
+        let (this, other) = (full_name(arms, self.worse()), full_name(arms, 1 - self.worse()));
+        let text = self.ratio.text();
+        let (needs, needed, of, noun) = match self.metric {
+            Metric::CpuNsPerRequest => ("needs", "needed", "the CPU of", "CPU for a request"),
+            Metric::RequestsPerSecond => ("takes", "took", "the time of", "time for a request"),
+            Metric::CpuNs => ("needs", "needed", "the CPU time of", "CPU time"),
+            _ => ("takes", "took", "the time of", "time"),
+        };
+        let per = match self.metric {
+            Metric::CpuNsPerRequest | Metric::RequestsPerSecond => " for a request",
+            _ => "",
+        };
+        let open = self.ratio.interval.is_none() || !analysis.run.verdicts;
+        let said = match self.verdict {
+            Verdict::Faster | Verdict::Slower => format!("{this} {needs} {text} {of} {other}{per}"),
+            Verdict::Tie => format!("{this} {needs} as much {noun} as {other} ({text}, a tie)"),
+            Verdict::Inconclusive if open => {
+                let n = self.ratio.n;
+                format!("{this} {needed} {text} {of} {other}{per} (n = {n}, no verdict)")
+            }
+            Verdict::Inconclusive => {
+                format!(
+                    "{this} may or may not need more {noun} than {other} ({text}, inconclusive)"
+                )
+            }
+        };
+        let parts: Vec<String> = self.example_values().into_iter().chain(self.range()).collect();
+        let parts =
+            if parts.is_empty() { parts.concat() } else { format!(": {}", parts.join("; ")) };
+        format!("On this machine {said}{parts}.")
+    }
+
+    /// What it is of.
+    fn about(&self) -> String {
+        let Some(mean) = self.mean else {
+            let cell = self.example.map(|(cell, _)| format!("{}, {}", cell.id.workload, cell.load));
+            return cell.unwrap_or_default();
+        };
+        let mut sizes: Vec<&str> = mean.cells.iter().map(|m| m.cell.load.as_str()).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        let cells = match mean.kinds as usize {
+            n if self.matchup.programs => format!("{n} programs at size {}", sizes.join(" and ")),
+            kinds if kinds < mean.cells.len() => {
+                format!("{kinds} kinds of work, a vote each: {}", by_kind(mean))
+            }
+            _ => names(mean),
+        };
+        let left_out = match (self.left_out(), self.matchup.control) {
+            (Some(left_out), false) => format!("; not in it: {left_out}"),
+            _ => String::new(),
+        };
+        format!("mean of {cells}{left_out}")
+    }
+
+    /// From where to where a mean's cells go.
+    fn range(&self) -> Option<String> {
+        let mean = self.mean?;
+        let of = |m: &MeanCell| if self.worse() == 1 { m.ratio } else { 1.0 / m.ratio };
+        let low = mean.cells.iter().min_by(|a, b| of(a).total_cmp(&of(b)))?;
+        let high = mean.cells.iter().max_by(|a, b| of(a).total_cmp(&of(b)))?;
+        Some(format!(
+            "from {} ({}) to {} ({})",
+            duet_units::ratio(of(low)),
+            cell_name(mean, low),
+            duet_units::ratio(of(high)),
+            cell_name(mean, high)
+        ))
+    }
+
+    /// The example's values: `41.2 µs against 21.3 µs in orders-2k`.
+    fn example_values(&self) -> Option<String> {
+        let (cell, found) = self.example?;
+        let value = |arm: usize| Some(self.metric.format(found.arms.get(arm)?.value));
+        let (this, other) = (value(self.worse())?, value(1 - self.worse())?);
+        let rate = if self.metric == Metric::RequestsPerSecond { " requests a second" } else { "" };
+        let nearest = if self.mean.is_some() { ", the nearest to the mean" } else { "" };
+        Some(format!("{this} against {other}{rate} in {}{nearest}", cell.id.workload))
+    }
+
+    /// What stands beside the first sentence: throughput, CPU of programs, memory.
+    fn further(&self) -> Option<String> {
+        let arms = &self.matchup.arms;
+        let (this, other) = (short_name(arms, self.worse()), short_name(arms, 1 - self.worse()));
+        let text = self.ratio.text();
+        let (noun, decided) = match self.metric {
+            Metric::RequestsPerSecond => (
+                "requests a second",
+                format!("{other} responds to {text} the requests a second of {this}."),
+            ),
+            Metric::RssBytesPeak => ("peak memory", self.memory(&this, &other)),
+            _ => ("CPU time", format!("{this} needs {text} the CPU time of {other}.")),
+        };
+        Some(match self.verdict {
+            Verdict::Faster | Verdict::Slower => decided,
+            Verdict::Tie => format!("Their {noun} is equal ({text})."),
+            Verdict::Inconclusive if self.ratio.interval.is_none() => return None,
+            Verdict::Inconclusive => format!("Their {noun} is undecided ({text})."),
+        })
+    }
+
+    /// Memory as a difference, with the ratio beside it: what a runtime takes before it does
+    /// anything is an offset and not a factor.
+    fn memory(&self, this: &str, other: &str) -> String {
+        let values = self.example.and_then(|(cell, found)| {
+            let value = |arm: usize| found.arms.get(arm).map(|estimate| estimate.value);
+            Some((cell, value(self.worse())?, value(1 - self.worse())?))
+        });
+        let text = self.ratio.text();
+        match values {
+            Some((cell, more, less)) => format!(
+                "At its peak {this} holds {} more memory than {other} ({}: {} against {}; {text}).",
+                duet_units::bytes(more - less),
+                cell.id.workload,
+                duet_units::bytes(more),
+                duet_units::bytes(less)
+            ),
+            None => format!("At its peak {this} holds {text} the memory of {other}."),
+        }
+    }
+
+    /// What a mean is not of, and why: `it was busy: hello, page`.
+    fn left_out(&self) -> Option<String> {
+        let mut reasons: Vec<(&str, Vec<&str>)> = vec![];
+        for out in &self.mean?.left_out {
+            // A reason may go on to say what to do about it.
+            let reason = out.reason.split([',', ':']).next().unwrap_or_default();
+            match reasons.iter_mut().find(|(of, _)| *of == reason) {
+                Some((_, cells)) => cells.push(&out.cell.workload),
+                None => reasons.push((reason, vec![&out.cell.workload])),
+            }
+        }
+        let told = reasons.into_iter().map(|(why, cells)| format!("{} ({why})", cells.join(", ")));
+        let told: Vec<String> = told.collect();
+        (!told.is_empty()).then(|| told.join(", "))
+    }
+}
+
+/// The cells of a mean by kind: `HTTP stack (hello, page), computing (cpu)`.
+fn by_kind(mean: &Mean) -> String {
+    let mut kinds: Vec<(&str, Vec<String>)> = vec![];
+    for cell in &mean.cells {
+        let name = cell_name(mean, cell);
+        match kinds.iter_mut().find(|(kind, _)| *kind == cell.kind) {
+            Some((_, names)) => names.push(name),
+            None => kinds.push((&cell.kind, vec![name])),
+        }
+    }
+    let told = kinds.into_iter().map(|(kind, names)| match &names[..] {
+        [name] if name == kind => name.clone(),
+        names => format!("{kind} ({})", names.join(", ")),
+    });
+    told.collect::<Vec<_>>().join(", ")
+}
+
+fn names(mean: &Mean) -> String {
+    let names: Vec<String> = mean.cells.iter().map(|cell| cell_name(mean, cell)).collect();
+    names.join(", ")
+}
+
+/// A cell's workload, with its load where the mean has that workload more than once.
+fn cell_name(mean: &Mean, cell: &MeanCell) -> String {
+    let twice = mean.cells.iter().filter(|m| m.cell.workload == cell.cell.workload).count() > 1;
+    let (workload, load) = (&cell.cell.workload, &cell.cell.load);
+    if twice { format!("{workload}/{load}") } else { workload.clone() }
+}
+
+/// An arm by its language, where that tells the arms apart, and its name.
+fn full_name(arms: &[Arm], arm: usize) -> String {
+    let name = short_name(arms, arm);
+    let label = label(arms, arm);
+    if name == label { name } else { format!("{name} ({label})") }
+}
+
+/// An arm by its language alone, where that tells the arms apart.
+fn short_name(arms: &[Arm], arm: usize) -> String {
+    arms.get(arm).map_or_else(|| "?".to_owned(), |own| wording::source(arms, own).to_owned())
 }
 
 /// The answer of a matchup that was measured in open loops alone: the one nearest to half of the
@@ -57,10 +295,10 @@ fn latency_headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> Option<St
     let (worse, better) = (ratio.worse, 1 - ratio.worse);
     let end = end(analysis, found.verdict, &ratio);
     Some(format!(
-        "{} responds to 99 % of requests within {}, {} within {} ({}{end}; {}, {})",
-        label(&matchup.arms, better),
+        "On this machine {} responds to 99 % of requests within {}, {} within {} ({}{end}; {}, {})",
+        full_name(&matchup.arms, better),
         duet_units::nanoseconds(value(better)),
-        label(&matchup.arms, worse),
+        full_name(&matchup.arms, worse),
         duet_units::nanoseconds(value(worse)),
         ratio.text(),
         cell.id.workload,
@@ -78,10 +316,10 @@ fn search_headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> Option<Str
     let value = |arm: usize| found.arms.get(arm).map_or(0.0, |e| e.value);
     let (worse, better) = (ratio.worse, 1 - ratio.worse);
     Some(format!(
-        "{} holds {} requests per second, {} {} ({}{}; {}, {})",
-        label(&matchup.arms, better),
+        "On this machine {} holds {} requests per second, {} {} ({}{}; {}, {})",
+        full_name(&matchup.arms, better),
         duet_units::rate(value(better)),
-        label(&matchup.arms, worse),
+        full_name(&matchup.arms, worse),
         duet_units::rate(value(worse)),
         ratio.text(),
         end(analysis, found.verdict, &ratio),
@@ -102,64 +340,6 @@ fn end(analysis: &Analysis, verdict: Verdict, ratio: &OrientedRatio) -> &'static
     }
 }
 
-/// The answer of a matchup of programs.
-fn program_headline(
-    analysis: &Analysis,
-    matchup: &MatchupAnalysis,
-    basis: &str,
-    found: &[Found],
-) -> String {
-    let Some((_, time, verdict)) = of(found, Metric::ElapsedNs) else {
-        return format!("no ratio of elapsed times {basis}");
-    };
-    let subject = subject(time, *verdict);
-    let (this, other) = (label(&matchup.arms, subject), label(&matchup.arms, 1 - subject));
-    let text = time.text();
-    let head = match verdict {
-        Verdict::Faster | Verdict::Slower => format!("{this} takes {text} the time of {other}"),
-        Verdict::Tie => format!("{this} takes as long as {other} ({text}, a tie)"),
-        Verdict::Inconclusive if time.interval.is_none() || !analysis.run.verdicts => {
-            format!("{this} took {text} the time of {other} (n = {}, no verdict)", time.n)
-        }
-        Verdict::Inconclusive => {
-            format!("{this} may or may not take longer than {other} ({text}, inconclusive)")
-        }
-    };
-    let rest = shares(found, subject, (Metric::CpuNs, "CPU time"));
-    format!("{head}{rest} {basis}")
-}
-
-/// The arm that a headline speaks of: the slower one, or of equal ones the one that seems so.
-fn subject(time: &OrientedRatio, verdict: Verdict) -> usize {
-    match verdict {
-        Verdict::Faster => 0,
-        Verdict::Slower => 1,
-        Verdict::Tie | Verdict::Inconclusive => time.worse,
-    }
-}
-
-/// What the subject of a headline needs of CPU and memory: `, with 2.1× the CPU time and ...`.
-fn shares(found: &[Found], subject: usize, cpu: (Metric, &str)) -> String {
-    let shares: Vec<String> = [cpu, (Metric::RssBytesPeak, "peak memory")]
-        .into_iter()
-        .filter_map(|(metric, noun)| {
-            let (_, ratio, verdict) = of(found, metric)?;
-            Some(share_of(ratio, *verdict, subject, noun))
-        })
-        .collect();
-    if shares.is_empty() { String::new() } else { format!(", with {}", shares.join(" and ")) }
-}
-
-/// What the subject of a headline needs of `noun`, as a multiple of what the other arm needs.
-fn share_of(ratio: &OrientedRatio, verdict: Verdict, subject: usize, noun: &str) -> String {
-    let share = if ratio.worse == subject { ratio.value } else { 1.0 / ratio.value };
-    match verdict {
-        Verdict::Tie => format!("equal {noun}"),
-        Verdict::Inconclusive if ratio.interval.is_some() => format!("{noun} undecided"),
-        _ => format!("{} the {noun}", duet_units::ratio(share)),
-    }
-}
-
 /// The answer of an A/A matchup.
 fn control_headline(speed: &OrientedRatio, verdict: Verdict, basis: &str) -> String {
     let end = match verdict {
@@ -171,37 +351,4 @@ fn control_headline(speed: &OrientedRatio, verdict: Verdict, basis: &str) -> Str
         }
     };
     format!("requests per second differ by {}: {end} {basis}", speed.text())
-}
-
-/// A metric's ratio and its verdict.
-type Found = (Metric, OrientedRatio, Verdict);
-
-fn of(found: &[Found], metric: Metric) -> Option<&Found> {
-    found.iter().find(|(m, ..)| *m == metric)
-}
-
-/// What a headline rests on: the geometric means, or the only cell with a ratio.
-fn basis(matchup: &MatchupAnalysis) -> Option<(String, Vec<Found>)> {
-    if let Some(first) = matchup.means.first() {
-        let loads: BTreeSet<&str> = matchup.cells.iter().map(|c| c.id.load.as_str()).collect();
-        let noun = match loads.len() {
-            1 if matchup.programs => "programs",
-            1 => "workloads",
-            _ => "cells",
-        };
-        let found = matchup.means.iter();
-        let found = found
-            .filter_map(|m| Some((m.metric, wording::oriented_ratio(&m.ratio)?, m.verdict)))
-            .collect();
-        return Some((format!("(geometric mean of {} {noun})", first.cells), found));
-    }
-    let metric = wording::speed(matchup);
-    let speed =
-        |c: &&CellAnalysis| c.metrics.iter().any(|m| m.metric == metric && m.ratio.is_some());
-    let cell = matchup.cells.iter().find(speed)?;
-    let found = cell.metrics.iter();
-    let found = found
-        .filter_map(|m| Some((m.metric, wording::oriented_ratio(m.ratio.as_ref()?)?, m.verdict)))
-        .collect();
-    Some((format!("({}, {})", cell.id.workload, cell.load), found))
 }

@@ -16,6 +16,7 @@ pub(super) fn headline_metrics(cell: &CellAnalysis) -> &'static [Metric] {
             Metric::LatencyNsP99,
             Metric::LatencyNsP999,
             Metric::CpuNsPerRequest,
+            Metric::RssBytesSteady,
         ],
     }
 }
@@ -32,7 +33,8 @@ pub(super) fn charted(cell: &CellAnalysis, metric: Metric) -> Metric {
 /// What latencies are, for reports that have some.
 const LATENCY: &str = "Latency is counted from the instant at which a request was due, at a rate \
     that is the same for both arms: what a user waits for. How many responses there are is then \
-    given, and no result.";
+    given, and no result. p99 is that of a typical window, so that a stall of the machine, which \
+    is in few windows, does not decide it.";
 
 /// What a rate within a limit is, for reports that have one.
 const RATE_WITHIN: &str = "The rate within a limit is the highest at which a server keeps that \

@@ -44,7 +44,7 @@ pub(super) fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> Vec<Blo
             let verdict = Span::new(row.verdict, row.conclusion.emphasis());
             Row { cells: vec![row.metric.into(), row.ratio.into(), verdict], notes: vec![] }
         };
-        let caption = format!("geometric mean of {} cells", first.cells);
+        let caption = format!("geometric mean of {} cells", first.cells.len());
         let columns =
             vec![Column::words(""), Column::words("ratio [95 %]"), Column::words("verdict")];
         let rows = matchup.means.iter().map(mean).collect();

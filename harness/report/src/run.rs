@@ -2,7 +2,7 @@
 
 use super::chart::{self, Picture, Width};
 use super::document::{Block, Column, Document, Emphasis, Group, Item, Marker, Row, Span, Table};
-use super::headline::headline;
+use super::headline::{ONE_SESSION, headline};
 use super::parts::{LABEL, about, columns, figure_of, group, list, names, short};
 use super::wording::{self, Conclusion};
 use super::{claims, details, load_kinds, money, program_table, published, run_metadata, warnings};
@@ -44,16 +44,20 @@ fn answer(analysis: &Analysis) -> Vec<Block> {
     let caveats = wording::caveats(&analysis.run).into_iter();
     let nothing = analysis.matchups.is_empty().then(|| "nothing was measured".to_owned());
     let caveats = caveats.chain(nothing).map(|said| Block::paragraph(said, Emphasis::Bad));
-    let answer = |matchup: &MatchupAnalysis| Item {
-        name: matchup.name.clone(),
-        text: Span::new(
-            headline(analysis, matchup),
-            if matchup.control { Emphasis::Quiet } else { Emphasis::Plain },
-        ),
-        ..Item::default()
+    let answer = |matchup: &MatchupAnalysis| {
+        let (said, further) = headline(analysis, matchup);
+        let (name, emphasis) = match matchup.control {
+            true => (matchup.name.clone(), Emphasis::Quiet),
+            false => (String::new(), Emphasis::Plain),
+        };
+        Item { name, text: Span::new(said, emphasis), further, ..Item::default() }
     };
-    let answers = wording::controls_last(analysis).into_iter().map(answer).collect();
-    caveats.chain([Block::List(Marker::Answer, answers)]).collect()
+    // Servers first: they are what most readers come for.
+    let mut matchups = wording::controls_last(analysis);
+    matchups.sort_by_key(|matchup| (matchup.control, matchup.programs));
+    let answers = matchups.into_iter().map(answer).collect();
+    let one_session = Block::paragraph(ONE_SESSION, Emphasis::Quiet);
+    caveats.chain([Block::List(Marker::Answer, answers), one_session]).collect()
 }
 
 fn charts(analysis: &Analysis) -> Vec<Block> {
@@ -83,8 +87,8 @@ fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> Vec<Block> {
     let starts = matchup.starts.iter().map(|m| wording::row(&analysis.run, &arms, m));
     groups.push(group("every start", "", &starts.collect::<Vec<_>>(), arms.len()));
     let means = matchup.means.iter().map(|m| wording::mean_row(&analysis.run, &arms, m));
-    let cells = matchup.means.first().map_or(0, |mean| mean.cells);
-    let about = format!("of {cells} cells");
+    let cells = matchup.means.first().map_or(0, |mean| mean.cells.len());
+    let about = format!("of {cells} cells, a vote for each kind of work");
     groups.push(group("geometric mean", &about, &means.collect::<Vec<_>>(), arms.len()));
     groups.retain(|group| !group.rows.is_empty() || !group.notes.is_empty());
     let mut blocks = vec![Block::heading(wording::title(matchup))];

@@ -11,7 +11,7 @@ pub(super) fn warnings(analysis: &Analysis) -> Vec<Item> {
         name,
         text: message.into(),
         hint,
-        quoted: vec![],
+        ..Item::default()
     };
     let findings = analysis.run.findings.iter().filter(|f| f.level != FindingLevel::Good);
     let of_machine = findings
@@ -37,6 +37,7 @@ pub(super) fn failures(failures: &[CellFailure]) -> Vec<Item> {
         text: failure(failed).into(),
         hint: Some(wording::hint(failed.failure.stage).to_owned()),
         quoted: failed.failure.stderr.clone(),
+        ..Item::default()
     };
     failures.iter().map(item).collect()
 }

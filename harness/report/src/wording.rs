@@ -35,8 +35,9 @@ pub(super) fn ordered(matchup: &MatchupAnalysis) -> Vec<&CellAnalysis> {
 pub(super) const HOW_TO_READ: [&str; 2] = [
     "A ratio says how many times worse the worse arm is; [\u{a0}] is its 95\u{a0}% interval \
      over n blocks, each a fresh start of both arms.",
-    "An arm is called worse only where the whole interval lies more than 1\u{a0}% above one. \
-     Wholly within 1\u{a0}%: a tie. All else: inconclusive.",
+    "An arm is called worse only where the whole interval lies more than 1\u{a0}% above one, \
+     and where that also holds for all lines of the run together (q at most 0.05, Benjamini and \
+     Hochberg). Wholly within 1\u{a0}%: a tie. All else: inconclusive.",
 ];
 
 /// How to read a table, for reports that are read at leisure.
@@ -142,6 +143,11 @@ pub(super) fn row(run: &RunSummary, arms: &[Arm], m: &MetricAnalysis) -> TableRo
     let mut row = judged(run, arms, m.metric, m.ratio.as_ref(), m.verdict);
     row.values = values;
     row.reason = m.reason.clone().filter(|_| run.verdicts || m.ratio.is_none());
+    if let (Unit::Bytes, Some(best), [a, b]) = (m.metric.unit(), row.best, &m.arms[..]) {
+        // What a runtime takes before it does anything is an offset and not a factor.
+        let more = duet_units::bytes((a.value - b.value).abs());
+        row.verdict = format!("{} uses {more} more", label(arms, 1 - best));
+    }
     row
 }
 
@@ -269,7 +275,7 @@ pub(super) fn silence(
     });
     match failed {
         _ if cell.bottleneck.who == Who::Generator => {
-            "no ratio: the generator was the bottleneck".to_owned()
+            "no ratio of rates: the generator was the bottleneck".to_owned()
         }
         _ if cell.open.is_some() && cell.bottleneck.who == Who::Server => {
             "no ratio: a server could not hold the rate".to_owned()

@@ -9,7 +9,7 @@ use clap::Args;
 use super::exit::Exit;
 use super::folders::{self, shown};
 use super::prices::PriceArgs;
-use duet_analysis::{self, Analysis, Who, money};
+use duet_analysis::{self, Analysis, money};
 use duet_report::chart::Width;
 use duet_report::{self, Style};
 
@@ -78,9 +78,8 @@ fn show(analysis: &Analysis, folder: &Path) {
 
 /// What a run's outcome means for the exit code.
 fn exit(analysis: &Analysis) -> Exit {
-    let measured = |who: Who| who != Who::Generator;
-    let cells = || analysis.matchups.iter().flat_map(|matchup| &matchup.cells);
-    let is_measured = cells().any(|cell| cell.blocks > 0 && measured(cell.bottleneck.who));
+    let mut cells = analysis.matchups.iter().flat_map(|matchup| &matchup.cells);
+    let is_measured = cells.any(|cell| cell.metrics.iter().any(|found| found.ratio.is_some()));
     Exit::greatest([
         analysis.run.interrupted.map(Exit::Interrupted),
         (!analysis.failures.is_empty()).then_some(Exit::ServerFailed),

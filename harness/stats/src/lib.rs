@@ -4,8 +4,8 @@
 //! noise of unknown law. This crate says how large the difference is and how sure that is, without
 //! assuming normal noise and without resampling: [`hodges_lehmann`] estimates the centre,
 //! [`interval`] bounds it with a confidence that is known exactly, [`p_above`] and [`p_below`] test
-//! it against a margin, all by the signed-rank law. Around these: corrections for many tests
-//! ([`holm`], [`benjamini_hochberg`]), what so many measurements can find and how many it takes
+//! it against a margin, all by the signed-rank law. Around these: means of such centres
+//! ([`mean_of_centres`]), corrections for many tests ([`holm`], [`benjamini_hochberg`]), what so many measurements can find and how many it takes
 //! ([`smallest_detectable`], [`blocks_for`]), where a history changes its level
 //! ([`change_points`]), and a generator of random numbers that is the same for ever
 //! ([`SplitMix64`]).
@@ -35,6 +35,7 @@
 mod change_points;
 mod families;
 mod location;
+mod means;
 mod power;
 mod quantiles;
 mod random;
@@ -43,9 +44,13 @@ mod signed_rank;
 pub use change_points::{ChangePoint, change_points};
 pub use families::{benjamini_hochberg, holm};
 pub use location::{hodges_lehmann, median};
-pub use power::{POWER, blocks_for, next_within, smallest_detectable, standard_deviation};
+pub use means::{MeanOfCentres, mean_of_centres};
+pub use power::{
+    POWER, blocks_for, blocks_for_tie, next_within, smallest_detectable, standard_deviation,
+};
 pub use quantiles::{normal_below, normal_quantile, student_quantile, supports_quantile};
 pub use random::SplitMix64;
 pub use signed_rank::{
-    Interval, interval, lower_bound, one_sided_rank, p_above, p_below, upper_bound,
+    Interval, TAIL, interval, interval_at, lower_bound, one_sided_rank, p_above, p_below, p_beyond,
+    upper_bound,
 };

@@ -4,7 +4,7 @@ use crate::quantiles::{normal_quantile, student_quantile};
 
 /// The efficiency of signed ranks beside the mean where noise is normal, 3/pi (E. Pitman; Hollander
 /// and Wolfe, section 3.11). For noise with longer tails they do better.
-const EFFICIENCY: f64 = 3.0 / std::f64::consts::PI;
+pub(super) const EFFICIENCY: f64 = 3.0 / std::f64::consts::PI;
 
 /// The power with which a change is to be found.
 pub const POWER: f64 = 0.80;
@@ -57,6 +57,20 @@ pub fn next_within(values: &[f64]) -> Option<(f64, f64)> {
     Some((values.iter().sum::<f64>() / k, quantile * spread * (1.0 + 1.0 / k).sqrt()))
 }
 
+/// Blocks that show two equal arms to be within `band` of each other with probability `power`,
+/// where `distance` is how far inside of the nearer edge the centre lies: both ends of the interval
+/// must, each leaving out `alpha`. ((z(1-alpha) + z((1+power)/2)) s/d)^2 / .955 at the middle of
+/// the band, and not z(power), since either end can fail (S. A. Julious, "Sample sizes for clinical
+/// trials with normal data", Statistics in Medicine 23, 2004, on equivalence); nearer to an edge
+/// only that end fails, and this is on the safe side.
+///
+/// # Panics
+/// With `alpha` or `power` outside of (0, 1).
+#[must_use]
+pub fn blocks_for_tie(distance: f64, spread: f64, alpha: f64, power: f64) -> f64 {
+    blocks_for(distance, spread, alpha, f64::midpoint(1.0, power))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +99,13 @@ mod tests {
             let got = blocks_for(distance, spread, alpha, power);
             assert!(got == want || (got - want).abs() < 0.05, "d = {distance}: {got}");
         }
+    }
+
+    /// A tie at the middle of the band needs z(.9) and not z(.8): a third more.
+    #[test]
+    fn blocks_needed_for_a_tie() {
+        let (one, both) = (blocks_for(1.0, 1.0, 0.025, 0.8), blocks_for_tie(1.0, 1.0, 0.025, 0.8));
+        assert!((both - 11.0).abs() < 0.01 && (both / one - 1.34).abs() < 0.01, "{one} {both}");
     }
 
     #[test]

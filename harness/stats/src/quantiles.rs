@@ -48,7 +48,7 @@ pub fn student_quantile(p: f64, freedom: u32) -> f64 {
 
 /// P(T <= `t`) for Student's T with whole degrees of freedom: M. Abramowitz and I. Stegun,
 /// "Handbook of Mathematical Functions", 26.7.3 and 26.7.4. A finite sum, so no approximation.
-fn student_below(t: f64, freedom: u32) -> f64 {
+pub(super) fn student_below(t: f64, freedom: u32) -> f64 {
     assert!(freedom > 0, "no degrees of freedom");
     let angle = (t / f64::from(freedom).sqrt()).atan();
     let (sine, cosine) = angle.sin_cos();

@@ -13,8 +13,8 @@ use crate::quantiles::normal_below;
 /// beyond, the normal law takes over: right to a rank at 5 %, and on the safe side further out.
 const EXACT_N_MAX: usize = 60;
 
-/// The probability that an interval leaves out on either side at most.
-const TAIL: f64 = 0.025;
+/// The probability that an interval leaves out on either side at most, where nothing else is said.
+pub const TAIL: f64 = 0.025;
 
 /// Where a centre lies, with a known probability.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,17 +63,26 @@ pub fn one_sided_rank(n: usize, alpha: f64) -> Option<usize> {
 }
 
 /// The interval of the centre: the k-th smallest and the k-th largest average of two values, with
-/// the largest k that leaves out at most 2.5 % on either side. What it leaves out is less than
-/// that, since ranks are whole: [`Interval::confidence`]. Absent below n = 6, where even all values
-/// on one side of a point do not exclude it.
+/// the largest k that leaves out at most [`TAIL`], 2.5 %, on either side. What it leaves out is
+/// less than that, since ranks are whole: [`Interval::confidence`]. Absent below n = 6, where even
+/// all values on one side of a point do not exclude it.
 ///
 /// # Panics
 /// Without values, or with one that is not finite.
 #[must_use]
 pub fn interval(values: &[f64]) -> Option<Interval> {
+    interval_at(values, TAIL)
+}
+
+/// The same, leaving out at most `tail` on either side.
+///
+/// # Panics
+/// Without values, or with one that is not finite.
+#[must_use]
+pub fn interval_at(values: &[f64], tail: f64) -> Option<Interval> {
     let averages = sorted_averages(values);
     let law = law(values.len(), ties(values, median_of_sorted(&averages)));
-    let rank = law.rank(TAIL)?;
+    let rank = law.rank(tail)?;
     let (low, high) = (averages[rank - 1], averages[averages.len() - rank]);
     Some(Interval { low, high, confidence: 1.0 - 2.0 * law.at_most(rank - 1) })
 }
@@ -119,6 +128,16 @@ pub fn p_above(values: &[f64], bar: f64) -> f64 {
 #[must_use]
 pub fn p_below(values: &[f64], bar: f64) -> f64 {
     p_above(&mirrored(values), -bar)
+}
+
+/// The two-sided p value of "the centre lies within `band` of 0": twice the smaller of the two
+/// one-sided ones. At most 2 `tail` exactly where [`interval_at`] lies wholly beyond the band.
+///
+/// # Panics
+/// Without values, or with one that is not finite.
+#[must_use]
+pub fn p_beyond(values: &[f64], band: f64) -> f64 {
+    (2.0 * p_above(values, band).min(p_below(values, -band))).min(1.0)
 }
 
 fn sorted_averages(values: &[f64]) -> Vec<f64> {
@@ -243,6 +262,25 @@ mod tests {
             let got = 100.0 * level(n, one_sided);
             assert!((got - percent).abs() < 0.0051, "n = {n}: {got}");
         }
+    }
+
+    /// A narrower tail never gives a narrower interval, and p agrees with the interval.
+    #[test]
+    fn tails_and_p_values_agree() {
+        let mut random = SplitMix64::new(3);
+        for trial in 0..200 {
+            let n = 6 + trial % 12;
+            let values: Vec<f64> = (0..n).map(|_| random.unit() - 0.2).collect();
+            for tail in [0.02, TAIL] {
+                let Some(found) = interval_at(&values, tail) else { continue };
+                let beyond = found.low > 0.01 || found.high < -0.01;
+                assert_eq!(p_beyond(&values, 0.01) <= 2.0 * tail, beyond, "{values:?}");
+                assert!(found.confidence >= 1.0 - 2.0 * tail);
+            }
+        }
+        // All eight above the band: 2 of 256 sign patterns.
+        assert_eq!(p_beyond(&[0.5; 8], 0.01), 2.0 / 256.0);
+        assert_eq!(p_beyond(&[0.0; 8], 0.01), 1.0);
     }
 
     /// The ranks and levels of four looks at .005, .010, .015 and .020.

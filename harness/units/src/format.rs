@@ -58,13 +58,14 @@ pub fn ratio_number(r: f64) -> String {
     }
 }
 
-/// A ratio and its interval: `1.88× [1.83, 1.93]`. Where the ratio is near one, its bounds have
-/// three decimals as it has.
+/// A ratio and its interval: `1.88× [1.83, 1.93]`. A bound near one has three decimals wherever the
+/// ratio lies: the third tells a tie from a finding. So have both bounds of a ratio near one.
 #[must_use]
 pub fn ratio_interval(r: f64, low: f64, high: f64) -> String {
     let near_one = (0.9..1.1).contains(&r);
     let bound = |b: f64| match b.abs() {
         _ if near_one => format!("{b:.3}"),
+        a if (0.9..1.1).contains(&a) => format!("{b:.3}"),
         a if a < 10.0 => format!("{b:.2}"),
         _ => ratio_number(b),
     };
@@ -143,7 +144,7 @@ mod tests {
             (ratio(12.34), "12.3×"),
             (ratio_interval(1.8765, 1.8312, 1.9296), "1.88× [1.83, 1.93]"),
             (ratio_interval(1.0044, 0.9981, 1.0101), "1.004× [0.998, 1.010]"),
-            (ratio_interval(1.12, 1.09, 1.15), "1.12× [1.09, 1.15]"),
+            (ratio_interval(1.12, 1.0104, 1.15), "1.12× [1.010, 1.15]"),
             (ratio_interval(12.34, 9.87, 1500.2), "12.3× [9.87, 1,500]"),
             (percent(0.032), "3.2 %"),
             (percent(0.0), "0 %"),

@@ -35,9 +35,10 @@ pub enum Metric {
     LatencyNsP50,
     /// 90th percentile of response time in an open loop.
     LatencyNsP90,
-    /// 99th percentile of response time in an open loop.
+    /// 99th percentile of response time in an open loop: of a window, the Hodges-Lehmann estimate
+    /// over windows, where windows have 1,000 requests; of the whole block otherwise.
     LatencyNsP99,
-    /// 99.9th percentile of response time in an open loop.
+    /// 99.9th percentile of response time in an open loop; likewise, with 10,000 requests.
     LatencyNsP999,
     /// Of a program: from starting its process to its end.
     ElapsedNs,

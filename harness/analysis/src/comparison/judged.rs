@@ -8,14 +8,8 @@ use crate::summary::{Analysis, CellAnalysis, MetricAnalysis, Warning, Who};
 use crate::verdict::Verdict;
 use duet_model::record::{Absence, Experiment, ProgramRun, Question, Run};
 use duet_model::spec::{CellId, Waiver};
-use duet_stats::{
-    benjamini_hochberg, hodges_lehmann, interval, p_above, p_below, smallest_detectable,
-    standard_deviation,
-};
+use duet_stats::{hodges_lehmann, interval, smallest_detectable, standard_deviation};
 use duet_units::Metric;
-
-/// An adjusted p value below this makes an ungated metric a warning.
-const Q_WARNS: f64 = 0.05;
 
 /// Why a metric of a measured cell has no values.
 const NOWHERE: &str = "no block has a value of it for both: too few requests stand behind it, or \
@@ -61,7 +55,7 @@ pub(super) fn family<'a>(analysis: &'a Analysis, experiment: &'a Experiment) -> 
         let rules = rules().filter(|rule| rule.metric.is_result(cell.kind()));
         rules.map(move |rule| member(cell, rule.metric, rule.margin))
     };
-    measured(analysis).flat_map(of_cell).collect()
+    measured(analysis, experiment).flat_map(of_cell).collect()
 }
 
 /// The verdicts on a family.
@@ -98,13 +92,18 @@ pub(super) fn cells(
     };
     let gated: Vec<((CellId, Metric), Gated)> =
         family.iter().zip(first.iter().zip(&confirmations)).map(gated).collect();
-    let mut cells: Vec<ComparedCell> =
-        run.header.suite.cells.iter().map(|id| cell(run, analysis, id, &gated)).collect();
-    for cell in &mut cells {
+    let mut cells: Vec<ComparedCell> = run
+        .header
+        .suite
+        .cells
+        .iter()
+        .map(|id| cell(run, analysis, id, experiment, &gated))
+        .collect();
+    for cell in &cells {
         if cell.state == State::Identical {
             continue;
         }
-        qualify(cell, warnings);
+        warn_of_ungated(cell, warnings);
         let of_cell = analysis.matchups.iter().flat_map(|m| &m.cells).find(|c| c.id == cell.id);
         warnings.extend(of_cell.iter().flat_map(|c| &c.warnings).map(|warning| Warning {
             message: format!("{}: {}", cell.id, warning.message),
@@ -115,9 +114,25 @@ pub(super) fn cells(
     cells
 }
 
-fn measured(analysis: &Analysis) -> impl Iterator<Item = &CellAnalysis> {
+fn measured<'a>(
+    analysis: &'a Analysis,
+    experiment: &'a Experiment,
+) -> impl Iterator<Item = &'a CellAnalysis> {
     let cells = analysis.matchups.iter().flat_map(|matchup| &matchup.cells);
-    cells.filter(|cell| cell.blocks > 0 && cell.bottleneck.who != Who::Generator)
+    cells.filter(|cell| cell.blocks > 0 && !is_spoilt(cell, experiment))
+}
+
+/// Whether a generator that was the bottleneck spoilt what was asked: of a gate any metric that it
+/// judges, of other questions all there is.
+fn is_spoilt(cell: &CellAnalysis, experiment: &Experiment) -> bool {
+    let compared = |metric: Metric| {
+        cell.metrics.iter().any(|found| found.metric == metric && found.ratio.is_some())
+    };
+    let rules = experiment.gate.iter().flat_map(|gate| &gate.rules);
+    let mut gated = rules.filter(|rule| rule.metric.is_result(cell.kind()));
+    cell.bottleneck.who == Who::Generator
+        && (gated.any(|rule| !compared(rule.metric))
+            || cell.metrics.iter().all(|found| found.ratio.is_none()))
 }
 
 /// What the second experiment says of what the first called a regression, member by member. Its
@@ -169,10 +184,11 @@ fn cell(
     run: &Run,
     analysis: &Analysis,
     id: &CellId,
+    experiment: &Experiment,
     gated: &[((CellId, Metric), Gated)],
 ) -> ComparedCell {
     let found = analysis.matchups.iter().flat_map(|m| &m.cells).find(|cell| cell.id == *id);
-    let state = state(run, analysis, id, found);
+    let state = state(run, analysis, id, experiment, found);
     let of_cell = || gated.iter().filter(|((cell, _), _)| cell == id);
     let gated = |metric| of_cell().find(|(key, _)| key.1 == metric);
     let mut metrics: Vec<ComparedMetric> = found
@@ -180,6 +196,9 @@ fn cell(
         .flat_map(|cell| &cell.metrics)
         .filter_map(|m| compared(m, gated(m.metric).map(|(_, gated)| gated.clone())))
         .collect();
+    if metrics.iter().all(|m| m.gated.is_none()) {
+        metrics.iter_mut().for_each(|m| m.q = None);
+    }
     metrics.sort_by_key(|metric| metric.gated.is_none());
     let unjudged = of_cell()
         .filter(|((_, metric), _)| metrics.iter().all(|m| m.metric != *metric))
@@ -218,6 +237,7 @@ fn interval_history(log_ratios: &[f64]) -> Vec<SoFar> {
 fn compared(m: &MetricAnalysis, gated: Option<Gated>) -> Option<ComparedMetric> {
     let [base, head] = m.arms[..] else { return None };
     m.ratio?;
+    let q = m.q.filter(|_| gated.is_none());
     Some(ComparedMetric {
         metric: m.metric,
         base,
@@ -230,7 +250,7 @@ fn compared(m: &MetricAnalysis, gated: Option<Gated>) -> Option<ComparedMetric> 
         verdict: m.verdict,
         reason: m.reason.clone(),
         smallest_detectable: detectable(&m.log_ratios),
-        q: None,
+        q,
     })
 }
 
@@ -238,49 +258,41 @@ fn detectable(log_ratios: &[f64]) -> Option<f64> {
     Some(smallest_detectable(log_ratios.len() as u32, standard_deviation(log_ratios)?))
 }
 
-fn state(run: &Run, analysis: &Analysis, id: &CellId, found: Option<&CellAnalysis>) -> State {
+fn state(
+    run: &Run,
+    analysis: &Analysis,
+    id: &CellId,
+    experiment: &Experiment,
+    found: Option<&CellAnalysis>,
+) -> State {
     let failed = |cell: &Option<CellId>| cell.as_ref().is_none_or(|cell| cell == id);
     match found {
         _ if is_identical(run, id) && run.attempts_of(id).next().is_none() => State::Identical,
-        Some(cell) if cell.blocks > 0 => match cell.bottleneck.who {
-            Who::Generator => {
-                let reason = cell.metrics.iter().find_map(|m| m.reason.clone());
-                State::Unmeasured(reason.unwrap_or_default())
-            }
-            _ => State::Measured,
-        },
+        Some(cell) if cell.blocks > 0 && is_spoilt(cell, experiment) => {
+            let refused = cell.metrics.iter().filter(|m| m.ratio.is_none());
+            let reason = refused.filter_map(|m| m.reason.clone()).next();
+            State::Unmeasured(reason.unwrap_or_default())
+        }
+        Some(cell) if cell.blocks > 0 => State::Measured,
         _ if analysis.failures.iter().any(|failure| failed(&failure.cell)) => State::Failed,
         _ => State::Unmeasured("no block of it was measured".to_owned()),
     }
 }
 
-/// Adjusts the p values of the metrics that are not gated, and warns where one is worse.
-fn qualify(cell: &mut ComparedCell, warnings: &mut Vec<Warning>) {
+/// Warns where a metric that is not gated is worse, although others of its cell are.
+fn warn_of_ungated(cell: &ComparedCell, warnings: &mut Vec<Warning>) {
     let gates = cell.metrics.iter().any(|metric| metric.gated.is_some());
-    if !gates {
-        return;
-    }
-    let mut informative: Vec<&mut ComparedMetric> =
-        cell.metrics.iter_mut().filter(|m| m.gated.is_none()).collect();
-    let two_sided = |m: &&mut ComparedMetric| {
-        (2.0 * p_above(&m.log_ratios, 0.0).min(p_below(&m.log_ratios, 0.0))).min(1.0)
-    };
-    let p: Vec<f64> = informative.iter().map(two_sided).collect();
-    for (metric, q) in informative.iter_mut().zip(benjamini_hochberg(&p)) {
-        metric.q = Some(q);
-        if q <= Q_WARNS && metric.verdict == Verdict::Slower {
-            warnings.push(Warning {
-                code: "ungated_change".to_owned(),
-                message: format!(
-                    "{}: {} is {} worse and not gated",
-                    cell.id,
-                    metric.metric.label(),
-                    duet_units::percent(metric.change())
-                ),
-                hint: Some("look at it; to be held to it, give it a margin".to_owned()),
-            });
-        }
-    }
+    let worse = |m: &&ComparedMetric| gates && m.gated.is_none() && m.verdict == Verdict::Slower;
+    warnings.extend(cell.metrics.iter().filter(worse).map(|metric| Warning {
+        code: "ungated_change".to_owned(),
+        message: format!(
+            "{}: {} is {} worse and not gated",
+            cell.id,
+            metric.metric.label(),
+            duet_units::percent(metric.change())
+        ),
+        hint: Some("look at it; to be held to it, give it a margin".to_owned()),
+    }));
 }
 
 /// Cells that only one version has.

@@ -148,8 +148,9 @@ pub struct ComparedMetric {
     pub reason: Option<String>,
     /// The smallest change that so many blocks show with 80 % power, as a logarithm.
     pub smallest_detectable: Option<f64>,
-    /// Of a metric that is not gated: its p value as Benjamini and Hochberg adjust it for being one
-    /// of many. It can warn and nothing else.
+    /// Of a metric that is not gated, in a cell with others that are: its p value as Benjamini and
+    /// Hochberg adjust it for being one of all lines of the run. It can warn and nothing else. Where
+    /// nothing is gated, `verdict` needs 0.05 at most.
     pub q: Option<f64>,
 }
 

@@ -13,6 +13,10 @@ pub struct Workload {
     pub name: String,
     /// The question it answers, for reports.
     pub question: String,
+    /// The kind of work, which has one vote in means over cells however many workloads are of it;
+    /// absent: a kind of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// Whether every request is sent on a connection of its own.
     #[serde(default)]
     pub churn: bool,

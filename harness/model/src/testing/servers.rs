@@ -129,27 +129,30 @@ pub fn open(mut run: Run, latencies_ns: [f64; 2]) -> Run {
             Some(ResolvedRate { rate_per_second: 20_000, capacity_per_second: Some(40_000) });
         block.window_ns = 100_000_000;
         let noise = latencies_ns.map(|_| (0.01 * (2.0 * random.unit() - 1.0)).exp());
+        let mut encoded: [Option<[String; 2]>; 2] = [None, None];
         for window in &mut block.windows {
             let arm = window.arm as usize;
             window.elapsed_ns = 100_000_000;
             window.requests = 1800;
             window.generator_cpu_ns = 95_000_000;
             let median = latencies_ns[arm] * noise[arm];
-            // From half of the median to one and a half; in the first round, as above.
-            let at = |i: u64| (median * (0.5 + i as f64 / 1800.0)) as u64;
-            let recorded = if window.round == 0 { 1800 } else { 0 };
-            let responses: Vec<u64> = (0..recorded).map(at).collect();
-            let lags: Vec<u64> = responses.iter().map(|ns| ns / 100).collect();
+            // From half of the median to one and a half, the same in all windows of the block.
+            let [response_time, lag] = encoded[arm].get_or_insert_with(|| {
+                let at = |i: u64| (median * (0.5 + i as f64 / 1800.0)) as u64;
+                let responses: Vec<u64> = (0..1800).map(at).collect();
+                let lags: Vec<u64> = responses.iter().map(|ns| ns / 100).collect();
+                [encode(&responses), encode(&lags)]
+            });
             window.open = Some(OpenResult {
                 planned: window.requests,
                 sent: window.requests,
                 sent_late: 0,
                 unsent: 0,
                 generator_spin_ns: 80_000_000,
-                response_time: encode(&responses),
+                response_time: response_time.clone(),
                 response_time_lower_bounds: None,
-                send_lag: encode(&lags),
-                generator_lag: encode(&lags),
+                send_lag: lag.clone(),
+                generator_lag: lag.clone(),
             });
         }
     }
@@ -284,6 +287,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
     let workload = |name: &&str| Workload {
         name: (*name).to_owned(),
         question: format!("How fast is {name}?"),
+        kind: None,
         churn: false,
         cases: vec![case.clone()],
         responses: BTreeMap::new(),

@@ -54,7 +54,7 @@ pub(super) fn group<'a>(
         let line = wording::mean_row(&analysis.run, &matchup.arms, mean);
         Some(Row {
             label: "geometric mean".to_owned(),
-            detail: format!("of {} cells", mean.cells),
+            detail: format!("of {} cells", mean.cells.len()),
             ratio: line.ratio,
             values: String::new(),
             found: Found::Ratio(wording::oriented_ratio(&mean.ratio)?, line.conclusion),

@@ -34,6 +34,8 @@ struct Line<'a> {
     ratio_low: Option<f64>,
     ratio_high: Option<f64>,
     ratio_n: Option<u32>,
+    p: Option<f64>,
+    q: Option<f64>,
     verdict: Option<&'static str>,
     reason: Option<&'a str>,
 }
@@ -98,6 +100,8 @@ fn line<'a>(
         ratio_low: ratio.and_then(|ratio| ratio.interval).map(|i| i.low),
         ratio_high: ratio.and_then(|ratio| ratio.interval).map(|i| i.high),
         ratio_n: ratio.map(|ratio| ratio.n),
+        p: row.metric.p.filter(|_| compared),
+        q: row.metric.q.filter(|_| compared),
         verdict: compared.then_some(verdict),
         reason: row.metric.reason.as_deref().filter(|_| compared),
     }

@@ -92,6 +92,7 @@ fn answer(item: &Item) -> Markup {
         p.answer.control[quiet] {
             @if !item.name.is_empty() { span.lane { (item.name) } " " }
             @if quiet { (item.text.text) } @else { (span(&item.text)) }
+            @if !item.further.is_empty() { span.further { (item.further) } }
         }
     }
 }

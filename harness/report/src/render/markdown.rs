@@ -80,7 +80,11 @@ impl Page {
         let stop = if item.text.text.ends_with('.') { "" } else { "." };
         let hint = item.hint.as_ref();
         let hint = hint.map_or_else(String::new, |h| format!("{stop} *Hint:* {}", escape(h)));
-        self.out += &format!("- {name}{}{hint}\n", escape(&item.text.text));
+        let further = match item.further.is_empty() {
+            true => String::new(),
+            false => format!(" {}", escape(&item.further)),
+        };
+        self.out += &format!("- {name}{}{further}{hint}\n", escape(&item.text.text));
         for line in &item.quoted {
             self.out += &format!("  - wrote: {}\n", escape(line));
         }

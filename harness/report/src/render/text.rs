@@ -115,7 +115,7 @@ impl Page {
 
     fn item(&mut self, marker: Marker, item: &Item) {
         let (lead, fallback) = match marker {
-            Marker::Answer => ("", Emphasis::Plain),
+            Marker::Answer => ("- ", Emphasis::Plain),
             Marker::Point => ("  - ", Emphasis::Plain),
             Marker::Warning => ("  * ", Emphasis::Open),
             Marker::Failure => ("  ! ", Emphasis::Bad),
@@ -123,7 +123,11 @@ impl Page {
         let emphasis =
             if item.text.emphasis == Emphasis::Plain { fallback } else { item.text.emphasis };
         let name = if item.name.is_empty() { String::new() } else { format!("{}: ", item.name) };
-        self.wrapped(lead, &[Span::new(format!("{name}{}", item.text.text), emphasis)]);
+        let mut spans = vec![Span::new(format!("{name}{}", item.text.text), emphasis)];
+        if !item.further.is_empty() {
+            spans.push(Span::new(format!(" {}", item.further), Emphasis::Quiet));
+        }
+        self.wrapped(lead, &spans);
         for line in &item.quoted {
             self.wrapped("    | ", &[Span::new(line, Emphasis::Quiet)]);
         }

@@ -184,42 +184,68 @@ fn chart_words_stay_inside_and_apart() {
     }
 }
 
+/// The text's answers, in a line.
+fn answers(analysis: &Analysis) -> String {
+    let text = report::text(analysis, Style::Plain);
+    let (_, answers) = text.trim_end().rsplit_once("\n\n").expect("answers come last");
+    answers.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn headlines() {
     let check = |ratio: (f64, f64, f64), verdict: Verdict, want: &str| {
         let mut analysis = fixture::standard();
         analysis.matchups.drain(..2);
-        let mean = &mut analysis.matchups[0].means[0];
+        let mean = &mut analysis.matchups[0].means[1];
         let (low, value, high) = ratio;
         let interval = Some(Interval { low, high, confidence: 0.961 });
         mean.ratio = Estimate { value, interval, n: 8 };
         mean.verdict = verdict;
-        let text = report::text(&analysis, Style::Plain);
-        let (_, answers) = text.trim_end().rsplit_once("\n\n").unwrap();
-        let answers = answers.replace('\n', " ");
-        let got = answers.split(", with").next().unwrap_or_default();
-        assert_eq!(got, format!("idiomatic: {want}"), "{ratio:?} {verdict:?}");
+        let answers = answers(&analysis);
+        let got = answers.split(": ").next().unwrap_or_default();
+        assert_eq!(got, format!("- On this machine {want}"), "{ratio:?} {verdict:?}");
     };
     check(
         (1.8, 1.9, 2.0),
         Verdict::Slower,
-        "go-nethttp is slower than rust-axum by 1.90× [1.80, 2.00]",
+        "Go (go-nethttp) needs 1.90× [1.80, 2.00] the CPU of Rust (rust-axum) for a request",
     );
     check(
         (0.5, 0.5, 0.5),
         Verdict::Faster,
-        "rust-axum is slower than go-nethttp by 2.00× [2.00, 2.00]",
+        "Rust (rust-axum) needs 2.00× [2.00, 2.00] the CPU of Go (go-nethttp) for a request",
     );
     check(
         (0.998, 1.001, 1.004),
         Verdict::Tie,
-        "go-nethttp is as fast as rust-axum (1.001× [0.998, 1.004], a tie)",
+        "Go (go-nethttp) needs as much CPU for a request as Rust (rust-axum) (1.001× [0.998, \
+         1.004], a tie)",
     );
     check(
         (0.8, 0.98, 1.2),
         Verdict::Inconclusive,
-        "rust-axum may or may not be slower than go-nethttp (1.020× [0.833, 1.250], inconclusive)",
+        "Rust (rust-axum) may or may not need more CPU for a request than Go (go-nethttp) (1.020× \
+         [0.833, 1.250], inconclusive)",
     );
+}
+
+/// A mean names its cells, its range and what it is not of; numbers have units beside ratios.
+#[test]
+fn a_headline_shows_its_parts() {
+    let answers = answers(&fixture::programs());
+    for want in [
+        "; from 0.70× (pidigits) to 3.23× (binary-trees).",
+        "programs (lane idiomatic): mean of 8 programs at size quick; not in it: regex-redux (a \
+         program takes less than 50.0 ms).",
+        "needs 1.97× [1.96, 1.99] the CPU of Rust (rust-axum) for a request: 28.6 µs against 15.2 \
+         µs in hello, the nearest to the mean; from",
+        "5 kinds of work, a vote each: HTTP stack (hello/c64, hello/c1, hello-churn), items-10,",
+        "At its peak Go holds 14.0 MiB more memory than Rust (orders-2kb: 17.0 MiB against 3.00 \
+         MiB; 5.52×",
+        "what another hour says is not known.",
+    ] {
+        assert!(answers.contains(want), "{want}\n{answers}");
+    }
 }
 
 #[test]
@@ -228,9 +254,10 @@ fn a_headline_of_searches() {
     analysis.matchups.truncate(1);
     analysis.matchups[0].cells.retain(|cell| cell.search.is_some());
     let text = report::text(&analysis, Style::Plain).replace('\n', " ");
-    let want = "std: rust-std holds 28,000 requests per second, go-nethttp 16,000 \
-                (1.75× [1.72, 1.78]; hello, 64 connections, p99 at most 5.00 ms)";
-    assert!(text.trim_end().ends_with(want), "{text}");
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let want = "- On this machine Rust (rust-std) holds 28,000 requests per second, Go (go-nethttp) \
+                16,000 (1.75× [1.72, 1.78]; hello, 64 connections, p99 at most 5.00 ms)";
+    assert!(text.contains(want), "{text}");
     // What there is no chart of is not shown.
     let markdown = report::markdown(&analysis);
     let charts = ["speed.svg", "memory.svg", "latency.svg"].map(|name| markdown.contains(name));
@@ -269,6 +296,7 @@ fn swapped_arms_say_the_same() {
         for mean in &mut matchup.means {
             turn(&mut mean.ratio);
             other(&mut mean.verdict);
+            mean.cells.iter_mut().for_each(|cell| cell.ratio = 1.0 / cell.ratio);
         }
     }
     // The columns are swapped; ratios, verdicts and headlines are not.
