@@ -20,7 +20,7 @@ build: tools ## build the harness
 bench: build ## measure the standard suite (about seven minutes) and write results/latest
 	$(DUET) run standard
 
-bench-game-site: build ## measure the programs at the sizes the benchmarks game publishes (17 minutes)
+bench-game-site: build ## measure the programs at the sizes the benchmarks game publishes (half an hour)
 	$(DUET) run game-site
 
 smoke: build ## measure everything once, briefly

@@ -12,23 +12,31 @@ import (
 )
 
 func TestBinaries(t *testing.T) {
-	folders, err := filepath.Glob("*/*/main.go")
-	if err != nil || len(folders) == 0 {
-		t.Fatalf("programs: got %d, %v", len(folders), err)
-	}
-	for _, source := range folders {
-		folder := filepath.Dir(source)
-		t.Run(folder, func(t *testing.T) { testBinary(t, folder) })
+	for _, lane := range []string{"std", "tuned"} {
+		binaries := buildLane(t, lane)
+		for _, binary := range binaries {
+			t.Run(lane+"/"+filepath.Base(binary), func(t *testing.T) { testBinary(t, binary) })
+		}
 	}
 }
 
-func testBinary(t *testing.T, folder string) {
-	t.Parallel()
-	binary := filepath.Join(t.TempDir(), "program")
-	build := exec.Command("go", "build", "-o", binary, "./"+folder)
+// buildLane builds all programs of a lane with one command and returns the paths of the binaries.
+func buildLane(t *testing.T, lane string) []string {
+	t.Helper()
+	folder := t.TempDir()
+	build := exec.Command("go", "build", "-o", folder+"/", "./"+lane+"/...")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
+	binaries, err := filepath.Glob(folder + "/*")
+	if err != nil || len(binaries) == 0 {
+		t.Fatalf("programs of %s: got %d, %v", lane, len(binaries), err)
+	}
+	return binaries
+}
+
+func testBinary(t *testing.T, binary string) {
+	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +49,7 @@ func testBinary(t *testing.T, folder string) {
 	defer closed.Close()
 	reader.Close()
 
-	name := filepath.Base(folder)
+	name := filepath.Base(binary)
 	type test struct {
 		args   string
 		stdin  string   // a record with one sequence if empty

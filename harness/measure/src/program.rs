@@ -1,4 +1,5 @@
-//! One run of a program: pinned, its output read and hashed, its time and memory bounded.
+//! One run of a program: pinned, its time and memory bounded. Its output goes to /dev/null, so that
+//! nothing is timed but the program, or to the harness, which hashes it.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
@@ -32,7 +33,7 @@ pub struct Task<'a> {
     /// The folder it runs in.
     pub root: &'a Path,
     /// The command; its first word is a path relative to `root` or a name on the PATH.
-    pub command: &'a [String],
+    pub command: Vec<String>,
     /// The file that is its standard input; absent: nothing.
     pub input: Option<PathBuf>,
     /// CPUs it is pinned to.
@@ -43,8 +44,15 @@ pub struct Task<'a> {
     pub limit: Duration,
     /// The most memory it may take.
     pub limit_bytes: u64,
-    /// A file that gets its output; absent: it is hashed and thrown away.
-    pub keep: Option<&'a Path>,
+}
+
+/// Where a program's standard output goes.
+#[derive(Debug, Clone, Copy)]
+enum Stdout<'a> {
+    /// To /dev/null.
+    Null,
+    /// To the harness, which hashes it, and to a file if one is given.
+    Hashed(Option<&'a Path>),
 }
 
 /// A run that went to its end.
@@ -56,8 +64,6 @@ pub struct Finished {
     pub rss_bytes_peak: u64,
     /// CPU time that processes other than the program and the harness took on its CPUs.
     pub foreign_cpu_ns: u64,
-    /// What it printed.
-    pub output: Output,
 }
 
 /// Why a run does not count.
@@ -101,39 +107,65 @@ impl Drop for Launcher {
     }
 }
 
-/// Runs a program to its end.
+/// Runs a program to its end, with /dev/null as its standard output: the run to be timed.
 ///
 /// # Errors
 /// When it fails or breaks a limit, or the harness fails or is interrupted.
 pub fn run(task: &Task<'_>, interrupt: &Interrupt) -> Result<Finished, ProgramError> {
-    let (outcome, output, stderr) = observe(task, interrupt)?;
-    let failed = |error, over_limit| ProgramError::Run { error, stderr, over_limit };
-    match outcome {
-        Outcome::Over(error) => Err(failed(error, true)),
-        Outcome::Reported(report, seen) => match failure(&report) {
-            Some(error) => Err(failed(error, false)),
-            None => Ok(Finished {
-                // Of several processes the kernel reports the largest, a look sees the sum.
-                rss_bytes_peak: report.rss_bytes_peak.max(seen),
-                foreign_cpu_ns: report.others_ns,
-                report,
-                output: output.context("failed to take the program's output")?,
-            }),
-        },
-    }
+    let (finished, _) = observe(task, Stdout::Null, interrupt)?;
+    Ok(finished)
+}
+
+/// Runs a program to its end and hashes what it prints, which is also kept in the file `keep`, if
+/// there is one. The harness reads while the program runs, perhaps on the same CPUs: how long it
+/// took is not to be compared.
+///
+/// # Errors
+/// When it fails or breaks a limit, or the harness fails or is interrupted.
+pub fn run_hashed(
+    task: &Task<'_>,
+    keep: Option<&Path>,
+    interrupt: &Interrupt,
+) -> Result<(Finished, Output), ProgramError> {
+    let (finished, output) = observe(task, Stdout::Hashed(keep), interrupt)?;
+    let output = output.context("nobody read the program's output")?;
+    Ok((finished, output.context("failed to take the program's output")?))
 }
 
 type TakenOutput = std::io::Result<Output>;
 
-/// Starts a program and waits for its end. Returns how that came, what it printed, and its last
-/// lines of standard error.
-fn observe(task: &Task<'_>, interrupt: &Interrupt) -> Result<(Outcome, TakenOutput, Vec<String>)> {
-    let (ours, theirs) = UnixStream::pair().context("failed to make a socket")?;
-    let mut launcher = Launcher(start(task, theirs)?);
-    let (Some(stdout), Some(stderr)) = (launcher.0.stdout.take(), launcher.0.stderr.take()) else {
-        unreachable!("both streams were asked for");
+/// Starts a program and waits for its end. Returns how it did, and what it printed where that was
+/// read.
+fn observe(
+    task: &Task<'_>,
+    stdout: Stdout<'_>,
+    interrupt: &Interrupt,
+) -> Result<(Finished, Option<TakenOutput>), ProgramError> {
+    let (outcome, output, stderr) = start_and_wait(task, stdout, interrupt)?;
+    let failed = |error, over_limit| ProgramError::Run { error, stderr, over_limit };
+    let (report, seen) = match outcome {
+        Outcome::Over(error) => return Err(failed(error, true)),
+        Outcome::Reported(report, seen) => (report, seen),
     };
-    let reader = read_output(stdout, task.keep)?;
+    if let Some(error) = failure(&report) {
+        return Err(failed(error, false));
+    }
+    // Of several processes the kernel reports the largest, a look sees the sum.
+    let rss_bytes_peak = report.rss_bytes_peak.max(seen);
+    Ok((Finished { rss_bytes_peak, foreign_cpu_ns: report.others_ns, report }, output))
+}
+
+/// How a program ended, what it printed where that was read, and its last lines of standard error.
+type Ended = (Outcome, Option<TakenOutput>, Vec<String>);
+
+fn start_and_wait(task: &Task<'_>, stdout: Stdout<'_>, interrupt: &Interrupt) -> Result<Ended> {
+    let (ours, theirs) = UnixStream::pair().context("failed to make a socket")?;
+    let mut launcher = Launcher(start(task, stdout, theirs)?);
+    let reader = match (stdout, launcher.0.stdout.take()) {
+        (Stdout::Hashed(keep), Some(stdout)) => Some(read_output(stdout, keep)?),
+        _ => None,
+    };
+    let stderr = launcher.0.stderr.take().context("standard error was asked for")?;
     let (stderr, stderr_end) = Tail::follow(stderr);
     let own_before_ns = own_cpu_ns()?;
     send(&ours, task)?;
@@ -141,11 +173,12 @@ fn observe(task: &Task<'_>, interrupt: &Interrupt) -> Result<(Outcome, TakenOutp
     let own_ns = own_cpu_ns()? - own_before_ns;
     // Whatever still holds the streams ends here, so that reading them ends too.
     drop(launcher);
-    let output = reader.join().ok().context("the thread that reads output died")?;
+    let output = reader.map(JoinHandle::join).transpose();
+    let output = output.ok().context("the thread that reads output died")?;
     ensure!(stderr_end.join().is_ok(), "the thread that reads standard error died");
     let mut outcome = outcome?;
     if let Outcome::Reported(report, _) = &mut outcome {
-        // The harness reads and hashes the output meanwhile.
+        // The harness looks at memory meanwhile, and may read and hash the output.
         report.others_ns = report.others_ns.saturating_sub(own_ns);
     }
     Ok((outcome, output, stderr.lines()))
@@ -155,7 +188,7 @@ fn own_cpu_ns() -> Result<u64> {
     proc::CpuClock::own().read_ns().context("failed to read the CPU clock")
 }
 
-fn start(task: &Task<'_>, socket: UnixStream) -> Result<Child> {
+fn start(task: &Task<'_>, stdout: Stdout<'_>, socket: UnixStream) -> Result<Child> {
     let binary = std::env::current_exe().context("failed to find this program's own binary")?;
     let mut command = Command::new(binary);
     command.arg("launcher").current_dir(task.root);
@@ -163,7 +196,11 @@ fn start(task: &Task<'_>, socket: UnixStream) -> Result<Child> {
         command.env("DUET_PADDING", "x".repeat(task.padding_bytes as usize));
     }
     command.stdin(Stdio::from(OwnedFd::from(socket)));
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdout(match stdout {
+        Stdout::Null => Stdio::null(),
+        Stdout::Hashed(_) => Stdio::piped(),
+    });
+    command.stderr(Stdio::piped());
     child::tame(&mut command, &task.cpus)?;
     command.spawn().context("failed to start the launcher")
 }

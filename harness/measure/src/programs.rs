@@ -1,7 +1,8 @@
 //! Programs as cells: build and check them, make their inputs, measure blocks of them.
 //!
-//! A block runs each arm once, one after the other, in a fresh process each. One run alone is
-//! [`crate::program`]'s; whether its output is valid is decided by [`crate::output`].
+//! A block runs each arm twice, in a fresh process each: once to check its output, then once to be
+//! timed, with /dev/null as its output. One run alone is [`crate::program`]'s; whether its output
+//! is valid is decided by [`crate::output`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -101,10 +102,10 @@ fn check_output(
     problem: &Problem,
     n: u32,
 ) -> Result<(), ProgramError> {
-    let finished = run(bench, cache, set, problem, n, 0)?;
+    let task = prepare(bench, cache, set, problem, n, 0)?;
+    let (_, output) = program::run_hashed(&task, None, bench.interrupt)?;
     match expected_output(bench, problem, n)? {
-        Some(Expected::Output(expected)) => compare(&finished.output, &expected, problem.within),
-        Some(Expected::Sha256(hash)) => compare_hash(&finished.output, &hash),
+        Some(expected) => expected.compare(&output, problem.within),
         None => Ok(()),
     }
     .map_err(|error| ProgramError::Output(format!("at N = {n} {error}")))
@@ -161,13 +162,14 @@ fn measure(
         let index = index as usize;
         let arm = &matchup.arms[index];
         let padding_bytes = plan.padding_bytes[index];
-        let run = timed(bench, cache, (arm, cell), problem, n, padding_bytes);
+        let run = check_and_time(bench, cache, (arm, cell), problem, n, padding_bytes);
         runs[index] = Some(run.map_err(|error| (arm.clone(), error))?);
     }
     Ok(runs.into_iter().flatten().collect())
 }
 
-fn timed(
+/// Runs an arm to check its output, then to time it.
+fn check_and_time(
     bench: &Bench<'_>,
     cache: &mut ProgramCache,
     (arm, cell): (&str, &CellId),
@@ -178,18 +180,18 @@ fn timed(
     let Some(set) = bench.spec.origin(arm, &problem.name) else {
         unreachable!("the loader has checked that the set has the program")
     };
-    let finished = run(bench, cache, set, problem, n, padding_bytes)?;
+    let task = prepare(bench, cache, set, problem, n, padding_bytes)?;
+    let (checked, output) = program::run_hashed(&task, None, bench.interrupt)?;
     match expected_output(bench, problem, n)? {
-        Some(Expected::Output(expected)) => compare(&finished.output, &expected, problem.within),
-        Some(Expected::Sha256(hash)) => compare_hash(&finished.output, &hash),
+        Some(expected) => expected.compare(&output, problem.within),
         None => {
-            let first = cache.agreed.entry(cell.clone()).or_insert_with(|| finished.output.clone());
-            compare(&finished.output, first, problem.within)
+            let first = cache.agreed.entry(cell.clone()).or_insert_with(|| output.clone());
+            compare(&output, first, problem.within)
                 .map_err(|error| format!("{error} by the first program that ran"))
         }
     }
     .map_err(ProgramError::Output)?;
-    let Finished { report, rss_bytes_peak, foreign_cpu_ns, output } = finished;
+    let Finished { report, rss_bytes_peak, foreign_cpu_ns } = program::run(&task, bench.interrupt)?;
     Ok(ProgramRun {
         set: set.name.clone(),
         elapsed_ns: report.elapsed_ns,
@@ -201,43 +203,36 @@ fn timed(
         stolen_ns: report.stolen_ns,
         output_bytes: output.bytes,
         output_sha256: output.sha256,
+        checked_elapsed_ns: Some(checked.report.elapsed_ns),
     })
 }
 
-/// Runs a program at N, its input made first.
-fn run(
-    bench: &Bench<'_>,
+/// What it takes to run a program at N; its input is made first.
+fn prepare<'a>(
+    bench: &'a Bench<'_>,
     cache: &mut ProgramCache,
-    set: &ProgramSet,
+    set: &'a ProgramSet,
     problem: &Problem,
     n: u32,
     padding_bytes: u32,
-) -> Result<Finished, ProgramError> {
+) -> Result<Task<'a>, ProgramError> {
     let input = match &problem.input {
         Some(maker) => Some(input(bench, cache, maker, n)?),
         None => None,
     };
-    let command = set.command(&problem.name, n);
-    let task = task(bench, set, &command, input, padding_bytes);
-    program::run(&task, bench.interrupt)
+    Ok(Task { input, padding_bytes, ..task(bench, set, &problem.name, n) })
 }
 
-fn task<'a>(
-    bench: &'a Bench<'_>,
-    set: &'a ProgramSet,
-    command: &'a [String],
-    input: Option<PathBuf>,
-    padding_bytes: u32,
-) -> Task<'a> {
+/// A task without input and padding.
+fn task<'a>(bench: &'a Bench<'_>, set: &'a ProgramSet, problem: &str, n: u32) -> Task<'a> {
     Task {
         root: root_of(bench, set),
-        command,
-        input,
+        command: set.command(problem, n),
+        input: None,
         cpus: bench.cpus.all(),
-        padding_bytes,
+        padding_bytes: 0,
         limit: Duration::from_secs(bench.suite.program_limit_s.into()),
         limit_bytes: u64::from(bench.suite.program_limit_mib) << 20,
-        keep: None,
     }
 }
 
@@ -264,21 +259,20 @@ fn input(
     }
     fs::create_dir_all(&folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
-    let command = set.command(maker, n);
     let partial = path.with_extension("partial");
-    let task = Task { keep: Some(&partial), ..task(bench, set, &command, None, 0) };
-    let made = program::run(&task, bench.interrupt).map_err(|error| of_input(error, &set.name))?;
+    let made = program::run_hashed(&task(bench, set, maker, n), Some(&partial), bench.interrupt);
+    let (_, output) = made.map_err(|error| of_input(error, &set.name))?;
     if let Some(problem) = bench.spec.problem(maker)
         && let Some(expected) = expected_output(bench, problem, n)?
     {
-        let hash = match expected {
-            Expected::Output(output) => output.sha256,
+        let hash = match &expected {
+            Expected::Output(output) => &output.sha256,
             Expected::Sha256(hash) => hash,
         };
-        compare_hash(&made.output, &hash).map_err(|error| anyhow!("the input: {error}"))?;
+        compare_hash(&output, hash).map_err(|error| anyhow!("the input: {error}"))?;
     }
     fs::rename(&partial, &path)
-        .and_then(|()| fs::write(hash_file(&path), made.output.sha256))
+        .and_then(|()| fs::write(hash_file(&path), output.sha256))
         .with_context(|| format!("failed to write {}", path.display()))?;
     cache.inputs.insert(path.clone());
     Ok(path)
@@ -315,6 +309,16 @@ fn is_whole(path: &Path) -> bool {
 enum Expected {
     Output(Output),
     Sha256(String),
+}
+
+impl Expected {
+    /// Compares an output with it. An error says how they differ.
+    fn compare(&self, got: &Output, within: Option<f64>) -> Result<(), String> {
+        match self {
+            Self::Output(expected) => compare(got, expected, within),
+            Self::Sha256(hash) => compare_hash(got, hash),
+        }
+    }
 }
 
 fn expected_output(bench: &Bench<'_>, problem: &Problem, n: u32) -> Result<Option<Expected>> {

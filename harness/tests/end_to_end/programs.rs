@@ -116,6 +116,7 @@ fn programs_are_measured_like_any_other_cell() {
             assert!(arm.elapsed_ns > 0 && arm.rss_bytes_peak > 100_000, "{arm:?}");
             assert_eq!(arm.cpu_busy_ns.len(), 2);
             assert_eq!(arm.output_bytes, 7);
+            assert!(arm.checked_elapsed_ns.is_some(), "{arm:?}");
         }
     }
     let forward = counted.iter().filter(|block| block.order == [0, 1]).count();
@@ -223,6 +224,36 @@ fn a_wrong_output_at_the_measured_size() {
     let bench = Bench::new("if [ $1 = 1 ]; then echo n is 1; else echo oh; fi", BRIEF);
     let outcome = bench.duet(&["run", "s", "--only", "count"]);
     outcome.exits(5).says("by the first program that ran");
+}
+
+/// Every block has a run whose output is checked, then one that is timed and writes to /dev/null.
+#[test]
+fn outputs_are_checked_apart_from_what_is_timed() {
+    let bench = Bench::new(
+        "[ /dev/stdout -ef /dev/null ] && to=null || to=harness\n\
+         echo $to >> two/runs\necho \"n is $1\"",
+        BRIEF,
+    );
+    bench.duet(&["run", "s", "--only", "count"]).exits(0);
+    let runs = bench.read("two/runs");
+    let blocks = bench.record().program_blocks.len();
+    assert!(blocks >= 2);
+    // At the test size nothing is timed.
+    assert_eq!(runs, format!("harness\n{}", "harness\nnull\n".repeat(blocks)));
+}
+
+#[test]
+fn an_output_that_is_wrong_only_later() {
+    let bench = check(
+        "echo run >> two/runs; [ $(wc -l < two/runs) -lt 4 ] && echo n is $1 || echo oh",
+        BRIEF,
+        Stage::Verify,
+        "by the first program that ran",
+    );
+    let blocks = bench.record().program_blocks;
+    let (good, bad) = blocks.split_at(1);
+    assert!(good[0].failure.is_none() && good[0].arms.len() == 2, "{good:?}");
+    assert!(!bad.is_empty() && bad.iter().all(|block| block.arms.is_empty()), "{bad:?}");
 }
 
 #[test]

@@ -15,21 +15,30 @@ use rust_programs::Output;
 
 const LINE: usize = 10;
 
-/// The terms of π so far, composed: numerator, accumulator, denominator.
+/// The terms of π so far, composed: numerator, accumulator, denominator. The accumulator is negative
+/// at times.
 struct Spigot {
     term: u64,
     numerator: BigInt,
     accumulator: BigInt,
     denominator: BigInt,
+    /// Kept for its memory only.
+    scratch: BigInt,
 }
 
 impl Spigot {
     fn new() -> Spigot {
         let (zero, one) = (BigInt::ZERO, BigInt::from(1));
-        Spigot { term: 0, numerator: one.clone(), accumulator: zero, denominator: one }
+        Spigot {
+            term: 0,
+            numerator: one.clone(),
+            accumulator: zero.clone(),
+            denominator: one,
+            scratch: zero,
+        }
     }
 
-    fn next_digit(&mut self) -> BigInt {
+    fn next_digit(&mut self) -> u64 {
         loop {
             self.consume_term();
             if self.numerator > self.accumulator {
@@ -37,7 +46,7 @@ impl Spigot {
             }
             let digit = self.extract(3);
             if digit == self.extract(4) {
-                self.produce(&digit);
+                self.produce(digit);
                 return digit;
             }
         }
@@ -46,20 +55,27 @@ impl Spigot {
     fn consume_term(&mut self) {
         self.term += 1;
         let odd = 2 * self.term + 1;
-        self.accumulator += &self.numerator << 1;
+        self.accumulator += &self.numerator;
+        self.accumulator += &self.numerator;
         self.accumulator *= odd;
         self.denominator *= odd;
         self.numerator *= self.term;
     }
 
-    fn extract(&self, bound: u64) -> BigInt {
-        (&self.numerator * bound + &self.accumulator) / &self.denominator
+    fn extract(&mut self, bound: u64) -> u64 {
+        self.scratch.clone_from(&self.numerator);
+        self.scratch *= bound;
+        self.scratch += &self.accumulator;
+        let quotient = &self.scratch / &self.denominator;
+        quotient.try_into().expect("it is less than twenty")
     }
 
-    fn produce(&mut self, digit: &BigInt) {
-        self.accumulator -= &self.denominator * digit;
-        self.accumulator *= 10;
-        self.numerator *= 10;
+    fn produce(&mut self, digit: u64) {
+        self.scratch.clone_from(&self.denominator);
+        self.scratch *= digit;
+        self.accumulator -= &self.scratch;
+        self.accumulator *= 10_u64;
+        self.numerator *= 10_u64;
     }
 }
 
@@ -71,7 +87,8 @@ fn pidigits(n: usize, out: &mut Output) -> io::Result<()> {
     let mut spigot = Spigot::new();
     for start in (0..n).step_by(LINE) {
         let end = n.min(start + LINE);
-        let digits: String = (start..end).map(|_| spigot.next_digit().to_string()).collect();
+        let digit = |_| char::from(b'0' + spigot.next_digit() as u8);
+        let digits: String = (start..end).map(digit).collect();
         writeln!(out, "{digits:LINE$}\t:{end}")?;
     }
     Ok(())

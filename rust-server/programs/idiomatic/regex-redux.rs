@@ -7,12 +7,12 @@
 
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
-use std::mem;
 use std::process::ExitCode;
 
 use rayon::prelude::*;
-use regex::bytes::Regex;
+use regex::bytes::{NoExpand, Regex};
 use rust_programs::{Input, Output, unusable};
 
 const COUNTED: [&str; 9] = [
@@ -45,8 +45,7 @@ fn regex_redux(mut input: Input, out: &mut Output) -> io::Result<()> {
     if !text.starts_with(b">") {
         return Err(unusable("standard input must be FASTA, which begins with \">\""));
     }
-    let length = text.len();
-    let sequence = strip(text);
+    let sequence = strip(&text);
     let (rewritten, counts): (usize, Vec<usize>) = rayon::join(
         || rewrite(&sequence),
         || COUNTED.par_iter().map(|pattern| regex(pattern).find_iter(&sequence).count()).collect(),
@@ -54,13 +53,13 @@ fn regex_redux(mut input: Input, out: &mut Output) -> io::Result<()> {
     for (pattern, count) in COUNTED.iter().zip(counts) {
         writeln!(out, "{pattern} {count}")?;
     }
-    writeln!(out, "\n{length}\n{}\n{rewritten}", sequence.len())
+    writeln!(out, "\n{}\n{}\n{rewritten}", text.len(), sequence.len())
 }
 
 /// Removes headers and line ends, on each core those of its share of the lines.
-fn strip(text: Vec<u8>) -> Vec<u8> {
+fn strip(text: &[u8]) -> Vec<u8> {
     let share = text.len().div_ceil(rust_programs::cores());
-    let (mut shares, mut rest) = (Vec::new(), &text[..]);
+    let (mut shares, mut rest) = (Vec::new(), text);
     while !rest.is_empty() {
         let least = share.min(rest.len());
         let line_end = rest[least..].iter().position(|byte| *byte == b'\n');
@@ -68,37 +67,22 @@ fn strip(text: Vec<u8>) -> Vec<u8> {
         shares.push(lines);
         rest = after;
     }
-    let stripped = shares.par_iter().map(|lines| {
-        let mut stripped = Vec::with_capacity(lines.len());
-        replace(lines, r">.*\n|\n", b"", &mut stripped);
-        stripped
-    });
-    let stripped: Vec<Vec<u8>> = stripped.collect();
-    drop(text);
+    let headers_and_line_ends = regex(r">.*\n|\n");
+    let stripped: Vec<Cow<'_, [u8]>> = shares
+        .par_iter()
+        .map(|lines| headers_and_line_ends.replace_all(lines, NoExpand(b"")))
+        .collect();
     stripped.concat()
 }
 
-/// The length of the sequence when all is replaced. Two buffers take turns: new ones for every
-/// pattern would be a third more memory, and the kernel's time to clear it.
+/// The length of the sequence when all is replaced.
 fn rewrite(sequence: &[u8]) -> usize {
-    let (mut text, mut replaced) = (sequence.to_vec(), Vec::with_capacity(sequence.len()));
+    let mut text = Cow::Borrowed(sequence);
     for (pattern, with) in REPLACED {
-        replace(&text, pattern, with, &mut replaced);
-        mem::swap(&mut text, &mut replaced);
-        replaced.clear();
+        let replaced = regex(pattern).replace_all(&text, NoExpand(with)).into_owned();
+        text = Cow::Owned(replaced);
     }
     text.len()
-}
-
-/// Appends the text to `replaced`, with something else for all that matches.
-fn replace(text: &[u8], pattern: &str, with: &[u8], replaced: &mut Vec<u8>) {
-    let mut kept = 0;
-    for found in regex(pattern).find_iter(text) {
-        replaced.extend_from_slice(&text[kept..found.start()]);
-        replaced.extend_from_slice(with);
-        kept = found.end();
-    }
-    replaced.extend_from_slice(&text[kept..]);
 }
 
 fn regex(pattern: &str) -> Regex {

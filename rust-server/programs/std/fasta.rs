@@ -3,8 +3,8 @@
 //! The random numbers are a chain, each made from the one before. But k steps of the generator are
 //! again a step of the same form (an affine map, found by repeated squaring), so every block of
 //! lines can begin at its own place in the chain: threads fill blocks, and the blocks are written
-//! in order. The time goes into that chain: a multiplication and a remainder for every letter, none
-//! of which can begin before the last is done.
+//! in order. The time goes into the search for the letter that a number stands for, whose branches
+//! nobody can predict.
 
 use std::io::{self, Write};
 use std::iter;
@@ -110,8 +110,7 @@ fn random_letters<const N: usize>(
     });
     iter::repeat_with(move || {
         let value = random.next();
-        // A search that does not branch on a random number; the last bound need not be searched.
-        letters[bounds[..N - 1].iter().filter(|bound| value >= **bound).count()]
+        letters[bounds.iter().position(|bound| value < *bound).unwrap_or(N - 1)]
     })
 }
 

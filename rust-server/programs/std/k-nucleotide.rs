@@ -10,7 +10,6 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -18,7 +17,7 @@ use std::thread;
 
 use rust_programs::{Input, Output, unusable, without_end};
 
-type Counts = HashMap<u64, u64, BuildHasherDefault<KeyHasher>>;
+type Counts = HashMap<u64, u64>;
 /// One for each of `LENGTHS`.
 type Tables = [Counts; LENGTHS.len()];
 
@@ -32,26 +31,6 @@ const CHOSEN: [&str; 5] = ["GGT", "GGTA", "GGTATT", "GGTATTTTAATT", "GGTATTTTAAT
 const STRETCH: usize = 1 << 20;
 /// Letters before a stretch that belong to sequences which end in it.
 const OVERLAP: usize = 17;
-
-/// Spreads the bits of a key by multiplication. The standard hasher withstands keys that somebody
-/// has chosen to collide, at five times the cost; nobody does that here.
-#[derive(Default)]
-struct KeyHasher(u64);
-
-impl Hasher for KeyHasher {
-    fn write_u64(&mut self, key: u64) {
-        // 2^64 divided by the golden ratio. A table takes its index from the low bits.
-        self.0 = key.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26);
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("a key is a u64");
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
 
 fn main() -> ExitCode {
     rust_programs::with_input("k-nucleotide", k_nucleotide)

@@ -16,8 +16,8 @@ const BINARIES: &[(&str, &str)] = binaries! {
     "std-n-body" "std-reverse-complement" "std-spectral-norm"
     "idiomatic-binary-trees" "idiomatic-fannkuch-redux" "idiomatic-k-nucleotide"
     "idiomatic-mandelbrot" "idiomatic-pidigits" "idiomatic-regex-redux" "idiomatic-spectral-norm"
-    "tuned-fannkuch-redux" "tuned-fasta" "tuned-mandelbrot" "tuned-n-body" "tuned-pidigits"
-    "tuned-spectral-norm"
+    "tuned-binary-trees" "tuned-fannkuch-redux" "tuned-fasta" "tuned-mandelbrot" "tuned-n-body"
+    "tuned-pidigits" "tuned-regex-redux" "tuned-spectral-norm"
 };
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../bench/data/benchmarks-game");

@@ -7,7 +7,7 @@
 //! instructions, until the last is done; a flip of one that is done changes nothing. rayon shares
 //! out blocks. Two thirds of the time go into flips, a third into making the permutations.
 //!
-//! Build flags: target-cpu=native, LTO, codegen-units=1, panic=abort.
+//! Build flags: target-cpu=x86-64-v3, LTO, codegen-units=1, panic=abort.
 
 #![forbid(unsafe_code)]
 

@@ -6,7 +6,7 @@
 //! of lines can begin at its own place in the chain: threads fill blocks, and the blocks are
 //! written in order. The time goes into choosing the letters: a comparison for every weight.
 //!
-//! Build flags: target-cpu=native, LTO, codegen-units=1, panic=abort.
+//! Build flags: target-cpu=x86-64-v3, LTO, codegen-units=1, panic=abort.
 
 #![forbid(unsafe_code)]
 

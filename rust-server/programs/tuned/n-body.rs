@@ -6,7 +6,7 @@
 //! twice the same: every body with the one so many places on. Each step needs the one before: one
 //! thread. The time goes into the wait for square roots and divisions.
 //!
-//! Build flags: target-cpu=native, LTO, codegen-units=1, panic=abort.
+//! Build flags: target-cpu=x86-64-v3, LTO, codegen-units=1, panic=abort.
 
 #![forbid(unsafe_code)]
 

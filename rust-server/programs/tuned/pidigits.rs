@@ -8,7 +8,7 @@
 //! The source is the idiomatic one but for the crate: dashu-int divides in place and allocates less
 //! than num-bigint.
 //!
-//! Build flags: target-cpu=native, LTO, codegen-units=1, panic=abort.
+//! Build flags: target-cpu=x86-64-v3, LTO, codegen-units=1, panic=abort.
 
 #![forbid(unsafe_code)]
 
@@ -20,21 +20,30 @@ use rust_programs::Output;
 
 const LINE: usize = 10;
 
-/// The terms of π so far, composed: numerator, accumulator, denominator.
+/// The terms of π so far, composed: numerator, accumulator, denominator. The accumulator is negative
+/// at times.
 struct Spigot {
     term: u64,
     numerator: IBig,
     accumulator: IBig,
     denominator: IBig,
+    /// Kept for its memory only.
+    scratch: IBig,
 }
 
 impl Spigot {
     fn new() -> Spigot {
         let (zero, one) = (IBig::ZERO, IBig::ONE);
-        Spigot { term: 0, numerator: one.clone(), accumulator: zero, denominator: one }
+        Spigot {
+            term: 0,
+            numerator: one.clone(),
+            accumulator: zero.clone(),
+            denominator: one,
+            scratch: zero,
+        }
     }
 
-    fn next_digit(&mut self) -> IBig {
+    fn next_digit(&mut self) -> u64 {
         loop {
             self.consume_term();
             if self.numerator > self.accumulator {
@@ -42,7 +51,7 @@ impl Spigot {
             }
             let digit = self.extract(3);
             if digit == self.extract(4) {
-                self.produce(&digit);
+                self.produce(digit);
                 return digit;
             }
         }
@@ -51,20 +60,27 @@ impl Spigot {
     fn consume_term(&mut self) {
         self.term += 1;
         let odd = 2 * self.term + 1;
-        self.accumulator += &self.numerator << 1;
+        self.accumulator += &self.numerator;
+        self.accumulator += &self.numerator;
         self.accumulator *= odd;
         self.denominator *= odd;
         self.numerator *= self.term;
     }
 
-    fn extract(&self, bound: u64) -> IBig {
-        (&self.numerator * bound + &self.accumulator) / &self.denominator
+    fn extract(&mut self, bound: u64) -> u64 {
+        self.scratch.clone_from(&self.numerator);
+        self.scratch *= bound;
+        self.scratch += &self.accumulator;
+        let quotient = &self.scratch / &self.denominator;
+        quotient.try_into().expect("it is less than twenty")
     }
 
-    fn produce(&mut self, digit: &IBig) {
-        self.accumulator -= &self.denominator * digit;
-        self.accumulator *= 10u64;
-        self.numerator *= 10u64;
+    fn produce(&mut self, digit: u64) {
+        self.scratch.clone_from(&self.denominator);
+        self.scratch *= digit;
+        self.accumulator -= &self.scratch;
+        self.accumulator *= 10_u64;
+        self.numerator *= 10_u64;
     }
 }
 
@@ -76,7 +92,8 @@ fn pidigits(n: usize, out: &mut Output) -> io::Result<()> {
     let mut spigot = Spigot::new();
     for start in (0..n).step_by(LINE) {
         let end = n.min(start + LINE);
-        let digits: String = (start..end).map(|_| spigot.next_digit().to_string()).collect();
+        let digit = |_| char::from(b'0' + spigot.next_digit() as u8);
+        let digits: String = (start..end).map(digit).collect();
         writeln!(out, "{digits:LINE$}\t:{end}")?;
     }
     Ok(())

@@ -5,7 +5,7 @@
 //! changing the order of any sum; the indices are kept as floating-point numbers, which are exact
 //! here. rayon shares out the rows. The time goes into the division in `element`.
 //!
-//! Build flags: target-cpu=native, LTO, codegen-units=1, panic=abort.
+//! Build flags: target-cpu=x86-64-v3, LTO, codegen-units=1, panic=abort.
 
 #![forbid(unsafe_code)]
 

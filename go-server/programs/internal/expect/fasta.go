@@ -13,7 +13,7 @@ import (
 
 // KNucleotide tests the program of that name.
 func KNucleotide(t *testing.T, run Program) {
-	long := strings.Repeat("GATTACA", 20_000)
+	long := strings.Repeat("GATTACA", 160_000) // longer than a stretch
 	outputs(t, run, []test{
 		{
 			stdin: []byte(published(t, "fasta-1000.txt")),
@@ -100,7 +100,7 @@ func toAny(numbers []int) []any {
 
 // ReverseComplement tests the program of that name.
 func ReverseComplement(t *testing.T, run Program) {
-	long := strings.Repeat("GATTACA", 10_000)
+	long := strings.Repeat("GATTACA", 30_000) // longer than a piece
 	outputs(t, run, []test{
 		{
 			stdin: []byte(published(t, "fasta-1000.txt")),

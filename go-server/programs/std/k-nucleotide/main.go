@@ -28,7 +28,7 @@ const (
 	header = ">THREE"
 
 	// stretchSymbols is how long a stretch is, up to the end of a line.
-	stretchSymbols = 1 << 16
+	stretchSymbols = 1 << 20
 )
 
 // lengths are those of all pieces: those that are listed, and those that are looked up.

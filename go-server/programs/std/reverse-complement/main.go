@@ -19,7 +19,7 @@ import (
 
 const (
 	columns      = 60
-	pieceSymbols = 64 << 10
+	pieceSymbols = 128 << 10
 )
 
 func main() { cli.Main("reverse-complement", run) }

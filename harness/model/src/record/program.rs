@@ -30,7 +30,8 @@ pub struct ProgramRecord {
     pub failure: Option<Failure>,
 }
 
-/// A block of programs: each arm run once, a fresh process each.
+/// A block of programs: each arm run to check its output, then run to be timed, a fresh process
+/// each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -54,7 +55,8 @@ pub struct ProgramBlock {
     pub discarded: Option<String>,
 }
 
-/// One run of a program, from fork to exit, all of its processes.
+/// One timed run of a program, from fork to exit, all of its processes; and what it printed in the
+/// run before, in which it was checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -79,8 +81,14 @@ pub struct ProgramRun {
     /// Time stolen by the hypervisor from these CPUs meanwhile. From the same ticks.
     #[serde(default)]
     pub stolen_ns: u64,
-    /// Bytes of its output.
+    /// Bytes of the output of the checked run; where `checked_elapsed_ns` is absent, of the timed
+    /// one.
     pub output_bytes: u64,
-    /// The output's SHA-256 in hexadecimal digits.
+    /// The SHA-256 of that output in hexadecimal digits.
     pub output_sha256: String,
+    /// How long the run took whose output was checked, just before the timed one: into a pipe, and
+    /// so no measure of the program. The timed run's output went to /dev/null. Absent in records of
+    /// before there were two runs: there the timed one wrote into the pipe.
+    #[serde(default)]
+    pub checked_elapsed_ns: Option<u64>,
 }

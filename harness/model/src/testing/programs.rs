@@ -40,6 +40,7 @@ fn run_of(set: &str, ms: u64) -> ProgramRun {
         stolen_ns: 0,
         output_bytes: 1,
         output_sha256: String::new(),
+        checked_elapsed_ns: Some(ms * 1_000_000),
     }
 }
 
