@@ -65,6 +65,7 @@ fn build(run: &Run, server: &str) -> BuildRecord {
     run.builds.iter().rfind(|b| b.server == server).cloned().unwrap_or_else(|| BuildRecord {
         server: server.to_owned(),
         version: None,
+        toolchain_version: None,
         binary_bytes: None,
         binary_sha256: None,
         clean_build_ns: None,

@@ -133,7 +133,9 @@ fn builds(analysis: &Analysis) -> Vec<Block> {
     let about = |server: &ServerSummary| {
         let prints =
             if server.prints { ". Prints while it serves; its output was thrown away" } else { "" };
-        let text = format!("{}, {}{prints}", server.summary, server.language);
+        let toolchain = server.build.toolchain_version.as_ref();
+        let built = toolchain.map_or_else(String::new, |version| format!(", built by {version}"));
+        let text = format!("{}, {}{built}{prints}", server.summary, server.language);
         (server.build.server.clone(), vec![text.into()])
     };
     let rows = analysis.servers.iter().map(row).collect();

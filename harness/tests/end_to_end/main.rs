@@ -9,5 +9,6 @@ mod load;
 mod programs;
 mod responder;
 mod tidy;
+mod toolchains;
 mod transport;
 mod transports_in_suites;
