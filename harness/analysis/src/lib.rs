@@ -16,6 +16,7 @@
 
 mod block_values;
 mod bottleneck;
+pub mod builds;
 mod cell;
 mod cell_analysis;
 pub mod claims;
@@ -56,10 +57,10 @@ pub use duet_stats::Interval;
 pub use programs::running_program_ratio;
 pub use run_analysis::analyse;
 pub use summary::{
-    Analysis, Arm, Bottleneck, CellAnalysis, CellFailure, ClaimAnalysis, ClaimCells, ClaimLine,
-    ClaimQuantity, ClaimStanding, ClaimVerdict, Estimate, LeftOut, MatchupAnalysis, Mean, MeanCell,
-    MeanToday, MetricAnalysis, MoneyAnalysis, MoneyArm, MoneyCell, MoneyMonth, OpenAnalysis,
-    OpenArm, Prices, ProgramCell, ProgramSummary, PublishedAnalysis, PublishedComparison, RssPoint,
-    RunSummary, SCHEMA, SearchAnalysis, SearchArm, ServerSummary, Standing, Switching, Today,
-    Warning, Who,
+    Analysis, Arm, Bottleneck, BuildFigures, BuildsAnalysis, CellAnalysis, CellFailure,
+    ClaimAnalysis, ClaimCells, ClaimLine, ClaimQuantity, ClaimStanding, ClaimVerdict, Estimate,
+    LeftOut, MatchupAnalysis, Mean, MeanCell, MeanToday, MetricAnalysis, MoneyAnalysis, MoneyArm,
+    MoneyCell, MoneyMonth, OpenAnalysis, OpenArm, Prices, ProgramCell, ProgramSummary,
+    PublishedAnalysis, PublishedComparison, RssPoint, RunSummary, SCHEMA, SearchAnalysis,
+    SearchArm, ServerSummary, Standing, Switching, Today, Warning, Who,
 };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::errors::Kind;
 use super::fields::{At, Fields};
 use super::nearest::suggestion;
-use super::servers::{build_cache, lane, values};
+use super::servers::{build_cache, lane, toolchain, values};
 use super::source::{Read, stays_inside};
 use duet_model::spec::{Lane, Output, Problem, ProgramSet, Published, PublishedRow, TEST_SIZE};
 
@@ -121,6 +121,7 @@ fn set(fields: &mut Fields<'_>) -> ProgramSet {
     let lanes: Option<Vec<_>> = lanes.iter().map(|word| lane(fields, word)).collect();
     let summary = fields.sentence("summary").unwrap_or_default().value;
     let needs = fields.texts("needs").unwrap_or_default();
+    let toolchain = toolchain(fields);
     let build = fields.texts("build").unwrap_or_default();
     let build_cache = build_cache(fields);
     let [build_env, needs_cpu] = ["build_env", "needs_cpu"].map(|key| texts_by_name(fields, key));
@@ -145,6 +146,7 @@ fn set(fields: &mut Fields<'_>) -> ProgramSet {
         lanes: lanes.unwrap_or_default(),
         summary,
         needs: values(needs),
+        toolchain,
         build: values(build),
         build_cache,
         build_env,

@@ -6,7 +6,7 @@ use super::errors::Kind;
 use super::fields::{At, Fields};
 use super::nearest::suggestion;
 use super::source::stays_inside;
-use duet_model::spec::{Lane, PLACEHOLDERS, Server, TLS_PLACEHOLDERS};
+use duet_model::spec::{Edit, Lane, PLACEHOLDERS, Server, TLS_PLACEHOLDERS, Toolchain};
 
 const LANES: [(&str, Lane); 4] = [
     ("article", Lane::Article),
@@ -56,8 +56,12 @@ fn server(fields: &mut Fields<'_>) -> Server {
     let lanes: Option<Vec<Lane>> = lanes.iter().map(|word| lane(fields, word)).collect();
     let summary = fields.sentence("summary").unwrap_or_default().value;
     let needs = fields.texts("needs").unwrap_or_default();
+    let toolchain = toolchain(fields);
     let build = fields.texts("build").unwrap_or_default();
     let build_cache = build_cache(fields);
+    let std_build = fields.texts("std_build").unwrap_or_default();
+    let dependencies = fields.texts("dependencies").unwrap_or_default();
+    let edit = fields.inner("edit", edit);
     let run = fields.some_texts("run").unwrap_or_default();
     let tls_args = fields.some_texts("tls_args").unwrap_or_default();
     let h2c_args = fields.some_texts("h2c_args").unwrap_or_default();
@@ -70,6 +74,8 @@ fn server(fields: &mut Fields<'_>) -> Server {
     check_braces(fields, "h2c_args", &h2c_args, &PLACEHOLDERS);
     check_tls_args(fields, &tls_args);
     no_placeholders(fields, "build", &build);
+    no_placeholders(fields, "std_build", &std_build);
+    no_placeholders(fields, "dependencies", &dependencies);
     no_placeholders(fields, "version", &version);
     for workload in &workloads {
         fields.refer(Kind::Workload, &workload.value, workload.line);
@@ -80,8 +86,12 @@ fn server(fields: &mut Fields<'_>) -> Server {
         lanes: lanes.unwrap_or_default(),
         summary,
         needs: values(needs),
+        toolchain,
         build: values(build),
         build_cache,
+        std_build: values(std_build),
+        dependencies: values(dependencies),
+        edit,
         run: values(run),
         tls_args: values(tls_args),
         h2c_args: values(h2c_args),
@@ -91,6 +101,19 @@ fn server(fields: &mut Fields<'_>) -> Server {
         external,
         workloads: values(workloads),
         root: None,
+    }
+}
+
+/// The toolchain, whose name must be one.
+pub(super) fn toolchain(fields: &mut Fields<'_>) -> Option<Toolchain> {
+    let name = fields.text("toolchain")?;
+    match name.value.parse() {
+        Ok(toolchain) => Some(toolchain),
+        Err(why) => {
+            let hint = "or leave `toolchain` out: the installed compiler builds it then";
+            fields.mistake(name.line, why, hint);
+            None
+        }
     }
 }
 
@@ -106,6 +129,30 @@ pub(super) fn build_cache(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
         }
     }
     folders.into_iter().map(|(variable, at)| (variable, at.value)).collect()
+}
+
+/// A change of a source. That the file is there and has the text is seen when it is changed.
+fn edit(fields: &mut Fields<'_>) -> Edit {
+    fields.require(&[
+        ("file", "`file = \"src/handler.rs\"`"),
+        ("replace", "`replace = \"\\\"not found\\\"\"`, a text that is in the file once"),
+        ("with", "`with = \"\\\"not found {n}\\\"\"`"),
+    ]);
+    let [file, replace, with] =
+        ["file", "replace", "with"].map(|key| fields.text(key).unwrap_or_default());
+    if fields.has("file") && !stays_inside(&file.value) {
+        let hint = "name a file below the folder above the definitions, relative to it";
+        fields.mistake(file.line, format!("`file` is `{}`", file.value), hint);
+    }
+    if fields.has("replace") && replace.value.is_empty() {
+        fields.mistake(replace.line, "`replace` is empty", "write a text that is in the file once");
+    }
+    if fields.has("with") && !with.value.contains(Edit::NUMBER) {
+        let hint = "put it where it changes the executable and no response of a workload: it is \
+                    another number each time, so that no cache knows the source already";
+        fields.mistake(with.line, format!("`with` has no {}", Edit::NUMBER), hint);
+    }
+    Edit { file: file.value, replace: replace.value, with: with.value }
 }
 
 /// Checks the placeholders of the command that starts the server.

@@ -150,8 +150,8 @@ fn keys_and_types() {
             "servers.toml:1: server alpha: `lanes` is missing | add it, such as `lanes = \
              [\"std\"]`",
             "servers.toml:4: server alpha: unknown key `lane` | did you mean `lanes`? the keys are \
-         name, language, lanes, summary, run, workloads, external, version, needs, build, \
-         build_cache, tls_args, h2c_args, env, prints",
+         name, language, lanes, summary, run, workloads, external, version, needs, toolchain, \
+         build, build_cache, std_build, dependencies, edit, tls_args, h2c_args, env, prints",
         ],
     );
     check(f, "name = \"alpha\"", "", &["servers.toml:1: server: `name` is missing", "suites"]);

@@ -1,25 +1,28 @@
 //! Builds servers and programs, and times a clean build of each once per source state.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::command::{self, CommandError, Environment, on_path};
 use crate::output::Output;
 use crate::server::resolve;
-use duet_model::record::{BuildRecord, Failure, Stage};
-use duet_model::spec::{ProgramSet, Server};
-use duet_process::child::{self, Tail};
-use duet_process::interrupt::{Interrupt, Interrupted, POLL};
+use crate::toolchain;
+use duet_model::record::BuildRecord;
+use duet_model::spec::{ProgramSet, Server, Toolchain};
+use duet_process::interrupt::{Interrupt, Interrupted};
 use duet_units::duration_ns;
 
+/// The folder, below the one above the definitions, in which executables are built that a clean
+/// build removes first. Elsewhere they may be anybody's.
+const BUILT: &str = "target";
+
 /// How long a build may take.
-const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
+pub(crate) const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// How long `--version` may take.
 const VERSION_LIMIT: Duration = Duration::from_secs(5);
@@ -28,7 +31,7 @@ const VERSION_LIMIT: Duration = Duration::from_secs(5);
 const MEMORY_FILE: &str = "target/servers/clean-builds.json";
 
 /// The file that says that a folder may be removed, and its first line (bford.info/cachedir).
-const CACHE_TAG: (&str, &str) =
+pub(crate) const CACHE_TAG: (&str, &str) =
     ("CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n# Made by duet.\n");
 
 /// A clean build that was timed earlier.
@@ -48,6 +51,8 @@ pub struct Recipe<'a> {
     pub name: &'a str,
     /// Programs that must be on the PATH.
     pub needs: &'a [String],
+    /// The compiler that builds it; absent: the one that is installed.
+    pub toolchain: Option<&'a Toolchain>,
     /// The command that builds it; empty: nothing to build.
     pub build: &'a [String],
     /// Where the build keeps its intermediate files, by environment variable.
@@ -67,6 +72,7 @@ impl<'a> From<&'a Server> for Recipe<'a> {
         Self {
             name: &server.name,
             needs: &server.needs,
+            toolchain: server.toolchain.as_ref(),
             build: &server.build,
             build_cache: &server.build_cache,
             build_env: vec![],
@@ -82,6 +88,7 @@ impl<'a> From<&'a ProgramSet> for Recipe<'a> {
         Self {
             name: &set.name,
             needs: &set.needs,
+            toolchain: set.toolchain.as_ref(),
             build: &set.build,
             build_cache: &set.build_cache,
             build_env: set.build_env.iter().map(|(name, text)| format!("{name}={text}")).collect(),
@@ -107,23 +114,9 @@ pub fn build<'a>(
     let mut record = BuildRecord { server: server.name.to_owned(), ..BuildRecord::default() };
     if let Err(error) = fill(&mut record, &server, root, interrupt) {
         interrupt.check()?;
-        let message = format!("{error:#}");
-        let stderr = if let BuildError::Command { output, .. } = error { output } else { vec![] };
-        let (stage, server) = (Stage::Build, Some(server.name.to_owned()));
-        record.failure = Some(Failure { stage, server, error: message, stderr });
+        record.failure = Some(error.failure(server.name));
     }
     Ok(record)
-}
-
-/// Why a build failed.
-#[derive(Debug, thiserror::Error)]
-enum BuildError {
-    /// One of its commands did.
-    #[error("`{command}` {outcome}")]
-    Command { command: String, outcome: String, output: Vec<String> },
-    /// Whatever else.
-    #[error(transparent)]
-    Harness(#[from] anyhow::Error),
 }
 
 fn fill(
@@ -131,14 +124,13 @@ fn fill(
     server: &Recipe<'_>,
     root: &Path,
     interrupt: &Interrupt,
-) -> Result<(), BuildError> {
-    if let Some(program) = server.needs.iter().find(|program| !on_path(program)) {
-        Err(anyhow!("`{program}` is not on the PATH: install it, or leave this server out"))?;
-    }
+) -> Result<(), CommandError> {
+    record.toolchain_version = check_tools(server, root, interrupt)?;
     let memory = root.join(MEMORY_FILE);
     let mut remembered = remembered(&memory);
     let timed = !server.build.is_empty() && !server.build_cache.is_empty();
-    let build = [&server.build_env, server.build].concat();
+    let of_toolchain = server.toolchain.map(|one| format!("{}={one}", one.variable()));
+    let build = [of_toolchain.as_slice(), &server.build_env, server.build].concat();
     let known = remembered.get(server.name).filter(|known| known.build == build).cloned();
     let mut clean = None;
     if timed && known.is_none() {
@@ -146,10 +138,7 @@ fn fill(
     } else if !server.build.is_empty() {
         run_build(server, root, interrupt)?;
     }
-    let version = match server.version {
-        [] => None,
-        _ => Some(version(server, root, interrupt)?),
-    };
+    let version = version(server, root, interrupt)?;
     if let Some(known) = known.filter(|known| known.version != version) {
         // Another compiler or framework: its clean build is another figure.
         debug_assert_eq!(known.build, build);
@@ -169,25 +158,70 @@ fn fill(
     Ok(())
 }
 
+/// Makes sure that the programs a build needs are there, and its toolchain, whose version line is
+/// returned; absent where the table names none.
+///
+/// # Errors
+/// When one of them is missing.
+pub(crate) fn check_tools(
+    server: &Recipe<'_>,
+    root: &Path,
+    interrupt: &Interrupt,
+) -> Result<Option<String>, CommandError> {
+    if let Some(program) = server.needs.iter().find(|program| !on_path(program)) {
+        Err(anyhow!("`{program}` is not on the PATH: install it, or leave this server out"))?;
+    }
+    server.toolchain.map(|one| toolchain::provide(one, root, interrupt)).transpose()
+}
+
 /// Where a build keeps its intermediate files, by environment variable.
-fn caches(server: &Recipe<'_>, root: &Path) -> BTreeMap<String, PathBuf> {
+pub(crate) fn caches(server: &Recipe<'_>, root: &Path) -> BTreeMap<String, PathBuf> {
     server.build_cache.iter().map(|(name, folder)| (name.clone(), root.join(folder))).collect()
 }
 
-/// Whether a program can be found on the PATH.
-pub(crate) fn on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+/// Builds with empty caches and returns the time it took.
+///
+/// # Errors
+/// When a cache cannot be removed, or the build fails.
+pub(crate) fn clean_build(
+    server: &Recipe<'_>,
+    root: &Path,
+    interrupt: &Interrupt,
+) -> Result<u64, CommandError> {
+    empty_caches(server, root)?;
+    timed_build(server, root, interrupt)
 }
 
-/// Builds with empty caches and returns the time it took.
-fn clean_build(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<u64, BuildError> {
-    for folder in caches(server, root).values() {
-        remove_cache(folder)?;
-    }
+/// Builds, and returns the time it took in nanoseconds.
+///
+/// # Errors
+/// When the build fails.
+pub(crate) fn timed_build(
+    server: &Recipe<'_>,
+    root: &Path,
+    interrupt: &Interrupt,
+) -> Result<u64, CommandError> {
     let started = Instant::now();
     run_build(server, root, interrupt)?;
     Ok(duration_ns(started.elapsed()))
+}
+
+/// Removes the build caches, and the executable: the go command takes an up-to-date one that it
+/// finds in its place for built.
+///
+/// # Errors
+/// When one of them cannot be removed.
+pub(crate) fn empty_caches(server: &Recipe<'_>, root: &Path) -> Result<()> {
+    for folder in caches(server, root).values() {
+        remove_cache(folder)?;
+    }
+    let binary = server.binary.map(|binary| resolve(root, binary));
+    match binary.filter(|path| path.starts_with(root.join(BUILT)) && path.is_file()) {
+        Some(path) => {
+            fs::remove_file(&path).with_context(|| format!("failed to remove {}", path.display()))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Removes a build cache, which may not exist. Only a folder that carries the tag is removed, so
@@ -217,84 +251,50 @@ fn make_cache(folder: &Path) -> Result<()> {
 }
 
 /// Runs the build command.
-fn run_build(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<(), BuildError> {
+fn run_build(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<(), CommandError> {
+    let environment = environment(server, root)?;
+    command::run(server.build, root, &environment, BUILD_LIMIT, interrupt).map(drop)
+}
+
+/// The environment variables of a build: toolchain, flags and caches, whose folders are made where
+/// they are missing.
+///
+/// # Errors
+/// When a folder cannot be made.
+pub(crate) fn environment(server: &Recipe<'_>, root: &Path) -> Result<Environment> {
     let caches = caches(server, root);
     for folder in caches.values() {
         make_cache(folder)?;
     }
     let flags = server.build_env.iter().filter_map(|flag| flag.split_once('='));
-    let mut environment: BTreeMap<String, OsString> =
-        flags.map(|(name, text)| (name.to_owned(), text.into())).collect();
+    let mut environment = toolchain::environment(server.toolchain);
+    environment.extend(flags.map(|(name, text)| (name.to_owned(), text.into())));
     environment.extend(caches.into_iter().map(|(name, folder)| (name, folder.into())));
-    run(server.build, root, &environment, BUILD_LIMIT, interrupt).map(drop)
+    Ok(environment)
 }
 
-/// The server's version line.
-fn version(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<String, BuildError> {
-    let stdout = run(server.version, root, &BTreeMap::new(), VERSION_LIMIT, interrupt)?;
+/// The server's version line; absent where it has none.
+///
+/// # Errors
+/// When the command fails, or prints something else.
+pub(crate) fn version(
+    server: &Recipe<'_>,
+    root: &Path,
+    interrupt: &Interrupt,
+) -> Result<Option<String>, CommandError> {
+    if server.version.is_empty() {
+        return Ok(None);
+    }
+    let environment = toolchain::environment(server.toolchain);
+    let stdout = command::run(server.version, root, &environment, VERSION_LIMIT, interrupt)?;
     match stdout.as_slice() {
-        [line] if !line.trim().is_empty() => Ok(line.trim().to_owned()),
+        [line] if !line.trim().is_empty() => Ok(Some(line.trim().to_owned())),
         lines => Err(anyhow!(
             "`{}` printed {} lines where one version line was due (CONTRACT.md, 1.3)",
             server.version.join(" "),
             lines.len()
         ))?,
     }
-}
-
-/// Runs a command to its end. Returns the last lines of its standard output.
-fn run(
-    words: &[String],
-    root: &Path,
-    environment: &BTreeMap<String, OsString>,
-    limit: Duration,
-    interrupt: &Interrupt,
-) -> Result<Vec<String>, BuildError> {
-    let (stdout, stderr, status) = wait(words, root, environment, limit, interrupt)?;
-    let outcome = match status {
-        Some(status) if status.success() => return Ok(stdout),
-        Some(status) => child::describe(status),
-        None => format!("did not end within {} s and was killed", limit.as_secs()),
-    };
-    Err(BuildError::Command { command: words.join(" "), outcome, output: stderr })
-}
-
-/// Starts a command and waits for it. Returns the last lines of standard output and of standard
-/// error, and its status unless time was up.
-fn wait(
-    words: &[String],
-    root: &Path,
-    environment: &BTreeMap<String, OsString>,
-    limit: Duration,
-    interrupt: &Interrupt,
-) -> Result<(Vec<String>, Vec<String>, Option<ExitStatus>)> {
-    let (program, arguments) = words.split_first().context("the command is empty")?;
-    let mut command = Command::new(resolve(root, program));
-    command.args(arguments).current_dir(root).envs(environment);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    child::tame(&mut command, &[])?;
-    let mut child = command.spawn().with_context(|| format!("failed to start `{program}`"))?;
-    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-        unreachable!("both streams were asked for");
-    };
-    let (stdout, stdout_end) = Tail::follow(stdout);
-    let (stderr, stderr_end) = Tail::follow(stderr);
-    let deadline = Instant::now() + limit;
-    let status = loop {
-        let status = child::wait_until(&mut child, Instant::now() + POLL);
-        let over = Instant::now() >= deadline;
-        match status {
-            Ok(None) if !over && interrupt.signal().is_none() => {}
-            other => break other,
-        }
-    };
-    // Whatever the command left running in its group ends with it, and so do its streams.
-    child::destroy(&mut child);
-    for handle in [stdout_end, stderr_end] {
-        ensure!(handle.join().is_ok(), "a thread that reads output died");
-    }
-    interrupt.check()?;
-    Ok((stdout.lines(), stderr.lines(), status?))
 }
 
 /// The size of a file; absent where there is none.

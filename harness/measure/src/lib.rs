@@ -8,10 +8,16 @@
 
 pub mod block; // one block, from starting the servers to stopping them
 pub mod build; // builds servers, times clean builds
+pub mod builds; // times clean builds, and builds after an edit
 pub mod ceiling; // what the load generator reaches at most here
 pub mod certificate; // what servers speak TLS with, and what is trusted
 mod client; // one request over any transport
+mod command; // runs a command to its end
+mod copy; // a copy of a project's sources
+mod dependencies; // what a server is built from beside its own sources
+mod elf; // what of an executable is for debuggers only
 pub mod generator; // starts the load generator, hands it a job, reads its events
+mod git; // the git command
 pub mod host; // what machine this is, which CPUs to use, what is wrong with it
 pub mod launcher; // starts one program and says what the kernel counted
 pub mod output; // what a program printed, and whether it is right
@@ -21,5 +27,6 @@ pub mod programs; // checks programs, makes their inputs, measures blocks of the
 pub mod requests; // cases -> bytes on the wire
 pub mod server; // starts and stops servers
 pub mod source; // what a source says of its program: size, features
+mod toolchain; // has the compiler at hand that a table names
 pub mod verify; // compares responses, with a full client
 pub mod versions; // where the arms of a comparison come from

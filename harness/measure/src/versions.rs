@@ -2,24 +2,29 @@
 //! onto this disk.
 //!
 //! An arm is written `server:NAME`, `set:NAME`, `git:REF[:NAME]`, `dir:PATH[:NAME]`,
-//! `bin:PATH[:SERVER]`, `baseline:NAME` or as the folder of a run. A version brings its own servers
-//! and sets of programs, since the way they are built and started belongs to it; the workloads and
-//! loads come from the definitions of whoever compares.
+//! `bin:PATH[:SERVER]`, `baseline:NAME` or as the folder of a run. A name may have `@TOOLCHAIN`
+//! behind it: the same sources, built by that compiler in a copy of their own. A version brings its
+//! own servers and sets of programs, since the way they are built and started belongs to it; the
+//! workloads and loads come from the definitions of whoever compares.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::str::FromStr;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::copy;
+use crate::git::git;
 use duet_model::record::{self, Version};
-use duet_model::spec::{ProgramSet, Server, Spec};
+use duet_model::spec::{ProgramSet, Server, Spec, Toolchain};
 
 /// Checked-out commits that are kept beside the newest, so that a base is not built again for every
 /// change.
 const CHECKOUTS_KEPT: usize = 5;
+
+/// Where the sources are copied to for other toolchains, a folder each.
+const COPIES: &str = "target/toolchains";
 
 /// Digits of a commit in a label.
 const COMMIT_DIGITS: usize = 7;
@@ -33,6 +38,8 @@ pub struct Arm {
     pub origin: Origin,
     /// The server or the set of programs, where the words name one.
     pub name: Option<String>,
+    /// The compiler that builds it in the place of the one that its table says.
+    pub toolchain: Option<Toolchain>,
 }
 
 /// Where an arm comes from.
@@ -78,15 +85,23 @@ impl FromStr for Arm {
             }
             _ => return Err(FORMS.to_owned()),
         };
+        let (name, toolchain) = match name.as_deref().and_then(|name| name.split_once('@')) {
+            Some((name, toolchain)) => (Some(name.to_owned()), Some(toolchain.parse()?)),
+            None => (name, None),
+        };
         if rest.is_empty() || name.as_deref() == Some("") {
             return Err(FORMS.to_owned());
         }
-        Ok(Self { given: given.to_owned(), origin, name })
+        if toolchain.is_some() && matches!(origin, Origin::Binary(_)) {
+            return Err("an executable is built already: take its toolchain out".to_owned());
+        }
+        Ok(Self { given: given.to_owned(), origin, name, toolchain })
     }
 }
 
 const FORMS: &str = "write server:NAME, set:NAME, git:REF[:NAME], dir:PATH[:NAME], \
-                     bin:PATH[:SERVER], baseline:NAME or the folder of a run";
+                     bin:PATH[:SERVER], baseline:NAME or the folder of a run; behind a NAME that \
+                     is built, @TOOLCHAIN, as in server:NAME@go1.27.3";
 
 /// A path, and the name behind its last colon unless that belongs to the path.
 fn path_and_name(text: &str, origin: fn(PathBuf) -> Origin) -> (Origin, Option<String>) {
@@ -130,6 +145,35 @@ pub struct Workspace<'a> {
 /// When there is no such commit or folder, when its definitions have errors, or for an arm that
 /// is a stored result and no version.
 pub fn check_out(arm: &Arm, here: Workspace<'_>) -> Result<Checkout> {
+    let checkout = check_out_sources(arm, here)?;
+    match &arm.toolchain {
+        Some(toolchain) => with_toolchain(checkout, arm, toolchain),
+        None => Ok(checkout),
+    }
+}
+
+/// The same sources, in a copy of their own, so that neither build takes the other's executables
+/// and caches.
+fn with_toolchain(checkout: Checkout, arm: &Arm, toolchain: &Toolchain) -> Result<Checkout> {
+    let Checkout { mut version, root, mut servers, mut sets, note } = checkout;
+    version.label = match arm.origin {
+        Origin::Server | Origin::Set => toolchain.to_string(),
+        _ => format!("{}-{toolchain}", version.label),
+    };
+    let copied = copy::sources(&root, &root.join(COPIES).join(toolchain.name()))
+        .with_context(|| format!("failed to copy the sources for {toolchain}"))?;
+    for server in &mut servers {
+        server.toolchain = Some(toolchain.clone());
+        server.root = Some(copied.clone());
+    }
+    for set in &mut sets {
+        set.toolchain = Some(toolchain.clone());
+        set.root = Some(copied.clone());
+    }
+    Ok(Checkout { version, root: copied, servers, sets, note })
+}
+
+fn check_out_sources(arm: &Arm, here: Workspace<'_>) -> Result<Checkout> {
     match &arm.origin {
         Origin::Server | Origin::Set => {
             let version = version(arm, here.root, arm.name.clone().unwrap_or_default());
@@ -256,6 +300,7 @@ fn of_binary(arm: &Arm, binary: &Path, here: Workspace<'_>) -> Result<Checkout> 
         let path = binary.display().to_string();
         server.build.clear();
         server.needs.clear();
+        server.toolchain = None;
         for words in [&mut server.run, &mut server.version] {
             if let Some(first) = words.first_mut().filter(|first| Some(&**first) == own.as_ref()) {
                 first.clone_from(&path);
@@ -281,22 +326,6 @@ fn rooted_sets(sets: &[ProgramSet], root: &Path) -> Vec<ProgramSet> {
     sets.iter().map(rooted).collect()
 }
 
-/// What git prints. Git's own variables, as hooks have them, would lead it elsewhere.
-fn git(folder: &Path, arguments: &[&str]) -> Result<String> {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(folder)
-        .args(arguments)
-        .env_remove("GIT_DIR")
-        .env_remove("GIT_WORK_TREE")
-        .env_remove("GIT_INDEX_FILE")
-        .output()
-        .context("failed to start git: is it installed?")?;
-    let message = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "git {}: {}", arguments.join(" "), message.trim());
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,6 +348,25 @@ mod tests {
         for wrong in
             ["", "mine", "git:", "server:", "set:", "dir:.:", "svn:trunk", "/no/such/folder"]
         {
+            check(wrong, None);
+        }
+    }
+
+    #[test]
+    fn toolchains_of_arms() {
+        let check = |given: &str, want: Option<(Option<&str>, Option<&str>)>| {
+            let arm = given.parse::<Arm>().ok();
+            let got = arm
+                .as_ref()
+                .map(|arm| (arm.name.as_deref(), arm.toolchain.as_ref().map(Toolchain::name)));
+            assert_eq!(got, want, "{given}");
+        };
+        check("server:mine@go1.27.3", Some((Some("mine"), Some("go1.27.3"))));
+        check("set:mine@1.95.0", Some((Some("mine"), Some("1.95.0"))));
+        check("git:main:mine@go1.27.3", Some((Some("mine"), Some("go1.27.3"))));
+        check("git:HEAD@{1}", Some((None, None)));
+        check("dir:.:mine@1.95.0", Some((Some("mine"), Some("1.95.0"))));
+        for wrong in ["server:@go1.27.3", "server:mine@", "server:mine@..", "bin:/x:mine@1.95.0"] {
             check(wrong, None);
         }
     }

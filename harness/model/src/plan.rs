@@ -239,6 +239,7 @@ mod tests {
             lanes: vec![],
             summary: String::new(),
             needs: vec![],
+            toolchain: None,
             build: vec![],
             build_cache: BTreeMap::new(),
             build_env: BTreeMap::new(),

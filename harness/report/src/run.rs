@@ -22,6 +22,7 @@ pub(super) fn document(analysis: &Analysis) -> Document {
     body.extend(claims::section(analysis));
     body.extend(published::section(analysis));
     body.extend(builds(analysis));
+    body.extend(analysis.builds.iter().flat_map(super::builds::section));
     body.extend(money::section(analysis));
     body.extend(list("Warnings", Marker::Warning, warnings::warnings(analysis)));
     body.extend(list("Failures", Marker::Failure, warnings::failures(&analysis.failures)));
@@ -137,7 +138,9 @@ fn builds(analysis: &Analysis) -> Vec<Block> {
     let about = |server: &ServerSummary| {
         let prints =
             if server.prints { ". Prints while it serves; its output was thrown away" } else { "" };
-        let text = format!("{}, {}{prints}", server.summary, server.language);
+        let toolchain = server.build.toolchain_version.as_ref();
+        let built = toolchain.map_or_else(String::new, |version| format!(", built by {version}"));
+        let text = format!("{}, {}{built}{prints}", server.summary, server.language);
         (server.build.server.clone(), vec![text.into()])
     };
     let rows = analysis.servers.iter().map(row).collect();

@@ -23,6 +23,7 @@ use duet_model::spec::{CellId, Spec, Suite};
 ///
 /// A and B are each server:NAME, set:NAME, git:REF[:NAME], dir:PATH[:NAME] or bin:PATH[:SERVER],
 /// built and measured side by side: servers in alternating windows, programs in alternating runs.
+/// NAME@TOOLCHAIN is the same, built by that compiler: server:NAME@go1.27.3, set:NAME@1.95.0.
 /// Or both are baseline:NAME or a run's folder.
 #[derive(Debug, Args)]
 pub(super) struct Compare {

@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::folders::BenchFolder;
 use duet_measure::host;
 use duet_model::record::{Finding, FindingLevel};
-use duet_model::spec::Spec;
+use duet_model::spec::{Spec, Toolchain};
 use duet_report::hanging;
 
 /// The width of the tables that commands print themselves.
@@ -52,7 +52,13 @@ fn findings(spec: &Spec) -> Vec<Finding> {
     let of_sets = spec.sets.iter().flat_map(|set| &set.needs);
     let needs: BTreeSet<&String> = of_servers.chain(of_sets).collect();
     let needs: Vec<String> = needs.into_iter().cloned().collect();
-    host::findings(connections, cpus.unwrap_or(2), &needs)
+    let mut findings = host::findings(connections, cpus.unwrap_or(2), &needs);
+    let of_servers = spec.servers.iter().filter_map(|server| server.toolchain.as_ref());
+    let of_sets = spec.sets.iter().filter_map(|set| set.toolchain.as_ref());
+    let toolchains: BTreeSet<&Toolchain> = of_servers.chain(of_sets).collect();
+    findings.extend(toolchains.into_iter().map(host::toolchain));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    findings
 }
 
 /// What is not as it should be, as text.

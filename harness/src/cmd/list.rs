@@ -7,7 +7,7 @@ use super::doctor::COLUMNS;
 use super::exit::Exit;
 use super::folders::BenchFolder;
 use duet_model::plan;
-use duet_model::spec::{Lane, Spec};
+use duet_model::spec::{Lane, Spec, Toolchain};
 use duet_report::hanging;
 
 /// Lists servers, workloads, programs, matchups, suites and gates, and checks the definitions
@@ -25,18 +25,22 @@ pub(super) fn run(args: &List) -> Result<Exit> {
 /// The definitions as text.
 fn text(spec: &Spec) -> String {
     let lanes = |lanes: &[Lane]| lanes.iter().map(Lane::name).collect::<Vec<_>>().join(", ");
-    let servers = spec
-        .servers
-        .iter()
-        .map(|s| vec![s.name.clone(), s.language.clone(), lanes(&s.lanes), s.summary.clone()]);
+    let language = |language: &str, toolchain: &Option<Toolchain>| match toolchain {
+        Some(toolchain) => format!("{language}, {toolchain}"),
+        None => language.to_owned(),
+    };
+    let servers = spec.servers.iter().map(|s| {
+        let language = language(&s.language, &s.toolchain);
+        vec![s.name.clone(), language, lanes(&s.lanes), s.summary.clone()]
+    });
     let workloads = spec.workloads.iter().map(|w| {
         let cases = duet_units::count(w.cases.len(), "case");
         vec![w.name.clone(), cases, w.question.clone()]
     });
-    let sets = spec
-        .sets
-        .iter()
-        .map(|s| vec![s.name.clone(), s.language.clone(), lanes(&s.lanes), s.summary.clone()]);
+    let sets = spec.sets.iter().map(|s| {
+        let language = language(&s.language, &s.toolchain);
+        vec![s.name.clone(), language, lanes(&s.lanes), s.summary.clone()]
+    });
     let problems = spec.problems.iter().map(|p| {
         let sizes: Vec<&str> = p.sizes.keys().map(String::as_str).collect();
         vec![p.name.clone(), sizes.join(", "), p.question.clone()]

@@ -74,7 +74,8 @@ impl Pair {
 }
 
 /// The servers or sets of two checkouts as a pair; absent where one has none of the name. Two
-/// versions get names that tell them apart; one server against itself keeps its own.
+/// versions get names that tell them apart; one server against itself keeps its own, and so does
+/// the one that is given by nothing but its name.
 ///
 /// # Errors
 /// When a server would be compared with programs.
@@ -92,8 +93,8 @@ pub(super) fn pair(base: (&Checkout, &str), head: (&Checkout, &str)) -> Result<O
     match (&mut first, &mut second) {
         (Side::Server(one), Side::Server(other)) => {
             if one.name == other.name && one != other {
-                one.name = format!("{}@{old}", one.name);
-                other.name = format!("{}@{new}", other.name);
+                one.name = versioned(&one.name, old);
+                other.name = versioned(&other.name, new);
             }
         }
         (Side::Programs(ones), Side::Programs(others)) => {
@@ -113,8 +114,16 @@ pub(super) fn pair(base: (&Checkout, &str), head: (&Checkout, &str)) -> Result<O
     Ok(Some(Pair { name, base: first, head: second }))
 }
 
+/// The name of a version's server.
+fn versioned(name: &str, label: &str) -> String {
+    if name == label { name.to_owned() } else { format!("{name}@{label}") }
+}
+
 /// Names sets as those of one version, each falling back on that version's.
 fn rename(sets: &mut [ProgramSet], label: &str) {
+    if sets.first().is_some_and(|set| set.name == label) {
+        return;
+    }
     for set in sets {
         set.name = format!("{}@{label}", set.name);
         set.rest = set.rest.as_ref().map(|rest| format!("{rest}@{label}"));
@@ -301,6 +310,19 @@ mod tests {
             ],
             note: None,
         }
+    }
+
+    #[test]
+    fn a_name_alone_stays_as_it_is_beside_its_versions() {
+        let check = |old: &str, new: &str, want: [&str; 2]| {
+            let (base, head) = (checkout(old), checkout(new));
+            let pair = pair((&base, "base"), (&head, "base")).expect("both are sets");
+            let pair = pair.expect("both have it");
+            assert_eq!([pair.base.name(), pair.head.name()], want, "{old} {new}");
+        };
+        check("base", "go1.27.3", ["base", "base@go1.27.3"]);
+        check("go1.26.8", "go1.27.3", ["base@go1.26.8", "base@go1.27.3"]);
+        check("go1.27.3", "base", ["base@go1.27.3", "base"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 #[path = "../binary/mod.rs"]
 mod binary;
+mod builds;
 mod claims;
 mod cli;
 mod generator;
@@ -9,5 +10,6 @@ mod load;
 mod programs;
 mod responder;
 mod tidy;
+mod toolchains;
 mod transport;
 mod transports_in_suites;

@@ -62,6 +62,20 @@ fn commands() {
 }
 
 #[test]
+fn toolchains() {
+    let f = "servers.toml";
+    let add = |name: &str| format!("toolchain = \"{name}\"\nversion");
+    check(f, "version", &add("go1.27.3"), &[]);
+    check(f, "version", &add("1.95.0"), &[]);
+    for bad in ["", "go1.27.3+auto", "../1.95.0"] {
+        let want = format!(
+            "servers.toml:8: server alpha: {bad:?} is no name of a toolchain: write `go1.27.3` as"
+        );
+        check(f, "version", &add(bad), &[&want]);
+    }
+}
+
+#[test]
 fn transports_of_servers() {
     let f = "servers.toml";
     let at = |what: &str| format!("servers.toml:8: server alpha: {what}");

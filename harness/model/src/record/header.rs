@@ -61,6 +61,10 @@ pub struct BuildRecord {
     pub server: String,
     /// Its version line.
     pub version: Option<String>,
+    /// What the compiler that its table names says of itself, `go version go1.27.3 linux/amd64`;
+    /// absent where the table names none.
+    #[serde(default)]
+    pub toolchain_version: Option<String>,
     /// The size of its binary.
     pub binary_bytes: Option<u64>,
     /// The binary's SHA-256 in hexadecimal digits.

@@ -10,6 +10,7 @@ mod load;
 mod problem;
 mod server;
 mod suite;
+mod toolchain;
 mod workload;
 
 pub use claim::{Claim, ClaimFigure, ClaimKind, ClaimTest};
@@ -18,6 +19,7 @@ pub use folder::{Spec, default_folder};
 pub use gate::{Budget, Gate, GateScope, GatedPrograms, Look, Quantity, Rule, Waiver};
 pub use load::{Load, OpenLoop, Rate};
 pub use problem::{Output, Problem, ProgramSet, Published, PublishedRow, TEST_SIZE};
-pub use server::{Lane, PLACEHOLDERS, Server, TLS_PLACEHOLDERS};
+pub use server::{Edit, Lane, PLACEHOLDERS, Server, TLS_PLACEHOLDERS};
 pub use suite::{CellId, Matchup, SEARCH_MS, Suite};
+pub use toolchain::Toolchain;
 pub use workload::{Case, ExpectedResponse, Workload};

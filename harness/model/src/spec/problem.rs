@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::server::Lane;
+use super::toolchain::Toolchain;
 
 /// The size at which every program is checked before anything is timed.
 pub const TEST_SIZE: &str = "test";
@@ -60,6 +61,9 @@ pub struct ProgramSet {
     /// Programs that must be on the PATH before they can be built.
     #[serde(default)]
     pub needs: Vec<String>,
+    /// As [`Server::toolchain`](super::Server::toolchain).
+    #[serde(default)]
+    pub toolchain: Option<Toolchain>,
     /// The command that builds all of them; as [`Server::build`].
     #[serde(default)]
     pub build: Vec<String>,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::toolchain::Toolchain;
 use duet_protocol::Transport;
 
 /// A program under test.
@@ -23,6 +24,9 @@ pub struct Server {
     /// Programs that must be on the PATH before it can be built, such as `cargo`.
     #[serde(default)]
     pub needs: Vec<String>,
+    /// The compiler that builds it; absent: the one that is installed.
+    #[serde(default)]
+    pub toolchain: Option<Toolchain>,
     /// The command that builds it, run in the folder above the definitions. Empty: nothing to
     /// build.
     #[serde(default)]
@@ -32,6 +36,18 @@ pub struct Server {
     /// A clean build is timed after deleting these folders.
     #[serde(default)]
     pub build_cache: BTreeMap<String, String>,
+    /// The command that compiles the standard library into an empty build cache, for `duet builds`.
+    /// Empty: it comes compiled, or nobody knows.
+    #[serde(default)]
+    pub std_build: Vec<String>,
+    /// The command that prints, for `duet builds`, the folders of the sources that it is built from
+    /// beside its own and the standard library's: a line each, in any order, more than once or not.
+    /// Empty: nobody knows.
+    #[serde(default)]
+    pub dependencies: Vec<String>,
+    /// The change of a handler that `duet builds` times.
+    #[serde(default)]
+    pub edit: Option<Edit>,
     /// The command that starts it; see [`PLACEHOLDERS`]. Its first word is the binary.
     pub run: Vec<String>,
     /// Arguments added to [`Self::run`] when a load comes over TLS; see [`TLS_PLACEHOLDERS`].
@@ -61,6 +77,26 @@ pub struct Server {
     /// no record keeps it.
     #[serde(skip)]
     pub root: Option<PathBuf>,
+}
+
+/// A change of a source: small, in a handler, and such that the server must be compiled again and
+/// still gives the right responses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    /// The file, relative to the folder above the definitions.
+    pub file: String,
+    /// The text that is replaced. It is in the file once.
+    pub replace: String,
+    /// The text in its place. [`Self::NUMBER`] in it is another number each time, so that no cache
+    /// knows the source from an earlier change.
+    pub with: String,
+}
+
+impl Edit {
+    /// The placeholder of [`Self::with`].
+    pub const NUMBER: &str = "{n}";
 }
 
 /// What a server may use. Only servers of one lane are ranked against each other.

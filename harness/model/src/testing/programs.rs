@@ -12,6 +12,7 @@ pub fn set(name: &str, language: &str, problems: &[&str], rest: Option<&str>) ->
         lanes: vec![Lane::Std],
         summary: String::new(),
         needs: vec![],
+        toolchain: None,
         build: vec![],
         build_cache: Default::default(),
         build_env: Default::default(),

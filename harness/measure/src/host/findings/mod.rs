@@ -9,7 +9,9 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use super::cpus;
 use super::kernel_files::read;
+use crate::command::on_path;
 use duet_model::record::Finding;
+use duet_model::spec::Toolchain;
 
 mod cpu;
 mod memory;
@@ -70,13 +72,31 @@ pub fn findings(connections: u32, wanted_cpus: u32, needs: &[String]) -> Vec<Fin
 }
 
 fn tool(program: &str) -> Finding {
-    let found = crate::build::on_path(program);
+    let found = on_path(program);
     finding(
         program,
         good_if(found),
         if found { "installed" } else { "not on the PATH" }.to_owned(),
         "servers that are built with it cannot be measured",
         &format!("install {program} and put it on the PATH"),
+    )
+}
+
+/// Whether somebody is there who chooses and fetches a toolchain that a table names. Nothing is
+/// fetched yet.
+#[must_use]
+pub fn toolchain(toolchain: &Toolchain) -> Finding {
+    let tool = if toolchain.is_go() { "go" } else { "rustup" };
+    let found = on_path(tool);
+    finding(
+        &format!("toolchain {toolchain}"),
+        good_if(found),
+        match found {
+            true => format!("{tool} chooses it, and fetches it where it is missing"),
+            false => format!("{tool}, which would choose it, is not on the PATH"),
+        },
+        "what is built with it can be measured only where the installed compiler is this one",
+        &format!("install {tool}, or take `toolchain` out of the definitions"),
     )
 }
 
