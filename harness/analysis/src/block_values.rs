@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::open::OpenBlock;
 use crate::rounds::{Window, rounds, service_times, window_values};
 use crate::values::{BlockValues, arm_log_ratios, start_values};
-use crate::open::OpenBlock;
 use crate::{open, search};
 use duet_model::record::BlockRecord;
 use duet_units::{CellKind, Loop, Metric};

@@ -6,8 +6,8 @@ use crate::cell::{arms, is_control};
 use crate::estimates::{geometric, metric_analysis, tail};
 use crate::means::{self, Part};
 use crate::summary::{
-    Bottleneck, CellAnalysis, Estimate, LeftOut, MatchupAnalysis, Mean, MetricAnalysis, ProgramCell,
-    ProgramSummary, Warning, Who,
+    Bottleneck, CellAnalysis, Estimate, LeftOut, MatchupAnalysis, Mean, MetricAnalysis,
+    ProgramCell, ProgramSummary, Warning, Who,
 };
 use crate::values::{BlockValues, arm_log_ratios};
 use crate::verdict::BLOCKS_MIN;

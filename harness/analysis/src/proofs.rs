@@ -10,12 +10,12 @@ use super::*;
 use crate::gate::{Evidence, Floor, FloorSource, GateVerdict, Judgement, LOOKS, Step};
 use crate::gate::{judge, next_step};
 use crate::rounds::rounds;
+use crate::verdict::TIE_BAND;
 use duet_model::plan::plan;
 use duet_model::record::{BlockRecord, Run};
 use duet_model::testing::{Scene, run};
 use duet_protocol::WindowResult;
 use duet_stats::SplitMix64;
-use crate::verdict::TIE_BAND;
 use duet_stats::{benjamini_hochberg, interval, p_above, p_beyond};
 use duet_units::Metric;
 

@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use duet_stats::{
-    Interval, POWER, blocks_for, blocks_for_tie, hodges_lehmann, standard_deviation,
-};
+use duet_stats::{Interval, POWER, blocks_for, blocks_for_tie, hodges_lehmann, standard_deviation};
 
 /// What a ratio lets us say of the second arm against the first. `Faster` is "better" and `Slower`
 /// is "worse" for metrics that are not speeds; reports choose the word by metric.

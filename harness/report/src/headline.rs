@@ -123,11 +123,14 @@ impl<'a> Basis<'a> {
                 format!("{this} {needed} {text} {of} {other}{per} (n = {n}, no verdict)")
             }
             Verdict::Inconclusive => {
-                format!("{this} may or may not need more {noun} than {other} ({text}, inconclusive)")
+                format!(
+                    "{this} may or may not need more {noun} than {other} ({text}, inconclusive)"
+                )
             }
         };
         let parts: Vec<String> = self.example_values().into_iter().chain(self.range()).collect();
-        let parts = if parts.is_empty() { parts.concat() } else { format!(": {}", parts.join("; ")) };
+        let parts =
+            if parts.is_empty() { parts.concat() } else { format!(": {}", parts.join("; ")) };
         format!("On this machine {said}{parts}.")
     }
 
@@ -169,7 +172,7 @@ impl<'a> Basis<'a> {
         ))
     }
 
-    /// The example's values: `41.2 µs against 21.3 µs in orders-2k`.
+    /// The example's values: `41.2 µs against 21.3 µs in a cell`.
     fn example_values(&self) -> Option<String> {
         let (cell, found) = self.example?;
         let value = |arm: usize| Some(self.metric.format(found.arms.get(arm)?.value));

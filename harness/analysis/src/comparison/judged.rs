@@ -92,8 +92,13 @@ pub(super) fn cells(
     };
     let gated: Vec<((CellId, Metric), Gated)> =
         family.iter().zip(first.iter().zip(&confirmations)).map(gated).collect();
-    let mut cells: Vec<ComparedCell> =
-        run.header.suite.cells.iter().map(|id| cell(run, analysis, id, experiment, &gated)).collect();
+    let mut cells: Vec<ComparedCell> = run
+        .header
+        .suite
+        .cells
+        .iter()
+        .map(|id| cell(run, analysis, id, experiment, &gated))
+        .collect();
     for cell in &cells {
         if cell.state == State::Identical {
             continue;
