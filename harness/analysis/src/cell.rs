@@ -80,7 +80,8 @@ impl Cell<'_> {
 }
 
 /// Whether a metric is what a server spends, which a generator that is the bottleneck does not
-/// limit: CPU time per request, memory, start-up. Rates and response times are the generator's then.
+/// limit: CPU time per request, memory, start-up. Rates and response times are then the
+/// generator's.
 fn is_cost(metric: Metric) -> bool {
     match metric {
         Metric::CpuNsPerRequest

@@ -438,7 +438,8 @@ mod tests {
         assert_eq!(late(60), (Who::Generator, "generator_bound send_lag".to_owned(), false));
     }
 
-    /// A window has 1,800 requests, of which 18 lie beyond its 99th percentile; a block ten windows.
+    /// A window has 1,800 requests, of which 18 lie beyond its 99th percentile; a block has ten
+    /// windows.
     #[test]
     fn quantiles_that_few_windows_reach_beyond_are_shown_and_not_judged() {
         let p99 = |record: &Run| {
@@ -453,8 +454,8 @@ mod tests {
             block.windows.retain(|window| window.round < 4);
         }
         let (verdict, reason) = p99(&fewer);
-        let want =
-            "for information: 8 windows of a block and arm reach beyond it, a verdict needs 10";
+        let want = "for information: 8 windows of a block and arm reach beyond it, a verdict \
+                    needs 10";
         assert_eq!((verdict, reason.as_str()), (Verdict::Inconclusive, want));
         let mut short = run();
         let few = encode(&(0..800).map(|i| 250_000 + i).collect::<Vec<_>>());

@@ -183,8 +183,8 @@ pub struct MatchupAnalysis {
     /// cells of their estimates. `values` and `log_ratios` are of all starts, cell by cell.
     pub starts: Vec<MetricAnalysis>,
     /// Over its cells, per metric: the geometric mean of ratios. Of servers closed loops, and for
-    /// CPU per request loops with one fixed rate; of programs each problem at its largest size, where
-    /// both programs run for 50 ms and more. Absent with fewer than two such cells.
+    /// CPU per request loops with one fixed rate; of programs each problem at its largest size,
+    /// where both programs run for 50 ms and more. Absent with fewer than two such cells.
     pub means: Vec<Mean>,
 }
 

@@ -328,7 +328,8 @@ fn means_and_starts_are_over_all_cells() {
     assert!(analyse(&run(&Scene::default())).matchups[0].means.is_empty());
 }
 
-/// One metric of eleven lines differs: alone it is decided, as one of many eight blocks are too few.
+/// One metric of eleven lines differs: alone it is decided, and as one of many eight blocks are too
+/// few.
 #[test]
 fn verdicts_hold_for_the_whole_run() {
     let found = |blocks: u32| {

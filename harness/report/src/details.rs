@@ -89,15 +89,14 @@ fn open_loop(matchup: &MatchupAnalysis, open: &OpenAnalysis) -> String {
         let time = duet_units::nanoseconds;
         format!(
             "{}: {} requests, {} sent late, {} unsent; 99 % of them sent within {}, of which the \
-             generator lag is {}; whole responses within {} of sending{}",
+             generator lag is {}; whole responses within {} of sending",
             arm.label,
             thousands(sent.planned),
             thousands(sent.sent_late),
             thousands(sent.unsent),
             time(sent.send_lag_ns_p99),
             time(sent.generator_lag_ns_p99),
-            time(sent.service_time_ns_p99),
-            stalls(sent)
+            time(sent.service_time_ns_p99)
         )
     };
     let arms: Vec<String> = matchup.arms.iter().zip(&open.arms).map(of_arm).collect();
@@ -108,13 +107,15 @@ fn open_loop(matchup: &MatchupAnalysis, open: &OpenAnalysis) -> String {
     )
 }
 
-/// How many windows hold a stall; nothing in records that do not say.
-fn stalls(sent: &OpenArm) -> String {
-    if sent.windows == 0 {
-        return String::new();
-    }
-    let share = duet_units::percent(sent.windows_stalled as f64 / sent.windows as f64);
-    format!("; {share} of its windows hold a stall of the machine (over 5 ms)")
+/// How many windows hold a stall of the machine; absent where none does.
+pub(super) fn stalls_of_arms(arms: &[Arm], open: &OpenAnalysis) -> Option<String> {
+    let share = |sent: &OpenArm| sent.windows_stalled as f64 / sent.windows.max(1) as f64;
+    let told = arms.iter().zip(&open.arms).map(|(arm, sent)| {
+        format!("{} of {}'s windows", duet_units::percent(share(sent)), arm.label)
+    });
+    let any = open.arms.iter().any(|sent| sent.windows_stalled > 0);
+    let told = any.then(|| told.collect::<Vec<_>>().join(", "))?;
+    Some(format!("stalls of the machine (the generator over 5 ms late): in {told}"))
 }
 
 /// What the searches found.

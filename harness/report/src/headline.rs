@@ -172,7 +172,7 @@ impl<'a> Basis<'a> {
         ))
     }
 
-    /// The example's values: `41.2 µs against 21.3 µs in orders-2k`.
+    /// The example's values: `41.2 µs against 21.3 µs in a cell`.
     fn example_values(&self) -> Option<String> {
         let (cell, found) = self.example?;
         let value = |arm: usize| Some(self.metric.format(found.arms.get(arm)?.value));

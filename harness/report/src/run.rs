@@ -111,6 +111,8 @@ fn cell_group(
     let mut group = group(&cell.id.workload, &about(cell), &rows, arms.len());
     let bad = Conclusion::Silent.emphasis();
     group.notes.extend(silence.map(|why| vec![Span::new(why, bad)]));
+    let stalls = cell.open.as_ref().and_then(|open| details::stalls_of_arms(arms, open));
+    group.notes.extend(stalls.map(|said| vec![Span::new(said, Emphasis::Quiet)]));
     group.fold = Some(details::details(analysis, matchup, cell));
     group
 }

@@ -149,8 +149,8 @@ pub struct ComparedMetric {
     /// The smallest change that so many blocks show with 80 % power, as a logarithm.
     pub smallest_detectable: Option<f64>,
     /// Of a metric that is not gated, in a cell with others that are: its p value as Benjamini and
-    /// Hochberg adjust it for being one of all lines of the run. It can warn and nothing else. Where
-    /// nothing is gated, `verdict` needs 0.05 at most.
+    /// Hochberg adjust it for being one of all lines of the run. It can warn and nothing else.
+    /// Where nothing is gated, `verdict` needs 0.05 at most.
     pub q: Option<f64>,
 }
 
