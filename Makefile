@@ -6,7 +6,7 @@ AXUM := "target/servers/rust-axum/release/rust-axum --addr 127.0.0.1:0 --threads
 NETHTTP := "target/servers/go-nethttp/go-nethttp --addr 127.0.0.1:0 --threads 1"
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.8
 
-.PHONY: help tools build bench bench-game-site smoke test check lint rust-test go-test data-test microbench peers compare-load compare-transports load-figures fuzz program-scaling clean
+.PHONY: help tools build bench bench-game-site smoke test check lint rust-test go-test data-test microbench peers compare-load compare-transports load-figures lead-in fuzz program-scaling clean
 
 help: ## show this menu
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -66,6 +66,9 @@ compare-transports: build ## the same over HTTPS, h2c and HTTP/2 over TLS, on a 
 load-figures: build ## duet load: system calls, memory, send lag, overload (five minutes)
 	$(DUET) verify rust-axum
 	python3 bench/load_figures.py $(DUET) $(AXUM)
+
+lead-in: build ## what lead-in and length of windows do to a ratio: the table of METHOD.md (a quarter of an hour)
+	python3 bench/lead_in.py $(DUET)
 
 fuzz: ## feed the parser of answers and the template check with mutations for two minutes
 	@sh .ci/fuzz.sh 60

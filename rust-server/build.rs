@@ -9,7 +9,8 @@ use std::process::Command;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-env=RUSTC_VERSION={}", rustc_version()?);
+    let rustc = rustc_version()?;
+    println!("cargo::rustc-env=RUSTC_VERSION={rustc}");
     let lock = match lock_file() {
         Some(path) => {
             println!("cargo::rerun-if-changed={}", path.display());
@@ -17,10 +18,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         None => String::new(),
     };
-    for package in ["axum", "hyper", "rustls", "tokio"] {
-        let version = locked_version(&lock, package).unwrap_or("of unknown version");
-        println!("cargo::rustc-env={}_VERSION={version}", package.to_uppercase());
+    let mut packages = vec!["axum", "hyper", "rustls", "tokio"];
+    if env::var_os("CARGO_FEATURE_MIMALLOC").is_some() {
+        packages.push("mimalloc");
     }
+    let mut stack = String::new();
+    for package in packages {
+        let version = locked_version(&lock, package).unwrap_or("of unknown version");
+        stack += &format!("{package} {version}, ");
+    }
+    println!("cargo::rustc-env=AXUM_STACK={stack}rustc {rustc}");
     Ok(())
 }
 

@@ -4,10 +4,13 @@ use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
+use std::time::Duration;
+
+use crate::timeouts::Timeouts;
 
 /// Where a server listens if nobody says.
 const DEFAULT_ADDR: &str = "127.0.0.1:8080";
@@ -24,6 +27,8 @@ pub struct Options {
     /// What its connections speak. HTTP/1.1 in the clear if nobody says, or if the server knows
     /// nothing else.
     pub transport: Transport,
+    /// How long clients may take: as the contract says, if nobody says otherwise.
+    pub timeouts: Timeouts,
 }
 
 /// What connections speak.
@@ -51,15 +56,15 @@ pub enum Transports {
     All,
 }
 
+/// What all servers understand.
+const USAGE: &str = "[--addr HOST:PORT] [--threads N] [--timeout-ms N] [--version] [--help]";
+/// What those with all transports understand beside it.
+const USAGE_TRANSPORTS: &str = " [--tls-cert FILE --tls-key FILE | --h2c]";
+
 impl Transports {
-    fn usage(self) -> &'static str {
-        match self {
-            Transports::Plain => "[--addr HOST:PORT] [--threads N] [--version]",
-            Transports::All => {
-                "[--addr HOST:PORT] [--threads N] [--version] \
-                 [--tls-cert FILE --tls-key FILE | --h2c]"
-            }
-        }
+    fn usage(self) -> String {
+        let more = if self == Transports::All { USAGE_TRANSPORTS } else { "" };
+        format!("usage: {USAGE}{more}")
     }
 }
 
@@ -67,27 +72,30 @@ impl Transports {
 enum Command {
     Serve(Options),
     Version,
+    Help,
 }
 
-/// A server's `main`: reads the command line, then prints the version or serves. What goes wrong is
-/// one line on standard error: exit code 2 for a command line that is not understood, 1 for the
-/// rest.
+/// A server's `main`: reads the command line, then prints what is asked for or serves. What goes
+/// wrong is one line on standard error: exit code 2 for a command line that is not understood, 1
+/// for the rest.
 pub fn run(
     version: &str,
     transports: Transports,
     serve: impl FnOnce(&Options) -> io::Result<()>,
 ) -> ExitCode {
+    let print = |line: &str| {
+        let printed = writeln!(io::stdout(), "{line}");
+        printed.map_err(|error| format!("failed to print: {error}"))
+    };
     let served = match parse(transports, env::args_os().skip(1)) {
         Ok(Command::Serve(options)) => {
             let addr = &options.addr;
             serve(&options).map_err(|error| format!("failed to serve on {addr}: {error}"))
         }
-        Ok(Command::Version) => {
-            let mut stdout = io::stdout();
-            writeln!(stdout, "{version}").map_err(|error| format!("failed to print: {error}"))
-        }
+        Ok(Command::Version) => print(version),
+        Ok(Command::Help) => print(&transports.usage()),
         Err(mistake) => {
-            eprintln!("{mistake} (usage: {})", transports.usage());
+            eprintln!("{mistake} ({})", transports.usage());
             return ExitCode::from(2);
         }
     };
@@ -111,8 +119,12 @@ fn parse(transports: Transports, args: impl Iterator<Item = OsString>) -> Result
     let args: Result<Vec<String>, OsString> = args.map(OsString::into_string).collect();
     let mut args = args.map_err(|arg| format!("unknown argument {arg:?}"))?.into_iter();
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let mut options =
-        Options { addr: DEFAULT_ADDR.to_owned(), threads, transport: Transport::Plain };
+    let mut options = Options {
+        addr: DEFAULT_ADDR.to_owned(),
+        threads,
+        transport: Transport::Plain,
+        timeouts: Timeouts::CONTRACT,
+    };
     let mut given = TransportArgs::default();
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
@@ -130,7 +142,15 @@ fn parse(transports: Transports, args: impl Iterator<Item = OsString>) -> Result
                 options.threads = threads
                     .ok_or_else(|| format!("--threads {text:?} is not from 1 to {THREADS_MAX}"))?;
             }
+            "--timeout-ms" => {
+                let text = value()?;
+                let millis: NonZeroU32 = text
+                    .parse()
+                    .map_err(|_| format!("--timeout-ms {text:?} is no number above 0"))?;
+                options.timeouts = Timeouts::all(Duration::from_millis(millis.get().into()));
+            }
             "--version" => return Ok(Command::Version),
+            "--help" | "-h" => return Ok(Command::Help),
             "--tls-cert" if transports == Transports::All => given.cert = Some(file(value()?)?),
             "--tls-key" if transports == Transports::All => given.key = Some(file(value()?)?),
             "--h2c" if transports == Transports::All => given.h2c = true,
@@ -180,12 +200,14 @@ mod tests {
             |line: &str| parse(Transports::Plain, line.split_whitespace().map(OsString::from));
         let serve = |addr: &str, threads: usize| {
             let threads = NonZeroUsize::new(threads).unwrap();
-            let transport = Transport::Plain;
-            Ok(Command::Serve(Options { addr: addr.to_owned(), threads, transport }))
+            let (transport, timeouts) = (Transport::Plain, Timeouts::CONTRACT);
+            Ok(Command::Serve(Options { addr: addr.to_owned(), threads, transport, timeouts }))
         };
         assert_eq!(parse("--addr [::1]:0 --threads 3"), serve("[::1]:0", 3));
         assert_eq!(parse("--threads 3"), serve(DEFAULT_ADDR, 3));
         assert_eq!(parse("--version"), Ok(Command::Version));
+        assert_eq!(parse("--help"), Ok(Command::Help));
+        assert_eq!(parse("-h"), Ok(Command::Help));
         assert_eq!(parse("--threads"), Err("--threads needs a value".to_owned()));
         for wrong in [
             "--threads 0",
@@ -196,7 +218,8 @@ mod tests {
             "--addr 127.0.0.1",
             "--addr 127.0.0.1:65536",
             "--port 1",
-            "-h",
+            "--timeout-ms 0",
+            "--timeout-ms x",
             "x",
             "--h2c",
             "--tls-cert c --tls-key k",
@@ -211,7 +234,7 @@ mod tests {
     fn transports() {
         let parse = |line: &str| match parse(Transports::All, line.split(' ').map(OsString::from)) {
             Ok(Command::Serve(options)) => Ok(options.transport),
-            Ok(Command::Version) => panic!("{line} asks for no version"),
+            Ok(other) => panic!("{line} is {other:?}"),
             Err(mistake) => Err(mistake),
         };
         let tls = Transport::Tls { cert: "c".into(), key: "k".into() };

@@ -1,19 +1,18 @@
 //! `GET /items/{n}?m=`: a list that is computed, then encoded.
 
-use crate::answer::BadRequest;
-use crate::decimal;
+use crate::number::Count;
 
-/// Largest `n`.
-const N_MAX: u32 = 1_000;
-/// Largest `m`.
-const M_MAX: u32 = 1_000_000;
+/// How many items: n.
+pub type ItemCount = Count<1_000>;
+/// What each total is multiplied with: m.
+pub type Factor = Count<1_000_000>;
 
 const CATEGORIES: [&str; 5] = ["books", "games", "garden", "kitchen", "tools"];
 const TAGS: [&str; 4] = ["new", "sale", "heavy", "fragile"];
 
-/// The answer.
+/// The response.
 #[derive(Debug)]
-#[cfg_attr(feature = "axum", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Items {
     /// The items 1 to n.
     pub items: Vec<Item>,
@@ -23,7 +22,7 @@ pub struct Items {
 
 /// One item.
 #[derive(Debug)]
-#[cfg_attr(feature = "axum", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Item {
     /// From 1.
     pub id: u32,
@@ -47,7 +46,7 @@ pub struct Item {
 
 /// How an item is liked.
 #[derive(Debug)]
-#[cfg_attr(feature = "axum", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Rating {
     /// From 1 to 5.
     pub score: u32,
@@ -55,11 +54,9 @@ pub struct Rating {
     pub count: u32,
 }
 
-/// Reads n and m and computes the items.
-pub fn items(n: &[u8], m: &[u8]) -> Result<Items, BadRequest> {
-    let n = decimal::count(n, N_MAX)?;
-    let m = decimal::count(m, M_MAX)?;
-    Ok(Items { items: (1..=n).map(|i| item(i, m)).collect(), count: n })
+/// Computes the items 1 to n.
+pub fn items(n: ItemCount, m: Factor) -> Items {
+    Items { items: (1..=n.get()).map(|i| item(i, m.get())).collect(), count: n.get() }
 }
 
 fn item(i: u32, m: u32) -> Item {

@@ -1,29 +1,37 @@
 //! What the Rust servers under test share.
 //!
-//! First the answers of the contract: plain functions from typed values to typed values, which know
-//! no server. Then JSON and HTTP for the server that has only the standard library, and last the
-//! process around every server, with TLS and HTTP/2 for the one that offers them. A server itself
-//! is one file in `bin/`.
+//! First the responses of the contract: plain functions from typed values to typed values, which
+//! know no server. Then HTTP, JSON and routes for the server that has only the standard library,
+//! those of the servers on axum with their connections, and last the process around every server.
+//! A server itself is one file in `bin/`.
 
 #![forbid(unsafe_code)]
 
-pub mod answer;
-pub mod decimal;
 pub mod items;
+pub mod number;
 pub mod orders;
-pub mod query;
+pub mod response;
 pub mod spectral_norm;
 
-pub mod json;
-#[cfg(feature = "axum")]
-pub mod json_serde;
-
 pub mod http;
+pub mod json;
+pub mod query;
 pub mod routes;
 
-pub mod command_line;
-pub mod termination;
+#[cfg(feature = "axum")]
+pub mod axum_routes;
+#[cfg(feature = "axum")]
+pub mod axum_server;
 #[cfg(feature = "axum")]
 pub mod tls;
 #[cfg(feature = "axum")]
 pub mod transport;
+
+pub mod command_line;
+pub mod termination;
+pub mod timeouts;
+
+/// The allocator of every server that is built with this feature: a variant, never a default.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::answer::BadRequest;
+use crate::response::BadRequest;
 
 /// The value of a parameter that must occur exactly once.
 pub fn parameter<'q>(query: &'q [u8], name: &str) -> Result<Cow<'q, [u8]>, BadRequest> {
@@ -15,10 +15,10 @@ pub fn parameter<'q>(query: &'q [u8], name: &str) -> Result<Cow<'q, [u8]>, BadRe
         }
         let value = pair.get(equals + 1..).unwrap_or_default();
         if found.replace(value).is_some() {
-            return Err(BadRequest);
+            return Err(BadRequest::new("a parameter is given twice"));
         }
     }
-    found.map(|value| decode(value, true)).ok_or(BadRequest)
+    found.map(|value| decode(value, true)).ok_or(BadRequest::new("a parameter is missing"))
 }
 
 /// The text of a path segment.

@@ -1,35 +1,35 @@
 //! The routes of the server that has only the standard library.
 
-use crate::answer::{self, BadRequest};
-use crate::decimal;
-use crate::http::{Answer, Method, Request, Status};
+use std::str::FromStr;
+
+use crate::http::{Method, Request, Response, Status};
+use crate::number::Integer;
+use crate::response::{self, BadRequest};
 use crate::{items, json, orders, query, spectral_norm};
 
-/// Answers a request. The body goes to the buffer, which is empty.
-pub fn answer(request: &Request<'_>, body: &mut Vec<u8>) -> Answer {
+/// Responds to a request. The body goes to the buffer, which is empty.
+pub fn respond(request: &Request<'_>, body: &mut Vec<u8>) -> Response {
     let Some(route) = Route::of(request.path) else {
         return error(Status::NotFound, body);
     };
     let get = matches!(request.method, Method::Get | Method::Head);
     let post = request.method == Method::Post;
-    let answered = match route {
-        Route::Page if get => constant(answer::HTML, answer::PAGE, body),
+    let written = match route {
+        Route::Page if get => constant(response::HTML, response::PAGE, body),
         Route::Hello if get => hello(body),
-        Route::Sum if get => sum(request, 0, body),
-        Route::Sum if post => {
-            decimal::integer(request.body).and_then(|third| sum(request, third, body))
-        }
+        Route::Sum if get => sum(request, Integer(0), body),
+        Route::Sum if post => parse(request.body).and_then(|third| sum(request, third, body)),
         Route::Items(n) if get => list_items(n, request, body),
         Route::Orders if post => sum_orders(request, body),
         Route::Cpu if get => cpu(request, body),
         _ => {
             let refusal = error(Status::MethodNotAllowed, body);
-            return Answer { allow: Some(route.methods()), ..refusal };
+            return Response { allow: Some(route.methods()), ..refusal };
         }
     };
-    match answered {
-        Ok(content_type) => Answer { status: Status::Ok, content_type, allow: None },
-        Err(BadRequest) => error(Status::BadRequest, body),
+    match written {
+        Ok(content_type) => Response { status: Status::Ok, content_type, allow: None },
+        Err(_) => error(Status::BadRequest, body),
     }
 }
 
@@ -67,7 +67,7 @@ impl Route<'_> {
     }
 }
 
-/// `Content-Type` of an answer whose body is written.
+/// `Content-Type` of a response whose body is written.
 type Written = Result<&'static str, BadRequest>;
 
 fn constant(content_type: &'static str, text: &str, body: &mut Vec<u8>) -> Written {
@@ -76,37 +76,40 @@ fn constant(content_type: &'static str, text: &str, body: &mut Vec<u8>) -> Writt
 }
 
 fn hello(body: &mut Vec<u8>) -> Written {
-    json::hello(body, &answer::HELLO);
-    Ok(answer::JSON)
+    json::hello(body, &response::HELLO);
+    Ok(response::JSON)
 }
 
-fn sum(request: &Request<'_>, third: i64, body: &mut Vec<u8>) -> Written {
-    let a = decimal::integer(&query::parameter(request.query, "a")?)?;
-    let b = decimal::integer(&query::parameter(request.query, "b")?)?;
-    decimal::push_signed(body, a + b + third);
-    Ok(answer::TEXT)
+fn sum(request: &Request<'_>, Integer(third): Integer, body: &mut Vec<u8>) -> Written {
+    let Integer(a) = parse(&query::parameter(request.query, "a")?)?;
+    let Integer(b) = parse(&query::parameter(request.query, "b")?)?;
+    constant(response::TEXT, &(a + b + third).to_string(), body)
 }
 
 fn list_items(n: &[u8], request: &Request<'_>, body: &mut Vec<u8>) -> Written {
-    let m = query::parameter(request.query, "m")?;
-    let items = items::items(&query::segment(n), &m)?;
-    json::items(body, &items);
-    Ok(answer::JSON)
+    let n = parse(&query::segment(n))?;
+    let m = parse(&query::parameter(request.query, "m")?)?;
+    json::items(body, &items::items(n, m));
+    Ok(response::JSON)
 }
 
 fn sum_orders(request: &Request<'_>, body: &mut Vec<u8>) -> Written {
     let orders = json::orders(request.body)?;
-    json::summary(body, &orders::summary(&orders)?);
-    Ok(answer::JSON)
+    json::summary(body, &orders::summary(orders)?);
+    Ok(response::JSON)
 }
 
 fn cpu(request: &Request<'_>, body: &mut Vec<u8>) -> Written {
-    let n = query::parameter(request.query, "n")?;
-    constant(answer::TEXT, &spectral_norm::text(&n)?, body)
+    let n = parse(&query::parameter(request.query, "n")?)?;
+    constant(response::TEXT, &spectral_norm::text(n), body)
 }
 
-fn error(status: Status, body: &mut Vec<u8>) -> Answer {
-    body.clear();
-    body.extend_from_slice(status.error_body().as_bytes());
-    Answer { status, content_type: answer::JSON, allow: None }
+/// Reads a value from its text.
+fn parse<T: FromStr<Err = BadRequest>>(text: &[u8]) -> Result<T, BadRequest> {
+    str::from_utf8(text).map_err(|_| BadRequest::new("not UTF-8"))?.parse()
+}
+
+fn error(status: Status, body: &mut Vec<u8>) -> Response {
+    status.write_error(body);
+    Response { status, content_type: response::JSON, allow: None }
 }

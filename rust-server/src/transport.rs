@@ -1,28 +1,29 @@
-//! Connections of axum's router that `axum::serve` does not know: HTTP/1.1 and HTTP/2 over TLS, and
-//! HTTP/2 with prior knowledge.
+//! Connections of axum's router: HTTP/1.1 and HTTP/2, in the clear and over TLS.
 //!
-//! It is `axum::serve` again, with a handshake: a loop that accepts, a task a connection, and a
-//! channel that tells the tasks to end and says when they have. As there, hyper's HTTP/1.1 has no
-//! time-outs. The handshake has one, since Go's has it.
+//! It is `axum::serve` with the time-outs that the contract asks for and `axum::serve` has not, and
+//! with TLS: a loop that accepts, a task a connection, and a channel that tells the tasks to end
+//! and says when they have, as in axum's example `serve-with-hyper`.
 
 use std::io;
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::serve::Listener;
 use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time;
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::response::HEAD_BYTES_MAX;
+use crate::timeouts::Timeouts;
 use crate::tls;
 
 // What both servers of the idiomatic lane set for HTTP/2, in place of each library's own choice
@@ -40,32 +41,72 @@ const HTTP2_FRAME_MAX: u32 = 16 << 10;
 /// Bytes of a request's head, by HTTP/2's count. By default 16 KiB here; Go adds 320 bytes to its
 /// server's 64 KiB.
 const HTTP2_HEAD_MAX: u32 = (64 << 10) + 320;
-/// How long a handshake may take: the shortest of the Go server's time-outs, which holds for its
-/// handshakes.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+/// A connection whose reads and writes fail when they wait too long.
+type Socket = Pin<Box<TimeoutStream<TcpStream>>>;
 
 /// How connections are served.
 pub struct Connections {
     router: Router,
-    /// Without it, HTTP/2 is known beforehand.
-    tls: Option<TlsAcceptor>,
+    timeouts: Timeouts,
+    protocol: Protocol,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
 }
 
+/// What is known of a connection's protocol before its first byte.
+enum Protocol {
+    Http1,
+    /// HTTP/2 with prior knowledge.
+    Http2,
+    /// HTTP/2 or, if the client names no protocol, HTTP/1.1.
+    Tls(TlsAcceptor),
+}
+
+/// The connections that are left when no more are accepted.
+pub struct Open(watch::Sender<()>);
+
+impl Open {
+    /// Waits until they have ended.
+    pub async fn ended(self) {
+        // Each connection has a receiver.
+        self.0.closed().await;
+    }
+}
+
 impl Connections {
-    /// Over TLS, with the protocol that the client prefers: HTTP/2 or, if it names none, HTTP/1.1.
+    /// HTTP/1.1 in the clear.
+    pub fn plain(router: Router, timeouts: Timeouts) -> Connections {
+        Connections::new(router, timeouts, Protocol::Http1)
+    }
+
+    /// Over TLS, with the protocol that the client prefers.
     ///
     /// # Errors
     ///
     /// If there is no certificate with its key in these files.
-    pub fn over_tls(router: Router, cert: &Path, key: &Path) -> io::Result<Connections> {
+    pub fn over_tls(
+        router: Router,
+        timeouts: Timeouts,
+        cert: &Path,
+        key: &Path,
+    ) -> io::Result<Connections> {
         let acceptor = TlsAcceptor::from(Arc::new(tls::config(cert, key)?));
-        Ok(Connections { tls: Some(acceptor), ..Connections::h2c(router) })
+        Ok(Connections::new(router, timeouts, Protocol::Tls(acceptor)))
     }
 
     /// HTTP/2 with prior knowledge, in the clear.
-    pub fn h2c(router: Router) -> Connections {
+    pub fn h2c(router: Router, timeouts: Timeouts) -> Connections {
+        Connections::new(router, timeouts, Protocol::Http2)
+    }
+
+    fn new(router: Router, timeouts: Timeouts, protocol: Protocol) -> Connections {
+        let mut http1 = http1::Builder::new();
+        http1
+            .timer(TokioTimer::new())
+            // It begins with the wait for a request, so it is the time-out of idle connections too.
+            .header_read_timeout(timeouts.head)
+            .max_header_size(HEAD_BYTES_MAX);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
             .max_concurrent_streams(HTTP2_STREAMS_MAX)
@@ -73,16 +114,16 @@ impl Connections {
             .initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
             .max_frame_size(HTTP2_FRAME_MAX)
             .max_header_list_size(HTTP2_HEAD_MAX);
-        Connections { router, tls: None, http1: http1::Builder::new(), http2 }
+        Connections { router, timeouts, protocol, http1, http2 }
     }
 
-    /// Serves the listener's connections until `stop` is ready, then waits for the requests that
-    /// have begun.
+    /// Serves the listener's connections until `stop` is ready, then tells those that are left to
+    /// end after the requests that have begun.
     pub async fn serve(
         self,
         mut listener: impl Listener<Io = TcpStream>,
         stop: impl Future<Output = ()>,
-    ) {
+    ) -> Open {
         let connections = Arc::new(self);
         let (stopping, stopped) = watch::channel(());
         let mut stop = pin!(stop);
@@ -94,30 +135,45 @@ impl Connections {
                 () = stop.as_mut() => break,
             }
         }
-        drop((listener, stopped));
         stopping.send_replace(());
-        // Each connection has a receiver.
-        stopping.closed().await;
+        Open(stopping)
     }
 
     async fn connection(self: Arc<Self>, stream: TcpStream, mut stopped: watch::Receiver<()>) {
-        let Some(acceptor) = &self.tls else {
-            return self.http2(stream, stopped).await;
+        let mut socket = Box::pin(TimeoutStream::new(stream));
+        socket.as_mut().set_write_timeout_pinned(Some(self.timeouts.write));
+        let acceptor = match &self.protocol {
+            Protocol::Http1 => return self.http1(socket, stopped).await,
+            Protocol::Http2 => {
+                socket.as_mut().set_read_timeout_pinned(Some(self.timeouts.idle));
+                return self.http2(socket, stopped).await;
+            }
+            Protocol::Tls(acceptor) => acceptor,
         };
         let stream = tokio::select! {
-            stream = handshake(acceptor, stream) => stream,
+            stream = self.handshake(acceptor, socket) => stream,
             // Before its handshake a connection has no request.
             _ = stopped.changed() => return,
         };
-        let Some(stream) = stream else { return };
+        let Some(mut stream) = stream else { return };
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            stream.get_mut().0.as_mut().set_read_timeout_pinned(Some(self.timeouts.idle));
             self.http2(stream, stopped).await;
         } else {
             self.http1(stream, stopped).await;
         }
     }
 
-    async fn http1(&self, stream: TlsStream<TcpStream>, stopped: watch::Receiver<()>) {
+    /// `None` if the client does not speak TLS as the server does, or too slowly. There is nobody
+    /// to tell.
+    async fn handshake(&self, acceptor: &TlsAcceptor, socket: Socket) -> Option<TlsStream<Socket>> {
+        time::timeout(self.timeouts.head, acceptor.accept(socket)).await.ok()?.ok()
+    }
+
+    async fn http1<S>(&self, stream: S, stopped: watch::Receiver<()>)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let service = TowerToHyperService::new(self.router.clone());
         let connection = self.http1.serve_connection(TokioIo::new(stream), service);
         until_stopped(connection, http1::Connection::graceful_shutdown, stopped).await;
@@ -133,12 +189,6 @@ impl Connections {
     }
 }
 
-/// `None` if the client does not speak TLS as the server does, or too slowly. There is nobody to
-/// tell.
-async fn handshake(acceptor: &TlsAcceptor, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
-    time::timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await.ok()?.ok()
-}
-
 /// Drives a connection to its end, which comes after the requests that have begun once the server
 /// is stopped. How it ends is the client's business: there is nobody to tell of an error.
 async fn until_stopped<C, E>(
@@ -150,8 +200,8 @@ async fn until_stopped<C, E>(
 {
     let mut connection = pin!(connection);
     tokio::select! {
-        _ended = connection.as_mut() => return,
+        _ = connection.as_mut() => return,
         _ = stopped.changed() => shut_down(connection.as_mut()),
     }
-    let _ended = connection.await;
+    let _ = connection.await;
 }

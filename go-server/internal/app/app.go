@@ -1,12 +1,12 @@
-// Package app holds the answers of CONTRACT.md, section 4: typed values, and the rules for what a
-// client may send. It knows no HTTP: routes, status codes and the encoding of answers are each
+// Package app holds the responses of CONTRACT.md, section 4: typed values, and the rules for what a
+// client may send. It knows no HTTP: routes, status codes and the encoding of responses are each
 // server's own.
 package app
 
-// Index is the answer of GET /.
+// Index is the response to GET /.
 const Index = "<html><body>Hello world</body></html>\r\n"
 
-// Hello is the answer of GET /hello.
+// Hello is the response to GET /hello.
 type Hello struct {
 	Message string `json:"message"`
 }
@@ -16,7 +16,7 @@ func NewHello() Hello {
 	return Hello{Message: "hello world"}
 }
 
-// Failure is the body of every answer that is not a success.
+// Failure is the body of every response that is not a success.
 type Failure struct {
 	Error string `json:"error"`
 }

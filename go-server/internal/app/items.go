@@ -8,29 +8,29 @@ const (
 	ItemFactorMax = 1_000_000
 )
 
-// ItemList is the answer of GET /items/{n}?m=.
+// ItemList is the response to GET /items/{n}?m=.
 type ItemList struct {
 	Items []Item `json:"items"`
-	Count int64  `json:"count"`
+	Count uint32 `json:"count"`
 }
 
 // Item is one entry of an ItemList.
 type Item struct {
-	ID       int64     `json:"id"`
+	ID       uint32    `json:"id"`
 	Name     string    `json:"name"`
 	Category string    `json:"category"`
-	Price    int64     `json:"price"`
-	Quantity int64     `json:"quantity"`
+	Price    uint32    `json:"price"`
+	Quantity uint32    `json:"quantity"`
 	Active   bool      `json:"active"`
 	Tags     [2]string `json:"tags"`
 	Rating   Rating    `json:"rating"`
-	Total    int64     `json:"total"`
+	Total    uint64    `json:"total"`
 }
 
 // Rating is part of an Item.
 type Rating struct {
-	Score int64 `json:"score"`
-	Count int64 `json:"count"`
+	Score uint32 `json:"score"`
+	Count uint32 `json:"count"`
 }
 
 var (
@@ -39,27 +39,27 @@ var (
 )
 
 // NewItemList makes the items 1 to n, their totals multiplied by factor.
-func NewItemList(n, factor int64) ItemList {
+func NewItemList(n, factor uint32) ItemList {
 	items := make([]Item, n)
 	for i := range items {
-		items[i] = newItem(int64(i)+1, factor)
+		items[i] = newItem(uint32(i)+1, factor)
 	}
 	return ItemList{Items: items, Count: n}
 }
 
-// newItem follows the table of CONTRACT.md, section 4.1.
-func newItem(i, factor int64) Item {
+// newItem follows the table of CONTRACT.md, section 4.1. All but the total fits 32 bits.
+func newItem(i, factor uint32) Item {
 	price := 100 + i*7919%9901
 	quantity := 1 + i*31%10
 	return Item{
 		ID:       i,
-		Name:     "Item " + strconv.FormatInt(i, 10),
+		Name:     "Item " + strconv.FormatUint(uint64(i), 10),
 		Category: categories[(i-1)%5],
 		Price:    price,
 		Quantity: quantity,
 		Active:   i%3 != 0,
 		Tags:     [2]string{tags[i%4], tags[i/4%4]},
 		Rating:   Rating{Score: 1 + i%5, Count: i * 13 % 500},
-		Total:    price * quantity * factor,
+		Total:    uint64(price*quantity) * uint64(factor),
 	}
 }

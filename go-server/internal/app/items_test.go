@@ -2,12 +2,13 @@ package app
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 )
 
 func TestItemList(t *testing.T) {
 	for _, test := range []struct {
-		n, factor int64
+		n, factor uint32
 		want      string
 	}{
 		{1, 1, `{"items":[{"id":1,"name":"Item 1","category":"books","price":8019,"quantity":2,` +
@@ -21,11 +22,12 @@ func TestItemList(t *testing.T) {
 			`"quantity":4,"active":false,"tags":["fragile","new"],` +
 			`"rating":{"score":4,"count":39},"total":16220000000}],"count":3}`},
 	} {
-		got, err := json.Marshal(NewItemList(test.n, test.factor))
-		if string(got) != test.want || err != nil {
-			t.Errorf("NewItemList(%d, %d)\n got %s, %v\nwant %s",
-				test.n, test.factor, got, err, test.want)
-		}
+		t.Run(fmt.Sprintf("n=%d,m=%d", test.n, test.factor), func(t *testing.T) {
+			got, err := json.Marshal(NewItemList(test.n, test.factor))
+			if string(got) != test.want || err != nil {
+				t.Errorf("got %s, %v\nwant %s", got, err, test.want)
+			}
+		})
 	}
 }
 

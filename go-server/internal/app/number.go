@@ -15,31 +15,29 @@ var errNotInteger = errors.New("not an integer of 1 to 18 digits")
 // ParseInteger reads an optional minus sign and 1 to 18 decimal digits. It is stricter than
 // strconv, which also takes a plus sign.
 func ParseInteger(s string) (int64, error) {
-	if !consistsOf(strings.TrimPrefix(s, "-"), 1, digitsMax, isDigit) {
+	digits := strings.TrimPrefix(s, "-")
+	if len(digits) < 1 || len(digits) > digitsMax || !isDigits(digits) {
 		return 0, errNotInteger
 	}
 	return strconv.ParseInt(s, 10, 64)
 }
 
-// ParseCount reads an integer from 1 to most that is written in digits only.
-func ParseCount(s string, most int64) (int64, error) {
+// ParseCount reads a number from 1 to most that is written in digits only.
+func ParseCount(s string, most uint32) (uint32, error) {
 	n, err := ParseInteger(s)
 	if err != nil {
 		return 0, err
 	}
-	if n < 1 || n > most {
+	if n < 1 || n > int64(most) {
 		return 0, fmt.Errorf("not between 1 and %d", most)
 	}
-	return n, nil
+	return uint32(n), nil
 }
 
-// consistsOf reports whether s has between least and most bytes, all of them of one class.
-func consistsOf(s string, least, most int, class func(byte) bool) bool {
-	if len(s) < least || len(s) > most {
-		return false
-	}
+// isDigits reports whether s has no byte but decimal digits.
+func isDigits(s string) bool {
 	for i := range len(s) {
-		if !class(s[i]) {
+		if !isDigit(s[i]) {
 			return false
 		}
 	}
@@ -47,9 +45,3 @@ func consistsOf(s string, least, most int, class func(byte) bool) bool {
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
-func isLower(c byte) bool { return 'a' <= c && c <= 'z' }
-func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
-
-func isIDByte(c byte) bool {
-	return isUpper(c) || isLower(c) || isDigit(c) || c == '-'
-}

@@ -34,18 +34,19 @@ func TestParseInteger(t *testing.T) {
 		{"1e3", 0, false},
 		{"١", 0, false},
 	} {
-		got, err := ParseInteger(test.in)
-		if got != test.want || (err == nil) != test.ok {
-			t.Errorf("ParseInteger(%q) = %d, %v; want %d, ok %t",
-				test.in, got, err, test.want, test.ok)
-		}
+		t.Run(test.in, func(t *testing.T) {
+			got, err := ParseInteger(test.in)
+			if got != test.want || (err == nil) != test.ok {
+				t.Errorf("got %d, %v; want %d, ok %t", got, err, test.want, test.ok)
+			}
+		})
 	}
 }
 
 func TestParseCount(t *testing.T) {
 	for _, test := range []struct {
 		in   string
-		want int64
+		want uint32
 		ok   bool
 	}{
 		{"1", 1, true},
@@ -59,11 +60,12 @@ func TestParseCount(t *testing.T) {
 		{"", 0, false},
 		{"x", 0, false},
 	} {
-		got, err := ParseCount(test.in, 1000)
-		if got != test.want || (err == nil) != test.ok {
-			t.Errorf("ParseCount(%q, 1000) = %d, %v; want %d, ok %t",
-				test.in, got, err, test.want, test.ok)
-		}
+		t.Run(test.in, func(t *testing.T) {
+			got, err := ParseCount(test.in, 1000)
+			if got != test.want || (err == nil) != test.ok {
+				t.Errorf("got %d, %v; want %d, ok %t", got, err, test.want, test.ok)
+			}
+		})
 	}
 }
 

@@ -30,30 +30,28 @@ type Customer struct {
 // Line is part of an Order.
 type Line struct {
 	SKU      string `json:"sku"`
-	Quantity int64  `json:"quantity"`
+	Quantity uint32 `json:"quantity"`
 	Price    string `json:"price"`
 }
 
-// OrderSummary is the answer of POST /orders. Its map is encoded with its keys in order.
+// OrderSummary is the response to POST /orders. Its map is encoded with its keys in order.
 type OrderSummary struct {
-	Count      int              `json:"count"`
-	Unpaid     int              `json:"unpaid"`
-	Customers  int              `json:"customers"`
-	SumCents   int64            `json:"sum_cents"`
-	ByCategory map[string]int64 `json:"by_category"`
-	Top5       []OrderAmount    `json:"top5"`
+	Count      int               `json:"count"`
+	Unpaid     int               `json:"unpaid"`
+	Customers  int               `json:"customers"`
+	SumCents   uint64            `json:"sum_cents"`
+	ByCategory map[string]uint64 `json:"by_category"`
+	Top5       []OrderAmount     `json:"top5"`
 }
 
 // OrderAmount is an order among the highest.
 type OrderAmount struct {
 	ID    string `json:"id"`
-	Cents int64  `json:"cents"`
+	Cents uint64 `json:"cents"`
 }
 
-// DecodeOrders reads a JSON array of orders. Orders it returns keep every rule of CONTRACT.md,
-// section 4.2.
-//
-// A missing field or null leaves a field empty, which no rule but that of paid allows.
+// DecodeOrders reads a JSON array of orders. A missing field or null leaves a field empty, which
+// Summarize allows only of Paid.
 func DecodeOrders(body []byte) ([]Order, error) {
 	// Unmarshal would replace invalid UTF-8 and go on.
 	if !utf8.Valid(body) {
@@ -67,79 +65,126 @@ func DecodeOrders(body []byte) ([]Order, error) {
 	if orders == nil {
 		return nil, errors.New("orders: not an array")
 	}
-	for i := range orders {
-		if !orders[i].valid() {
-			return nil, fmt.Errorf("orders: a field of order %d breaks its rule", i)
-		}
-	}
 	return orders, nil
 }
 
-func (o *Order) valid() bool {
-	return consistsOf(o.ID, 1, 32, isIDByte) &&
-		o.Customer.Name != "" &&
-		consistsOf(o.Customer.Country, 2, 2, isUpper) &&
-		consistsOf(o.Category, 1, 16, isLower) &&
-		len(o.Lines) > 0 &&
-		!slices.ContainsFunc(o.Lines, func(l Line) bool { return !l.valid() })
-}
-
-func (l Line) valid() bool {
-	return l.SKU != "" && 1 <= l.Quantity && l.Quantity <= 1_000 && isPrice(l.Price)
-}
-
-// isPrice reports whether s is 1 to 7 digits, a point and 2 digits.
-func isPrice(s string) bool {
-	point := len(s) - 3
-	return point > 0 && s[point] == '.' &&
-		consistsOf(s[:point], 1, 7, isDigit) &&
-		consistsOf(s[point+1:], 2, 2, isDigit)
-}
-
-// Summarize adds up orders that DecodeOrders accepted. A body of 1 MiB has no room for a sum that
-// would overflow.
-func Summarize(orders []Order) OrderSummary {
+// Summarize checks the orders by the rules of CONTRACT.md, section 4.2, and adds them up. A body of
+// 1 MiB has no room for a sum that would overflow.
+func Summarize(orders []Order) (OrderSummary, error) {
 	s := OrderSummary{
 		Count:      len(orders),
-		ByCategory: map[string]int64{},
+		ByCategory: map[string]uint64{},
 		Top5:       make([]OrderAmount, 0, topMax+1),
 	}
 	customers := make(map[string]struct{}, len(orders))
 	for i := range orders {
 		o := &orders[i]
-		amount := o.cents()
+		if err := o.checkTexts(); err != nil {
+			return OrderSummary{}, fmt.Errorf("order %d: %w", i, err)
+		}
+		cents, err := o.cents()
+		if err != nil {
+			return OrderSummary{}, fmt.Errorf("order %d: %w", i, err)
+		}
 		if !o.Paid {
 			s.Unpaid++
 		}
 		customers[o.Customer.Name] = struct{}{}
-		s.SumCents += amount
-		s.ByCategory[o.Category] += amount
-		s.Top5 = insertTop5(s.Top5, OrderAmount{ID: o.ID, Cents: amount})
+		s.SumCents += cents
+		s.ByCategory[o.Category] += cents
+		s.Top5 = insertTop5(s.Top5, OrderAmount{ID: o.ID, Cents: cents})
 	}
 	s.Customers = len(customers)
-	return s
+	return s, nil
 }
 
-func (o *Order) cents() int64 {
-	var sum int64
-	for i := range o.Lines {
-		sum += o.Lines[i].Quantity * priceCents(o.Lines[i].Price)
+func (o *Order) checkTexts() error {
+	switch {
+	case len(o.ID) < 1 || len(o.ID) > 32 || !isID(o.ID):
+		return errors.New("the id breaks its rule")
+	case len(o.Category) < 1 || len(o.Category) > 16 || !isLower(o.Category):
+		return errors.New("the category breaks its rule")
+	case len(o.Customer.Country) != 2 || !isUpper(o.Customer.Country):
+		return errors.New("the customer's country breaks its rule")
+	case o.Customer.Name == "":
+		return errors.New("the customer's name is empty")
 	}
-	return sum
+	return nil
 }
 
-// priceCents is the value of a price that isPrice accepts.
-func priceCents(price string) int64 {
-	var cents int64
-	for _, c := range []byte(price) {
-		if c != '.' {
-			cents = 10*cents + int64(c-'0')
+func isID(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || isDigit(c) || c == '-') {
+			return false
 		}
 	}
-	return cents
+	return true
 }
 
-// insertTop5 puts a after all that rank as high, so that equals stay in order of arrival.
+func isLower(s string) bool {
+	for i := range len(s) {
+		if s[i] < 'a' || s[i] > 'z' {
+			return false
+		}
+	}
+	return true
+}
+
+func isUpper(s string) bool {
+	for i := range len(s) {
+		if s[i] < 'A' || s[i] > 'Z' {
+			return false
+		}
+	}
+	return true
+}
+
+// cents returns the amount of the order.
+func (o *Order) cents() (uint64, error) {
+	if len(o.Lines) == 0 {
+		return 0, errors.New("no lines")
+	}
+	var sum uint64
+	for i := range o.Lines {
+		l := &o.Lines[i]
+		if l.SKU == "" {
+			return 0, errors.New("the sku of a line is empty")
+		}
+		if l.Quantity < 1 || l.Quantity > 1_000 {
+			return 0, errors.New("the quantity of a line is out of range")
+		}
+		price, err := parsePrice(l.Price)
+		if err != nil {
+			return 0, err
+		}
+		sum += uint64(l.Quantity) * price
+	}
+	return sum, nil
+}
+
+var errPrice = errors.New("a price is not 1 to 7 digits, a point and 2 digits")
+
+// parsePrice returns the cents of a price.
+func parsePrice(s string) (uint64, error) {
+	point := len(s) - 3
+	if point < 1 || point > 7 || s[point] != '.' {
+		return 0, errPrice
+	}
+	var cents uint64
+	for i := range len(s) {
+		if i == point {
+			continue
+		}
+		if !isDigit(s[i]) {
+			return 0, errPrice
+		}
+		cents = 10*cents + uint64(s[i]-'0')
+	}
+	return cents, nil
+}
+
+// insertTop5 inserts a after all that rank as high, so that equals stay in order of arrival.
 func insertTop5(top []OrderAmount, a OrderAmount) []OrderAmount {
 	at := slices.IndexFunc(top, func(other OrderAmount) bool { return compareRank(a, other) < 0 })
 	if at < 0 {
@@ -152,7 +197,7 @@ func insertTop5(top []OrderAmount, a OrderAmount) []OrderAmount {
 	return top[:min(len(top), topMax)]
 }
 
-// compareRank orders by amount, the highest first, then by id.
+// compareRank compares by amount, the highest first, then by id.
 func compareRank(a, b OrderAmount) int {
 	return cmp.Or(cmp.Compare(b.Cents, a.Cents), cmp.Compare(a.ID, b.ID))
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -34,8 +35,12 @@ func answerTo(body []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	summary, err := json.Marshal(Summarize(orders))
-	return string(summary), err
+	summary, err := Summarize(orders)
+	if err != nil {
+		return "", err
+	}
+	encoded, err := json.Marshal(summary)
+	return string(encoded), err
 }
 
 func TestOrdersAccepted(t *testing.T) {
@@ -76,10 +81,12 @@ func TestOrdersAccepted(t *testing.T) {
 			answerWith(3, 0, 1, 11106, `"a":3702,"ab":3702,"b":3702`, `{"id":"o-1","cents":3702},`+
 				`{"id":"o-1","cents":3702},{"id":"o-1","cents":3702}`)},
 	} {
-		got, err := answerTo([]byte(test.body))
-		if got != test.want || err != nil {
-			t.Errorf("%s: %s\n got %s, %v\nwant %s", test.name, test.body, got, err, test.want)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			got, err := answerTo([]byte(test.body))
+			if got != test.want || err != nil {
+				t.Errorf("%s\n got %s, %v\nwant %s", test.body, got, err, test.want)
+			}
+		})
 	}
 }
 
@@ -159,9 +166,11 @@ func TestOrdersRefused(t *testing.T) {
 		{"price with space", array(order("12.34", " 12.34"))},
 		{"price with other digits", array(order("12.34", "١.34"))},
 	} {
-		if got, err := answerTo([]byte(test.body)); err == nil {
-			t.Errorf("%s: %s\n got %s\nwant an error", test.name, test.body, got)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			if got, err := answerTo([]byte(test.body)); err == nil {
+				t.Errorf("%s\n got %s\nwant an error", test.body, got)
+			}
+		})
 	}
 }
 
@@ -182,18 +191,23 @@ func TestTop5(t *testing.T) {
 			amount("d", "1.00"), amount("c", "1.00"), amount("b", "1.00"), amount("a", "1.00")},
 			[]string{"a", "b", "c", "d", "e"}},
 	} {
-		orders, err := DecodeOrders([]byte(array(test.orders...)))
-		if err != nil {
-			t.Errorf("%s: %v", test.name, err)
-			continue
-		}
-		var got []string
-		for _, o := range Summarize(orders).Top5 {
-			got = append(got, o.ID)
-		}
-		if fmt.Sprint(got) != fmt.Sprint(test.want) {
-			t.Errorf("%s: got %q; want %q", test.name, got, test.want)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			orders, err := DecodeOrders([]byte(array(test.orders...)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			summary, err := Summarize(orders)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, o := range summary.Top5 {
+				got = append(got, o.ID)
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("got %q; want %q", got, test.want)
+			}
+		})
 	}
 }
 
@@ -209,15 +223,18 @@ func FuzzDecodeOrders(f *testing.F) {
 		if err != nil {
 			return
 		}
+		summary, err := Summarize(orders)
+		if err != nil {
+			return
+		}
 		if !utf8.Valid(body) {
 			t.Fatalf("accepted invalid UTF-8: %q", body)
 		}
-		summary := Summarize(orders)
 		got, err := json.Marshal(summary)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var sum int64
+		var sum uint64
 		for _, cents := range summary.ByCategory {
 			sum += cents
 		}

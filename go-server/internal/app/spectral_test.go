@@ -9,16 +9,18 @@ import (
 // the matrices (1) and (1 1/2, 1/3 1/5).
 func TestSpectralNorm(t *testing.T) {
 	for _, test := range []struct {
-		n    int
+		n    uint32
 		want string
 	}{
 		{1, "1.000000000"},
 		{2, "1.183350177"},
 		{100, "1.274219991"},
 	} {
-		got := strconv.FormatFloat(SpectralNorm(test.n), 'f', 9, 64)
-		if got != test.want {
-			t.Errorf("SpectralNorm(%d) = %s; want %s", test.n, got, test.want)
-		}
+		t.Run(strconv.FormatUint(uint64(test.n), 10), func(t *testing.T) {
+			got := strconv.FormatFloat(SpectralNorm(test.n), 'f', 9, 64)
+			if got != test.want {
+				t.Errorf("got %s; want %s", got, test.want)
+			}
+		})
 	}
 }

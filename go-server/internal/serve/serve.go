@@ -1,5 +1,5 @@
 // Package serve is what every Go server does around its handler (CONTRACT.md, section 1): command
-// line, listener, the line that says it listens, and the end on SIGTERM.
+// line, listener, the line that says it listens, and the end on SIGTERM or SIGINT.
 package serve
 
 import (
@@ -21,7 +21,7 @@ import (
 const (
 	version = "0.1.0"
 
-	// drainTime is how long a request that has begun may take after SIGTERM. The contract leaves
+	// drainTime is how long a request that has begun may take after a signal. The contract leaves
 	// two seconds for all of the end.
 	drainTime = 1500 * time.Millisecond
 
@@ -33,17 +33,29 @@ const (
 type Program struct {
 	Name      string
 	Framework string // named by --version
-	Server    *http.Server
+	// NewServer makes the server. One whose clients may take as long as they like, as the
+	// article's, ignores the time-outs.
+	NewServer func(Timeouts) *http.Server
 
 	// Transports is whether it speaks TLS and HTTP/2 if the command line says so.
 	Transports bool
 }
 
-// errUsage marks a command line that is not understood.
-var (
-	errUsage           = errors.New("usage: [-addr HOST:PORT] [-threads N] [-version]")
-	errUsageTransports = fmt.Errorf("%w [-tls-cert FILE -tls-key FILE | -h2c]", errUsage)
+// Usage, on one line.
+const (
+	usage           = "[-addr HOST:PORT] [-threads N] [-timeout-ms N] [-version] [-help]"
+	usageTransports = " [-tls-cert FILE -tls-key FILE | -h2c]"
 )
+
+// errUsage marks a command line that is not understood.
+var errUsage = errors.New("usage")
+
+func (p Program) usage() string {
+	if p.Transports {
+		return usage + usageTransports
+	}
+	return usage
+}
 
 // Main serves p until SIGTERM or an interrupt, and returns the exit code: 0, 1 if it failed, 2 if
 // args are not understood.
@@ -63,8 +75,12 @@ func Main(p Program, args []string, stdout, stderr io.Writer) int {
 
 func run(ctx context.Context, p Program, args []string, stdout io.Writer) error {
 	o, err := parse(p, args)
-	if err != nil {
+	if errors.Is(err, flag.ErrHelp) {
+		_, err := fmt.Fprintf(stdout, "usage: %s\n", p.usage())
 		return err
+	}
+	if err != nil {
+		return fmt.Errorf("%w (%w: %s)", err, errUsage, p.usage())
 	}
 	if o.version {
 		_, err := fmt.Fprintf(stdout, "%s %s (%s, %s)\n",
@@ -74,7 +90,8 @@ func run(ctx context.Context, p Program, args []string, stdout io.Writer) error 
 	if o.threads > 0 {
 		runtime.GOMAXPROCS(o.threads)
 	}
-	serveConnections, err := o.transport.prepare(p.Server)
+	server := p.NewServer(o.timeouts)
+	serveConnections, err := o.transport.prepare(server)
 	if err != nil {
 		return err
 	}
@@ -85,19 +102,19 @@ func run(ctx context.Context, p Program, args []string, stdout io.Writer) error 
 	if _, err := fmt.Fprintf(stdout, "listening %s\n", listener.Addr()); err != nil {
 		return err
 	}
-	return serve(ctx, p.Server, func() error { return serveConnections(listener) })
+	return serve(ctx, server, func() error { return serveConnections(listener) })
 }
 
 type options struct {
 	addr      string
 	threads   int // 0: the runtime decides
 	version   bool
+	timeouts  Timeouts
 	transport transport
 }
 
 func parse(p Program, args []string) (options, error) {
-	var o options
-	usage := errUsage
+	o := options{timeouts: ContractTimeouts}
 	flags := flag.NewFlagSet(p.Name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // the error is one line, without the list of flags
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "")
@@ -110,8 +127,15 @@ func parse(p Program, args []string) (options, error) {
 		o.threads = n
 		return nil
 	})
+	flags.Func("timeout-ms", "", func(s string) error {
+		n, err := strconv.ParseUint(s, 10, 32)
+		if err != nil || n == 0 {
+			return errors.New("must be a number above 0")
+		}
+		o.timeouts = allTimeouts(time.Duration(n) * time.Millisecond)
+		return nil
+	})
 	if p.Transports {
-		usage = errUsageTransports
 		o.transport.define(flags)
 	}
 	err := flags.Parse(args)
@@ -124,10 +148,7 @@ func parse(p Program, args []string) (options, error) {
 	if err == nil {
 		err = o.transport.check()
 	}
-	if err != nil {
-		return options{}, fmt.Errorf("%w (%w)", err, usage)
-	}
-	return o, nil
+	return o, err
 }
 
 func checkAddr(addr string) error {
@@ -141,7 +162,7 @@ func checkAddr(addr string) error {
 	return nil
 }
 
-// serve answers until ctx is done, then lets the requests that have begun finish. What
+// serve responds until ctx is done, then lets the requests that have begun finish. What
 // serveConnections calls is a method of the server.
 func serve(ctx context.Context, server *http.Server, serveConnections func() error) error {
 	served := make(chan error, 1)

@@ -18,7 +18,7 @@ func TestThreads(t *testing.T) {
 	end()
 	for _, want := range []int{1, 3} {
 		args := []string{"-addr", "127.0.0.1:0", "-threads", strconv.Itoa(want)}
-		if err := run(ended, Program{Server: &http.Server{}}, args, io.Discard); err != nil {
+		if err := run(ended, Program{NewServer: newServer}, args, io.Discard); err != nil {
 			t.Fatal(err)
 		}
 		if got := runtime.GOMAXPROCS(0); got != want {
@@ -31,7 +31,7 @@ func TestOutputClosed(t *testing.T) {
 	reader, writer := io.Pipe()
 	reader.Close()
 	args := []string{"-addr", "127.0.0.1:0"}
-	err := run(t.Context(), Program{Server: &http.Server{}}, args, writer)
+	err := run(t.Context(), Program{NewServer: newServer}, args, writer)
 	if !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("got %v; want %v", err, io.ErrClosedPipe)
 	}
@@ -50,7 +50,7 @@ func TestDrainIsBounded(t *testing.T) {
 	lines, stdout := io.Pipe()
 	ended := make(chan error)
 	go func() {
-		ended <- run(ctx, Program{Server: server}, []string{"-addr", "127.0.0.1:0"}, stdout)
+		ended <- run(ctx, Program{NewServer: func(Timeouts) *http.Server { return server }}, []string{"-addr", "127.0.0.1:0"}, stdout)
 	}()
 
 	buffer := make([]byte, 100)
@@ -75,3 +75,5 @@ func TestDrainIsBounded(t *testing.T) {
 		t.Errorf("got %v; want no error", err)
 	}
 }
+
+func newServer(Timeouts) *http.Server { return &http.Server{} }

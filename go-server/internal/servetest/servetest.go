@@ -92,7 +92,13 @@ func launch(t *testing.T, args []string) *Process {
 // Terminate sends SIGTERM.
 func (p *Process) Terminate() {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	p.Signal(syscall.SIGTERM)
+}
+
+// Signal sends a signal.
+func (p *Process) Signal(signal os.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(signal); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -112,7 +118,7 @@ func (p *Process) Wait() (code int, stdout, stderr string) {
 	return p.cmd.ProcessState.ExitCode(), string(out), p.stderr.String()
 }
 
-// CheckProgram checks the command line of a program, and its end on SIGTERM while connections idle.
+// CheckProgram checks the command line of a program, and its end on a signal while connections idle.
 func CheckProgram(t *testing.T, name, framework string) {
 	t.Run("version", func(t *testing.T) {
 		for _, flag := range []string{"-version", "--version"} {
@@ -120,6 +126,14 @@ func CheckProgram(t *testing.T, name, framework string) {
 			want := fmt.Sprintf("%s 0.1.0 (%s, %s)\n", name, framework, runtime.Version())
 			if code != 0 || stdout != want || stderr != "" {
 				t.Errorf("%s: got %d, %q, %q; want 0, %q", flag, code, stdout, stderr, want)
+			}
+		}
+	})
+	t.Run("help", func(t *testing.T) {
+		for _, flag := range []string{"-h", "-help", "--help"} {
+			code, stdout, stderr := Run(t, flag)
+			if code != 0 || !strings.HasPrefix(stdout, "usage: [-addr ") || stderr != "" {
+				t.Errorf("%s: got %d, %q, %q; want 0 and the usage", flag, code, stdout, stderr)
 			}
 		}
 	})
@@ -136,6 +150,8 @@ func CheckProgram(t *testing.T, name, framework string) {
 			{"-threads", "-1"},
 			{"-threads", "two"},
 			{"-threads", "1025"},
+			{"-timeout-ms", "0"},
+			{"-timeout-ms", "x"},
 		} {
 			CheckRefused(t, 2, args...)
 		}
@@ -143,7 +159,11 @@ func CheckProgram(t *testing.T, name, framework string) {
 	t.Run("port in use", func(t *testing.T) {
 		CheckRefused(t, 1, "-addr", Start(t).Addr)
 	})
-	t.Run("SIGTERM with idle connections", checkTerminate)
+	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		t.Run(signal.String()+" with idle connections", func(t *testing.T) {
+			checkEnd(t, signal)
+		})
+	}
 }
 
 // CheckRefused checks that the program ends with the exit code and one line on standard error, which
@@ -159,7 +179,7 @@ func CheckRefused(t *testing.T, wantCode int, args ...string) string {
 	return stderr
 }
 
-func checkTerminate(t *testing.T) {
+func checkEnd(t *testing.T, signal os.Signal) {
 	p := Start(t, "--threads", "1")
 	for range 16 {
 		conn, err := net.Dial("tcp", p.Addr)
@@ -179,7 +199,7 @@ func checkTerminate(t *testing.T) {
 			t.Fatalf("got %q, %v; want %q", body, err, want)
 		}
 	}
-	p.Terminate()
+	p.Signal(signal)
 	if code, stdout, stderr := p.Wait(); code != 0 || stdout != "" || stderr != "" {
 		t.Errorf("got %d, %q, %q; want 0 and no output", code, stdout, stderr)
 	}

@@ -72,7 +72,9 @@ impl Usage {
         self.requests += window.requests;
         self.elapsed_ns += window.elapsed_ns;
         self.server_cpu_ns += driven_cpu_ns;
-        self.parked_cpu_ns += all_cpu_ns - driven_cpu_ns;
+        // Parked is also the time of the lead-in.
+        let share = window.elapsed_ns as f64 / (window.elapsed_ns + window.lead_ns).max(1) as f64;
+        self.parked_cpu_ns += ((all_cpu_ns - driven_cpu_ns) as f64 * share) as u64;
         let spin_ns = window.open.as_ref().map_or(0, |open| open.generator_spin_ns);
         self.generator_cpu_ns += window.generator_cpu_ns.saturating_sub(spin_ns);
         self.server_stolen_ns += window.server_stolen_ns;

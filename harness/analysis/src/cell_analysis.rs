@@ -7,10 +7,10 @@ use crate::bottleneck::{bottleneck, usage};
 use crate::cell::{Cell, Counted, arms, counts, cpus};
 use crate::estimates::{geometric, metric_analysis, tail};
 use crate::rounds::rounds;
-use crate::summary::{CellAnalysis, Estimate, MetricAnalysis, RssPoint, Who};
+use crate::summary::{CellAnalysis, Estimate, MetricAnalysis, RssPoint, Switching, Who};
 use crate::values::BlockValues;
 use crate::verdict::Verdict;
-use crate::{negotiated, open, search, warnings};
+use crate::{negotiated, open, search, switching, warnings};
 use duet_model::record::{BlockRecord, Run, RunHeader};
 use duet_model::spec::{CellId, Load};
 use duet_units::{Loop, Metric};
@@ -97,7 +97,13 @@ impl Cell<'_> {
             program: None,
             open: open::analyse(self),
             search: search::analyse(self),
+            switching: self.switching(),
         }
+    }
+
+    fn switching(&self) -> Option<Switching> {
+        // Probes of a search differ in their rates.
+        (self.load.kind() != Loop::Search).then(|| switching::analyse(self)).flatten()
     }
 
     /// The length of the windows, where they are all alike.

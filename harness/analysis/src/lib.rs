@@ -19,6 +19,7 @@ mod block_values;
 mod bottleneck;
 mod cell;
 mod cell_analysis;
+pub mod claims;
 pub mod comparison;
 mod disturbance;
 mod estimates;
@@ -26,6 +27,7 @@ pub mod gate;
 mod histogram;
 mod matchups;
 mod means;
+pub mod money;
 mod multiplicity;
 mod negotiated;
 mod open;
@@ -38,6 +40,7 @@ mod run_analysis;
 mod run_summary;
 mod search;
 mod summary;
+mod switching;
 mod tails;
 #[cfg(test)]
 mod tests;
@@ -49,13 +52,15 @@ mod warnings;
 pub use cell_analysis::running_ratio;
 pub use disturbance::{disturbance, program_disturbance};
 pub use duet_model::record::{BuildRecord, Failure, Finding, FindingLevel, Machine, Stage};
-pub use duet_model::spec::{Arrivals, CellId, Lane};
+pub use duet_model::spec::{Arrivals, CellId, ClaimFigure, ClaimKind, Lane};
 pub use duet_stats::Interval;
 pub use programs::running_program_ratio;
 pub use run_analysis::analyse;
 pub use summary::{
-    Analysis, Arm, Bottleneck, CellAnalysis, CellFailure, Estimate, LeftOut, MatchupAnalysis, Mean,
-    MeanCell, MeanToday, MetricAnalysis, OpenAnalysis, OpenArm, ProgramCell, ProgramSummary,
-    PublishedAnalysis, PublishedComparison, RssPoint, RunSummary, SCHEMA, SearchAnalysis,
-    SearchArm, ServerSummary, Standing, Today, Warning, Who,
+    Analysis, Arm, Bottleneck, CellAnalysis, CellFailure, ClaimAnalysis, ClaimCells, ClaimLine,
+    ClaimQuantity, ClaimStanding, ClaimVerdict, Estimate, LeftOut, MatchupAnalysis, Mean, MeanCell,
+    MeanToday, MetricAnalysis, MoneyAnalysis, MoneyArm, MoneyCell, MoneyMonth, OpenAnalysis,
+    OpenArm, Prices, ProgramCell, ProgramSummary, PublishedAnalysis, PublishedComparison, RssPoint,
+    RunSummary, SCHEMA, SearchAnalysis, SearchArm, ServerSummary, Standing, Switching, Today,
+    Warning, Who,
 };

@@ -182,6 +182,7 @@ impl Cell<'_> {
             warnings: self.warnings(run),
             open: None,
             search: None,
+            switching: None,
             program: Some(ProgramCell {
                 n,
                 arms: (0..self.matchup.arms.len()).map(|arm| self.program(run, arm)).collect(),

@@ -126,6 +126,7 @@ fn window(arm: u32, round: u32, speed: f64) -> WindowResult {
     WindowResult {
         arm,
         round,
+        lead_ns: 0,
         elapsed_ns: (20e6 / speed.exp()) as u64,
         requests: 1000,
         errors: BTreeMap::new(),
@@ -134,6 +135,7 @@ fn window(arm: u32, round: u32, speed: f64) -> WindowResult {
         generator_cpu_ns: 0,
         server_stolen_ns: 0,
         generator_stolen_ns: 0,
+        outside: None,
         service_time: String::new(),
         open: None,
         probe: None,

@@ -18,8 +18,9 @@ pub(super) struct Rounds<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Window<'a> {
     pub(super) record: &'a WindowResult,
-    /// CPU time of the driven arm until it is driven again (of its last window: until the end).
-    /// What it does while it is parked (a collector at work, say) belongs to the requests before.
+    /// CPU time of the driven arm in the window, and its share of what the arm did parked until it
+    /// was driven again (of its last window: until the end), a collector at work, say. That belongs
+    /// to all requests before, of which some were outside of the window.
     cpu_ns: u64,
 }
 
@@ -84,11 +85,20 @@ fn charged_cpu_ns(windows: &[WindowResult], arms: usize) -> Vec<u64> {
         last[window.arm as usize] = Some(i);
         for (arm, cpu_ns) in window.server_cpu_ns.iter().enumerate() {
             if let Some(to) = last[arm] {
-                charged[to] += cpu_ns;
+                let parked = arm != window.arm as usize;
+                charged[to] +=
+                    if parked { share_in_window(&windows[to], *cpu_ns) } else { *cpu_ns };
             }
         }
     }
     charged
+}
+
+/// The part of a time that belongs to the requests in a window, and not to those of its lead-in.
+fn share_in_window(window: &WindowResult, cpu_ns: u64) -> u64 {
+    let outside = window.outside.map_or(0, |outside| outside.requests);
+    let share = window.requests as f64 / (window.requests + outside).max(1) as f64;
+    (cpu_ns as f64 * share).round() as u64
 }
 
 /// Whether each arm was driven equally often, and responded in each window.

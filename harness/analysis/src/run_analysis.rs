@@ -1,7 +1,10 @@
 //! From the record of a run to all that is found in it.
 
-use crate::summary::{Analysis, SCHEMA};
-use crate::{cell_analysis, matchups, multiplicity, programs, published, run_summary, warnings};
+use crate::summary::{Analysis, Prices, SCHEMA};
+use crate::{
+    cell_analysis, claims, matchups, money, multiplicity, programs, published, run_summary,
+    warnings,
+};
 use duet_model::record::Run;
 
 /// Analyses a run. A record that ends early, for whatever reason, is analysed as far as it goes.
@@ -15,7 +18,7 @@ pub fn analyse(run: &Run) -> Analysis {
         cell.warnings.extend(warnings::control_differs(cell));
     }
     let published = published::analyse(&run.header.spec.published, &matchups);
-    Analysis {
+    let mut analysis = Analysis {
         schema: SCHEMA,
         run: run_summary::run_summary(run, &cells),
         servers: run_summary::servers(run),
@@ -23,5 +26,10 @@ pub fn analyse(run: &Run) -> Analysis {
         published,
         failures: run_summary::failures(run),
         warnings: warnings::of_run(run, &cells),
-    }
+        claims: vec![],
+        money: None,
+    };
+    analysis.claims = claims::judge(&analysis, &run.header.spec.claims);
+    analysis.money = money::analyse(&analysis, Prices::default());
+    analysis
 }

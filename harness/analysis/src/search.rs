@@ -13,6 +13,8 @@ use duet_model::spec::Rate;
 use duet_protocol::{SearchEnd, SearchResult, WindowResult};
 use duet_units::{CellKind, Limit, Loop, Metric, count, nanoseconds};
 
+mod lift;
+
 /// From this share of the limit on, the generator's own lateness is what broke it.
 const OWN_LAG_MAX: f64 = 0.5;
 
@@ -123,10 +125,24 @@ pub(super) fn analyse(cell: &Cell<'_>) -> Option<SearchAnalysis> {
             held_per_second: median(|v| Some(v.found.held_per_second? as f64)),
             failed_per_second: median(|v| Some(v.found.failed_per_second? as f64)),
             generator_lag_ns_p99: median(|v| v.generator_lag_ns_p99),
+            lift: lift::lift(&outcomes(cell, arm)),
         }
     });
     let arms = arms.collect();
     (!cell.counted.is_empty()).then(|| SearchAnalysis { limit: limit.to_string(), arms })
+}
+
+/// The probes of an arm in all blocks, each relative to what its block found.
+fn outcomes(cell: &Cell<'_>, arm: usize) -> Vec<lift::Outcome> {
+    let mut outcomes = vec![];
+    for block in cell.counted.iter().map(|block| block.record) {
+        let found = block.arms.get(arm).and_then(|arm| middle(arm.search?));
+        let Some(found) = found else { continue };
+        let probes = block.windows.iter().filter(|window| window.arm as usize == arm);
+        let probes = probes.filter_map(|window| window.probe);
+        outcomes.extend(probes.map(|p| ((p.rate_per_second as f64 / found).ln(), p.held)));
+    }
+    outcomes
 }
 
 fn of_arm<'a>(cell: &'a Cell<'_>, arm: usize) -> impl Iterator<Item = &'a SearchValues> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::verdict::Verdict;
 use duet_model::record::{BuildRecord, Failure, Finding, Machine};
-use duet_model::spec::{Arrivals, CellId, Lane};
+use duet_model::spec::{Arrivals, CellId, ClaimFigure, ClaimKind, Lane};
 use duet_stats::Interval;
 use duet_units::{CellKind, Loop, Metric};
 
@@ -32,6 +32,12 @@ pub struct Analysis {
     pub failures: Vec<CellFailure>,
     /// Warnings about the run as a whole.
     pub warnings: Vec<Warning>,
+    /// What this run says of the claims that its definitions list, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<ClaimAnalysis>,
+    /// What the servers' CPU time costs; absent where none was compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub money: Option<MoneyAnalysis>,
 }
 
 /// What was run, where, when.
@@ -171,6 +177,22 @@ pub struct CellAnalysis {
     /// where no block counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchAnalysis>,
+    /// Whether alternating costs both arms alike; absent where no block can say, and of searches
+    /// and programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switching: Option<Switching>,
+}
+
+/// What it costs an arm that the window before was of the other one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Switching {
+    /// Per arm: CPU time per request in windows after the other arm's over that in windows after
+    /// its own. 1: alternating costs nothing.
+    pub cold_over_warm: Vec<Estimate>,
+    /// The second arm's over the first's: by so much ratios of CPU time are off.
+    pub difference: Estimate,
 }
 
 /// What an open loop did. Its latencies are metrics of the cell.
@@ -240,10 +262,13 @@ pub struct SearchArm {
     pub probes: u64,
     /// The highest rate that held: the median over blocks.
     pub held_per_second: Option<f64>,
-    /// The lowest rate that failed twice: the median over blocks.
+    /// The lowest rate that failed: the median over blocks.
     pub failed_per_second: Option<f64>,
     /// How late the generator itself sent requests at that rate (99 %): the median over blocks.
     pub generator_lag_ns_p99: Option<f64>,
+    /// What was found over the rate that holds every second time, by the law of chance that fits
+    /// all probes best; absent with few of them.
+    pub lift: Option<f64>,
 }
 
 /// What is known of the programs of a cell.
@@ -557,4 +582,197 @@ pub enum Standing {
     Reversed,
     /// This run does not say.
     Unclear,
+}
+
+/// A claim that others published, and what was measured of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ClaimAnalysis {
+    /// Its name.
+    pub name: String,
+    /// The claim.
+    pub claim: String,
+    /// Who published it where.
+    pub source: String,
+    /// When.
+    pub date: String,
+    /// What may be said of it.
+    pub kind: ClaimKind,
+    /// What kind of evidence the source is, and what must be known beside the figures.
+    pub remark: String,
+    /// What would have to be measured as well.
+    pub missing: Option<String>,
+    /// What the lines let us say.
+    pub verdict: ClaimVerdict,
+    /// What was measured of it, in the order of its tests. A ratio says how many times worse the
+    /// arm is that the claim does not put ahead: above one agrees with the claim.
+    pub lines: Vec<ClaimLine>,
+    /// What differs in the work of the arms, where it does.
+    pub differs: Vec<String>,
+    /// The folder of the run that the lines are of, in a ledger of runs; absent in a run's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+}
+
+/// What is said of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimVerdict {
+    /// Every line that is judged agrees.
+    Holds,
+    /// Some lines agree, or agree in part.
+    HoldsInPart,
+    /// No line agrees, and at least one disagrees.
+    DoesNotHold,
+    /// No line is told apart.
+    Inconclusive,
+    /// There are figures, and the claim is not judged or they have no interval.
+    FiguresOnly,
+    /// There is a test, and this run measured nothing of it.
+    NotMeasured,
+    /// Nothing tests it yet.
+    Untested,
+    /// It says nothing about the languages.
+    Unrelated,
+}
+
+/// A line that bears on a claim.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ClaimLine {
+    /// The matchup.
+    pub matchup: String,
+    /// The cell; absent where the line is of the matchup as a whole.
+    pub cell: Option<CellId>,
+    /// Cells that it is a geometric mean of; absent where it is none.
+    pub mean_of: Option<ClaimCells>,
+    /// What was measured.
+    pub quantity: ClaimQuantity,
+    /// The arms by their languages: the one that the claim puts ahead, and the other.
+    pub languages: [String; 2],
+    /// Their values in that order, in the quantity's unit; absent for means.
+    pub values: Option<[f64; 2]>,
+    /// Of memory: by how many bytes the second value is larger, for means the median over cells.
+    pub difference_bytes: Option<f64>,
+    /// How many times worse the second of `languages` is. Figures have no interval.
+    pub ratio: Estimate,
+    /// The limits that it is held against, where the claim has some.
+    pub limits: Vec<f64>,
+    /// Whether it agrees with the claim.
+    pub standing: ClaimStanding,
+}
+
+/// The cells of a mean: how many there are, and of how many each arm was told to be better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ClaimCells {
+    /// How many there are.
+    pub cells: u32,
+    /// Those in which the arm is better that the claim puts ahead; of figures, smaller.
+    pub ahead: u32,
+    /// Those in which the other is.
+    pub behind: u32,
+}
+
+/// What a line is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimQuantity {
+    /// A metric.
+    Metric(Metric),
+    /// A figure without an interval.
+    Figure(ClaimFigure),
+}
+
+/// Whether a line agrees with a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimStanding {
+    /// It agrees.
+    Agrees,
+    /// The direction agrees and not the size, the mean and not most of its cells, or the reverse.
+    InPart,
+    /// It disagrees; a tie disagrees with a difference.
+    Disagrees,
+    /// It does not say.
+    Unclear,
+    /// It is shown and not judged.
+    Shown,
+}
+
+/// What CPU time costs: a price, and each cell's costs at it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MoneyAnalysis {
+    /// What is paid.
+    pub prices: Prices,
+    /// A cell for each matchup of servers and workload, in their order.
+    pub cells: Vec<MoneyCell>,
+}
+
+/// What costs are made of. The currency is whatever the prices are in; the defaults are in US
+/// dollars.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Prices {
+    /// Of a vCPU for an hour.
+    pub vcpu_hour: f64,
+    /// Of a day of work.
+    pub day: f64,
+}
+
+/// What a workload's CPU time costs on each server of a matchup.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MoneyCell {
+    /// The cell whose CPU per request it is.
+    pub cell: CellId,
+    /// Its load, in words.
+    pub load: String,
+    /// The servers.
+    pub arms: Vec<MoneyArm>,
+    /// The arm that needs more, where the verdict says so.
+    pub dearer: Option<usize>,
+    /// Requests a second from which the difference in a month pays a day of work; absent where no
+    /// difference was told apart.
+    pub pays_day_from_per_second: Option<Estimate>,
+}
+
+/// What a server's CPU time costs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MoneyArm {
+    /// Its label.
+    pub label: String,
+    /// Requests per second that one vCPU carries at the planned utilisation.
+    pub requests_per_vcpu_second: Estimate,
+    /// What a million requests cost, where all that is paid for is used as planned.
+    pub cost_per_million: Estimate,
+    /// What a month costs, rate by rate.
+    pub months: Vec<MoneyMonth>,
+}
+
+/// What a month costs at a rate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MoneyMonth {
+    /// Requests per second, all month.
+    pub rate_per_second: u64,
+    /// vCPUs that carry them at the planned utilisation.
+    pub vcpus: f64,
+    /// The cost, at least that of the smallest instance.
+    pub cost: Estimate,
+    /// Whether the smallest instance is enough.
+    pub smallest: bool,
 }

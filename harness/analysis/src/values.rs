@@ -82,7 +82,7 @@ pub(super) fn start_values(arm: &ArmRecord) -> BTreeMap<Metric, f64> {
     };
     let all = [
         (Metric::StartupNs, arm.startup_ns as f64),
-        (Metric::RssBytesIdle, arm.idle.rss_bytes as f64),
+        (Metric::RssBytesIdle, arm.listening.unwrap_or(arm.idle).rss_bytes as f64),
         (Metric::RssBytesSteady, steady),
         (Metric::RssBytesPeak, arm.rss_bytes_peak as f64),
         (Metric::RssBytesAfter, arm.after.rss_bytes as f64),

@@ -5,7 +5,7 @@ use crate::cell::{Cell, cpus};
 use crate::disturbance::{FOREIGN_SHARE_MAX, share};
 use crate::summary::{CellAnalysis, MetricAnalysis, Warning, Who};
 use crate::verdict::{BLOCKS_MIN, Verdict};
-use crate::{open, search};
+use crate::{open, search, switching};
 use duet_model::record::{Run, RunHeader, Wire};
 use duet_model::spec::CellId;
 use duet_units::{Loop, percent, thousands};
@@ -79,6 +79,7 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader) -> Vec<Warning> {
         not_stationary(cell, header),
         generator_busy(cell),
         generator_bound(cell),
+        switching(cell),
         parked_cpu(cell, header),
         stolen_time(cell, header),
         foreign_cpu(cell, header),
@@ -241,6 +242,10 @@ fn generator_bound(cell: &Cell) -> Option<Warning> {
     );
     let hint = "raise generator_cpus, or give both arms one fixed rate";
     bound.then(|| Warning::new("generator_bound", message, hint))
+}
+
+fn switching(cell: &Cell) -> Option<Warning> {
+    (cell.load.kind() != Loop::Search).then(|| switching::warning(cell)).flatten()
 }
 
 fn parked_cpu(cell: &Cell, header: &RunHeader) -> Option<Warning> {

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use duet_analysis::comparison::{self, Comparison, compare};
-use duet_analysis::{Analysis, analyse};
+use duet_analysis::{Analysis, analyse, claims};
 use duet_model::record::{self, Experiment, Question, Record, Version};
 use duet_model::testing::{self, Scene};
 use schemars::{JsonSchema, SchemaGenerator};
@@ -18,7 +18,7 @@ fn project() -> PathBuf {
 }
 
 /// The schemas by name.
-fn schemas() -> [(&'static str, Value); 3] {
+fn schemas() -> [(&'static str, Value); 4] {
     [
         (
             "run",
@@ -39,6 +39,13 @@ fn schemas() -> [(&'static str, Value); 3] {
             schema::<Comparison>(
                 "comparison.json, two versions compared",
                 &comparison::SCHEMA.into(),
+            ),
+        ),
+        (
+            "claims",
+            schema::<claims::Ledger>(
+                "duet claims --format json, the ledger of claims",
+                &claims::SCHEMA.into(),
             ),
         ),
     ]

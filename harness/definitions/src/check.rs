@@ -11,6 +11,7 @@ use super::shared_keys::CellTable;
 use super::suites::{SuiteTable, Suites};
 use duet_model::spec::Matchup;
 
+mod claims;
 mod gates;
 mod loads;
 mod programs;
@@ -30,6 +31,7 @@ pub(super) fn check(files: &Files, references: &[Reference]) -> Vec<DefinitionEr
         Kind::Matchup,
         Kind::Suite,
         Kind::Gate,
+        Kind::Claim,
     ] {
         check_unique(kind, &files.names(kind).unwrap_or_default(), &mut mistakes);
     }
@@ -60,6 +62,9 @@ pub(super) fn check(files: &Files, references: &[Reference]) -> Vec<DefinitionEr
         }
         for gate in &suites.gates {
             gates::check_gate(gate, suites, files, &mut mistakes);
+        }
+        for claim in files.claims.iter().flatten() {
+            claims::check_claim(claim, suites, files, &mut mistakes);
         }
     }
     mistakes

@@ -74,6 +74,7 @@ pub(super) enum Kind {
     Gate,
     Problem,
     Set,
+    Claim,
     /// What a matchup names: a server or a set.
     Arm,
 }
@@ -90,6 +91,7 @@ impl Kind {
             Kind::Gate => "gate",
             Kind::Problem => "problem",
             Kind::Set => "set",
+            Kind::Claim => "claim",
             Kind::Arm => "server or set",
         }
     }
@@ -101,6 +103,7 @@ impl Kind {
             Kind::Workload => "workloads.toml",
             Kind::Load | Kind::Matchup | Kind::Suite | Kind::Gate => "suites.toml",
             Kind::Problem | Kind::Set => "programs.toml",
+            Kind::Claim => "claims.toml",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the files of definitions say, each for itself.
 
+use super::claims::ClaimTable;
 use super::errors::Kind;
 use super::fields::At;
 use super::programs::Programs;
@@ -16,6 +17,7 @@ pub(super) struct Files {
     pub(super) programs: Option<Programs>,
     pub(super) suites: Option<Suites>,
     pub(super) published: Option<Vec<Published>>,
+    pub(super) claims: Option<Vec<At<ClaimTable>>>,
     /// The files that are not there and need not be: they define nothing.
     pub(super) absent: Vec<&'static str>,
 }
@@ -39,6 +41,7 @@ impl Files {
             Kind::Load => suites.map(|file| names(&file.loads, |l| &l.name)),
             Kind::Matchup => suites.map(|file| names(&file.matchups, |m| &m.name)),
             Kind::Suite => suites.map(|file| names(&file.suites, |s| &s.settings().name)),
+            Kind::Claim => self.claims.as_ref().map(|all| names(all, |c| &c.claim.name)),
             Kind::Gate => suites.map(|file| names(&file.gates, |g| &g.gate.name)),
         }
     }

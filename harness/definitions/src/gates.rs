@@ -86,6 +86,7 @@ pub(super) fn gate(fields: &mut Fields<'_>) -> At<GateTable> {
         programs: programs.iter().map(gated_programs).collect(),
         server_cpus: number(fields, "server_cpus", 1..=256, 1),
         generator_cpus: number(fields, "generator_cpus", 1..=256, 1),
+        lead_ms: duration.lead_ms,
         window_ms: duration.window_ms,
         measure_ms: duration.measure_ms,
         warmup_ms: duration.warmup_ms,

@@ -1,5 +1,6 @@
 //! Reads a folder of definitions (`servers.toml`, `workloads.toml`, `programs.toml`, `suites.toml`,
-//! `published.toml`) and reports every mistake in it at once, each with file, line and hint.
+//! `published.toml`, `claims.toml`) and reports every mistake in it at once, each with file, line
+//! and hint.
 //!
 //! Loading runs nothing: no command, no network. [`load`] is the way in.
 
@@ -7,6 +8,7 @@
 
 mod budgets;
 mod check;
+mod claims;
 mod errors;
 mod fields;
 mod file;

@@ -9,7 +9,7 @@ use super::fields::At;
 use super::file::{read_file, read_file_if_any};
 use super::files::Files;
 use super::source::Read;
-use super::{programs, servers, suites, workloads};
+use super::{claims, programs, servers, suites, workloads};
 use duet_model::spec::Spec;
 
 /// Reads and checks a folder of definitions. Runs nothing.
@@ -54,6 +54,7 @@ pub(super) fn load_from(read: &Read<'_>) -> Result<Spec, Vec<DefinitionError>> {
         }),
         suites: read_file("suites.toml", read, &mut found, suites::read),
         published: read_file_if_any("published.toml", read, &mut found, programs::read_published),
+        claims: read_file_if_any("claims.toml", read, &mut found, claims::read),
         absent,
     };
     let mut mistakes = found.mistakes;
@@ -65,6 +66,7 @@ pub(super) fn load_from(read: &Read<'_>) -> Result<Spec, Vec<DefinitionError>> {
             programs: Some(programs),
             suites: Some(suites),
             published: Some(published),
+            claims: Some(claims),
             absent: _,
         } if mistakes.is_empty() => Ok(Spec {
             servers: values(servers),
@@ -72,6 +74,7 @@ pub(super) fn load_from(read: &Read<'_>) -> Result<Spec, Vec<DefinitionError>> {
             problems: values(programs.problems),
             sets: values(programs.sets),
             published,
+            claims: claims.into_iter().map(|at| at.value.claim).collect(),
             loads: values(suites.loads),
             matchups: values(suites.matchups),
             suites: suites.suites.into_iter().map(|at| at.value.suite()).collect(),

@@ -30,6 +30,7 @@ pub(super) struct CellTable {
 
 /// How long a block takes.
 pub(super) struct Duration {
+    pub(super) lead_ms: u32,
     pub(super) window_ms: u32,
     pub(super) measure_ms: u32,
     pub(super) warmup_ms: u32,
@@ -38,6 +39,7 @@ pub(super) struct Duration {
 /// How long a block takes; a block must hold its windows.
 pub(super) fn duration(fields: &mut Fields<'_>) -> Duration {
     let duration = Duration {
+        lead_ms: number(fields, "lead_ms", 0..=1_000, 20),
         window_ms: number(fields, "window_ms", 1..=10_000, 20),
         measure_ms: number(fields, "measure_ms", 1..=LONGEST_MS, 1_000),
         warmup_ms: number(fields, "warmup_ms", 1..=LONGEST_MS, 500),

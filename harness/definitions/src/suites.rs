@@ -257,6 +257,7 @@ fn suite(fields: &mut Fields<'_>) -> At<SuiteTable> {
         server_cpus: number(fields, "server_cpus", 1..=256, 1),
         generator_cpus: number(fields, "generator_cpus", 1..=256, 1),
         blocks: number(fields, "blocks", 1..=MOST_BLOCKS, 8),
+        lead_ms: duration.lead_ms,
         window_ms: duration.window_ms,
         measure_ms: duration.measure_ms,
         warmup_ms: duration.warmup_ms,

@@ -9,6 +9,7 @@ use super::load::{load, load_from};
 use duet_model::spec::{CellId, Spec, Transport};
 
 mod broken; // many mistakes at once, and random ones
+mod claims; // what the tables of claims may say
 mod gated_programs; // what the tables of gates may say of programs
 mod gates; // what the tables of gates may say
 mod programs; // what the tables of programs may say

@@ -155,7 +155,7 @@ fn check_size(fields: &mut Fields<'_>, percent: &At<f64>, rule: Option<Rule>) {
 }
 
 /// Whether this is a day of the Gregorian calendar, `2027-01-31`.
-fn is_day(text: &str) -> bool {
+pub(super) fn is_day(text: &str) -> bool {
     let digits = |at: std::ops::Range<usize>| {
         let digits = text.get(at).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
         digits.and_then(|part| part.parse::<u32>().ok())

@@ -1,16 +1,17 @@
 //! The search for a server's capacity: the highest rate at which it keeps what is asked of it.
 //!
-//! A pure function of the probes so far: exponential until one rate held and another did not, then
-//! bisection. Probes are noisy, and a disturbance only ever makes one fail; so a rate counts as
-//! failed when it failed twice, and as held when it held once. How a probe is made and judged is
-//! left to the caller, but for [`is_achieved`].
+//! A pure function of the probes so far: exponential until one rate held and another failed, then
+//! bisection. Probes are noisy, so two of them decide what a rate did, and a third where they
+//! disagree. That favours neither side: a rate that holds every second time is as likely to be found
+//! held as failed, for a steady server and for an unsteady one alike. How a probe is made and judged
+//! is left to the caller, but for [`is_achieved`].
 
 use std::time::Duration;
 
 use duet_protocol::SearchEnd;
 
-/// Failures of a rate from which on it is not tried again.
-const FAILURES: usize = 2;
+/// Probes of a rate that agree, which decides: two of two, or two of three.
+const AGREEING: usize = 2;
 /// What rates are divided by until one holds.
 const SHRINKAGE: f64 = 2.0;
 /// The share of the planned requests that may lack an ok response in their time.
@@ -59,9 +60,9 @@ pub enum Next {
 /// Where the capacity lies, as far as is known. The lower end is below the upper one.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Interval {
-    /// The highest rate that held.
+    /// The highest rate that held: in two of its two or three probes.
     pub held: Option<f64>,
-    /// The lowest rate that failed twice.
+    /// The lowest rate that failed, likewise.
     pub failed: Option<f64>,
 }
 
@@ -69,9 +70,7 @@ pub struct Interval {
 #[must_use]
 pub fn next(rules: &Rules, probes: &[Probe]) -> Next {
     let rate = match (probes.last(), interval(probes)) {
-        (Some(last), _) if !last.held && failures(probes, last.per_second) < FAILURES => {
-            last.per_second
-        }
+        (Some(last), _) if !is_decided(probes, last.per_second) => last.per_second,
         (_, Interval { held: Some(held), failed: Some(failed) }) => {
             if failed <= held * (1.0 + rules.precision) {
                 return Next::End(SearchEnd::Narrow);
@@ -103,9 +102,11 @@ pub fn next(rules: &Rules, probes: &[Probe]) -> Next {
 /// Where the capacity lies after these probes.
 #[must_use]
 pub fn interval(probes: &[Probe]) -> Interval {
-    let held = probes.iter().filter(|probe| probe.held).map(|probe| probe.per_second);
-    let failed = probes.iter().filter(|probe| !probe.held).map(|probe| probe.per_second);
-    let failed = failed.filter(|&rate| failures(probes, rate) >= FAILURES);
+    let decided = |held| {
+        let rates = probes.iter().map(|probe| probe.per_second);
+        rates.filter(move |&rate| count(probes, rate, held) >= AGREEING)
+    };
+    let (held, failed) = (decided(true), decided(false));
     Interval { held: held.max_by(f64::total_cmp), failed: failed.min_by(f64::total_cmp) }
 }
 
@@ -117,8 +118,13 @@ pub fn is_achieved(planned: u64, ok: u64) -> bool {
     missing as f64 <= (planned as f64 * MISSING).ceil()
 }
 
-fn failures(probes: &[Probe], per_second: f64) -> usize {
-    probes.iter().filter(|probe| !probe.held && probe.per_second == per_second).count()
+fn is_decided(probes: &[Probe], per_second: f64) -> bool {
+    [true, false].iter().any(|&held| count(probes, per_second, held) >= AGREEING)
+}
+
+/// The probes of a rate that held, or that failed.
+fn count(probes: &[Probe], per_second: f64, held: bool) -> usize {
+    probes.iter().filter(|probe| probe.held == held && probe.per_second == per_second).count()
 }
 
 /// A positive rate with three significant digits.
@@ -166,13 +172,17 @@ mod tests {
     #[test]
     fn steps() {
         let cases = [
-            (3000.0, "1000+ 2000+ 4000- 4000- 2830+ 3360- 3360- 3080- 3080- 2950+"),
-            (300.0, "1000- 1000- 500- 500- 250+ 354- 354- 297+ 324- 324- 310- 310-"),
-            (1000.0, "1000+ 2000- 2000- 1410- 1410- 1190- 1190- 1090- 1090- 1040- 1040-"),
+            (
+                3000.0,
+                "1000+ 1000+ 2000+ 2000+ 4000- 4000- 2830+ 2830+ 3360- 3360- 3080- 3080- 2950+ 2950+",
+            ),
+            (300.0, "1000- 1000- 500- 500- 250+ 250+ 354- 354- 297+ 297+ 324- 324- 310- 310-"),
+            (1000.0, "1000+ 1000+ 2000- 2000- 1410- 1410- 1190- 1190- 1090- 1090- 1040- 1040-"),
             (
                 7.0,
                 "1000- 1000- 500- 500- 250- 250- 125- 125- 62.5- 62.5- 31.25- 31.25- 15.625- \
-              15.625- 7.8125- 7.8125- 3.90625+ 5.52+ 6.57+ 7.16- 7.16- 6.86+",
+              15.625- 7.8125- 7.8125- 3.90625+ 3.90625+ 5.52+ 5.52+ 6.57+ 6.57+ 7.16- 7.16- 6.86+ \
+              6.86+",
             ),
         ];
         for (capacity, expected) in cases {
@@ -200,8 +210,8 @@ mod tests {
 
     #[test]
     fn ends() {
-        let few = Rules { probes_max: 3, ..RULES };
-        let brief = Rules { time_max: Duration::from_millis(2500), ..RULES };
+        let few = Rules { probes_max: 4, ..RULES };
+        let brief = Rules { time_max: Duration::from_millis(3500), ..RULES };
         let narrow = Rules { lowest: 1000.0, highest: 1000.0, ..RULES };
         type Case = (&'static str, Rules, f64, SearchEnd, (Option<f64>, Option<f64>));
         let cases: [Case; 7] = [
@@ -214,8 +224,8 @@ mod tests {
                 SearchEnd::OutOfProbes,
                 (None, None),
             ),
-            ("three probes", few, 1500.0, SearchEnd::OutOfProbes, (Some(1000.0), Some(2000.0))),
-            ("three seconds", brief, 1500.0, SearchEnd::OutOfTime, (Some(1000.0), Some(2000.0))),
+            ("four probes", few, 1500.0, SearchEnd::OutOfProbes, (Some(1000.0), Some(2000.0))),
+            ("four seconds", brief, 1500.0, SearchEnd::OutOfTime, (Some(1000.0), Some(2000.0))),
             ("one rate, held", narrow, 1e9, SearchEnd::AllHeld, (Some(1000.0), None)),
             ("one rate, failed", narrow, 1.0, SearchEnd::NoneHeld, (None, Some(1000.0))),
         ];
@@ -226,8 +236,8 @@ mod tests {
         }
     }
 
-    /// A disturbance that fails one probe in five, whatever its rate, moves the response only where
-    /// it strikes a rate twice: one in 25 of the four to eight rates below the capacity that are
+    /// A disturbance that fails one probe in five, whatever its rate, moves the response where it
+    /// strikes two of three: one in ten of the four to eight rates below the capacity that are
     /// tried.
     #[test]
     fn disturbances() {
@@ -241,28 +251,33 @@ mod tests {
             assert!(found.held.is_some_and(|held| held <= capacity), "{}", shown(&probes));
             low += u32::from(found.failed.is_some_and(|failed| failed <= capacity));
         }
-        assert!((50..250).contains(&low), "{low} of 1000");
+        assert!((300..600).contains(&low), "{low} of 1000");
     }
 
     /// Near its capacity a real server holds by chance: here the chance falls from 95 % to 5 %
-    /// between 6 % below and 6 % above. The second chance moves the response up by no more than
-    /// that.
+    /// between 6 % below and 6 % above, or within a fifth of that. The response is where the chance
+    /// is one half, whatever the width: so two servers of unequal width are compared rightly.
     #[test]
     fn a_blurred_capacity() {
         let mut random = SplitMix64::new(3);
-        let mut off = 0;
-        for _ in 0..1000 {
-            let capacity = 10_f64.powf(3.0 + random.unit() * 2.0);
-            let holds = |rate: f64| 1.0 / (1.0 + (50.0 * (rate / capacity).ln()).exp());
-            let (probes, end) = search(&RULES, |rate| random.unit() < holds(rate));
-            let Interval { held: Some(held), failed: Some(failed) } = interval(&probes) else {
-                panic!("{}", shown(&probes));
-            };
-            assert!(held < failed && end == SearchEnd::Narrow, "{}", shown(&probes));
-            let near = held > capacity * 0.9 && failed < capacity * 1.15;
-            off += u32::from(!near);
+        for width in [0.02, 0.004] {
+            let (mut off, mut sum) = (0, 0.0);
+            for _ in 0..2000 {
+                let capacity = 10_f64.powf(3.0 + random.unit() * 2.0);
+                let holds = |rate: f64| 1.0 / (1.0 + ((rate / capacity).ln() / width).exp());
+                let (probes, end) = search(&RULES, |rate| random.unit() < holds(rate));
+                let Interval { held: Some(held), failed: Some(failed) } = interval(&probes) else {
+                    panic!("{}", shown(&probes));
+                };
+                assert!(held < failed && end == SearchEnd::Narrow, "{}", shown(&probes));
+                let near = held > capacity * 0.9 && failed < capacity * 1.12;
+                off += u32::from(!near);
+                sum += ((held * failed).sqrt() / capacity).ln();
+            }
+            assert!(off <= 40, "{width}: {off} of 2000");
+            let lift = sum / 2000.0;
+            assert!(lift.abs() < 0.005, "{width}: found {lift} above the truth");
         }
-        assert!(off <= 20, "{off} of 1000");
     }
 
     #[test]

@@ -69,12 +69,21 @@ pub(crate) struct Driver<'l, T, S> {
     /// When waiting for responses is given up.
     drain_deadline: Instant,
     next_sweep: Instant,
-    /// Whether the warm-up of a load is over.
-    measuring: bool,
+    stage: Stage,
     /// How often something was found since then.
     wakeups: u64,
     /// Since when no connection is open.
     disconnected_since: Option<Instant>,
+}
+
+/// Where in its phases a load or a window is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The warm-up of a load, the lead-in of a window.
+    Warmup,
+    Measuring,
+    /// Behind the measured time of a window.
+    Over,
 }
 
 /// What is known of a connection beside what its transport knows.
@@ -109,7 +118,7 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
             transport,
             sink,
             schedule: Schedule::Closed { left: None },
-            phases: Phases { begin: never, from: never, to: never },
+            phases: Phases { begin: never, from: never, until: never, to: never },
             timeout,
             sweep_pause: SWEEP.min(timeout / 4),
             stop,
@@ -125,7 +134,7 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
             outstanding: 0,
             drain_deadline: never,
             next_sweep: never,
-            measuring: false,
+            stage: Stage::Warmup,
             wakeups: 0,
             disconnected_since: None,
         })
@@ -147,10 +156,9 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
         // A closed window sends in every slot at least once, however late the thread is.
         let at_once = S::MODE == Mode::Window && !self.schedule.is_open();
         let mut now = if at_once { phases.begin } else { Instant::now() };
+        let mut completed = false;
         loop {
-            if !self.measuring && now >= self.phases.from {
-                self.begin_measuring(now)?;
-            }
+            self.enter_stage(now, completed)?;
             let sent = self.sent;
             let completion = self.transport.next();
             self.proceed(completion, now)?;
@@ -166,7 +174,9 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
             }
             let ready = self.wait(now)?;
             self.wakeups += u64::from(ready > 0);
-            now = match self.handle(ready)? {
+            let last_read = self.handle(ready)?;
+            completed = last_read.is_some();
+            now = match last_read {
                 Some(last_read) if !open => last_read,
                 _ => Instant::now(),
             };
@@ -174,8 +184,7 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
                 self.sweep(now)?;
             }
         }
-        self.finish(schedule);
-        Ok(())
+        self.finish(schedule)
     }
 
     fn begin(&mut self, schedule: Schedule, phases: Phases) -> Result<(), JobError> {
@@ -184,8 +193,8 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
         self.phases = phases;
         self.sending = true;
         self.timer.spin_ns = 0;
+        self.stage = Stage::Warmup;
         if S::MODE == Mode::Window {
-            self.measuring = true; // all of it
             self.make_ready();
         }
         self.next_sweep = phases.begin + self.sweep_pause;
@@ -498,12 +507,41 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
             && self.disconnected_since.is_some_and(|since| now - since > self.timeout)
     }
 
+    /// Begins and ends the measured time when that is due. In a closed window both wait for the
+    /// next responses: edges at the same point of the cycle of requests and responses hold whole
+    /// cycles, however long these are. `completed` says that there were some just now.
+    #[inline]
+    fn enter_stage(&mut self, now: Instant, completed: bool) -> Result<(), JobError> {
+        if S::MODE == Mode::Window && !self.schedule.is_open() && !completed {
+            return Ok(());
+        }
+        match self.stage {
+            Stage::Warmup if now >= self.phases.from => self.begin_measuring(now),
+            Stage::Measuring if S::MODE == Mode::Window && now >= self.phases.until => {
+                self.end_measuring()
+            }
+            Stage::Warmup | Stage::Measuring | Stage::Over => Ok(()),
+        }
+    }
+
+    #[cold]
     fn begin_measuring(&mut self, now: Instant) -> Result<(), JobError> {
-        self.measuring = true;
+        self.stage = Stage::Measuring;
         self.schedule.end_warmup();
         self.timer.spin_ns = 0;
         self.wakeups = 0;
-        self.sink.begin_measuring(now, self.open_connections())
+        if S::MODE == Mode::Window && !self.schedule.is_open() {
+            self.phases.until = now + (self.phases.until - self.phases.from);
+            self.phases.to = self.phases.until;
+        }
+        let open = self.open_connections();
+        self.sink.begin_measuring(now, open, self.transport.received_bytes())
+    }
+
+    #[cold]
+    fn end_measuring(&mut self) -> Result<(), JobError> {
+        self.stage = Stage::Over;
+        self.sink.end_measuring(self.transport.received_bytes())
     }
 
     /// Stops sending.
@@ -517,14 +555,22 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
         self.sink.stop(now, self.timer.spin_ns, self.wakeups)
     }
 
-    /// Accounts for what was never sent and what has no response.
-    fn finish(&mut self, planned: Schedule) {
+    /// Accounts for what was never sent and what has no response. A window that ended early has its
+    /// edges here.
+    fn finish(&mut self, planned: Schedule) -> Result<(), JobError> {
         let now = Instant::now();
+        if S::MODE == Mode::Window && self.stage == Stage::Warmup {
+            self.begin_measuring(now)?;
+        }
+        if S::MODE == Mode::Window && self.stage == Stage::Measuring {
+            self.end_measuring()?;
+        }
         if self.outstanding > 0 {
             for request in self.transport.in_flight() {
                 self.sink.abandoned(&request, now);
             }
         }
         self.sink.conclude(planned, &self.schedule, &self.phases, now);
+        Ok(())
     }
 }

@@ -209,7 +209,8 @@ pub fn run(load: &Load, live: &Live) -> Result<Measured> {
 fn phases(load: &Load, begin: Instant) -> Phases {
     let from = begin + load.warmup;
     let endless = matches!(load.model, LoadModel::Closed { requests: Some(_) });
-    Phases { begin, from, to: from + if endless { NEVER } else { load.measure } }
+    let until = from + if endless { NEVER } else { load.measure };
+    Phases { begin, from, until, to: until }
 }
 
 /// One thread, from its first connection to its last response; none: it was not told to begin.

@@ -13,16 +13,14 @@ use crate::verify::Verifier;
 use crate::{probe, requests};
 use duet_model::plan::BlockPlan;
 use duet_model::record::{ArmRecord, BlockRecord, Failure, Memory, Stage, Wire};
-use duet_model::spec::{Load, Matchup, Rate, Server, Spec, Suite, Workload};
+use duet_model::spec::{CellId, Load, Matchup, Rate, Server, Spec, Suite, Workload};
 use duet_process::interrupt::{Interrupt, Interrupted, POLL};
 use duet_protocol::{ArmJob, Event, Job, Negotiated};
 use duet_units::duration_ns;
 
 mod observed;
-mod pilots;
 
 use observed::{grown, memory, sample, under_load, usage};
-pub use pilots::{PilotResult, known};
 
 /// Cases verified with the full client in every block; all of them are verified once a run, and the
 /// generator compares every answer anyway.
@@ -69,14 +67,22 @@ enum BlockError {
     Interrupted(Interrupted),
 }
 
-/// Measures one block, with what earlier ones found out.
+/// The length of a cell's windows as its first block in `so_far` that counts has found it, so that
+/// all are measured alike. One that failed or was disturbed is no guide.
+#[must_use]
+pub fn window_ns(so_far: &[BlockRecord], cell: &CellId) -> Option<u64> {
+    let good = |b: &&BlockRecord| b.failure.is_none() && b.discarded.is_none();
+    so_far.iter().filter(good).find(|block| block.cell == *cell).map(|block| block.window_ns)
+}
+
+/// Measures one block, with windows of a length that an earlier one has found, if one has.
 ///
 /// # Errors
 /// Only when interrupted; a block that fails is a record with a failure.
 pub fn run(
     bench: &Bench<'_>,
     plan: &BlockPlan,
-    known: PilotResult,
+    window_ns: Option<u64>,
 ) -> Result<BlockRecord, Interrupted> {
     let started = Instant::now();
     let mut record = BlockRecord {
@@ -97,7 +103,7 @@ pub fn run(
         failure: None,
         discarded: None,
     };
-    match measure(bench, plan, known, started, &mut record) {
+    match measure(bench, plan, window_ns, started, &mut record) {
         Ok(()) => {}
         Err(BlockError::Failed(failure)) => {
             record.failure = Some(failure);
@@ -115,7 +121,7 @@ pub fn run(
 fn measure(
     bench: &Bench<'_>,
     plan: &BlockPlan,
-    known: PilotResult,
+    window_ns: Option<u64>,
     started: Instant,
     record: &mut BlockRecord,
 ) -> Result<(), BlockError> {
@@ -127,7 +133,7 @@ fn measure(
             bench.verifier.workload(running, server, workload, VERIFIED_CASES, bench.interrupt);
         verified.map_err(|e| halt(bench, Some(running), Stage::Verify, &e))?;
     }
-    let job = job(bench, plan, workload, &arms, known)
+    let job = job(bench, plan, workload, &arms, window_ns)
         .map_err(|error| halt(bench, None, Stage::Drive, &error))?;
     if let Err(error) = drive(bench, &job, &arms, started, record) {
         return Err(blame(bench, &mut arms, &error));
@@ -213,16 +219,20 @@ fn first_look(
 ) -> Result<ArmRecord> {
     let (addr, transport) = (&running.addr, running.transport);
     let case = workload.cases.first().context("the workload has no cases")?;
+    let reading = Instant::now();
+    let listening = Some(memory(running.pid())?);
+    let reading = reading.elapsed(); // no part of the server's start
     let wire: Wire = if transport.is_http2() {
         bench.verifier.case(running, server, (workload, case), bench.interrupt)?
     } else {
         let exchange = requests::exchange(workload, case, &running.name, (addr, transport));
         probe::first_answer(addr, bench.verifier.tls(transport)?, &exchange, ANSWER_LIMIT)?
     };
-    let startup_ns = duration_ns(running.started.elapsed());
+    let startup_ns = duration_ns(running.started.elapsed() - reading);
     Ok(ArmRecord {
         server: running.name.clone(),
         startup_ns,
+        listening,
         idle: memory(running.pid())?,
         loaded: Memory::default(),
         after: Memory::default(),
@@ -241,7 +251,7 @@ fn job(
     plan: &BlockPlan,
     workload: &Workload,
     arms: &[Running],
-    known: PilotResult,
+    window_ns: Option<u64>,
 ) -> Result<Job> {
     let load = load(bench, plan);
     let ms = |ms: u32| u64::from(ms) * 1_000_000;
@@ -265,9 +275,10 @@ fn job(
         churn: workload.churn,
         cpus: bench.cpus.generator.clone(),
         server_cpus: bench.cpus.servers.clone(),
-        open: open_loop(load, known),
+        open: open_loop(load),
+        lead_ns: ms(bench.suite.lead_ms),
         window_ns: ms(bench.suite.window_ms),
-        fixed_window_ns: known.window_ns,
+        fixed_window_ns: window_ns,
         measure_ns: ms(bench.suite.measure_ms),
         warmup_ns: ms(bench.suite.warmup_ms),
         rounds: plan.rounds.clone(),
@@ -285,13 +296,11 @@ fn load<'a>(bench: &Bench<'a>, plan: &BlockPlan) -> &'a Load {
 }
 
 /// When requests are due, in the generator's terms.
-fn open_loop(load: &Load, known: PilotResult) -> Option<duet_protocol::OpenLoop> {
+fn open_loop(load: &Load) -> Option<duet_protocol::OpenLoop> {
     let open = load.open?;
     let rate = match open.rate {
         Rate::PerSecond(rate) => duet_protocol::Rate::PerSecond(rate.into()),
-        Rate::Share(share) => {
-            duet_protocol::Rate::Share { share, capacity_per_second: known.capacity_per_second }
-        }
+        Rate::Share(share) => duet_protocol::Rate::Share(share),
         Rate::Within(limit) => duet_protocol::Rate::Within(limit),
     };
     Some(duet_protocol::OpenLoop { rate, arrivals: open.arrivals })
@@ -319,7 +328,9 @@ fn drive(
     record: &mut BlockRecord,
 ) -> Result<(), DriveError> {
     let mut generator = generator::start(job)?;
-    let budget = Duration::from_nanos(job.measure_ns.saturating_mul(4) + job.warmup_ns);
+    let windows = job.measure_ns / job.window_ns.max(1) + 1;
+    let budget_ns = (job.measure_ns + windows * job.lead_ns).saturating_mul(4) + job.warmup_ns;
+    let budget = Duration::from_nanos(budget_ns);
     let mut deadline = Instant::now() + budget + GENERATOR_SLACK;
     let mut next_sample = Instant::now();
     let mut in_windows = false;
@@ -351,7 +362,7 @@ fn drive(
                 in_windows = true;
                 began = Some(usage(bench.cpus, arms, &generator)?);
                 // Long windows are driven at least in two rounds, whatever the budget.
-                let least = Duration::from_nanos(window_ns.saturating_mul(16));
+                let least = Duration::from_nanos((job.lead_ns + window_ns).saturating_mul(16));
                 let least = least.max(job.search_max());
                 deadline = deadline.max(Instant::now() + least + GENERATOR_SLACK);
             }

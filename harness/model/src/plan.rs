@@ -80,7 +80,9 @@ pub fn block_ms(suite: &Suite, spec: &Spec, cell: &CellId) -> u64 {
     let searches = spec.load(&cell.load).is_some_and(|load| load.kind() == Loop::Search);
     let windows_ms = if searches { SEARCH_MS } else { suite.measure_ms };
     let warmup_ms = u64::from(suite.warmup_ms) / WARMUP_DIVISOR;
-    u64::from(windows_ms) + warmup_ms + BLOCK_OVERHEAD_MS
+    let window_ms = u64::from(suite.window_ms.max(1));
+    let led_ms = u64::from(windows_ms) * (window_ms + u64::from(suite.lead_ms)) / window_ms;
+    led_ms + warmup_ms + BLOCK_OVERHEAD_MS
 }
 
 fn block_plan(suite: &Suite, spec: &Spec, seed: u64, cell: &CellId, block: u32) -> BlockPlan {
@@ -152,6 +154,7 @@ mod tests {
             server_cpus: 1,
             generator_cpus: 1,
             blocks,
+            lead_ms: 0,
             window_ms: 20,
             measure_ms,
             warmup_ms: 1000,

@@ -45,6 +45,9 @@ pub struct Job {
     /// loop always.
     #[serde(default)]
     pub open: Option<OpenLoop>,
+    /// The lead-in: for how long an arm is driven, as it is in the window that follows, before the
+    /// window's clocks and counts begin.
+    pub lead_ns: u64,
     /// The shortest window. A pilot makes it longer where it would hold fewer than ten requests per
     /// connection, and in an open loop, where queues need time to form.
     pub window_ns: u64,
@@ -80,14 +83,9 @@ pub struct OpenLoop {
 pub enum Rate {
     /// Requests per second.
     PerSecond(u64),
-    /// A share of what the slower arm reaches per second in a closed loop.
-    Share {
-        /// The share; above 0.
-        share: f64,
-        /// What the slower arm reaches, from an earlier block. Absent: a pilot finds it out, after
-        /// the warm-up.
-        capacity_per_second: Option<u64>,
-    },
+    /// This share, above 0, of what the slower arm reaches per second in a closed loop. A pilot
+    /// finds that out, after the warm-up.
+    Share(f64),
     /// The highest at which this limit is kept, which is searched for, for each arm on its own.
     /// Windows are as long as each rate needs them to be, and as many as the searches take.
     Within(Limit),
@@ -103,7 +101,7 @@ impl Job {
     pub fn limit(&self) -> Option<Limit> {
         match self.open?.rate {
             Rate::Within(limit) => Some(limit),
-            Rate::PerSecond(_) | Rate::Share { .. } => None,
+            Rate::PerSecond(_) | Rate::Share(_) => None,
         }
     }
 
@@ -126,9 +124,7 @@ impl Rate {
     pub fn is_possible(self) -> bool {
         match self {
             Self::PerSecond(rate) => rate > 0,
-            Self::Share { share, capacity_per_second } => {
-                share.is_finite() && share > 0.0 && capacity_per_second != Some(0)
-            }
+            Self::Share(share) => share.is_finite() && share > 0.0,
             Self::Within(Limit { quantile, latency_ns }) => {
                 quantile > 0.0 && quantile < 1.0 && latency_ns > 0
             }
@@ -144,7 +140,8 @@ pub struct ResolvedRate {
     /// Requests per second.
     pub rate_per_second: u64,
     /// What the slower arm reaches per second in a closed loop over the same connections, where the
-    /// rate is a share of that. Found by a pilot in this block or in an earlier one.
+    /// rate is a share of that: found by a pilot in this block. (In older records of an earlier
+    /// block, where the cells of a matchup that differ in the rate alone had it in common.)
     pub capacity_per_second: Option<u64>,
 }
 
@@ -247,27 +244,37 @@ pub struct WindowResult {
     /// The round it belongs to. With two arms a round is a four of windows, ABBA or BAAB; of
     /// probes without those of an arm whose search was over.
     pub round: u32,
-    /// From the first send to the last response. In an open loop, from the beginning of the planned
-    /// time to its end, or to the last response where that comes later.
+    /// From the arm's first request to the window's begin: the lead-in, in which it was driven as in
+    /// the window and nothing was counted. 0: there was none.
+    #[serde(default)]
+    pub lead_ns: u64,
+    /// In a closed loop between the window's edges, both of which lie at the arrival of responses.
+    /// (Without a lead-in, in older records: from the first send to the last response.) In an open
+    /// loop from the beginning of the planned time to its end, or to the last response where that
+    /// comes later.
     pub elapsed_ns: u64,
-    /// Ok responses: as expected.
+    /// Ok responses: as expected. In a closed loop those that came between the edges, in an open one
+    /// those to requests that were planned between them.
     pub requests: u64,
-    /// Failed requests by kind; empty when all went well.
+    /// Failed requests by kind, as `requests` are counted; empty when all went well.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub errors: BTreeMap<String, u64>,
     /// Bytes received.
     pub received_bytes: u64,
-    /// CPU time of each arm's process from the start of this window to the start of the next one
-    /// (of the last window: to its end). The driven arm's is its work, the others' what they do
-    /// parked.
+    /// CPU time of each arm's process. The driven arm's between the edges: its work. The others'
+    /// from before the lead-in to before the next one: what they do parked. (Without a lead-in, in
+    /// older records, the driven arm's also to the start of the next window.)
     pub server_cpu_ns: Vec<u64>,
-    /// CPU time of the generator within the window.
+    /// CPU time of the generator between the edges.
     pub generator_cpu_ns: u64,
-    /// Time stolen by the hypervisor from the servers' CPUs until the next window starts. Counted
-    /// by the kernel in ticks of 10 ms, so only sums over many windows mean something.
+    /// Time stolen by the hypervisor from the servers' CPUs between the edges. Counted by the kernel
+    /// in ticks of 10 ms, so only sums over many windows mean something.
     pub server_stolen_ns: u64,
     /// The same for the generator's CPUs.
     pub generator_stolen_ns: u64,
+    /// What the driven arm did before and behind the window; absent in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Outside>,
     /// Service times of ok responses in nanoseconds: a HdrHistogram, V2, deflated, base64.
     pub service_time: String,
     /// What an open loop adds; absent in a closed one.
@@ -276,6 +283,20 @@ pub struct WindowResult {
     /// Which rate it tried; absent where the rate was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<ProbeResult>,
+}
+
+/// What an arm did in the lead-in of a window, and after its end with what was in flight then. No
+/// metric contains it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Outside {
+    /// Ok responses.
+    pub requests: u64,
+    /// Failed requests.
+    pub failed: u64,
+    /// CPU time of its process.
+    pub server_cpu_ns: u64,
 }
 
 /// What a window of an open loop adds: planned = sent + unsent, and sent = ok responses +
@@ -310,9 +331,9 @@ pub struct OpenResult {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SearchResult {
-    /// The highest rate that held; absent where none did.
+    /// The highest rate that held in two of its two or three probes; absent where none did.
     pub held_per_second: Option<u64>,
-    /// The lowest rate that failed twice, above the one that held; absent where none did.
+    /// The lowest rate that failed in two of them, above the one that held; absent where none did.
     pub failed_per_second: Option<u64>,
     /// Why the search was over.
     pub end: SearchEnd,

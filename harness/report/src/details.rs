@@ -7,8 +7,8 @@ use super::document::{Block, Emphasis, Fold, Table};
 use super::parts::{columns, figure_of, group};
 use super::wording;
 use duet_analysis::{
-    Analysis, Arm, Arrivals, CellAnalysis, MatchupAnalysis, MetricAnalysis, OpenAnalysis, OpenArm,
-    SearchAnalysis, SearchArm, Who,
+    Analysis, Arm, Arrivals, CellAnalysis, Estimate, MatchupAnalysis, MetricAnalysis, OpenAnalysis,
+    OpenArm, SearchAnalysis, SearchArm, Switching, Who,
 };
 use duet_units::{CellKind, Loop};
 
@@ -42,6 +42,8 @@ fn facts(matchup: &MatchupAnalysis, cell: &CellAnalysis) -> Vec<(&'static str, S
     let found = cell.search.as_ref();
     facts.extend(found.map(|found| ("searches", searches(matchup, found, cell.blocks))));
     facts.push(("bottleneck", bottleneck(matchup, cell)));
+    let switched = cell.switching.as_ref();
+    facts.extend(switched.map(|switched| ("switching", switching(matchup, switched))));
     facts.push(("errors", errors(matchup, cell)));
     for warning in &cell.warnings {
         let hint = warning.hint.as_ref().map_or_else(String::new, |hint| format!(" Hint: {hint}"));
@@ -123,9 +125,12 @@ fn searches(matchup: &MatchupAnalysis, found: &SearchAnalysis, blocks: u32) -> S
         let lag = search.generator_lag_ns_p99.map_or_else(String::new, |ns| {
             format!("; there the generator lag was {} (99 %)", duet_units::nanoseconds(ns))
         });
+        let lift = search.lift.map_or_else(String::new, |lift| {
+            format!("; lift of the search {:+.1} %", (lift - 1.0) * 100.0)
+        });
         format!(
-            "{}: {} requests a second held and {} failed twice (medians), found in {} of {} by {} \
-             probes{lag}",
+            "{}: {} requests a second held and {} failed (medians), found in {} of {} by {} \
+             probes{lag}{lift}",
             arm.label,
             rate(search.held_per_second),
             rate(search.failed_per_second),
@@ -158,6 +163,26 @@ fn bottleneck(matchup: &MatchupAnalysis, cell: &CellAnalysis) -> String {
         })
         .collect();
     if shares.is_empty() { who.to_owned() } else { format!("{who} ({})", shares.join("; ")) }
+}
+
+/// What it costs the arms that the window before was of the other one.
+fn switching(matchup: &MatchupAnalysis, found: &Switching) -> String {
+    let change = |of: &Estimate| {
+        let percent = |ratio: f64| format!("{:+.1} %", (ratio - 1.0) * 100.0);
+        let interval = of.interval.map_or_else(String::new, |interval| {
+            format!(" [{}, {}]", percent(interval.low), percent(interval.high))
+        });
+        format!("{}{interval}", percent(of.value))
+    };
+    let arms = matchup.arms.iter().zip(&found.cold_over_warm);
+    let arms: Vec<String> =
+        arms.map(|(arm, cost)| format!("{} {}", arm.label, change(cost))).collect();
+    format!(
+        "CPU per request in windows after the other arm's, against those after its own: {}; \
+         difference {}",
+        arms.join(", "),
+        change(&found.difference)
+    )
 }
 
 /// Errors by arm and kind.

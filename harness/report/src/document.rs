@@ -166,6 +166,13 @@ impl<T: Into<String>> From<T> for Span {
     }
 }
 
+/// What a link to a heading points to, after the `#`: GitHub's rule, so that it is the same in
+/// Markdown, where GitHub makes anchors, and on a page, where the page does.
+pub(crate) fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
 impl Block {
     pub(crate) fn heading(text: impl Into<String>) -> Self {
         Self::Heading(vec![Span::new(text, Emphasis::Strong)])
@@ -212,5 +219,23 @@ impl Table {
     pub(crate) fn plain(caption: impl Into<String>, columns: Vec<Column>, rows: Vec<Row>) -> Self {
         let groups = vec![Group { rows, ..Group::default() }];
         Self { caption: caption.into(), columns, groups, apart: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn anchors() {
+        let cases = [
+            ("std", "std"),
+            ("other (lane tuned)", "other-lane-tuned"),
+            ("null, the same server twice", "null-the-same-server-twice"),
+            ("Claims of others", "claims-of-others"),
+        ];
+        for (heading, want) in cases {
+            assert_eq!(anchor(heading), want);
+        }
     }
 }

@@ -11,6 +11,7 @@
 use duet_analysis::Analysis;
 
 pub mod chart;
+pub mod claims;
 pub mod comparison;
 mod details;
 mod document;
@@ -18,6 +19,7 @@ pub mod export;
 pub mod github;
 mod headline;
 mod load_kinds;
+mod money;
 mod parts;
 mod program_table;
 mod published;

@@ -39,7 +39,7 @@ const LATENCY: &str = "Latency is counted from the instant at which a request wa
 /// What a rate within a limit is, for reports that have one.
 const RATE_WITHIN: &str = "The rate within a limit is the highest at which a server keeps that \
     limit of latency, in an open loop. Probes search for it in every block, for each server on its \
-    own; its value is the middle between a rate that held and one that failed twice.";
+    own; its value is the middle between the last rate that held and the first that failed.";
 
 /// Whether something was measured of which speeds can be compared: all but rates that were given.
 pub(super) fn has_speeds(analysis: &Analysis) -> bool {

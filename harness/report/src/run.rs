@@ -5,7 +5,7 @@ use super::document::{Block, Column, Document, Emphasis, Group, Item, Marker, Ro
 use super::headline::{ONE_SESSION, headline};
 use super::parts::{LABEL, about, columns, figure_of, group, list, names, short};
 use super::wording::{self, Conclusion};
-use super::{details, load_kinds, program_table, published, run_metadata, warnings};
+use super::{claims, details, load_kinds, money, program_table, published, run_metadata, warnings};
 use duet_analysis::{Analysis, Arm, CellAnalysis, MatchupAnalysis, ServerSummary};
 use duet_units::Metric;
 
@@ -19,8 +19,10 @@ pub(super) fn document(analysis: &Analysis) -> Document {
             false => section(analysis, matchup),
         });
     }
+    body.extend(claims::section(analysis));
     body.extend(published::section(analysis));
     body.extend(builds(analysis));
+    body.extend(money::section(analysis));
     body.extend(list("Warnings", Marker::Warning, warnings::warnings(analysis)));
     body.extend(list("Failures", Marker::Failure, warnings::failures(&analysis.failures)));
     body.push(Block::heading("How to read this"));

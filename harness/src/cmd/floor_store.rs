@@ -30,6 +30,8 @@ struct FloorStore {
 struct Protocol {
     server_cpus: u32,
     generator_cpus: u32,
+    #[serde(default)]
+    lead_ms: u32,
     window_ms: u32,
     measure_ms: u32,
     warmup_ms: u32,
@@ -41,6 +43,7 @@ impl Protocol {
         Self {
             server_cpus: suite.server_cpus,
             generator_cpus: suite.generator_cpus,
+            lead_ms: suite.lead_ms,
             window_ms: suite.window_ms,
             measure_ms: suite.measure_ms,
             warmup_ms: suite.warmup_ms,
@@ -49,9 +52,10 @@ impl Protocol {
     }
 
     fn is_of(&self, suite: &Suite) -> bool {
-        let way =
-            |p: &Self| (p.server_cpus, p.generator_cpus, p.window_ms, p.measure_ms, p.warmup_ms);
-        way(self) == way(&Self::of(suite))
+        let way = |p: &Self| (p.lead_ms, p.window_ms, p.measure_ms, p.warmup_ms);
+        let cpus = |p: &Self| (p.server_cpus, p.generator_cpus);
+        let of_suite = Self::of(suite);
+        way(self) == way(&of_suite) && cpus(self) == cpus(&of_suite)
     }
 }
 

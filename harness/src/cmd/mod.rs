@@ -6,6 +6,7 @@ pub(crate) use exit::{CommandError, Exit};
 
 mod aa;
 mod baseline;
+mod claims;
 mod compare;
 mod comparison;
 mod doctor;
@@ -23,6 +24,7 @@ mod looks;
 mod null_responder;
 mod pairs;
 mod policy;
+mod prices;
 mod progress;
 mod report;
 mod run;
@@ -49,6 +51,7 @@ pub(crate) struct Cli {
 enum Command {
     Run(run::Run),
     Report(report::Report),
+    Claims(claims::Claims),
     Compare(Box<compare::Compare>),
     Gate(Box<gate::Gate>),
     Aa(Box<aa::Aa>),
@@ -87,6 +90,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CommandError> {
     let outcome = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Claims(args) => claims::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Gate(args) => gate::run(&args),
         Command::Aa(args) => aa::run(&args),

@@ -59,6 +59,7 @@ pub(super) fn suite(policy: &Policy, mut cells: Vec<CellId>, only: Option<&str>)
         server_cpus: policy.server_cpus,
         generator_cpus: policy.generator_cpus,
         blocks: last + last / SPARE_SHARE,
+        lead_ms: policy.lead_ms,
         window_ms: policy.window_ms,
         measure_ms: policy.measure_ms,
         warmup_ms: policy.warmup_ms,

@@ -8,7 +8,8 @@ use clap::Args;
 
 use super::exit::Exit;
 use super::folders::{self, shown};
-use duet_analysis::{self, Analysis};
+use super::prices::PriceArgs;
+use duet_analysis::{self, Analysis, money};
 use duet_report::chart::Width;
 use duet_report::{self, Style};
 
@@ -22,15 +23,19 @@ pub(super) struct Report {
     /// A run's folder, such as results/latest.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
+
+    #[command(flatten)]
+    prices: PriceArgs,
 }
 
 pub(super) fn run(args: &Report) -> Result<Exit> {
-    rebuild(&args.folder)
+    rebuild(&args.folder, args.prices)
 }
 
 /// Derives everything from the record in `folder`, writes it there, and shows it.
-pub(super) fn rebuild(folder: &Path) -> Result<Exit> {
-    let analysis = read(folder)?;
+pub(super) fn rebuild(folder: &Path, prices: PriceArgs) -> Result<Exit> {
+    let mut analysis = read(folder)?;
+    analysis.money = money::analyse(&analysis, prices.prices());
     write(&analysis, folder)?;
     show(&analysis, folder);
     Ok(exit(&analysis))

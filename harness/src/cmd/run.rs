@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::exit::{Exit, UsageError};
 use super::folders::{self, BenchFolder, Former, shown};
+use super::prices::PriceArgs;
 use super::session::Session;
 use super::{doctor, fitness, report};
 use duet_model::plan;
@@ -38,6 +39,9 @@ pub(super) struct Run {
     only: Option<String>,
 
     #[command(flatten)]
+    prices: PriceArgs,
+
+    #[command(flatten)]
     bench: BenchFolder,
 }
 
@@ -53,7 +57,7 @@ pub(super) fn run(args: &Run) -> Result<Exit> {
     announce(&header, &folder);
     let prepared = session.prepare(header)?;
     session.measure_all(&folder, prepared)?;
-    report::rebuild(&folder)
+    report::rebuild(&folder, args.prices)
 }
 
 /// The suite, with only the cells whose name contains the filter.

@@ -255,8 +255,8 @@ impl<'a> Recording<'a> {
             let mut block = match of_programs {
                 true => Block::Programs(Box::new(programs::block(bench, &mut self.cache, plan)?)),
                 false => {
-                    let known = block::known(&self.run.blocks, cell, bench.spec);
-                    Block::Servers(Box::new(block::run(bench, plan, known)?))
+                    let window_ns = block::window_ns(&self.run.blocks, cell);
+                    Block::Servers(Box::new(block::run(bench, plan, window_ns)?))
                 }
             };
             let discarded = self.run.attempts_of(cell).filter(|a| a.discarded).count();

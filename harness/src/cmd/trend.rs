@@ -29,7 +29,7 @@ const USUAL: [Metric; 5] = [
 /// them.
 #[derive(Debug, Args)]
 pub(super) struct TrendArgs {
-    /// Runs' folders, such as results/*.
+    /// Runs' folders, such as results/*-standard.
     #[arg(value_name = "DIR", required = true)]
     folders: Vec<PathBuf>,
     /// Only cells whose name (matchup/workload/load) contains FILTER.

@@ -91,7 +91,7 @@ fn idiomatic(folder: &Path) -> [String; 2] {
     run("cargo", &rust);
     let go = folder.join("go-nethttp");
     let go = go.to_str().expect("a path in UTF-8");
-    run("go", &["-C", "go-server", "build", "-o", go, "./nethttp"]);
+    run("go", &["-C", "go-server", "build", "-o", go, "./cmd/go-nethttp"]);
     [&format!("{target}/debug/rust-axum"), go].map(|path| {
         format!(
             "run = [\"{path}\", \"--addr\", \"{{addr}}\", \"--threads\", \"{{threads}}\"]\n\

@@ -16,7 +16,7 @@ pub enum Metric {
     RateWithinPerSecond,
     /// The server's CPU time per response that is ok, all threads, background work included.
     CpuNsPerRequest,
-    /// Resident memory after the first response that is ok, before any load.
+    /// Resident memory before the first request. (In older records after the first response.)
     RssBytesIdle,
     /// Median resident memory while windows run.
     RssBytesSteady,

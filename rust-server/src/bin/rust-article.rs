@@ -1,5 +1,5 @@
 //! Behaves as the article's Rust server does: a thread per connection, one read, one write of the
-//! same answer whatever was asked, two prints to standard output.
+//! same response whatever was asked, two prints to standard output.
 //!
 //! The request is printed as the article prints it: the whole buffer, though most of it is NUL.
 //! Around that is only what every server here needs: a command line, an `accept` and a thread that
@@ -18,7 +18,7 @@ use rust_server::termination::Termination;
 const VERSION: &str =
     concat!("rust-article ", env!("CARGO_PKG_VERSION"), " (rustc ", env!("RUSTC_VERSION"), ")");
 
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=UTF-8\r\n\r\n\
+const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=UTF-8\r\n\r\n\
     <html><body>Hello world</body></html>\r\n";
 
 /// How long connections may take after SIGTERM.
@@ -53,7 +53,7 @@ fn accept(listener: &TcpListener, open: &Arc<()>) {
             Ok(stream) => {
                 let open = Arc::clone(open);
                 let serve = move || {
-                    answer(stream);
+                    respond(stream);
                     drop(open);
                 };
                 if let Err(error) = thread::Builder::new().spawn(serve) {
@@ -69,13 +69,13 @@ fn accept(listener: &TcpListener, open: &Arc<()>) {
 }
 
 #[expect(clippy::unused_io_amount, reason = "the article reads once and writes once")]
-fn answer(mut stream: TcpStream) {
+fn respond(mut stream: TcpStream) {
     let mut buffer = [0; 4_096];
     match stream.read(&mut buffer) {
         Ok(_) => println!("{}", String::from_utf8_lossy(&buffer)),
         Err(error) => println!("Unable to read: {error}"),
     }
-    match stream.write(ANSWER) {
+    match stream.write(RESPONSE) {
         Ok(_) => println!("Response sent"),
         Err(error) => println!("Unable to answer: {error}"),
     }

@@ -1,7 +1,7 @@
 //! What the article's Rust server should have been: the standard library, a thread per connection,
 //! and HTTP/1.1 as it is written.
 //!
-//! The standard library has no signals, so one crate waits for SIGTERM (see `termination`).
+//! The standard library has no signals, so one crate waits for them (see `termination`).
 
 use std::io;
 use std::net::TcpListener;
@@ -16,7 +16,7 @@ use rust_server::termination::Termination;
 const VERSION: &str =
     concat!("rust-std ", env!("CARGO_PKG_VERSION"), " (rustc ", env!("RUSTC_VERSION"), ")");
 
-/// How long requests that have begun may take after SIGTERM.
+/// How long requests that have begun may take after a signal.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
 fn main() -> ExitCode {
@@ -28,7 +28,7 @@ fn serve(options: &Options) -> io::Result<()> {
     let termination = Termination::catch()?;
     let listener = TcpListener::bind(&options.addr)?;
     let address = listener.local_addr()?;
-    let server = Server::start(listener, Limits::DEFAULT, routes::answer)?;
+    let server = Server::start(listener, Limits::new(options.timeouts), routes::respond)?;
     command_line::announce(address)?;
     termination.wait()?;
     server.stop(PATIENCE);

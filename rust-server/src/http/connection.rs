@@ -1,20 +1,20 @@
 //! The conversation on one connection, over anything that reads and writes.
 //!
-//! A request costs one read and one write. Requests that arrive together are answered together:
-//! answers are collected and written when no complete request is left, before anything blocks.
+//! A request costs one read and one write. Requests that arrive together get their responses
+//! together: these are collected and written when no complete request is left, before anything
+//! blocks.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::chunked::Decoder;
-use super::date::DateCache;
 use super::input::{BUFFER_BYTES, Input};
 use super::response::{self, Framing};
-use super::{Answer, BodyLength, Head, HeadParser, Limits, Method, Request, Status};
-use crate::answer::JSON;
+use super::{BodyLength, Head, HeadParser, Limits, Method, Request, Response, Status};
+use crate::response::JSON;
 
-/// Collected answers are written when they exceed this, though more requests are waiting.
+/// Collected responses are written when they exceed this, though more requests are waiting.
 const OUTPUT_BYTES: usize = 65_536;
 
 /// Bytes in both directions. A read or write that would block for too long fails with `WouldBlock`
@@ -52,27 +52,20 @@ impl Presence {
     }
 }
 
-/// The memory of a conversation, which the next one may use again.
+/// The memory of a conversation: small buffers, which grow with what comes.
 #[derive(Debug)]
-pub struct Buffers {
+struct Buffers {
     input: Input,
     output: Vec<u8>,
     body: Vec<u8>,
-    date: DateCache,
 }
 
 impl Buffers {
-    /// Small buffers. They grow with what comes.
-    pub fn new() -> Buffers {
-        Buffers {
-            input: Input::new(),
-            output: Vec::new(),
-            body: Vec::new(),
-            date: DateCache::new(),
-        }
+    fn new() -> Buffers {
+        Buffers { input: Input::new(), output: Vec::new(), body: Vec::new() }
     }
 
-    /// Gives back what large requests and answers took.
+    /// Gives back what large requests and responses took.
     fn shrink(&mut self) {
         self.input.shrink();
         self.output.shrink_to(BUFFER_BYTES);
@@ -81,36 +74,26 @@ impl Buffers {
     }
 }
 
-impl Default for Buffers {
-    fn default() -> Buffers {
-        Buffers::new()
-    }
-}
-
-/// Answers requests until either side ends the connection. `answer` writes the body to an empty
-/// buffer.
+/// Responds to requests until either side ends the connection. `respond` writes the body to an
+/// empty buffer.
 pub fn converse<T: Transport>(
     transport: &mut T,
     limits: &Limits,
     presence: &Presence,
-    buffers: &mut Buffers,
-    answer: impl Fn(&Request<'_>, &mut Vec<u8>) -> Answer,
+    respond: impl Fn(&Request<'_>, &mut Vec<u8>) -> Response,
 ) {
-    buffers.input.clear();
-    buffers.output.clear();
+    let buffers = Buffers::new();
     let mut conversation =
         Conversation { transport, limits, presence, buffers, without_body: false };
-    let end = conversation.requests(answer);
-    // The client may be gone by now. Then nothing is left to do for it.
-    let _gone = conversation.end(end);
-    buffers.input.clear();
-    buffers.shrink();
+    let end = conversation.requests(respond);
+    // If the client is gone by now, nothing is left to do for it.
+    let _ = conversation.end(end);
 }
 
 /// Why a conversation ended.
 #[derive(Clone, Copy)]
 enum End {
-    /// The last answer is written. No more requests are read.
+    /// The last response is written. No more requests are read.
     Closed,
     /// The client said nothing, or nothing that could be understood.
     Refused(Status),
@@ -134,15 +117,15 @@ struct Conversation<'a, T> {
     transport: &'a mut T,
     limits: &'a Limits,
     presence: &'a Presence,
-    buffers: &'a mut Buffers,
+    buffers: Buffers,
     /// Whether the request that is being read is one for a head only.
     without_body: bool,
 }
 
 impl<T: Transport> Conversation<'_, T> {
-    fn requests(&mut self, answer: impl Fn(&Request<'_>, &mut Vec<u8>) -> Answer) -> End {
+    fn requests(&mut self, respond: impl Fn(&Request<'_>, &mut Vec<u8>) -> Response) -> End {
         loop {
-            match self.request(&answer) {
+            match self.request(&respond) {
                 Ok(true) => {}
                 Ok(false) => return End::Closed,
                 Err(end) => return end,
@@ -150,16 +133,16 @@ impl<T: Transport> Conversation<'_, T> {
         }
     }
 
-    /// Reads and answers one request. Returns whether another may follow.
+    /// Reads one request and responds. Returns whether another may follow.
     fn request(
         &mut self,
-        answer: &impl Fn(&Request<'_>, &mut Vec<u8>) -> Answer,
+        respond: &impl Fn(&Request<'_>, &mut Vec<u8>) -> Response,
     ) -> Result<bool, End> {
         self.without_body = false;
         let head = self.head()?;
         self.without_body = head.method == Method::Head;
         let (body_end, request_end) = self.body(&head)?;
-        let Buffers { input, output, body, date } = &mut *self.buffers;
+        let Buffers { input, output, body } = &mut self.buffers;
         let bytes = input.pending();
         let request = Request {
             method: head.method,
@@ -168,10 +151,10 @@ impl<T: Transport> Conversation<'_, T> {
             body: &bytes[head.length..body_end],
         };
         body.clear();
-        let answer = answer(&request, body);
+        let response = respond(&request, body);
         let close = !head.keep_alive || self.presence.must_leave();
         let framing = Framing { without_body: self.without_body, close };
-        response::write(output, &answer, body, framing, date);
+        response::write(output, &response, body, framing);
         input.consume(request_end);
         if output.len() > OUTPUT_BYTES {
             self.flush()?;
@@ -189,7 +172,7 @@ impl<T: Transport> Conversation<'_, T> {
             } else if let Some(head) = parser.parse(pending)? {
                 return Ok(head);
             } else {
-                self.read_by(self.limits.head, &mut begun)?;
+                self.read_by(self.limits.timeouts.head, &mut begun)?;
             }
         }
     }
@@ -213,7 +196,7 @@ impl<T: Transport> Conversation<'_, T> {
         let mut begun = None;
         while self.buffers.input.pending().len() < end {
             self.tell_to_continue(head, begun);
-            self.read_by(self.limits.body, &mut begun)?;
+            self.read_by(self.limits.timeouts.request, &mut begun)?;
         }
         Ok((end, end))
     }
@@ -231,7 +214,7 @@ impl<T: Transport> Conversation<'_, T> {
             // All is read that has come: only the decoded bytes are kept.
             self.buffers.input.truncate(end);
             self.tell_to_continue(head, begun);
-            self.read_by(self.limits.body, &mut begun)?;
+            self.read_by(self.limits.timeouts.request, &mut begun)?;
         }
     }
 
@@ -257,7 +240,7 @@ impl<T: Transport> Conversation<'_, T> {
                 Err(error) if is_timeout(&error) => {
                     self.buffers.shrink();
                     // The clock is first read when a tick has already passed.
-                    let idle = self.limits.idle.saturating_sub(self.limits.tick());
+                    let idle = self.limits.timeouts.idle.saturating_sub(self.limits.tick());
                     if begun.get_or_insert_with(Instant::now).elapsed() >= idle {
                         break Err(End::Gone);
                     }
@@ -288,7 +271,7 @@ impl<T: Transport> Conversation<'_, T> {
         }
     }
 
-    /// Writes the collected answers.
+    /// Writes the collected responses.
     fn flush(&mut self) -> Result<(), End> {
         let mut rest = &self.buffers.output[..];
         let mut begun = None;
@@ -300,7 +283,7 @@ impl<T: Transport> Conversation<'_, T> {
                 Err(error) => return Err(error.into()),
             }
             let slow = !rest.is_empty()
-                && begun.get_or_insert_with(Instant::now).elapsed() >= self.limits.write;
+                && begun.get_or_insert_with(Instant::now).elapsed() >= self.limits.timeouts.write;
             if slow {
                 return Err(End::Gone);
             }
@@ -310,16 +293,17 @@ impl<T: Transport> Conversation<'_, T> {
     }
 
     /// Writes what is left to say. If the client may still be sending, reads on for a while: a
-    /// socket closed with unread bytes resets the connection, and the client may lose the answer.
+    /// socket closed with unread bytes resets the connection, and the client may lose the response.
     fn end(&mut self, end: End) -> Result<(), End> {
         let all_read = match end {
             End::Gone => return Ok(()),
             End::Closed => self.buffers.input.pending().is_empty(),
             End::Refused(status) => {
-                let Buffers { output, date, .. } = &mut *self.buffers;
-                let answer = Answer { status, content_type: JSON, allow: None };
+                let Buffers { output, body, .. } = &mut self.buffers;
+                let response = Response { status, content_type: JSON, allow: None };
                 let framing = Framing { without_body: self.without_body, close: true };
-                response::write(output, &answer, status.error_body().as_bytes(), framing, date);
+                status.write_error(body);
+                response::write(output, &response, body, framing);
                 false
             }
         };

@@ -5,32 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 const SECONDS_PER_DAY: u64 = 86_400;
 
-/// The current date, formatted once a second.
-#[derive(Debug)]
-pub(super) struct DateCache {
-    second: u64,
-    text: String,
-}
-
-impl DateCache {
-    pub(super) fn new() -> DateCache {
-        DateCache { second: 0, text: imf_fixdate(0) }
-    }
-
-    /// The text for this moment.
-    pub(super) fn now(&mut self) -> &str {
-        // A clock before 1970 is wrong anyway.
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        if since_epoch.as_secs() != self.second {
-            self.second = since_epoch.as_secs();
-            self.text = imf_fixdate(self.second);
-        }
-        &self.text
-    }
+/// The date of a moment. One before 1970, which only a wrong clock shows, counts as 1970.
+pub(super) fn imf_fixdate(moment: SystemTime) -> String {
+    text(moment.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
 }
 
 /// The date of a number of seconds since 1970.
-fn imf_fixdate(seconds: u64) -> String {
+fn text(seconds: u64) -> String {
     const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -73,7 +54,7 @@ mod tests {
     fn dates() {
         #[track_caller]
         fn check(seconds: u64, expected: &str) {
-            assert_eq!(imf_fixdate(seconds), expected);
+            assert_eq!(text(seconds), expected);
         }
         check(0, "Thu, 01 Jan 1970 00:00:00 GMT");
         check(784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT");

@@ -1,10 +1,10 @@
 //! An HTTP/1.1 server (RFC 9110, RFC 9112) with nothing but the standard library.
 //!
-//! `head` and `chunked` read requests from bytes, `response` writes answers to bytes, `connection`
-//! is the conversation over anything that reads and writes, `server` is sockets and threads. None
-//! of them knows a route.
+//! `head` and `chunked` read requests from bytes, `response` writes responses to bytes,
+//! `connection` is the conversation over anything that reads and writes, `server` is sockets and
+//! threads. None of them knows a route.
 //!
-//! What is left out on purpose: HTTP/1.0 connections are always closed after one answer, trailers
+//! What is left out on purpose: HTTP/1.0 connections are always closed after one response, trailers
 //! and chunk extensions are read and forgotten, an `Expect` other than `100-continue` is ignored.
 
 mod chunked;
@@ -17,9 +17,12 @@ mod server;
 
 use std::time::Duration;
 
-pub use connection::{Buffers, Presence, Transport, converse};
+use crate::response::{BODY_BYTES_MAX, HEAD_BYTES_MAX};
+use crate::timeouts::Timeouts;
+
+pub use connection::{Presence, Transport, converse};
 pub use head::{BodyLength, Head, HeadParser};
-pub use response::{Answer, Status};
+pub use response::{Response, Status};
 pub use server::Server;
 
 /// The verbs that routes tell apart.
@@ -51,37 +54,30 @@ pub struct Request<'a> {
 /// What a client may ask of the server's memory and patience.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of a request head. More is answered with 431.
+    /// Bytes of a request head. More gets a 431.
     pub head_bytes: usize,
-    /// Bytes of a body. More is answered with 413.
+    /// Bytes of a body. More gets a 413.
     pub body_bytes: usize,
-    /// How long a kept connection may stay without a request.
-    pub idle: Duration,
-    /// How long a head may take from its first byte. Then 408.
-    pub head: Duration,
-    /// How long a body may take from the end of its head. Then 408.
-    pub body: Duration,
-    /// How long a client may take to read what was written.
-    pub write: Duration,
-    /// How long a connection is read after a refusal, so that the answer is not lost by a reset.
+    /// How long anything may take. A head and a body that take longer get a 408.
+    pub timeouts: Timeouts,
+    /// How long a connection is read after a refusal, so that the response is not lost by a reset.
     pub linger: Duration,
 }
 
 impl Limits {
-    /// For the whole internet.
-    pub const DEFAULT: Limits = Limits {
-        head_bytes: 65_536,
-        body_bytes: crate::answer::BODY_BYTES_MAX,
-        idle: Duration::from_secs(120),
-        head: Duration::from_secs(10),
-        body: Duration::from_secs(30),
-        write: Duration::from_secs(10),
-        linger: Duration::from_secs(1),
-    };
+    /// Those of the contract, with these time-outs.
+    pub fn new(timeouts: Timeouts) -> Limits {
+        Limits {
+            head_bytes: HEAD_BYTES_MAX,
+            body_bytes: BODY_BYTES_MAX,
+            timeouts,
+            linger: Duration::from_secs(1),
+        }
+    }
 
     /// How long one read of a socket may block. Deadlines are looked at after each read, so one may
     /// be missed by this much; in return, no request costs a system call to set a time-out.
     fn tick(&self) -> Duration {
-        self.idle.min(self.head).min(self.body)
+        self.timeouts.idle.min(self.timeouts.head).min(self.timeouts.request)
     }
 }

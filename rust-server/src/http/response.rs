@@ -1,8 +1,11 @@
-//! Answers to bytes.
+//! Responses to bytes.
 
-use super::date::DateCache;
-use crate::answer;
-use crate::decimal;
+use std::io::Write;
+use std::time::SystemTime;
+
+use super::date::imf_fixdate;
+use crate::json;
+use crate::response::Failure;
 
 /// The status codes this server sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,25 +45,31 @@ impl Status {
         }
     }
 
-    /// The JSON that tells of an error. Empty for a success.
-    pub fn error_body(self) -> &'static str {
+    /// The status in words, as responses that are not a success have it.
+    fn error(self) -> &'static str {
         match self {
             Status::Ok => "",
-            Status::BadRequest => answer::BAD_REQUEST,
-            Status::NotFound => answer::NOT_FOUND,
-            Status::MethodNotAllowed => answer::METHOD_NOT_ALLOWED,
-            Status::RequestTimeout => r#"{"error":"request timeout"}"#,
-            Status::PayloadTooLarge => answer::PAYLOAD_TOO_LARGE,
-            Status::HeadTooLarge => r#"{"error":"request head too large"}"#,
-            Status::NotImplemented => r#"{"error":"not implemented"}"#,
-            Status::VersionNotSupported => r#"{"error":"version not supported"}"#,
+            Status::BadRequest => "bad request",
+            Status::NotFound => "not found",
+            Status::MethodNotAllowed => "method not allowed",
+            Status::RequestTimeout => "request timeout",
+            Status::PayloadTooLarge => "payload too large",
+            Status::HeadTooLarge => "request head too large",
+            Status::NotImplemented => "not implemented",
+            Status::VersionNotSupported => "version not supported",
         }
+    }
+
+    /// Writes the JSON that tells of an error.
+    pub fn write_error(self, body: &mut Vec<u8>) {
+        body.clear();
+        json::failure(body, &Failure { error: self.error() });
     }
 }
 
-/// An answer but for its body, which a route writes to a buffer.
+/// A response but for its body, which a route writes to a buffer.
 #[derive(Clone, Copy, Debug)]
-pub struct Answer {
+pub struct Response {
     /// The status.
     pub status: Status,
     /// `Content-Type`.
@@ -69,7 +78,7 @@ pub struct Answer {
     pub allow: Option<&'static str>,
 }
 
-/// What the rest of the connection decides about an answer.
+/// What the rest of the connection decides about a response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Framing {
     /// Headers only, as for HEAD.
@@ -78,31 +87,19 @@ pub(super) struct Framing {
     pub(super) close: bool,
 }
 
-/// Appends an answer.
-pub(super) fn write(
-    out: &mut Vec<u8>,
-    answer: &Answer,
-    body: &[u8],
-    framing: Framing,
-    date: &mut DateCache,
-) {
-    let mut text = |text: &str| out.extend_from_slice(text.as_bytes());
-    text(answer.status.line());
-    text("Content-Type: ");
-    text(answer.content_type);
-    text("\r\nContent-Length: ");
-    decimal::push(out, body.len() as u64);
-    let mut text = |text: &str| out.extend_from_slice(text.as_bytes());
-    text("\r\nDate: ");
-    text(date.now());
-    if let Some(methods) = answer.allow {
-        text("\r\nAllow: ");
-        text(methods);
-    }
-    if framing.close {
-        text("\r\nConnection: close");
-    }
-    text("\r\n\r\n");
+/// Appends a response.
+pub(super) fn write(out: &mut Vec<u8>, response: &Response, body: &[u8], framing: Framing) {
+    let (status, content_type, length) =
+        (response.status.line(), response.content_type, body.len());
+    let date = imf_fixdate(SystemTime::now());
+    let allow = response.allow.map_or(String::new(), |methods| format!("Allow: {methods}\r\n"));
+    let close = if framing.close { "Connection: close\r\n" } else { "" };
+    // Writing to a vector does not fail.
+    let _ = write!(
+        out,
+        "{status}Content-Type: {content_type}\r\nContent-Length: {length}\r\nDate: {date}\r\n\
+         {allow}{close}\r\n"
+    );
     if !framing.without_body {
         out.extend_from_slice(body);
     }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Answer, Buffers, Limits, Presence, Request, Transport, converse};
+use super::{Limits, Presence, Request, Response, Transport, converse};
 
 /// Connections served at once.
 const CONNECTIONS_MAX: usize = 1_024;
@@ -26,8 +26,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 /// How long the server may take to reach itself when it stops.
 const WAKE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How a request is answered: the body goes to the buffer.
-type Routes = fn(&Request<'_>, &mut Vec<u8>) -> Answer;
+/// How a request is responded to: the body goes to the buffer.
+type Routes = fn(&Request<'_>, &mut Vec<u8>) -> Response;
 
 /// A running server.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Server {
     }
 
     /// Stops accepting, closes connections that wait for a request, and waits until the others have
-    /// got their answers, but no longer than `patience`.
+    /// got their responses, but no longer than `patience`.
     pub fn stop(self, patience: Duration) {
         let deadline = Instant::now() + patience;
         let mut state = self.0.lock();
@@ -92,7 +92,7 @@ impl Server {
         for connection in state.open.values() {
             if connection.presence.leave() {
                 // It fails if the client was faster, and then the read ends, too.
-                let _gone = connection.socket.shutdown(Shutdown::Read);
+                let _ = connection.socket.shutdown(Shutdown::Read);
             }
         }
         let waiting = state.waiting;
@@ -101,7 +101,7 @@ impl Server {
         if let Ok(address) = listener.local_addr() {
             for _ in 0..waiting {
                 // If the server cannot reach itself, its threads end with the process.
-                let _unreachable = TcpStream::connect_timeout(&address, WAKE_TIMEOUT);
+                let _ = TcpStream::connect_timeout(&address, WAKE_TIMEOUT);
             }
         }
         drop(listener);
@@ -127,7 +127,7 @@ impl Shared {
     fn start_thread(self: &Arc<Self>) -> io::Result<()> {
         let shared = Arc::clone(self);
         match thread::Builder::new().spawn(move || shared.work()) {
-            Ok(_detached) => Ok(()),
+            Ok(_) => Ok(()),
             Err(error) => {
                 self.lock().threads -= 1;
                 Err(error)
@@ -137,16 +137,12 @@ impl Shared {
 
     /// The life of a thread.
     fn work(self: Arc<Self>) {
-        let mut buffers = Buffers::new();
         while let Some((number, connection)) = self.next_connection() {
-            let served = catch_unwind(AssertUnwindSafe(|| {
+            // A panic has been printed, and ends its connection alone.
+            let _ = catch_unwind(AssertUnwindSafe(|| {
                 let mut socket = &connection.socket;
-                let Connection { presence, .. } = &*connection;
-                converse(&mut socket, &self.limits, presence, &mut buffers, self.routes);
+                converse(&mut socket, &self.limits, &connection.presence, self.routes);
             }));
-            if served.is_err() {
-                buffers = Buffers::new();
-            }
             self.lock().open.remove(&number);
             drop(connection);
             self.changed.notify_all();
@@ -185,7 +181,7 @@ impl Shared {
         drop(state);
         if last {
             // Without another thread, this one accepts again when it has served its connection.
-            let _later = self.start_thread();
+            let _ = self.start_thread();
         }
         Some((number, connection))
     }
@@ -209,7 +205,7 @@ impl Shared {
     fn prepare(&self, socket: &TcpStream) -> io::Result<()> {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(self.limits.tick()))?;
-        socket.set_write_timeout(Some(self.limits.write))
+        socket.set_write_timeout(Some(self.limits.timeouts.write))
     }
 }
 

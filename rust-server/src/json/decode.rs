@@ -1,27 +1,30 @@
 //! JSON (RFC 8259) to orders, strictly, in one pass, without a tree of values in between.
 //!
-//! Strings without escapes are borrowed from the body. Unknown keys are skipped with their values,
-//! which must be well-formed. A key given twice is refused.
+//! Unknown keys are skipped with their values, which must be well-formed. A key given twice is
+//! refused.
 
 use std::borrow::Cow;
 
-use crate::answer::BadRequest;
 use crate::orders::{Customer, Line, Order};
 use crate::query::hex;
+use crate::response::BadRequest;
 
 /// How deep values may nest: the reader of skipped values is recursive.
 const DEPTH_MAX: u32 = 128;
 
+const MALFORMED: BadRequest = BadRequest::new("malformed JSON");
+const MISSING: BadRequest = BadRequest::new("a field is missing");
+
 type Result<T> = std::result::Result<T, BadRequest>;
 
 /// Decodes the body of `POST /orders`.
-pub fn orders(body: &[u8]) -> Result<Vec<Order<'_>>> {
-    let text = str::from_utf8(body).map_err(|_| BadRequest)?;
+pub fn orders(body: &[u8]) -> Result<Vec<Order>> {
+    let text = str::from_utf8(body).map_err(|_| MALFORMED)?;
     let mut reader = Reader { text, at: 0 };
     let orders = reader.list(Reader::order)?;
     match reader.peek() {
         None => Ok(orders),
-        Some(_) => Err(BadRequest),
+        Some(_) => Err(MALFORMED),
     }
 }
 
@@ -32,7 +35,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn order(&mut self) -> Result<Order<'a>> {
+    fn order(&mut self) -> Result<Order> {
         let (mut id, mut customer, mut category, mut paid, mut lines) =
             (None, None, None, None, None);
         self.object(|reader, key| match key {
@@ -44,25 +47,25 @@ impl<'a> Reader<'a> {
             _ => reader.skip(0),
         })?;
         Ok(Order {
-            id: id.ok_or(BadRequest)?,
-            customer: customer.ok_or(BadRequest)?,
-            category: category.ok_or(BadRequest)?,
+            id: id.ok_or(MISSING)?,
+            customer: customer.ok_or(MISSING)?,
+            category: category.ok_or(MISSING)?,
             paid: paid.flatten(),
-            lines: lines.ok_or(BadRequest)?,
+            lines: lines.ok_or(MISSING)?,
         })
     }
 
-    fn customer(&mut self) -> Result<Customer<'a>> {
+    fn customer(&mut self) -> Result<Customer> {
         let (mut name, mut country) = (None, None);
         self.object(|reader, key| match key {
             "name" => once(&mut name, reader.string()?),
             "country" => once(&mut country, reader.string()?),
             _ => reader.skip(0),
         })?;
-        Ok(Customer { name: name.ok_or(BadRequest)?, country: country.ok_or(BadRequest)? })
+        Ok(Customer { name: name.ok_or(MISSING)?, country: country.ok_or(MISSING)? })
     }
 
-    fn line(&mut self) -> Result<Line<'a>> {
+    fn line(&mut self) -> Result<Line> {
         let (mut sku, mut quantity, mut price) = (None, None, None);
         self.object(|reader, key| match key {
             "sku" => once(&mut sku, reader.string()?),
@@ -71,9 +74,9 @@ impl<'a> Reader<'a> {
             _ => reader.skip(0),
         })?;
         Ok(Line {
-            sku: sku.ok_or(BadRequest)?,
-            quantity: quantity.ok_or(BadRequest)?,
-            price: price.ok_or(BadRequest)?,
+            sku: sku.ok_or(MISSING)?,
+            quantity: quantity.ok_or(MISSING)?,
+            price: price.ok_or(MISSING)?,
         })
     }
 
@@ -84,7 +87,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         loop {
-            let key = self.string()?;
+            let key = self.text()?;
             self.expect(b':')?;
             field(self, &key)?;
             if !self.skip_if(b',') {
@@ -108,7 +111,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn string(&mut self) -> Result<Cow<'a, str>> {
+    fn string(&mut self) -> Result<String> {
+        self.text().map(Cow::into_owned)
+    }
+
+    /// A string, borrowed if nothing in it is escaped.
+    fn text(&mut self) -> Result<Cow<'a, str>> {
         self.expect(b'"')?;
         let text = self.text;
         let start = self.at;
@@ -122,7 +130,7 @@ impl<'a> Reader<'a> {
             match self.next()? {
                 b'"' => return Ok(Cow::Owned(decoded)),
                 b'\\' => decoded.push(self.escape()?),
-                _ => return Err(BadRequest),
+                _ => return Err(MALFORMED),
             }
             let start = self.at;
             self.plain();
@@ -148,7 +156,7 @@ impl<'a> Reader<'a> {
             b'r' => '\r',
             b't' => '\t',
             b'u' => return self.unicode_escape(),
-            _ => return Err(BadRequest),
+            _ => return Err(MALFORMED),
         })
     }
 
@@ -158,23 +166,22 @@ impl<'a> Reader<'a> {
         let code = match first {
             0xd800..0xdc00 => {
                 if self.next()? != b'\\' || self.next()? != b'u' {
-                    return Err(BadRequest);
+                    return Err(MALFORMED);
                 }
                 let second = self.code_unit()?;
                 if !(0xdc00..0xe000).contains(&second) {
-                    return Err(BadRequest);
+                    return Err(MALFORMED);
                 }
                 0x1_0000 + ((first - 0xd800) << 10 | (second - 0xdc00))
             }
             _ => first,
         };
-        char::from_u32(code).ok_or(BadRequest)
+        char::from_u32(code).ok_or(MALFORMED)
     }
 
     fn code_unit(&mut self) -> Result<u32> {
-        (0..4).try_fold(0, |value, _| {
-            Ok(value << 4 | u32::from(hex(self.next()?).ok_or(BadRequest)?))
-        })
+        (0..4)
+            .try_fold(0, |value, _| Ok(value << 4 | u32::from(hex(self.next()?).ok_or(MALFORMED)?)))
     }
 
     /// A number without sign, fraction and exponent.
@@ -183,7 +190,7 @@ impl<'a> Reader<'a> {
         let start = self.at;
         self.number()?;
         // `parse` would take a sign that JSON does not know, but `number` has not.
-        self.text[start..self.at].parse().map_err(|_| BadRequest)
+        self.text[start..self.at].parse().map_err(|_| MALFORMED)
     }
 
     fn optional_bool(&mut self) -> Result<Option<bool>> {
@@ -198,7 +205,7 @@ impl<'a> Reader<'a> {
 
     fn word(&mut self, word: &str) -> Result<()> {
         if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
-            return Err(BadRequest);
+            return Err(MALFORMED);
         }
         self.at += word.len();
         Ok(())
@@ -207,7 +214,7 @@ impl<'a> Reader<'a> {
     /// Any value, checked and forgotten.
     fn skip(&mut self, depth: u32) -> Result<()> {
         if depth > DEPTH_MAX {
-            return Err(BadRequest);
+            return Err(MALFORMED);
         }
         match self.peek() {
             Some(b'{') => self.skip_object(depth + 1),
@@ -244,9 +251,9 @@ impl<'a> Reader<'a> {
                 b'\\' => match self.next()? {
                     b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
                     b'u' => drop(self.code_unit()?),
-                    _ => return Err(BadRequest),
+                    _ => return Err(MALFORMED),
                 },
-                _ => return Err(BadRequest),
+                _ => return Err(MALFORMED),
             }
         }
     }
@@ -260,7 +267,7 @@ impl<'a> Reader<'a> {
             self.digits()?;
         }
         if self.skip_byte(b'e') || self.skip_byte(b'E') {
-            let _signed = self.skip_byte(b'+') || self.skip_byte(b'-');
+            let _ = self.skip_byte(b'+') || self.skip_byte(b'-');
             self.digits()?;
         }
         Ok(())
@@ -272,7 +279,7 @@ impl<'a> Reader<'a> {
         while self.text.as_bytes().get(self.at).is_some_and(u8::is_ascii_digit) {
             self.at += 1;
         }
-        if self.at > start { Ok(()) } else { Err(BadRequest) }
+        if self.at > start { Ok(()) } else { Err(MALFORMED) }
     }
 
     /// The next byte that is not white space. It is not consumed; the white space is.
@@ -286,7 +293,7 @@ impl<'a> Reader<'a> {
 
     /// Consumes white space, then this byte.
     fn expect(&mut self, byte: u8) -> Result<()> {
-        if self.skip_if(byte) { Ok(()) } else { Err(BadRequest) }
+        if self.skip_if(byte) { Ok(()) } else { Err(MALFORMED) }
     }
 
     /// Consumes white space, then this byte if it comes next.
@@ -304,7 +311,7 @@ impl<'a> Reader<'a> {
     }
 
     fn next(&mut self) -> Result<u8> {
-        let byte = *self.text.as_bytes().get(self.at).ok_or(BadRequest)?;
+        let byte = *self.text.as_bytes().get(self.at).ok_or(MALFORMED)?;
         self.at += 1;
         Ok(byte)
     }
@@ -314,6 +321,6 @@ impl<'a> Reader<'a> {
 fn once<T>(field: &mut Option<T>, value: T) -> Result<()> {
     match field.replace(value) {
         None => Ok(()),
-        Some(_) => Err(BadRequest),
+        Some(_) => Err(BadRequest::new("a key is given twice")),
     }
 }

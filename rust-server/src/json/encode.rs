@@ -1,12 +1,10 @@
 //! Values to JSON: compact, keys in the order of the fields.
 
-use crate::answer::Hello;
-use crate::decimal;
+use std::io::Write;
+
 use crate::items::{Item, Items};
 use crate::orders::Summary;
-
-/// Roughly what an item takes, so that the buffer grows once.
-const ITEM_BYTES: usize = 192;
+use crate::response::{Failure, Hello};
 
 /// Appends the greeting.
 pub fn hello(out: &mut Vec<u8>, hello: &Hello) {
@@ -14,9 +12,14 @@ pub fn hello(out: &mut Vec<u8>, hello: &Hello) {
     out.push(b'}');
 }
 
+/// Appends what went wrong.
+pub fn failure(out: &mut Vec<u8>, failure: &Failure) {
+    string(out, "{\"error\":", failure.error);
+    out.push(b'}');
+}
+
 /// Appends the items.
 pub fn items(out: &mut Vec<u8>, items: &Items) {
-    out.reserve(ITEM_BYTES * (items.items.len() + 1));
     out.extend_from_slice(b"{\"items\":");
     list(out, &items.items, item);
     number(out, ",\"count\":", items.count.into());
@@ -40,7 +43,7 @@ fn item(out: &mut Vec<u8>, item: &Item) {
 }
 
 /// Appends the summary.
-pub fn summary(out: &mut Vec<u8>, summary: &Summary<'_>) {
+pub fn summary(out: &mut Vec<u8>, summary: &Summary) {
     number(out, "{\"count\":", summary.count as u64);
     number(out, ",\"unpaid\":", summary.unpaid as u64);
     number(out, ",\"customers\":", summary.customers as u64);
@@ -52,7 +55,7 @@ pub fn summary(out: &mut Vec<u8>, summary: &Summary<'_>) {
     }
     out.extend_from_slice(b"},\"top5\":");
     list(out, &summary.top5, |out, top| {
-        string(out, "{\"id\":", top.id);
+        string(out, "{\"id\":", &top.id);
         number(out, ",\"cents\":", top.cents);
         out.push(b'}');
     });
@@ -72,8 +75,8 @@ fn list<T>(out: &mut Vec<u8>, values: &[T], element: impl Fn(&mut Vec<u8>, &T)) 
 
 /// Appends `before`, then the number.
 fn number(out: &mut Vec<u8>, before: &str, value: u64) {
-    out.extend_from_slice(before.as_bytes());
-    decimal::push(out, value);
+    // Writing to a vector does not fail.
+    let _ = write!(out, "{before}{value}");
 }
 
 /// Appends `before`, then the string in quotes, with escapes for what JSON does not allow as it is.
@@ -127,7 +130,7 @@ mod tests {
     #[test]
     fn contract_hello() {
         let mut out = Vec::new();
-        hello(&mut out, &crate::answer::HELLO);
+        hello(&mut out, &crate::response::HELLO);
         assert_eq!(String::from_utf8_lossy(&out), r#"{"message":"hello world"}"#);
     }
 
@@ -135,7 +138,8 @@ mod tests {
     #[test]
     fn contract_items() {
         let mut out = Vec::new();
-        items(&mut out, &crate::items::items(b"1", b"1").unwrap());
+        let one = crate::items::items("1".parse().unwrap(), "1".parse().unwrap());
+        items(&mut out, &one);
         let expected = concat!(
             r#"{"items":[{"id":1,"name":"Item 1","category":"books","price":8019,"quantity":2,"#,
             r#""active":true,"tags":["sale","new"],"rating":{"score":2,"count":13},"#,

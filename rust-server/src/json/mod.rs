@@ -5,4 +5,4 @@ mod decode;
 mod encode;
 
 pub use decode::orders;
-pub use encode::{hello, items, summary};
+pub use encode::{failure, hello, items, summary};

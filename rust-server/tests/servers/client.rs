@@ -9,6 +9,15 @@ use std::time::{Duration, Instant};
 /// Far more than anything here takes. Only a failing test waits this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The servers of all routes.
+pub(crate) const SERVERS: &[&str] = &[
+    env!("CARGO_BIN_EXE_rust-std"),
+    #[cfg(feature = "axum")]
+    env!("CARGO_BIN_EXE_rust-axum"),
+    #[cfg(feature = "axum")]
+    env!("CARGO_BIN_EXE_rust-axum-tuned"),
+];
+
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
@@ -156,7 +165,11 @@ impl Server {
     }
 
     pub(crate) fn terminate(&self) {
-        let kill = format!("kill -TERM {}", self.process.id());
+        self.signal("TERM");
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.process.id());
         let status = Command::new("sh").args(["-c", &kill]).status().expect("there is a shell");
         assert!(status.success());
     }
@@ -174,8 +187,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // It has usually ended by itself.
-        let _ended = self.process.kill();
-        let _reaped = self.process.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

@@ -1,16 +1,13 @@
 //! The contract, row by row, against every server that keeps it.
 
-use crate::client::{Answer, Client, Server};
-
-const SERVERS: &[&str] = &[
-    env!("CARGO_BIN_EXE_rust-std"),
-    #[cfg(feature = "axum")]
-    env!("CARGO_BIN_EXE_rust-axum"),
-];
+use crate::client::{Answer, Client, SERVERS, Server};
 
 const HTML: &str = "text/html; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
+
+/// The header of requests with JSON.
+const JSON_BODY: &str = "Content-Type: application/json\r\n";
 
 const BAD_REQUEST: (u16, &str, &str) = (400, JSON, r#"{"error":"bad request"}"#);
 const NOT_FOUND: (u16, &str, &str) = (404, JSON, r#"{"error":"not found"}"#);
@@ -37,33 +34,37 @@ fn request(line: &str, headers: &str, body: &str) -> String {
     format!("{line} HTTP/1.1\r\nHost: h\r\n{headers}\r\n{body}")
 }
 
-fn sized(line: &str, body: &str) -> String {
-    request(line, &format!("Content-Length: {}\r\n", body.len()), body)
+fn sized(line: &str, headers: &str, body: &str) -> String {
+    request(line, &format!("{headers}Content-Length: {}\r\n", body.len()), body)
 }
 
-fn chunked(line: &str, body: &str) -> String {
+fn chunked(line: &str, headers: &str, body: &str) -> String {
     let (first, second) = body.split_at(body.len() / 2);
     let chunks = [first, second].into_iter().filter(|chunk| !chunk.is_empty());
     let chunks: String = chunks.map(|c| format!("{:x};x=y\r\n{c}\r\n", c.len())).collect();
-    request(line, "Transfer-Encoding: chunked\r\n", &format!("{chunks}0\r\nX: y\r\n\r\n"))
+    let headers = format!("{headers}Transfer-Encoding: chunked\r\n");
+    request(line, &headers, &format!("{chunks}0\r\nX: y\r\n\r\n"))
 }
 
 /// One connection to each server, on which every case follows the one before.
 struct Kept {
     clients: Vec<Client>,
+    /// The header of that name, or nothing.
+    content_type: &'static str,
 }
 
 impl Kept {
     fn connect(servers: &[Server]) -> Kept {
-        Kept { clients: servers.iter().map(Server::client).collect() }
+        Kept { clients: servers.iter().map(Server::client).collect(), content_type: "" }
     }
 
     /// The body with its length, in chunks, and, if it is empty, not at all.
     #[track_caller]
     fn check(&mut self, line: &str, body: &str, expected: (u16, &str, &str)) {
-        let mut requests = vec![sized(line, body), chunked(line, body)];
+        let mut requests =
+            vec![sized(line, self.content_type, body), chunked(line, self.content_type, body)];
         if body.is_empty() {
-            requests.push(request(line, "", ""));
+            requests.push(request(line, self.content_type, ""));
         }
         for client in &mut self.clients {
             for request in &requests {
@@ -194,6 +195,7 @@ fn items_and_cpu() {
 fn orders() {
     let servers = servers();
     let mut kept = Kept::connect(&servers);
+    kept.content_type = JSON_BODY;
     let mut check =
         |body: &str, expected: (u16, &str, &str)| kept.check("POST /orders", body, expected);
     check(ORDER, (200, JSON, SUMMARY));
@@ -272,7 +274,7 @@ fn a_hundred_requests_at_once() {
         let mut client = server.client();
         let request = |i| {
             let line = format!("POST /sum?a={i}&b=0");
-            if i % 2 == 0 { sized(&line, "1") } else { chunked(&line, "1") }
+            if i % 2 == 0 { sized(&line, "", "1") } else { chunked(&line, "", "1") }
         };
         client.send((0..100).map(request).collect::<String>());
         for i in 0..100 {
@@ -299,12 +301,14 @@ fn large_bodies() {
     let largest = format!("{ORDER}{}", " ".repeat(LIMIT - ORDER.len()));
     for server in servers() {
         let mut client = server.client();
-        assert_eq!(client.ask(sized("POST /orders", &largest)).body, SUMMARY);
-        assert_eq!(client.ask(chunked("POST /orders", &largest)).body, SUMMARY);
-        assert_eq!(client.ask(sized("GET /hello", &largest)).status, 200);
+        assert_eq!(client.ask(sized("POST /orders", JSON_BODY, &largest)).body, SUMMARY);
+        assert_eq!(client.ask(chunked("POST /orders", JSON_BODY, &largest)).body, SUMMARY);
+        assert_eq!(client.ask(sized("GET /hello", "", &largest)).status, 200);
         let too_large = format!("{largest} ");
         for line in ["POST /orders", "GET /hello", "GET /nothing", "PUT /hello"] {
-            for request in [sized(line, &too_large), chunked(line, &too_large)] {
+            for request in
+                [sized(line, JSON_BODY, &too_large), chunked(line, JSON_BODY, &too_large)]
+            {
                 let mut client = server.client();
                 let answer = client.ask(request);
                 let content_type = answer.header("content-type").unwrap_or_default();
@@ -336,7 +340,7 @@ fn heads_of_all_sizes() {
         let mut sender = client.stream.try_clone().expect("a descriptor is free");
         let sending = std::thread::spawn(move || {
             use std::io::Write;
-            let _cut_off = sender.write_all(huge.as_bytes());
+            let _ = sender.write_all(huge.as_bytes());
         });
         assert_eq!(client.answer().status, 431);
         sending.join().expect("sending does not panic");

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-use rust_server::http::{Buffers, Limits, Presence, Transport, converse};
+use rust_server::http::{Limits, Presence, Transport, converse};
 use rust_server::routes;
+use rust_server::timeouts::Timeouts;
 
 use crate::client::Answers;
 use crate::random::Random;
@@ -53,14 +54,16 @@ impl Transport for Script {
     }
 }
 
-const LIMITS: Limits = Limits { head_bytes: 2_000, body_bytes: 1_000, ..Limits::DEFAULT };
+fn limits() -> Limits {
+    Limits { head_bytes: 2_000, body_bytes: 1_000, ..Limits::new(Timeouts::CONTRACT) }
+}
 
 fn run<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Script {
     let parts = parts.into_iter().filter(|part| !part.is_empty()).map(<[u8]>::to_vec).collect();
     let mut script =
         Script { parts, output: Vec::new(), reads: 0, writes: 0, write_max: usize::MAX };
     let presence = Presence::default();
-    converse(&mut script, &LIMITS, &presence, &mut Buffers::new(), routes::answer);
+    converse(&mut script, &limits(), &presence, routes::respond);
     script
 }
 
@@ -202,7 +205,7 @@ fn small_writes() {
     let mut script = run([]);
     script.parts = VecDeque::from([HELLO.repeat(3).into_bytes()]);
     script.write_max = 7;
-    converse(&mut script, &LIMITS, &Presence::default(), &mut Buffers::new(), routes::answer);
+    converse(&mut script, &limits(), &Presence::default(), routes::respond);
     assert_eq!(outcome(&script.output).0, [200; 3]);
 }
 
@@ -213,7 +216,7 @@ fn leaving() {
     assert!(!presence.leave(), "it has not waited yet");
     let mut script = run([]);
     script.parts = VecDeque::from([HELLO.repeat(2).into_bytes()]);
-    converse(&mut script, &LIMITS, &presence, &mut Buffers::new(), routes::answer);
+    converse(&mut script, &limits(), &presence, routes::respond);
     assert_eq!(script.output, b"");
 }
 

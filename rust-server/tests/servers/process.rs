@@ -4,15 +4,10 @@ use std::io::{BufRead, Read};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Command, Output};
 
-use crate::client::{Server, eventually};
+use crate::client::{SERVERS, Server, eventually};
 
 const ARTICLE: &str = env!("CARGO_BIN_EXE_rust-article");
 const STD: &str = env!("CARGO_BIN_EXE_rust-std");
-const SERVERS: &[&str] = &[
-    STD,
-    #[cfg(feature = "axum")]
-    env!("CARGO_BIN_EXE_rust-axum"),
-];
 
 const HELLO: &str = "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n";
 
@@ -38,6 +33,18 @@ fn versions() {
 }
 
 #[test]
+fn help() {
+    for program in all() {
+        for arg in ["-h", "--help"] {
+            let output = run(program, &[arg]);
+            assert_eq!(output.status.code(), Some(0), "{program} {arg}");
+            assert!(String::from_utf8_lossy(&output.stdout).starts_with("usage: [--addr "));
+            assert_eq!(output.stderr, b"");
+        }
+    }
+}
+
+#[test]
 fn command_lines_that_fail() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = taken.local_addr().expect("it is bound").to_string();
@@ -48,6 +55,7 @@ fn command_lines_that_fail() {
             (&["--addr"], 2),
             (&["--addr", &address], 1),
             (&["--addr", "nonsense"], 2),
+            (&["--timeout-ms", "0"], 2),
             (&["--h2c", "--tls-cert", "c", "--tls-key", "k"], 2),
         ] {
             let output = run(program, args);
@@ -72,8 +80,8 @@ fn servers_without_transports() {
 }
 
 #[test]
-fn sigterm_with_idle_connections() {
-    for program in all() {
+fn signals_with_idle_connections() {
+    for (program, name) in all().flat_map(|program| [(program, "TERM"), (program, "INT")]) {
         let server = Server::start(program);
         let silent: Vec<_> = (0..50).map(|_| server.client()).collect();
         let mut kept: Vec<_> = (0..50).map(|_| server.client()).collect();
@@ -82,8 +90,8 @@ fn sigterm_with_idle_connections() {
                 assert_eq!(client.ask(HELLO).status, 200);
             }
         }
-        server.terminate();
-        assert_eq!(server.wait().code(), Some(0), "{program}");
+        server.signal(name);
+        assert_eq!(server.wait().code(), Some(0), "{program} {name}");
         drop((silent, kept));
     }
 }

@@ -1,9 +1,9 @@
-//! TLS and HTTP/2, against the server that offers them. `go-server/nethttp/transport_test.go` tests
-//! the same of the Go server.
+//! TLS and HTTP/2, against the server that offers them.
+//! `go-server/cmd/go-nethttp/transport_test.go` tests the same of the Go server.
 
 use std::fs;
 use std::future::poll_fn;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
@@ -66,11 +66,17 @@ impl Identity {
     }
 
     fn start(&self, over: Over) -> Server {
+        self.start_with(over, &[])
+    }
+
+    /// Started with these arguments beside the usual ones.
+    fn start_with(&self, over: Over, args: &[&str]) -> Server {
         let (cert, key) = (self.path("cert.pem"), self.path("key.pem"));
-        match over {
-            Over::H2c => Server::start_with(AXUM, &["--h2c"]),
-            _ => Server::start_with(AXUM, &["--tls-cert", &cert, "--tls-key", &key]),
-        }
+        let transport: &[&str] = match over {
+            Over::H2c => &["--h2c"],
+            _ => &["--tls-cert", &cert, "--tls-key", &key],
+        };
+        Server::start_with(AXUM, &[transport, args].concat())
     }
 
     fn connect(&self, over: Over, server: &Server) -> Connection {
@@ -164,7 +170,8 @@ impl Connection {
     /// Sends a request with these header fields and a body, and reads the answer.
     fn ask(&mut self, line: &str, fields: &[(&str, &str)], body: &str) -> Answer {
         let length = body.len().to_string();
-        let sized = [fields, &[("content-length", &*length)]].concat();
+        let typed = ("content-type", "application/json");
+        let sized = [fields, &[("content-length", &*length), typed]].concat();
         let fields = if body.is_empty() { fields } else { &sized };
         match self {
             Connection::Http1(answers) => {
@@ -176,7 +183,7 @@ impl Connection {
                 let (response, mut stream) = send(requests, line, fields, body.is_empty()).await;
                 if !body.is_empty() {
                     // The server may have refused by now, and then it does not want the rest.
-                    let _refused = stream.send_data(Bytes::from(body.to_owned()), true);
+                    let _ = stream.send_data(Bytes::from(body.to_owned()), true);
                 }
                 receive(response).await
             }),
@@ -411,7 +418,7 @@ fn handshakes_that_fail() {
     plain.send("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
     // What comes is an alert, if anything.
     let mut received = Vec::new();
-    let _reset = plain.stream.read_to_end(&mut received);
+    let _ = plain.stream.read_to_end(&mut received);
     assert!(!received.starts_with(b"HTTP"), "{received:?}");
     assert_eq!(identity.connect(Over::H2, &server).ask("GET /hello", &[], "").status, 200);
 }
@@ -472,13 +479,13 @@ fn one_protocol_in_the_clear() {
     let mut client = plain.client();
     client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0");
     let mut received = Vec::new();
-    let _reset = client.stream.read_to_end(&mut received);
+    let _ = client.stream.read_to_end(&mut received);
     assert_eq!(received, b"");
     let h2c = Server::start_with(AXUM, &["--h2c"]);
     let mut client = h2c.client();
     client.send("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
     let mut received = Vec::new();
-    let _reset = client.stream.read_to_end(&mut received);
+    let _ = client.stream.read_to_end(&mut received);
     assert!(!received.starts_with(b"HTTP"), "{received:?}");
 }
 
@@ -550,6 +557,30 @@ fn sigterm_with_clients_that_never_finish() {
     }
 }
 
+/// A client that is silent, stops in the middle of a handshake or a preface, or sends no more
+/// requests: the server ends the connection.
+#[test]
+fn clients_that_take_too_long() {
+    let identity = Identity::new();
+    for over in ALL {
+        let server = identity.start_with(over, &["--timeout-ms", "200"]);
+        let (mut silent, mut half) = (server.client(), server.client());
+        half.send(if over == Over::H2c { "PRI * HT" } else { "\u{16}\u{3}\u{1}\u{1}" });
+        for client in [&mut silent, &mut half] {
+            let mut received = Vec::new();
+            client.stream.read_to_end(&mut received).expect("the server ends the connection");
+        }
+        match identity.connect(over, &server) {
+            // A connection that took too long ends without TLS's farewell.
+            Connection::Http1(mut answers) => {
+                let end = answers.stream().read(&mut [0]).map_err(|error| error.kind());
+                assert!(matches!(end, Ok(0) | Err(ErrorKind::UnexpectedEof)), "{end:?}");
+            }
+            http2 => http2.closed(),
+        }
+    }
+}
+
 /// Threads and descriptors do not add up, whatever clients do.
 #[test]
 fn misbehaving_clients_leave_nothing_behind() {
@@ -562,7 +593,7 @@ fn misbehaving_clients_leave_nothing_behind() {
             client.send(["", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\u{16}\u{3}", "GET / HT"][i % 4]);
             if i % 10 == 0 {
                 let mut connection = identity.connect(over, &server);
-                let _left_undone = connection.begin("POST /sum?a=1&b=2");
+                let _begun = connection.begin("POST /sum?a=1&b=2");
             }
         }
         eventually("all connections are closed", || server.count("fd") <= before);

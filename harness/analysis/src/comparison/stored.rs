@@ -132,7 +132,7 @@ fn find<'a>(analysis: &'a Analysis, id: &CellId) -> Option<&'a CellAnalysis> {
 fn is_alike(one: &Run, other: &Run, id: &CellId) -> bool {
     let way = |run: &Run| {
         let (spec, suite) = (&run.header.spec, &run.header.suite);
-        let times = (suite.window_ms, suite.measure_ms, suite.warmup_ms);
+        let times = (suite.lead_ms, suite.window_ms, suite.measure_ms, suite.warmup_ms);
         let cpus = (suite.server_cpus, suite.generator_cpus);
         let workload = spec.workload(&id.workload).cloned();
         let load = spec.load(&id.load).cloned();

@@ -87,8 +87,8 @@ loads = [4]
 fn files_broken_at_random() {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench");
     let mut folder = Folder::new();
-    for file in ["servers.toml", "workloads.toml", "programs.toml", "published.toml", "suites.toml"]
-    {
+    let files = ["servers.toml", "workloads.toml", "programs.toml", "suites.toml"];
+    for file in files.into_iter().chain(["published.toml", "claims.toml"]) {
         let text = std::fs::read_to_string(own.join(file)).expect("it is there");
         // Without comments, which take time to parse and cannot go wrong.
         let text = text.split_inclusive('\n').filter(|line| !line.starts_with('#'));

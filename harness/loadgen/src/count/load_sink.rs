@@ -130,7 +130,7 @@ impl Sink for LoadSink<'_> {
         }
     }
 
-    fn begin_measuring(&mut self, now: Instant, open: usize) -> Result<(), JobError> {
+    fn begin_measuring(&mut self, now: Instant, open: usize, _: u64) -> Result<(), JobError> {
         self.stats.open = open as u64;
         self.measured_from = Some(ThreadClocks::read(now)?);
         Ok(())
@@ -191,7 +191,8 @@ mod tests {
     fn connections_in_use() {
         let begin = Instant::now();
         let at = |ms| begin + Duration::from_millis(ms);
-        let phases = Phases { begin, from: at(1000), to: at(3000) };
+        let (from, until) = (at(1000), at(3000));
+        let phases = Phases { begin, from, until, to: until };
         for (sent, now, expected_ms) in [
             (1200, 1500, 300),
             (500, 2000, 1000),

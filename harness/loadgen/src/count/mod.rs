@@ -15,6 +15,7 @@ pub mod latencies;
 pub(crate) mod load_sink;
 pub mod seconds;
 pub mod thread_stats;
+pub(crate) mod window_clocks;
 pub(crate) mod window_sink;
 
 /// What a driver drives.
@@ -24,9 +25,9 @@ pub(crate) enum Mode {
     /// opened anew, with growing pauses where that fails; what has no response some seconds after
     /// the end is given up.
     Load,
-    /// A window, of which many follow each other over the same connections. A mismatch ends the
-    /// job; a connection that fails several times in a row is left alone until the next window;
-    /// every request that is sent is awaited.
+    /// A window behind its lead-in, of which many follow each other over the same connections. A
+    /// mismatch ends the job; a connection that fails several times in a row is left alone until
+    /// the next window; every request that is sent is awaited.
     Window,
 }
 
@@ -68,8 +69,17 @@ pub(crate) trait Sink {
     /// A request was too old to be sent.
     fn shed(&mut self, _planned: Instant, _now: Instant, _measured: bool) {}
 
-    /// The warm-up of a load is over, with so many connections open.
-    fn begin_measuring(&mut self, _now: Instant, _open: usize) -> Result<(), JobError> {
+    /// The warm-up of a load is over, or the lead-in of a window, with so many connections open and
+    /// so many bytes received so far.
+    fn begin_measuring(
+        &mut self,
+        now: Instant,
+        open: usize,
+        received_bytes: u64,
+    ) -> Result<(), JobError>;
+
+    /// The measured time of a window is over, with so many bytes received so far.
+    fn end_measuring(&mut self, _received_bytes: u64) -> Result<(), JobError> {
         Ok(())
     }
 

@@ -1,44 +1,53 @@
 //! How a thread counts in a window.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::account::Account;
 use super::histogram::{Snapshot, TimeHistogram};
+use super::window_clocks::{ClockReading, WindowClocks};
 use super::{Mode, Sink};
-use crate::error_kind::ErrorKind;
+use crate::error_kind::{ErrorCounts, ErrorKind};
 use crate::job_error::JobError;
 use crate::request::in_flight::{InFlight, nanoseconds};
 use crate::response::check::Mismatch;
 use crate::timing::schedule::{Phases, Schedule};
 use crate::transport::error::TransportError;
 
-/// What a thread counts in a window of one arm.
+/// What a thread counts in a window of one arm. In a closed loop these are the responses between the
+/// window's edges, in an open one the requests planned between them.
 #[derive(Debug)]
-pub(crate) struct WindowSink {
+pub(crate) struct WindowSink<'j> {
     arm: u32,
-    /// When the planned time of an open loop is over.
+    /// Read at the edges, by the thread that leads.
+    clocks: Option<WindowClocks<'j>>,
+    /// Whether the measured time has begun and is not over.
+    measuring: bool,
+    /// When the planned time of an open loop ends; absent in a closed one.
+    planned_end: Option<Instant>,
+    begin: Instant,
     end: Instant,
-    first_send: Instant,
-    last_response: Instant,
-    account: Account,
-    received_before: u64,
-    sent_late: u64,
+    received_at_begin: u64,
+    counts: WindowCounts,
     service: TimeHistogram,
     response: TimeHistogram,
     response_lower_bounds: TimeHistogram,
     send_lag: TimeHistogram,
     generator_lag: TimeHistogram,
-    /// What the last request, or the last attempt to open a connection, failed with.
-    last_error: Option<TransportError>,
 }
 
 /// What a window came to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct WindowCounts {
-    pub(crate) first_send: Instant,
-    pub(crate) last_response: Instant,
-    /// Of a closed loop, planned is what was sent.
+    /// Between the edges of a closed loop. In an open one from the beginning of the planned time to
+    /// its end, or to the last response where that comes later.
+    pub(crate) elapsed: Duration,
+    /// The clocks at both edges, of the thread that leads.
+    pub(crate) edges: Option<Box<[ClockReading; 2]>>,
+    /// Of a closed loop, planned is what has its response, or failed.
     pub(crate) account: Account,
+    /// Ok responses and failed requests before and behind: of the lead-in, and of what was in flight
+    /// at the end of a closed loop.
+    pub(crate) outside: (u64, ErrorCounts),
     pub(crate) received_bytes: u64,
     /// Requests of an open loop sent after its planned time.
     pub(crate) sent_late: u64,
@@ -61,54 +70,48 @@ pub(crate) struct WindowCounts {
     pub(crate) last_error: Option<TransportError>,
 }
 
-impl WindowSink {
-    /// For windows of this arm.
-    pub(crate) fn new(arm: u32) -> Self {
+impl<'j> WindowSink<'j> {
+    /// For windows of this arm. The thread that leads has clocks.
+    pub(crate) fn new(arm: u32, clocks: Option<WindowClocks<'j>>) -> Self {
         let now = Instant::now();
         Self {
             arm,
+            clocks,
+            measuring: false,
+            planned_end: None,
+            begin: now,
             end: now,
-            first_send: now,
-            last_response: now,
-            account: Account::default(),
-            received_before: 0,
-            sent_late: 0,
+            received_at_begin: 0,
+            counts: WindowCounts::default(),
             service: TimeHistogram::new(),
             response: TimeHistogram::new(),
             response_lower_bounds: TimeHistogram::new(),
             send_lag: TimeHistogram::new(),
             generator_lag: TimeHistogram::new(),
-            last_error: None,
         }
     }
 
-    /// A window begins at `begin`. It lasts until `end`, or the last response where that comes
-    /// later. `received_bytes` were received before.
-    pub(crate) fn begin(&mut self, begin: Instant, end: Instant, received_bytes: u64) {
-        self.first_send = begin;
-        self.end = end;
-        self.last_response = end;
-        self.received_before = received_bytes;
+    /// A closed window follows.
+    pub(crate) fn prepare_closed(&mut self) {
+        self.planned_end = None;
+    }
+
+    /// An open window follows, with requests planned between these instants.
+    pub(crate) fn prepare_open(&mut self, from: Instant, until: Instant) {
+        (self.begin, self.end) = (from, until);
+        self.planned_end = Some(until);
     }
 
     /// What failed last.
     pub(crate) fn last_error(&self) -> Option<TransportError> {
-        self.last_error
+        self.counts.last_error
     }
 
     /// What the window came to, and an empty sink for the next one.
-    pub(crate) fn take(
-        &mut self,
-        received_bytes: u64,
-        spin_ns: u64,
-        unseen: usize,
-    ) -> WindowCounts {
+    pub(crate) fn take(&mut self, spin_ns: u64, unseen: usize) -> WindowCounts {
+        let last_error = self.counts.last_error;
         WindowCounts {
-            first_send: self.first_send,
-            last_response: self.last_response,
-            account: std::mem::take(&mut self.account),
-            received_bytes: received_bytes - self.received_before,
-            sent_late: std::mem::take(&mut self.sent_late),
+            elapsed: self.end.saturating_duration_since(self.begin),
             service: self.service.take(),
             response: self.response.take(),
             response_lower_bounds: self.response_lower_bounds.take(),
@@ -116,19 +119,31 @@ impl WindowSink {
             generator_lag: self.generator_lag.take(),
             spin_ns,
             unseen,
-            last_error: self.last_error,
+            ..std::mem::replace(
+                &mut self.counts,
+                WindowCounts { last_error, ..WindowCounts::default() },
+            )
         }
+    }
+
+    /// Whether a request counts that has come to an end just now.
+    #[inline]
+    fn counts_in(&self, request: &InFlight) -> bool {
+        if request.planned.is_some() { request.measured } else { self.measuring }
     }
 }
 
-impl Sink for WindowSink {
+impl Sink for WindowSink<'_> {
     const MODE: Mode = Mode::Window;
 
     #[inline]
     fn sent(&mut self, request: &InFlight, free_since: Instant) {
-        self.account.sent += 1;
-        if let Some(planned) = request.planned {
-            self.sent_late += u64::from(request.sent >= self.end);
+        if let Some(planned) = request.planned
+            && request.measured
+        {
+            self.counts.account.sent += 1;
+            self.counts.sent_late +=
+                u64::from(self.planned_end.is_some_and(|end| request.sent >= end));
             self.send_lag.record(nanoseconds(planned, request.sent));
             self.generator_lag.record(nanoseconds(planned.max(free_since), request.sent));
         }
@@ -143,22 +158,32 @@ impl Sink for WindowSink {
         now: Instant,
         _phases: &Phases,
     ) {
-        self.account.ok += 1;
+        if !self.counts_in(request) {
+            self.counts.outside.0 += 1;
+            return;
+        }
+        self.counts.account.ok += 1;
         self.service.record(service_ns);
         if let Some(planned) = request.planned {
             // To the last byte, which `now` is not where the server had to close, too.
             self.response.record(nanoseconds(planned, request.sent) + service_ns);
+            self.end = self.end.max(now);
         }
-        self.last_response = self.last_response.max(now);
     }
 
     #[cold]
     fn failed(&mut self, request: &InFlight, error: TransportError, now: Instant) {
-        self.last_error = Some(error);
-        self.account.fail(error.kind);
-        self.last_response = self.last_response.max(now);
-        if let (ErrorKind::Timeout, Some(planned)) = (error.kind, request.planned) {
-            self.response_lower_bounds.record(nanoseconds(planned, now));
+        self.counts.last_error = Some(error);
+        if !self.counts_in(request) {
+            self.counts.outside.1.add(error.kind);
+            return;
+        }
+        self.counts.account.fail(error.kind);
+        if let Some(planned) = request.planned {
+            self.end = self.end.max(now);
+            if error.kind == ErrorKind::Timeout {
+                self.response_lower_bounds.record(nanoseconds(planned, now));
+            }
         }
     }
 
@@ -176,27 +201,65 @@ impl Sink for WindowSink {
 
     #[cold]
     fn disconnected(&mut self, error: TransportError) {
-        self.last_error = Some(error);
+        self.counts.last_error = Some(error);
+    }
+
+    fn begin_measuring(&mut self, _: Instant, _: usize, received: u64) -> Result<(), JobError> {
+        self.measuring = true;
+        self.received_at_begin = received;
+        let reading = self.clocks.as_mut().map(WindowClocks::begin).transpose()?;
+        if self.planned_end.is_none() {
+            self.begin = reading.as_ref().map_or_else(Instant::now, |reading| reading.at);
+        }
+        self.counts.edges = reading.map(|reading| Box::new([reading.clone(), reading]));
+        Ok(())
+    }
+
+    fn end_measuring(&mut self, received: u64) -> Result<(), JobError> {
+        self.measuring = false;
+        self.counts.received_bytes = received - self.received_at_begin;
+        let reading = self.clocks.as_mut().map(WindowClocks::end).transpose()?;
+        if self.planned_end.is_none() {
+            self.end = reading.as_ref().map_or_else(Instant::now, |reading| reading.at);
+        }
+        if let (Some(edges), Some(reading)) = (&mut self.counts.edges, reading) {
+            edges[1] = reading;
+        }
+        Ok(())
     }
 
     fn conclude(&mut self, planned: Schedule, left: &Schedule, phases: &Phases, _: Instant) {
-        self.account.planned = match planned {
-            Schedule::Closed { .. } => self.account.sent,
-            Schedule::Open { .. } => planned.rest(phases).count() as u64,
-        };
+        let account = &mut self.counts.account;
+        match planned {
+            Schedule::Closed { .. } => {
+                account.sent = account.ok + account.failed();
+                account.planned = account.sent;
+            }
+            Schedule::Open { .. } => account.planned = planned.rest(phases).count() as u64,
+        }
         for planned in left.rest(phases) {
-            self.account.unsent += 1;
+            account.unsent += 1;
             self.response_lower_bounds.record(nanoseconds(planned, phases.to));
         }
     }
 }
 
 impl WindowCounts {
-    /// Adds what another thread counted.
+    /// Adds what another thread counted. The threads' edges lie apart by as much as a response
+    /// takes, so that their rates are added and not their counts over the longest time.
     pub(crate) fn merge(mut self, other: Self) -> Self {
-        self.first_send = self.first_send.min(other.first_send);
-        self.last_response = self.last_response.max(other.last_response);
+        let rate = |counts: &Self| counts.account.ok as f64 / counts.elapsed.as_secs_f64();
+        let (ok, rates) = (self.account.ok + other.account.ok, rate(&self) + rate(&other));
+        let longest = self.elapsed.max(other.elapsed);
+        let open = !self.response.is_empty() || !other.response.is_empty();
+        self.elapsed = match rates.is_finite() && rates > 0.0 && !open {
+            true => Duration::from_secs_f64(ok as f64 / rates),
+            false => longest,
+        };
+        self.edges = self.edges.or(other.edges);
         self.account.merge(&other.account);
+        self.outside.0 += other.outside.0;
+        self.outside.1.merge(&other.outside.1);
         self.received_bytes += other.received_bytes;
         self.sent_late += other.sent_late;
         self.service.extend(other.service);

@@ -33,13 +33,14 @@ fn a_load_that_is_stopped_adds_up() {
     let mut driver = Driver::new(transport, sink, timeout, false, Some(&stop))
         .expect("the system has room for a timer");
     assert_eq!(driver.connect(), Ok(1));
-    let phases = Phases { begin, from: begin, to: begin + Duration::from_secs(1) };
+    let until = begin + Duration::from_secs(1);
+    let phases = Phases { begin, from: begin, until, to: until };
     driver.begin(schedule.clone(), phases).expect("there is nothing to fail");
     let sent = driver.dispatch(begin + Duration::from_millis(10));
     assert_eq!(sent, Ok(true));
     stop.store(true, Ordering::Relaxed);
     driver.sweep(begin).expect("there are clocks");
-    driver.finish(schedule);
+    driver.finish(schedule).expect("a load has no edges");
     let account = driver.sink.stats.account;
     assert!(account.sent == 1 && account.adds_up(), "{account:?}");
 }

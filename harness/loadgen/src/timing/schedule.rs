@@ -9,9 +9,11 @@ use super::arrivals::ArrivalSchedule;
 pub(crate) struct Phases {
     /// The first request is sent.
     pub(crate) begin: Instant,
-    /// The warm-up is over.
+    /// The warm-up, or the lead-in of a window, is over.
     pub(crate) from: Instant,
-    /// No request is sent any more.
+    /// The measured time is over.
+    pub(crate) until: Instant,
+    /// No request is sent any more. In a window of an open loop later than the measured time ends.
     pub(crate) to: Instant,
 }
 
@@ -149,7 +151,8 @@ mod tests {
     fn phases(warmup_s: u32, measured_s: u32) -> Phases {
         let begin = Instant::now();
         let from = begin + SECOND * warmup_s;
-        Phases { begin, from, to: from + SECOND * measured_s }
+        let until = from + SECOND * measured_s;
+        Phases { begin, from, until, to: until }
     }
 
     /// One request a second.

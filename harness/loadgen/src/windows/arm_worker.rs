@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use duet_protocol::{Arrivals, Job};
 
 use super::health;
+use crate::count::window_clocks::WindowClocks;
 use crate::count::window_sink::{WindowCounts, WindowSink};
 use crate::driver::Driver;
 use crate::error_kind::ErrorKind;
@@ -19,12 +20,17 @@ use crate::transport::h1::{ClientConfig, H1};
 use crate::transport::h2::H2;
 use crate::transport::target::Target;
 
+/// Makes the seed of a lead-in's instants another than that of its window.
+const LEAD_IN: u64 = 0x6c65_6164;
+
 /// A window to drive, the same for all threads.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WindowPlan {
-    /// When it begins.
+    /// When its lead-in begins.
     pub(super) begin: Instant,
-    /// How long requests are sent, or planned.
+    /// The length of its lead-in, in which requests are sent as in the window.
+    pub(super) lead: Duration,
+    /// The length of the window: for how long responses count, or requests are planned.
     pub(super) span: Duration,
     pub(super) mode: WindowMode,
 }
@@ -32,7 +38,9 @@ pub(super) struct WindowPlan {
 /// When the requests of a window are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WindowMode {
-    /// In every slot the next one when the one before has its response.
+    /// In every slot the next one when the one before has its response. What is in flight at the
+    /// end is awaited and counts no more, as what was in flight at the beginning counts with its
+    /// response: so many come in at one edge as go out at the other.
     Closed,
     /// When they are due. Where no slot is free then, they wait with their planned instants, also
     /// beyond the end of the window: what was planned in it is sent and has its response before the
@@ -87,13 +95,15 @@ struct Part<'j, T> {
     job: &'j Job,
     arm: u32,
     thread: usize,
-    driver: Driver<'j, T, WindowSink>,
+    driver: Driver<'j, T, WindowSink<'j>>,
 }
 
 impl<'j, T: Transport> Part<'j, T> {
     fn new(job: &'j Job, arm: usize, thread: usize, transport: T) -> Result<Self, JobError> {
         let (arm, timeout) = (arm as u32, Duration::from_nanos(job.timeout_ns));
-        let driver = Driver::new(transport, WindowSink::new(arm), timeout, job.churn, None)?;
+        let clocks = (thread == 0).then(|| WindowClocks::new(job)).transpose()?;
+        let driver =
+            Driver::new(transport, WindowSink::new(arm, clocks), timeout, job.churn, None)?;
         Ok(Self { job, arm, thread, driver })
     }
 
@@ -140,24 +150,25 @@ impl<T: Transport> ArmWorker for Part<'_, T> {
     }
 
     fn drive(&mut self, plan: WindowPlan) -> Result<(), JobError> {
-        let received_bytes = self.driver.transport.received_bytes();
-        let WindowPlan { begin, span, mode } = plan;
-        let end = begin + span;
+        let WindowPlan { begin, lead, span, mode } = plan;
         match mode {
             WindowMode::Closed => {
+                self.driver.sink.prepare_closed();
                 // The thread may have been told late: it sends once in every slot nevertheless.
                 let begin = Instant::now();
-                let end = end.max(begin + Duration::from_nanos(1));
-                self.driver.sink.begin(begin, begin, received_bytes);
-                let phases = Phases { begin, from: begin, to: end };
+                let from = begin + lead;
+                let until = from + span.max(Duration::from_nanos(1));
+                let phases = Phases { begin, from, until, to: until };
                 self.driver.drive(Schedule::Closed { left: None }, phases)
             }
             WindowMode::Open { per_second, arrivals, seed } => {
-                self.driver.sink.begin(begin, end, received_bytes);
+                let from = begin + lead;
+                let until = from + span;
+                self.driver.sink.prepare_open(from, until);
                 let rate = Rate::steady(per_second as f64);
-                let warmup = self.arrivals(rate, arrivals, seed, Duration::ZERO);
+                let warmup = self.arrivals(rate, arrivals, seed ^ LEAD_IN, lead);
                 let measured = self.arrivals(rate, arrivals, seed, span);
-                let phases = Phases { begin, from: begin, to: end + span };
+                let phases = Phases { begin, from, until, to: until + span };
                 self.driver.drive(Schedule::Open { warmup, measured, deadline: None }, phases)
             }
         }
@@ -165,7 +176,6 @@ impl<T: Transport> ArmWorker for Part<'_, T> {
 
     fn collect(&mut self) -> WindowCounts {
         let spin_ns = self.driver.take_spin_ns();
-        let transport = &self.driver.transport;
-        self.driver.sink.take(transport.received_bytes(), spin_ns, transport.unseen())
+        self.driver.sink.take(spin_ns, self.driver.transport.unseen())
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// Adds a window. Fails the job when it held no ok response, or when too many requests failed
+    /// Adds a window and what happened before and behind it. Fails the job when it held no ok response, or when too many requests failed
     /// so far. All requests in flight may fail once before the bound counts: one incident breaks
     /// all connections, and early on one incident is more than a hundredth. Where rates are tried,
     /// a request that fails is a finding, and part of why a rate does not hold.
@@ -29,10 +29,12 @@ impl Health {
         arm: u32,
         job: &Job,
         window: &Account,
+        (ok_outside, errors_outside): &(u64, ErrorCounts),
         last_error: Option<TransportError>,
     ) -> Result<(), JobError> {
-        self.ok += window.ok;
+        self.ok += window.ok + ok_outside;
         self.errors.merge(&window.errors);
+        self.errors.merge(errors_outside);
         match last_error {
             Some(error) if window.ok == 0 => Err(failed(arm, job, error)),
             Some(error) if job.limit().is_none() && self.is_bad(job.in_flight_max().into()) => {
@@ -109,7 +111,7 @@ mod tests {
         let arm = r#"{"addr":"127.0.0.1:9","pid":1,"exchanges":[]}"#;
         let text = format!(
             r#"{{"arms":[{arm}],"connections":10,"churn":false,"cpus":[0],"server_cpus":[0],
-            "window_ns":1,"fixed_window_ns":null,"measure_ns":1,"warmup_ns":1,"rounds":[],
+            "lead_ns":0,"window_ns":1,"fixed_window_ns":null,"measure_ns":1,"warmup_ns":1,"rounds":[],
             "timeout_ns":2000000000,"seed":1}}"#
         );
         serde_json::from_str(&text).expect("the text is a job")
@@ -134,7 +136,7 @@ mod tests {
             let during = windows.iter().try_for_each(|&(ok, resets)| {
                 let mut window = Account { ok, ..Account::default() };
                 (0..resets).for_each(|_| window.fail(ErrorKind::Reset));
-                health.add(0, &job(), &window, error)
+                health.add(0, &job(), &window, &Default::default(), error)
             });
             let ended = during.and_then(|()| health.conclude(0, &job(), error));
             let error = ended.err().map(|error| error.to_string()).unwrap_or_default();

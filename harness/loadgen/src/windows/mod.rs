@@ -5,7 +5,6 @@
 //! the threads, and in each an [`arm_worker`] for every arm.
 
 mod arm_worker;
-mod clocks;
 mod health;
 mod search;
 pub(crate) mod session;

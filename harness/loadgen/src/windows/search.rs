@@ -15,15 +15,15 @@ use crate::capacity::{self, Interval, Next, Probe, Rules};
 use crate::count::window_sink::WindowCounts;
 
 /// The share of what an arm reaches in a closed loop at which its search begins at the earliest:
-/// below what most servers hold, since a rate that fails is tried twice and takes longer.
+/// below what most servers hold, since a rate that fails takes longer.
 const BEGIN: f64 = 0.7;
 /// The step upwards. Small, since no arm reaches much more than in a closed loop.
 const GROWTH: f64 = 1.2;
 /// The ends of an arm's interval are at most this share apart. Where it lies is drawn anew for each
 /// block, so that over blocks the middles scatter about the truth instead of sharing one error.
 const PRECISION: f64 = 0.05;
-/// The most probes of an arm: seven are usual; to an eighth of the first rate it takes 15.
-const PROBES_MAX: usize = 24;
+/// The most probes of an arm: eleven are usual; to an eighth of the first rate it takes 18.
+const PROBES_MAX: usize = 36;
 /// Requests that lie beyond the limited quantile in a probe at its limit. The standard deviation of
 /// their number is ten, a tenth of it, where they come one by one.
 const BEYOND: f64 = 100.0;

@@ -3,20 +3,20 @@
 use std::io::{self, BufRead, Write};
 use std::time::{Duration, Instant};
 
-use duet_process::proc::CpuClock;
 use duet_protocol::{
-    Event, Job, Negotiated, OpenResult, ProbeResult, Rate, ResolvedRate, SearchResult, WindowResult,
+    Event, Job, Negotiated, OpenResult, Outside, ProbeResult, Rate, ResolvedRate, SearchResult,
+    WindowResult,
 };
 use duet_stats::SplitMix64;
 use duet_units::Limit;
 
 use super::arm_worker::{WindowMode, WindowPlan};
-use super::clocks::{ClockReading, WindowClocks};
 use super::health::Health;
 use super::search::{self, Searches};
 use super::warmup;
 use super::workers::WorkerPool;
 use crate::count::histogram;
+use crate::count::window_clocks::{ClockReading, WindowClocks};
 use crate::count::window_sink::WindowCounts;
 use crate::job_error::JobError;
 use crate::reference;
@@ -25,9 +25,6 @@ use crate::transport::tls::{Tls, Trust};
 
 /// The name of a server's certificate where the job says no other.
 const SERVER_NAME: &str = "localhost";
-/// Rounds in which the pilot looks for the capacity: their median withstands a moment in which the
-/// machine was slow.
-const PILOT_ROUNDS: usize = 6;
 /// Between telling all threads what to send and the first instant they may send at.
 const START: Duration = Duration::from_micros(200);
 
@@ -130,9 +127,8 @@ struct Window {
     arm: u32,
     round: u32,
     counts: WindowCounts,
-    generator_cpu_ns: u64,
-    /// The clocks when it began.
-    begin: ClockReading,
+    /// The clocks before its lead-in.
+    before: ClockReading,
     /// Which rate it tried, if it did.
     probe: Option<ProbeResult>,
 }
@@ -171,7 +167,8 @@ impl<'s, 'j> Session<'s, 'j> {
         let mut rates = vec![];
         let stationary = loop {
             let hurry = (!rates.is_empty()).then_some(deadline);
-            let Some((round_rates, unseen)) = self.closed_round(window_ns / 2, hurry)? else {
+            let lead = Duration::ZERO;
+            let Some((round_rates, unseen)) = self.closed_round(lead, window_ns / 2, hurry)? else {
                 break false;
             };
             rates.push(round_rates);
@@ -195,27 +192,23 @@ impl<'s, 'j> Session<'s, 'j> {
         Ok(Warm { stationary, elapsed_ns, window_ns, rates, open })
     }
 
-    /// The rate of an open loop, if it is given. Where it is a share of a capacity not known yet,
-    /// the arms are driven as hard as they go to find that out.
+    /// The rate of an open loop, if it is given. Where it is a share of a capacity, the arms are
+    /// driven as hard as they go to find that out.
     fn rate(&mut self, window_ns: u64) -> Result<Option<ResolvedRate>, JobError> {
         let Some(open) = self.job.open else { return Ok(None) };
-        let (share, capacity) = match open.rate {
+        let share = match open.rate {
             Rate::PerSecond(rate_per_second) => {
                 return Ok(Some(ResolvedRate { rate_per_second, capacity_per_second: None }));
             }
             Rate::Within(_) => return Ok(None),
-            Rate::Share { share, capacity_per_second } => (share, capacity_per_second),
+            Rate::Share(share) => share,
         };
-        let capacity = match capacity {
-            Some(capacity) => capacity,
-            None => {
-                let rounds = (0..PILOT_ROUNDS).map(|_| self.closed_round(window_ns, None));
-                // Without a deadline there is always a result.
-                let rounds = rounds.filter_map(Result::transpose);
-                let rates = rounds.map(|round| round.map(|(rates, _)| rates));
-                warmup::capacity_per_second(&rates.collect::<Result<Vec<_>, _>>()?)
-            }
-        };
+        let rounds = warmup::pilot_rounds(window_ns, self.job.arms.len());
+        let rounds = (0..rounds).map(|_| self.closed_round(self.lead(), window_ns, None));
+        // Without a deadline there is always a result.
+        let rounds = rounds.filter_map(Result::transpose);
+        let rates = rounds.map(|round| round.map(|(rates, _)| rates));
+        let capacity = warmup::capacity_per_second(&rates.collect::<Result<Vec<_>, _>>()?);
         let rate_per_second = ((capacity as f64 * share).round() as u64).max(1);
         Ok(Some(ResolvedRate { rate_per_second, capacity_per_second: Some(capacity) }))
     }
@@ -224,6 +217,7 @@ impl<'s, 'j> Session<'s, 'j> {
     /// no ok response yet; none if `deadline` passed meanwhile.
     fn closed_round(
         &mut self,
+        lead: Duration,
         window_ns: u64,
         deadline: Option<Instant>,
     ) -> Result<Option<(Vec<f64>, usize)>, JobError> {
@@ -235,9 +229,10 @@ impl<'s, 'j> Session<'s, 'j> {
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Ok(None);
             }
-            let counts = self.drive(arm, 0, window_ns, WindowMode::Closed)?.counts;
+            let span = Duration::from_nanos(window_ns);
+            let counts = self.drive(arm, 0, (lead, span), WindowMode::Closed)?.counts;
             ok[arm] += counts.account.ok;
-            time[arm] += counts.last_response - counts.first_send;
+            time[arm] += counts.elapsed;
             unseen[arm] = counts.unseen;
         }
         let rates = ok.iter().zip(&time).map(|(&n, time)| n as f64 / time.as_secs_f64());
@@ -247,24 +242,20 @@ impl<'s, 'j> Session<'s, 'j> {
     /// Drives the job's rounds, as many as there is time for.
     fn measure(&mut self, warm: &Warm) -> Result<Measured, JobError> {
         let job = self.job;
-        let rounds = warmup::rounds(
-            job.measure_ns,
-            warm.window_ns,
-            job.in_flight_max(),
-            &warm.rates,
-            job.rounds.len(),
-        );
+        let rounds =
+            warmup::rounds(job.measure_ns, warm.window_ns, job.arms.len(), job.rounds.len());
+        let times = (self.lead(), Duration::from_nanos(warm.window_ns));
         let mut windows = Vec::with_capacity(rounds * job.rounds[0].len());
         let mut driven = vec![0; job.arms.len()];
         for (round, arms) in job.rounds[..rounds].iter().enumerate() {
             for &arm in arms {
                 let arm = arm as usize;
                 let mode = self.mode(warm.open, driven[arm]);
-                windows.push(self.drive(arm, round as u32, warm.window_ns, mode)?);
+                windows.push(self.drive(arm, round as u32, times, mode)?);
                 driven[arm] += 1;
             }
         }
-        let end = self.clocks.read()?;
+        let end = self.clocks.end()?;
         for (arm, health) in self.health.iter().enumerate() {
             let last = windows.iter().rev().find(|window| window.arm == arm as u32);
             let last_error = last.and_then(|window| window.counts.last_error);
@@ -286,12 +277,13 @@ impl<'s, 'j> Session<'s, 'j> {
             let (rate_per_second, capacity_per_second) = (next.rate_per_second, None);
             let rate = ResolvedRate { rate_per_second, capacity_per_second };
             let mode = self.mode(Some(rate), next.index);
-            let mut window = self.drive(next.arm, next.round, next.planned_ns, mode)?;
+            let times = (self.lead(), Duration::from_nanos(next.planned_ns));
+            let mut window = self.drive(next.arm, next.round, times, mode)?;
             let held = search::holds(limit, &window.counts);
             window.probe = Some(searches.learn(&next, held, began.elapsed()));
             windows.push(window);
         }
-        Ok((Measured { windows, end: self.clocks.read()? }, searches.found()))
+        Ok((Measured { windows, end: self.clocks.end()? }, searches.found()))
     }
 
     /// How an arm's window is driven that is its `index`-th, from 0. The instants of an open loop
@@ -305,52 +297,70 @@ impl<'s, 'j> Session<'s, 'j> {
         }
     }
 
-    /// Drives one window.
+    /// The lead-in of a window.
+    fn lead(&self) -> Duration {
+        Duration::from_nanos(self.job.lead_ns)
+    }
+
+    /// Drives one window behind its lead-in.
     fn drive(
         &mut self,
         arm: usize,
         round: u32,
-        window_ns: u64,
+        (lead, span): (Duration, Duration),
         mode: WindowMode,
     ) -> Result<Window, JobError> {
         self.pool.prepare(arm)?;
-        let clocks = self.clocks.read()?;
-        let cpu_ns_before = own_cpu_ns()?;
+        let before = self.clocks.begin()?;
         let start = if mode == WindowMode::Closed { Duration::ZERO } else { START };
         let begin = Instant::now() + start;
-        let plan = WindowPlan { begin, span: Duration::from_nanos(window_ns), mode };
-        self.pool.drive(arm, plan)?;
-        let generator_cpu_ns = own_cpu_ns()? - cpu_ns_before;
+        self.pool.drive(arm, WindowPlan { begin, lead, span, mode })?;
         let counts = self.pool.collect(arm)?;
         let arm = arm as u32;
         let health = &mut self.health[arm as usize];
-        health.add(arm, self.job, &counts.account, counts.last_error)?;
-        Ok(Window { arm, round, counts, generator_cpu_ns, begin: clocks, probe: None })
+        health.add(arm, self.job, &counts.account, &counts.outside, counts.last_error)?;
+        Ok(Window { arm, round, counts, before, probe: None })
     }
 }
 
 /// What the harness is told about the windows.
 fn results(measured: Measured, open: bool) -> Result<Vec<WindowResult>, JobError> {
     let Measured { windows, end } = measured;
-    let nexts = windows.iter().skip(1).map(|window| &window.begin).chain([&end]);
+    let nexts = windows.iter().skip(1).map(|window| &window.before).chain([&end]);
     windows.iter().zip(nexts).map(|(window, next)| result(window, next, open)).collect()
 }
 
+/// # Panics
+/// When the leading thread did not read its clocks, which would be a mistake of ours.
 fn result(window: &Window, next: &ClockReading, open: bool) -> Result<WindowResult, JobError> {
-    let Window { arm, round, counts, generator_cpu_ns, begin, probe } = window;
-    let cpu = next.server_cpu_ns.iter().zip(&begin.server_cpu_ns);
+    let Window { arm, round, counts, before, probe } = window;
+    let Some([begin, end]) = counts.edges.as_deref() else {
+        unreachable!("the driver reaches both edges of every window");
+    };
+    let mut server_cpu_ns: Vec<u64> =
+        next.server_cpu_ns.iter().zip(&before.server_cpu_ns).map(|(n, b)| n - b).collect();
+    let driven = *arm as usize;
+    let in_window = end.server_cpu_ns[driven] - begin.server_cpu_ns[driven];
+    let outside = std::mem::replace(&mut server_cpu_ns[driven], in_window) - in_window;
+    let (requests, errors) = &counts.outside;
     Ok(WindowResult {
         arm: *arm,
         round: *round,
-        elapsed_ns: (counts.last_response - counts.first_send).as_nanos() as u64,
+        lead_ns: (begin.at - before.at).as_nanos() as u64, // 584 years
+        elapsed_ns: counts.elapsed.as_nanos() as u64,
         requests: counts.account.ok,
         errors: counts.account.failed_by_kind(),
         received_bytes: counts.received_bytes,
-        server_cpu_ns: cpu.map(|(after, before)| after - before).collect(),
-        generator_cpu_ns: *generator_cpu_ns,
+        server_cpu_ns,
+        generator_cpu_ns: end.generator_cpu_ns - begin.generator_cpu_ns,
         // Counters of stolen time may go back where a virtual machine migrates.
-        server_stolen_ns: next.server_stolen_ns.saturating_sub(begin.server_stolen_ns),
-        generator_stolen_ns: next.generator_stolen_ns.saturating_sub(begin.generator_stolen_ns),
+        server_stolen_ns: end.server_stolen_ns.saturating_sub(begin.server_stolen_ns),
+        generator_stolen_ns: end.generator_stolen_ns.saturating_sub(begin.generator_stolen_ns),
+        outside: Some(Outside {
+            requests: *requests,
+            failed: errors.total(),
+            server_cpu_ns: outside,
+        }),
         service_time: encode(&counts.service)?,
         open: open.then(|| open_result(counts)).transpose()?,
         probe: *probe,
@@ -381,9 +391,4 @@ fn open_result(counts: &WindowCounts) -> Result<OpenResult, JobError> {
 
 fn encode(snapshot: &[(u64, u32)]) -> Result<String, JobError> {
     histogram::encode(snapshot).map_err(|error| JobError::general(format_args!("{error:#}")))
-}
-
-fn own_cpu_ns() -> Result<u64, JobError> {
-    let read = CpuClock::own().read_ns();
-    read.map_err(|e| JobError::general(format_args!("failed to read the own CPU clock: {e}")))
 }

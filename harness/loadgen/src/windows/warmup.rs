@@ -16,6 +16,8 @@ const WINDOW_MAX_NS: u64 = 250_000_000;
 /// The shortest window of an open loop. Queues form and dissolve within milliseconds in most
 /// servers; a window that holds many of them is hardly touched by how it begins and ends.
 const OPEN_WINDOW_MIN_NS: u64 = 100_000_000;
+/// The time in windows, over all arms, in which a pilot looks for the capacity.
+const PILOT_NS: u64 = 500_000_000;
 /// Requests that a window of an open loop should hold.
 const OPEN_WINDOW_REQUESTS: u64 = 1_000;
 
@@ -58,24 +60,22 @@ pub(super) fn open_window_ns(shortest_ns: u64, rate_per_second: u64) -> u64 {
     shortest_ns.max(needed.next_multiple_of(WINDOW_STEP_NS))
 }
 
+/// The rounds of a pilot: so many that their windows last [`PILOT_NS`], but at least three, whose
+/// median withstands a moment in which the machine was slow.
+pub(super) fn pilot_rounds(window_ns: u64, arms: usize) -> usize {
+    PILOT_NS.div_ceil((2 * arms as u64 * window_ns).max(1)).clamp(3, 64) as usize
+}
+
 /// What the slower arm reaches per second: the smallest of the arms' medians over rounds.
 pub(super) fn capacity_per_second(rates: &[Vec<f64>]) -> u64 {
     median_rates(rates).into_iter().fold(f64::INFINITY, f64::min) as u64
 }
 
-/// How many of `given` rounds fit into `measure_ns`: an even number, at least 2. A window lasts
-/// until its last response, which by Little's law is one request time behind its end.
-pub(super) fn rounds(
-    measure_ns: u64,
-    window_ns: u64,
-    connections: u32,
-    rates: &[f64],
-    given: usize,
-) -> usize {
-    let windows =
-        rates.iter().map(|rate| 2.0 * (window_ns as f64 + f64::from(connections) / rate * 1e9));
-    let fitting = (measure_ns as f64 / windows.sum::<f64>()) as usize; // 0 where a rate is zero
-    (fitting.min(given) & !1).max(2)
+/// How many of `given` rounds, in which each arm is driven twice, have their windows in
+/// `measure_ns`: an even number, at least 2.
+pub(super) fn rounds(measure_ns: u64, window_ns: u64, arms: usize, given: usize) -> usize {
+    let fitting = measure_ns / (2 * arms as u64 * window_ns).max(1);
+    (fitting.min(given as u64) as usize & !1).max(2)
 }
 
 /// The median of the last rounds' rates, arm by arm.
@@ -153,6 +153,15 @@ mod tests {
     }
 
     #[test]
+    fn pilots_last_half_a_second() {
+        const MS: u64 = 1_000_000;
+        let cases = [(20 * MS, 2, 7), (250 * MS, 2, 3), (50 * MS, 2, 3), (0, 2, 64)];
+        for (window_ns, arms, rounds) in cases {
+            assert_eq!(pilot_rounds(window_ns, arms), rounds, "{window_ns}");
+        }
+    }
+
+    #[test]
     fn the_slower_arm_decides_the_capacity() {
         let rates = [vec![9.0, 90.0], vec![1.0, 40.0], vec![3.0, 2.0]];
         assert_eq!(capacity_per_second(&rates), 3);
@@ -161,21 +170,20 @@ mod tests {
     #[test]
     fn rounds_that_fit() {
         const MS: u64 = 1_000_000;
-        // Two arms, 20 ms windows, responses after 1 ms: a round takes 84 ms.
+        // Two arms, windows of 20 ms: a round has 80 ms of them.
         let cases = [
-            (840 * MS, 100, 10),
-            (839 * MS, 100, 8),
-            (930 * MS, 100, 10),
-            (840 * MS, 7, 6),
-            (840 * MS, 2, 2),
+            (800 * MS, 100, 10),
+            (799 * MS, 100, 8),
+            (890 * MS, 100, 10),
+            (800 * MS, 7, 6),
+            (800 * MS, 2, 2),
             (0, 100, 2),
         ];
         for (measure_ns, given, expected) in cases {
-            let rates = [64_000.0, 64_000.0];
-            let fitting = rounds(measure_ns, 20 * MS, 64, &rates, given);
+            let fitting = rounds(measure_ns, 20 * MS, 2, given);
             assert_eq!(fitting, expected, "{measure_ns} ns, {given} given");
         }
-        assert_eq!(rounds(1000 * MS, 20 * MS, 64, &[0.0, 1.0], 100), 2);
+        assert_eq!(rounds(1000 * MS, 0, 2, 100), 100);
     }
 
     #[test]

@@ -63,7 +63,10 @@ pub struct ArmRecord {
     pub server: String,
     /// From starting the process to the first valid response.
     pub startup_ns: u64,
-    /// Resident memory after the first valid response.
+    /// Memory before the first request; absent in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listening: Option<Memory>,
+    /// Memory after the first valid response, which the workload decides.
     pub idle: Memory,
     /// Memory right after the last window.
     pub loaded: Memory,

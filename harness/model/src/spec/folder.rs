@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::claim::Claim;
 use super::gate::Gate;
 use super::load::Load;
 use super::problem::{Problem, ProgramSet, Published};
@@ -31,6 +32,9 @@ pub struct Spec {
     /// What others published of the same problems, in the order of `published.toml`.
     #[serde(default)]
     pub published: Vec<Published>,
+    /// Claims in the order of `claims.toml`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<Claim>,
     /// Loads in the order of `suites.toml`.
     pub loads: Vec<Load>,
     /// Matchups in the order of `suites.toml`.

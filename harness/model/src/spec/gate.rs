@@ -28,6 +28,10 @@ pub struct Gate {
     pub server_cpus: u32,
     /// CPUs given to the generator.
     pub generator_cpus: u32,
+    /// The lead-in of a window, in milliseconds: for how long an arm is driven before the window's
+    /// clocks and counts begin. 0 in older records.
+    #[serde(default)]
+    pub lead_ms: u32,
     /// The shortest window, in milliseconds.
     pub window_ms: u32,
     /// Time in windows per block, over both versions, in milliseconds.

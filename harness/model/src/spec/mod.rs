@@ -3,6 +3,7 @@
 //! Plain types; `duet-definitions` reads them from a folder and checks them. They are written into
 //! the header of every record, so that a record can be read without the folder it came from.
 
+mod claim;
 mod folder;
 mod gate;
 mod load;
@@ -11,6 +12,7 @@ mod server;
 mod suite;
 mod workload;
 
+pub use claim::{Claim, ClaimFigure, ClaimKind, ClaimTest};
 pub use duet_protocol::{Arrivals, Transport};
 pub use folder::{Spec, default_folder};
 pub use gate::{Budget, Gate, GateScope, GatedPrograms, Look, Quantity, Rule, Waiver};

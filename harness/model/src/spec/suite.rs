@@ -37,6 +37,10 @@ pub struct Suite {
     pub generator_cpus: u32,
     /// Blocks per cell.
     pub blocks: u32,
+    /// The lead-in of a window, in milliseconds: for how long an arm is driven before the window's
+    /// clocks and counts begin. 0 in older records.
+    #[serde(default)]
+    pub lead_ms: u32,
     /// The shortest window, in milliseconds.
     pub window_ms: u32,
     /// Time in windows per block, over all arms, in milliseconds.

@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::chart;
 use crate::document::{
-    Align, Block, Document, Emphasis, Figure, Fold, Group, Item, Marker, Row, Span, Table,
+    Align, Block, Document, Emphasis, Figure, Fold, Group, Item, Marker, Row, Span, Table, anchor,
 };
 
 /// The whole document, the answer first.
@@ -42,7 +42,11 @@ fn blocks(all: &[Block]) -> Markup {
 fn one(block: &Block) -> Markup {
     html! {
         @match block {
-            Block::Heading(spans) => { h2 { @for span in spans { (span.text) } } }
+            Block::Heading(spans) => {
+                h2 id=(anchor(&spans.iter().map(|span| span.text.as_str()).collect::<String>())) {
+                    @for span in spans { (span.text) }
+                }
+            }
             Block::Paragraph(text) => { p { (spans(text)) } }
             Block::Table(rows) => (table(rows)),
             Block::List(Marker::Answer, items) => { @for item in items { (answer(item)) } }

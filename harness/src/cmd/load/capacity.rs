@@ -48,9 +48,9 @@ pub(super) struct Summary {
     error_rate_max: f64,
     probe_ns: u64,
     warmup_ns: u64,
-    /// The highest rate that held.
+    /// The highest rate that held, in two of its two or three probes.
     held_per_second: Option<f64>,
-    /// The lowest rate that failed twice.
+    /// The lowest rate that failed, likewise.
     failed_per_second: Option<f64>,
     /// `narrow`, `all_held`, `none_held`, `out_of_probes` or `interrupted`.
     end: &'static str,
@@ -321,15 +321,14 @@ fn row(
 fn answer(found: &Summary) -> String {
     let bold = Style::new().bold();
     let (held, failed) = (found.held_per_second, found.failed_per_second);
-    let between = match (held.map(duet_units::rate), failed.map(duet_units::rate)) {
-        (Some(held), Some(failed)) => format!("between {held} and {failed}"),
-        (Some(held), None) => format!("at least {held}"),
-        (None, Some(failed)) => format!("below {failed}"),
-        (None, None) => "an unknown number of".to_owned(),
+    let rates = match (held.map(duet_units::rate), failed.map(duet_units::rate)) {
+        (Some(held), Some(failed)) => format!("last held {held}, failed first {failed}"),
+        (Some(held), None) => format!("last held {held}, none failed"),
+        (None, Some(failed)) => format!("none held, failed first {failed}"),
+        (None, None) => "unknown".to_owned(),
     };
     let probes = duet_units::count(found.probes.len(), "probe");
-    let mut out =
-        format!("\ncapacity      {bold}{between}{bold:#} requests per second ({probes})\n");
+    let mut out = format!("\ncapacity      {bold}{rates}{bold:#} requests per second ({probes})\n");
     for warning in &found.warnings {
         let yellow = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
         out += &format!("{yellow}warning{yellow:#}       {warning}\n");

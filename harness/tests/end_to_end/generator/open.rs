@@ -73,12 +73,10 @@ fn a_rate_is_a_share_of_the_capacity() {
         });
         warm.unwrap_or_else(|| panic!("{events:?}"))
     };
-    let found = rated(Rate::Share { share: 0.1, capacity_per_second: None });
+    let found = rated(Rate::Share(0.1));
     let capacity = found.capacity_per_second.expect("a pilot found it");
     assert!(capacity > 0);
     assert_eq!(found.rate_per_second, ((capacity as f64 * 0.1).round() as u64).max(1));
-    let known = rated(Rate::Share { share: 0.25, capacity_per_second: Some(1_000) });
-    assert_eq!(known, ResolvedRate { rate_per_second: 250, capacity_per_second: Some(1_000) });
     let absolute = rated(Rate::PerSecond(300));
     assert_eq!(absolute, ResolvedRate { rate_per_second: 300, capacity_per_second: None });
 }
@@ -150,7 +148,7 @@ fn rare_failures_are_counted_and_tolerated() {
 
 #[test]
 fn a_rate_of_nothing() {
-    for rate in [Rate::PerSecond(0), Rate::Share { share: 0.0, capacity_per_second: None }] {
+    for rate in [Rate::PerSecond(0), Rate::Share(0.0)] {
         let (_, error) = failure(&open_job(rate, Arrivals::Uniform));
         assert!(error.contains("its rate is nothing"), "{error}");
     }

@@ -64,16 +64,17 @@ fn two_servers_of_known_capacity() {
             let per_second = open.planned as f64 / (probe.planned_ns as f64 / 1e9);
             let asked = probe.rate_per_second as f64;
             assert!((per_second / asked - 1.0).abs() < 0.05, "{per_second} of {probe:?}");
-            assert!(!probe.held || found.held_per_second >= Some(probe.rate_per_second));
             assert!(!probe.held || probe.rate_per_second <= most, "{probe:?}");
         }
-        let failed = |rate: u64| {
-            let failed = probes.iter().filter(|w| !probe(w).held);
-            failed.filter(|w| probe(w).rate_per_second == rate).count()
+        let came_out = |rate: u64, held: bool| {
+            let of_rate = probes.iter().filter(|w| probe(w).rate_per_second == rate);
+            of_rate.filter(|w| probe(w).held == held).count()
         };
+        let failed = |rate: u64| came_out(rate, false);
         match (found.held_per_second, found.failed_per_second) {
             (Some(held), Some(upper)) => {
-                assert!(held < upper && failed(upper) >= 2, "{found:?}");
+                assert!(held < upper && failed(upper) == 2, "{found:?}");
+                assert_eq!(came_out(held, true), 2, "{found:?}");
             }
             (None, Some(lowest)) => assert!(failed(lowest) >= 2, "{found:?}"),
             // Too busy a machine to find out in time.

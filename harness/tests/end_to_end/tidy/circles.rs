@@ -49,6 +49,7 @@ fn circles_are_found() {
     check(&[("a", "fn f() { crate::b::g() }"), ("b", "fn g() { crate::a::f() }")], true);
     check(&[("a", "#[cfg(test)]\nmod tests;\nuse crate::b;"), ("b", "use crate::a::A;")], true);
     check(&[("a", "#[cfg(test)]\nmod tests {\nuse crate::b;"), ("b", "use crate::a::A;")], false);
+    check(&[("a", "mod b;\npub use b::B;"), ("a::b", "use super::{c};"), ("a::c", "")], false);
     check(&[("a", "// use crate::b;"), ("b", "use crate::a::A;")], false);
 }
 
@@ -85,7 +86,8 @@ fn without_tests(text: &str) -> String {
     kept
 }
 
-/// The modules that a module names: by `crate::` and `super::` wherever, by a child's name in `use`.
+/// The modules that a module names: by `crate::` and `super::` wherever, by a child's name in
+/// `use`.
 fn imports(module: &Module, text: &str, all: &BTreeMap<Module, String>) -> BTreeSet<Module> {
     let code: Vec<&str> =
         text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
@@ -98,7 +100,10 @@ fn imports(module: &Module, text: &str, all: &BTreeMap<Module, String>) -> BTree
     for start in ["crate::", "super::"] {
         for (i, _) in code.match_indices(start).filter(|(i, _)| starts_word(&code, *i)) {
             let end = code[i..].find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':');
-            paths.push(code[i..end.map_or(code.len(), |end| i + end)].to_owned());
+            let path = &code[i..end.map_or(code.len(), |end| i + end)];
+            if !path.ends_with("::") {
+                paths.push(path.to_owned()); // else a tree, which is read above
+            }
         }
     }
     let found = paths.iter().filter_map(|path| resolve(module, path, all));

@@ -86,12 +86,13 @@ func writePEM(t *testing.T, kind string, der []byte) string {
 	return path
 }
 
-func (id identity) start(t *testing.T, over string) *servetest.Process {
+func (id identity) start(t *testing.T, over string, more ...string) *servetest.Process {
 	t.Helper()
+	args := []string{"--tls-cert", id.cert, "--tls-key", id.key}
 	if over == overH2C {
-		return servetest.Start(t, "--h2c")
+		args = []string{"--h2c"}
 	}
-	return servetest.Start(t, "--tls-cert", id.cert, "--tls-key", id.key)
+	return servetest.Start(t, append(args, more...)...)
 }
 
 // client speaks to one server over connections of its own.
@@ -120,7 +121,7 @@ func address(p *servetest.Process, over string) string {
 	return "https://" + p.Addr
 }
 
-// exchange sends a request, its line without a version, and reads the answer.
+// exchange sends a request, its line without a version, and reads the response.
 func exchange(t *testing.T, client *http.Client, base, line string, body io.Reader,
 	header http.Header,
 ) received {
@@ -291,7 +292,7 @@ func TestHandshakesThatFail(t *testing.T) {
 			t.Errorf("%s: got %v; want an alert", name, err)
 		}
 	}
-	// What comes is an answer of 400 that says so, if anything.
+	// What comes is a response of 400 that says so, if anything.
 	got := everythingAfter(t, p, request("GET /hello", ""))
 	if strings.Contains(got, greeting) {
 		t.Errorf("in the clear: got %q", got)
@@ -312,6 +313,40 @@ func everythingAfter(t *testing.T, p *servetest.Process, sent string) string {
 		t.Errorf("%.20q: the connection stays open", sent)
 	}
 	return string(got)
+}
+
+// A client that is silent, stops in the middle of a handshake or a preface, or sends no request: the
+// server ends the connection.
+func TestClientsThatTakeTooLong(t *testing.T) {
+	id := newIdentity(t)
+	for _, over := range transports {
+		t.Run(over, func(t *testing.T) {
+			p := id.start(t, over, "--timeout-ms", "200")
+			half := "\x16\x03\x01\x01"
+			if over == overH2C {
+				half = "PRI * HT"
+			}
+			for _, sent := range []string{"", half} {
+				everythingAfter(t, p, sent)
+			}
+			if over == overH2C {
+				everythingAfter(t, p, http2Preface)
+				return
+			}
+			protocol := map[string]string{overHTTPS1: "http/1.1", overH2: "h2"}[over]
+			conn := tls.Client(dial(t, p.Addr), &tls.Config{
+				RootCAs: id.roots, ServerName: "127.0.0.1", NextProtos: []string{protocol},
+			})
+			if over == overH2 {
+				send(t, conn, http2Preface)
+			} else if err := conn.Handshake(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("the connection is still open")
+			}
+		})
+	}
 }
 
 // A client that comes back with its ticket saves the certificate.
@@ -361,6 +396,7 @@ func TestSettingsOfHTTP2(t *testing.T) {
 			window += binary.BigEndian.Uint32(payload)
 		}
 	}
+	delete(settings, 9) // Go 1.27 also says that it ignores the priorities of HTTP/2's first edition
 	// The table of header compression is said, and is what it is anyway; streams at once, a stream's
 	// window, the largest frame, the largest head.
 	want := map[uint16]uint32{1: 4096, 3: 256, 4: 1 << 20, 5: 1 << 14, 6: 64<<10 + 320}
@@ -371,7 +407,7 @@ func TestSettingsOfHTTP2(t *testing.T) {
 
 // Without -h2c there is no HTTP/2 in the clear, with it nothing else.
 func TestOneProtocolInTheClear(t *testing.T) {
-	// net/http answers the method PRI as it does any other.
+	// net/http responds to the method PRI as it does any other.
 	got := everythingAfter(t, servetest.Start(t), http2Preface)
 	if !strings.HasPrefix(got, "HTTP/1.1 ") {
 		t.Errorf("without -h2c: got %q", got)
@@ -408,7 +444,7 @@ func TestCommandLinesOfTransports(t *testing.T) {
 	}
 }
 
-// As over plain HTTP/1.1: a request that has begun is answered, idle connections are closed and new
+// As over plain HTTP/1.1: a request that has begun gets its response, idle connections are closed and new
 // ones refused.
 func TestTerminateFinishesRequestOfEveryTransport(t *testing.T) {
 	id := newIdentity(t)

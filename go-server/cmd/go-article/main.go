@@ -13,11 +13,16 @@ func main() {
 	os.Exit(serve.Main(serve.Program{
 		Name:      "go-article",
 		Framework: "net/http",
-		Server:    &http.Server{Handler: newHandler()},
+		NewServer: newServer,
 	}, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// newHandler answers as the article's code does, with all of net/http's defaults: one route, any
+// newServer returns the article's server, which has no time-outs.
+func newServer(serve.Timeouts) *http.Server {
+	return &http.Server{Handler: newHandler()}
+}
+
+// newHandler responds as the article's code does, with all of net/http's defaults: one route, any
 // method, plain-text 404.
 func newHandler() http.Handler {
 	mux := http.NewServeMux()

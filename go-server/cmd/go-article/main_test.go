@@ -40,12 +40,14 @@ func TestHandler(t *testing.T) {
 		{"GET", "/", 404, "text/plain; charset=utf-8", missing},
 		{"GET", "/hello/", 404, "text/plain; charset=utf-8", missing},
 	} {
-		w := httptest.NewRecorder()
-		newHandler().ServeHTTP(w, httptest.NewRequest(test.method, test.target, nil))
-		contentType, body := w.Header().Get("Content-Type"), w.Body.String()
-		if w.Code != test.status || contentType != test.contentType || body != test.body {
-			t.Errorf("%s %s: got %d, %q, %q; want %d, %q, %q", test.method, test.target,
-				w.Code, contentType, body, test.status, test.contentType, test.body)
-		}
+		t.Run(test.method+" "+test.target, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			newHandler().ServeHTTP(w, httptest.NewRequest(test.method, test.target, nil))
+			contentType, body := w.Header().Get("Content-Type"), w.Body.String()
+			if w.Code != test.status || contentType != test.contentType || body != test.body {
+				t.Errorf("got %d, %q, %q; want %d, %q, %q",
+					w.Code, contentType, body, test.status, test.contentType, test.body)
+			}
+		})
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"duet/go-server/internal/serve"
 )
 
 // The tests speak HTTP by hand: a client library would tidy up what they send and what they get.
@@ -28,8 +30,13 @@ type received struct {
 // startServer serves as main does, but within the test.
 func startServer(t *testing.T) *httptest.Server {
 	t.Helper()
+	return startServerWith(t, serve.ContractTimeouts)
+}
+
+func startServerWith(t *testing.T, timeouts serve.Timeouts) *httptest.Server {
+	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
-	server.Config = newServer()
+	server.Config = newServer(timeouts)
 	server.Start()
 	t.Cleanup(server.Close)
 	return server
@@ -55,7 +62,7 @@ func send(t *testing.T, conn net.Conn, request string) {
 	}
 }
 
-// readAnswer reads the answer to a request of the given method, on which it depends whether there
+// readAnswer reads the response to a request of the given method, on which it depends whether there
 // is a body.
 func readAnswer(t *testing.T, reader *bufio.Reader, method string) received {
 	t.Helper()
@@ -104,7 +111,7 @@ func head(line string, fields []string) string {
 	return strings.Join(fields, "\r\n") + "\r\n\r\n"
 }
 
-// checkHeader checks that an answer has the fields of CONTRACT.md, section 2, and no others.
+// checkHeader checks that a response has the fields of CONTRACT.md, section 2, and no others.
 func checkHeader(t *testing.T, got received, contentType, allow string, closes bool) {
 	t.Helper()
 	want := http.Header{

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strconv"
+
+	"duet/go-server/internal/app"
+)
+
+const (
+	textType = "text/plain; charset=utf-8"
+	htmlType = "text/html; charset=utf-8"
+	jsonType = "application/json"
+)
+
+// bodyMax bounds the body of a request, in bytes.
+const bodyMax = 1 << 20
+
+// A route handles a request whose body has been read. An error is the client's, and becomes a 400.
+type route func(w http.ResponseWriter, r *http.Request, body []byte) error
+
+// withBody adapts a route that takes a body.
+func withBody(handle route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := readBody(w, r)
+		if err == nil {
+			err = handle(w, r, body)
+		}
+		if err != nil {
+			refuse(w, r, err)
+		}
+	})
+}
+
+// withoutBody adapts a route that takes no body. If there is one, it is read and ignored. HTTP/1.1
+// says NoBody when there is none, HTTP/2 only that its length is 0.
+func withoutBody(handle func(w http.ResponseWriter, r *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var err error
+		if r.Body != http.NoBody && r.ContentLength != 0 {
+			_, err = io.Copy(io.Discard, limited(w, r))
+		}
+		if err == nil {
+			err = handle(w, r)
+		}
+		if err != nil {
+			refuse(w, r, err)
+		}
+	})
+}
+
+// readBody reads the body of a request into a buffer of its size, if the client has said it.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	var body bytes.Buffer
+	if 0 < r.ContentLength && r.ContentLength <= bodyMax {
+		// ReadFrom wants room for one more read, which tells it that the body has ended.
+		body.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	_, err := body.ReadFrom(limited(w, r))
+	return body.Bytes(), err
+}
+
+// limited does not replace r.Body: the server looks at that for a client still waiting for its
+// 100 Continue.
+func limited(w http.ResponseWriter, r *http.Request) io.Reader {
+	return http.MaxBytesReader(w, r.Body, bodyMax)
+}
+
+// refuse responds to a request that the contract does not allow. After a body that is too large,
+// its reader has arranged for the connection to close.
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	slog.DebugContext(r.Context(), "request refused", "error", err)
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		fail(w, r, http.StatusRequestEntityTooLarge, "payload too large")
+		return
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		w.Header().Set("Connection", "close")
+		fail(w, r, http.StatusRequestTimeout, "request timeout")
+		return
+	}
+	fail(w, r, http.StatusBadRequest, "bad request")
+}
+
+// notFound responds to an unknown path.
+func notFound(w http.ResponseWriter, r *http.Request) error {
+	fail(w, r, http.StatusNotFound, "not found")
+	return nil
+}
+
+// methodNotAllowed returns a handler for a known path and a wrong method.
+func methodNotAllowed(allow string) http.Handler {
+	return withoutBody(func(w http.ResponseWriter, r *http.Request) error {
+		w.Header().Set("Allow", allow)
+		fail(w, r, http.StatusMethodNotAllowed, "method not allowed")
+		return nil
+	})
+}
+
+// fail responds with an error.
+func fail(w http.ResponseWriter, r *http.Request, status int, message string) {
+	respondJSON(w, r, status, app.Failure{Error: message})
+}
+
+// respondJSON encodes v, whole before its first byte is sent, so that Content-Length is known.
+func respondJSON(w http.ResponseWriter, r *http.Request, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		slog.ErrorContext(r.Context(), "response not encoded", "error", err)
+		http.Error(w, "internal server error", http.StatusInternalServerError)
+		return
+	}
+	respond(w, status, jsonType, body)
+}
+
+// respond writes a response. A failed write means that the client has gone.
+func respond(w http.ResponseWriter, status int, contentType string, body []byte) {
+	header := w.Header()
+	header.Set("Content-Type", contentType)
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	w.Write(body)
+}

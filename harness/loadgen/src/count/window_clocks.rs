@@ -1,0 +1,92 @@
+//! The clocks read at the edges of windows: CPU time and stolen time.
+
+use std::io;
+use std::time::Instant;
+
+use duet_process::proc::{self, CpuClock, StolenTime};
+use duet_protocol::Job;
+
+use crate::job_error::JobError;
+
+/// Reads the clocks that a job names.
+#[derive(Debug)]
+pub(crate) struct WindowClocks<'j> {
+    job: &'j Job,
+    servers: Vec<CpuClock>,
+    stolen: StolenTime,
+}
+
+/// The clocks at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClockReading {
+    /// The moment.
+    pub(crate) at: Instant,
+    /// CPU time of each arm's process.
+    pub(crate) server_cpu_ns: Vec<u64>,
+    /// CPU time of the generator.
+    pub(crate) generator_cpu_ns: u64,
+    /// Time stolen from the servers' CPUs.
+    pub(crate) server_stolen_ns: u64,
+    /// Time stolen from the generator's CPUs.
+    pub(crate) generator_stolen_ns: u64,
+}
+
+/// CPU time of each arm's process, and of the generator.
+type CpuTimes = (Vec<u64>, u64);
+/// Time stolen from the servers' CPUs, and from the generator's.
+type StolenTimes = (u64, u64);
+
+impl<'j> WindowClocks<'j> {
+    pub(crate) fn new(job: &'j Job) -> Result<Self, JobError> {
+        let clocks = job.arms.iter().enumerate();
+        let servers = clocks
+            .map(|(arm, target)| CpuClock::of(target.pid).map_err(|e| gone(arm, target.pid, &e)));
+        let stolen = StolenTime::open()
+            .map_err(|e| JobError::general(format_args!("failed to open /proc/stat: {e}")))?;
+        Ok(Self { job, servers: servers.collect::<Result<_, _>>()?, stolen })
+    }
+
+    /// Reads all clocks where a time begins: what takes long comes first, the moment is the last.
+    pub(crate) fn begin(&mut self) -> Result<ClockReading, JobError> {
+        let stolen = self.stolen()?;
+        let cpu = self.cpu()?;
+        Ok(reading(Instant::now(), cpu, stolen))
+    }
+
+    /// Reads all clocks where a time ends: the moment is the first.
+    pub(crate) fn end(&mut self) -> Result<ClockReading, JobError> {
+        let at = Instant::now();
+        let cpu = self.cpu()?;
+        Ok(reading(at, cpu, self.stolen()?))
+    }
+
+    fn stolen(&mut self) -> Result<StolenTimes, JobError> {
+        let stat = self.stolen.read();
+        let stat =
+            stat.map_err(|e| JobError::general(format_args!("failed to read /proc/stat: {e}")))?;
+        let stolen = |cpus| proc::stolen_ns(stat, cpus);
+        Ok((stolen(&self.job.server_cpus), stolen(&self.job.cpus)))
+    }
+
+    fn cpu(&self) -> Result<CpuTimes, JobError> {
+        let servers =
+            self.servers.iter().enumerate().map(|(arm, clock)| {
+                clock.read_ns().map_err(|e| gone(arm, self.job.arms[arm].pid, &e))
+            });
+        let own = CpuClock::own().read_ns();
+        let own = own.map_err(|e| {
+            JobError::general(format_args!("failed to read the own CPU clock: {e}"))
+        })?;
+        Ok((servers.collect::<Result<_, _>>()?, own))
+    }
+}
+
+fn reading(at: Instant, cpu: CpuTimes, stolen: StolenTimes) -> ClockReading {
+    let ((server_cpu_ns, generator_cpu_ns), (server_stolen_ns, generator_stolen_ns)) =
+        (cpu, stolen);
+    ClockReading { at, server_cpu_ns, generator_cpu_ns, server_stolen_ns, generator_stolen_ns }
+}
+
+fn gone(arm: usize, pid: i32, error: &io::Error) -> JobError {
+    JobError::for_arm(arm as u32, format_args!("the server's process {pid} is gone ({error})"))
+}
