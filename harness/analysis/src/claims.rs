@@ -217,12 +217,13 @@ impl Side<'_> {
 
     fn mean(&self, metric: Metric) -> Option<ClaimLine> {
         let mean = self.matchup.means.iter().find(|mean| mean.metric == metric)?;
+        let in_mean = |cell: &&CellAnalysis| mean.cells.iter().any(|of| of.cell == cell.id);
         let of_cell = |cell: &CellAnalysis| {
             let found = cell.metrics.iter().find(|m| m.metric == metric && m.ratio.is_some())?;
             Some((self.lead(found.verdict), self.line(found)?.difference_bytes))
         };
         let cells: Vec<(Lead, Option<f64>)> =
-            self.matchup.cells.iter().filter_map(of_cell).collect();
+            self.matchup.cells.iter().filter(in_mean).filter_map(of_cell).collect();
         let count = |lead| cells.iter().filter(|(of_cell, _)| *of_cell == lead).count() as u32;
         let mean_of = ClaimCells {
             cells: cells.len() as u32,
