@@ -15,6 +15,7 @@
 
 mod block_values;
 mod bottleneck;
+pub mod builds;
 mod cell;
 mod cell_analysis;
 pub mod claims;
@@ -52,9 +53,10 @@ pub use duet_stats::Interval;
 pub use programs::running_program_ratio;
 pub use run_analysis::analyse;
 pub use summary::{
-    Analysis, Arm, Bottleneck, CellAnalysis, CellFailure, ClaimAnalysis, ClaimCells, ClaimLine,
-    ClaimQuantity, ClaimStanding, ClaimVerdict, Estimate, MatchupAnalysis, Mean, MeanToday,
-    MetricAnalysis, MoneyAnalysis, MoneyArm, MoneyCell, MoneyMonth, OpenAnalysis, OpenArm, Prices,
-    ProgramCell, ProgramSummary, PublishedAnalysis, PublishedComparison, RssPoint, RunSummary,
-    SCHEMA, SearchAnalysis, SearchArm, ServerSummary, Standing, Switching, Today, Warning, Who,
+    Analysis, Arm, Bottleneck, BuildFigures, BuildsAnalysis, CellAnalysis, CellFailure,
+    ClaimAnalysis, ClaimCells, ClaimLine, ClaimQuantity, ClaimStanding, ClaimVerdict, Estimate,
+    MatchupAnalysis, Mean, MeanToday, MetricAnalysis, MoneyAnalysis, MoneyArm, MoneyCell,
+    MoneyMonth, OpenAnalysis, OpenArm, Prices, ProgramCell, ProgramSummary, PublishedAnalysis,
+    PublishedComparison, RssPoint, RunSummary, SCHEMA, SearchAnalysis, SearchArm, ServerSummary,
+    Standing, Switching, Today, Warning, Who,
 };

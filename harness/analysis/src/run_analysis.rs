@@ -21,6 +21,7 @@ pub fn analyse(run: &Run) -> Analysis {
         warnings: warnings::of_run(run, &cells),
         claims: vec![],
         money: None,
+        builds: None,
     };
     analysis.claims = claims::judge(&analysis, &run.header.spec.claims);
     analysis.money = money::analyse(&analysis, Prices::default());

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use duet_analysis::comparison::{self, Comparison, compare};
 use duet_analysis::{Analysis, analyse, claims};
-use duet_model::record::{self, Experiment, Question, Record, Version};
+use duet_model::record::{self, BuildsRecord, Experiment, Question, Record, Version};
 use duet_model::testing::{self, Scene};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
@@ -18,7 +18,7 @@ fn project() -> PathBuf {
 }
 
 /// The schemas by name.
-fn schemas() -> [(&'static str, Value); 4] {
+fn schemas() -> [(&'static str, Value); 5] {
     [
         (
             "run",
@@ -46,6 +46,13 @@ fn schemas() -> [(&'static str, Value); 4] {
             schema::<claims::Ledger>(
                 "duet claims --format json, the ledger of claims",
                 &claims::SCHEMA.into(),
+            ),
+        ),
+        (
+            "builds",
+            schema::<BuildsRecord>(
+                "builds.json, how long builds took",
+                &record::BUILDS_SCHEMA.into(),
             ),
         ),
     ]

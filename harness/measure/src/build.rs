@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::command::{self, CommandError, on_path};
+use crate::command::{self, CommandError, Environment, on_path};
 use crate::output::Output;
 use crate::server::resolve;
 use crate::toolchain;
@@ -17,8 +17,12 @@ use duet_model::spec::{ProgramSet, Server, Toolchain};
 use duet_process::interrupt::{Interrupt, Interrupted};
 use duet_units::duration_ns;
 
+/// The folder, below the one above the definitions, in which executables are built that a clean
+/// build removes first. Elsewhere they may be anybody's.
+const BUILT: &str = "target";
+
 /// How long a build may take.
-const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
+pub(crate) const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// How long `--version` may take.
 const VERSION_LIMIT: Duration = Duration::from_secs(5);
@@ -121,12 +125,7 @@ fn fill(
     root: &Path,
     interrupt: &Interrupt,
 ) -> Result<(), CommandError> {
-    if let Some(program) = server.needs.iter().find(|program| !on_path(program)) {
-        Err(anyhow!("`{program}` is not on the PATH: install it, or leave this server out"))?;
-    }
-    if let Some(toolchain) = server.toolchain {
-        record.toolchain_version = Some(toolchain::provide(toolchain, root, interrupt)?);
-    }
+    record.toolchain_version = check_tools(server, root, interrupt)?;
     let memory = root.join(MEMORY_FILE);
     let mut remembered = remembered(&memory);
     let timed = !server.build.is_empty() && !server.build_cache.is_empty();
@@ -139,10 +138,7 @@ fn fill(
     } else if !server.build.is_empty() {
         run_build(server, root, interrupt)?;
     }
-    let version = match server.version {
-        [] => None,
-        _ => Some(version(server, root, interrupt)?),
-    };
+    let version = version(server, root, interrupt)?;
     if let Some(known) = known.filter(|known| known.version != version) {
         // Another compiler or framework: its clean build is another figure.
         debug_assert_eq!(known.build, build);
@@ -162,19 +158,70 @@ fn fill(
     Ok(())
 }
 
+/// Makes sure that the programs a build needs are there, and its toolchain, whose version line is
+/// returned; absent where the table names none.
+///
+/// # Errors
+/// When one of them is missing.
+pub(crate) fn check_tools(
+    server: &Recipe<'_>,
+    root: &Path,
+    interrupt: &Interrupt,
+) -> Result<Option<String>, CommandError> {
+    if let Some(program) = server.needs.iter().find(|program| !on_path(program)) {
+        Err(anyhow!("`{program}` is not on the PATH: install it, or leave this server out"))?;
+    }
+    server.toolchain.map(|one| toolchain::provide(one, root, interrupt)).transpose()
+}
+
 /// Where a build keeps its intermediate files, by environment variable.
-fn caches(server: &Recipe<'_>, root: &Path) -> BTreeMap<String, PathBuf> {
+pub(crate) fn caches(server: &Recipe<'_>, root: &Path) -> BTreeMap<String, PathBuf> {
     server.build_cache.iter().map(|(name, folder)| (name.clone(), root.join(folder))).collect()
 }
 
 /// Builds with empty caches and returns the time it took.
-fn clean_build(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<u64, CommandError> {
-    for folder in caches(server, root).values() {
-        remove_cache(folder)?;
-    }
+///
+/// # Errors
+/// When a cache cannot be removed, or the build fails.
+pub(crate) fn clean_build(
+    server: &Recipe<'_>,
+    root: &Path,
+    interrupt: &Interrupt,
+) -> Result<u64, CommandError> {
+    empty_caches(server, root)?;
+    timed_build(server, root, interrupt)
+}
+
+/// Builds, and returns the time it took in nanoseconds.
+///
+/// # Errors
+/// When the build fails.
+pub(crate) fn timed_build(
+    server: &Recipe<'_>,
+    root: &Path,
+    interrupt: &Interrupt,
+) -> Result<u64, CommandError> {
     let started = Instant::now();
     run_build(server, root, interrupt)?;
     Ok(duration_ns(started.elapsed()))
+}
+
+/// Removes the build caches, and the executable: the go command takes an up-to-date one that it
+/// finds in its place for built.
+///
+/// # Errors
+/// When one of them cannot be removed.
+pub(crate) fn empty_caches(server: &Recipe<'_>, root: &Path) -> Result<()> {
+    for folder in caches(server, root).values() {
+        remove_cache(folder)?;
+    }
+    let binary = server.binary.map(|binary| resolve(root, binary));
+    match binary.filter(|path| path.starts_with(root.join(BUILT)) && path.is_file()) {
+        Some(path) => {
+            fs::remove_file(&path).with_context(|| format!("failed to remove {}", path.display()))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Removes a build cache, which may not exist. Only a folder that carries the tag is removed, so
@@ -205,6 +252,16 @@ fn make_cache(folder: &Path) -> Result<()> {
 
 /// Runs the build command.
 fn run_build(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<(), CommandError> {
+    let environment = environment(server, root)?;
+    command::run(server.build, root, &environment, BUILD_LIMIT, interrupt).map(drop)
+}
+
+/// The environment variables of a build: toolchain, flags and caches, whose folders are made where
+/// they are missing.
+///
+/// # Errors
+/// When a folder cannot be made.
+pub(crate) fn environment(server: &Recipe<'_>, root: &Path) -> Result<Environment> {
     let caches = caches(server, root);
     for folder in caches.values() {
         make_cache(folder)?;
@@ -213,19 +270,25 @@ fn run_build(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<
     let mut environment = toolchain::environment(server.toolchain);
     environment.extend(flags.map(|(name, text)| (name.to_owned(), text.into())));
     environment.extend(caches.into_iter().map(|(name, folder)| (name, folder.into())));
-    command::run(server.build, root, &environment, BUILD_LIMIT, interrupt).map(drop)
+    Ok(environment)
 }
 
-/// The server's version line.
-fn version(
+/// The server's version line; absent where it has none.
+///
+/// # Errors
+/// When the command fails, or prints something else.
+pub(crate) fn version(
     server: &Recipe<'_>,
     root: &Path,
     interrupt: &Interrupt,
-) -> Result<String, CommandError> {
+) -> Result<Option<String>, CommandError> {
+    if server.version.is_empty() {
+        return Ok(None);
+    }
     let environment = toolchain::environment(server.toolchain);
     let stdout = command::run(server.version, root, &environment, VERSION_LIMIT, interrupt)?;
     match stdout.as_slice() {
-        [line] if !line.trim().is_empty() => Ok(line.trim().to_owned()),
+        [line] if !line.trim().is_empty() => Ok(Some(line.trim().to_owned())),
         lines => Err(anyhow!(
             "`{}` printed {} lines where one version line was due (CONTRACT.md, 1.3)",
             server.version.join(" "),

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::{Read, Seek};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -60,36 +62,73 @@ pub(crate) fn run(
     limit: Duration,
     interrupt: &Interrupt,
 ) -> Result<Vec<String>, CommandError> {
-    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
-    let (stdout, stderr, status) = wait(&words, root, environment, limit, interrupt)?;
-    let outcome = match status {
-        Some(status) if status.success() => return Ok(stdout),
-        Some(status) => child::describe(status),
-        None => format!("did not end within {} s and was killed", limit.as_secs()),
-    };
-    Err(CommandError::Failed { command: words.join(" "), outcome, output: stderr })
+    let ran = wait(words, root, environment, (limit, Stdio::piped()), interrupt)?;
+    check(words, ran, limit)
 }
 
-/// Starts a command and waits for it. Returns the last lines of standard output and of standard
-/// error, and its status unless time was up.
-fn wait(
-    words: &[&str],
+/// Runs a command to its end. Returns all that it wrote to standard output.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn output(
+    words: &[impl AsRef<str>],
     root: &Path,
     environment: &Environment,
     limit: Duration,
     interrupt: &Interrupt,
-) -> Result<(Vec<String>, Vec<String>, Option<ExitStatus>)> {
+) -> Result<String, CommandError> {
+    let mut file = tempfile::tempfile().context("failed to create a temporary file")?;
+    let into = file.try_clone().context("failed to share a temporary file")?;
+    let ran = wait(words, root, environment, (limit, into.into()), interrupt)?;
+    check(words, ran, limit)?;
+    let mut text = String::new();
+    file.rewind()
+        .and_then(|()| file.read_to_string(&mut text))
+        .context("failed to read what a command wrote")?;
+    Ok(text)
+}
+
+/// What came of a command: the last lines of its streams, and its status unless time was up.
+struct Ran {
+    stdout: Vec<String>,
+    stderr: Vec<String>,
+    status: Option<ExitStatus>,
+}
+
+/// The last lines of a command's standard output, if it ended well.
+fn check(
+    words: &[impl AsRef<str>],
+    ran: Ran,
+    limit: Duration,
+) -> Result<Vec<String>, CommandError> {
+    let outcome = match ran.status {
+        Some(status) if status.success() => return Ok(ran.stdout),
+        Some(status) => child::describe(status),
+        None => format!("did not end within {} s and was killed", limit.as_secs()),
+    };
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    Err(CommandError::Failed { command: words.join(" "), outcome, output: ran.stderr })
+}
+
+/// Starts a command with its standard output going `into` somewhere, and waits for it.
+fn wait(
+    words: &[impl AsRef<str>],
+    root: &Path,
+    environment: &Environment,
+    (limit, into): (Duration, Stdio),
+    interrupt: &Interrupt,
+) -> Result<Ran> {
     let (program, arguments) = words.split_first().context("the command is empty")?;
+    let program = program.as_ref();
     let mut command = Command::new(resolve(root, program));
-    command.args(arguments).current_dir(root).envs(environment);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(arguments.iter().map(AsRef::as_ref)).current_dir(root).envs(environment);
+    command.stdin(Stdio::null()).stdout(into).stderr(Stdio::piped());
     child::tame(&mut command, &[])?;
     let mut child = command.spawn().with_context(|| format!("failed to start `{program}`"))?;
-    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-        unreachable!("both streams were asked for");
-    };
-    let (stdout, stdout_end) = Tail::follow(stdout);
-    let (stderr, stderr_end) = Tail::follow(stderr);
+    // The command holds the other end of what its output goes into.
+    drop(command);
+    let stdout = child.stdout.take().map(Tail::follow);
+    let stderr = child.stderr.take().map(Tail::follow);
     let deadline = Instant::now() + limit;
     let status = loop {
         let status = child::wait_until(&mut child, Instant::now() + POLL);
@@ -101,9 +140,12 @@ fn wait(
     };
     // Whatever the command left running in its group ends with it, and so do its streams.
     child::destroy(&mut child);
-    for handle in [stdout_end, stderr_end] {
-        ensure!(handle.join().is_ok(), "a thread that reads output died");
-    }
+    let lines = |stream: Option<(Tail, JoinHandle<()>)>| -> Result<Vec<String>> {
+        let Some((tail, end)) = stream else { return Ok(vec![]) };
+        ensure!(end.join().is_ok(), "a thread that reads output died");
+        Ok(tail.lines())
+    };
+    let (stdout, stderr) = (lines(stdout)?, lines(stderr)?);
     interrupt.check()?;
-    Ok((stdout.lines(), stderr.lines(), status?))
+    Ok(Ran { stdout, stderr, status: status? })
 }

@@ -109,6 +109,25 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Copies a folder and all files below it to `to`, which is made.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub(crate) fn tree(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("failed to create {}", to.display()))?;
+    let entries = fs::read_dir(from);
+    for entry in entries.with_context(|| format!("failed to read {}", from.display()))? {
+        let (from, to) = (entry?.path(), to);
+        let to = to.join(from.file_name().unwrap_or_default());
+        if from.is_dir() {
+            tree(&from, &to)?;
+        } else {
+            copy(&from, &to).with_context(|| format!("failed to copy {}", from.display()))?;
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,9 +159,13 @@ mod tests {
         assert_eq!(names(&to), ["a.txt", "link", "src/b.txt"]);
 
         // What changed is copied again; what is gone goes; what was built there stays.
-        fs::create_dir(to.join("target")).and_then(|()| fs::write(to.join("target/own"), "")).expect("x");
+        fs::create_dir(to.join("target"))
+            .and_then(|()| fs::write(to.join("target/own"), ""))
+            .expect("x");
         fs::remove_file(root.join("src/b.txt")).expect("it is there");
-        let time = |name: &str| fs::metadata(to.join(name)).and_then(|m| m.modified()).expect("it is there");
+        let time = |name: &str| {
+            fs::metadata(to.join(name)).and_then(|m| m.modified()).expect("it is there")
+        };
         let before = time("a.txt");
         write("c.txt", "c");
         sources(root, &to).expect("it is copied");

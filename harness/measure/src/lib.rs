@@ -8,11 +8,14 @@
 
 pub mod block; // one block, from starting the servers to stopping them
 pub mod build; // builds servers, times clean builds
+pub mod builds; // times clean builds, and builds after an edit
 pub mod ceiling; // what the load generator reaches at most here
 pub mod certificate; // what servers speak TLS with, and what is trusted
 mod client; // one request over any transport
 mod command; // runs a command to its end
 mod copy; // a copy of a project's sources
+mod dependencies; // what a server is built from beside its own sources
+mod elf; // what of an executable is for debuggers only
 pub mod generator; // starts the load generator, hands it a job, reads its events
 mod git; // the git command
 pub mod host; // what machine this is, which CPUs to use, what is wrong with it

@@ -8,8 +8,9 @@ use crate::command::{self, CommandError, Environment, on_path};
 use duet_model::spec::Toolchain;
 use duet_process::interrupt::Interrupt;
 
-/// How long it may take to fetch one: some hundred megabytes.
-const FETCH_LIMIT: Duration = Duration::from_secs(10 * 60);
+/// How long it may take to fetch one: some hundred megabytes, and who is killed meanwhile may leave
+/// half of it behind.
+const FETCH_LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// What commands need in their environment to get a toolchain.
 pub(crate) fn environment(toolchain: Option<&Toolchain>) -> Environment {
@@ -33,9 +34,12 @@ pub(crate) fn provide(
         false => (["rustc", "--version"], RUST_HINT),
     };
     let rustup = !toolchain.is_go() && on_path("rustup");
-    if rustup {
-        let install = ["rustup", "run", "--install", toolchain.name()];
-        run(&[&install[..], &words].concat()).map_err(|error| hinted(error, hint))?;
+    // One that is there is not looked for anywhere else: no network, no newer `stable`.
+    let name = toolchain.name();
+    if rustup && run(&["rustup", "run", name, "rustc", "--version"]).is_err() {
+        interrupt.check().map_err(anyhow::Error::from)?;
+        let install = ["rustup", "toolchain", "install", name, "--profile", "minimal"];
+        run(&install).map_err(|error| hinted(error, hint))?;
     }
     let said = run(&words).map_err(|error| hinted(error, hint))?.concat();
     if is_version(&said, toolchain, rustup) {

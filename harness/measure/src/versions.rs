@@ -3,9 +3,9 @@
 //!
 //! An arm is written `server:NAME`, `set:NAME`, `git:REF[:NAME]`, `dir:PATH[:NAME]`,
 //! `bin:PATH[:SERVER]`, `baseline:NAME` or as the folder of a run. A name may have `@TOOLCHAIN`
-//! behind it: the same sources, built by that compiler in a copy of their own. A version brings its own servers
-//! and sets of programs, since the way they are built and started belongs to it; the workloads and
-//! loads come from the definitions of whoever compares.
+//! behind it: the same sources, built by that compiler in a copy of their own. A version brings its
+//! own servers and sets of programs, since the way they are built and started belongs to it; the
+//! workloads and loads come from the definitions of whoever compares.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -356,9 +356,9 @@ mod tests {
     fn toolchains_of_arms() {
         let check = |given: &str, want: Option<(Option<&str>, Option<&str>)>| {
             let arm = given.parse::<Arm>().ok();
-            let got = arm.as_ref().map(|arm| {
-                (arm.name.as_deref(), arm.toolchain.as_ref().map(Toolchain::name))
-            });
+            let got = arm
+                .as_ref()
+                .map(|arm| (arm.name.as_deref(), arm.toolchain.as_ref().map(Toolchain::name)));
             assert_eq!(got, want, "{given}");
         };
         check("server:mine@go1.27.3", Some((Some("mine"), Some("go1.27.3"))));

@@ -10,6 +10,7 @@
 
 use duet_analysis::Analysis;
 
+pub mod builds;
 pub mod chart;
 pub mod claims;
 pub mod comparison;

@@ -22,6 +22,7 @@ pub(super) fn document(analysis: &Analysis) -> Document {
     body.extend(claims::section(analysis));
     body.extend(published::section(analysis));
     body.extend(builds(analysis));
+    body.extend(analysis.builds.iter().flat_map(super::builds::section));
     body.extend(money::section(analysis));
     body.extend(list("Warnings", Marker::Warning, warnings::warnings(analysis)));
     body.extend(list("Failures", Marker::Failure, warnings::failures(&analysis.failures)));

@@ -6,6 +6,7 @@ pub(crate) use exit::{CommandError, Exit};
 
 mod aa;
 mod baseline;
+mod builds;
 mod claims;
 mod compare;
 mod comparison;
@@ -60,6 +61,7 @@ enum Command {
     Baseline(baseline::Baseline),
     Export(export::Export),
     Trend(trend::TrendArgs),
+    Builds(builds::Builds),
     List(list::List),
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
@@ -99,6 +101,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CommandError> {
         Command::Baseline(args) => baseline::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Trend(args) => trend::run(&args),
+        Command::Builds(args) => builds::run(&args),
         Command::List(args) => list::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Doctor(args) => doctor::run(&args),

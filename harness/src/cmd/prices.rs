@@ -26,6 +26,13 @@ impl PriceArgs {
     }
 }
 
+impl Default for PriceArgs {
+    fn default() -> Self {
+        let Prices { vcpu_hour, day } = Prices::default();
+        Self { vcpu_hour, day }
+    }
+}
+
 fn price(text: &str) -> Result<f64, String> {
     let price = text.parse::<f64>().ok().filter(|price| price.is_finite() && *price > 0.0);
     price.ok_or_else(|| "write a number above 0, such as 0.05".to_owned())

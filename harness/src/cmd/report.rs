@@ -9,7 +9,8 @@ use clap::Args;
 use super::exit::Exit;
 use super::folders::{self, shown};
 use super::prices::PriceArgs;
-use duet_analysis::{self, Analysis, Who, money};
+use duet_analysis::{self, Analysis, BuildsAnalysis, Who, money};
+use duet_model::record;
 use duet_report::chart::Width;
 use duet_report::{self, Style};
 
@@ -17,7 +18,8 @@ use duet_report::{self, Style};
 ///
 /// Reads run.jsonl in DIR and writes summary.json, report.md, report.html, speed.svg, memory.svg
 /// and, where there are programs or latency curves, programs.svg and latency.svg beside it. The
-/// exit code is the run's own.
+/// exit code is the run's own. The record of `duet builds`, builds.json, is shown in the run's
+/// report, or alone as builds.md and builds.html where there is no run.
 #[derive(Debug, Args)]
 pub(super) struct Report {
     /// A run's folder, such as results/latest.
@@ -34,6 +36,11 @@ pub(super) fn run(args: &Report) -> Result<Exit> {
 
 /// Derives everything from the record in `folder`, writes it there, and shows it.
 pub(super) fn rebuild(folder: &Path, prices: PriceArgs) -> Result<Exit> {
+    if !folder.join(record::FILE_NAME).exists()
+        && let Some(builds) = read_builds(folder)?
+    {
+        return rebuild_builds(&builds, folder);
+    }
     let mut analysis = read(folder)?;
     analysis.money = money::analyse(&analysis, prices.prices());
     write(&analysis, folder)?;
@@ -43,7 +50,29 @@ pub(super) fn rebuild(folder: &Path, prices: PriceArgs) -> Result<Exit> {
 
 /// What the record in `folder` says.
 pub(super) fn read(folder: &Path) -> Result<Analysis> {
-    Ok(duet_analysis::analyse(&folders::read_run(folder)?))
+    let analysis = duet_analysis::analyse(&folders::read_run(folder)?);
+    Ok(Analysis { builds: read_builds(folder)?, ..analysis })
+}
+
+/// What the record of builds in `folder` says, if there is one.
+fn read_builds(folder: &Path) -> Result<Option<BuildsAnalysis>> {
+    Ok(record::read_builds(folder)?.as_ref().map(duet_analysis::builds::analyse))
+}
+
+/// Writes and shows what a record of builds without a run says.
+fn rebuild_builds(builds: &BuildsAnalysis, folder: &Path) -> Result<Exit> {
+    folders::replace(&folder.join("builds.md"), duet_report::builds::markdown(builds).as_bytes())?;
+    folders::replace(&folder.join("builds.html"), duet_report::builds::html(builds).as_bytes())?;
+    anstream::print!("{}", duet_report::builds::text(builds, style()));
+    anstream::println!("Report: {}", shown(&folder.join("builds.html")));
+    Ok(builds_exit(builds))
+}
+
+/// What the outcome of builds means for the exit code.
+pub(super) fn builds_exit(builds: &BuildsAnalysis) -> Exit {
+    let failed = builds.servers.iter().any(|server| server.failure.is_some());
+    let interrupted = builds.interrupted.map(Exit::Interrupted);
+    Exit::greatest([interrupted, failed.then_some(Exit::ServerFailed)])
 }
 
 fn write(analysis: &Analysis, folder: &Path) -> Result<()> {
@@ -66,14 +95,17 @@ fn write(analysis: &Analysis, folder: &Path) -> Result<()> {
 
 /// Prints the tables and where the rest lies.
 fn show(analysis: &Analysis, folder: &Path) {
-    // anstream drops the colours where they are not wanted.
-    let style = if std::io::stdout().is_terminal() { Style::Colour } else { Style::Plain };
-    anstream::print!("{}", duet_report::text(analysis, style));
+    anstream::print!("{}", duet_report::text(analysis, style()));
     anstream::println!("Report: {}", shown(&folder.join("report.html")));
     let latency = duet_report::chart::latency(analysis, Width::Wide).map(|_| "latency.svg");
     let charts = ["speed.svg", "memory.svg"].into_iter().chain(latency);
     let charts: Vec<String> = charts.map(|name| shown(&folder.join(name))).collect();
     anstream::println!("Charts: {}", charts.join(", "));
+}
+
+/// The style of text on standard output. anstream drops colours where they are not wanted.
+fn style() -> Style {
+    if std::io::stdout().is_terminal() { Style::Colour } else { Style::Plain }
 }
 
 /// What a run's outcome means for the exit code.

@@ -2,6 +2,7 @@
 
 #[path = "../binary/mod.rs"]
 mod binary;
+mod builds;
 mod claims;
 mod cli;
 mod generator;

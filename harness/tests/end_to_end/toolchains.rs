@@ -1,10 +1,12 @@
-//! The real binary and toolchains: a `go` of this test's own stands for Go's, a `rustc` for rustup's.
+//! The real binary and toolchains: a `go` of this test's own stands for Go's, a `rustc` for one
+//! without rustup.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use duet_model::record::{self, Run};
+use duet_model::spec::Toolchain;
 
 use crate::binary::{Folder, Outcome, SERVER, outcome};
 
@@ -121,7 +123,7 @@ fn a_table_names_its_toolchain() {
     let run = recorded(&folder, "results/latest");
     assert_eq!(built(&run, "mine"), (Some("mine go1.27.3"), Some("go version go1.27.3 test/cpu")));
     let server = run.header.spec.server("mine").expect("it is defined");
-    assert_eq!(server.toolchain.as_ref().map(|one| one.name()), Some("go1.27.3"));
+    assert_eq!(server.toolchain.as_ref().map(Toolchain::name), Some("go1.27.3"));
 }
 
 #[test]

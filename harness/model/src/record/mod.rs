@@ -6,6 +6,7 @@
 
 mod attempt;
 mod block;
+mod builds;
 mod experiment;
 mod failure;
 mod file;
@@ -16,6 +17,7 @@ mod run;
 
 pub use attempt::{Attempt, Block};
 pub use block::{ArmRecord, BlockRecord, Memory, RssSample, Wire};
+pub use builds::{BUILDS_FILE_NAME, BUILDS_SCHEMA, BuildsRecord, ServerBuilds, read_builds};
 pub use experiment::{Absence, Experiment, NoiseFloor, Question, Version};
 pub use failure::{Failure, Stage};
 pub use file::{FILE_NAME, Writer, read};

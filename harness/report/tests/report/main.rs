@@ -13,6 +13,7 @@ use duet_report::{self as report, Style};
 use duet_units::Metric;
 
 mod benchstat;
+mod builds;
 mod claims;
 mod comparisons;
 mod exports;
