@@ -119,11 +119,10 @@ pub(crate) fn tree(from: &Path, to: &Path) -> Result<()> {
     for entry in entries.with_context(|| format!("failed to read {}", from.display()))? {
         let (from, to) = (entry?.path(), to);
         let to = to.join(from.file_name().unwrap_or_default());
-        match from.is_dir() {
-            true => tree(&from, &to)?,
-            false => {
-                copy(&from, &to).with_context(|| format!("failed to copy {}", from.display()))?
-            }
+        if from.is_dir() {
+            tree(&from, &to)?;
+        } else {
+            copy(&from, &to).with_context(|| format!("failed to copy {}", from.display()))?;
         }
     }
     Ok(())
