@@ -2,9 +2,9 @@
 //!
 //! A pure function of the probes so far: exponential until one rate held and another failed, then
 //! bisection. Probes are noisy, so two of them decide what a rate did, and a third where they
-//! disagree. That favours neither side: a rate that holds every second time is as likely to be found
-//! held as failed, for a steady server and for an unsteady one alike. How a probe is made and judged
-//! is left to the caller, but for [`is_achieved`].
+//! disagree. That favours neither side: a rate that holds every second time is as likely to be
+//! found held as failed, for a steady server and for an unsteady one alike. How a probe is made and
+//! judged is left to the caller, but for [`is_achieved`].
 
 use std::time::Duration;
 
@@ -174,7 +174,8 @@ mod tests {
         let cases = [
             (
                 3000.0,
-                "1000+ 1000+ 2000+ 2000+ 4000- 4000- 2830+ 2830+ 3360- 3360- 3080- 3080- 2950+ 2950+",
+                "1000+ 1000+ 2000+ 2000+ 4000- 4000- 2830+ 2830+ 3360- 3360- 3080- 3080- 2950+ \
+              2950+",
             ),
             (300.0, "1000- 1000- 500- 500- 250+ 250+ 354- 354- 297+ 297+ 324- 324- 310- 310-"),
             (1000.0, "1000+ 1000+ 2000- 2000- 1410- 1410- 1190- 1190- 1090- 1090- 1040- 1040-"),

@@ -244,8 +244,8 @@ pub struct WindowResult {
     /// The round it belongs to. With two arms a round is a four of windows, ABBA or BAAB; of
     /// probes without those of an arm whose search was over.
     pub round: u32,
-    /// From the arm's first request to the window's begin: the lead-in, in which it was driven as in
-    /// the window and nothing was counted. 0: there was none.
+    /// From the arm's first request to the window's begin: the lead-in, in which it was driven as
+    /// in the window and nothing was counted. 0: there was none.
     #[serde(default)]
     pub lead_ns: u64,
     /// In a closed loop between the window's edges, both of which lie at the arrival of responses.
@@ -253,8 +253,8 @@ pub struct WindowResult {
     /// loop from the beginning of the planned time to its end, or to the last response where that
     /// comes later.
     pub elapsed_ns: u64,
-    /// Ok responses: as expected. In a closed loop those that came between the edges, in an open one
-    /// those to requests that were planned between them.
+    /// Ok responses: as expected. In a closed loop those that came between the edges, in an open
+    /// one those to requests that were planned between them.
     pub requests: u64,
     /// Failed requests by kind, as `requests` are counted; empty when all went well.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -267,8 +267,8 @@ pub struct WindowResult {
     pub server_cpu_ns: Vec<u64>,
     /// CPU time of the generator between the edges.
     pub generator_cpu_ns: u64,
-    /// Time stolen by the hypervisor from the servers' CPUs between the edges. Counted by the kernel
-    /// in ticks of 10 ms, so only sums over many windows mean something.
+    /// Time stolen by the hypervisor from the servers' CPUs between the edges. Counted by the
+    /// kernel in ticks of 10 ms, so only sums over many windows mean something.
     pub server_stolen_ns: u64,
     /// The same for the generator's CPUs.
     pub generator_stolen_ns: u64,

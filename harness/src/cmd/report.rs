@@ -111,7 +111,7 @@ fn style() -> Style {
 /// What a run's outcome means for the exit code.
 fn exit(analysis: &Analysis) -> Exit {
     let mut cells = analysis.matchups.iter().flat_map(|matchup| &matchup.cells);
-    let is_measured = cells.any(|cell| cell.metrics.iter().any(|found| found.ratio.is_some()));
+    let is_measured = cells.any(|cell| cell.blocks > 0);
     Exit::greatest([
         analysis.run.interrupted.map(Exit::Interrupted),
         (!analysis.failures.is_empty()).then_some(Exit::ServerFailed),

@@ -6,9 +6,9 @@
 //! [`interval`] bounds it with a confidence that is known exactly, [`p_above`] and [`p_below`] test
 //! it against a margin, all by the signed-rank law. Around these: means of such centres
 //! ([`mean_of_centres`]), corrections for many tests ([`holm`], [`benjamini_hochberg`]), what so
-//! many measurements can find and how many it takes ([`smallest_detectable`], [`blocks_for`]), where
-//! a history changes its level ([`change_points`]), and a generator of random numbers that is the
-//! same for ever ([`SplitMix64`]).
+//! many measurements can find and how many it takes ([`smallest_detectable`], [`blocks_for`]),
+//! where a history changes its level ([`change_points`]), and a generator of random numbers that is
+//! the same for ever ([`SplitMix64`]).
 //!
 //! Give it the logarithms of ratios, one a pair: ln 1.03 where the second is 3 % worse. Their law
 //! must be symmetric about its centre, which differences of logarithms between two arms under the

@@ -2,7 +2,8 @@
 //!
 //! A byte of the bitmap is eight pixels, so eight points are iterated side by side in arrays, which
 //! the compiler turns into vector instructions; the byte is done early when all eight have gone.
-//! rayon shares out the rows, which differ in cost. All the time goes into the arithmetic of `byte`.
+//! rayon shares out the rows, which differ in cost. All the time goes into the arithmetic of
+//! `byte`.
 
 #![forbid(unsafe_code)]
 

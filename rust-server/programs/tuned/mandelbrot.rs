@@ -3,7 +3,8 @@
 //! A byte of the bitmap is eight pixels, so eight points are iterated side by side in arrays, which
 //! the compiler turns into vector instructions. Whether they have gone is asked every tenth step
 //! only: with |c| < 2, as everywhere in the picture, |z|² stays above 4 once it has been there.
-//! rayon shares out the rows, which differ in cost. All the time goes into the arithmetic of `byte`.
+//! rayon shares out the rows, which differ in cost. All the time goes into the arithmetic of
+//! `byte`.
 //!
 //! Build flags: target-cpu=x86-64-v3, LTO, codegen-units=1, panic=abort.
 

@@ -20,8 +20,8 @@ use rust_programs::Output;
 
 const LINE: usize = 10;
 
-/// The terms of π so far, composed: numerator, accumulator, denominator. The accumulator is negative
-/// at times.
+/// The terms of π so far, composed: numerator, accumulator, denominator. The accumulator is
+/// negative at times.
 struct Spigot {
     term: u64,
     numerator: IBig,

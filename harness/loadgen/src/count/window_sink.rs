@@ -13,8 +13,8 @@ use crate::response::check::Mismatch;
 use crate::timing::schedule::{Phases, Schedule};
 use crate::transport::error::TransportError;
 
-/// What a thread counts in a window of one arm. In a closed loop these are the responses between the
-/// window's edges, in an open one the requests planned between them.
+/// What a thread counts in a window of one arm. In a closed loop these are the responses between
+/// the window's edges, in an open one the requests planned between them.
 #[derive(Debug)]
 pub(crate) struct WindowSink<'j> {
     arm: u32,
@@ -45,8 +45,8 @@ pub(crate) struct WindowCounts {
     pub(crate) edges: Option<Box<[ClockReading; 2]>>,
     /// Of a closed loop, planned is what has its response, or failed.
     pub(crate) account: Account,
-    /// Ok responses and failed requests before and behind: of the lead-in, and of what was in flight
-    /// at the end of a closed loop.
+    /// Ok responses and failed requests before and behind: of the lead-in, and of what was in
+    /// flight at the end of a closed loop.
     pub(crate) outside: (u64, ErrorCounts),
     pub(crate) received_bytes: u64,
     /// Requests of an open loop sent after its planned time.

@@ -20,10 +20,11 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// Adds a window and what happened before and behind it. Fails the job when it held no ok response, or when too many requests failed
-    /// so far. All requests in flight may fail once before the bound counts: one incident breaks
-    /// all connections, and early on one incident is more than a hundredth. Where rates are tried,
-    /// a request that fails is a finding, and part of why a rate does not hold.
+    /// Adds a window and what happened before and behind it. Fails the job when it held no ok
+    /// response, or when too many requests failed so far. All requests in flight may fail once
+    /// before the bound counts: one incident breaks all connections, and early on one incident is
+    /// more than a hundredth. Where rates are tried, a request that fails is a finding, and part of
+    /// why a rate does not hold.
     pub(super) fn add(
         &mut self,
         arm: u32,
@@ -111,8 +112,8 @@ mod tests {
         let arm = r#"{"addr":"127.0.0.1:9","pid":1,"exchanges":[]}"#;
         let text = format!(
             r#"{{"arms":[{arm}],"connections":10,"churn":false,"cpus":[0],"server_cpus":[0],
-            "lead_ns":0,"window_ns":1,"fixed_window_ns":null,"measure_ns":1,"warmup_ns":1,"rounds":[],
-            "timeout_ns":2000000000,"seed":1}}"#
+            "lead_ns":0,"window_ns":1,"fixed_window_ns":null,"measure_ns":1,"warmup_ns":1,
+            "rounds":[],"timeout_ns":2000000000,"seed":1}}"#
         );
         serde_json::from_str(&text).expect("the text is a job")
     }

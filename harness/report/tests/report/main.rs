@@ -257,7 +257,8 @@ fn a_headline_of_searches() {
     let text = report::text(&analysis, Style::Plain).replace('\n', " ");
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let want = "- On this machine Rust (rust-std) holds 28,000 requests per second, Go \
-                (go-nethttp) 16,000 (1.75× [1.72, 1.78]; hello, 64 connections, p99 at most 5.00 ms)";
+                (go-nethttp) 16,000 (1.75× [1.72, 1.78]; hello, 64 connections, p99 at most \
+                5.00 ms)";
     assert!(text.contains(want), "{text}");
     // What there is no chart of is not shown.
     let markdown = report::markdown(&analysis);

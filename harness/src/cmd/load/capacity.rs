@@ -322,13 +322,15 @@ fn answer(found: &Summary) -> String {
     let bold = Style::new().bold();
     let (held, failed) = (found.held_per_second, found.failed_per_second);
     let rates = match (held.map(duet_units::rate), failed.map(duet_units::rate)) {
-        (Some(held), Some(failed)) => format!("last held {held}, failed first {failed}"),
-        (Some(held), None) => format!("last held {held}, none failed"),
-        (None, Some(failed)) => format!("none held, failed first {failed}"),
+        (Some(held), Some(failed)) => {
+            format!("last held {held}, failed first {failed} requests per second")
+        }
+        (Some(held), None) => format!("last held {held} requests per second, none failed"),
+        (None, Some(failed)) => format!("none held, failed first {failed} requests per second"),
         (None, None) => "unknown".to_owned(),
     };
     let probes = duet_units::count(found.probes.len(), "probe");
-    let mut out = format!("\ncapacity      {bold}{rates}{bold:#} requests per second ({probes})\n");
+    let mut out = format!("\ncapacity      {bold}{rates}{bold:#} ({probes})\n");
     for warning in &found.warnings {
         let yellow = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
         out += &format!("{yellow}warning{yellow:#}       {warning}\n");
