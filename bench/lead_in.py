@@ -91,10 +91,11 @@ def run(duet, folder, setting, out):
     for cell in summary["matchups"][0]["cells"]:
         of_metric = {metric["metric"]: metric for metric in cell["metrics"]}
         found[cell["id"]["workload"]] = (of_metric["cpu_ns_per_request"]["log_ratios"], [])
-    for line in (out / "run.jsonl").read_text().splitlines():
+    for line in (out / "run.jsonl").open(newline="\n"):
         block = json.loads(line)
         if block["record"] == "block" and not block["failure"] and not block["discarded"]:
             found[block["cell"]["workload"]][1].append(kappas(block))
+    shutil.rmtree(out)
     return found
 
 

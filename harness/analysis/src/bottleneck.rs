@@ -82,7 +82,7 @@ impl Usage {
     }
 
     /// The busy share of so many of the servers' CPUs.
-    fn server_busy(&self, cpus: usize) -> f64 {
+    pub(super) fn server_busy(&self, cpus: usize) -> f64 {
         busy(self.server_cpu_ns, self.elapsed_ns, self.server_stolen_ns, cpus)
     }
 

@@ -46,6 +46,7 @@ mod tails;
 #[cfg(test)]
 mod tests;
 pub mod trend;
+mod utilisation;
 mod values;
 pub mod verdict;
 mod warnings;
@@ -59,9 +60,9 @@ pub use programs::running_program_ratio;
 pub use run_analysis::analyse;
 pub use summary::{
     Analysis, Arm, Bottleneck, BuildFigures, BuildsAnalysis, CellAnalysis, CellFailure,
-    ClaimAnalysis, ClaimCells, ClaimLine, ClaimQuantity, ClaimStanding, ClaimVerdict, Estimate,
-    LeftOut, MatchupAnalysis, Mean, MeanCell, MeanToday, MetricAnalysis, MoneyAnalysis, MoneyArm,
-    MoneyCell, MoneyMonth, OpenAnalysis, OpenArm, Prices, ProgramCell, ProgramSummary,
-    PublishedAnalysis, PublishedComparison, RssPoint, RunSummary, SCHEMA, SearchAnalysis,
-    SearchArm, ServerSummary, Standing, Switching, Today, Warning, Who,
+    ClaimAnalysis, ClaimCells, ClaimLine, ClaimQuantity, ClaimStanding, ClaimVerdict,
+    EqualUtilisation, Estimate, LeftOut, MatchupAnalysis, Mean, MeanCell, MeanToday,
+    MetricAnalysis, MoneyAnalysis, MoneyArm, MoneyCell, MoneyMonth, OpenAnalysis, OpenArm, Prices,
+    ProgramCell, ProgramSummary, PublishedAnalysis, PublishedComparison, RssPoint, RunSummary,
+    SCHEMA, SearchAnalysis, SearchArm, ServerSummary, Standing, Switching, Today, Warning, Who,
 };

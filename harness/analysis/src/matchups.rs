@@ -1,8 +1,9 @@
 //! What a matchup says over all of its cells.
 
-use crate::cell::{Cell, is_control};
+use crate::cell::{Cell, cpus, is_control};
 use crate::means::{self, Part};
 use crate::summary::{LeftOut, MatchupAnalysis, Mean, MetricAnalysis};
+use crate::utilisation;
 use crate::values::BlockValues;
 use duet_model::record::RunHeader;
 use duet_model::spec::Rate;
@@ -33,6 +34,7 @@ pub(super) fn analyse(header: &RunHeader, cells: &[Cell]) -> Vec<MatchupAnalysis
             cells: own.iter().map(|cell| cell.analyse(header)).collect(),
             starts: starts(&own),
             means: OF_MEANS.into_iter().filter_map(|metric| mean(metric, &own)).collect(),
+            equal_utilisation: utilisation::analyse(&own, cpus(header)),
         });
     }
     matchups

@@ -46,6 +46,7 @@ pub(super) fn analyse(run: &Run) -> Vec<MatchupAnalysis> {
             cells: own.iter().map(|cell| cell.analyse(run)).collect(),
             starts: vec![],
             means: Metric::OF_PROGRAMS.into_iter().filter_map(|m| mean(m, &own)).collect(),
+            equal_utilisation: vec![],
         });
     }
     matchups

@@ -186,6 +186,25 @@ pub struct MatchupAnalysis {
     /// CPU per request loops with one fixed rate; of programs each problem at its largest size,
     /// where both programs run for 50 ms and more. Absent with fewer than two such cells.
     pub means: Vec<Mean>,
+    /// Latency where each arm is as busy as the other, of workloads with several rate shares.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub equal_utilisation: Vec<EqualUtilisation>,
+}
+
+/// The median latency of a workload where each arm is at the same utilisation, read between the
+/// loads on both sides of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct EqualUtilisation {
+    /// The workload.
+    pub workload: String,
+    /// The busy share of the servers' CPUs: 0 to 1.
+    pub utilisation: f64,
+    /// By arm.
+    pub latency_ns_p50: Vec<Estimate>,
+    /// How many times as long the second arm takes.
+    pub ratio: Estimate,
 }
 
 /// One side of a matchup.

@@ -82,7 +82,7 @@ enum Stage {
     /// The warm-up of a load, the lead-in of a window.
     Warmup,
     Measuring,
-    /// Behind the measured time of a window.
+    /// Behind the measured time of a window. A closed window is measured from end to end.
     Over,
 }
 
@@ -156,9 +156,8 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
         // A closed window sends in every slot at least once, however late the thread is.
         let at_once = S::MODE == Mode::Window && !self.schedule.is_open();
         let mut now = if at_once { phases.begin } else { Instant::now() };
-        let mut completed = false;
         loop {
-            self.enter_stage(now, completed)?;
+            self.enter_stage(now)?;
             let sent = self.sent;
             let completion = self.transport.next();
             self.proceed(completion, now)?;
@@ -174,9 +173,7 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
             }
             let ready = self.wait(now)?;
             self.wakeups += u64::from(ready > 0);
-            let last_read = self.handle(ready)?;
-            completed = last_read.is_some();
-            now = match last_read {
+            now = match self.handle(ready)? {
                 Some(last_read) if !open => last_read,
                 _ => Instant::now(),
             };
@@ -193,7 +190,8 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
         self.phases = phases;
         self.sending = true;
         self.timer.spin_ns = 0;
-        self.stage = Stage::Warmup;
+        let whole = S::MODE == Mode::Window && !self.schedule.is_open();
+        self.stage = if whole { Stage::Over } else { Stage::Warmup };
         if S::MODE == Mode::Window {
             self.make_ready();
         }
@@ -507,14 +505,9 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
             && self.disconnected_since.is_some_and(|since| now - since > self.timeout)
     }
 
-    /// Begins and ends the measured time when that is due. In a closed window both wait for the
-    /// next responses: edges at the same point of the cycle of requests and responses hold whole
-    /// cycles, however long these are. `completed` says that there were some just now.
+    /// Begins and ends the measured time when that is due.
     #[inline]
-    fn enter_stage(&mut self, now: Instant, completed: bool) -> Result<(), JobError> {
-        if S::MODE == Mode::Window && !self.schedule.is_open() && !completed {
-            return Ok(());
-        }
+    fn enter_stage(&mut self, now: Instant) -> Result<(), JobError> {
         match self.stage {
             Stage::Warmup if now >= self.phases.from => self.begin_measuring(now),
             Stage::Measuring if S::MODE == Mode::Window && now >= self.phases.until => {
@@ -530,10 +523,6 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
         self.schedule.end_warmup();
         self.timer.spin_ns = 0;
         self.wakeups = 0;
-        if S::MODE == Mode::Window && !self.schedule.is_open() {
-            self.phases.until = now + (self.phases.until - self.phases.from);
-            self.phases.to = self.phases.until;
-        }
         let open = self.open_connections();
         self.sink.begin_measuring(now, open, self.transport.received_bytes())
     }
@@ -555,8 +544,8 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
         self.sink.stop(now, self.timer.spin_ns, self.wakeups)
     }
 
-    /// Accounts for what was never sent and what has no response. A window that ended early has its
-    /// edges here.
+    /// Accounts for what was never sent and what has no response. An open window that ended
+    /// early has its edges here.
     fn finish(&mut self, planned: Schedule) -> Result<(), JobError> {
         let now = Instant::now();
         if S::MODE == Mode::Window && self.stage == Stage::Warmup {

@@ -244,26 +244,23 @@ pub struct WindowResult {
     /// The round it belongs to. With two arms a round is a four of windows, ABBA or BAAB; of
     /// probes without those of an arm whose search was over.
     pub round: u32,
-    /// From the arm's first request to the window's begin: the lead-in, in which it was driven as
-    /// in the window and nothing was counted. 0: there was none.
+    /// The lead-in: for how long the arm was driven as in the window before it began. 0: there was
+    /// none.
     #[serde(default)]
     pub lead_ns: u64,
-    /// In a closed loop between the window's edges, both of which lie at the arrival of responses.
-    /// (Without a lead-in, in older records: from the first send to the last response.) In an open
-    /// loop from the beginning of the planned time to its end, or to the last response where that
-    /// comes later.
+    /// From the first send to the last response. In an open loop, from the beginning of the planned
+    /// time to its end, or to the last response where that comes later.
     pub elapsed_ns: u64,
-    /// Ok responses: as expected. In a closed loop those that came between the edges, in an open
-    /// one those to requests that were planned between them.
+    /// Ok responses: as expected.
     pub requests: u64,
-    /// Failed requests by kind, as `requests` are counted; empty when all went well.
+    /// Failed requests by kind; empty when all went well.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub errors: BTreeMap<String, u64>,
     /// Bytes received.
     pub received_bytes: u64,
-    /// CPU time of each arm's process. The driven arm's between the edges: its work. The others'
-    /// from before the lead-in to before the next one: what they do parked. (Without a lead-in, in
-    /// older records, the driven arm's also to the start of the next window.)
+    /// CPU time of each arm's process. The driven arm's is its work: from the beginning of the
+    /// window to before the next lead-in, or in an open loop to the end of the planned time. The
+    /// others' is what they do parked: from before this lead-in to before the next one.
     pub server_cpu_ns: Vec<u64>,
     /// CPU time of the generator between the edges.
     pub generator_cpu_ns: u64,
@@ -272,7 +269,7 @@ pub struct WindowResult {
     pub server_stolen_ns: u64,
     /// The same for the generator's CPUs.
     pub generator_stolen_ns: u64,
-    /// What the driven arm did before and behind the window; absent in older records.
+    /// What the driven arm did outside of the window; absent in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outside: Option<Outside>,
     /// Service times of ok responses in nanoseconds: a HdrHistogram, V2, deflated, base64.
@@ -285,8 +282,8 @@ pub struct WindowResult {
     pub probe: Option<ProbeResult>,
 }
 
-/// What an arm did in the lead-in of a window, and after its end with what was in flight then. No
-/// metric contains it.
+/// What an arm did in the lead-in of a window, and in an open loop after its planned time. No metric
+/// contains it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -6,7 +6,9 @@ use super::headline::{ONE_SESSION, headline};
 use super::parts::{LABEL, about, columns, figure_of, group, list, names, short};
 use super::wording::{self, Conclusion};
 use super::{claims, details, load_kinds, money, program_table, published, run_metadata, warnings};
-use duet_analysis::{Analysis, Arm, CellAnalysis, MatchupAnalysis, ServerSummary};
+use duet_analysis::{
+    Analysis, Arm, CellAnalysis, EqualUtilisation, MatchupAnalysis, ServerSummary,
+};
 use duet_units::Metric;
 
 /// The whole report.
@@ -97,7 +99,24 @@ fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> Vec<Block> {
         blocks.push(Block::paragraph(wording::CONTROL, Emphasis::Plain));
     }
     blocks.push(Block::Table(Table { caption, columns: columns(&arms, ""), groups, apart: false }));
+    blocks.extend(equal_utilisation(matchup, &arms));
     blocks
+}
+
+/// Latency where each arm is as busy as the other, not at the same rate.
+fn equal_utilisation(matchup: &MatchupAnalysis, arms: &[Arm]) -> Option<Block> {
+    let found = &matchup.equal_utilisation;
+    let words = ["workload", "each CPU busy"].map(Column::words);
+    let numbers = arms.iter().map(|arm| Column::numbers(&arm.label));
+    let columns = words.into_iter().chain(numbers).chain([Column::numbers("ratio [95 %]")]);
+    let row = |at: &EqualUtilisation| {
+        let latencies = at.latency_ns_p50.iter().map(|of| duet_units::nanoseconds(of.value));
+        let head = [at.workload.clone(), duet_units::percent(at.utilisation)];
+        Row::plain(head.into_iter().chain(latencies).chain([wording::estimate(&at.ratio)]))
+    };
+    let rows = found.iter().map(row).collect();
+    let caption = "Median latency at equal utilisation, read between the rates on both sides of it";
+    (!found.is_empty()).then(|| Block::Table(Table::plain(caption, columns.collect(), rows)))
 }
 
 fn cell_group(

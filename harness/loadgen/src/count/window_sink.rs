@@ -13,15 +13,13 @@ use crate::response::check::Mismatch;
 use crate::timing::schedule::{Phases, Schedule};
 use crate::transport::error::TransportError;
 
-/// What a thread counts in a window of one arm. In a closed loop these are the responses between
-/// the window's edges, in an open one the requests planned between them.
+/// What a thread counts in a window of one arm, or in the lead-in of a closed one, which is driven
+/// like a window. Of an open window that is requests planned between its edges.
 #[derive(Debug)]
 pub(crate) struct WindowSink<'j> {
     arm: u32,
-    /// Read at the edges, by the thread that leads.
+    /// Read at the edges of open windows, by the thread that leads.
     clocks: Option<WindowClocks<'j>>,
-    /// Whether the measured time has begun and is not over.
-    measuring: bool,
     /// When the planned time of an open loop ends; absent in a closed one.
     planned_end: Option<Instant>,
     begin: Instant,
@@ -38,15 +36,15 @@ pub(crate) struct WindowSink<'j> {
 /// What a window came to.
 #[derive(Debug, Default)]
 pub(crate) struct WindowCounts {
-    /// Between the edges of a closed loop. In an open one from the beginning of the planned time to
-    /// its end, or to the last response where that comes later.
-    pub(crate) elapsed: Duration,
-    /// The clocks at both edges, of the thread that leads.
+    /// When it began: the first request of a closed window, the planned time of an open one.
+    begin: Option<Instant>,
+    /// The last response, but not before the end of the planned time.
+    end: Option<Instant>,
+    /// The clocks at both edges of an open window, of the thread that leads.
     pub(crate) edges: Option<Box<[ClockReading; 2]>>,
-    /// Of a closed loop, planned is what has its response, or failed.
+    /// Of a closed loop, planned is what was sent.
     pub(crate) account: Account,
-    /// Ok responses and failed requests before and behind: of the lead-in, and of what was in
-    /// flight at the end of a closed loop.
+    /// Ok responses and failed requests of an open window's lead-in.
     pub(crate) outside: (u64, ErrorCounts),
     pub(crate) received_bytes: u64,
     /// Requests of an open loop sent after its planned time.
@@ -77,7 +75,6 @@ impl<'j> WindowSink<'j> {
         Self {
             arm,
             clocks,
-            measuring: false,
             planned_end: None,
             begin: now,
             end: now,
@@ -91,9 +88,12 @@ impl<'j> WindowSink<'j> {
         }
     }
 
-    /// A closed window follows.
-    pub(crate) fn prepare_closed(&mut self) {
+    /// A closed window follows, from `begin` to its last response. So many bytes were received
+    /// before.
+    pub(crate) fn prepare_closed(&mut self, begin: Instant, received_bytes: u64) {
+        (self.begin, self.end) = (begin, begin);
         self.planned_end = None;
+        self.received_at_begin = received_bytes;
     }
 
     /// An open window follows, with requests planned between these instants.
@@ -108,10 +108,19 @@ impl<'j> WindowSink<'j> {
     }
 
     /// What the window came to, and an empty sink for the next one.
-    pub(crate) fn take(&mut self, spin_ns: u64, unseen: usize) -> WindowCounts {
+    pub(crate) fn take(
+        &mut self,
+        received_bytes: u64,
+        spin_ns: u64,
+        unseen: usize,
+    ) -> WindowCounts {
         let last_error = self.counts.last_error;
+        if self.planned_end.is_none() {
+            self.counts.received_bytes = received_bytes - self.received_at_begin;
+        }
         WindowCounts {
-            elapsed: self.end.saturating_duration_since(self.begin),
+            begin: Some(self.begin),
+            end: Some(self.end),
             service: self.service.take(),
             response: self.response.take(),
             response_lower_bounds: self.response_lower_bounds.take(),
@@ -129,7 +138,7 @@ impl<'j> WindowSink<'j> {
     /// Whether a request counts that has come to an end just now.
     #[inline]
     fn counts_in(&self, request: &InFlight) -> bool {
-        if request.planned.is_some() { request.measured } else { self.measuring }
+        request.measured || request.planned.is_none()
     }
 }
 
@@ -167,8 +176,8 @@ impl Sink for WindowSink<'_> {
         if let Some(planned) = request.planned {
             // To the last byte, which `now` is not where the server had to close, too.
             self.response.record(nanoseconds(planned, request.sent) + service_ns);
-            self.end = self.end.max(now);
         }
+        self.end = self.end.max(now);
     }
 
     #[cold]
@@ -179,11 +188,9 @@ impl Sink for WindowSink<'_> {
             return;
         }
         self.counts.account.fail(error.kind);
-        if let Some(planned) = request.planned {
-            self.end = self.end.max(now);
-            if error.kind == ErrorKind::Timeout {
-                self.response_lower_bounds.record(nanoseconds(planned, now));
-            }
+        self.end = self.end.max(now);
+        if let (ErrorKind::Timeout, Some(planned)) = (error.kind, request.planned) {
+            self.response_lower_bounds.record(nanoseconds(planned, now));
         }
     }
 
@@ -205,23 +212,15 @@ impl Sink for WindowSink<'_> {
     }
 
     fn begin_measuring(&mut self, _: Instant, _: usize, received: u64) -> Result<(), JobError> {
-        self.measuring = true;
         self.received_at_begin = received;
         let reading = self.clocks.as_mut().map(WindowClocks::begin).transpose()?;
-        if self.planned_end.is_none() {
-            self.begin = reading.as_ref().map_or_else(Instant::now, |reading| reading.at);
-        }
         self.counts.edges = reading.map(|reading| Box::new([reading.clone(), reading]));
         Ok(())
     }
 
     fn end_measuring(&mut self, received: u64) -> Result<(), JobError> {
-        self.measuring = false;
         self.counts.received_bytes = received - self.received_at_begin;
         let reading = self.clocks.as_mut().map(WindowClocks::end).transpose()?;
-        if self.planned_end.is_none() {
-            self.end = reading.as_ref().map_or_else(Instant::now, |reading| reading.at);
-        }
         if let (Some(edges), Some(reading)) = (&mut self.counts.edges, reading) {
             edges[1] = reading;
         }
@@ -245,17 +244,16 @@ impl Sink for WindowSink<'_> {
 }
 
 impl WindowCounts {
-    /// Adds what another thread counted. The threads' edges lie apart by as much as a response
-    /// takes, so that their rates are added and not their counts over the longest time.
+    /// From the beginning to the end.
+    pub(crate) fn elapsed(&self) -> Duration {
+        let (begin, end) = (self.begin, self.end);
+        end.zip(begin).map_or(Duration::ZERO, |(end, begin)| end.saturating_duration_since(begin))
+    }
+
+    /// Adds what another thread counted.
     pub(crate) fn merge(mut self, other: Self) -> Self {
-        let rate = |counts: &Self| counts.account.ok as f64 / counts.elapsed.as_secs_f64();
-        let (ok, rates) = (self.account.ok + other.account.ok, rate(&self) + rate(&other));
-        let longest = self.elapsed.max(other.elapsed);
-        let open = !self.response.is_empty() || !other.response.is_empty();
-        self.elapsed = match rates.is_finite() && rates > 0.0 && !open {
-            true => Duration::from_secs_f64(ok as f64 / rates),
-            false => longest,
-        };
+        self.begin = self.begin.min(other.begin);
+        self.end = self.end.max(other.end);
         self.edges = self.edges.or(other.edges);
         self.account.merge(&other.account);
         self.outside.0 += other.outside.0;

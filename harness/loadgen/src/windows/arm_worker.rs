@@ -28,9 +28,10 @@ const LEAD_IN: u64 = 0x6c65_6164;
 pub(super) struct WindowPlan {
     /// When its lead-in begins.
     pub(super) begin: Instant,
-    /// The length of its lead-in, in which requests are sent as in the window.
+    /// The lead-in of an open window, in which requests are sent as in the window; that of a closed
+    /// one is a window of its own.
     pub(super) lead: Duration,
-    /// The length of the window: for how long responses count, or requests are planned.
+    /// How long requests are sent, or planned.
     pub(super) span: Duration,
     pub(super) mode: WindowMode,
 }
@@ -39,8 +40,7 @@ pub(super) struct WindowPlan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WindowMode {
     /// In every slot the next one when the one before has its response. What is in flight at the
-    /// end is awaited and counts no more, as what was in flight at the beginning counts with its
-    /// response: so many come in at one edge as go out at the other.
+    /// end is awaited, so that requests begun in it end in it.
     Closed,
     /// When they are due. Where no slot is free then, they wait with their planned instants, also
     /// beyond the end of the window: what was planned in it is sent and has its response before the
@@ -153,12 +153,11 @@ impl<T: Transport> ArmWorker for Part<'_, T> {
         let WindowPlan { begin, lead, span, mode } = plan;
         match mode {
             WindowMode::Closed => {
-                self.driver.sink.prepare_closed();
                 // The thread may have been told late: it sends once in every slot nevertheless.
                 let begin = Instant::now();
-                let from = begin + lead;
-                let until = from + span.max(Duration::from_nanos(1));
-                let phases = Phases { begin, from, until, to: until };
+                let until = begin + span.max(Duration::from_nanos(1));
+                self.driver.sink.prepare_closed(begin, self.driver.transport.received_bytes());
+                let phases = Phases { begin, from: begin, until, to: until };
                 self.driver.drive(Schedule::Closed { left: None }, phases)
             }
             WindowMode::Open { per_second, arrivals, seed } => {
@@ -176,6 +175,7 @@ impl<T: Transport> ArmWorker for Part<'_, T> {
 
     fn collect(&mut self) -> WindowCounts {
         let spin_ns = self.driver.take_spin_ns();
-        self.driver.sink.take(spin_ns, self.driver.transport.unseen())
+        let transport = &self.driver.transport;
+        self.driver.sink.take(transport.received_bytes(), spin_ns, transport.unseen())
     }
 }

@@ -129,6 +129,8 @@ struct Window {
     counts: WindowCounts,
     /// The clocks before its lead-in.
     before: ClockReading,
+    /// The clocks at its edges.
+    edges: Box<[ClockReading; 2]>,
     /// Which rate it tried, if it did.
     probe: Option<ProbeResult>,
 }
@@ -232,7 +234,7 @@ impl<'s, 'j> Session<'s, 'j> {
             let span = Duration::from_nanos(window_ns);
             let counts = self.drive(arm, 0, (lead, span), WindowMode::Closed)?.counts;
             ok[arm] += counts.account.ok;
-            time[arm] += counts.elapsed;
+            time[arm] += counts.elapsed();
             unseen[arm] = counts.unseen;
         }
         let rates = ok.iter().zip(&time).map(|(&n, time)| n as f64 / time.as_secs_f64());
@@ -302,7 +304,9 @@ impl<'s, 'j> Session<'s, 'j> {
         Duration::from_nanos(self.job.lead_ns)
     }
 
-    /// Drives one window behind its lead-in.
+    /// Drives one window behind its lead-in. Nothing is in flight at the edges of a closed window,
+    /// since the CPU clock of a process that is running on another CPU is late by up to a tick of
+    /// the kernel; an open one goes on from its lead-in without a pause.
     fn drive(
         &mut self,
         arm: usize,
@@ -312,14 +316,38 @@ impl<'s, 'j> Session<'s, 'j> {
     ) -> Result<Window, JobError> {
         self.pool.prepare(arm)?;
         let before = self.clocks.begin()?;
+        let mut counts = match mode {
+            WindowMode::Closed if lead.is_zero() => WindowCounts::default(),
+            WindowMode::Closed => self.drive_part(arm, Duration::ZERO, lead, mode)?,
+            WindowMode::Open { .. } => WindowCounts::default(),
+        };
+        let outside = (counts.account.ok, counts.account.errors);
+        let closed_begin = self.clocks.begin()?;
+        counts = self.drive_part(arm, lead, span, mode)?;
+        let edges = match counts.edges.take() {
+            Some(edges) => edges,
+            None => {
+                counts.outside = outside;
+                Box::new([closed_begin, self.clocks.end()?])
+            }
+        };
+        let health = &mut self.health[arm];
+        let arm = arm as u32;
+        health.add(arm, self.job, &counts.account, &counts.outside, counts.last_error)?;
+        Ok(Window { arm, round, counts, before, edges, probe: None })
+    }
+
+    fn drive_part(
+        &mut self,
+        arm: usize,
+        lead: Duration,
+        span: Duration,
+        mode: WindowMode,
+    ) -> Result<WindowCounts, JobError> {
         let start = if mode == WindowMode::Closed { Duration::ZERO } else { START };
         let begin = Instant::now() + start;
         self.pool.drive(arm, WindowPlan { begin, lead, span, mode })?;
-        let counts = self.pool.collect(arm)?;
-        let arm = arm as u32;
-        let health = &mut self.health[arm as usize];
-        health.add(arm, self.job, &counts.account, &counts.outside, counts.last_error)?;
-        Ok(Window { arm, round, counts, before, probe: None })
+        self.pool.collect(arm)
     }
 }
 
@@ -330,24 +358,22 @@ fn results(measured: Measured, open: bool) -> Result<Vec<WindowResult>, JobError
     windows.iter().zip(nexts).map(|(window, next)| result(window, next, open)).collect()
 }
 
-/// # Panics
-/// When the leading thread did not read its clocks, which would be a mistake of ours.
 fn result(window: &Window, next: &ClockReading, open: bool) -> Result<WindowResult, JobError> {
-    let Window { arm, round, counts, before, probe } = window;
-    let Some([begin, end]) = counts.edges.as_deref() else {
-        unreachable!("the driver reaches both edges of every window");
-    };
+    let Window { arm, round, counts, before, edges, probe } = window;
+    let [begin, end] = &**edges;
     let mut server_cpu_ns: Vec<u64> =
         next.server_cpu_ns.iter().zip(&before.server_cpu_ns).map(|(n, b)| n - b).collect();
     let driven = *arm as usize;
-    let in_window = end.server_cpu_ns[driven] - begin.server_cpu_ns[driven];
+    // What a closed loop leaves to be done at its end, a collection say, is done before the next.
+    let end_ns = if open { &end.server_cpu_ns } else { &next.server_cpu_ns };
+    let in_window = end_ns[driven] - begin.server_cpu_ns[driven];
     let outside = std::mem::replace(&mut server_cpu_ns[driven], in_window) - in_window;
     let (requests, errors) = &counts.outside;
     Ok(WindowResult {
         arm: *arm,
         round: *round,
         lead_ns: (begin.at - before.at).as_nanos() as u64, // 584 years
-        elapsed_ns: counts.elapsed.as_nanos() as u64,
+        elapsed_ns: counts.elapsed().as_nanos() as u64,
         requests: counts.account.ok,
         errors: counts.account.failed_by_kind(),
         received_bytes: counts.received_bytes,
