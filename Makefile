@@ -17,7 +17,7 @@ tools: ## check that new enough Rust and Go are installed
 build: tools ## build the harness
 	cargo build --release --locked --package duet --bin duet
 
-bench: build ## measure the standard suite (about seven minutes) and write results/latest
+bench: build ## measure the standard suite (about a quarter of an hour) and write results/latest
 	$(DUET) run standard
 
 bench-game-site: build ## measure the programs at the sizes the benchmarks game publishes (half an hour)

@@ -39,8 +39,8 @@ pub(super) fn warning(cell: &Cell) -> Option<Warning> {
     }
     let worst = usize::from(found.difference.value > 1.0);
     let message = format!(
-        "alternating does not cost both alike: after a window of the other, one of {} costs {} more \
-         against one after its own than it does for the other",
+        "alternating does not cost both alike: after a window of the other, one of {} costs {} \
+         more against one after its own than it does for the other",
         cell.arms[worst].label,
         percent((found.difference.value.ln().abs()).exp_m1())
     );

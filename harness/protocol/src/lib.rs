@@ -282,8 +282,8 @@ pub struct WindowResult {
     pub probe: Option<ProbeResult>,
 }
 
-/// What an arm did in the lead-in of a window, and in an open loop after its planned time. No metric
-/// contains it.
+/// What an arm did in the lead-in of a window, and in an open loop after its planned time. No
+/// metric contains it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -30,7 +30,7 @@ pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> (Strin
     };
     if matchup.control {
         let about = format!("({})", basis.about());
-        return (control_headline(&basis.ratio, basis.verdict, &about), String::new());
+        return (control_headline(&basis, &about), String::new());
     }
     let further = match matchup.programs {
         true => [Metric::CpuNs, Metric::RssBytesPeak],
@@ -48,10 +48,12 @@ pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> (Strin
     (basis.sentence(analysis), sentences.join(" "))
 }
 
-/// Whether a matchup was measured in open loops or searches alone.
+/// Whether a matchup was measured for its latencies: at several rates, or by searches.
 fn latency_only(matchup: &MatchupAnalysis) -> bool {
     let mut cells = matchup.cells.iter();
-    matchup.means.is_empty() && cells.all(|cell| cell.open.is_some() || cell.search.is_some())
+    let one_rate = matchup.cells.len() == 1 && matchup.cells[0].open.is_some();
+    let open = cells.all(|cell| cell.open.is_some() || cell.search.is_some());
+    matchup.means.is_empty() && open && !one_rate
 }
 
 /// A metric that an answer speaks of: of a mean over cells, or of the only cell that has it.
@@ -341,14 +343,14 @@ fn end(analysis: &Analysis, verdict: Verdict, ratio: &OrientedRatio) -> &'static
 }
 
 /// The answer of an A/A matchup.
-fn control_headline(speed: &OrientedRatio, verdict: Verdict, basis: &str) -> String {
-    let end = match verdict {
-        _ if speed.interval.is_none() => "too few blocks to say more",
+fn control_headline(basis: &Basis<'_>, about: &str) -> String {
+    let end = match basis.verdict {
+        _ if basis.ratio.interval.is_none() => "too few blocks to say more",
         Verdict::Tie => "a tie, as it must be",
         Verdict::Inconclusive => "no difference found, as it must be",
         Verdict::Faster | Verdict::Slower => {
             "a difference where there is none: distrust others of this size"
         }
     };
-    format!("requests per second differ by {}: {end} {basis}", speed.text())
+    format!("{} {}: {end} {about}", basis.metric.label(), basis.ratio.text())
 }

@@ -30,6 +30,7 @@ pub fn comparison(analysis: &Analysis, metric: Metric, width: Width) -> Picture 
     let groups: Vec<Group<'_>> = wording::controls_last(analysis)
         .into_iter()
         .map(|matchup| rows::group(analysis, matchup, metric))
+        .filter(|group| !group.rows.is_empty())
         .collect();
     let frame = frame(width, &groups);
     let head = head(analysis, metric, &groups, &frame);
