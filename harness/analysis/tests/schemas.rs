@@ -120,6 +120,8 @@ fn published_records_and_their_summaries_keep_to_the_schemas() {
         check("run", places.zip(text.lines().map(parsed)));
         let analysis = analyse(&record::read(&folder).expect("a published record"));
         check("summary", [(session.to_owned(), value(&analysis))]);
+        let written = fs::read_to_string(folder.join("summary.json")).expect("a published summary");
+        check("summary", [(format!("{session}, as written"), parsed(&written))]);
     }
 }
 
