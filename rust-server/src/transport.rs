@@ -200,8 +200,9 @@ async fn until_stopped<C, E>(
 {
     let mut connection = pin!(connection);
     tokio::select! {
-        _ = connection.as_mut() => return,
+        biased; // A request that is read after the stop is told that it is the last.
         _ = stopped.changed() => shut_down(connection.as_mut()),
+        _ = connection.as_mut() => return,
     }
     let _ = connection.await;
 }

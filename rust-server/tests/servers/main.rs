@@ -10,4 +10,5 @@ mod process;
 mod random;
 mod timeouts;
 #[cfg(feature = "axum")]
+mod transport_client;
 mod transports;
