@@ -23,6 +23,7 @@ use crate::timing::timer::{DeadlineTimer, TIMER};
 use crate::transport::{Completion, ConnectionState, Outcome, Progress, Transport};
 
 mod recovery;
+mod stages;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +37,16 @@ const DRAIN_INTERRUPTED: Duration = Duration::from_secs(1);
 const COALESCING_FIRST_CHECK: Duration = Duration::from_millis(5);
 /// An open loop that is late by this much asks for more than is possible.
 const OVERDUE: Duration = Duration::from_millis(10);
+
+/// Where in its phases a load or a window is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The warm-up of a load, the lead-in of a window.
+    Warmup,
+    Measuring,
+    /// Behind the measured time of a window. A closed window is measured from end to end.
+    Over,
+}
 
 /// One thread of a load, or of the windows of an arm.
 #[derive(Debug)]
@@ -74,16 +85,6 @@ pub(crate) struct Driver<'l, T, S> {
     wakeups: u64,
     /// Since when no connection is open.
     disconnected_since: Option<Instant>,
-}
-
-/// Where in its phases a load or a window is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// The warm-up of a load, the lead-in of a window.
-    Warmup,
-    Measuring,
-    /// Behind the measured time of a window. A closed window is measured from end to end.
-    Over,
 }
 
 /// What is known of a connection beside what its transport knows.
@@ -452,27 +453,6 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
         next.is_some_and(|due| now.saturating_duration_since(due) > OVERDUE)
     }
 
-    /// Whether no request is sent any more.
-    fn is_over(&self, now: Instant) -> bool {
-        if now >= self.phases.to {
-            return true;
-        }
-        match S::MODE {
-            // The measured time of an open loop goes on to its end.
-            Mode::Load => !self.schedule.is_open() && self.schedule.is_over(),
-            Mode::Window => self.schedule.is_over() || self.is_stuck(),
-        }
-    }
-
-    /// Whether all connections of a window are given up.
-    #[inline]
-    fn is_stuck(&self) -> bool {
-        self.outstanding == 0
-            && self.free.is_empty()
-            && (0..self.connections.len())
-                .all(|connection| self.transport.state(connection) == ConnectionState::Vacant)
-    }
-
     /// What is done now and then: timeouts, connections to replace, the live figures, Ctrl-C.
     fn sweep(&mut self, now: Instant) -> Result<(), JobError> {
         self.next_sweep = now + self.sweep_pause;
@@ -503,63 +483,5 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
     fn is_unreachable(&self, now: Instant) -> bool {
         matches!(self.schedule, Schedule::Closed { left: Some(_) })
             && self.disconnected_since.is_some_and(|since| now - since > self.timeout)
-    }
-
-    /// Begins and ends the measured time when that is due.
-    #[inline]
-    fn enter_stage(&mut self, now: Instant) -> Result<(), JobError> {
-        match self.stage {
-            Stage::Warmup if now >= self.phases.from => self.begin_measuring(now),
-            Stage::Measuring if S::MODE == Mode::Window && now >= self.phases.until => {
-                self.end_measuring()
-            }
-            Stage::Warmup | Stage::Measuring | Stage::Over => Ok(()),
-        }
-    }
-
-    #[cold]
-    fn begin_measuring(&mut self, now: Instant) -> Result<(), JobError> {
-        self.stage = Stage::Measuring;
-        self.schedule.end_warmup();
-        self.timer.spin_ns = 0;
-        self.wakeups = 0;
-        let open = self.open_connections();
-        self.sink.begin_measuring(now, open, self.transport.received_bytes())
-    }
-
-    #[cold]
-    fn end_measuring(&mut self) -> Result<(), JobError> {
-        self.stage = Stage::Over;
-        self.sink.end_measuring(self.transport.received_bytes())
-    }
-
-    /// Stops sending.
-    fn stop_sending(&mut self, now: Instant, patience: Duration) -> Result<(), JobError> {
-        self.sending = false;
-        self.drain_deadline = now
-            + match S::MODE {
-                Mode::Load => patience.min(self.timeout + 2 * SWEEP), // a sweep finds a timeout
-                Mode::Window => NEVER,
-            };
-        self.sink.stop(now, self.timer.spin_ns, self.wakeups)
-    }
-
-    /// Accounts for what was never sent and what has no response. An open window that ended
-    /// early has its edges here.
-    fn finish(&mut self, planned: Schedule) -> Result<(), JobError> {
-        let now = Instant::now();
-        if S::MODE == Mode::Window && self.stage == Stage::Warmup {
-            self.begin_measuring(now)?;
-        }
-        if S::MODE == Mode::Window && self.stage == Stage::Measuring {
-            self.end_measuring()?;
-        }
-        if self.outstanding > 0 {
-            for request in self.transport.in_flight() {
-                self.sink.abandoned(&request, now);
-            }
-        }
-        self.sink.conclude(planned, &self.schedule, &self.phases, now);
-        Ok(())
     }
 }

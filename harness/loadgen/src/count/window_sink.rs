@@ -36,10 +36,9 @@ pub(crate) struct WindowSink<'j> {
 /// What a window came to.
 #[derive(Debug, Default)]
 pub(crate) struct WindowCounts {
-    /// When it began: the first request of a closed window, the planned time of an open one.
-    begin: Option<Instant>,
-    /// The last response, but not before the end of the planned time.
-    end: Option<Instant>,
+    /// From the first request of a closed window, or the beginning of the planned time of an open
+    /// one, to the last response, but not before the end of the planned time.
+    span: Option<(Instant, Instant)>,
     /// The clocks at both edges of an open window, of the thread that leads.
     pub(crate) edges: Option<Box<[ClockReading; 2]>>,
     /// Of a closed loop, planned is what was sent.
@@ -119,8 +118,7 @@ impl<'j> WindowSink<'j> {
             self.counts.received_bytes = received_bytes - self.received_at_begin;
         }
         WindowCounts {
-            begin: Some(self.begin),
-            end: Some(self.end),
+            span: Some((self.begin, self.end)),
             service: self.service.take(),
             response: self.response.take(),
             response_lower_bounds: self.response_lower_bounds.take(),
@@ -134,12 +132,12 @@ impl<'j> WindowSink<'j> {
             )
         }
     }
+}
 
-    /// Whether a request counts that has come to an end just now.
-    #[inline]
-    fn counts_in(&self, request: &InFlight) -> bool {
-        request.measured || request.planned.is_none()
-    }
+/// Whether a request is in the window and not in the lead-in of an open one.
+#[inline]
+fn is_counted(request: &InFlight) -> bool {
+    request.measured || request.planned.is_none()
 }
 
 impl Sink for WindowSink<'_> {
@@ -167,7 +165,7 @@ impl Sink for WindowSink<'_> {
         now: Instant,
         _phases: &Phases,
     ) {
-        if !self.counts_in(request) {
+        if !is_counted(request) {
             self.counts.outside.0 += 1;
             return;
         }
@@ -183,7 +181,7 @@ impl Sink for WindowSink<'_> {
     #[cold]
     fn failed(&mut self, request: &InFlight, error: TransportError, now: Instant) {
         self.counts.last_error = Some(error);
-        if !self.counts_in(request) {
+        if !is_counted(request) {
             self.counts.outside.1.add(error.kind);
             return;
         }
@@ -246,14 +244,13 @@ impl Sink for WindowSink<'_> {
 impl WindowCounts {
     /// From the beginning to the end.
     pub(crate) fn elapsed(&self) -> Duration {
-        let (begin, end) = (self.begin, self.end);
-        end.zip(begin).map_or(Duration::ZERO, |(end, begin)| end.saturating_duration_since(begin))
+        self.span.map_or(Duration::ZERO, |(begin, end)| end.saturating_duration_since(begin))
     }
 
     /// Adds what another thread counted.
     pub(crate) fn merge(mut self, other: Self) -> Self {
-        self.begin = self.begin.min(other.begin);
-        self.end = self.end.max(other.end);
+        let spans = self.span.zip(other.span);
+        self.span = spans.map(|(one, other)| (one.0.min(other.0), one.1.max(other.1)));
         self.edges = self.edges.or(other.edges);
         self.account.merge(&other.account);
         self.outside.0 += other.outside.0;

@@ -130,7 +130,7 @@ struct Window {
     /// The clocks before its lead-in.
     before: ClockReading,
     /// The clocks at its edges.
-    edges: Box<[ClockReading; 2]>,
+    edges: [ClockReading; 2],
     /// Which rate it tried, if it did.
     probe: Option<ProbeResult>,
 }
@@ -316,19 +316,13 @@ impl<'s, 'j> Session<'s, 'j> {
     ) -> Result<Window, JobError> {
         self.pool.prepare(arm)?;
         let before = self.clocks.begin()?;
-        let mut counts = match mode {
-            WindowMode::Closed if lead.is_zero() => WindowCounts::default(),
-            WindowMode::Closed => self.drive_part(arm, Duration::ZERO, lead, mode)?,
-            WindowMode::Open { .. } => WindowCounts::default(),
-        };
-        let outside = (counts.account.ok, counts.account.errors);
-        let closed_begin = self.clocks.begin()?;
-        counts = self.drive_part(arm, lead, span, mode)?;
-        let edges = match counts.edges.take() {
-            Some(edges) => edges,
-            None => {
-                counts.outside = outside;
-                Box::new([closed_begin, self.clocks.end()?])
+        let (counts, edges) = match mode {
+            WindowMode::Closed => self.drive_closed(arm, lead, span)?,
+            WindowMode::Open { .. } => {
+                let begin = Instant::now() + START;
+                let mut counts = self.drive_part(arm, WindowPlan { begin, lead, span, mode })?;
+                let edges = counts.edges.take();
+                (counts, *edges.expect("the thread that leads reads its clocks at both edges"))
             }
         };
         let health = &mut self.health[arm];
@@ -337,16 +331,30 @@ impl<'s, 'j> Session<'s, 'j> {
         Ok(Window { arm, round, counts, before, edges, probe: None })
     }
 
-    fn drive_part(
+    /// Drives a closed window behind its lead-in, which is a window that does not count.
+    fn drive_closed(
         &mut self,
         arm: usize,
         lead: Duration,
         span: Duration,
-        mode: WindowMode,
-    ) -> Result<WindowCounts, JobError> {
-        let start = if mode == WindowMode::Closed { Duration::ZERO } else { START };
-        let begin = Instant::now() + start;
-        self.pool.drive(arm, WindowPlan { begin, lead, span, mode })?;
+    ) -> Result<(WindowCounts, [ClockReading; 2]), JobError> {
+        let part = |span| WindowPlan {
+            begin: Instant::now(),
+            lead: Duration::ZERO,
+            span,
+            mode: WindowMode::Closed,
+        };
+        let led = (!lead.is_zero()).then(|| self.drive_part(arm, part(lead))).transpose()?;
+        let begin = self.clocks.begin()?;
+        let mut counts = self.drive_part(arm, part(span))?;
+        let end = self.clocks.end()?;
+        counts.outside =
+            led.map_or_else(Default::default, |led| (led.account.ok, led.account.errors));
+        Ok((counts, [begin, end]))
+    }
+
+    fn drive_part(&mut self, arm: usize, plan: WindowPlan) -> Result<WindowCounts, JobError> {
+        self.pool.drive(arm, plan)?;
         self.pool.collect(arm)
     }
 }
@@ -360,7 +368,7 @@ fn results(measured: Measured, open: bool) -> Result<Vec<WindowResult>, JobError
 
 fn result(window: &Window, next: &ClockReading, open: bool) -> Result<WindowResult, JobError> {
     let Window { arm, round, counts, before, edges, probe } = window;
-    let [begin, end] = &**edges;
+    let [begin, end] = edges;
     let mut server_cpu_ns: Vec<u64> =
         next.server_cpu_ns.iter().zip(&before.server_cpu_ns).map(|(n, b)| n - b).collect();
     let driven = *arm as usize;
