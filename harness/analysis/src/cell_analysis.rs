@@ -7,7 +7,7 @@ use crate::bottleneck::{bottleneck, usage};
 use crate::cell::{Cell, Counted, arms, counts, cpus};
 use crate::estimates::{geometric, metric_analysis, tail};
 use crate::rounds::rounds;
-use crate::summary::{CellAnalysis, Estimate, MetricAnalysis, RssPoint, Switching, Who};
+use crate::summary::{CellAnalysis, Estimate, MetricAnalysis, RssPoint, Who};
 use crate::values::BlockValues;
 use crate::verdict::Verdict;
 use crate::{negotiated, open, search, switching, warnings};
@@ -81,6 +81,9 @@ impl Cell<'_> {
     pub(super) fn analyse(&self, header: &RunHeader) -> CellAnalysis {
         let of_metric = |metric| self.metric(metric);
         let metrics: Vec<MetricAnalysis> = Metric::ALL.into_iter().filter_map(of_metric).collect();
+        let switching = switching::analyse(self);
+        let mut warnings = warnings::of_cell(self, header);
+        warnings.extend(switching.as_ref().and_then(|found| switching::warning(self, found)));
         CellAnalysis {
             id: self.id.clone(),
             question: self.workload.question.clone(),
@@ -90,20 +93,15 @@ impl Cell<'_> {
             blocks_failed: self.blocks.iter().filter(|b| b.failure.is_some()).count() as u32,
             window_ns: self.window_ns(),
             bottleneck: self.bottleneck.clone(),
-            warnings: warnings::of_cell(self, header),
+            warnings,
             metrics,
             rss: (0..self.arms.len()).map(|arm| self.rss(arm)).collect(),
             errors: (0..self.arms.len()).map(|arm| self.errors(arm)).collect(),
             program: None,
             open: open::analyse(self),
             search: search::analyse(self),
-            switching: self.switching(),
+            switching,
         }
-    }
-
-    fn switching(&self) -> Option<Switching> {
-        // Probes of a search differ in their rates.
-        (self.load.kind() != Loop::Search).then(|| switching::analyse(self)).flatten()
     }
 
     /// The length of the windows, where they are all alike.

@@ -63,9 +63,9 @@ fn judged(value: f64, mean: Option<MeanOfCentres>, n: usize) -> (Estimate, Optio
     (Estimate { value: value.exp(), interval, n: n as u32 }, p)
 }
 
-/// A metric of starts over all cells, each with its blocks that count. Starts of one cell share
-/// what the cell decides (idle memory is read after its first response), so they are no sample of
-/// their own: each cell gives one estimate, and the mean is over these.
+/// A metric of starts over all cells, each with its blocks that count. Starts of one cell may share
+/// what the cell decides (in older records idle memory is read after its first response), so they
+/// are no sample of their own: each cell gives one estimate, and the mean is over these.
 pub(super) fn starts(
     metric: Metric,
     arms: usize,

@@ -12,7 +12,7 @@ use crate::summary::{OpenAnalysis, OpenArm, Warning, Who};
 use crate::tails::{self, TAIL_MIN, WindowTimes};
 use crate::values::OpenValues;
 use duet_model::spec::{OpenLoop, Rate};
-use duet_protocol::WindowResult;
+use duet_protocol::{ResolvedRate, WindowResult};
 use duet_units::{Metric, nanoseconds, percent, thousands};
 
 /// An arm that was sent less than this share of its requests within the planned time cannot hold
@@ -122,7 +122,7 @@ fn arm_values(windows: &[&WindowResult], responses: u64) -> Result<OpenValues> {
 /// What reports say of an open loop; absent in a closed one, and where no block counts.
 pub(super) fn analyse(cell: &Cell<'_>) -> Option<OpenAnalysis> {
     let OpenLoop { rate, arrivals } = cell.load.open?;
-    let rated = cell.counted.first()?.record.open?;
+    let rated = rated(cell)?;
     Some(OpenAnalysis {
         rate_per_second: rated.rate_per_second,
         rate_share: match rate {
@@ -157,11 +157,25 @@ fn of_arm<'a>(cell: &'a Cell<'_>, arm: usize) -> impl Iterator<Item = &'a OpenVa
     cell.counted.iter().filter_map(move |block| block.values.open.get(arm))
 }
 
+/// The rate of a cell's blocks and the capacity that it is a share of: medians, since each block
+/// has a pilot of its own.
+fn rated(cell: &Cell<'_>) -> Option<ResolvedRate> {
+    let of_blocks = || cell.counted.iter().filter_map(|block| block.record.open);
+    let median =
+        |values: Vec<f64>| (!values.is_empty()).then(|| duet_stats::median(&values).round() as u64);
+    Some(ResolvedRate {
+        rate_per_second: median(of_blocks().map(|rate| rate.rate_per_second as f64).collect())?,
+        capacity_per_second: median(
+            of_blocks().filter_map(|rate| Some(rate.capacity_per_second? as f64)).collect(),
+        ),
+    })
+}
+
 /// The load's rate for people: `15,800 requests/s (50 % of capacity)`, or its limit: `p99 at most
 /// 5.00 ms`. Absent in a closed loop.
 pub(super) fn rate_text(cell: &Cell<'_>) -> Option<String> {
     let open = cell.load.open?;
-    let found = cell.counted.first().and_then(|block| block.record.open);
+    let found = rated(cell);
     let per_second = |n: u64| format!("{} requests/s", thousands(n as i64));
     Some(match (open.rate, found) {
         (Rate::PerSecond(rate), _) => per_second(rate.into()),

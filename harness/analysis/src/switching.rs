@@ -10,7 +10,7 @@ use crate::cell::Cell;
 use crate::estimates::geometric;
 use crate::summary::{Switching, Warning};
 use duet_model::record::BlockRecord;
-use duet_units::percent;
+use duet_units::{Loop, percent};
 
 /// How far the arms may be apart: as much as the band in which two arms are tied.
 const TOLERANCE: f64 = 0.01;
@@ -18,8 +18,11 @@ const TOLERANCE: f64 = 0.01;
 /// What is known of a cell: per arm the cost of a cold window over that of a warm one, in CPU time
 /// per request; and the second arm's over the first's. Each is the Hodges-Lehmann estimate over
 /// blocks of the difference of two medians of logarithms. Absent where no block has both kinds of
-/// windows for both arms.
+/// windows for both arms, and of searches, whose probes differ in their rates.
 pub(super) fn analyse(cell: &Cell) -> Option<Switching> {
+    if cell.load.kind() == Loop::Search {
+        return None;
+    }
     let blocks = cell.counted.iter().filter_map(|block| of_block(block.record));
     let of_blocks: Vec<[f64; 2]> = blocks.collect();
     let logs = |of: fn(&[f64; 2]) -> f64| of_blocks.iter().map(of).collect::<Vec<f64>>();
@@ -30,8 +33,7 @@ pub(super) fn analyse(cell: &Cell) -> Option<Switching> {
 }
 
 /// A warning where the arms pay differently for sure.
-pub(super) fn warning(cell: &Cell) -> Option<Warning> {
-    let found = analyse(cell)?;
+pub(super) fn warning(cell: &Cell, found: &Switching) -> Option<Warning> {
     let interval = found.difference.interval?;
     let band = 1.0 + TOLERANCE;
     if interval.low <= band && interval.high >= 1.0 / band {

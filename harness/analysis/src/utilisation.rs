@@ -87,6 +87,8 @@ fn interpolated(mut points: Vec<Point>, x: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use duet_model::spec::{CellId, OpenLoop};
+    use duet_model::testing::{self, Scene};
 
     #[test]
     fn between_points() {
@@ -98,5 +100,40 @@ mod tests {
             assert!(near || found == want, "{x}: {found:?}");
         }
         assert_eq!(interpolated(vec![(0.5, 1.0)], 0.5), None);
+    }
+
+    /// At one rate the second arm is twice as busy and takes twice as long; at its own half it
+    /// takes what the first one takes there.
+    #[test]
+    fn equal_utilisation_is_not_an_equal_rate() {
+        let mut run = testing::open(testing::run(&Scene::default()), [1e5, 2e5]);
+        for window in run.blocks.iter_mut().flat_map(|block| &mut block.windows) {
+            let driven = window.arm as usize;
+            window.server_cpu_ns[driven] = window.elapsed_ns * (driven as u64 + 1) / 4;
+        }
+        // The same servers at twice the rate, twice as busy, with twice the latency.
+        let mut busier = testing::open(run.clone(), [2e5, 4e5]);
+        let mut load = run.header.spec.loads[0].clone();
+        load.name = "r90".to_owned();
+        load.open = load.open.map(|open| OpenLoop { rate: Rate::Share(0.9), ..open });
+        let cell = CellId { load: load.name.clone(), ..run.header.suite.cells[0].clone() };
+        run.header.spec.loads.push(load);
+        run.header.suite.cells.push(cell.clone());
+        for block in &mut busier.blocks {
+            block.cell = cell.clone();
+            for window in &mut block.windows {
+                window.server_cpu_ns[window.arm as usize] *= 2;
+            }
+        }
+        run.blocks.append(&mut busier.blocks);
+        let matchup = crate::analyse(&run).matchups.remove(0);
+        let half = matchup.equal_utilisation.iter().find(|at| at.utilisation == 0.5);
+        let half = half.expect("both arms have points around one half");
+        assert!((half.ratio.value - 1.0).abs() < 0.02, "{half:?}");
+        let ratio_at_a_rate = |cell: &crate::CellAnalysis| {
+            let p50 = cell.metrics.iter().find(|m| m.metric == Metric::LatencyNsP50);
+            p50.and_then(|found| found.ratio).expect("a ratio of medians").value
+        };
+        assert!(matchup.cells.iter().all(|cell| (ratio_at_a_rate(cell) - 2.0).abs() < 0.05));
     }
 }

@@ -5,7 +5,7 @@ use crate::cell::{Cell, cpus};
 use crate::disturbance::{FOREIGN_SHARE_MAX, share};
 use crate::summary::{CellAnalysis, MetricAnalysis, Warning, Who};
 use crate::verdict::{BLOCKS_MIN, Verdict};
-use crate::{open, search, switching};
+use crate::{open, search};
 use duet_model::record::{Run, RunHeader, Wire};
 use duet_model::spec::CellId;
 use duet_units::{Loop, percent, thousands};
@@ -79,7 +79,6 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader) -> Vec<Warning> {
         not_stationary(cell, header),
         generator_busy(cell),
         generator_bound(cell),
-        switching(cell),
         parked_cpu(cell, header),
         stolen_time(cell, header),
         foreign_cpu(cell, header),
@@ -226,10 +225,6 @@ fn generator_busy(cell: &Cell) -> Option<Warning> {
     // Where it was the bottleneck, another warning says so.
     let doubtful = busy >= BUSY_DOUBTFUL && cell.bottleneck.who != Who::Generator;
     doubtful.then(|| Warning::new("generator_busy", message, hint))
-}
-
-fn switching(cell: &Cell) -> Option<Warning> {
-    (cell.load.kind() != Loop::Search).then(|| switching::warning(cell)).flatten()
 }
 
 /// What may still be compared where the generator was the bottleneck.

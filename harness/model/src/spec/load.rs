@@ -46,7 +46,7 @@ pub enum Rate {
     #[serde(rename = "rate")]
     PerSecond(u32),
     /// A share of what the slower arm answers in a closed loop over the same connections, 0.01 to
-    /// 0.99. A pilot finds the capacity; the rate is then the same for all arms and blocks.
+    /// 0.99. A pilot finds the capacity in every block; the rate is the same for all arms.
     #[serde(rename = "rate_share")]
     Share(f64),
     /// The highest at which this limit is kept. Each arm has its own, which a search finds in each
