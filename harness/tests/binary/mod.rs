@@ -19,6 +19,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// An environment variable that every process of a test inherits, so that leftovers can be found.
 const MARK: &str = "DUET_TEST_FOLDER";
 
+/// The definition of the workload that the tests' server knows.
+pub(crate) const HELLO: &str = r#"
+[[workload]]
+name = "hello"
+question = "Does it work?"
+path = "/"
+[workload.expect]
+status = 200
+content_type = "application/json"
+body = '{"message":"hello world"}'
+"#;
+
 /// A folder that vanishes with the test.
 pub(crate) struct Folder(TempDir);
 

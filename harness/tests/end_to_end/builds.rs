@@ -6,7 +6,7 @@ use std::path::Path;
 use duet_model::record::{self, BuildsRecord, ServerBuilds};
 use nix::sys::signal::Signal;
 
-use crate::binary::{Folder, SERVER, outcome, signal, wait};
+use crate::binary::{Folder, HELLO, SERVER, outcome, signal, wait};
 
 /// Compiles `$CACHE/std` unless it is there, then the handler together with it.
 const COMPILE: &str = r#"set -e
@@ -20,44 +20,23 @@ mv target/mine.new target/mine
 
 const HANDLER: &str = "#!/bin/sh\n# Not found.\n";
 
-const WORKLOADS: &str = r#"
-[[workload]]
-name = "hello"
-question = "Does it work?"
-path = "/"
-[workload.expect]
-status = 200
-body = '{"message":"hello world"}'
-"#;
-
-const SUITES: &str = r#"
-[[load]]
-name = "c2"
-connections = 2
-[[matchup]]
-name = "fine"
-lane = "std"
-arms = ["mine", "mine"]
-[[suite]]
-name = "s"
-summary = "For tests"
-blocks = 2
-verdicts = false
-window_ms = 5
-measure_ms = 100
-warmup_ms = 60
-[[suite.cells]]
-matchups = ["fine"]
-workloads = ["hello"]
-loads = ["c2"]
-"#;
-
 /// All that a table may say of builds.
 const ALL: &str = r#"
 std_build = ["sh", "compile.sh", "std"]
 dependencies = ["sh", "-c", "echo lib/a; echo lib/b; echo lib/a"]
 edit = { file = "src/handler.txt", replace = "Not found.", with = "Not found {n}." }
 "#;
+
+/// Definitions of a suite of the server `mine` against itself; `keys` are lines of its table.
+pub(crate) fn against_itself(keys: &str) -> String {
+    format!(
+        "[[load]]\nname = \"c2\"\nconnections = 2\n\
+         [[matchup]]\nname = \"fine\"\nlane = \"std\"\narms = [\"mine\", \"mine\"]\n\
+         [[suite]]\nname = \"s\"\nsummary = \"For tests\"\nwindow_ms = 5\nmeasure_ms = 100\n\
+         warmup_ms = 60\n{keys}\n\
+         [[suite.cells]]\nmatchups = [\"fine\"]\nworkloads = [\"hello\"]\nloads = [\"c2\"]\n"
+    )
+}
 
 /// A project; `keys` are lines of its server's table.
 fn bench(keys: &str) -> Folder {
@@ -70,8 +49,8 @@ fn bench(keys: &str) -> Folder {
     );
     let folder = Folder::with_definitions([
         ("servers.toml", &servers),
-        ("workloads.toml", WORKLOADS),
-        ("suites.toml", SUITES),
+        ("workloads.toml", HELLO),
+        ("suites.toml", &against_itself("blocks = 2\nverdicts = false")),
     ]);
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::binary::{Folder, SERVER};
+use crate::binary::{Folder, HELLO, SERVER};
 
 const CLAIMS: &str = r#"[[claim]]
 name = "starts"
@@ -38,8 +38,6 @@ fn folder() -> Folder {
         )
     };
     let servers = server("one", "Rust") + &server("two", "Go");
-    let workloads = "[[workload]]\nname = \"hello\"\nquestion = \"Does it work?\"\npath = \"/\"\n\
-                     [workload.expect]\nstatus = 200\nbody = '{\"message\":\"hello world\"}'\n";
     let suites = "[[load]]\nname = \"c2\"\nconnections = 2\n\
                   [[matchup]]\nname = \"pair\"\nlane = \"std\"\narms = [\"one\", \"two\"]\n\
                   [[suite]]\nname = \"s\"\nsummary = \"For tests\"\nblocks = 2\nwindow_ms = 5\n\
@@ -48,7 +46,7 @@ fn folder() -> Folder {
                   loads = [\"c2\"]\n";
     let folder = Folder::with_definitions([
         ("servers.toml", &servers),
-        ("workloads.toml", workloads),
+        ("workloads.toml", HELLO),
         ("suites.toml", suites),
     ]);
     fs::write(folder.path().join("bench/claims.toml"), CLAIMS).expect("a file");

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use nix::sys::signal::Signal;
 
-use crate::binary::{DUET, Folder, SERVER, outcome, signal, wait};
+use crate::binary::{DUET, Folder, HELLO, SERVER, outcome, signal, wait};
 
 /// A folder with definitions of a good and a faulty server.
 struct Bench {
@@ -30,10 +30,6 @@ impl Bench {
             )
         };
         let servers = server("good", "", "") + &server("faulty", &fault, build);
-        let workloads = "[[workload]]\nname = \"hello\"\nquestion = \"Does it work?\"\n\
-                         path = \"/\"\n\
-                         [workload.expect]\nstatus = 200\ncontent_type = \"application/json\"\n\
-                         body = '{\"message\":\"hello world\"}'\n";
         let suites = format!(
             "[[load]]\nname = \"c2\"\nconnections = 2\n\
              [[matchup]]\nname = \"fine\"\nlane = \"std\"\narms = [\"good\", \"good\"]\n\
@@ -45,7 +41,7 @@ impl Bench {
         );
         let folder = Folder::with_definitions([
             ("servers.toml", &servers),
-            ("workloads.toml", workloads),
+            ("workloads.toml", HELLO),
             ("suites.toml", &suites),
         ]);
         Self { folder }

@@ -180,6 +180,8 @@ fn windows_of_two_arms() {
         let longest = window.lead_ns + window.elapsed_ns;
         assert!(histogram(window).max() <= longest + longest / 500);
         assert!(window.lead_ns >= job.lead_ns && window.elapsed_ns > 0, "{window:?}");
+        let outside = window.outside.expect("windows say what was outside");
+        assert!(outside.requests >= CONNECTIONS.into(), "the lead-in was not driven: {window:?}");
         assert_eq!(window.server_cpu_ns.len(), 2);
         assert!(window.generator_cpu_ns > 0);
     }

@@ -8,7 +8,8 @@ use std::process::Command;
 use duet_model::record::{self, Run};
 use duet_model::spec::Toolchain;
 
-use crate::binary::{Folder, Outcome, SERVER, outcome};
+use crate::binary::{Folder, HELLO, Outcome, SERVER, outcome};
+use crate::builds::against_itself;
 
 /// A `go` that becomes every toolchain whose name begins with `go1.`; `go build FILE` writes a
 /// server that knows which one built it.
@@ -45,43 +46,12 @@ version = ["target/mine", "--version"]
 workloads = ["hello"]
 "#;
 
-const WORKLOADS: &str = r#"
-[[workload]]
-name = "hello"
-question = "Does it work?"
-path = "/"
-[workload.expect]
-status = 200
-body = '{"message":"hello world"}'
-"#;
-
-const SUITES: &str = r#"
-[[load]]
-name = "c2"
-connections = 2
-[[matchup]]
-name = "fine"
-lane = "std"
-arms = ["mine", "mine"]
-[[suite]]
-name = "s"
-summary = "For tests"
-blocks = 6
-window_ms = 5
-measure_ms = 100
-warmup_ms = 60
-[[suite.cells]]
-matchups = ["fine"]
-workloads = ["hello"]
-loads = ["c2"]
-"#;
-
 /// A folder with a server that Go builds, and the shims; `toolchain` is a line of its table.
 fn bench(toolchain: &str) -> Folder {
     let folder = Folder::with_definitions([
         ("servers.toml", &format!("{SERVERS}{toolchain}\n")),
-        ("workloads.toml", WORKLOADS),
-        ("suites.toml", SUITES),
+        ("workloads.toml", HELLO),
+        ("suites.toml", &against_itself("blocks = 6")),
     ]);
     let bin = folder.path().join("bin");
     fs::create_dir(&bin).expect("a folder");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::ops::Deref;
 
-use crate::binary::{Folder, outcome};
+use crate::binary::{Folder, HELLO, outcome};
 
 /// A build is a copy: every version has an executable of its own.
 pub(crate) const BUILD: &str =
@@ -33,10 +33,6 @@ impl Bench {
         let servers = server("fast", "--delay-us 90")
             + &server("slow", "--delay-us 900")
             + &server("odd", odd);
-        let workloads = "[[workload]]\nname = \"hello\"\nquestion = \"Does it work?\"\n\
-                         path = \"/\"\n\
-                         [workload.expect]\nstatus = 200\ncontent_type = \"application/json\"\n\
-                         body = '{\"message\":\"hello world\"}'\n";
         let times = "window_ms = 5\nmeasure_ms = 80\nwarmup_ms = 40";
         let margins = match gate.contains("margins_percent") {
             true => "",
@@ -57,7 +53,7 @@ impl Bench {
         );
         let folder = Folder::with_definitions([
             ("servers.toml", &servers),
-            ("workloads.toml", workloads),
+            ("workloads.toml", HELLO),
             ("suites.toml", &suites),
         ]);
         Self { folder }

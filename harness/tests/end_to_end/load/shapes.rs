@@ -99,7 +99,7 @@ fn bodies_where_none_may_be() {
 fn bodies_of_any_size() {
     let long = answer(&"0123456789abcdef".repeat(70 << 16)); // 70 MiB
     let length = long.len() as u64;
-    for options in ["", "--pipeline 2"] {
+    for (options, pipelined) in [("", false), ("--pipeline 2", true)] {
         let sent = long.clone();
         let behave = move |request: &Request| match request.index {
             4 => Act::AnswerAndClose(sent[..sent.len() / 2].into()),
@@ -107,7 +107,10 @@ fn bodies_of_any_size() {
         };
         let options = format!("-n 6 -c 1 --verify status {options}");
         let (code, json) = load(behave, &options);
-        assert_eq!(json["requests"]["failed"]["truncated"], 1, "{options}: {json}");
+        let failed = |kind: &str| json["requests"]["failed"][kind].as_u64().unwrap_or(0);
+        // A server that closes before it has read the next request resets the connection.
+        let cut = failed("truncated") + if pipelined { failed("reset") } else { 0 };
+        assert!(cut == 1 || pipelined && cut == 2, "{options}: {json}");
         assert!(code == 5 && requests(&json, "ok") >= 4, "{options}: {json}");
         assert!(json["received_bytes"].as_u64() >= Some(4 * length), "{options}: {json}");
     }
