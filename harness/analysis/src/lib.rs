@@ -53,7 +53,7 @@ mod warnings;
 
 pub use cell_analysis::running_ratio;
 pub use disturbance::{disturbance, program_disturbance};
-pub use duet_model::record::{BuildRecord, Failure, Finding, FindingLevel, Machine, Stage};
+pub use duet_model::record::{BuildRecord, Failure, Finding, FindingLevel, Machine, Side, Stage};
 pub use duet_model::spec::{Arrivals, CellId, ClaimFigure, ClaimKind, Lane};
 pub use duet_stats::Interval;
 pub use programs::running_program_ratio;

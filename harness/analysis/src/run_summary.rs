@@ -77,8 +77,9 @@ fn build(run: &Run, server: &str) -> BuildRecord {
 /// cell are counted, with the first one's last words.
 pub(super) fn failures(run: &Run) -> Vec<CellFailure> {
     let of_builds = run.builds.iter().filter_map(|build| build.failure.clone());
-    let mut failures: Vec<CellFailure> =
-        of_builds.map(|failure| CellFailure { cell: None, failure, blocks: 1 }).collect();
+    let mut failures: Vec<CellFailure> = of_builds
+        .map(|failure| CellFailure { cell: None, side: None, failure, blocks: 1 })
+        .collect();
     for program in &run.programs {
         failures.extend(failures_of_program(run, program));
     }
@@ -90,6 +91,7 @@ pub(super) fn failures(run: &Run) -> Vec<CellFailure> {
             Some(seen) => seen.blocks += 1,
             None => failures.push(CellFailure {
                 cell: Some(cell.clone()),
+                side: None,
                 failure: failure.clone(),
                 blocks: 1,
             }),
@@ -110,7 +112,12 @@ fn failures_of_program(run: &Run, program: &ProgramRecord) -> Vec<CellFailure> {
     };
     let cells = run.header.suite.cells.iter().filter(needs);
     cells
-        .map(|cell| CellFailure { cell: Some(cell.clone()), failure: failure.clone(), blocks: 0 })
+        .map(|cell| CellFailure {
+            cell: Some(cell.clone()),
+            side: None,
+            failure: failure.clone(),
+            blocks: 0,
+        })
         .collect()
 }
 

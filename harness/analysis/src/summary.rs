@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use duet_model::record::{BuildRecord, Failure, Finding, Machine};
+use duet_model::record::{BuildRecord, Failure, Finding, Machine, Side};
 use duet_model::spec::CellId;
 
 mod builds;
@@ -127,6 +127,10 @@ pub struct ServerSummary {
 pub struct CellFailure {
     /// The cell; absent for a failed build.
     pub cell: Option<CellId>,
+    /// Where versions are compared: of which one the server or set is. Absent where both are the
+    /// same, or none is to blame.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<Side>,
     /// What happened.
     pub failure: Failure,
     /// Blocks in which it happened; 1 for a build, 0 for a program that failed before any.

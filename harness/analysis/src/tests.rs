@@ -201,9 +201,9 @@ fn failures_are_merged() {
     let analysis = analyse(&record);
     let id = Some(cell(&analysis).id.clone());
     let want = [
-        CellFailure { cell: None, failure: build, blocks: 1 },
-        CellFailure { cell: id.clone(), failure: late, blocks: 2 },
-        CellFailure { cell: id, failure: early, blocks: 1 },
+        CellFailure { cell: None, side: None, failure: build, blocks: 1 },
+        CellFailure { cell: id.clone(), side: None, failure: late, blocks: 2 },
+        CellFailure { cell: id, side: None, failure: early, blocks: 1 },
     ];
     assert_eq!(analysis.failures, want);
     let found = cell(&analysis);

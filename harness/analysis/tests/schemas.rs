@@ -133,6 +133,7 @@ fn other_loads_and_comparisons_keep_to_the_schemas() {
         label: label.to_owned(),
         commit: None,
         dirty: false,
+        ..Version::default()
     };
     run.header.experiment = Some(Experiment {
         question: Question::Compare,
@@ -141,6 +142,8 @@ fn other_loads_and_comparisons_keep_to_the_schemas() {
         gate: None,
         floors: vec![],
         absent: vec![],
+        changed: vec![],
+        policy_differences: vec![],
     });
     let comparison = compare(&run, Some(&run)).expect("it is of two versions");
     check("comparison", [("a comparison".to_owned(), value(&comparison))]);

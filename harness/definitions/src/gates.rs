@@ -10,7 +10,7 @@ use super::shared_keys::{
     values,
 };
 use super::waivers::{GatedCells, waiver};
-use duet_model::spec::{Budget, Gate, GatedPrograms, Look, Rule};
+use duet_model::spec::{Budget, Gate, GatedPrograms, Look, PolicyRule, Rule};
 use duet_units::{CellKind, Loop, Metric};
 
 /// What is gated unless the gate says otherwise, with margins in percent, as far as its cells have
@@ -98,11 +98,27 @@ pub(super) fn gate(fields: &mut Fields<'_>) -> At<GateTable> {
         budget_s: number(fields, "budget_s", 1..=86_400, BUDGET_S),
         budgets: budgets(fields),
         waivers: waivers.into_iter().flatten().collect(),
+        policy: policy(fields),
+        compare_changed: fields.flag("compare_changed").unwrap_or(false),
         rules,
     };
     let (looks, budget_s) = (fields.line_of("looks"), fields.line_of("budget_s"));
     let value = GateTable { gate, servers, workloads, loads, programs, looks, budget_s };
     At { line: fields.line, value }
+}
+
+/// Whose policy holds where the versions' differ.
+fn policy(fields: &mut Fields<'_>) -> PolicyRule {
+    match fields.text("policy") {
+        None => PolicyRule::Stricter,
+        Some(text) if text.value == "stricter" => PolicyRule::Stricter,
+        Some(text) if text.value == "head" => PolicyRule::Head,
+        Some(text) => {
+            let hint = "write \"stricter\", or \"head\" if a change may alter its own policy";
+            fields.mistake(text.line, format!("`policy` is `{}`", text.value), hint);
+            PolicyRule::Stricter
+        }
+    }
 }
 
 fn gated_programs(table: &CellTable) -> GatedPrograms {

@@ -68,11 +68,19 @@ fn server(fields: &mut Fields<'_>) -> Server {
     let version = fields.some_texts("version").unwrap_or_default();
     let env = fields.map("env");
     let prints = fields.flag("prints").unwrap_or(false);
+    let carry = fields.texts("carry").unwrap_or_default();
     let workloads = fields.some_texts("workloads").unwrap_or_default();
 
     check_run(fields, &run, &env);
     check_braces(fields, "h2c_args", &h2c_args, &PLACEHOLDERS);
     check_tls_args(fields, &tls_args);
+    for name in &carry {
+        if !stays_inside(&name.value) {
+            let problem = format!("`carry` names `{}`", name.value);
+            let hint = "name files below the folder above this one, without `..`";
+            fields.mistake(name.line, problem, hint);
+        }
+    }
     no_placeholders(fields, "build", &build);
     no_placeholders(fields, "std_build", &std_build);
     no_placeholders(fields, "dependencies", &dependencies);
@@ -99,6 +107,7 @@ fn server(fields: &mut Fields<'_>) -> Server {
         env: env.into_iter().map(|(name, at)| (name, at.value)).collect(),
         prints,
         external,
+        carry: values(carry),
         workloads: values(workloads),
         root: None,
     }

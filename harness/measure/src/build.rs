@@ -12,10 +12,13 @@ use crate::command::{self, CommandError, Environment, on_path};
 use crate::output::Output;
 use crate::server::resolve;
 use crate::toolchain;
+use crate::versions::places;
 use duet_model::record::BuildRecord;
 use duet_model::spec::{ProgramSet, Server, Toolchain};
 use duet_process::interrupt::{Interrupt, Interrupted};
 use duet_units::duration_ns;
+
+mod ownership;
 
 /// The folder, below the one above the definitions, in which executables are built that a clean
 /// build removes first. Elsewhere they may be anybody's.
@@ -63,6 +66,8 @@ pub struct Recipe<'a> {
     pub version: &'a [String],
     /// Its binary, where it is one.
     pub binary: Option<&'a str>,
+    /// What the binary is started with.
+    pub arguments: &'a [String],
     /// The folder it is built in, where that is not the one above the definitions.
     pub root: Option<&'a Path>,
 }
@@ -78,6 +83,7 @@ impl<'a> From<&'a Server> for Recipe<'a> {
             build_env: vec![],
             version: &server.version,
             binary: server.run.first().map(String::as_str),
+            arguments: server.run.get(1..).unwrap_or_default(),
             root: server.root.as_deref(),
         }
     }
@@ -94,6 +100,7 @@ impl<'a> From<&'a ProgramSet> for Recipe<'a> {
             build_env: set.build_env.iter().map(|(name, text)| format!("{name}={text}")).collect(),
             version: &set.version,
             binary: None,
+            arguments: &[],
             root: set.root.as_deref(),
         }
     }
@@ -126,6 +133,10 @@ fn fill(
     interrupt: &Interrupt,
 ) -> Result<(), CommandError> {
     record.toolchain_version = check_tools(server, root, interrupt)?;
+    let place = places::place_of(root);
+    if let Some(place) = &place {
+        ownership::forget_executable(server, root, place)?;
+    }
     let memory = root.join(MEMORY_FILE);
     let mut remembered = remembered(&memory);
     let timed = !server.build.is_empty() && !server.build_cache.is_empty();
@@ -137,6 +148,9 @@ fn fill(
         clean = Some(clean_build(server, root, interrupt)?);
     } else if !server.build.is_empty() {
         run_build(server, root, interrupt)?;
+    }
+    if let Some(place) = &place {
+        ownership::check(server, root, place)?;
     }
     let version = version(server, root, interrupt)?;
     if let Some(known) = known.filter(|known| known.version != version) {

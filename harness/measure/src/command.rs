@@ -10,10 +10,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::git;
 use crate::server::resolve;
 use duet_model::record::{Failure, Stage};
 use duet_process::child::{self, Tail};
 use duet_process::interrupt::{Interrupt, POLL};
+
+/// Variables that send what a build makes to another place than the one its project says.
+const REDIRECTING: [&str; 4] =
+    ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_BUILD_BUILD_DIR", "GOBIN"];
 
 /// Environment variables by name.
 pub(crate) type Environment = BTreeMap<String, OsString>;
@@ -121,7 +126,11 @@ fn wait(
     let (program, arguments) = words.split_first().context("the command is empty")?;
     let program = program.as_ref();
     let mut command = Command::new(resolve(root, program));
-    command.args(arguments.iter().map(AsRef::as_ref)).current_dir(root).envs(environment);
+    command.args(arguments.iter().map(AsRef::as_ref)).current_dir(root);
+    for name in git::LOCAL_VARIABLES.iter().chain(&REDIRECTING) {
+        command.env_remove(name);
+    }
+    command.envs(environment);
     command.stdin(Stdio::null()).stdout(into).stderr(Stdio::piped());
     child::tame(&mut command, &[])?;
     let mut child = command.spawn().with_context(|| format!("failed to start `{program}`"))?;

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::build::CACHE_TAG;
-use crate::git::git;
+use crate::git::{self, git};
+use duet_model::record::FILE_NAME as RECORD;
 
 /// Folders that hold what was built and measured, and no sources.
 const NO_SOURCES: [&str; 3] = [".git", "target", "results"];
@@ -17,9 +19,67 @@ const NO_SOURCES: [&str; 3] = [".git", "target", "results"];
 /// The file with the names of what was copied.
 const COPIED: &str = ".duet-copied";
 
-/// Makes the folder `to` a copy of the sources of the project that `root` is in: of the repository,
-/// all files that git does not ignore, with changes that are not committed; without one, all files
-/// below `root` that are not in `target`, `results` or a folder with a CACHEDIR.TAG. In a copy from
+/// The files of a project that are sources, relative to its top.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    /// The top of the repository, or the folder itself where there is none.
+    pub(crate) top: PathBuf,
+    /// Whether git says which files they are.
+    pub(crate) in_repository: bool,
+    /// The files, among them symbolic links.
+    pub(crate) files: BTreeSet<PathBuf>,
+}
+
+/// The sources of the project that `root` is in: of a repository all files that git does not
+/// ignore, those of submodules included, with changes that are not committed; without one, all
+/// files below `root`. What was built and measured is none of them: `target` and `results` of
+/// `root`, folders with the record of a run, and where there is no repository those with a
+/// CACHEDIR.TAG.
+///
+/// # Errors
+/// When a folder cannot be read, or git refuses to read the repository.
+pub(crate) fn list(root: &Path) -> Result<Sources> {
+    let root = root.canonicalize().with_context(|| format!("failed to find {}", root.display()))?;
+    let mut files = BTreeSet::new();
+    let Some(top) = top(&root)? else {
+        walk(&root, Path::new(""), &mut files)?;
+        return Ok(Sources { top: root, in_repository: false, files });
+    };
+    let words = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let own = root.join("target");
+    let tracked = git::bytes(&top, &["ls-files", "-z", "--cached"], &[])?;
+    let tracked: BTreeSet<&Path> = git::paths(&tracked).collect();
+    for file in git::paths(&git::bytes(&top, &words, &[])?) {
+        let path = top.join(file);
+        let is_output = || {
+            let mut above = file.ancestors().skip(1).map(|folder| top.join(folder));
+            path.starts_with(root.join("results")) || above.any(|f| f.join(RECORD).exists())
+        };
+        if path.join(".git").exists() {
+            // A submodule; another repository that merely lies here is none of the sources.
+            if tracked.contains(file) {
+                files.extend(list(&path)?.files.iter().map(|below| file.join(below)));
+            }
+        } else if !path.starts_with(&own) && (tracked.contains(file) || !is_output()) {
+            files.insert(file.to_owned());
+        }
+    }
+    Ok(Sources { top, in_repository: true, files })
+}
+
+/// The top of the repository that a folder is in; absent where there is none.
+///
+/// # Errors
+/// When there is one that git refuses to read.
+pub(crate) fn top(root: &Path) -> Result<Option<PathBuf>> {
+    match git(root, &["rev-parse", "--show-toplevel"]) {
+        Ok(top) => Ok(Some(PathBuf::from(top)).filter(|top| root.starts_with(top))),
+        Err(error) if root.ancestors().any(|folder| folder.join(".git").exists()) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Makes the folder `to` a copy of the sources of the project that `root` is in. In a copy from
 /// before, files that are the same keep their time, and what was built stays, so that the next
 /// build has only to build what changed. Returns where `root` is in the copy.
 ///
@@ -27,31 +87,37 @@ const COPIED: &str = ".duet-copied";
 /// When a file cannot be read or written.
 pub(crate) fn sources(root: &Path, to: &Path) -> Result<PathBuf> {
     let root = root.canonicalize().with_context(|| format!("failed to find {}", root.display()))?;
-    let top = git(&root, &["rev-parse", "--show-toplevel"]).map(PathBuf::from);
-    let top = top.ok().filter(|top| root.starts_with(top));
-    let own = root.join("target");
-    let mut files = BTreeSet::new();
-    match &top {
-        Some(top) => {
-            let words = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-            let listed = git(top, &words)?;
-            let listed = listed.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from);
-            files.extend(listed.filter(|file| !top.join(file).starts_with(&own)));
-        }
-        None => walk(&root, Path::new(""), &mut files)?,
-    }
-    let top = top.unwrap_or_else(|| root.clone());
+    let sources = list(&root)?;
+    bring(&sources, to)?;
+    Ok(to.join(root.strip_prefix(&sources.top).unwrap_or(Path::new(""))))
+}
+
+/// Copies sources to `to`, and removes what was copied there before and is no source any more.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub(crate) fn bring(sources: &Sources, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("failed to create {}", to.display()))?;
-    remove_former(to, &files)?;
-    for file in &files {
-        copy(&top.join(file), &to.join(file))
-            .with_context(|| format!("failed to copy {}", top.join(file).display()))?;
+    remove_former(to, &sources.files)?;
+    for file in &sources.files {
+        let from = sources.top.join(file);
+        copy(&from, &to.join(file))
+            .with_context(|| format!("failed to copy {}", from.display()))?;
     }
-    Ok(to.join(root.strip_prefix(&top).unwrap_or(Path::new(""))))
+    Ok(())
+}
+
+/// Whether a file in a copy of sources, or in a worktree, is one of them: not what was built.
+pub(crate) fn is_source(tree: &Path, path: &Path) -> bool {
+    let Ok(below) = path.strip_prefix(tree) else { return false };
+    let copied = fs::read(tree.join(COPIED)).unwrap_or_default();
+    let words = ["ls-files", "--error-unmatch", "--"].map(AsRef::as_ref);
+    git::paths(&copied).any(|file| file == below)
+        || git(tree, &[&words[..], &[below.as_os_str()]].concat()).is_ok()
 }
 
 /// The files of a folder and those below, relative to `root`.
-fn walk(root: &Path, folder: &Path, files: &mut BTreeSet<PathBuf>) -> Result<()> {
+pub(crate) fn walk(root: &Path, folder: &Path, files: &mut BTreeSet<PathBuf>) -> Result<()> {
     let path = root.join(folder);
     let entries = fs::read_dir(&path);
     for entry in entries.with_context(|| format!("failed to read {}", path.display()))? {
@@ -61,6 +127,7 @@ fn walk(root: &Path, folder: &Path, files: &mut BTreeSet<PathBuf>) -> Result<()>
             files.insert(below);
         } else if !NO_SOURCES.iter().any(|name| entry.file_name() == *name)
             && !entry.path().join(CACHE_TAG.0).exists()
+            && !entry.path().join(RECORD).exists()
         {
             walk(root, &below, files)?;
         }
@@ -71,8 +138,8 @@ fn walk(root: &Path, folder: &Path, files: &mut BTreeSet<PathBuf>) -> Result<()>
 /// Removes what was copied before and is no source any more, and writes down what is one.
 fn remove_former(to: &Path, files: &BTreeSet<PathBuf>) -> Result<()> {
     let list = to.join(COPIED);
-    let former = fs::read_to_string(&list).unwrap_or_default();
-    for file in former.split('\0').filter(|name| !name.is_empty()).map(Path::new) {
+    let former = fs::read(&list).unwrap_or_default();
+    for file in git::paths(&former) {
         if !files.contains(file) {
             match fs::remove_file(to.join(file)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error)?,
@@ -80,19 +147,30 @@ fn remove_former(to: &Path, files: &BTreeSet<PathBuf>) -> Result<()> {
             }
         }
     }
-    let names: Vec<&str> = files.iter().filter_map(|file| file.to_str()).collect();
-    fs::write(&list, names.join("\0"))
-        .with_context(|| format!("failed to write {}", list.display()))
+    let mut names = vec![];
+    for file in files {
+        names.extend_from_slice(file.as_os_str().as_bytes());
+        names.push(0);
+    }
+    fs::write(&list, names).with_context(|| format!("failed to write {}", list.display()))
 }
 
-/// Copies a file or a symbolic link, unless it is there already. What is listed and gone, or a
-/// folder (a repository within this one), is no source.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
+/// Copies a file or a symbolic link, unless it is there already. What is listed and gone is no
+/// source; a socket or a pipe is none either.
+pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let Ok(kind) = fs::symlink_metadata(from).map(|found| found.file_type()) else {
         return Ok(());
     };
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder)?;
+    }
+    // A link in the place of a file would be written through.
+    let there = fs::symlink_metadata(to).map(|found| found.file_type());
+    if there.as_ref().is_ok_and(|there| *there != kind) {
+        match there.is_ok_and(|there| there.is_dir()) {
+            true => fs::remove_dir_all(to)?,
+            false => fs::remove_file(to)?,
+        }
     }
     if kind.is_symlink() {
         let target = fs::read_link(from)?;
@@ -105,6 +183,8 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
         symlink(target, to)?;
     } else if kind.is_file() && fs::read(to).ok() != Some(fs::read(from)?) {
         fs::copy(from, to)?;
+    } else if kind.is_file() {
+        fs::set_permissions(to, fs::metadata(from)?.permissions())?;
     }
     Ok(())
 }
@@ -119,7 +199,7 @@ pub(crate) fn tree(from: &Path, to: &Path) -> Result<()> {
     for entry in entries.with_context(|| format!("failed to read {}", from.display()))? {
         let (from, to) = (entry?.path(), to);
         let to = to.join(from.file_name().unwrap_or_default());
-        if from.is_dir() {
+        if from.is_dir() && !from.is_symlink() {
             tree(&from, &to)?;
         } else {
             copy(&from, &to).with_context(|| format!("failed to copy {}", from.display()))?;

@@ -3,115 +3,29 @@
 //!
 //! An arm is written `server:NAME`, `set:NAME`, `git:REF[:NAME]`, `dir:PATH[:NAME]`,
 //! `bin:PATH[:SERVER]`, `baseline:NAME` or as the folder of a run. A name may have `@TOOLCHAIN`
-//! behind it: the same sources, built by that compiler in a copy of their own. A version brings its
-//! own servers and sets of programs, since the way they are built and started belongs to it; the
-//! workloads and loads come from the definitions of whoever compares.
+//! behind it: the same sources, built by that compiler. A version brings its own definitions, since
+//! the way it is built and started, and what it promises, belong to it.
+//!
+//! Commits and folders are built in places of their own (`places`), as if each stood alone.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
-use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::copy;
 use crate::git::git;
-use duet_model::record::{self, Version};
-use duet_model::spec::{ProgramSet, Server, Spec, Toolchain};
+use duet_model::record::Version;
+use duet_model::spec::{ProgramSet, Server, Spec};
 
-/// Checked-out commits that are kept beside the newest, so that a base is not built again for every
-/// change.
-const CHECKOUTS_KEPT: usize = 5;
+mod arm;
+pub(crate) mod places;
+mod sources;
 
-/// Where the sources are copied to for other toolchains, a folder each.
-const COPIES: &str = "target/toolchains";
+pub use arm::{Arm, Origin};
+pub use places::{cache_folder, project_name};
+use sources::Brought;
 
 /// Digits of a commit in a label.
 const COMMIT_DIGITS: usize = 7;
-
-/// One side of a comparison, as it was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arm {
-    /// The words of the command line.
-    pub given: String,
-    /// Where it comes from.
-    pub origin: Origin,
-    /// The server or the set of programs, where the words name one.
-    pub name: Option<String>,
-    /// The compiler that builds it in the place of the one that its table says.
-    pub toolchain: Option<Toolchain>,
-}
-
-/// Where an arm comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// A server of the definitions as they are.
-    Server,
-    /// A set of programs of theirs.
-    Set,
-    /// A commit of the repository, checked out into a folder of its own.
-    Git(String),
-    /// Another folder with the same layout.
-    Folder(PathBuf),
-    /// An executable in the place of a server's own.
-    Binary(PathBuf),
-    /// A run that was saved under a name.
-    Baseline(String),
-    /// The folder of a run.
-    Run(PathBuf),
-}
-
-impl FromStr for Arm {
-    type Err = String;
-
-    fn from_str(given: &str) -> Result<Self, String> {
-        let (kind, rest) = given.split_once(':').unwrap_or(("", given));
-        let (origin, name) = match kind {
-            "server" => (Origin::Server, Some(rest.to_owned())),
-            "set" => (Origin::Set, Some(rest.to_owned())),
-            "git" => {
-                // A ref of git has no colon.
-                let (reference, name) = match rest.split_once(':') {
-                    Some((reference, name)) => (reference, Some(name.to_owned())),
-                    None => (rest, None),
-                };
-                (Origin::Git(reference.to_owned()), name)
-            }
-            "dir" => path_and_name(rest, Origin::Folder),
-            "bin" => path_and_name(rest, Origin::Binary),
-            "baseline" => (Origin::Baseline(rest.to_owned()), None),
-            _ if Path::new(given).join(record::FILE_NAME).is_file() => {
-                (Origin::Run(given.into()), None)
-            }
-            _ => return Err(FORMS.to_owned()),
-        };
-        let (name, toolchain) = match name.as_deref().and_then(|name| name.split_once('@')) {
-            Some((name, toolchain)) => (Some(name.to_owned()), Some(toolchain.parse()?)),
-            None => (name, None),
-        };
-        if rest.is_empty() || name.as_deref() == Some("") {
-            return Err(FORMS.to_owned());
-        }
-        if toolchain.is_some() && matches!(origin, Origin::Binary(_)) {
-            return Err("an executable is built already: take its toolchain out".to_owned());
-        }
-        Ok(Self { given: given.to_owned(), origin, name, toolchain })
-    }
-}
-
-const FORMS: &str = "write server:NAME, set:NAME, git:REF[:NAME], dir:PATH[:NAME], \
-                     bin:PATH[:SERVER], baseline:NAME or the folder of a run; behind a NAME that \
-                     is built, @TOOLCHAIN, as in server:NAME@go1.27.3";
-
-/// A path, and the name behind its last colon unless that belongs to the path.
-fn path_and_name(text: &str, origin: fn(PathBuf) -> Origin) -> (Origin, Option<String>) {
-    match text.rsplit_once(':') {
-        Some((path, name)) if !Path::new(text).exists() => {
-            (origin(path.into()), Some(name.to_owned()))
-        }
-        _ => (origin(text.into()), None),
-    }
-}
 
 /// A version on this disk.
 #[derive(Debug, Clone)]
@@ -124,8 +38,10 @@ pub struct Checkout {
     pub servers: Vec<Server>,
     /// Its sets of programs, likewise.
     pub sets: Vec<ProgramSet>,
+    /// Its definitions; absent where they are those of whoever compares.
+    pub spec: Option<Box<Spec>>,
     /// What the user should know of how it came here.
-    pub note: Option<String>,
+    pub notes: Vec<String>,
 }
 
 /// Who compares: the folder above the definitions, their place below it, and what they say.
@@ -137,154 +53,176 @@ pub struct Workspace<'a> {
     pub definitions: &'a Path,
     /// What they say.
     pub spec: &'a Spec,
+    /// Tells the user what is waited for.
+    pub say: fn(&str),
 }
 
 /// Brings a version onto this disk, unbuilt.
 ///
 /// # Errors
-/// When there is no such commit or folder, when its definitions have errors, or for an arm that
-/// is a stored result and no version.
+/// When there is no such commit or folder, when git refuses, when what it starts is not its own, or
+/// for an arm that is a stored result and no version.
 pub fn check_out(arm: &Arm, here: Workspace<'_>) -> Result<Checkout> {
-    let checkout = check_out_sources(arm, here)?;
-    match &arm.toolchain {
-        Some(toolchain) => with_toolchain(checkout, arm, toolchain),
-        None => Ok(checkout),
-    }
-}
-
-/// The same sources, in a copy of their own, so that neither build takes the other's executables
-/// and caches.
-fn with_toolchain(checkout: Checkout, arm: &Arm, toolchain: &Toolchain) -> Result<Checkout> {
-    let Checkout { mut version, root, mut servers, mut sets, note } = checkout;
-    version.label = match arm.origin {
-        Origin::Server | Origin::Set => toolchain.to_string(),
-        _ => format!("{}-{toolchain}", version.label),
-    };
-    let copied = copy::sources(&root, &root.join(COPIES).join(toolchain.name()))
-        .with_context(|| format!("failed to copy the sources for {toolchain}"))?;
-    for server in &mut servers {
-        server.toolchain = Some(toolchain.clone());
-        server.root = Some(copied.clone());
-    }
-    for set in &mut sets {
-        set.toolchain = Some(toolchain.clone());
-        set.root = Some(copied.clone());
-    }
-    Ok(Checkout { version, root: copied, servers, sets, note })
-}
-
-fn check_out_sources(arm: &Arm, here: Workspace<'_>) -> Result<Checkout> {
-    match &arm.origin {
-        Origin::Server | Origin::Set => {
-            let version = version(arm, here.root, arm.name.clone().unwrap_or_default());
-            let is_set = arm.origin == Origin::Set;
-            let (servers, sets) = (&here.spec.servers[..], &here.spec.sets[..]);
-            Ok(Checkout {
-                version,
-                root: here.root.to_owned(),
-                servers: rooted(if is_set { &[] } else { servers }, here.root),
-                sets: rooted_sets(if is_set { sets } else { &[] }, here.root),
-                note: None,
-            })
-        }
-        Origin::Git(reference) => of_commit(arm, reference, here),
+    let mut checkout = match &arm.origin {
+        Origin::Server | Origin::Set => in_place(arm, here)?,
+        Origin::Git(reference) => of_commit(arm, &commit(reference, here.root)?, here)?,
         Origin::Folder(folder) => {
-            let root = folder
-                .canonicalize()
-                .with_context(|| format!("failed to find the folder {}", folder.display()))?;
-            let name = root.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            of_folder(arm, root, name, here)
+            let root = folder.canonicalize();
+            let root = root.with_context(|| format!("failed to find {}", folder.display()))?;
+            ensure!(root.is_dir(), "{} is no folder", root.display());
+            of_folder(arm, &root, here)?
         }
-        Origin::Binary(binary) => of_binary(arm, binary, here),
+        Origin::Binary(binary) => of_binary(arm, binary, here)?,
         Origin::Baseline(_) | Origin::Run(_) => {
             bail!("{} is a stored result: it cannot be measured beside another version", arm.given)
         }
-    }
-}
-
-/// A commit, in a worktree of its own below the repository's `.git`, where no tool looks for
-/// sources. It stays there, built, for the next comparison with it.
-fn of_commit(arm: &Arm, reference: &str, here: Workspace<'_>) -> Result<Checkout> {
-    let commit =
-        git(here.root, &["rev-parse", "--verify", "--quiet", &format!("{reference}^{{commit}}")])
-            .with_context(|| {
-            format!(
-                "there is no commit `{reference}` in this repository: fetch it (a shallow clone \
-                 in CI needs its history: `fetch-depth: 0`), or name another"
-            )
-        })?;
-    let below = git(here.root, &["rev-parse", "--show-prefix"])?;
-    let folder = here.root.join(git(here.root, &["rev-parse", "--git-common-dir"])?).join("duet");
-    let tree = folder.join(&commit);
-    let whole = || {
-        git(&tree, &["rev-parse", "HEAD"]).is_ok_and(|head| head == commit)
-            && git(&tree, &["status", "--porcelain", "--untracked-files=no"])
-                .is_ok_and(|changes| changes.is_empty())
     };
-    if !whole() {
-        let path = tree.to_str().context("the repository's path is not UTF-8")?;
-        if tree.exists() {
-            fs::remove_dir_all(&tree)
-                .with_context(|| format!("failed to remove {}", tree.display()))?;
+    if let Some(toolchain) = &arm.toolchain {
+        for server in &mut checkout.servers {
+            server.toolchain = Some(toolchain.clone());
         }
-        git(here.root, &["worktree", "prune"])?;
-        git(here.root, &["worktree", "add", "--quiet", "--force", "--detach", path, &commit])
-            .with_context(|| format!("failed to check out {reference}"))?;
+        for set in &mut checkout.sets {
+            set.toolchain = Some(toolchain.clone());
+        }
     }
-    forget_old(here.root, &folder, &tree)?;
-    let label = commit.chars().take(COMMIT_DIGITS).collect();
-    of_folder(arm, tree.join(below), label, here)
+    Ok(checkout)
 }
 
-/// Removes the checked-out commits that were not used for the longest time.
-fn forget_old(root: &Path, folder: &Path, current: &Path) -> Result<()> {
-    // The folder's time is that of its last use.
-    let touched = fs::File::open(current).and_then(|file| file.set_modified(SystemTime::now()));
-    touched.with_context(|| format!("failed to touch {}", current.display()))?;
-    let mut others = vec![];
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.path() != current {
-            others.push((entry.metadata()?.modified()?, entry.path()));
-        }
+/// The commit that a reference means.
+///
+/// # Errors
+/// When there is none, with git's own words where it refuses.
+pub fn commit(reference: &str, root: &Path) -> Result<String> {
+    let commit = format!("{reference}^{{commit}}");
+    let words = ["rev-parse", "--verify", "--end-of-options", &commit];
+    git(root, &words).map_err(|error| match git(root, &["rev-parse", "--git-dir"]) {
+        Err(refusal) => refusal.context(format!("failed to find the commit `{reference}`")),
+        Ok(_) => error.context(format!(
+            "there is no commit `{reference}` in this repository: fetch it (a shallow clone in CI \
+             needs its history: `fetch-depth: 0`), or name another"
+        )),
+    })
+}
+
+/// The commit that a folder is at, where it belongs to the repository that `root` is in.
+#[must_use]
+pub fn head_commit(folder: &Path, root: &Path) -> Option<String> {
+    let repository = |folder: &Path| sources::project(&folder.canonicalize().ok()?).ok();
+    let own = repository(folder)?;
+    (repository(root)? == own).then(|| git(folder, &["rev-parse", "HEAD"]).ok())?
+}
+
+/// The commit that two have in common as their latest, and how many commits the first has that the
+/// second has not.
+///
+/// # Errors
+/// When they have none in common, as far as this repository knows.
+pub fn merge_base(one: &str, other: &str, root: &Path) -> Result<(String, u32)> {
+    let found = git(root, &["merge-base", one, other]).map_err(|_| {
+        let shallow = git(root, &["rev-parse", "--is-shallow-repository"]);
+        let cure = match shallow.is_ok_and(|shallow| shallow == "true") {
+            true => "this clone is shallow: fetch its history (`fetch-depth: 0` in CI)",
+            false => "compare with the tip itself: --tip",
+        };
+        anyhow::anyhow!("{one} and {other} have no commit in common: {cure}")
+    })?;
+    let beyond = git(root, &["rev-list", "--count", &format!("{found}..{one}")])?;
+    Ok((found, beyond.parse().unwrap_or(0)))
+}
+
+/// Servers and programs of the definitions as they are, where they are; those of another toolchain
+/// in a copy.
+fn in_place(arm: &Arm, here: Workspace<'_>) -> Result<Checkout> {
+    let mut version = version(arm, here.root, arm.name.clone().unwrap_or_default());
+    let (mut root, mut notes) = (here.root.to_owned(), vec![]);
+    if let Some(toolchain) = &arm.toolchain {
+        version.label = toolchain.to_string();
+        let suffix = suffix(arm);
+        let brought = sources::of_folder(here.root, &suffix, &carry(here.spec), here);
+        let brought =
+            brought.with_context(|| format!("failed to copy the sources for {toolchain}"))?;
+        (root, notes) = (brought.root, brought.notes);
     }
-    others.sort();
-    let excess = others.len().saturating_sub(CHECKOUTS_KEPT);
-    for (_, old) in others.into_iter().take(excess) {
-        fs::remove_dir_all(&old).with_context(|| format!("failed to remove {}", old.display()))?;
-    }
-    if excess > 0 {
-        git(root, &["worktree", "prune"])?;
-    }
-    Ok(())
+    let is_set = arm.origin == Origin::Set;
+    let (servers, sets) = (&here.spec.servers[..], &here.spec.sets[..]);
+    Ok(Checkout {
+        version,
+        servers: rooted(if is_set { &[] } else { servers }, &root),
+        sets: rooted_sets(if is_set { sets } else { &[] }, &root),
+        root,
+        spec: None,
+        notes,
+    })
+}
+
+/// What tells the place of a version that another toolchain builds from that of the version.
+fn suffix(arm: &Arm) -> String {
+    arm.toolchain.as_ref().map(|toolchain| format!("-{}", toolchain.name())).unwrap_or_default()
+}
+
+fn of_commit(arm: &Arm, commit: &str, here: Workspace<'_>) -> Result<Checkout> {
+    let brought = sources::of_commit(commit, &suffix(arm), &carry(here.spec), here)?;
+    let mut version =
+        Version { given: arm.given.clone(), commit: Some(commit.to_owned()), ..Version::default() };
+    version.label = label(&version, arm, "");
+    of_sources(arm, version, brought, here)
 }
 
 /// A folder with the same layout as the one above the definitions.
-fn of_folder(arm: &Arm, root: PathBuf, name: String, here: Workspace<'_>) -> Result<Checkout> {
+fn of_folder(arm: &Arm, root: &Path, here: Workspace<'_>) -> Result<Checkout> {
+    let mut version = version(arm, root, String::new());
+    let name = root.file_name().unwrap_or_default().to_string_lossy();
+    version.label = label(&version, arm, &name);
+    let brought = sources::of_folder(root, &suffix(arm), &carry(here.spec), here)?;
+    of_sources(arm, version, brought, here)
+}
+
+/// What reports call a version: its commit, or else a name.
+fn label(version: &Version, arm: &Arm, name: &str) -> String {
+    let of_commit = |commit: &String| commit.chars().take(COMMIT_DIGITS).collect();
+    let mut label: String = version.commit.as_ref().map_or_else(|| name.to_owned(), of_commit);
+    if version.dirty {
+        label.push_str("-dirty");
+    }
+    label + &suffix(arm)
+}
+
+/// A version whose sources are in their place.
+fn of_sources(
+    arm: &Arm,
+    mut version: Version,
+    brought: Brought,
+    here: Workspace<'_>,
+) -> Result<Checkout> {
+    let Brought { root, tree_sha256, mut notes } = brought;
+    version.tree_sha256 = Some(tree_sha256);
     let definitions = here.definitions.canonicalize()?;
     let below = definitions.strip_prefix(here.root).unwrap_or(Path::new("bench"));
-    // Without definitions that this program reads, a version is built and started as this one is.
-    let (servers, sets, note) = match duet_definitions::load(&root.join(below)) {
-        Ok(spec) => (spec.servers, spec.sets, None),
+    let spec = match duet_definitions::load(&root.join(below)) {
+        Ok(spec) => Some(Box::new(spec)),
+        // Without definitions that this program reads, it is built and started as this one is.
         Err(errors) => {
             let first = errors.mistakes.first().map_or("", |error| &error.problem);
-            let note = format!(
+            notes.push(format!(
                 "the definitions of {} cannot be used ({first}): its servers and programs are \
                  built and started as the present definitions say",
                 arm.given
-            );
-            (here.spec.servers.clone(), here.spec.sets.clone(), Some(note))
+            ));
+            None
         }
     };
-    let mut version = version(arm, &root, name);
-    if let Some(commit) = &version.commit {
-        version.label = commit.chars().take(COMMIT_DIGITS).collect();
-        if version.dirty {
-            version.label.push_str("-dirty");
-        }
-    }
-    let (servers, sets) = (rooted(&servers, &root), rooted_sets(&sets, &root));
-    Ok(Checkout { version, servers, sets, root, note })
+    let of_version = spec.as_deref().unwrap_or(here.spec);
+    let (servers, sets) =
+        (rooted(&of_version.servers, &root), rooted_sets(&of_version.sets, &root));
+    Ok(Checkout { version, servers, sets, root, spec, notes })
+}
+
+/// The ignored files that servers need, and that no version has of its own.
+fn carry(spec: &Spec) -> Vec<String> {
+    let mut carry: Vec<String> = spec.servers.iter().flat_map(|s| s.carry.clone()).collect();
+    carry.sort();
+    carry.dedup();
+    carry
 }
 
 /// A server's definition with another executable, which is built already.
@@ -307,13 +245,14 @@ fn of_binary(arm: &Arm, binary: &Path, here: Workspace<'_>) -> Result<Checkout> 
             }
         }
     }
-    let version = Version { commit: None, dirty: false, ..version(arm, here.root, name) };
-    Ok(Checkout { version, root: here.root.to_owned(), servers, sets: vec![], note: None })
+    let version = Version { given: arm.given.clone(), label: name, ..Version::default() };
+    let root = here.root.to_owned();
+    Ok(Checkout { version, root, servers, sets: vec![], spec: None, notes: vec![] })
 }
 
 fn version(arm: &Arm, root: &Path, label: String) -> Version {
     let (commit, dirty) = crate::host::commit(root);
-    Version { given: arm.given.clone(), label, commit, dirty }
+    Version { given: arm.given.clone(), label, commit, dirty, ..Version::default() }
 }
 
 fn rooted(servers: &[Server], root: &Path) -> Vec<Server> {
@@ -324,50 +263,4 @@ fn rooted(servers: &[Server], root: &Path) -> Vec<Server> {
 fn rooted_sets(sets: &[ProgramSet], root: &Path) -> Vec<ProgramSet> {
     let rooted = |set: &ProgramSet| ProgramSet { root: Some(root.to_owned()), ..set.clone() };
     sets.iter().map(rooted).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arms() {
-        let check = |given: &str, want: Option<(Origin, Option<&str>)>| {
-            let got = given.parse::<Arm>().ok().map(|arm| (arm.origin, arm.name));
-            assert_eq!(got, want.map(|(o, s)| (o, s.map(str::to_owned))), "{given}");
-        };
-        let folder = |path: &str| Origin::Folder(path.into());
-        check("server:mine", Some((Origin::Server, Some("mine"))));
-        check("set:mine", Some((Origin::Set, Some("mine"))));
-        check("git:origin/main", Some((Origin::Git("origin/main".into()), None)));
-        check("git:HEAD~1:mine", Some((Origin::Git("HEAD~1".into()), Some("mine"))));
-        check("dir:.", Some((folder("."), None)));
-        check("dir:.:mine", Some((folder("."), Some("mine"))));
-        check("bin:/no/such:mine", Some((Origin::Binary("/no/such".into()), Some("mine"))));
-        check("baseline:v1", Some((Origin::Baseline("v1".into()), None)));
-        for wrong in
-            ["", "mine", "git:", "server:", "set:", "dir:.:", "svn:trunk", "/no/such/folder"]
-        {
-            check(wrong, None);
-        }
-    }
-
-    #[test]
-    fn toolchains_of_arms() {
-        let check = |given: &str, want: Option<(Option<&str>, Option<&str>)>| {
-            let arm = given.parse::<Arm>().ok();
-            let got = arm
-                .as_ref()
-                .map(|arm| (arm.name.as_deref(), arm.toolchain.as_ref().map(Toolchain::name)));
-            assert_eq!(got, want, "{given}");
-        };
-        check("server:mine@go1.27.3", Some((Some("mine"), Some("go1.27.3"))));
-        check("set:mine@1.95.0", Some((Some("mine"), Some("1.95.0"))));
-        check("git:main:mine@go1.27.3", Some((Some("mine"), Some("go1.27.3"))));
-        check("git:HEAD@{1}", Some((None, None)));
-        check("dir:.:mine@1.95.0", Some((Some("mine"), Some("1.95.0"))));
-        for wrong in ["server:@go1.27.3", "server:mine@", "server:mine@..", "bin:/x:mine@1.95.0"] {
-            check(wrong, None);
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::document::Item;
 use super::wording;
-use duet_analysis::{Analysis, CellFailure, FindingLevel};
+use duet_analysis::{Analysis, CellFailure, FindingLevel, Side};
 
 /// All warnings: about the machine, the run, its cells. What many cells have in common is listed
 /// once.
@@ -46,7 +46,12 @@ pub(super) fn failures(failures: &[CellFailure]) -> Vec<Item> {
 pub(super) fn failure(failed: &CellFailure) -> String {
     let failure = &failed.failure;
     let server = failure.server.as_deref().unwrap_or("a server");
-    let what = format!("{server} {}: {}", wording::stage(failure.stage), failure.error);
+    let side = match failed.side {
+        None => "",
+        Some(Side::Base) => "BASE: ",
+        Some(Side::Head) => "HEAD: ",
+    };
+    let what = format!("{side}{server} {}: {}", wording::stage(failure.stage), failure.error);
     match &failed.cell {
         Some(cell) if failed.blocks == 0 => format!("{cell}: {what} (not measured)"),
         Some(cell) if failed.blocks == 1 => format!("{cell}: {what} (in one block)"),

@@ -52,10 +52,11 @@ pub(super) struct Aa {
 pub(super) fn run(args: &Aa) -> Result<Exit> {
     let (spec, root) = args.bench.open()?;
     let gate = policy::choose(&spec, args.gate.as_deref())?;
-    let here = Workspace { root: &root, definitions: &args.bench.bench, spec: &spec };
+    let (definitions, say) = (&*args.bench.bench, policy::say as fn(&str));
+    let here = Workspace { root: &root, definitions, spec: &spec, say };
     let version = policy::check_out(&args.version, here)?;
     let name = args.version.name.as_deref();
-    let guarded = pairs::guarded(gate, (&version, name), (&version, name))?;
+    let guarded = pairs::guarded(gate, &spec, (&version, name), (&version, name))?;
     let spec = pairs::definitions(&spec, &guarded.pairs);
     let mut suite = policy::suite(gate, guarded.cells, args.only.as_deref())?;
     let Some(first) = gate.looks.first() else { bail!("the gate has no looks") };
@@ -69,6 +70,8 @@ pub(super) fn run(args: &Aa) -> Result<Exit> {
         gate: None,
         floors: vec![],
         absent: vec![],
+        changed: vec![],
+        policy_differences: vec![],
     });
     anstream::println!(
         "{} of {} blocks for each of {}, about {} of measuring after the builds.",

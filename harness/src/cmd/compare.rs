@@ -11,7 +11,7 @@ use super::comparison::{self, Outputs};
 use super::exit::{Exit, UsageError};
 use super::folders::{self, BenchFolder, Former, shown};
 use super::pairs::{self, Pair};
-use super::policy::check_out;
+use super::policy::{self, check_out};
 use super::session::Session;
 use duet_definitions::suggestion;
 use duet_measure::versions::{Arm, Checkout, Origin, Workspace};
@@ -91,7 +91,8 @@ pub(super) fn run(args: &Compare) -> Result<Exit> {
 
 fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
     let (spec, root) = args.bench.open()?;
-    let here = Workspace { root: &root, definitions: &args.bench.bench, spec: &spec };
+    let (definitions, say) = (&*args.bench.bench, policy::say as fn(&str));
+    let here = Workspace { root: &root, definitions, spec: &spec, say };
     let given = args.server.as_deref();
     // A server that only one of them names is meant for both.
     let given = given.or(base.name.as_deref()).or(head.name.as_deref());
@@ -122,6 +123,8 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
         gate: None,
         floors: vec![],
         absent: vec![],
+        changed: vec![],
+        policy_differences: vec![],
     });
     let out = args.out.as_deref();
     let folder = folders::for_record(out, &session.root, "results/compare", Former::Removed)?;

@@ -20,6 +20,9 @@ pub(super) const CONFIRMATION: &str = "confirmation";
 /// The variable that names the file of a step's summary, in GitHub's workflows.
 const GITHUB_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
+/// The variable that names the file for what later steps may ask.
+const GITHUB_OUTPUT: &str = "GITHUB_OUTPUT";
+
 /// Where a comparison goes beside the terminal.
 #[derive(Debug, Args)]
 pub(super) struct Outputs {
@@ -37,7 +40,7 @@ pub(super) struct Outputs {
 
     /// Print annotations and append a summary as GitHub's workflows read them.
     #[arg(long)]
-    github: bool,
+    pub(super) github: bool,
 }
 
 /// Judges the records in a folder, writes everything that follows from them beside them, and shows
@@ -50,6 +53,7 @@ pub(super) fn replay(folder: &Path, outputs: &Outputs) -> Result<Exit> {
     anstream::println!("Report: {}", shown(&folder.join("comparison.html")));
     if outputs.github {
         github(&comparison)?;
+        append(GITHUB_OUTPUT, &words::github_outputs(&comparison))?;
     }
     Ok(exit(&comparison))
 }
@@ -89,15 +93,19 @@ fn write(comparison: &Comparison, folder: &Path, outputs: &Outputs) -> Result<()
 /// Annotations on standard output, and the summary of the step.
 fn github(comparison: &Comparison) -> Result<()> {
     anstream::print!("{}", words::annotations(comparison));
-    let Some(file) = std::env::var_os(GITHUB_SUMMARY) else { return Ok(()) };
+    append(GITHUB_SUMMARY, &words::summary(comparison))
+}
+
+/// Appends a text to the file that a variable names, if it does.
+fn append(variable: &str, text: &str) -> Result<()> {
+    let Some(file) = std::env::var_os(variable) else { return Ok(()) };
     let path = PathBuf::from(file);
     let mut file = OpenOptions::new()
         .append(true)
         .create(true)
         .open(&path)
         .with_context(|| format!("failed to open {}", path.display()))?;
-    file.write_all(words::summary(comparison).as_bytes())
-        .with_context(|| format!("failed to write {}", path.display()))
+    file.write_all(text.as_bytes()).with_context(|| format!("failed to write {}", path.display()))
 }
 
 /// What a comparison means for the exit code.
@@ -106,6 +114,7 @@ pub(super) fn exit(comparison: &Comparison) -> Exit {
     let interrupted = runs.map(|run| run.interrupted.map(Exit::Interrupted));
     let outcome = match comparison.outcome {
         Outcome::Failed => Exit::ServerFailed,
+        Outcome::BaseFailed => Exit::BaseFailed,
         Outcome::Unmeasured => Exit::Unmeasurable,
         Outcome::Regressed => Exit::Broken,
         Outcome::Inconclusive => Exit::Inconclusive,

@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     Broken,
     /// Nothing could be measured on this machine.
     Unmeasurable,
+    /// A server of the base failed, and none of the head.
+    BaseFailed,
     /// A server failed.
     ServerFailed,
     /// The command line or the definitions are wrong.
@@ -33,6 +35,7 @@ impl Exit {
             Self::Inconclusive => 3,
             Self::Unmeasurable => 4,
             Self::ServerFailed => 5,
+            Self::BaseFailed => 6,
             // Signals are small numbers: SIGINT is 2, SIGTERM is 15.
             Self::Interrupted(signal) => 128 + u8::try_from(signal).unwrap_or(0),
         }

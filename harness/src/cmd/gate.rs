@@ -6,15 +6,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use serde::Serialize;
 
 use super::comparison::{self, CONFIRMATION, Outputs};
 use super::exit::Exit;
 use super::folders::{self, BenchFolder, Former, shown};
+use super::in_force::{self, InForce};
 use super::session::Session;
-use super::{doctor, floor_store, looks, pairs, policy};
+use super::{doctor, floor_store, looks, pair_store, pairs, policy};
 use duet_analysis::comparison::{Decision, next};
-use duet_measure::versions::{Arm, Workspace};
-use duet_model::record::{self, BuildRecord, Experiment, Question, Run, RunHeader};
+use duet_measure::versions::{self, Arm, Origin, Workspace};
+use duet_model::record::{self, BuildRecord, Experiment, Machine, Question, Run, RunHeader};
+use duet_model::spec::{self, Load, Problem, Suite, Workload};
 
 /// The folder for the record, below the one above the definitions.
 const FOLDER: &str = "results/gate";
@@ -30,7 +33,8 @@ const FAILED: &str = "run-failed.jsonl";
 /// [[gate]] of suites.toml.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes: 0 PASS; 1 REGRESSED, or a budget is broken; 2 wrong usage or \
-                        definitions; 3 INCONCLUSIVE; 4 could not measure here; 5 a server failed.")]
+                        definitions; 3 INCONCLUSIVE; 4 could not measure here; 5 a server failed; 6 a server \
+                        of the base failed and none of the head.")]
 pub(super) struct Gate {
     /// The policy; may be left out where there is only one.
     #[arg(value_name = "GATE")]
@@ -50,6 +54,11 @@ pub(super) struct Gate {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
+    /// Compare with the tip of the base's branch, not with the latest commit that the head has in
+    /// common with it: then what the branch gained since counts against the head.
+    #[arg(long)]
+    tip: bool,
+
     /// Random seed [default: from the clock].
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -58,7 +67,7 @@ pub(super) struct Gate {
     #[arg(long, value_name = "FILTER")]
     only: Option<String>,
 
-    /// Measure also what is the same executable in both versions.
+    /// Measure also where both versions are the same.
     #[arg(long)]
     even_identical: bool,
 
@@ -74,30 +83,49 @@ pub(super) struct Gate {
 }
 
 pub(super) fn run(args: &Gate) -> Result<Exit> {
+    let outcome = judge(args);
+    if let Err(error) = outcome.as_ref().map_err(|error| format!("{error:#}"))
+        && args.outputs.github
+    {
+        anstream::print!("{}", duet_report::comparison::error_annotation(&error));
+    }
+    outcome
+}
+
+fn judge(args: &Gate) -> Result<Exit> {
     if let Some(folder) = &args.replay {
         return comparison::replay(folder, &args.outputs);
     }
     let (spec, root) = args.bench.open()?;
-    let gate = policy::choose(&spec, args.gate.as_deref())?;
-    let here = Workspace { root: &root, definitions: &args.bench.bench, spec: &spec };
+    let (definitions, say) = (&*args.bench.bench, policy::say as fn(&str));
+    let here = Workspace { root: &root, definitions, spec: &spec, say };
     let Some(base) = &args.base else { unreachable!("clap requires it") };
     let names = (base.name.as_deref(), args.head.name.as_deref());
-    let (base, head) = (policy::check_out(base, here)?, policy::check_out(&args.head, here)?);
-    let guarded = pairs::guarded(gate, (&base, names.0), (&head, names.1))?;
+    let (base, beyond) = fork(base, &args.head, args.tip, &root)?;
+    let (mut base, head) = (policy::check_out(&base, here)?, policy::check_out(&args.head, here)?);
+    base.version.commits_beyond = beyond;
+    let of_head = head.spec.as_deref().unwrap_or(&spec);
+    let of_base = base.spec.as_deref().or(Some(&spec));
+    let InForce { policy: gate, differences } =
+        in_force::in_force(of_base, of_head, args.gate.as_deref())?;
+    let guarded = pairs::guarded(&gate, &spec, (&base, names.0), (&head, names.1))?;
+    let spec = pairs::of_both(&spec, &base, &head, &guarded.pairs);
     let spec = pairs::definitions(&spec, &guarded.pairs);
-    let suite = policy::suite(gate, guarded.cells, args.only.as_deref())?;
+    let suite = policy::suite(&gate, guarded.cells, args.only.as_deref())?;
     let session = Session::new(root, &args.bench.bench, &suite)?;
     let mut header = session.header(args.seed, &spec, &suite)?;
     header.experiment = Some(Experiment {
         question: Question::Gate,
         base: base.version,
         head: head.version,
-        gate: Some(gate.clone()),
+        gate: Some(gate),
         floors: floor_store::floors(&session.root, &header.machine, &suite)?,
         absent: guarded.absent,
+        changed: guarded.changed,
+        policy_differences: differences,
     });
     let mut prepared = session.prepare(header)?;
-    let (folder, earlier) = make_room(&session, args.out.as_deref(), &prepared)?;
+    let (folder, earlier) = make_room(&session, args, &prepared)?;
     if let Earlier::Undecided(earlier) = &earlier {
         prepared.header.seed = earlier.header.seed;
         prepared.blocks.clone_from(&earlier.blocks);
@@ -106,8 +134,30 @@ pub(super) fn run(args: &Gate) -> Result<Exit> {
     announce(&prepared.header, &folder, &earlier);
     if !matches!(earlier, Earlier::Decided) {
         looks::carry_out(&session, &folder, prepared, args.even_identical)?;
+        keep(&session, &folder)?;
     }
     comparison::replay(&folder, &args.outputs)
+}
+
+/// The commit that the head forked from, in the place of the tip of the branch that is the base,
+/// and how many commits the branch has beyond it; a base that is no commit stays as it is.
+fn fork(base: &Arm, head: &Arm, tip: bool, root: &Path) -> Result<(Arm, Option<u32>)> {
+    let Origin::Git(reference) = &base.origin else { return Ok((base.clone(), None)) };
+    let of_head = match &head.origin {
+        Origin::Git(reference) => versions::commit(reference, root)?,
+        // Of another repository there is no commit in common.
+        Origin::Folder(folder) => match versions::head_commit(folder, root) {
+            Some(commit) => commit,
+            None => return Ok((base.clone(), None)),
+        },
+        _ => return Ok((base.clone(), None)),
+    };
+    let of_base = versions::commit(reference, root)?;
+    if tip {
+        return Ok((base.clone(), None));
+    }
+    let (fork, beyond) = versions::merge_base(&of_base, &of_head, root)?;
+    Ok((Arm { origin: Origin::Git(fork), ..base.clone() }, Some(beyond)))
 }
 
 /// What an earlier run of the same pair came to.
@@ -122,16 +172,42 @@ enum Earlier {
     Undecided(Box<Run>),
 }
 
-/// Makes the folder ready for a record. A second run of the same pair continues the first: it gets
-/// no new chance to fail or to pass by accident.
-fn make_room(session: &Session, out: Option<&Path>, prepared: &Run) -> Result<(PathBuf, Earlier)> {
+/// Makes the folder ready for a record. A second run of the same pair continues the first, also
+/// where others were measured in the meantime: it gets no new chance to fail or to pass by
+/// accident.
+fn make_room(session: &Session, args: &Gate, prepared: &Run) -> Result<(PathBuf, Earlier)> {
+    let out = args.out.as_deref();
     let folder = out.map_or_else(|| session.root.join(FOLDER), Path::to_owned);
-    if let Some(run) = record::read(&folder).ok().filter(|run| is_same(run, prepared)) {
+    let wanted = key(prepared);
+    // Where nothing was measured, equal versions may be measured yet.
+    let told = |run: &Run| !args.even_identical || run.attempts().next().is_some();
+    let same = |folder: &Path| {
+        let run = record::read(folder).ok()?;
+        (wanted.is_some() && key(&run) == wanted && told(&run)).then_some(run)
+    };
+    if let Some(run) = same(&folder) {
         let earlier = earlier(run, &folder)?;
         return Ok((folder, earlier));
     }
     let former = Former::MovedTo("gate-previous");
-    Ok((folders::for_record(out, &session.root, FOLDER, former)?, Earlier::Nothing))
+    let folder = folders::for_record(out, &session.root, FOLDER, former)?;
+    if let Some(wanted) = &wanted
+        && pair_store::restore(&session.root, wanted, &folder)?
+        && let Some(run) = same(&folder)
+    {
+        let earlier = earlier(run, &folder)?;
+        return Ok((folder, earlier));
+    }
+    Ok((folder, Earlier::Nothing))
+}
+
+/// Keeps the record of a pair, for its next run.
+fn keep(session: &Session, folder: &Path) -> Result<()> {
+    let run = record::read(folder)?;
+    match key(&run) {
+        Some(key) if !has_failed(&run) => pair_store::keep(&session.root, &key, folder),
+        _ => Ok(()),
+    }
 }
 
 /// What a run of the same pair came to. The record of one that failed is renamed.
@@ -166,34 +242,48 @@ fn has_failed(run: &Run) -> bool {
     builds.chain(programs).chain(blocks).any(|failed| failed)
 }
 
-/// Whether a record is of the same executables, started and driven alike, under the same policy on
-/// the same machine.
-fn is_same(one: &Run, other: &Run) -> bool {
-    let policy = |run: &Run| run.header.experiment.clone().map(|e| (e.question, e.gate));
-    let started = |run: &Run| -> Vec<_> {
-        let spec = &run.header.spec;
-        let servers = spec.servers.iter().map(|s| (s.run.clone(), s.env.clone()));
-        servers.chain(spec.sets.iter().map(|s| (s.run.clone(), BTreeMap::new()))).collect()
-    };
-    let driven = |run: &Run| {
-        let spec = &run.header.spec;
-        (spec.workloads.clone(), spec.loads.clone(), spec.problems.clone())
-    };
-    executables(one).is_some()
-        && executables(one) == executables(other)
-        && policy(one) == policy(other)
-        && started(one) == started(other)
-        && driven(one) == driven(other)
-        && one.header.suite == other.header.suite
-        && one.header.machine == other.header.machine
+/// What two runs of the same pair have in common: the versions, built, started and driven alike,
+/// under the same policy on the same machine. Absent where neither the versions' files nor their
+/// executables are known.
+#[derive(PartialEq, Serialize)]
+struct PairKey {
+    trees: [Option<String>; 2],
+    executables: Option<Vec<String>>,
+    policy: Option<spec::Gate>,
+    started: Vec<(Vec<String>, BTreeMap<String, String>)>,
+    driven: (Vec<Workload>, Vec<Load>, Vec<Problem>),
+    suite: Suite,
+    machine: Machine,
+}
+
+fn key(run: &Run) -> Option<PairKey> {
+    let RunHeader { spec, suite, machine, experiment, .. } = &run.header;
+    let experiment = experiment.as_ref()?;
+    let trees = [&experiment.base, &experiment.head].map(|version| version.tree_sha256.clone());
+    let executables = executables(run);
+    if executables.is_none() && trees.contains(&None) {
+        return None;
+    }
+    let servers = spec.servers.iter().map(|s| (s.run.clone(), s.env.clone()));
+    let sets = spec.sets.iter().map(|s| (s.run.clone(), BTreeMap::new()));
+    Some(PairKey {
+        trees,
+        executables,
+        policy: experiment.gate.clone(),
+        started: servers.chain(sets).collect(),
+        driven: (spec.workloads.clone(), spec.loads.clone(), spec.problems.clone()),
+        suite: suite.clone(),
+        machine: machine.clone(),
+    })
 }
 
 /// The hashes of all servers and programs; absent where one is not known. A set of programs has
 /// none by itself.
-fn executables(run: &Run) -> Option<Vec<&String>> {
+fn executables(run: &Run) -> Option<Vec<String>> {
     let is_server = |build: &&BuildRecord| run.header.spec.server(&build.server).is_some();
     let servers = run.builds.iter().filter(is_server).map(|build| build.binary_sha256.as_ref());
-    servers.chain(run.programs.iter().map(|program| program.binary_sha256.as_ref())).collect()
+    let programs = run.programs.iter().map(|program| program.binary_sha256.as_ref());
+    servers.chain(programs).map(Option::<&String>::cloned).collect()
 }
 
 /// Says what is about to be measured, or that nothing is.

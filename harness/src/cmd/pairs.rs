@@ -5,7 +5,10 @@ use anyhow::{Result, bail};
 use super::exit::UsageError;
 use duet_measure::versions::Checkout;
 use duet_model::record::Absence;
-use duet_model::spec::{CellId, Gate, GateScope, Lane, Matchup, ProgramSet, Server, Spec};
+use duet_model::spec::{
+    Case, CellId, ExpectedResponse, Gate, GateScope, Lane, Matchup, ProgramSet, Server, Spec,
+    Workload,
+};
 
 /// The two versions of a server or of a set of programs, each under a name of its own, or two
 /// servers or sets.
@@ -208,6 +211,73 @@ pub(super) fn known<'a>(
     servers.iter().map(|server| server.name.as_str()).chain(sets)
 }
 
+/// How two versions define a workload or a problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Definitions {
+    Same,
+    /// One request, of which each version promises another response.
+    Responses,
+    /// Other requests, or responses that cannot be told apart by server.
+    Other,
+}
+
+/// How two versions define a workload or a problem. What only one of them defines is the same.
+fn definitions_of(name: &str, base: &Spec, head: &Spec) -> Definitions {
+    if let Some((one, other)) = base.problem(name).zip(head.problem(name)) {
+        return if one == other { Definitions::Same } else { Definitions::Other };
+    }
+    let both = base.workload(name).zip(head.workload(name));
+    let Some((one, other)) = both else { return Definitions::Same };
+    if one.cases == other.cases && one.churn == other.churn && one.responses == other.responses {
+        return Definitions::Same;
+    }
+    let request = |case: &Case| Case { expect: ExpectedResponse::default(), ..case.clone() };
+    match (&one.cases[..], &other.cases[..]) {
+        ([a], [b]) if request(a) == request(b) && one.churn == other.churn => {
+            Definitions::Responses
+        }
+        _ => Definitions::Other,
+    }
+}
+
+/// The definitions that two versions are compared by: the present ones, workloads as the head has
+/// them, loads as the base has them. Where each promises another response, each is held to its own.
+pub(super) fn of_both(given: &Spec, base: &Checkout, head: &Checkout, pairs: &[Pair]) -> Spec {
+    let mut spec = given.clone();
+    let of = |checkout: &Checkout| checkout.spec.as_deref().unwrap_or(given).clone();
+    let (base, head) = (of(base), of(head));
+    for workload in &mut spec.workloads {
+        if let Some(own) = head.workload(&workload.name) {
+            workload.clone_from(own);
+        }
+        let (Some(one), [case]) = (base.workload(&workload.name), &workload.cases[..]) else {
+            continue;
+        };
+        if definitions_of(&workload.name, &base, &head) == Definitions::Responses {
+            let expected = |workload: &Workload, case: &Case, side: &Side| {
+                let original = side.name().split('@').next().unwrap_or_default();
+                workload.answer(case, original).clone()
+            };
+            let promises: Vec<(String, ExpectedResponse)> = pairs
+                .iter()
+                .flat_map(|pair| {
+                    [
+                        (pair.base.name().to_owned(), expected(one, &one.cases[0], &pair.base)),
+                        (pair.head.name().to_owned(), expected(workload, case, &pair.head)),
+                    ]
+                })
+                .collect();
+            workload.responses.extend(promises);
+        }
+    }
+    for load in &mut spec.loads {
+        if let Some(own) = base.load(&load.name) {
+            load.clone_from(own);
+        }
+    }
+    spec
+}
+
 /// What a gate guards of two versions.
 #[derive(Debug, Default)]
 pub(super) struct GatedCells {
@@ -216,12 +286,15 @@ pub(super) struct GatedCells {
     pub(super) cells: Vec<CellId>,
     /// Those that only one has.
     pub(super) absent: Vec<Absence>,
+    /// Those that each defines in its own way.
+    pub(super) changed: Vec<CellId>,
 }
 
 /// The guarded servers and sets of two versions. Versions that name one, as `git:main:mine` does,
 /// stand for that one alone.
 pub(super) fn guarded(
     policy: &Gate,
+    given: &Spec,
     (base, base_name): (&Checkout, Option<&str>),
     (head, head_name): (&Checkout, Option<&str>),
 ) -> Result<GatedCells> {
@@ -236,9 +309,23 @@ pub(super) fn guarded(
             guard_pair(guard, (base, old), (head, new), &mut found)?;
         }
     }
+    let of = |checkout: &'_ Checkout| checkout.spec.as_deref().unwrap_or(given).clone();
+    let (of_base, of_head) = (of(base), of(head));
+    found.cells.retain(|cell| {
+        let compared = match definitions_of(&cell.workload, &of_base, &of_head) {
+            Definitions::Same => true,
+            Definitions::Responses => policy.compare_changed,
+            Definitions::Other => false,
+        };
+        if !compared {
+            found.changed.push(cell.clone());
+        }
+        compared
+    });
     if let Some((old, new)) = named
         && found.cells.is_empty()
         && found.absent.is_empty()
+        && found.changed.is_empty()
     {
         let word = if old == new { old.to_owned() } else { format!("{old} or {new}") };
         bail!(UsageError(format!("the gate `{}` measures nothing of {word}", policy.name)));
@@ -308,7 +395,8 @@ mod tests {
                 rooted(set("base", "Go", &["y"], None)),
                 rooted(set("two", "Go", &["x"], Some("base"))),
             ],
-            note: None,
+            spec: None,
+            notes: vec![],
         }
     }
 

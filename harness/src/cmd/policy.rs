@@ -28,6 +28,11 @@ pub(super) fn choose<'a>(spec: &'a Spec, name: Option<&str>) -> Result<&'a Polic
     }
 }
 
+/// Tells the user on standard error what is waited for.
+pub(super) fn say(text: &str) {
+    anstream::eprintln!("{text}");
+}
+
 /// A version on this disk, with what the user should know of it printed.
 pub(super) fn check_out(arm: &Arm, here: Workspace<'_>) -> Result<Checkout> {
     if matches!(arm.origin, Origin::Run(_) | Origin::Baseline(_)) {
@@ -38,8 +43,8 @@ pub(super) fn check_out(arm: &Arm, here: Workspace<'_>) -> Result<Checkout> {
         )));
     }
     let checkout = versions::check_out(arm, here)?;
-    if let Some(note) = &checkout.note {
-        anstream::eprintln!("note: {note}");
+    for note in &checkout.notes {
+        anstream::eprintln!("note: {}: {note}", arm.given);
     }
     Ok(checkout)
 }

@@ -318,6 +318,8 @@ fn experiment(question: Question, gate: Option<Gate>) -> Experiment {
         head: version("slower"),
         gate,
         floors: vec![],
+        changed: vec![],
+        policy_differences: vec![],
         absent: vec![],
     }
 }

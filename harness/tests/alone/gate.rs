@@ -12,6 +12,7 @@ use nix::sys::signal::Signal;
 
 mod bench;
 mod programs;
+mod versions;
 
 use crate::binary::{DUET, SERVER, outcome, signal, wait};
 use bench::{BUILD, Bench};
@@ -42,7 +43,8 @@ fn what_is_better_passes() {
         "o.xml",
     ];
     let mut command = bench.command(&words);
-    command.env("GITHUB_STEP_SUMMARY", &summary);
+    let outputs = bench.path().join("outputs");
+    command.env("GITHUB_STEP_SUMMARY", &summary).env("GITHUB_OUTPUT", &outputs);
     let outcome = outcome(&command.output().expect("it ends"));
     outcome.exits(0).says("PASS: none of 1 gated metric").says("PASS, better");
     outcome.says("::notice ").says("after 6 blocks");
@@ -56,6 +58,7 @@ fn what_is_better_passes() {
     let xml = read("o.xml");
     let xml = roxmltree::Document::parse(&xml).expect("it is XML");
     assert_eq!(xml.descendants().filter(|node| node.has_tag_name("testcase")).count(), 1);
+    assert_eq!(read("outputs"), "verdict=PASS\nbeyond-margin=false\n");
     let summary = read("summary.md");
     assert!(summary.starts_with("Before.\n# Gate g"), "{summary}");
     assert!(!summary.contains(".svg"), "{summary}");
@@ -151,7 +154,7 @@ fn what_is_not_sure_is_inconclusive() {
 fn identical_executables_are_not_measured() {
     let bench = Bench::new(SIX);
     let said = bench.duet(&["gate", "--base", "server:fast", "--head", "server:fast"]);
-    said.exits(0).says("PASS: base and head are the same executable");
+    said.exits(0).says("PASS: base and head are the same");
     let run = record::read(&bench.path().join("results/gate")).expect("a record");
     assert!(run.blocks.is_empty());
     assert!(!bench.path().join("results/gate/forest.svg").exists());
@@ -165,6 +168,7 @@ fn wrong_usage_exits_with_2() {
     };
     check(&[], "--base");
     check(&["h", "--base", "server:fast"], "there is no gate `h`: there are g");
+    check(&["h", "--base", "server:fast", "--github"], "::error title=duet gate::there is no gate");
     check(&["--base", "svn:trunk"], "write server:NAME, set:NAME, git:REF");
     check(&["--base", "baseline:v1"], "a gate measures both versions side by side");
     check(&["--base", "server:none", "--head", "server:none"], "neither version has a server");
@@ -198,7 +202,7 @@ fn what_cannot_be_measured_exits_with_4() {
     let bench = Bench::new(&format!("{SIX}\nserver_cpus = 256"));
     bench.duet(&["gate", "--base", "server:fast"]).exits(4).says("CPUs are needed");
     bench.duet(&["gate", "--base", "dir:nowhere"]).exits(4).says("nowhere");
-    bench.duet(&["gate", "--base", "git:no-such-ref"]).exits(4).says("no commit `no-such-ref`");
+    bench.duet(&["gate", "--base", "git:no-such-ref"]).exits(4).says("not a git repository");
     let words = ["compare", "baseline:none", "baseline:none"];
     bench.duet(&words).exits(4).says("there is no baseline `none`");
 }
@@ -263,7 +267,7 @@ fn versions_of_a_repository() {
 
     let gate = |base: &str| bench.duet(&["gate", "--base", base]);
     gate("git:no-such-ref").exits(4).says("there is no commit `no-such-ref`");
-    gate("git:broken").exits(5).says("exited with 9").says("no compiler");
+    gate("git:broken").exits(6).says("BASE FAILED").says("exited with 9").says("no compiler");
     bench.nothing_is_left();
 
     // The working folder against a commit, with a server of this name each.

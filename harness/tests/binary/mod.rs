@@ -31,13 +31,14 @@ content_type = "application/json"
 body = '{"message":"hello world"}'
 "#;
 
-/// A folder that vanishes with the test.
-pub(crate) struct Folder(TempDir);
+/// A folder that vanishes with the test, and one beside it for what is kept between runs.
+pub(crate) struct Folder(TempDir, TempDir);
 
 impl Folder {
     /// A folder with nothing in it.
     pub(crate) fn empty() -> Self {
-        Self(TempDir::new().expect("a temporary folder"))
+        let folder = || TempDir::new().expect("a temporary folder");
+        Self(folder(), folder())
     }
 
     /// A folder with definitions: names and texts of the files in `bench`.
@@ -55,11 +56,27 @@ impl Folder {
         self.0.path()
     }
 
+    /// The places of versions of this folder's project.
+    pub(crate) fn places(&self) -> Vec<PathBuf> {
+        let folders = |folder: PathBuf| {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
+        };
+        let projects = folders(self.1.path().join("duet/versions"));
+        let mut places: Vec<PathBuf> = projects.into_iter().flat_map(folders).collect();
+        places.sort();
+        places
+    }
+
     /// Any program, in this folder and with this test's mark.
     pub(crate) fn program(&self, name: &str, words: &[&str]) -> Command {
         let mut command = Command::new(name);
         command.args(words).current_dir(self.path()).env(MARK, self.path()).env("NO_COLOR", "1");
-        command.env_remove("GITHUB_STEP_SUMMARY").env("TMPDIR", self.path());
+        command
+            .env_remove("GITHUB_STEP_SUMMARY")
+            .env_remove("GITHUB_OUTPUT")
+            .env("TMPDIR", self.path());
+        command.env("XDG_CACHE_HOME", self.1.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

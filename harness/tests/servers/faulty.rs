@@ -1,7 +1,7 @@
 //! A server that keeps the contract until it is told not to. The end-to-end tests measure it.
 //!
 //! `faulty-server --addr HOST:PORT|unix:PATH [--tls-cert FILE --tls-key FILE] [--fault FAULT]
-//! [--after N] [--delay-us D]` answers every request with the same JSON; FAULT strikes with the Nth
+//! [--after N] [--delay-us D | --delay-us-file FILE]` answers every request with the same JSON; FAULT strikes with the Nth
 //! request, or at start or stop.
 
 use std::error::Error;
@@ -114,6 +114,10 @@ fn options() -> Options {
             "--after" => options.after = value().parse().unwrap_or(1),
             "--delay-us" => {
                 options.delay = Duration::from_micros(value().parse().unwrap_or(0));
+            }
+            "--delay-us-file" => {
+                let text = std::fs::read_to_string(value()).unwrap_or_default();
+                options.delay = Duration::from_micros(text.trim().parse().unwrap_or(0));
             }
             "--version" => {
                 println!("faulty-server 0.1.0");

@@ -4,6 +4,7 @@ use super::result::{Comparison, SCHEMA};
 use super::{budgets, judged, outcome};
 use crate::gate;
 use crate::run_analysis::analyse;
+use crate::summary::Warning;
 use duet_model::record::Run;
 
 /// The comparison that a record holds.
@@ -21,9 +22,19 @@ pub fn compare(run: &Run, confirmation: Option<&Run>) -> Result<Comparison, Stri
     let second = confirmation.map(analyse);
     let mut warnings = analysis.warnings.clone();
     warnings.extend(outcome::of_waivers(experiment, &analysis.run.started));
+    warnings.extend(experiment.policy_differences.iter().map(|difference| Warning {
+        code: "policy_differs".to_owned(),
+        message: difference.clone(),
+        hint: None,
+    }));
+    warnings.extend(outcome::of_commits_beyond(experiment));
     let cells = judged::cells(run, &analysis, second.as_ref(), experiment, &mut warnings);
     let budgets = budgets::check(run, &analysis, experiment);
-    let failures = [&analysis.failures[..], second.as_ref().map_or(&[], |s| &s.failures)].concat();
+    let second_failures = second.as_ref().map_or(&[][..], |second| &second.failures);
+    let mut failures = [&analysis.failures[..], second_failures].concat();
+    for failed in &mut failures {
+        failed.side = outcome::side(run, failed);
+    }
     Ok(Comparison {
         schema: SCHEMA.to_owned(),
         question: experiment.question,

@@ -110,7 +110,7 @@ pub(super) fn cells(
             ..warning.clone()
         }));
     }
-    cells.extend(absent(run, experiment));
+    cells.extend(uncompared(run, experiment));
     cells
 }
 
@@ -295,19 +295,23 @@ fn warn_of_ungated(cell: &ComparedCell, warnings: &mut Vec<Warning>) {
     }));
 }
 
-/// Cells that only one version has.
-fn absent(run: &Run, experiment: &Experiment) -> Vec<ComparedCell> {
-    let cell = |absence: &Absence| ComparedCell {
-        id: absence.cell.clone(),
+/// Cells that are not compared: only one version has them, or each has another.
+fn uncompared(run: &Run, experiment: &Experiment) -> Vec<ComparedCell> {
+    let cell = |(id, state): (&CellId, State)| ComparedCell {
+        id: id.clone(),
         load: String::new(),
-        programs: run.header.spec.problem(&absence.cell.workload).is_some(),
-        state: if absence.in_head { State::Missing } else { State::New },
+        programs: run.header.spec.problem(&id.workload).is_some(),
+        state,
         blocks: 0,
         metrics: vec![],
         unjudged: vec![],
         stolen_shares: vec![],
     };
-    experiment.absent.iter().map(cell).collect()
+    let absent = experiment.absent.iter().map(|absence: &Absence| {
+        (&absence.cell, if absence.in_head { State::Missing } else { State::New })
+    });
+    let changed = experiment.changed.iter().map(|id| (id, State::Changed));
+    absent.chain(changed).map(cell).collect()
 }
 
 /// The share of the time of the CPUs in use that was stolen, by block that ran to its end: of

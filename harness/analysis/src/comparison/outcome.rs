@@ -3,7 +3,7 @@
 use super::result::{CheckedBudget, ComparedCell, Outcome, State};
 use crate::gate::GateVerdict;
 use crate::summary::{CellFailure, Warning};
-use duet_model::record::{Experiment, Question};
+use duet_model::record::{Experiment, Question, Run, Side};
 use duet_model::spec::{CellId, Waiver};
 use duet_units::Metric;
 
@@ -18,6 +18,9 @@ pub(super) fn outcome(
     let any = |state: &dyn Fn(&State) -> bool| cells.iter().any(|cell| state(&cell.state));
     let gated = || cells.iter().flat_map(|cell| &cell.metrics).filter_map(|m| m.gated.as_ref());
     let judged = |verdict| gated().any(|gated| gated.judgement.verdict == verdict);
+    if !failures.is_empty() && failures.iter().all(|f| f.side == Some(Side::Base)) {
+        return Outcome::BaseFailed;
+    }
     if !failures.is_empty() || any(&|state| *state == State::Failed) {
         return Outcome::Failed;
     }
@@ -37,11 +40,27 @@ pub(super) fn outcome(
     // Nothing passes of which something was not judged, or nothing at all.
     let nothing =
         any(&|state| *state == State::Measured) && gated().next().is_none() && budgets.is_empty();
-    let unjudged = nothing || cells.iter().any(|cell| !cell.unjudged.is_empty());
+    let compared = any(&|state| matches!(state, State::Measured | State::Identical));
+    let changed = any(&|state| *state == State::Changed);
+    let unjudged =
+        nothing || changed || !compared || cells.iter().any(|cell| !cell.unjudged.is_empty());
     if judged(GateVerdict::Inconclusive) || unjudged || budgets.iter().any(|b| b.kept.is_none()) {
         return Outcome::Inconclusive;
     }
     Outcome::Pass
+}
+
+/// Of which version a server or set is that failed; absent where both are the same, or no server
+/// is to blame.
+pub(super) fn side(run: &Run, failed: &CellFailure) -> Option<Side> {
+    let name = failed.failure.server.as_ref()?;
+    let arms = run.header.spec.matchups.iter().map(|matchup| &matchup.arms[..]);
+    let mut sides = arms.filter_map(|arms| match arms {
+        [base, head] if base != head && base == name => Some(Side::Base),
+        [base, head] if base != head && head == name => Some(Side::Head),
+        _ => None,
+    });
+    sides.next()
 }
 
 /// The waiver that holds for a metric of a cell. `today` begins with the day, `2027-01-31`.
@@ -81,4 +100,20 @@ pub(super) fn of_waivers(experiment: &Experiment, today: &str) -> Vec<Warning> {
         hint: Some("remove it, or give it another day and say why".to_owned()),
     };
     expired.map(warning).collect()
+}
+
+/// Says what the base's branch has beyond the commit that is compared.
+pub(super) fn of_commits_beyond(experiment: &Experiment) -> Option<Warning> {
+    let beyond = experiment.base.commits_beyond.filter(|beyond| *beyond > 0)?;
+    Some(Warning {
+        code: "commits_beyond".to_owned(),
+        message: format!(
+            "the base is the latest commit that head and {} have in common; {} beyond it {} not \
+             compared",
+            experiment.base.given,
+            duet_units::count(beyond as usize, "commit"),
+            if beyond == 1 { "is" } else { "are" },
+        ),
+        hint: None,
+    })
 }

@@ -53,6 +53,8 @@ pub struct Comparison {
 pub enum Outcome {
     /// A server or program failed: it could not be built, crashed or sent a wrong response.
     Failed,
+    /// One of the base did, and none of the head: there is nothing to compare the head with.
+    BaseFailed,
     /// Something could not be measured on this machine; of what is no gate, nothing could.
     Unmeasured,
     /// A gated metric is surely worse than its margin, a budget is broken, or something that was
@@ -109,12 +111,14 @@ pub struct Unjudged {
 pub enum State {
     /// It was measured.
     Measured,
-    /// Both versions are the same executable, so that there is nothing to measure.
+    /// Both versions are the same, so that there is nothing to measure.
     Identical,
     /// The base has it and the head has not.
     Missing,
     /// The head has it and the base has not.
     New,
+    /// Each version has another definition of its requests or responses.
+    Changed,
     /// A server or program failed.
     Failed,
     /// It could not be measured on this machine, for this reason.

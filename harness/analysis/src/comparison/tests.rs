@@ -42,6 +42,7 @@ fn record(worse: f64, change: impl FnOnce(&mut Gate)) -> Run {
         rules: vec![rule(Metric::RequestsPerSecond), rule(Metric::CpuNsPerRequest)],
         budgets: vec![],
         waivers: vec![],
+        ..Gate::default()
     };
     change(&mut gate);
     let version = |label: &str| Version {
@@ -49,6 +50,7 @@ fn record(worse: f64, change: impl FnOnce(&mut Gate)) -> Run {
         label: label.to_owned(),
         commit: None,
         dirty: false,
+        ..Version::default()
     };
     run.header.experiment = Some(Experiment {
         question: Question::Gate,
@@ -57,6 +59,8 @@ fn record(worse: f64, change: impl FnOnce(&mut Gate)) -> Run {
         gate: Some(gate),
         floors: vec![],
         absent: vec![],
+        changed: vec![],
+        policy_differences: vec![],
     });
     run
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use super::cpus::allowed_cpus;
 use super::kernel_files::{self, meminfo};
+use crate::git::git;
 use duet_model::record::Machine;
 
 /// Tools whose versions belong into a record, with the argument that prints the version.
@@ -72,12 +73,9 @@ fn tool_version(tool: &str, argument: &str) -> Option<(String, String)> {
 /// The commit of the repository that holds `folder`, and whether it has uncommitted changes.
 #[must_use]
 pub fn commit(folder: &Path) -> (Option<String>, bool) {
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let commit = git(&["rev-parse", "HEAD"]);
-    let dirty = commit.is_some() && git(&["status", "--porcelain"]).is_some_and(|s| !s.is_empty());
+    let commit = git(folder, &["rev-parse", "HEAD"]).ok();
+    let status = || git(folder, &["status", "--porcelain"]);
+    let dirty = commit.is_some() && status().is_ok_and(|status| !status.is_empty());
     (commit, dirty)
 }
 

@@ -24,6 +24,12 @@ pub struct Experiment {
     pub floors: Vec<NoiseFloor>,
     /// Cells that only one version has.
     pub absent: Vec<Absence>,
+    /// Cells whose definitions differ between the versions, which are not compared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<CellId>,
+    /// How the versions' policies differ, a sentence each, with what holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policy_differences: Vec<String>,
 }
 
 /// The question about two versions.
@@ -41,6 +47,17 @@ pub enum Question {
     Null,
 }
 
+/// One of two versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// The old one.
+    Base,
+    /// The new one.
+    Head,
+}
+
 /// A version of servers and programs, or one server or set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -54,6 +71,14 @@ pub struct Version {
     pub commit: Option<String>,
     /// Whether its folder had uncommitted changes.
     pub dirty: bool,
+    /// The SHA-256, in hexadecimal digits, of all its files, with what the definitions carry along:
+    /// versions that have it in common are the same. Absent of servers where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree_sha256: Option<String>,
+    /// Where it is the merge base of two commits: how many commits the one that was given has
+    /// beyond it, which are not compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commits_beyond: Option<u32>,
 }
 
 impl fmt::Display for Version {

@@ -18,7 +18,7 @@ mod run;
 pub use attempt::{Attempt, Block};
 pub use block::{ArmRecord, BlockRecord, Memory, RssSample, Wire};
 pub use builds::{BUILDS_FILE_NAME, BUILDS_SCHEMA, BuildsRecord, ServerBuilds, read_builds};
-pub use experiment::{Absence, Experiment, NoiseFloor, Question, Version};
+pub use experiment::{Absence, Experiment, NoiseFloor, Question, Side, Version};
 pub use failure::{Failure, Stage};
 pub use file::{FILE_NAME, Writer, read};
 pub use header::{BuildRecord, RunEnd, RunHeader};

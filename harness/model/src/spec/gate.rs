@@ -59,6 +59,33 @@ pub struct Gate {
     pub budgets: Vec<Budget>,
     /// Regressions that are accepted for a while.
     pub waivers: Vec<Waiver>,
+    /// Whose policy holds where the two versions' differ; what the base's table says counts.
+    #[serde(default, skip_serializing_if = "PolicyRule::is_default")]
+    pub policy: PolicyRule,
+    /// Whether a workload whose expected response differs between the versions is compared all the
+    /// same, each version by its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub compare_changed: bool,
+}
+
+/// Whose policy holds where two versions of one differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyRule {
+    /// Of each rule the stricter: a change cannot let itself in.
+    #[default]
+    Stricter,
+    /// The head's.
+    Head,
+}
+
+impl PolicyRule {
+    /// Whether it is the one of gates that say nothing of it.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::Stricter
+    }
 }
 
 /// Programs that are guarded: each set's for each problem at each size.

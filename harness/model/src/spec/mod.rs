@@ -16,7 +16,7 @@ mod workload;
 pub use claim::{Claim, ClaimFigure, ClaimKind, ClaimTest};
 pub use duet_protocol::{Arrivals, Transport};
 pub use folder::{Spec, default_folder};
-pub use gate::{Budget, Gate, GateScope, GatedPrograms, Look, Quantity, Rule, Waiver};
+pub use gate::{Budget, Gate, GateScope, GatedPrograms, Look, PolicyRule, Quantity, Rule, Waiver};
 pub use load::{Load, OpenLoop, Rate};
 pub use problem::{Output, Problem, ProgramSet, Published, PublishedRow, TEST_SIZE};
 pub use server::{Edit, Lane, PLACEHOLDERS, Server, TLS_PLACEHOLDERS};

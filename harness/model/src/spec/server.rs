@@ -70,6 +70,10 @@ pub struct Server {
     /// asks of it right answers and nothing else.
     #[serde(default)]
     pub external: bool,
+    /// Files and folders, relative to the folder above the definitions, that git ignores and the
+    /// server needs: where versions are compared, both get them as they are there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carry: Vec<String>,
     /// The workloads it implements.
     pub workloads: Vec<String>,
     /// The folder that its commands run in and its paths are relative to, where that is not the one

@@ -277,6 +277,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         env: BTreeMap::new(),
         prints: false,
         external: false,
+        carry: vec![],
         workloads: scene.workloads.iter().map(|&w| w.to_owned()).collect(),
         root: None,
     };

@@ -64,16 +64,43 @@ fn of_state(cell: &ComparedCell) -> TestCaseStatus {
     let message = wording::state(cell);
     match cell.state {
         State::Measured | State::Identical | State::New => TestCaseStatus::success(),
+        State::Changed => TestCaseStatus::skipped(),
         State::Missing => junit::failure("missing", message),
         State::Failed | State::Unmeasured(_) => junit::error("measurement", message, ""),
     }
+}
+
+/// What kept a gate from a verdict, as an annotation for GitHub.
+#[must_use]
+pub fn error_annotation(message: &str) -> String {
+    let (level, title) = (Level::Error, "duet gate".to_owned());
+    github::annotations(&[Annotation { level, title, place: None, message: message.to_owned() }])
+}
+
+/// What steps of a GitHub workflow may ask of a comparison, as lines `name=value`: the verdict, and
+/// whether the estimate of a gated metric lies beyond its margin.
+#[must_use]
+pub fn github_outputs(comparison: &Comparison) -> String {
+    let beyond = wording::gated(comparison).any(|(_, _, gated)| {
+        gated.judgement.estimate.is_some_and(|estimate| estimate > gated.judgement.margin)
+    });
+    let outcome = match comparison.outcome {
+        Outcome::Failed => "FAILED",
+        Outcome::BaseFailed => "BASE_FAILED",
+        Outcome::Unmeasured => "UNMEASURED",
+        Outcome::Regressed => "REGRESSED",
+        Outcome::Inconclusive => "INCONCLUSIVE",
+        Outcome::Pass => "PASS",
+        Outcome::Compared => "COMPARED",
+    };
+    format!("verdict={outcome}\nbeyond-margin={beyond}\n")
 }
 
 /// Lines that GitHub shows beside a change: the verdict, then what regressed, at most ten.
 #[must_use]
 pub fn annotations(comparison: &Comparison) -> String {
     let level = match comparison.outcome {
-        Outcome::Regressed | Outcome::Failed => Level::Error,
+        Outcome::Regressed | Outcome::Failed | Outcome::BaseFailed => Level::Error,
         Outcome::Inconclusive | Outcome::Unmeasured => Level::Warning,
         Outcome::Pass | Outcome::Compared => Level::Notice,
     };

@@ -16,7 +16,7 @@ mod stored;
 mod wording;
 
 pub use charts::charts;
-pub use ci::{annotations, junit};
+pub use ci::{annotations, error_annotation, github_outputs, junit};
 pub use explanation::explanation;
 pub use stored::stored;
 
@@ -51,7 +51,9 @@ fn document(comparison: &Comparison) -> Document {
         Outcome::Pass => Emphasis::Good,
         Outcome::Compared => Emphasis::Strong,
         Outcome::Inconclusive => Emphasis::Open,
-        Outcome::Failed | Outcome::Unmeasured | Outcome::Regressed => Emphasis::Bad,
+        Outcome::Failed | Outcome::BaseFailed | Outcome::Unmeasured | Outcome::Regressed => {
+            Emphasis::Bad
+        }
     };
     let answer = vec![
         Block::paragraph(wording::headline(comparison), emphasis),

@@ -43,6 +43,13 @@ pub(super) fn headline(comparison: &Comparison) -> String {
         );
     }
     match comparison.outcome {
+        Outcome::BaseFailed => match comparison.failures.first() {
+            Some(failed) => format!(
+                "BASE FAILED: {}. The head did not, but there is nothing to compare it with",
+                failure(failed)
+            ),
+            None => "BASE FAILED".to_owned(),
+        },
         Outcome::Failed => match comparison.failures.first() {
             Some(failed) => format!("FAILED: {}", failure(failed)),
             None => "FAILED: a server could not be measured".to_owned(),
@@ -56,11 +63,10 @@ pub(super) fn headline(comparison: &Comparison) -> String {
 }
 
 fn pass(comparison: &Comparison) -> String {
-    let all_identical =
-        comparison.cells.iter().all(|cell| matches!(cell.state, State::Identical | State::New));
+    let all_identical = comparison.cells.iter().any(|cell| cell.state == State::Identical)
+        && comparison.cells.iter().all(|cell| matches!(cell.state, State::Identical | State::New));
     if all_identical {
-        return "PASS: base and head are the same executable, so there is nothing to measure."
-            .to_owned();
+        return "PASS: base and head are the same, so there is nothing to measure.".to_owned();
     }
     let gated = gated(comparison).count();
     let blocks: Vec<u32> =
@@ -177,10 +183,16 @@ fn doubtful(comparison: &Comparison) -> String {
         .iter()
         .flat_map(|cell| cell.unjudged.iter().map(move |u| format!("{} {}", cell.id, unjudged(u))));
     let budgets = comparison.budgets.iter().filter(|budget| budget.kept.is_none());
-    let all: Vec<String> =
+    let uncompared = comparison
+        .cells
+        .iter()
+        .filter(|cell| matches!(cell.state, State::Changed | State::New))
+        .map(|cell| format!("{}: {}", cell.id, state(cell)));
+    let mut all: Vec<String> =
         open.into_iter().chain(unjudged).chain(budgets.map(|b| budget(b).1)).collect();
+    all.extend(uncompared);
     match &all[..] {
-        [] => "nothing could be judged".to_owned(),
+        [] => "nothing was compared.".to_owned(),
         [one] => format!("{one}."),
         [first, rest @ ..] => format!("{first}; and {} more.", rest.len()),
     }
@@ -228,10 +240,13 @@ pub(super) fn state(cell: &ComparedCell) -> String {
         State::Measured => {
             format!("{}, {}", cell.load, duet_units::count(cell.blocks as usize, "block"))
         }
-        State::Identical => "identical executables: nothing to measure".to_owned(),
+        State::Identical => "the same in both versions: nothing to measure".to_owned(),
         State::Missing => "the head does not have it: a guard is gone. Take it out of the gate if \
                            that is meant"
             .to_owned(),
+        State::Changed => {
+            "not compared: the versions define its requests or responses differently".to_owned()
+        }
         State::New => "new: the base does not have it, so there is nothing to compare".to_owned(),
         State::Failed => "failed".to_owned(),
         State::Unmeasured(reason) => format!("not measured: {reason}"),

@@ -137,7 +137,7 @@ fn failed() -> Comparison {
     };
     Comparison {
         cells: vec![cell(("mine", "hello", "c64"), State::Failed, vec![])],
-        failures: vec![CellFailure { cell: Some(id), failure, blocks: 1 }],
+        failures: vec![CellFailure { cell: Some(id), side: None, failure, blocks: 1 }],
         ..gate(Outcome::Failed)
     }
 }
@@ -205,7 +205,13 @@ fn gate(outcome: Outcome) -> Comparison {
 
 fn version(given: &str) -> Version {
     let commit = Some("3f2a9c1d5a1948800c4ea60e73640739647924ca".into());
-    Version { given: given.into(), label: String::new(), commit, dirty: false }
+    Version {
+        given: given.into(),
+        label: String::new(),
+        commit,
+        dirty: false,
+        ..Version::default()
+    }
 }
 
 fn id((matchup, workload, load): (&str, &str, &str)) -> CellId {

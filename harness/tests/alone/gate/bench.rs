@@ -78,6 +78,11 @@ impl Bench {
         self.git(&["commit", "--quiet", "--message", message]);
     }
 
+    /// Makes a commit that changes nothing.
+    pub(crate) fn commit_empty(&self, message: &str) {
+        self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
+    }
+
     /// Changes a file of the definitions.
     pub(crate) fn edit(&self, name: &str, change: impl Fn(&str) -> String) {
         let path = self.path().join("bench").join(name);

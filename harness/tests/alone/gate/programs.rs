@@ -124,7 +124,7 @@ fn identical_programs_are_not_measured() {
         "build = [\"sh\", \"-c\", \"mkdir -p bin && cp -fL /bin/sh bin/sh\"]\nrun = [\"bin/sh\"";
     bench.edit("programs.toml", |text| text.replace("run = [\"sh\"", build));
     let words = ["gate", "--base", "dir:.", "--even-identical", "--out", "measured"];
-    bench.duet(&words[..3]).exits(0).says("PASS: base and head are the same executable");
+    bench.duet(&words[..3]).exits(0).says("PASS: base and head are the same");
     let run = |folder: &str| record::read(&bench.path().join(folder)).expect("a record");
     assert!(run("results/gate").program_blocks.is_empty());
     bench.duet(&words[..3]).exits(0).says("This pair has been decided");

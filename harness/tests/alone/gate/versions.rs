@@ -1,0 +1,258 @@
+//! Versions of a repository: each as if it stood alone, each held to its own definitions, none
+//! passed that was not compared.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use duet_model::record;
+
+use super::SIX;
+use super::bench::{BUILD, Bench};
+
+/// A repository with a commit.
+fn repository(gate: &str) -> Bench {
+    let bench = Bench::new(gate);
+    bench.git(&["init", "--quiet", "--initial-branch=main"]);
+    bench.commit("first");
+    bench
+}
+
+/// Writes a file, which git does not know yet.
+fn write(bench: &Bench, name: &str, text: &str) {
+    let path = bench.path().join(name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    fs::write(path, text).expect("a file");
+}
+
+/// A build that fails where a tool that looks upwards finds `marker`.
+const LOOKS_UP: &str = "build = [\"sh\", \"-c\", \"d=$PWD; while [ $d != / ]; do d=$(dirname $d); \
+                        [ -e $d/marker ] && exit 7; done; cp -f $0 server\", ";
+
+#[test]
+fn versions_find_nothing_of_the_project_above_them() {
+    let bench = Bench::new(SIX);
+    bench.git(&["init", "--quiet", "--initial-branch=main"]);
+    write(&bench, ".gitignore", "marker\n");
+    bench.git(&["add", ".gitignore"]);
+    bench.edit("servers.toml", |text| {
+        text.replace("build = [\"cp\", \"-f\", ", LOOKS_UP).replace(", \"server\"]", "]")
+    });
+    bench.commit("looks up");
+    write(&bench, "marker", "");
+    let said = bench.duet(&["gate", "--base", "git:main"]);
+    said.exits(0).says("PASS: base and head are the same");
+    said.says("git ignores marker: no version has that");
+    let git = bench.git(&["worktree", "list"]);
+    assert!(bench.places().iter().all(|place| !place.starts_with(bench.path())), "{git}");
+    bench.nothing_is_left();
+}
+
+/// What is not committed is in the head, and `carry` brings what git ignores to both.
+#[test]
+fn the_head_is_what_is_on_the_disk() {
+    let bench = Bench::new(SIX);
+    bench.git(&["init", "--quiet", "--initial-branch=main"]);
+    write(&bench, ".gitignore", ".env\nlarge/\n");
+    bench.git(&["add", ".gitignore"]);
+    let with = |text: &str| text.replace("--delay-us\", \"90\"", "--delay-us-file\", \"a.txt\"");
+    bench.edit("servers.toml", with);
+    write(&bench, "a.txt", "90");
+    bench.git(&["add", "a.txt"]);
+    bench.commit("reads a file");
+    let words = ["compare", "git:main", "dir:.", "--server", "fast", "--blocks", "1"];
+    write(&bench, "a.txt", "91");
+    write(&bench, "new.txt", "not added");
+    write(&bench, ".env", "A=1");
+    write(&bench, "large/data", "1");
+    bench.duet(&words).exits(0).says("git ignores .env, large: no version has that");
+    bench.edit("servers.toml", |text| {
+        let carries = "summary = \"For tests\"\ncarry = [\".env\", \"large\"]\nrun";
+        text.replacen("summary = \"For tests\"\nrun", carries, 1)
+    });
+    let said = bench.duet(&words);
+    said.exits(0);
+    assert!(!said.err.contains("git ignores"), "{}", said.err);
+    let [base, head] = &bench.places()[..] else { panic!("{:?}", bench.places()) };
+    let read = |place: &std::path::Path, name: &str| fs::read_to_string(place.join(name)).ok();
+    for (name, in_base, in_head) in [
+        ("a.txt", Some("90"), Some("91")),
+        ("new.txt", None, Some("not added")),
+        (".env", Some("A=1"), Some("A=1")),
+        ("large/data", Some("1"), Some("1")),
+    ] {
+        assert_eq!(read(base, name).as_deref(), in_base, "{name}");
+        assert_eq!(read(head, name).as_deref(), in_head, "{name}");
+    }
+    // What is gone from the disk is gone from the head.
+    fs::remove_file(bench.path().join("new.txt")).expect("it is there");
+    bench.duet(&words).exits(0);
+    assert_eq!(read(head, "new.txt"), None);
+}
+
+/// The same executable with another file that it reads at its start is another version.
+#[test]
+fn a_file_that_is_read_at_the_start_makes_a_version() {
+    let bench = repository("looks = [8]");
+    bench.edit("servers.toml", |text| {
+        text.replace("--delay-us\", \"90\"", "--delay-us-file\", \"delay.txt\"")
+    });
+    write(&bench, "delay.txt", "90");
+    bench.git(&["add", "delay.txt"]);
+    bench.commit("reads a file");
+    bench.duet(&["gate", "--base", "git:main"]).exits(0).says("base and head are the same");
+    write(&bench, "delay.txt", "900");
+    let said = bench.duet(&["gate", "--base", "git:main"]);
+    said.exits(1).says("REGRESSED: fast/hello/c2");
+}
+
+#[test]
+fn what_runs_is_the_versions_own() {
+    let bench = repository(SIX);
+    let check = |change: &dyn Fn(&str) -> String, reason: &str| {
+        let file = bench.path().join("bench/servers.toml");
+        let before = fs::read_to_string(&file).expect("definitions");
+        bench.edit("servers.toml", change);
+        let said = bench.duet(&["gate", "--base", "git:main", "--even-identical"]);
+        said.exits(5).says(reason);
+        fs::write(file, before).expect("a file");
+    };
+    let outside = tempfile::tempdir().expect("a temporary folder");
+    let elsewhere = outside.path().join("server");
+    fs::copy(crate::binary::SERVER, &elsewhere).expect("a copy");
+    let elsewhere = elsewhere.display().to_string();
+    let absolute =
+        |text: &str| text.replace("run = [\"./server\"", &format!("run = [\"{elsewhere}\""));
+    check(&absolute, "which is not in this version's folder: both versions would run the same");
+    // An executable that an earlier build has left is not that of this build.
+    let idle = |text: &str| text.replace(BUILD, "build = [\"true\"]");
+    check(&idle, "there is no `./server` after `true`: its build writes another file");
+    let script = outside.path().join("server.py");
+    fs::write(&script, "").expect("a file");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let script = script.display().to_string();
+    let absolute =
+        |text: &str| text.replace("run = [\"./server\"", &format!("run = [\"sh\", \"{script}\""));
+    check(&absolute, "both versions would run the same file");
+}
+
+/// A change cannot let itself in by another policy.
+#[test]
+fn the_policy_is_the_bases() {
+    let bench = repository("looks = [8]");
+    let slow = |text: &str| text.replacen("--delay-us\", \"90\"", "--delay-us\", \"900\"", 1);
+    bench.edit("servers.toml", slow);
+    bench.edit("suites.toml", |text| {
+        text.replace("service_time_ns_p50 = 5", "service_time_ns_p50 = 100")
+    });
+    let said = bench.duet(&["gate", "--base", "git:main"]);
+    said.exits(1).says("REGRESSED: fast/hello/c2");
+    said.says("base 5.0 %, head 100 %; the stricter holds");
+    // Nor by a policy of another name, or by a guard that is gone from it.
+    bench.edit("suites.toml", |text| text.replace("name = \"g\"", "name = \"h\""));
+    let said = bench.duet(&["gate", "--base", "git:main"]);
+    said.exits(1).says("the head has no gate `g` any more; the base's policy holds");
+    bench.edit("servers.toml", |text| text.replace("name = \"fast\"", "name = \"quick\""));
+    bench.edit("suites.toml", |text| text.replace("\"fast\"", "\"quick\""));
+    bench
+        .duet(&["gate", "--base", "git:main"])
+        .exits(1)
+        .says("fast/hello/c2 is gone from the head");
+    // Unless the base leaves it to the head.
+    bench.git(&["checkout", "--quiet", "--", "bench"]);
+    bench.edit("suites.toml", |text| text.replace("[[gate]]\n", "[[gate]]\npolicy = \"head\"\n"));
+    bench.commit("the head decides");
+    bench.edit("suites.toml", |text| {
+        text.replace("service_time_ns_p50 = 5", "requests_per_second = 90")
+    });
+    let said = bench.duet(&["gate", "--base", "git:main", "--even-identical"]);
+    said.says("margin of service time, median: base 5.0 %, head none; the head's holds");
+}
+
+/// A branch is not blamed for what the base's branch gained since.
+#[test]
+fn the_base_is_where_the_head_forked() {
+    let bench = repository(SIX);
+    bench.git(&["checkout", "--quiet", "-b", "change"]);
+    write(&bench, "note.txt", "");
+    bench.git(&["add", "note.txt"]);
+    bench.commit("a change");
+    bench.git(&["checkout", "--quiet", "main"]);
+    bench.edit("servers.toml", |text| text.replacen("\"90\"", "\"60\"", 1));
+    bench.commit("main is faster");
+    bench.git(&["checkout", "--quiet", "change"]);
+    let fork = bench.git(&["rev-parse", "main~1"]);
+    let base = |words: &[&str]| {
+        let said = bench.duet(words);
+        let run = record::read(&bench.path().join("results/gate")).expect("a record");
+        (said, run.header.experiment.expect("it is one").base)
+    };
+    let (said, found) = base(&["gate", "--base", "git:main"]);
+    said.exits(0).says("1 commit beyond it is not compared");
+    assert_eq!(found.commit.as_deref(), Some(fork.trim()));
+    let (_, found) = base(&["gate", "--base", "git:main", "--tip"]);
+    assert_eq!(found.commit.as_deref(), Some(bench.git(&["rev-parse", "main"]).trim()));
+}
+
+/// A change that changes a response and its expectation: each version keeps its own promise.
+#[test]
+fn each_version_is_held_to_its_own_definitions() {
+    let wrong = |bench: &Bench| {
+        bench.edit("servers.toml", |text| {
+            text.replacen("\"--delay-us\", \"90\"", "\"--fault\", \"wrong-body\"", 1)
+        });
+        bench.edit("workloads.toml", |text| text.replace("hello world", "hello w0rld"));
+    };
+    let bench = repository(SIX);
+    wrong(&bench);
+    let said = bench.duet(&["gate", "--base", "git:main"]);
+    said.exits(3).says("INCONCLUSIVE").says("define its requests or responses differently");
+    let bench = repository(&format!("{SIX}\ncompare_changed = true"));
+    wrong(&bench);
+    let said = bench.duet(&["gate", "--base", "git:main"]);
+    assert!(said.code == Some(0) || said.code == Some(1) || said.code == Some(3), "{}", said.err);
+    let run = record::read(&bench.path().join("results/gate")).expect("a record");
+    assert!(run.blocks.iter().all(|block| block.failure.is_none()) && run.blocks.len() >= 6);
+}
+
+/// A pair that was decided stays decided, also when others were measured in the meantime.
+#[test]
+fn a_pair_gets_no_second_chance() {
+    let bench = Bench::new(SIX);
+    let gate = |base: &str, head: &str| {
+        bench.duet(&[
+            "gate",
+            "--base",
+            &format!("server:{base}"),
+            "--head",
+            &format!("server:{head}"),
+        ])
+    };
+    gate("slow", "fast").exits(0);
+    gate("odd", "fast");
+    gate("slow", "fast").exits(0).says("This pair has been decided");
+    fs::remove_dir_all(bench.path().join("results")).expect("it is there");
+    gate("slow", "fast").exits(0).says("This pair has been decided");
+}
+
+#[test]
+fn git_is_heard_when_it_refuses() {
+    let bench = repository(SIX);
+    let gate = |base: &str| bench.duet(&["gate", "--base", base]);
+    gate("git:--output=x").exits(4).says("no commit `--output=x`");
+    // A clone without history.
+    let clone = bench.path().join("clone");
+    bench.commit_empty("second");
+    bench.commit_empty("third");
+    let from = format!("file://{}", bench.path().display());
+    bench.git(&["clone", "--quiet", "--depth", "1", &from, "clone"]);
+    let mut command = bench.command(&["gate", "--base", "git:HEAD~1"]);
+    let said = crate::binary::outcome(&command.current_dir(&clone).output().expect("it ends"));
+    said.exits(4).says("fetch-depth: 0");
+    // Variables as hooks have them lead nowhere.
+    let mut command = bench.command(&["gate", "--base", "git:HEAD"]);
+    command.env("GIT_DIR", "/nowhere").env("GIT_INDEX_FILE", "/nowhere/index");
+    crate::binary::outcome(&command.output().expect("it ends")).exits(0).says("PASS");
+    // What git calls broken is not called missing.
+    fs::write(bench.path().join(".git/config"), "[core\n").expect("a file");
+    gate("git:HEAD").exits(4).says("bad config line 1");
+}
