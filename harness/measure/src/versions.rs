@@ -93,6 +93,15 @@ pub fn check_out(arm: &Arm, here: Workspace<'_>) -> Result<Checkout> {
 /// # Errors
 /// When there is none, with git's own words where it refuses.
 pub fn commit(reference: &str, root: &Path) -> Result<String> {
+    let [branch, tag] = ["refs/heads", "refs/tags"].map(|kind| format!("{kind}/{reference}"));
+    let named = git(root, &["for-each-ref", "--format=%(objectname)", &branch, &tag]);
+    if let Some((one, other)) = named.unwrap_or_default().split_once('\n') {
+        ensure!(
+            one == other,
+            "`{reference}` is a branch and a tag, and each is another commit: write {branch} or \
+             {tag}"
+        );
+    }
     let commit = format!("{reference}^{{commit}}");
     let words = ["rev-parse", "--verify", "--end-of-options", &commit];
     git(root, &words).map_err(|error| match git(root, &["rev-parse", "--git-dir"]) {

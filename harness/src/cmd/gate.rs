@@ -125,7 +125,7 @@ fn judge(args: &Gate) -> Result<Exit> {
         policy_differences: differences,
     });
     let mut prepared = session.prepare(header)?;
-    let (folder, earlier) = make_room(&session, args, &prepared)?;
+    let (folder, earlier) = make_room(&session, args.out.as_deref(), &prepared)?;
     if let Earlier::Undecided(earlier) = &earlier {
         prepared.header.seed = earlier.header.seed;
         prepared.blocks.clone_from(&earlier.blocks);
@@ -175,15 +175,14 @@ enum Earlier {
 /// Makes the folder ready for a record. A second run of the same pair continues the first, also
 /// where others were measured in the meantime: it gets no new chance to fail or to pass by
 /// accident.
-fn make_room(session: &Session, args: &Gate, prepared: &Run) -> Result<(PathBuf, Earlier)> {
-    let out = args.out.as_deref();
+fn make_room(session: &Session, out: Option<&Path>, prepared: &Run) -> Result<(PathBuf, Earlier)> {
     let folder = out.map_or_else(|| session.root.join(FOLDER), Path::to_owned);
     let wanted = key(prepared);
-    // Where nothing was measured, equal versions may be measured yet.
-    let told = |run: &Run| !args.even_identical || run.attempts().next().is_some();
+    // Where nothing was measured, there is nothing to go on with.
     let same = |folder: &Path| {
         let run = record::read(folder).ok()?;
-        (wanted.is_some() && key(&run) == wanted && told(&run)).then_some(run)
+        let measured = run.attempts().next().is_some();
+        (wanted.is_some() && key(&run) == wanted && measured).then_some(run)
     };
     if let Some(run) = same(&folder) {
         let earlier = earlier(run, &folder)?;
@@ -205,7 +204,9 @@ fn make_room(session: &Session, args: &Gate, prepared: &Run) -> Result<(PathBuf,
 fn keep(session: &Session, folder: &Path) -> Result<()> {
     let run = record::read(folder)?;
     match key(&run) {
-        Some(key) if !has_failed(&run) => pair_store::keep(&session.root, &key, folder),
+        Some(key) if !has_failed(&run) && run.attempts().next().is_some() => {
+            pair_store::keep(&session.root, &key, folder)
+        }
         _ => Ok(()),
     }
 }
@@ -293,7 +294,9 @@ fn announce(header: &RunHeader, folder: &Path, earlier: &Earlier) {
     };
     let beside = match earlier {
         Earlier::Decided => {
-            anstream::println!("This pair has been decided; this is what was found.");
+            anstream::println!(
+                "This pair has been decided, of versions with the same files; this is what was found."
+            );
             return;
         }
         Earlier::Nothing => "",

@@ -127,7 +127,6 @@ fn identical_programs_are_not_measured() {
     bench.duet(&words[..3]).exits(0).says("PASS: base and head are the same");
     let run = |folder: &str| record::read(&bench.path().join(folder)).expect("a record");
     assert!(run("results/gate").program_blocks.is_empty());
-    bench.duet(&words[..3]).exits(0).says("This pair has been decided");
     bench.duet(&words).says("quick/count/large");
     assert!(!run("measured").program_blocks.is_empty());
 }

@@ -256,3 +256,63 @@ fn git_is_heard_when_it_refuses() {
     fs::write(bench.path().join(".git/config"), "[core\n").expect("a file");
     gate("git:HEAD").exits(4).says("bad config line 1");
 }
+
+/// Clones with odd names, linked worktrees, a detached HEAD, submodules, files in Git LFS.
+#[test]
+fn repositories_of_all_kinds() {
+    let bench = Bench::new(SIX);
+    let shell = |script: &str| {
+        let mut command = bench.program("sh", &["-ec", script]);
+        command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+        for who in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{who}_NAME"), "Test");
+            command.env(format!("GIT_{who}_EMAIL"), "test@example.org");
+        }
+        crate::binary::outcome(&command.output().expect("it ends")).exits(0);
+    };
+    let gate = |folder: &str, words: &[&str]| {
+        let mut command = bench.command(&[&["gate"], words].concat());
+        let output = command.current_dir(bench.path().join(folder)).output();
+        crate::binary::outcome(&output.expect("it ends"))
+    };
+    // Both versions need a file of a submodule.
+    bench.edit("servers.toml", |text| {
+        let build = BUILD.replacen(
+            "[\"cp\", \"-f\", ",
+            "[\"sh\", \"-c\", \"cat lib/a.txt && cp -f $0 server\", ",
+            1,
+        );
+        text.replace(BUILD, &build.replace(", \"server\"]", "]"))
+    });
+    shell(
+        "git init -q -b main lib; cd lib; echo a > a.txt; git add .; git commit -qm lib; cd ..
+         git init -q -b main project; cd project; mv ../bench .
+         printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:0\\nsize 1\\n' > big.bin
+         git -c protocol.file.allow=always submodule --quiet add ../lib lib
+         git add .; git commit -qm project; git tag v1; git branch v2
+         git commit -q --allow-empty -m more; git tag v2
+         git worktree add -q ../linked; cd ../linked
+         git -c protocol.file.allow=always submodule --quiet update --init",
+    );
+    let said = gate("project", &["--base", "git:v1"]);
+    said.exits(0).says("PASS: base and head are the same");
+    said.says("big.bin only stands for a file in Git LFS: git lfs pull");
+    gate("project", &["--base", "git:v2"]).exits(4).says("write refs/heads/v2 or refs/tags/v2");
+    gate("linked", &["--base", "git:main"]).exits(0).says("PASS: base and head are the same");
+    shell("cd project; git checkout -q --detach HEAD~1");
+    gate("project", &["--base", "git:main"]).exits(0).says("1 commit beyond it is not compared");
+    let odd = "o'd\" $x <#|&";
+    fs::rename(bench.path().join("project"), bench.path().join(odd)).expect("it is there");
+    gate(odd, &["--base", "git:main"]).exits(0).says("PASS: base and head are the same");
+    // A submodule that is not there.
+    shell(
+        &format!(
+            "git clone -q \"$1/{odd}\" bare",
+            odd = odd.replace('"', "\\\"").replace('$', "\\$")
+        )
+        .replace("$1", "."),
+    );
+    let said = gate("bare", &["--base", "git:HEAD"]);
+    said.exits(4).says("git submodule update --init --recursive");
+    bench.nothing_is_left();
+}
