@@ -291,15 +291,17 @@ fn repositories_of_all_kinds() {
          git -c protocol.file.allow=always submodule --quiet add ../lib lib
          git add .; git commit -qm project; git tag v1; git branch v2
          git commit -q --allow-empty -m more; git tag v2
-         git worktree add -q ../linked; cd ../linked
+         printf '#!/bin/sh\ntouch hooked' > .git/hooks/post-checkout; chmod +x .git/hooks/post-checkout
+         git worktree add -q ../linked; cd ../linked; rm hooked
          git -c protocol.file.allow=always submodule --quiet update --init",
     );
     let said = gate("project", &["--base", "git:v1"]);
     said.exits(0).says("PASS: base and head are the same");
     said.says("big.bin only stands for a file in Git LFS: git lfs pull");
+    assert!(bench.places().iter().all(|place| !place.join("hooked").exists()), "a hook ran");
     gate("project", &["--base", "git:v2"]).exits(4).says("write refs/heads/v2 or refs/tags/v2");
     gate("linked", &["--base", "git:main"]).exits(0).says("PASS: base and head are the same");
-    shell("cd project; git checkout -q --detach HEAD~1");
+    shell("cd project; git checkout -q --detach HEAD~1; rm hooked");
     gate("project", &["--base", "git:main"]).exits(0).says("1 commit beyond it is not compared");
     let odd = "o'd\" $x <#|&";
     fs::rename(bench.path().join("project"), bench.path().join(odd)).expect("it is there");
