@@ -32,6 +32,7 @@ pub mod money;
 mod multiplicity;
 mod negotiated;
 mod open;
+pub mod pool;
 mod programs;
 #[cfg(test)]
 mod proofs;

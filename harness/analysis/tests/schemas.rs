@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use duet_analysis::comparison::{self, Comparison, compare};
+use duet_analysis::pool::{self, Pooled};
 use duet_analysis::{Analysis, analyse, claims};
 use duet_model::record::{self, BuildsRecord, Experiment, Question, Record, Version};
 use duet_model::testing::{self, Scene};
@@ -18,7 +19,7 @@ fn project() -> PathBuf {
 }
 
 /// The schemas by name.
-fn schemas() -> [(&'static str, Value); 5] {
+fn schemas() -> [(&'static str, Value); 6] {
     [
         (
             "run",
@@ -48,6 +49,7 @@ fn schemas() -> [(&'static str, Value); 5] {
                 &claims::SCHEMA.into(),
             ),
         ),
+        ("pool", schema::<Pooled>("pool.json, sessions pooled", &pool::SCHEMA.into())),
         (
             "builds",
             schema::<BuildsRecord>(
@@ -147,6 +149,8 @@ fn other_loads_and_comparisons_keep_to_the_schemas() {
     });
     let comparison = compare(&run, Some(&run)).expect("it is of two versions");
     check("comparison", [("a comparison".to_owned(), value(&comparison))]);
+    let pooled = pool::pool(&[("a run".to_owned(), testing::run(&Scene::default()))]);
+    check("pool", [("a pool".to_owned(), value(&pooled.expect("it has a ratio")))]);
     let open = testing::open(run, [2e5, 3e5]);
     check("summary", [("open loops".to_owned(), value(&analyse(&open)))]);
     check("run", [("open loops".to_owned(), value(&Record::Block(open.blocks[0].clone().into())))]);

@@ -74,13 +74,7 @@ fn server(fields: &mut Fields<'_>) -> Server {
     check_run(fields, &run, &env);
     check_braces(fields, "h2c_args", &h2c_args, &PLACEHOLDERS);
     check_tls_args(fields, &tls_args);
-    for name in &carry {
-        if !stays_inside(&name.value) {
-            let problem = format!("`carry` names `{}`", name.value);
-            let hint = "name files below the folder above this one, without `..`";
-            fields.mistake(name.line, problem, hint);
-        }
-    }
+    check_carry(fields, &carry);
     no_placeholders(fields, "build", &build);
     no_placeholders(fields, "std_build", &std_build);
     no_placeholders(fields, "dependencies", &dependencies);
@@ -110,6 +104,15 @@ fn server(fields: &mut Fields<'_>) -> Server {
         carry: values(carry),
         workloads: values(workloads),
         root: None,
+    }
+}
+
+/// What is carried lies below the folder above the definitions.
+fn check_carry(fields: &mut Fields<'_>, carry: &[At<String>]) {
+    for name in carry.iter().filter(|name| !stays_inside(&name.value)) {
+        let problem = format!("`carry` names `{}`", name.value);
+        let hint = "name files below the folder above this one, without `..`";
+        fields.mistake(name.line, problem, hint);
     }
 }
 

@@ -19,10 +19,12 @@ use duet_model::spec::{ProgramSet, Server, Spec};
 mod arm;
 pub(crate) mod places;
 mod sources;
+mod workspace;
 
 pub use arm::{Arm, Origin};
 pub use places::{cache_folder, project_name};
 use sources::Brought;
+pub use workspace::Workspace;
 
 /// Digits of a commit in a label.
 const COMMIT_DIGITS: usize = 7;
@@ -42,19 +44,6 @@ pub struct Checkout {
     pub spec: Option<Box<Spec>>,
     /// What the user should know of how it came here.
     pub notes: Vec<String>,
-}
-
-/// Who compares: the folder above the definitions, their place below it, and what they say.
-#[derive(Debug, Clone, Copy)]
-pub struct Workspace<'a> {
-    /// The folder above the definitions, absolute.
-    pub root: &'a Path,
-    /// The definitions' folder.
-    pub definitions: &'a Path,
-    /// What they say.
-    pub spec: &'a Spec,
-    /// Tells the user what is waited for.
-    pub say: fn(&str),
 }
 
 /// Brings a version onto this disk, unbuilt.

@@ -22,6 +22,7 @@ mod headline;
 mod load_kinds;
 mod money;
 mod parts;
+pub mod pool;
 mod program_table;
 mod published;
 mod render;

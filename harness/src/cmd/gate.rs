@@ -33,8 +33,8 @@ const FAILED: &str = "run-failed.jsonl";
 /// [[gate]] of suites.toml.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes: 0 PASS; 1 REGRESSED, or a budget is broken; 2 wrong usage or \
-                        definitions; 3 INCONCLUSIVE; 4 could not measure here; 5 a server failed; 6 a server \
-                        of the base failed and none of the head.")]
+                        definitions; 3 INCONCLUSIVE; 4 could not measure here; 5 a server failed; \
+                        6 a server of the base failed and none of the head.")]
 pub(super) struct Gate {
     /// The policy; may be left out where there is only one.
     #[arg(value_name = "GATE")]
@@ -295,7 +295,7 @@ fn announce(header: &RunHeader, folder: &Path, earlier: &Earlier) {
     let beside = match earlier {
         Earlier::Decided => {
             anstream::println!(
-                "This pair has been decided, of versions with the same files; this is what was found."
+                "This pair has been decided, of versions with the same files; this was found."
             );
             return;
         }

@@ -27,6 +27,7 @@ mod null_responder;
 mod pair_store;
 mod pairs;
 mod policy;
+mod pool;
 mod prices;
 mod progress;
 mod report;
@@ -63,6 +64,7 @@ enum Command {
     Baseline(baseline::Baseline),
     Export(export::Export),
     Trend(trend::TrendArgs),
+    Pool(pool::PoolArgs),
     Builds(builds::Builds),
     List(list::List),
     Verify(verify::Verify),
@@ -103,6 +105,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CommandError> {
         Command::Baseline(args) => baseline::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Trend(args) => trend::run(&args),
+        Command::Pool(args) => pool::run(&args),
         Command::Builds(args) => builds::run(&args),
         Command::List(args) => list::run(&args),
         Command::Verify(args) => verify::run(&args),

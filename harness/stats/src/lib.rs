@@ -36,6 +36,7 @@ mod change_points;
 mod families;
 mod location;
 mod means;
+mod pool;
 mod power;
 mod quantiles;
 mod random;
@@ -45,6 +46,7 @@ pub use change_points::{ChangePoint, change_points};
 pub use families::{benjamini_hochberg, holm};
 pub use location::{hodges_lehmann, median};
 pub use means::{MeanOfCentres, mean_of_centres};
+pub use pool::{Pool, SESSIONS_MIN, pool};
 pub use power::{
     POWER, blocks_for, blocks_for_tie, next_within, smallest_detectable, standard_deviation,
 };

@@ -7,6 +7,7 @@ mod claims;
 mod cli;
 mod generator;
 mod load;
+mod pool;
 mod programs;
 mod responder;
 mod tidy;

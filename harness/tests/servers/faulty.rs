@@ -1,8 +1,8 @@
 //! A server that keeps the contract until it is told not to. The end-to-end tests measure it.
 //!
 //! `faulty-server --addr HOST:PORT|unix:PATH [--tls-cert FILE --tls-key FILE] [--fault FAULT]
-//! [--after N] [--delay-us D | --delay-us-file FILE]` answers every request with the same JSON; FAULT strikes with the Nth
-//! request, or at start or stop.
+//! [--after N] [--delay-us D | --delay-us-file FILE]` answers every request with the same JSON;
+//! FAULT strikes with the Nth request, or at start or stop.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -14,7 +14,7 @@ pub fn is_identical(run: &Run, id: &CellId) -> bool {
     let Some([base, head]) = spec.matchup(&id.matchup).map(|m| &m.arms[..]) else {
         return false;
     };
-    let (hash, start) = (|arm| hash(run, arm, id), |arm| start(run, arm, id));
+    let (hash, start) = (|arm| executable_sha256(run, arm, id), |arm| start(run, arm, id));
     if start(base) != start(head) {
         return false;
     }
@@ -37,7 +37,7 @@ fn built<'a>(run: &'a Run, arm: &str) -> Option<(&'a [String], Option<&'a Toolch
 }
 
 /// The hash of an arm's executable in a cell; absent where it is not known.
-pub(super) fn hash<'a>(run: &'a Run, arm: &str, id: &CellId) -> Option<&'a str> {
+pub(crate) fn executable_sha256<'a>(run: &'a Run, arm: &str, id: &CellId) -> Option<&'a str> {
     let spec = &run.header.spec;
     if !spec.is_of_programs(id) {
         let build = run.builds.iter().rfind(|build| build.server == *arm)?;

@@ -21,6 +21,7 @@ pub use crate::gate::{GateVerdict, Judgement, Look, PassLabel};
 pub use compare::compare;
 pub use duet_model::record::{Experiment, Question, Version};
 pub use duet_model::spec::{Budget, CellId, Quantity, Waiver};
+pub(crate) use executables::executable_sha256;
 pub use executables::is_identical;
 pub use looks::{Decision, next, regressions};
 pub use result::{

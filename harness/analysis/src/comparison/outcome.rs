@@ -3,7 +3,7 @@
 use super::result::{CheckedBudget, ComparedCell, Outcome, State};
 use crate::gate::GateVerdict;
 use crate::summary::{CellFailure, Warning};
-use duet_model::record::{Experiment, Question, Run, Side};
+use duet_model::record::{Experiment, Question, Run, Side, Stage};
 use duet_model::spec::{CellId, Waiver};
 use duet_units::Metric;
 
@@ -51,9 +51,9 @@ pub(super) fn outcome(
 }
 
 /// Of which version a server or set is that failed; absent where both are the same, or no server
-/// is to blame.
+/// is to blame: of two programs whose outputs differ, the one that ran second fails.
 pub(super) fn side(run: &Run, failed: &CellFailure) -> Option<Side> {
-    let name = failed.failure.server.as_ref()?;
+    let name = failed.failure.server.as_ref().filter(|_| failed.failure.stage != Stage::Run)?;
     let arms = run.header.spec.matchups.iter().map(|matchup| &matchup.arms[..]);
     let mut sides = arms.filter_map(|arms| match arms {
         [base, head] if base != head && base == name => Some(Side::Base),

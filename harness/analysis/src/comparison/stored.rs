@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::executables::hash;
+use super::executables::executable_sha256;
 use crate::run_analysis::analyse;
 use crate::summary::{Analysis, CellAnalysis};
 use duet_model::record::{Machine, Run};
@@ -113,7 +113,7 @@ pub fn compare(bases: &[Run], head: &Run) -> Result<Stored, String> {
 }
 
 /// What must be the same for figures of two hours to mean anything beside each other.
-fn fingerprint(m: &Machine) -> (&str, usize, u64, &str, Option<&str>) {
+pub(crate) fn fingerprint(m: &Machine) -> (&str, usize, u64, &str, Option<&str>) {
     (&m.cpu, m.cpus, m.memory_bytes, &m.kernel, m.hypervisor.as_deref())
 }
 
@@ -129,7 +129,7 @@ fn find<'a>(analysis: &'a Analysis, id: &CellId) -> Option<&'a CellAnalysis> {
 }
 
 /// Whether a cell means the same in two runs: the same servers or sets by name, questions and load.
-fn is_alike(one: &Run, other: &Run, id: &CellId) -> bool {
+pub(crate) fn is_alike(one: &Run, other: &Run, id: &CellId) -> bool {
     let way = |run: &Run| {
         let (spec, suite) = (&run.header.spec, &run.header.suite);
         let times = (suite.lead_ms, suite.window_ms, suite.measure_ms, suite.warmup_ms);
@@ -191,6 +191,6 @@ fn change(
 
 /// Whether an arm was the same executable in all runs.
 fn is_unchanged(bases: &[Run], head: &Run, (arm, cell): (&str, &CellId)) -> bool {
-    let now = hash(head, arm, cell);
-    now.is_some() && bases.iter().all(|run| hash(run, arm, cell) == now)
+    let now = executable_sha256(head, arm, cell);
+    now.is_some() && bases.iter().all(|run| executable_sha256(run, arm, cell) == now)
 }

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
-use super::{Workspace, places};
+use super::places;
+use super::workspace::Workspace;
 use crate::build::CACHE_TAG;
 use crate::copy;
 use crate::git::{self, git};

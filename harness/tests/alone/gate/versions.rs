@@ -291,7 +291,8 @@ fn repositories_of_all_kinds() {
          git -c protocol.file.allow=always submodule --quiet add ../lib lib
          git add .; git commit -qm project; git tag v1; git branch v2
          git commit -q --allow-empty -m more; git tag v2
-         printf '#!/bin/sh\ntouch hooked' > .git/hooks/post-checkout; chmod +x .git/hooks/post-checkout
+         printf '#!/bin/sh\ntouch hooked' > .git/hooks/post-checkout
+         chmod +x .git/hooks/post-checkout
          git worktree add -q ../linked; cd ../linked; rm hooked
          git -c protocol.file.allow=always submodule --quiet update --init",
     );

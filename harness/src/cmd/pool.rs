@@ -1,0 +1,50 @@
+//! `duet pool`: what another hour would show.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use super::exit::{Exit, UsageError};
+use super::export;
+use super::folders::{self, shown};
+use duet_model::record::Run;
+use duet_report::{Style, pool as words};
+
+/// Pools sessions: what the mean over hours is, and what another hour would show
+///
+/// An interval of one run holds for its hour. Of runs of the same suite in different hours, each is
+/// one value here; from five on there is an interval for another hour. What differs from the newest
+/// run in definitions, executables or machine is left out and listed.
+#[derive(Debug, Args)]
+pub(super) struct PoolArgs {
+    /// Runs' folders, such as results/*-standard.
+    #[arg(value_name = "DIR", required = true)]
+    folders: Vec<PathBuf>,
+    /// Also write pool.json, pool.md, pool.html and charts into this folder.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &PoolArgs) -> Result<Exit> {
+    let mut folders = args.folders.clone();
+    folders.sort();
+    folders.dedup();
+    let runs: Vec<(String, Run)> = folders
+        .iter()
+        .map(|folder| Ok((shown(folder), folders::read_run(folder)?)))
+        .collect::<Result<_>>()?;
+    let pooled = duet_analysis::pool::pool(&runs).map_err(UsageError)?;
+    export::print(&words::text(&pooled, Style::Plain))?;
+    let Some(out) = &args.out else { return Ok(Exit::Done) };
+    folders::make(out)?;
+    let json = serde_json::to_string_pretty(&pooled).context("failed to encode")? + "\n";
+    folders::replace(&out.join("pool.json"), json.as_bytes())?;
+    folders::replace(&out.join("pool.md"), words::markdown(&pooled).as_bytes())?;
+    folders::replace(&out.join("pool.html"), words::html(&pooled).as_bytes())?;
+    for (name, svg) in words::charts(&pooled) {
+        folders::replace(&out.join(name), svg.as_bytes())?;
+    }
+    anstream::println!("Pool: {}", shown(&out.join("pool.html")));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,66 @@
+//! `duet pool` on runs of real servers.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::binary::{Folder, HELLO, SERVER};
+
+const SUITES: &str = "[[load]]\nname = \"c2\"\nconnections = 2\n\
+    [[matchup]]\nname = \"pair\"\nlane = \"std\"\narms = [\"one\", \"two\"]\n\
+    [[suite]]\nname = \"s\"\nsummary = \"For tests\"\nblocks = 3\nverdicts = false\n\
+    window_ms = 5\nmeasure_ms = 60\nwarmup_ms = 40\n\
+    [[suite.cells]]\nmatchups = [\"pair\"]\nworkloads = [\"hello\"]\nloads = [\"c2\"]\n";
+
+/// A run, and four more that began on other days.
+fn five_days() -> Folder {
+    let server = |name: &str, delay: &str| {
+        format!(
+            "[[server]]\nname = \"{name}\"\nlanguage = \"Rust\"\nlanes = [\"std\"]\n\
+             summary = \"For tests\"\nversion = [\"{SERVER}\", \"--version\"]\n\
+             run = [\"{SERVER}\", \"--addr\", \"{{addr}}\", \"--delay-us\", \"{delay}\"]\n\
+             workloads = [\"hello\"]\n"
+        )
+    };
+    let servers = server("one", "90") + &server("two", "900");
+    let folder = Folder::with_definitions([
+        ("servers.toml", &servers),
+        ("workloads.toml", HELLO),
+        ("suites.toml", SUITES),
+    ]);
+    folder.duet(&["run", "s", "--out", "day0"]).exits(0);
+    let text = fs::read_to_string(folder.path().join("day0/run.jsonl")).expect("a record");
+    let header: Value = serde_json::from_str(text.lines().next().expect("a header")).expect("JSON");
+    let key = |second: u64| format!("\"started_unix_s\":{second}");
+    let began = header["started_unix_s"].as_u64().expect("a number");
+    for day in 1..5 {
+        let to = folder.path().join(format!("day{day}"));
+        fs::create_dir(&to).expect("a folder");
+        let text = text.replacen(&key(began), &key(began + day * 86_400), 1);
+        fs::write(to.join("run.jsonl"), text).expect("a file");
+    }
+    folder
+}
+
+#[test]
+fn five_sessions_say_what_another_hour_will_show() {
+    let folder = five_days();
+    let days = ["pool", "day0", "day1", "day2", "day3", "day4"];
+    let said = folder.duet(&[&days[..], &["--out", "pooled"]].concat());
+    said.exits(0).says("5 sessions on").says("worse in any hour in 1").says("pooled/pool.html");
+    let read = |name: &str| fs::read_to_string(folder.path().join("pooled").join(name));
+    let json: Value = serde_json::from_str(&read("pool.json").expect("a file")).expect("JSON");
+    assert_eq!(json["schema"], "duet.pool/1");
+    for name in ["pool.md", "pool.html", "pool-cpu.svg", "pool-memory.svg"] {
+        assert!(read(name).is_ok_and(|text| text.len() > 500), "{name}");
+    }
+    folder.duet(&days[..5]).exits(0).says("not known of another hour: five sessions are needed");
+
+    // Of another load: left out, and said.
+    let record = folder.path().join("day0/run.jsonl");
+    let text = fs::read_to_string(&record).expect("a record");
+    fs::write(&record, text.replacen("\"connections\":2", "\"connections\":3", 1)).expect("a file");
+    let said = folder.duet(&days);
+    said.exits(0).says("day0 pair/hello/c2").says("its workload, load, windows or CPUs are others");
+    folder.duet(&["pool", "bench"]).exits(2).says("is no run's folder");
+}
