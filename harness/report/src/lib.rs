@@ -22,6 +22,7 @@ mod headline;
 mod load_kinds;
 mod money;
 mod parts;
+mod printable;
 mod program_table;
 mod published;
 mod render;
@@ -32,6 +33,7 @@ mod warnings;
 mod wording;
 mod wrap;
 
+pub use printable::{for_terminal, printable, printable_lines};
 pub use render::text::Style;
 pub use trend::trend;
 pub use wrap::hanging;
