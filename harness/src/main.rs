@@ -10,7 +10,7 @@ mod cmd;
 fn main() -> ExitCode {
     // clap prints usage errors itself and exits with 2, which is our code for them.
     let exit = cmd::run(Cli::parse()).unwrap_or_else(|error| {
-        anstream::eprintln!("{}", cmd::error_text(&error));
+        cmd::print_error(&error);
         error.exit()
     });
     ExitCode::from(exit.code())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::errors::{DefinitionError, Kind, Reference};
+use super::errors::{DefinitionError, Kind, MISTAKES_MAX, Reference};
 use super::fields::At;
 use super::files::Files;
 use super::nearest::suggestion;
@@ -18,9 +18,15 @@ mod programs;
 
 use loads::{check_loads, check_transports};
 
+/// Cells of all suites and gates together: measuring so many takes days.
+const CELLS_MAX: usize = 10_000;
+
 /// What is wrong between the tables. About references into a file that could not be read nothing
 /// is said: what it defines is not known.
 pub(super) fn check(files: &Files, references: &[Reference]) -> Vec<DefinitionError> {
+    if let Some(mistake) = too_many_cells(files) {
+        return vec![mistake];
+    }
     let mut mistakes = Vec::new();
     for kind in [
         Kind::Server,
@@ -36,7 +42,9 @@ pub(super) fn check(files: &Files, references: &[Reference]) -> Vec<DefinitionEr
         check_unique(kind, &files.names(kind).unwrap_or_default(), &mut mistakes);
     }
     for reference in references {
-        check_reference(reference, files, &mut mistakes);
+        if mistakes.len() < MISTAKES_MAX {
+            check_reference(reference, files, &mut mistakes);
+        }
     }
     programs::check_sets(files, &mut mistakes);
     if let Some(suites) = &files.suites {
@@ -68,6 +76,32 @@ pub(super) fn check(files: &Files, references: &[Reference]) -> Vec<DefinitionEr
         }
     }
     mistakes
+}
+
+/// The cells of all suites and gates, before they are multiplied out: a few lists of names can
+/// stand for more than any memory holds.
+fn too_many_cells(files: &Files) -> Option<DefinitionError> {
+    let suites = files.suites.as_ref()?;
+    let product = |lists: [usize; 3]| lists.into_iter().fold(1, usize::saturating_mul);
+    let of_table = |table: &CellTable| {
+        product([table.matchups.len(), table.workloads.len(), table.loads.len()])
+    };
+    let of_suites = suites
+        .suites
+        .iter()
+        .flat_map(|suite| suite.value.cells.iter().chain(&suite.value.programs).map(of_table));
+    let of_gates = suites.gates.iter().flat_map(|gate| {
+        let gate = &gate.value;
+        let own = product([gate.servers.len(), gate.workloads.len(), gate.loads.len()]);
+        std::iter::once(own).chain(gate.programs.iter().map(of_table))
+    });
+    let cells = of_suites.chain(of_gates).fold(0, usize::saturating_add);
+    (cells > CELLS_MAX).then(|| DefinitionError {
+        file: Kind::Suite.file().to_owned(),
+        line: None,
+        problem: format!("its suites and gates have {cells} cells"),
+        hint: format!("name fewer matchups, workloads or loads: at most {CELLS_MAX} cells in all"),
+    })
 }
 
 fn check_unique(kind: Kind, names: &[(&str, usize)], mistakes: &mut Vec<DefinitionError>) {

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
+/// As many mistakes are looked for and shown: more are the consequences of one, or meant to keep
+/// somebody busy.
+pub(super) const MISTAKES_MAX: usize = 100;
+
 /// A mistake in the definitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefinitionError {
@@ -29,6 +33,9 @@ impl fmt::Display for DefinitionErrors {
     /// `bench/suites.toml:12: problem`, and below it, indented, the hint; so for each mistake.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, mistake) in self.mistakes.iter().enumerate() {
+            if i == MISTAKES_MAX {
+                return write!(f, "\nand {} more", self.mistakes.len() - i);
+            }
             if i > 0 {
                 writeln!(f)?;
             }

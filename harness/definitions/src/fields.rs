@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::errors::{DefinitionError, Found, Kind, Reference};
+use super::errors::{DefinitionError, Found, Kind, MISTAKES_MAX, Reference};
 use super::nearest::suggestion;
 use super::source::Source;
 
@@ -270,6 +270,9 @@ impl<'a> Fields<'a> {
         problem: impl std::fmt::Display,
         hint: impl Into<String>,
     ) {
+        if self.found.mistakes.len() >= MISTAKES_MAX {
+            return;
+        }
         let problem = match self.what.as_str() {
             "" => problem.to_string(),
             what => format!("{what}: {problem}"),

@@ -9,6 +9,10 @@ use super::errors::{DefinitionError, Found};
 use super::fields::Fields;
 use super::source::{Read, Source, read_text};
 
+/// The longest file of TOML: fifteen times the longest of this project. Tables refer to each other
+/// by name, so that time grows with the square of it.
+const TOML_BYTES_MAX: usize = 256 << 10;
+
 /// Reads a file as TOML; none, and the mistake is kept, where it is none.
 pub(super) fn read_file<T>(
     file: &str,
@@ -40,6 +44,15 @@ pub(super) fn read_file_if_any<T: Default>(
 /// Parses a file as TOML. Of several syntax errors only the first is kept: the others are often
 /// its consequences.
 fn parse<'a>(source: &'a Source, found: &mut Found) -> Option<Spanned<DeTable<'a>>> {
+    if source.text.len() > TOML_BYTES_MAX {
+        found.mistakes.push(DefinitionError {
+            file: source.file.clone(),
+            line: None,
+            problem: format!("it is longer than {} KiB", TOML_BYTES_MAX >> 10),
+            hint: "shorten it: put long lists of cases into files that `cases` names".to_owned(),
+        });
+        return None;
+    }
     let (table, errors) = DeTable::parse_recoverable(&source.text);
     let start = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
     let Some(first) = errors.iter().min_by_key(|error| start(error)) else {

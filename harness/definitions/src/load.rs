@@ -8,7 +8,7 @@ use super::errors::{DefinitionError, DefinitionErrors, Found};
 use super::fields::At;
 use super::file::{read_file, read_file_if_any};
 use super::files::Files;
-use super::source::Read;
+use super::source::{Read, files_of};
 use super::{claims, programs, servers, suites, workloads};
 use duet_model::spec::Spec;
 
@@ -18,7 +18,7 @@ use duet_model::spec::Spec;
 /// All mistakes at once, over all files.
 pub fn load(folder: &Path) -> Result<Spec, DefinitionErrors> {
     let mistakes = if folder.is_dir() {
-        match load_from(&|file| std::fs::read(folder.join(file))) {
+        match load_from(&files_of(folder)) {
             Ok(spec) => return Ok(spec),
             Err(mistakes) => mistakes,
         }

@@ -19,7 +19,7 @@ use std::path::Path;
 use super::errors::{DefinitionErrors, Found};
 use super::fields::{At, Fields};
 use super::file::read_file;
-use super::source::Read;
+use super::source::{Read, files_of};
 
 /// A request of a mix, as far as it says; the address says the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub fn is_method(text: &str) -> bool {
 pub fn read_mix(path: &Path) -> Result<Vec<MixCase>, DefinitionErrors> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let file = path.file_name().unwrap_or(OsStr::new(".")).to_string_lossy();
-    read(&file, &|name| std::fs::read(folder.join(name)))
+    read(&file, &files_of(folder))
         .map_err(|found| DefinitionErrors { folder: folder.to_owned(), mistakes: found.mistakes })
 }
 

@@ -1,6 +1,8 @@
 //! Files of definitions as text.
 
-use std::io;
+use std::cell::Cell;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Component, Path};
 
 use super::errors::DefinitionError;
@@ -29,6 +31,34 @@ impl Source {
 
 /// Gives the bytes of a file, named relative to the folder of definitions.
 pub(super) type Read<'a> = dyn Fn(&str) -> io::Result<Vec<u8>> + 'a;
+
+/// The longest file that is read: nine times the longest of this project.
+const FILE_BYTES_MAX: u64 = 8 << 20;
+
+/// What all files that are read may add up to: many tables may name one file.
+const FOLDER_BYTES_MAX: u64 = 4 * FILE_BYTES_MAX;
+
+/// The files of a folder. Others may have written them, so only so much is read.
+pub(super) fn files_of(folder: &Path) -> impl Fn(&str) -> io::Result<Vec<u8>> + '_ {
+    let left = Cell::new(FOLDER_BYTES_MAX);
+    move |file| {
+        let path = folder.join(file);
+        // Before it is opened: a pipe would be waited for.
+        if !fs::metadata(&path)?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        let (mut bytes, most) = (vec![], left.get().min(FILE_BYTES_MAX));
+        File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > most {
+            let (file, folder) = (FILE_BYTES_MAX >> 20, FOLDER_BYTES_MAX >> 20);
+            return Err(io::Error::other(format!(
+                "a file may have {file} MiB, and all that are read {folder} MiB"
+            )));
+        }
+        left.set(left.get() - bytes.len() as u64);
+        Ok(bytes)
+    }
+}
 
 /// A file and its text.
 ///

@@ -1,6 +1,6 @@
 //! Reads `workloads.toml` and the files of cases it names.
 
-use super::errors::{DefinitionError, Found, Kind};
+use super::errors::{DefinitionError, Found, Kind, MISTAKES_MAX};
 use super::fields::{At, Fields};
 use super::request::{Fault, answer_faults, request_faults};
 use super::source::{Read, read_text, stays_inside};
@@ -133,6 +133,9 @@ fn case_file(fields: &mut Fields<'_>, path: &At<String>, files: &Read<'_>) -> Ve
 
 /// One line of a file of cases; what is wrong with it is kept.
 fn case(text: &str, file: &str, line: usize, found: &mut Found) -> Option<Case> {
+    if found.mistakes.len() >= MISTAKES_MAX {
+        return None;
+    }
     let mut mistake = |problem, hint| {
         let file = file.to_owned();
         found.mistakes.push(DefinitionError { file, line: Some(line), problem, hint });

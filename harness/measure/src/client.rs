@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
-use http_body_util::BodyExt;
+use anyhow::{Context, Result, anyhow, ensure};
+use http_body_util::{BodyExt, Limited};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use reqwest::header::{HOST, HeaderValue};
@@ -23,6 +23,27 @@ use duet_protocol::{Address, Transport};
 
 /// The name that a server's certificate must have.
 pub(crate) const SERVER_NAME: &str = "localhost";
+
+/// The longest body of a response, as for the load generator: a server that never ends one must not
+/// fill the memory.
+const BODY_BYTES_MAX: usize = 64 << 20;
+
+/// Reads the body of a response that reqwest began to receive.
+///
+/// # Errors
+/// The body does not arrive, or is longer than any that can be expected.
+pub(crate) async fn body(mut response: Response) -> Result<Vec<u8>> {
+    let mut body = vec![];
+    while let Some(part) = response.chunk().await.context("the body did not arrive")? {
+        ensure!(
+            body.len() + part.len() <= BODY_BYTES_MAX,
+            "the body is longer than {} MiB",
+            BODY_BYTES_MAX >> 20
+        );
+        body.extend_from_slice(&part);
+    }
+    Ok(body)
+}
 
 /// What is read and written, whatever it is.
 trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -79,7 +100,8 @@ pub(crate) async fn send(
 /// Reads a response's body.
 async fn whole(response: http::Response<hyper::body::Incoming>) -> Result<http::Response<Body>> {
     let (head, body) = response.into_parts();
-    let body = body.collect().await.context("the body did not arrive")?.to_bytes();
+    let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
+    let body = body.map_err(|error| anyhow!(error)).context("the body did not arrive")?.to_bytes();
     Ok(http::Response::from_parts(head, body.into()))
 }
 

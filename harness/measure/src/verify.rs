@@ -158,8 +158,7 @@ impl Verifier {
             let status = response.status().as_u16();
             let kind = response.headers().get(CONTENT_TYPE);
             let content_type = kind.and_then(|kind| kind.to_str().ok()).map(str::to_owned);
-            let body = response.bytes().await.context("the body did not arrive")?;
-            let body = String::from_utf8(body.into())
+            let body = String::from_utf8(client::body(response).await?)
                 .context("the body is not UTF-8 text, which definitions can hold")?;
             Ok(ExpectedResponse { status, content_type, body })
         })
@@ -188,7 +187,7 @@ impl Verifier {
         let response = self.send(running, case).await?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = response.bytes().await.context("the body did not arrive")?;
+        let body = client::body(response).await?;
         ensure!(
             status == answer.status,
             "expected status {}, got {status}; the body is {}",

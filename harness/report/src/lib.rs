@@ -23,6 +23,7 @@ mod load_kinds;
 mod money;
 mod parts;
 pub mod pool;
+mod printable;
 mod program_table;
 mod published;
 mod render;
@@ -33,6 +34,7 @@ mod warnings;
 mod wording;
 mod wrap;
 
+pub use printable::{for_terminal, printable, printable_lines};
 pub use render::text::Style;
 pub use trend::trend;
 pub use wrap::hanging;

@@ -1,11 +1,13 @@
 //! Long text in lines, for terminals.
 
+use crate::printable::printable;
+
 /// The lines of `text` that fit into `columns` when each stands behind `indent` columns. A number
 /// and its per cent sign stay together, as does an interval: `[1.28, 1.91]`. What is longer than a
 /// line has one of its own. Control characters, which what servers wrote may hold, become blanks.
 #[must_use]
 pub(crate) fn wrapped(text: &str, indent: usize, columns: usize) -> Vec<String> {
-    let text = text.replace(char::is_control, " ");
+    let text = printable(text);
     let mut lines = vec![String::new()];
     for word in words(&text) {
         let last = lines.len() - 1; // there is always one

@@ -8,7 +8,7 @@ use clap::Args;
 use super::exit::Exit;
 use super::folders::{self, BenchFolder, Former, shown};
 use super::session::Session;
-use super::{floor_store, pairs, policy};
+use super::{floor_store, pairs, policy, stdio};
 use duet_analysis::gate::{EXTREME_MIN, Floor};
 use duet_measure::versions::{Arm, Workspace};
 use duet_model::record::{Experiment, Question, Run};
@@ -73,13 +73,13 @@ pub(super) fn run(args: &Aa) -> Result<Exit> {
         changed: vec![],
         policy_differences: vec![],
     });
-    anstream::println!(
+    stdio::line(&format!(
         "{} of {} blocks for each of {}, about {} of measuring after the builds.",
         duet_units::count(args.experiments as usize, "null experiment"),
         first.blocks,
         duet_units::count(suite.cells.len(), "cell"),
         duet_units::minutes(duet_model::plan::expected_ms(&suite, &spec).div_ceil(1000))
-    );
+    ))?;
     let out = args.out.as_deref();
     let folder = folders::for_record(out, &session.root, "results/aa", Former::Removed)?;
     let prepared = session.prepare(header)?;
@@ -95,20 +95,20 @@ fn keep(root: &Path, folder: &Path, run: &Run, blocks: usize) -> Result<Exit> {
         .context("no null experiment was finished, so nothing is known")?;
     for floor in &floors {
         let Some(bound) = Floor::of_experiments(&floor.estimates) else { continue };
-        anstream::println!(
+        stdio::line(&format!(
             "{:<40} {:<22} floor {:>6}, {}",
             floor.cell.to_string(),
             floor.metric.label(),
             duet_units::percent(bound.nu.exp_m1()),
             duet_units::count(floor.estimates.len(), "experiment"),
-        );
+        ))?;
     }
     if floors.iter().any(|floor| floor.estimates.len() < EXTREME_MIN) {
-        anstream::println!(
+        stdio::line(&format!(
             "From {EXTREME_MIN} experiments on, the bound holds whatever the noise is like."
-        );
+        ))?;
     }
-    anstream::println!("Kept in {}; record in {}.", shown(&file), shown(folder));
+    stdio::line(&format!("Kept in {}; record in {}.", shown(&file), shown(folder)))?;
     let interrupted = run.end.as_ref().and_then(|end| end.interrupted);
     Ok(Exit::greatest([
         interrupted.map(Exit::Interrupted),

@@ -8,6 +8,8 @@ use clap::{Args, Subcommand};
 
 use super::exit::{Exit, UsageError};
 use super::folders::{self, BenchFolder, shown};
+use super::output;
+use super::stdio::{self, Stream};
 use duet_analysis::comparison::stored::{self, RUNS_MIN};
 use duet_measure::versions::{Arm, Origin};
 use duet_model::record::{self, Run};
@@ -68,7 +70,7 @@ pub(super) fn run(args: &Baseline) -> Result<Exit> {
             let folder = existing(name, &bench.root()?)?;
             fs::remove_dir_all(&folder)
                 .with_context(|| format!("failed to remove {}", folder.display()))?;
-            anstream::println!("Forgot {name}.");
+            stdio::line(&format!("Forgot {name}."))?;
         }
     }
     Ok(Exit::Done)
@@ -88,18 +90,18 @@ fn save(name: &str, run: &Path, root: &Path) -> Result<()> {
     fs::create_dir_all(&target)
         .and_then(|()| fs::copy(&source, target.join(record::FILE_NAME)).map(|_| ()))
         .with_context(|| format!("failed to copy {} to {}", run.display(), target.display()))?;
-    anstream::println!("Kept as {name}, {}.", duet_units::count(number, "run"));
+    stdio::line(&format!("Kept as {name}, {}.", duet_units::count(number, "run")))?;
     Ok(())
 }
 
 fn list(root: &Path) -> Result<()> {
     let folders = entries(&root.join(FOLDER))?;
     if folders.is_empty() {
-        anstream::println!("No baselines; `duet baseline save NAME` keeps the latest run.");
+        stdio::line("No baselines; `duet baseline save NAME` keeps the latest run.")?;
     }
     for folder in folders {
         let name = folder.file_name().unwrap_or_default().display();
-        anstream::println!("{name}  {}", duet_units::count(entries(&folder)?.len(), "run"));
+        stdio::line(&format!("{name}  {}", duet_units::count(entries(&folder)?.len(), "run")))?;
     }
     Ok(())
 }
@@ -108,14 +110,14 @@ fn show(name: &str, root: &Path) -> Result<()> {
     for folder in entries(&existing(name, root)?)? {
         let run = record::read(&folder)?;
         let summary = duet_analysis::analyse(&run).run;
-        anstream::println!(
+        stdio::line(&format!(
             "{}  suite {}, {}, commit {}, {}",
             summary.started,
             summary.suite,
             duet_units::count(run.blocks.len() + run.program_blocks.len(), "block"),
             summary.commit.as_deref().unwrap_or("unknown"),
             summary.machine.cpu
-        );
+        ))?;
     }
     Ok(())
 }
@@ -179,18 +181,20 @@ pub(super) fn compare(
             head.given
         ),
     };
-    anstream::print!("{}", words::stored(&found, &base.given, &head.given));
+    let given = json.map(Path::to_owned);
+    let stream = Stream::beside([&given]);
+    stream.print(&words::stored(&found, &base.given, &head.given))?;
     if bases.len() < RUNS_MIN {
-        anstream::println!(
+        stream.line(&format!(
             "For information: {} is stored, and only {RUNS_MIN} or more tell how far such a figure \
              strays by itself.",
             duet_units::count(bases.len(), "run")
-        );
+        ))?;
     }
     if let Some(file) = json {
         let text = serde_json::to_string_pretty(&found).context("failed to encode")? + "\n";
-        folders::replace(file, text.as_bytes())?;
-        anstream::println!("Written to {}.", shown(file));
+        output::write(file, text.as_bytes())?;
+        stream.line(&format!("Written to {}.", shown(file)))?;
     }
     Ok(Exit::Done)
 }

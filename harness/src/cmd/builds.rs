@@ -7,15 +7,18 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::exit::{Exit, UsageError};
-use super::folders::{self, BenchFolder, Former};
+use super::folders::{self, BenchFolder, Former, RecordFolder};
 use super::prices::PriceArgs;
 use super::progress::Progress;
-use super::report;
+use super::{report, session};
 use duet_measure::builds::{self, Site};
 use duet_measure::host;
 use duet_model::record::{BUILDS_FILE_NAME, BUILDS_SCHEMA, BuildsRecord};
 use duet_model::spec::{Server, Spec};
 use duet_process::interrupt::{Interrupt, Interrupted};
+
+/// The folder for the record, below the one above the definitions.
+const FOLDER: &str = "results/builds";
 
 /// Times builds: clean, with nothing changed, from an edit to a response
 ///
@@ -77,13 +80,10 @@ fn choose<'a>(spec: &'a Spec, names: &[String]) -> Result<Vec<&'a Server>> {
 }
 
 /// The folder for the record. One that the user names may be a run's.
-fn folder(out: Option<&Path>, root: &Path) -> Result<PathBuf> {
+fn folder(out: Option<&Path>, root: &Path) -> Result<RecordFolder> {
     match out {
-        Some(folder) => {
-            folders::make(folder)?;
-            Ok(folder.to_owned())
-        }
-        None => folders::for_record(None, root, "results/builds", Former::Removed),
+        Some(_) => folders::lock(out, root, FOLDER),
+        None => folders::for_record(None, root, FOLDER, Former::Removed),
     }
 }
 
@@ -94,7 +94,7 @@ fn begin(root: &Path, rounds: u32) -> Result<BuildsRecord> {
     Ok(BuildsRecord {
         schema: BUILDS_SCHEMA,
         duet_version: env!("CARGO_PKG_VERSION").to_owned(),
-        command: std::env::args().skip(1).collect(),
+        command: session::command_line(),
         started_unix_s: now.as_secs(),
         commit,
         dirty,

@@ -7,9 +7,8 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
 use super::exit::{Exit, UsageError};
-use super::export;
 use super::folders::{BenchFolder, shown};
-use super::report;
+use super::{report, stdio};
 use duet_analysis::claims::{Ledger, ledger};
 use duet_report::{Style, claims as words};
 
@@ -60,16 +59,14 @@ pub(super) fn run(args: &Claims) -> Result<Exit> {
 fn print(ledger: &Ledger, format: Format) -> Result<()> {
     match format {
         Format::Text => {
-            // anstream drops the colours where they are not wanted.
             let terminal = std::io::stdout().is_terminal();
             let style = if terminal { Style::Colour } else { Style::Plain };
-            anstream::print!("{}", words::text(ledger, style));
-            Ok(())
+            stdio::print(&words::text(ledger, style))
         }
-        Format::Markdown => export::print(&words::markdown(ledger)),
+        Format::Markdown => stdio::print_raw(&words::markdown(ledger)),
         Format::Json => {
             let json = serde_json::to_string_pretty(ledger).context("failed to encode claims")?;
-            export::print(&(json + "\n"))
+            stdio::print_raw(&(json + "\n"))
         }
     }
 }

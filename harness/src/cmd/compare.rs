@@ -108,14 +108,15 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
     let spec = pairs::definitions(&spec, &[pair]);
     let session = Session::new(root, &args.bench.bench, &suite)?;
     let mut header = session.header(args.seed, &spec, &suite)?;
-    anstream::println!(
+    let stream = args.outputs.stream();
+    stream.line(&format!(
         "{} against {}: {}, {} each, about {} of measuring after the builds.",
         head.version,
         base.version,
         duet_units::count(suite.cells.len(), "cell"),
         duet_units::count(suite.blocks as usize, "block"),
         duet_units::minutes(plan::expected_ms(&suite, &spec).div_ceil(1000))
-    );
+    ))?;
     header.experiment = Some(Experiment {
         question: Question::Compare,
         base: base.version,
@@ -130,7 +131,7 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
     let folder = folders::for_record(out, &session.root, "results/compare", Former::Removed)?;
     let prepared = session.prepare(header)?;
     session.measure_all(&folder, prepared)?;
-    anstream::println!("Record in {}.", shown(&folder));
+    stream.line(&format!("Record in {}.", shown(&folder)))?;
     comparison::replay(&folder, &args.outputs)
 }
 

@@ -1,7 +1,7 @@
 //! Showing a comparison: from its records, whether they are new or old, so that both say the same.
 
 use std::fs::OpenOptions;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -9,6 +9,8 @@ use clap::Args;
 
 use super::exit::{Exit, UsageError};
 use super::folders::{self, shown};
+use super::output;
+use super::stdio::{self, Stream};
 use duet_analysis::comparison::{self, Comparison, Outcome};
 use duet_model::record;
 use duet_report::Style;
@@ -26,7 +28,7 @@ const GITHUB_OUTPUT: &str = "GITHUB_OUTPUT";
 /// Where a comparison goes beside the terminal.
 #[derive(Debug, Args)]
 pub(super) struct Outputs {
-    /// Also write the comparison as JSON.
+    /// Also write the comparison as JSON; `-` is standard output, here and below.
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
 
@@ -47,15 +49,54 @@ pub(super) struct Outputs {
 /// it.
 pub(super) fn replay(folder: &Path, outputs: &Outputs) -> Result<Exit> {
     let comparison = read(folder)?;
-    write(&comparison, folder, outputs)?;
-    let style = if std::io::stdout().is_terminal() { Style::Colour } else { Style::Plain };
-    anstream::print!("{}", words::text(&comparison, style));
-    anstream::println!("Report: {}", shown(&folder.join("comparison.html")));
-    if outputs.github {
-        github(&comparison)?;
-        append(GITHUB_OUTPUT, &words::github_outputs(&comparison))?;
+    let stream = outputs.stream();
+    let terminal = match stream {
+        Stream::Output => std::io::stdout().is_terminal(),
+        Stream::Error => std::io::stderr().is_terminal(),
+    };
+    let style = if terminal { Style::Colour } else { Style::Plain };
+    let text = words::text(&comparison, style);
+    // The verdict is known: it is said first, and what fails afterwards is said too.
+    let mut outcome = Outcomes::default();
+    let printed = stream.print(&text);
+    if printed.is_err() {
+        stdio::note(&text);
     }
-    Ok(exit(&comparison))
+    outcome.of(printed);
+    match write(&comparison, folder) {
+        Ok(()) => {
+            outcome.of(stream.line(&format!("Report: {}", shown(&folder.join("comparison.html")))));
+        }
+        // A record that others keep may be read and not added to.
+        Err(error) if is_read_only(&error) => {
+            stdio::note(&format!("note: no report was written beside the record: {error:#}"));
+        }
+        Err(error) => outcome.of(Err(error)),
+    }
+    outputs.write(&comparison, &mut outcome);
+    Ok(Exit::greatest([Some(exit(&comparison)), outcome.failed.then_some(Exit::Unmeasurable)]))
+}
+
+/// What became of the outputs.
+#[derive(Default)]
+struct Outcomes {
+    failed: bool,
+}
+
+impl Outcomes {
+    /// Says what failed, and goes on.
+    fn of(&mut self, written: Result<()>) {
+        if let Err(error) = written {
+            stdio::note(&format!("error: {error:#}"));
+            self.failed = true;
+        }
+    }
+}
+
+/// Whether somebody may read here and not write.
+fn is_read_only(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    matches!(kind, Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem))
 }
 
 /// The comparison that a folder's records hold.
@@ -70,30 +111,44 @@ pub(super) fn read(folder: &Path) -> Result<Comparison> {
         .map_err(|why| UsageError(format!("{}: {why}", folder.display())).into())
 }
 
-fn write(comparison: &Comparison, folder: &Path, outputs: &Outputs) -> Result<()> {
-    let json = serde_json::to_string_pretty(comparison).context("failed to encode")? + "\n";
-    let markdown = words::markdown(comparison);
-    folders::replace(&folder.join("comparison.json"), json.as_bytes())?;
-    folders::replace(&folder.join("comparison.md"), markdown.as_bytes())?;
+/// Writes what follows from a record beside it.
+fn write(comparison: &Comparison, folder: &Path) -> Result<()> {
+    folders::replace(&folder.join("comparison.json"), json(comparison)?.as_bytes())?;
+    folders::replace(&folder.join("comparison.md"), words::markdown(comparison).as_bytes())?;
     folders::replace(&folder.join("comparison.html"), words::html(comparison).as_bytes())?;
     for (name, svg) in words::charts(comparison) {
         folders::replace(&folder.join(name), svg.as_bytes())?;
     }
-    for (file, text) in [(&outputs.json, &json), (&outputs.markdown, &markdown)] {
-        if let Some(file) = file {
-            folders::replace(file, text.as_bytes())?;
-        }
-    }
-    if let Some(file) = &outputs.junit {
-        folders::replace(file, words::junit(comparison).as_bytes())?;
-    }
     Ok(())
 }
 
-/// Annotations on standard output, and the summary of the step.
-fn github(comparison: &Comparison) -> Result<()> {
-    anstream::print!("{}", words::annotations(comparison));
-    append(GITHUB_SUMMARY, &words::summary(comparison))
+fn json(comparison: &Comparison) -> Result<String> {
+    Ok(serde_json::to_string_pretty(comparison).context("failed to encode")? + "\n")
+}
+
+impl Outputs {
+    /// Where text for people goes: `-` makes standard output a file for programs.
+    pub(super) fn stream(&self) -> Stream {
+        Stream::beside([&self.json, &self.markdown, &self.junit])
+    }
+
+    /// Writes those that are wanted, each whatever becomes of the others.
+    fn write(&self, comparison: &Comparison, outcome: &mut Outcomes) {
+        if let Some(file) = &self.json {
+            outcome.of(json(comparison).and_then(|text| output::write(file, text.as_bytes())));
+        }
+        if let Some(file) = &self.markdown {
+            outcome.of(output::write(file, words::markdown(comparison).as_bytes()));
+        }
+        if let Some(file) = &self.junit {
+            outcome.of(output::write(file, words::junit(comparison).as_bytes()));
+        }
+        if self.github {
+            outcome.of(self.stream().print_raw(&words::annotations(comparison)));
+            outcome.of(append(GITHUB_SUMMARY, &words::summary(comparison)));
+            outcome.of(append(GITHUB_OUTPUT, &words::github_outputs(comparison)));
+        }
+    }
 }
 
 /// Appends a text to the file that a variable names, if it does.

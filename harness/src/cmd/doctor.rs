@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::exit::Exit;
 use super::folders::BenchFolder;
+use super::stdio;
 use duet_measure::host;
 use duet_model::record::{Finding, FindingLevel};
 use duet_model::spec::{Spec, Toolchain};
@@ -28,16 +29,16 @@ pub(super) struct Doctor {
 pub(super) fn run(args: &Doctor) -> Result<Exit> {
     let spec = args.bench.load()?;
     let machine = host::machine();
-    anstream::println!(
+    stdio::line(&format!(
         "{}, {} CPUs, {}; {}; {}",
         machine.cpu,
         machine.cpus,
         duet_units::bytes(machine.memory_bytes as f64),
         machine.kernel,
         machine.os
-    );
+    ))?;
     let findings = findings(&spec);
-    anstream::print!("{}", text(&findings));
+    stdio::print(&text(&findings))?;
     let unfit = findings.iter().any(|finding| finding.level == FindingLevel::Unfit);
     Ok(if unfit { Exit::Unmeasurable } else { Exit::Done })
 }

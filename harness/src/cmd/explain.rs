@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::comparison;
 use super::exit::{Exit, UsageError};
+use super::{comparison, stdio};
 use duet_report::Style;
 use duet_report::comparison as words;
 
@@ -34,7 +34,7 @@ pub(super) fn run(args: &Explain) -> Result<Exit> {
     let style = if std::io::stdout().is_terminal() { Style::Colour } else { Style::Plain };
     let only = args.only.as_deref().unwrap_or_default();
     match words::explanation(&comparison, &args.metric, only, style) {
-        Ok(text) => anstream::print!("{text}"),
+        Ok(text) => stdio::print(&text)?,
         Err(known) => bail!(UsageError(format!(
             "no metric `{}` was measured; there are {}",
             args.metric,

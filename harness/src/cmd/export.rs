@@ -1,16 +1,15 @@
 //! `duet export`: a run in the formats that other tools read.
 
-use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::exit::Exit;
-use super::folders;
-use super::report;
+use super::{comparison, folders, output, report, stdio};
 use duet_analysis::Analysis;
-use duet_report::{export, markdown_alone};
+use duet_analysis::comparison::Comparison;
+use duet_report::{comparison as words, export, markdown_alone};
 use duet_units::Better;
 
 /// Writes a run in a format that other tools read
@@ -25,7 +24,7 @@ pub(super) struct Export {
     /// The format.
     #[arg(long, value_enum)]
     format: Format,
-    /// The file to write; standard output without it.
+    /// The file, device or pipe to write to; standard output without it, or with `-`.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -41,7 +40,8 @@ enum Format {
     GhaBenchSmaller,
     /// github-action-benchmark, tool customBiggerIsBetter: requests per second
     GhaBenchBigger,
-    /// JUnit XML: what was measured passes, inconclusive is skipped, failed cells are errors
+    /// JUnit XML: what was measured passes, inconclusive is skipped, failed cells are errors;
+    /// what a gate found to be a regression is a failure
     Junit,
     /// A line per metric, cell and arm, with intervals, ratios and verdicts
     Csv,
@@ -52,15 +52,30 @@ enum Format {
 }
 
 pub(super) fn run(args: &Export) -> Result<Exit> {
-    let text = args.format.write(&report::read(&args.folder)?);
+    let text = match args.format.of_comparison() {
+        Some(write) if folders::read_run(&args.folder)?.header.experiment.is_some() => {
+            write(&comparison::read(&args.folder)?)
+        }
+        _ => args.format.write(&report::read(&args.folder)?),
+    };
     match &args.out {
-        Some(path) => folders::replace(path, text.as_bytes())?,
-        None => print(&text)?,
+        Some(path) => output::write(path, text.as_bytes())?,
+        None => stdio::print_raw(&text)?,
     }
     Ok(Exit::Done)
 }
 
 impl Format {
+    /// How the record of a comparison or a gate is written in a format of verdicts: by the policy,
+    /// so that a regression is a failure.
+    fn of_comparison(self) -> Option<fn(&Comparison) -> String> {
+        match self {
+            Self::Junit => Some(words::junit),
+            Self::Markdown => Some(words::summary),
+            _ => None,
+        }
+    }
+
     fn write(self, analysis: &Analysis) -> String {
         match self {
             Self::Gobench => export::gobench(analysis),
@@ -72,13 +87,5 @@ impl Format {
             Self::Markdown => markdown_alone(analysis),
             Self::Openmetrics => export::openmetrics(analysis),
         }
-    }
-}
-
-/// Writes to standard output. A reader that has seen enough (`| head`) is no error.
-pub(super) fn print(text: &str) -> Result<()> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        result => result.context("failed to write to standard output"),
     }
 }

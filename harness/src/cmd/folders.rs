@@ -1,13 +1,16 @@
 //! Where definitions are read from and records go.
 
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File, TryLockError};
+use std::io::{ErrorKind, Write};
+use std::ops::Deref;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use super::exit::UsageError;
+use super::stdio;
 use duet_model::record::{self, Run};
 use duet_model::spec::{self, Spec};
 
@@ -52,36 +55,135 @@ pub(super) enum Former<'a> {
     MovedTo(&'a str),
 }
 
-/// The folder for a record, made and empty of an earlier one. One that the user names must be so
-/// already; the default one is relative to `root`.
+/// A folder into which this process records, and no other at the same time.
+#[derive(Debug)]
+pub(super) struct RecordFolder {
+    path: PathBuf,
+    /// Whether the user named it.
+    named: bool,
+    /// The folder, open. The kernel's lock on it ends with this value, or with the process.
+    _lock: File,
+}
+
+impl Deref for RecordFolder {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Makes the folder for a record where it is missing, and locks it: the one that the user names, or
+/// the default one below `root`.
+///
+/// # Errors
+/// When another process records into it, or it is no folder.
+pub(super) fn lock(out: Option<&Path>, root: &Path, default: &str) -> Result<RecordFolder> {
+    let path = out.map_or_else(|| root.join(default), Path::to_owned);
+    make(&path)?;
+    let lock = File::open(&path).with_context(|| format!("failed to open {}", path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => bail!(
+            "{} records into {} at this moment: wait for its end, or choose another folder with \
+             --out",
+            holder(&lock).unwrap_or_else(|| "another process".to_owned()),
+            shown(&path)
+        ),
+        // Some file systems of networks lock no folders; the ids of a record's lines still tell.
+        Err(TryLockError::Error(error)) => stdio::note(&format!(
+            "warning: {} cannot be locked ({error}): record into it with one duet at a time",
+            shown(&path)
+        )),
+    }
+    Ok(RecordFolder { path, named: out.is_some(), _lock: lock })
+}
+
+/// The process that holds the lock on a file, as far as the kernel tells: `process 4711 (duet run
+/// standard)`.
+fn holder(file: &File) -> Option<String> {
+    let inode = format!(":{}", file.metadata().ok()?.ino());
+    // `1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF`, see proc_locks(5).
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    let fields = locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let of_file = |field: &Vec<&str>| {
+        field.get(1) == Some(&"FLOCK") && field.get(5).is_some_and(|of| of.ends_with(&inode))
+    };
+    // 0 is a process outside of this container.
+    let pid = fields.filter(of_file).find_map(|field| field[4].parse::<u32>().ok());
+    let pid = pid.filter(|pid| *pid > 0)?;
+    let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words = String::from_utf8_lossy(&words).replace('\0', " ");
+    let words = duet_report::printable(words.trim());
+    Some(match words.char_indices().nth(80) {
+        _ if words.is_empty() => format!("process {pid}"),
+        Some((end, _)) => format!("process {pid} ({}…)", &words[..end]),
+        None => format!("process {pid} ({words})"),
+    })
+}
+
+impl RecordFolder {
+    /// Makes room for a record. A folder that the user names must not hold one; what a default
+    /// folder holds moves, or is removed. The folder itself stays, and so does its lock.
+    pub(super) fn make_room(&self, former: Former<'_>) -> Result<()> {
+        if self.named {
+            ensure!(
+                !self.join(record::FILE_NAME).exists(),
+                UsageError(format!(
+                    "{} holds a run already: choose another folder, or remove it",
+                    self.display()
+                ))
+            );
+            return Ok(());
+        }
+        let former_files = entries(self)?;
+        match former {
+            _ if former_files.is_empty() => Ok(()),
+            Former::MovedTo(name) => move_all(&former_files, &self.with_file_name(name)),
+            Former::Removed => former_files.iter().try_for_each(|path| remove(path)),
+        }
+    }
+}
+
+/// What a folder holds.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let read = || -> std::io::Result<Vec<PathBuf>> {
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
+    };
+    read().with_context(|| format!("failed to read the folder {}", folder.display()))
+}
+
+/// Moves files into a folder, in the place of what it held.
+fn move_all(files: &[PathBuf], folder: &Path) -> Result<()> {
+    if folder.symlink_metadata().is_ok() {
+        remove(folder)?;
+    }
+    make(folder)?;
+    for file in files {
+        let Some(name) = file.file_name() else { continue };
+        fs::rename(file, folder.join(name))
+            .with_context(|| format!("failed to move {}", file.display()))?;
+    }
+    Ok(())
+}
+
+/// Removes a file, or a folder with all it holds; of a link the link.
+fn remove(path: &Path) -> Result<()> {
+    let is_folder = path.symlink_metadata().is_ok_and(|kind| kind.is_dir());
+    let removed = if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    removed.with_context(|| format!("failed to remove {}", path.display()))
+}
+
+/// The folder for a record: locked, and with room for one. One that the user names must have it
+/// already.
 pub(super) fn for_record(
     out: Option<&Path>,
     root: &Path,
     default: &str,
     former: Former<'_>,
-) -> Result<PathBuf> {
-    let folder = out.map_or_else(|| root.join(default), Path::to_owned);
-    if out.is_some() && folder.join(record::FILE_NAME).exists() {
-        bail!(UsageError(format!(
-            "{} holds a run already: choose another folder, or remove it",
-            folder.display()
-        )));
-    }
-    if out.is_none() && folder.exists() {
-        let previous = match former {
-            Former::MovedTo(name) => folder.with_file_name(name),
-            Former::Removed => folder.clone(),
-        };
-        if previous.exists() {
-            fs::remove_dir_all(&previous)
-                .with_context(|| format!("failed to remove {}", previous.display()))?;
-        }
-        if folder.exists() {
-            fs::rename(&folder, &previous)
-                .with_context(|| format!("failed to move {}", folder.display()))?;
-        }
-    }
-    make(&folder)?;
+) -> Result<RecordFolder> {
+    let folder = lock(out, root, default)?;
+    folder.make_room(former)?;
     Ok(folder)
 }
 
@@ -96,7 +198,17 @@ pub(super) fn read_run(folder: &Path) -> Result<Run> {
 
 /// Makes a folder and those above it, where they are missing.
 pub(super) fn make(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("failed to create {}", folder.display()))
+    match fs::create_dir_all(folder) {
+        Err(error)
+            if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotADirectory) =>
+        {
+            bail!(UsageError(format!(
+                "{} cannot be a folder, since a file is there: choose another",
+                folder.display()
+            )))
+        }
+        made => made.with_context(|| format!("failed to create {}", folder.display())),
+    }
 }
 
 /// The way from a run's folder to the project's, for links to sources.
@@ -109,15 +221,24 @@ pub(super) fn to_project(folder: &Path, root: &Path) -> Result<String> {
     })
 }
 
-/// Replaces a file whole: a reader sees the old or the new one, also when the disk is full. Its
-/// folder is made where it is missing.
+/// Replaces a file of a folder whole: a reader sees the old or the new one, also when the disk is
+/// full. A link of its name is replaced, not followed. Its folder is made where it is missing.
 pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
     path.parent().map_or(Ok(()), make)?;
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
+    let Some(name) = path.file_name() else {
+        bail!(UsageError(format!("{} is no name for a file", path.display())));
+    };
+    // Of this process alone, and new: nobody else writes into it, and it is no link to elsewhere.
+    let mut partial = std::ffi::OsString::from(".");
+    partial.push(name);
+    partial.push(format!(".{}.partial", std::process::id()));
+    let partial = path.with_file_name(partial);
     let write = || {
-        let mut file = fs::File::create(&partial)?;
+        match fs::remove_file(&partial) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = File::create_new(&partial)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&partial, path)
@@ -125,7 +246,7 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
     write().with_context(|| {
         // The error that is reported is the one that matters.
         drop(fs::remove_file(&partial));
-        format!("failed to write {} (is the disk full?)", path.display())
+        format!("failed to write {}", path.display())
     })
 }
 

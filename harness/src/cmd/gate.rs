@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use super::comparison::{self, CONFIRMATION, Outputs};
 use super::exit::Exit;
-use super::folders::{self, BenchFolder, Former, shown};
+use super::folders::{self, BenchFolder, Former, RecordFolder, shown};
 use super::in_force::{self, InForce};
 use super::session::Session;
+use super::stdio::{self, Stream};
 use super::{doctor, floor_store, looks, pair_store, pairs, policy};
 use duet_analysis::comparison::{Decision, next};
 use duet_measure::versions::{self, Arm, Origin, Workspace};
@@ -87,7 +88,9 @@ pub(super) fn run(args: &Gate) -> Result<Exit> {
     if let Err(error) = outcome.as_ref().map_err(|error| format!("{error:#}"))
         && args.outputs.github
     {
-        anstream::print!("{}", duet_report::comparison::error_annotation(&error));
+        let annotation = duet_report::comparison::error_annotation(&error);
+        // The error that is reported is the one that matters.
+        drop(args.outputs.stream().print_raw(&annotation));
     }
     outcome
 }
@@ -112,6 +115,7 @@ fn judge(args: &Gate) -> Result<Exit> {
     let spec = pairs::of_both(&spec, &base, &head, &guarded.pairs);
     let spec = pairs::definitions(&spec, &guarded.pairs);
     let suite = policy::suite(&gate, guarded.cells, args.only.as_deref())?;
+    let folder = folders::lock(args.out.as_deref(), &root, FOLDER)?;
     let session = Session::new(root, &args.bench.bench, &suite)?;
     let mut header = session.header(args.seed, &spec, &suite)?;
     header.experiment = Some(Experiment {
@@ -125,18 +129,24 @@ fn judge(args: &Gate) -> Result<Exit> {
         policy_differences: differences,
     });
     let mut prepared = session.prepare(header)?;
-    let (folder, earlier) = make_room(&session, args.out.as_deref(), &prepared)?;
+    let earlier = make_room(&session, &folder, &prepared)?;
     if let Earlier::Undecided(earlier) = &earlier {
         prepared.header.seed = earlier.header.seed;
         prepared.blocks.clone_from(&earlier.blocks);
         prepared.program_blocks.clone_from(&earlier.program_blocks);
     }
-    announce(&prepared.header, &folder, &earlier);
+    announce(&prepared.header, &folder, &earlier, args.outputs.stream())?;
+    let mut kept = Ok(());
     if !matches!(earlier, Earlier::Decided) {
         looks::carry_out(&session, &folder, prepared, args.even_identical)?;
-        keep(&session, &folder)?;
+        kept = keep(&session, &folder);
     }
-    comparison::replay(&folder, &args.outputs)
+    let exit = comparison::replay(&folder, &args.outputs)?;
+    // After the verdict, which is known whatever becomes of the copy.
+    if let Err(error) = kept {
+        stdio::note(&format!("warning: the next run of this pair starts anew: {error:#}"));
+    }
+    Ok(exit)
 }
 
 /// The commit that the head forked from, in the place of the tip of the branch that is the base,
@@ -175,8 +185,7 @@ enum Earlier {
 /// Makes the folder ready for a record. A second run of the same pair continues the first, also
 /// where others were measured in the meantime: it gets no new chance to fail or to pass by
 /// accident.
-fn make_room(session: &Session, out: Option<&Path>, prepared: &Run) -> Result<(PathBuf, Earlier)> {
-    let folder = out.map_or_else(|| session.root.join(FOLDER), Path::to_owned);
+fn make_room(session: &Session, folder: &RecordFolder, prepared: &Run) -> Result<Earlier> {
     let wanted = key(prepared);
     // Where nothing was measured, there is nothing to go on with.
     let same = |folder: &Path| {
@@ -184,20 +193,17 @@ fn make_room(session: &Session, out: Option<&Path>, prepared: &Run) -> Result<(P
         let measured = run.attempts().next().is_some();
         (wanted.is_some() && key(&run) == wanted && measured).then_some(run)
     };
-    if let Some(run) = same(&folder) {
-        let earlier = earlier(run, &folder)?;
-        return Ok((folder, earlier));
+    if let Some(run) = same(folder) {
+        return earlier(run, folder);
     }
-    let former = Former::MovedTo("gate-previous");
-    let folder = folders::for_record(out, &session.root, FOLDER, former)?;
+    folder.make_room(Former::MovedTo("gate-previous"))?;
     if let Some(wanted) = &wanted
-        && pair_store::restore(&session.root, wanted, &folder)?
-        && let Some(run) = same(&folder)
+        && pair_store::restore(&session.root, wanted, folder)?
+        && let Some(run) = same(folder)
     {
-        let earlier = earlier(run, &folder)?;
-        return Ok((folder, earlier));
+        return earlier(run, folder);
     }
-    Ok((folder, Earlier::Nothing))
+    Ok(Earlier::Nothing)
 }
 
 /// Keeps the record of a pair, for its next run.
@@ -288,23 +294,23 @@ fn executables(run: &Run) -> Option<Vec<String>> {
 }
 
 /// Says what is about to be measured, or that nothing is.
-fn announce(header: &RunHeader, folder: &Path, earlier: &Earlier) {
+fn announce(header: &RunHeader, folder: &Path, earlier: &Earlier, stream: Stream) -> Result<()> {
     let Some(Experiment { base, head, gate: Some(gate), .. }) = &header.experiment else {
-        return;
+        return Ok(());
     };
     let beside = match earlier {
         Earlier::Decided => {
-            anstream::println!(
-                "This pair has been decided, of versions with the same files; this was found."
+            return stream.line(
+                "This pair has been decided, of versions with the same files; this is what was \
+                 found.",
             );
-            return;
         }
         Earlier::Nothing => "",
         Earlier::Failed => "; an earlier run of the same pair failed",
         Earlier::Undecided(_) => "; continues an earlier run of the same pair",
     };
     let looks: Vec<String> = gate.looks.iter().map(|look| look.blocks.to_string()).collect();
-    anstream::println!(
+    stream.line(&format!(
         "Gate `{}`: {} against {}, {}, looks after {} blocks, at most {}{beside}.",
         gate.name,
         head,
@@ -312,7 +318,7 @@ fn announce(header: &RunHeader, folder: &Path, earlier: &Earlier) {
         duet_units::count(header.suite.cells.len(), "cell"),
         looks.join(", "),
         duet_units::minutes(u64::from(gate.budget_s)),
-    );
-    anstream::println!("Seed {}; record in {}.", header.seed, shown(folder));
-    anstream::print!("{}", doctor::warnings(&header.findings));
+    ))?;
+    stream.line(&format!("Seed {}; record in {}.", header.seed, shown(folder)))?;
+    stream.print(&doctor::warnings(&header.findings))
 }

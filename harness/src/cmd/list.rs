@@ -6,6 +6,7 @@ use clap::Args;
 use super::doctor::COLUMNS;
 use super::exit::Exit;
 use super::folders::BenchFolder;
+use super::stdio;
 use duet_model::plan;
 use duet_model::spec::{Lane, Spec, Toolchain};
 use duet_report::hanging;
@@ -18,7 +19,7 @@ pub(super) struct List {
 }
 
 pub(super) fn run(args: &List) -> Result<Exit> {
-    anstream::print!("{}", text(&args.bench.load()?));
+    stdio::print(&text(&args.bench.load()?))?;
     Ok(Exit::Done)
 }
 

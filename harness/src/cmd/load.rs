@@ -7,6 +7,8 @@ use anyhow::{Result, bail, ensure};
 use url::Url;
 
 use super::exit::{Exit, UsageError};
+use super::output;
+use super::stdio::{self, Stream};
 use duet_loadgen::load::{self, Ceiling, LoadModel, Measured};
 use duet_measure::ceiling;
 use duet_measure::host;
@@ -45,8 +47,9 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
     if args.capacity.find_capacity {
         return capacity::run(args, &load, &url, &interrupt);
     }
+    let stream = Stream::beside([&args.hdr, &args.series, &args.svg, &args.hgrm]);
     if !args.json {
-        anstream::print!("{}", text::head(&load, &url));
+        stream.print(&text::head(&load, &url))?;
     }
     let mut series = args.series.as_deref().map(|path| series(path, &load)).transpose()?;
     let view = View::new(&load, true);
@@ -56,23 +59,31 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
     }
     let verdicts: Vec<Verdict> =
         args.limit.iter().map(|limit| limit.judge(text::headline(&load, &measured))).collect();
-    if args.json {
+    let printed = if args.json {
         let summary = summary::of(&load, &url, &measured, &args.limit, &verdicts);
-        anstream::println!("{}", serde_json::to_string_pretty(&summary)?);
+        stdio::print_raw(&(serde_json::to_string_pretty(&summary)? + "\n"))
     } else {
-        anstream::print!("{}", text::result(&load, &measured, &args.limit, &verdicts));
-    }
+        stream.print(&text::result(&load, &measured, &args.limit, &verdicts))
+    };
+    let written = write(args, &load, &url, &measured);
+    let series = series.map_or(Ok(()), Series::finish);
+    printed.and(written).and(series)?;
+    Ok(exit(&measured, args.max_error_rate, &verdicts, interrupt.signal()))
+}
+
+/// Writes the files that are wanted.
+fn write(args: &Load, load: &load::Load, url: &Url, measured: &Measured) -> Result<()> {
+    let headline = text::headline(load, measured);
     if let Some(path) = &args.hdr {
-        summary::write_log(path, &load, &measured)?;
+        output::write(path, &summary::log(load, measured)?)?;
     }
     if let Some(path) = &args.hgrm {
-        summary::write_percentiles(path, text::headline(&load, &measured))?;
+        output::write(path, summary::percentiles(headline).as_bytes())?;
     }
     if let Some(path) = &args.svg {
-        picture::write(path, &load, &url, &measured)?;
+        output::write(path, picture::picture(load, url, measured).as_bytes())?;
     }
-    series.map_or(Ok(()), Series::finish)?;
-    Ok(exit(&measured, args.max_error_rate, &verdicts, interrupt.signal()))
+    Ok(())
 }
 
 /// Sends every request once, so that the responses that follow can be checked.
@@ -152,7 +163,7 @@ fn ceiling(load: &load::Load) -> Option<Ceiling> {
     match ceiling::measure(load) {
         Ok(ceiling) => Some(ceiling),
         Err(error) => {
-            anstream::eprintln!("the generator's ceiling was not measured: {error:#}");
+            stdio::note(&format!("the generator's ceiling was not measured: {error:#}"));
             None
         }
     }

@@ -24,6 +24,7 @@ mod list;
 mod load;
 mod looks;
 mod null_responder;
+mod output;
 mod pair_store;
 mod pairs;
 mod policy;
@@ -34,6 +35,7 @@ mod report;
 mod run;
 mod selftest;
 mod session;
+mod stdio;
 mod trend;
 mod verify;
 
@@ -80,12 +82,12 @@ enum Command {
     Launcher,
 }
 
-/// An error as it is shown to people.
-#[must_use]
-pub(crate) fn error_text(error: &CommandError) -> String {
+/// Shows an error to people.
+pub(crate) fn print_error(error: &CommandError) {
     use anstyle::{AnsiColor, Style};
     let red = Style::new().fg_color(Some(AnsiColor::Red.into())).bold();
-    format!("{red}error{red:#}: {error:#}")
+    let text = duet_report::printable_lines(&format!("{error:#}"));
+    stdio::note(&format!("{red}error{red:#}: {text}"));
 }
 
 /// Carries out a command.

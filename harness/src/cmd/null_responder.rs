@@ -6,6 +6,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 
 use super::exit::Exit;
+use super::stdio;
 use duet_loadgen::null_server;
 use duet_process::interrupt::Interrupt;
 
@@ -34,7 +35,7 @@ pub(super) fn run(args: &NullResponder) -> Result<Exit> {
     let listeners = null_server::listen(args.addr, args.threads.into())
         .with_context(|| format!("failed to listen at {}", args.addr))?;
     let addr = listeners.first().context("it has a thread")?.local_addr()?;
-    anstream::println!("listening {addr}");
+    stdio::line(&format!("listening {addr}"))?;
     std::thread::scope(|scope| {
         let stop = || interrupt.signal().is_some();
         let threads =

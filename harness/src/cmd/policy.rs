@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 
 use super::exit::UsageError;
+use super::stdio;
 use duet_measure::versions::{self, Arm, Checkout, Origin, Workspace};
 use duet_model::spec::{CellId, Gate as Policy, Spec, Suite};
 
@@ -30,7 +31,7 @@ pub(super) fn choose<'a>(spec: &'a Spec, name: Option<&str>) -> Result<&'a Polic
 
 /// Tells the user on standard error what is waited for.
 pub(super) fn say(text: &str) {
-    anstream::eprintln!("{text}");
+    stdio::note(text);
 }
 
 /// A version on this disk, with what the user should know of it printed.
@@ -44,7 +45,7 @@ pub(super) fn check_out(arm: &Arm, here: Workspace<'_>) -> Result<Checkout> {
     }
     let checkout = versions::check_out(arm, here)?;
     for note in &checkout.notes {
-        anstream::eprintln!("note: {}: {note}", arm.given);
+        stdio::note(&format!("note: {}: {note}", arm.given));
     }
     Ok(checkout)
 }

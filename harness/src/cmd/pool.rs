@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use super::exit::{Exit, UsageError};
-use super::export;
 use super::folders::{self, shown};
+use super::stdio;
 use duet_model::record::Run;
 use duet_report::{Style, pool as words};
 
@@ -30,12 +30,15 @@ pub(super) fn run(args: &PoolArgs) -> Result<Exit> {
     let mut folders = args.folders.clone();
     folders.sort();
     folders.dedup();
-    let runs: Vec<(String, Run)> = folders
-        .iter()
-        .map(|folder| Ok((shown(folder), folders::read_run(folder)?)))
-        .collect::<Result<_>>()?;
+    let mut runs: Vec<(String, Run)> = vec![];
+    for folder in &folders {
+        match folders::read_run(folder) {
+            Ok(run) => runs.push((shown(folder), run)),
+            Err(error) => stdio::note(&format!("skipped {}: {error:#}", shown(folder))),
+        }
+    }
     let pooled = duet_analysis::pool::pool(&runs).map_err(UsageError)?;
-    export::print(&words::text(&pooled, Style::Plain))?;
+    stdio::print(&words::text(&pooled, Style::Plain))?;
     let Some(out) = &args.out else { return Ok(Exit::Done) };
     folders::make(out)?;
     let json = serde_json::to_string_pretty(&pooled).context("failed to encode")? + "\n";
@@ -45,6 +48,6 @@ pub(super) fn run(args: &PoolArgs) -> Result<Exit> {
     for (name, svg) in words::charts(&pooled) {
         folders::replace(&out.join(name), svg.as_bytes())?;
     }
-    anstream::println!("Pool: {}", shown(&out.join("pool.html")));
+    stdio::line(&format!("Pool: {}", shown(&out.join("pool.html"))))?;
     Ok(Exit::Done)
 }

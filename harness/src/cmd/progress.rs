@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::stdio;
 use duet_analysis::{CellId, Estimate};
+use duet_report::{printable, printable_lines};
 
 /// A bar on a terminal; elsewhere, a plain line now and then.
 #[derive(Debug)]
@@ -24,20 +26,22 @@ impl Progress {
 
     /// What is being done while there is no bar yet.
     pub(crate) fn say(&self, what: &str) {
+        let what = printable(what);
         if self.terminal {
             self.bar.enable_steady_tick(Duration::from_millis(200));
-            self.bar.set_message(what.to_owned());
+            self.bar.set_message(what);
         } else {
-            anstream::eprintln!("{what}");
+            stdio::note(&what);
         }
     }
 
     /// A line that stays, above the bar.
     pub(crate) fn print(&self, line: &str) {
+        let line = printable_lines(line);
         if self.terminal {
             self.bar.println(line);
         } else {
-            anstream::eprintln!("{line}");
+            stdio::note(&line);
         }
     }
 
@@ -58,7 +62,7 @@ impl Progress {
             Some(i) => duet_units::ratio_interval(ratio.value, i.low, i.high),
             None => duet_units::ratio(ratio.value),
         });
-        self.bar.set_message(format!("{cell}  {}", ratio.unwrap_or_default()));
+        self.bar.set_message(printable(&format!("{cell}  {}", ratio.unwrap_or_default())));
     }
 
     /// A block is done.
@@ -67,7 +71,7 @@ impl Progress {
         let (done, all) = (self.bar.position(), self.bar.length().unwrap_or(0).max(1));
         // Ten lines in all where there is no terminal.
         if !self.terminal && done * 10 / all > (done - 1) * 10 / all {
-            anstream::eprintln!("{done} of {all} blocks done");
+            stdio::note(&format!("{done} of {all} blocks done"));
         }
     }
 

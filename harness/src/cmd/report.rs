@@ -9,6 +9,7 @@ use clap::Args;
 use super::exit::Exit;
 use super::folders::{self, shown};
 use super::prices::PriceArgs;
+use super::stdio;
 use duet_analysis::{self, Analysis, BuildsAnalysis, money};
 use duet_model::record;
 use duet_report::chart::Width;
@@ -44,7 +45,7 @@ pub(super) fn rebuild(folder: &Path, prices: PriceArgs) -> Result<Exit> {
     let mut analysis = read(folder)?;
     analysis.money = money::analyse(&analysis, prices.prices());
     write(&analysis, folder)?;
-    show(&analysis, folder);
+    show(&analysis, folder)?;
     Ok(exit(&analysis))
 }
 
@@ -63,8 +64,8 @@ fn read_builds(folder: &Path) -> Result<Option<BuildsAnalysis>> {
 fn rebuild_builds(builds: &BuildsAnalysis, folder: &Path) -> Result<Exit> {
     folders::replace(&folder.join("builds.md"), duet_report::builds::markdown(builds).as_bytes())?;
     folders::replace(&folder.join("builds.html"), duet_report::builds::html(builds).as_bytes())?;
-    anstream::print!("{}", duet_report::builds::text(builds, style()));
-    anstream::println!("Report: {}", shown(&folder.join("builds.html")));
+    stdio::print(&duet_report::builds::text(builds, style()))?;
+    stdio::line(&format!("Report: {}", shown(&folder.join("builds.html"))))?;
     Ok(builds_exit(builds))
 }
 
@@ -94,13 +95,13 @@ fn write(analysis: &Analysis, folder: &Path) -> Result<()> {
 }
 
 /// Prints the tables and where the rest lies.
-fn show(analysis: &Analysis, folder: &Path) {
-    anstream::print!("{}", duet_report::text(analysis, style()));
-    anstream::println!("Report: {}", shown(&folder.join("report.html")));
+fn show(analysis: &Analysis, folder: &Path) -> Result<()> {
+    stdio::print(&duet_report::text(analysis, style()))?;
+    stdio::line(&format!("Report: {}", shown(&folder.join("report.html"))))?;
     let latency = duet_report::chart::latency(analysis, Width::Wide).map(|_| "latency.svg");
     let charts = ["speed.svg", "memory.svg"].into_iter().chain(latency);
     let charts: Vec<String> = charts.map(|name| shown(&folder.join(name))).collect();
-    anstream::println!("Charts: {}", charts.join(", "));
+    stdio::line(&format!("Charts: {}", charts.join(", ")))
 }
 
 /// The style of text on standard output. anstream drops colours where they are not wanted.

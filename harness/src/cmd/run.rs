@@ -9,7 +9,7 @@ use super::exit::{Exit, UsageError};
 use super::folders::{self, BenchFolder, Former, shown};
 use super::prices::PriceArgs;
 use super::session::Session;
-use super::{doctor, fitness, report};
+use super::{doctor, fitness, report, stdio};
 use duet_model::plan;
 use duet_model::record::RunHeader;
 use duet_model::spec::{Spec, Suite};
@@ -54,7 +54,7 @@ pub(super) fn run(args: &Run) -> Result<Exit> {
     header.findings.splice(0..0, left_out);
     let (out, former) = (args.out.as_deref(), Former::MovedTo("previous"));
     let folder = folders::for_record(out, &session.root, "results/latest", former)?;
-    announce(&header, &folder);
+    announce(&header, &folder)?;
     let prepared = session.prepare(header)?;
     session.measure_all(&folder, prepared)?;
     report::rebuild(&folder, args.prices)
@@ -79,27 +79,27 @@ fn choose(spec: &Spec, name: &str, only: Option<&str>) -> Result<Suite> {
 }
 
 /// Says what will run, for how long, and what `duet doctor` warns of.
-fn announce(header: &RunHeader, folder: &Path) {
+fn announce(header: &RunHeader, folder: &Path) -> Result<()> {
     let suite = &header.suite;
     let list = |cpus: &[usize]| {
         let cpus: Vec<String> = cpus.iter().map(ToString::to_string).collect();
         cpus.join(", ")
     };
-    anstream::println!(
+    stdio::line(&format!(
         "Suite `{}`: {}, {} each, about {} of measuring after the builds.",
         suite.name,
         duet_units::count(suite.cells.len(), "cell"),
         duet_units::count(suite.blocks as usize, "block"),
         duet_units::minutes(plan::expected_ms(suite, &header.spec).div_ceil(1000))
-    );
+    ))?;
     let programs = suite.cells.iter().any(|cell| header.spec.is_of_programs(cell));
-    anstream::println!(
+    stdio::line(&format!(
         "Servers on CPU {}, load generator on CPU {}{}; seed {}; record in {}.",
         list(&header.server_cpus),
         list(&header.generator_cpus),
         if programs { ", programs on all of them" } else { "" },
         header.seed,
         shown(folder)
-    );
-    anstream::print!("{}", doctor::warnings(&header.findings));
+    ))?;
+    stdio::print(&doctor::warnings(&header.findings))
 }

@@ -13,7 +13,7 @@ use super::exit::{Exit, UsageError};
 use super::folders::{self, Former, shown};
 use super::pairs::{self, Pair, Side};
 use super::session::Session;
-use super::{comparison, looks};
+use super::{comparison, looks, stdio};
 use duet_analysis::comparison::Outcome;
 use duet_analysis::gate::LOOKS;
 use duet_model::record::{BuildRecord, Experiment, Question, Run, RunHeader, Version};
@@ -107,14 +107,14 @@ pub(super) fn run(args: &Selftest) -> Result<Exit> {
     let folder = folders::for_record(out, &root, "results/selftest", Former::Removed)?;
     let template = session.header(args.seed, &definitions(&pair(WORK, WORK)?), &suite)?;
     let share = calibrate(&session, &folder, &template)?;
-    anstream::println!(
+    stdio::line(&format!(
         "{} of work are {} of a request's time on the server. {} for each of {}, at most {} each.",
         duet_units::count(WORK as usize, "round"),
         duet_units::percent(share),
         duet_units::count(args.gates as usize, "gate"),
         duet_units::count(args.trials.len(), "trial"),
         duet_units::minutes(u64::from(2 * BUDGET_S)),
-    );
+    ))?;
     let mut random = SplitMix64::new(template.seed);
     let mut trials = vec![];
     for trial in &args.trials {
@@ -125,10 +125,10 @@ pub(super) fn run(args: &Selftest) -> Result<Exit> {
             let header = RunHeader { seed: random.next(), ..template.clone() };
             gate(&session, &folder.join(name), header, *trial, rounds, &mut counts)?;
         }
-        anstream::println!("{}", words(*trial, &counts));
+        stdio::line(&words(*trial, &counts))?;
         trials.push((*trial, counts));
     }
-    anstream::println!("Records in {}.", shown(&folder));
+    stdio::line(&format!("Records in {}.", shown(&folder)))?;
     Ok(verdict(&trials))
 }
 

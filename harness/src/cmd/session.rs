@@ -81,8 +81,9 @@ impl Session {
         fitness::refuse_unfit(spec, suite)?;
         Ok(RunHeader {
             schema: record::SCHEMA,
+            id: None,
             duet_version: env!("CARGO_PKG_VERSION").to_owned(),
-            command: std::env::args().skip(1).collect(),
+            command: command_line(),
             started_unix_s: now.as_secs(),
             seed: seed.unwrap_or(u64::from(now.subsec_nanos())),
             commit,
@@ -190,6 +191,7 @@ impl<'a> Recording<'a> {
     /// part of the same experiment measured, whose record it replaces.
     pub(super) fn begin(session: &'a Session, folder: &Path, mut run: Run) -> Result<Self> {
         run.header.to_project = folders::to_project(folder, &session.root)?;
+        run.header.id = Some(new_id()?);
         let RunHeader { suite, spec, seed, .. } = &run.header;
         Ok(Self {
             session,
@@ -311,6 +313,17 @@ impl<'a> Recording<'a> {
         self.run.push(record);
         Ok(self.run)
     }
+}
+
+/// The command line, without the path of the binary.
+pub(super) fn command_line() -> Vec<String> {
+    std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// An id that no other run has: when it was made, and by which process.
+fn new_id() -> Result<String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+    Ok(format!("{:x}-{:x}", now.as_nanos(), std::process::id()))
 }
 
 /// The servers that take part in a suite, in the definitions' order.

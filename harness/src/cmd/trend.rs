@@ -1,15 +1,16 @@
 //! `duet trend`: a history over several runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
 
 use super::exit::{Exit, UsageError};
 use super::folders::{self, shown};
-use super::{export, report};
+use super::output;
+use super::stdio::{self, Stream};
+use duet_analysis::Analysis;
 use duet_analysis::trend::trend;
-use duet_model::record;
 use duet_report::{chart, trend as text};
 use duet_units::Metric;
 
@@ -25,7 +26,8 @@ const USUAL: [Metric; 5] = [
 /// Shows what several runs say of the same cells over time
 ///
 /// Runs are put in order by when they began, and apart by machine: processor, number of CPUs and
-/// kernel. Changes of level are marked, for people to look at; the exit code does not depend on
+/// kernel. Comparisons and gates form histories of their own. Folders that hold no run are skipped,
+/// and named. Changes of level are marked, for people to look at; the exit code does not depend on
 /// them.
 #[derive(Debug, Args)]
 pub(super) struct TrendArgs {
@@ -48,31 +50,53 @@ pub(super) fn run(args: &TrendArgs) -> Result<Exit> {
     let mut folders = args.folders.clone();
     folders.sort();
     folders.dedup();
-    let is_run = |folder: &&PathBuf| folder.join(record::FILE_NAME).is_file();
-    let (runs, others): (Vec<_>, Vec<_>) = folders.iter().partition(is_run);
-    if !others.is_empty() {
-        let others: Vec<String> =
-            others.iter().map(|folder| folder.display().to_string()).collect();
-        let name = record::FILE_NAME;
-        bail!(UsageError(format!(
-            "no runs' folders, for they have no {name}: {}",
-            others.join(", ")
-        )));
-    }
-    let read = |folder: &&PathBuf| Ok((shown(folder), report::read(folder)?));
-    let runs: Vec<_> = runs.iter().map(read).collect::<Result<_>>()?;
+    let runs = read_all(&folders)?;
     let only = args.only.as_deref().unwrap_or_default();
     let found =
         trend(&runs, |cell, metric| metrics.contains(&metric) && cell.to_string().contains(only));
     if found.machines.iter().all(|machine| machine.series.is_empty()) {
         bail!(UsageError("none of these runs has such a cell with such a metric".to_owned()));
     }
-    export::print(&text(&found))?;
+    let stream = Stream::beside([&args.svg]);
+    stream.print(&text(&found))?;
     if let Some(path) = &args.svg {
-        folders::replace(path, chart::trend(&found).file().as_bytes())?;
-        anstream::println!("Chart: {}", shown(path));
+        output::write(path, chart::trend(&found).file().as_bytes())?;
+        stream.line(&format!("Chart: {}", shown(path)))?;
     }
     Ok(Exit::Done)
+}
+
+/// What folders of runs say. Those that hold none are skipped, and named.
+fn read_all(folders: &[PathBuf]) -> Result<Vec<(String, Analysis)>> {
+    let mut runs = vec![];
+    for folder in folders {
+        if let Err(error) = folder.read_dir() {
+            bail!(UsageError(format!("no runs' folder: {}: {error}", folder.display())));
+        }
+        match history(folder) {
+            Ok(analysis) => runs.push((shown(folder), analysis)),
+            Err(error) => stdio::note(&format!("skipped {}: {error:#}", shown(folder))),
+        }
+    }
+    if runs.is_empty() {
+        bail!(UsageError("none of these are runs' folders".to_owned()));
+    }
+    Ok(runs)
+}
+
+/// What a run says, as a part of a history. The versions of comparisons and gates have other names
+/// each time: here they are `base` and `head`.
+fn history(folder: &Path) -> Result<Analysis> {
+    let run = folders::read_run(folder)?;
+    let mut analysis = duet_analysis::analyse(&run);
+    if run.header.experiment.is_some() {
+        for matchup in &mut analysis.matchups {
+            for (arm, name) in matchup.arms.iter_mut().zip(["base", "head"]) {
+                (arm.server, arm.label) = (name.to_owned(), name.to_owned());
+            }
+        }
+    }
+    Ok(analysis)
 }
 
 fn metrics(names: &[String]) -> Result<Vec<Metric>> {

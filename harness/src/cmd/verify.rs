@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::exit::{Exit, UsageError};
 use super::folders::BenchFolder;
+use super::stdio;
 use duet_measure::block::Bench;
 use duet_measure::build;
 use duet_measure::host::{self, Cpus};
@@ -17,6 +18,7 @@ use duet_measure::verify::Verifier;
 use duet_model::record::{BuildRecord, Failure, Stage};
 use duet_model::spec::{ProgramSet, Server, Spec, Suite, Transport, Workload};
 use duet_process::interrupt::{Interrupt, Interrupted};
+use duet_report::{printable, printable_lines};
 
 /// The longest time, in seconds, and the most memory, in MiB, of a program at its test size.
 const PROGRAM_LIMITS: (u32, u32) = (60, 4096);
@@ -58,7 +60,7 @@ pub(super) fn run(args: &Verify) -> Result<Exit> {
         let transports: Vec<Transport> = server.transports().collect();
         let valid = duet_units::count(cases * transports.len(), "valid response");
         let failure = self::server(&bench, server, transports)?.failure;
-        all_valid &= say(&server.name, failure, &valid);
+        all_valid &= say(&server.name, failure, &valid)?;
     }
     let mut cache = ProgramCache::default();
     for set in spec.sets.iter().filter(|set| wanted(&set.name)) {
@@ -80,46 +82,43 @@ fn check_names(spec: &Spec, names: &[String]) -> Result<()> {
 
 /// Builds a set and compares the outputs of all programs that it builds, each at its test size.
 /// Returns whether all are valid.
-fn programs(
-    bench: &Bench<'_>,
-    cache: &mut ProgramCache,
-    set: &ProgramSet,
-) -> Result<bool, Interrupted> {
+fn programs(bench: &Bench<'_>, cache: &mut ProgramCache, set: &ProgramSet) -> Result<bool> {
     let lacking = host::cpu_lacks(&set.needs_cpu);
     if !lacking.is_empty() {
         let lacking = lacking.join(", ");
-        anstream::println!("left out {}: this CPU has no {lacking}", set.name);
+        stdio::line(&format!("left out {}: this CPU has no {lacking}", set.name))?;
         return Ok(true);
     }
     if let Some(failure) = build::build(set, bench.root, bench.interrupt)?.failure {
-        return Ok(say(&set.name, Some(failure), ""));
+        return say(&set.name, Some(failure), "");
     }
     let (mut valid, mut failed) = (0, false);
     for problem in bench.spec.problems.iter().filter(|problem| set.builds(&problem.name)) {
         match programs::check(bench, cache, set, problem)?.failure {
             None => valid += 1,
-            failure => failed |= !say(&format!("{} {}", set.name, problem.name), failure, ""),
+            failure => failed |= !say(&format!("{} {}", set.name, problem.name), failure, "")?,
         }
     }
     if valid > 0 {
-        say(&set.name, None, &duet_units::count(valid, "valid output"));
+        say(&set.name, None, &duet_units::count(valid, "valid output"))?;
     }
     Ok(!failed)
 }
 
 /// Prints a failure, or what is valid; whether there was no failure.
-fn say(name: &str, failure: Option<Failure>, valid: &str) -> bool {
+fn say(name: &str, failure: Option<Failure>, valid: &str) -> Result<bool> {
     let style = |color: AnsiColor| Style::new().fg_color(Some(color.into()));
     let (green, red) = (style(AnsiColor::Green), style(AnsiColor::Red));
     let Some(failure) = failure else {
-        anstream::println!("{green}ok{green:#}     {name}: {valid}");
-        return true;
+        stdio::line(&format!("{green}ok{green:#}     {name}: {valid}"))?;
+        return Ok(true);
     };
-    anstream::println!("{red}failed{red:#} {name}: {failure}");
+    let said = printable_lines(&failure.to_string());
+    stdio::line(&format!("{red}failed{red:#} {name}: {said}"))?;
     for line in &failure.stderr {
-        anstream::println!("       | {line}");
+        stdio::line(&format!("       | {}", printable(line)))?;
     }
-    false
+    Ok(false)
 }
 
 /// Builds a server and verifies all its responses over these transports. What fails is in the

@@ -10,13 +10,13 @@ use nix::sys::signal::Signal;
 use crate::binary::{DUET, Folder, HELLO, SERVER, outcome, signal, wait};
 
 /// A folder with definitions of a good and a faulty server.
-struct Bench {
+pub(crate) struct Bench {
     folder: Folder,
 }
 
 impl Bench {
     /// `fault` is the command line of the faulty server behind `--addr`.
-    fn new(fault: &str) -> Self {
+    pub(crate) fn new(fault: &str) -> Self {
         Self::with(fault, "blocks = 2\nverdicts = false", r#"build = []"#)
     }
 
@@ -47,6 +47,11 @@ impl Bench {
         Self { folder }
     }
 
+    /// A run long enough to be interrupted.
+    pub(crate) fn long() -> Self {
+        Self::with("", "blocks = 60\nverdicts = false", "")
+    }
+
     fn latest(&self, name: &str) -> PathBuf {
         self.path().join("results/latest").join(name)
     }
@@ -57,12 +62,12 @@ impl Bench {
     }
 
     /// Blocks of the record, failed or not.
-    fn blocks(&self) -> Vec<duet_model::record::BlockRecord> {
+    pub(crate) fn blocks(&self) -> Vec<duet_model::record::BlockRecord> {
         duet_model::record::read(&self.path().join("results/latest")).expect("a record").blocks
     }
 
     /// Waits until the record holds a block that counts.
-    fn wait_for_a_block(&self) {
+    pub(crate) fn wait_for_a_block(&self) {
         wait(|| {
             let text = fs::read_to_string(self.latest("run.jsonl")).unwrap_or_default();
             text.contains("\"failure\":null,\"discarded\":null")
@@ -211,7 +216,7 @@ fn wrong_usage_exits_with_2() {
         .says("there is no server or set `god`: did you mean `good`? there are good, faulty");
     bench.duet(&["report", "bench"]).exits(2).says("is no run's folder");
     bench.duet(&["export", "bench", "--format", "csv"]).exits(2).says("is no run's folder");
-    bench.duet(&["trend", "bench", "nowhere"]).exits(2).says("no runs' folders").says("nowhere");
+    bench.duet(&["trend", "bench", "nowhere"]).exits(2).says("no runs' folder").says("nowhere");
     bench.duet(&["trend", ".", "--metric", "speed"]).exits(2).says("requests_per_second");
     bench.duet(&["export", "bench", "--format", "xml"]).exits(2).says("gha-bench-smaller");
     fs::create_dir(bench.path().join("out")).expect("a folder");
@@ -356,14 +361,9 @@ fn a_server_that_exits_badly() {
     check_failure(&Bench::new("--fault bad-exit"), "exited with 7 on SIGTERM");
 }
 
-/// A run long enough to be interrupted.
-fn long() -> Bench {
-    Bench::with("", "blocks = 60\nverdicts = false", "")
-}
-
 #[track_caller]
 fn check_interruption(with: Signal, code: i32) {
-    let bench = long();
+    let bench = Bench::long();
     let child = bench.command(&["run", "s"]).spawn().expect("the binary starts");
     bench.wait_for_a_block();
     signal(&child, with);
@@ -399,7 +399,7 @@ fn an_interrupted_build_leaves_nothing() {
 
 #[test]
 fn a_killed_harness_leaves_no_process() {
-    let bench = long();
+    let bench = Bench::long();
     let mut child = bench.command(&["run", "s"]).spawn().expect("the binary starts");
     bench.wait_for_a_block();
     signal(&child, Signal::SIGKILL);
@@ -410,7 +410,7 @@ fn a_killed_harness_leaves_no_process() {
 
 #[test]
 fn a_full_disk_keeps_finished_blocks() {
-    let bench = long();
+    let bench = Bench::long();
     // A limit on file size stands for a full disk: writes fail after so many blocks of 512 bytes.
     let script = format!("ulimit -f 160; exec {DUET} run s");
     let outcome = outcome(&bench.program("sh", &["-c", &script]).output().expect("it ends"));

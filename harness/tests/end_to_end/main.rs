@@ -2,13 +2,16 @@
 
 #[path = "../binary/mod.rs"]
 mod binary;
+mod bombs;
 mod builds;
 mod claims;
 mod cli;
 mod generator;
 mod load;
+mod outputs;
 mod pool;
 mod programs;
+mod records;
 mod responder;
 mod tidy;
 mod toolchains;

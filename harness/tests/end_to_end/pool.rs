@@ -62,5 +62,5 @@ fn five_sessions_say_what_another_hour_will_show() {
     fs::write(&record, text.replacen("\"connections\":2", "\"connections\":3", 1)).expect("a file");
     let said = folder.duet(&days);
     said.exits(0).says("day0 pair/hello/c2").says("its workload, load, windows or CPUs are others");
-    folder.duet(&["pool", "bench"]).exits(2).says("is no run's folder");
+    folder.duet(&["pool", "bench"]).exits(2).says("skipped bench").says("there are no runs");
 }

@@ -14,6 +14,9 @@ use crate::spec::{Spec, Suite};
 pub struct RunHeader {
     /// [`SCHEMA`] of the writer.
     pub schema: u32,
+    /// The run's id, which every further line repeats as `run`; absent in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// The harness's version.
     pub duet_version: String,
     /// The command line, without the path of the binary.

@@ -9,9 +9,11 @@ use super::program::{ProgramBlock, ProgramRecord};
 /// The version of the record's format; raised when a reader of the old format would be wrong.
 pub const SCHEMA: u32 = 1;
 
-/// One line of `run.jsonl`.
+/// One line of `run.jsonl`. All but the first also hold the header's `id`, as `run`: the writer
+/// adds it, the reader compares and drops it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = with_run))]
 #[serde(tag = "record", rename_all = "snake_case")]
 pub enum Record {
     /// The first line.
@@ -26,6 +28,19 @@ pub enum Record {
     ProgramBlock(Box<ProgramBlock>),
     /// The last line.
     End(RunEnd),
+}
+
+/// Adds to the schema of every line but the header's what the writer adds.
+#[cfg(feature = "schema")]
+fn with_run(schema: &mut schemars::Schema) {
+    let kinds = schema.get_mut("oneOf").and_then(serde_json::Value::as_array_mut);
+    for kind in kinds.into_iter().flatten().skip(1) {
+        if let Some(properties) = kind["properties"].as_object_mut() {
+            let description = "The `id` of the header; absent where that has none.";
+            let run = serde_json::json!({ "type": "string", "description": description });
+            properties.insert("run".to_owned(), run);
+        }
+    }
 }
 
 /// A run read back.

@@ -232,6 +232,7 @@ fn header(scene: &Scene) -> RunHeader {
     };
     RunHeader {
         schema: SCHEMA,
+        id: None,
         duet_version: "0.1.0".to_owned(),
         command: vec!["run".to_owned(), "synthetic".to_owned()],
         started_unix_s: 1_735_689_600,

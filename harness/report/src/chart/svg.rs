@@ -11,6 +11,7 @@ use plotters_backend::{
 };
 
 use super::palette;
+use crate::printable::printable;
 
 /// What is drawn, as elements of SVG.
 pub(super) struct Svg<'a> {
@@ -185,8 +186,9 @@ impl DrawingBackend for Svg<'_> {
     }
 }
 
-/// Text as SVG holds it.
+/// Text as SVG holds it: XML allows no control characters, whatever they are written as.
 pub(super) fn escape(text: &str) -> String {
+    let text = printable(text).replace(['\u{fffe}', '\u{ffff}'], " ");
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

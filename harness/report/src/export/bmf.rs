@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::rows::{self, rows};
+use super::rows::{self, Row, rows};
 use duet_analysis::{Analysis, Estimate};
 
 #[derive(Serialize)]
@@ -26,7 +26,8 @@ struct Measure {
 #[must_use]
 pub fn bmf(analysis: &Analysis) -> String {
     let mut all: BTreeMap<String, BTreeMap<String, Measure>> = BTreeMap::new();
-    for row in rows(analysis) {
+    // Of arms that are not to be compared there is no value: the format has no room for a warning.
+    for row in rows(analysis).filter(Row::is_compared) {
         let slug = row.metric.metric.name().replace('_', "-");
         for (_, arm, estimate) in row.arms() {
             let benchmark = all.entry(format!("{}/{}", row.place(), arm.label)).or_default();

@@ -1,6 +1,8 @@
 //! Comma-separated values (RFC 4180): a line per metric, cell and arm, for spreadsheets and data
 //! frames.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::rows::{self, Row, rows};
@@ -13,19 +15,19 @@ use duet_units::Better;
 /// blocks for one. Metrics of all starts have an empty workload and load.
 #[derive(Serialize, Default)]
 struct Line<'a> {
-    suite: &'a str,
-    started: &'a str,
-    commit: Option<&'a str>,
-    matchup: &'a str,
+    suite: Cow<'a, str>,
+    started: Cow<'a, str>,
+    commit: Option<Cow<'a, str>>,
+    matchup: Cow<'a, str>,
     lane: &'static str,
     control: bool,
-    workload: Option<&'a str>,
-    load: Option<&'a str>,
+    workload: Option<Cow<'a, str>>,
+    load: Option<Cow<'a, str>>,
     metric: &'static str,
     unit: &'static str,
     better: &'static str,
-    arm: &'a str,
-    language: &'a str,
+    arm: Cow<'a, str>,
+    language: Cow<'a, str>,
     value: f64,
     value_low: Option<f64>,
     value_high: Option<f64>,
@@ -37,7 +39,7 @@ struct Line<'a> {
     p: Option<f64>,
     q: Option<f64>,
     verdict: Option<&'static str>,
-    reason: Option<&'a str>,
+    reason: Option<Cow<'a, str>>,
 }
 
 /// The run as CSV.
@@ -48,15 +50,18 @@ pub fn csv(analysis: &Analysis) -> String {
         let line = move |(i, arm, estimate)| line(analysis, &row, i, arm, estimate);
         row.arms().map(line).collect::<Vec<_>>()
     });
-    let mut count = 0;
+    let mut lines = lines.peekable();
+    let is_empty = lines.peek().is_none();
     // The names of columns come with the first line; without any a blank one brings them.
-    for line in lines.chain(std::iter::once_with(Line::default)) {
-        count += 1;
+    for line in lines.chain(is_empty.then(Line::default)) {
         out.serialize(line).expect("plain fields can be written into memory");
     }
     let bytes = out.into_inner().expect("memory can be flushed");
     let text = String::from_utf8(bytes).expect("fields are UTF-8");
-    text.split_inclusive("\r\n").take(count).collect()
+    match text.split_once("\r\n") {
+        Some((names, _)) if is_empty => format!("{names}\r\n"),
+        _ => text,
+    }
 }
 
 fn line<'a>(
@@ -76,22 +81,22 @@ fn line<'a>(
         Verdict::Inconclusive => "inconclusive",
     };
     Line {
-        suite: &run.suite,
-        started: &run.started,
-        commit: run.commit.as_deref(),
-        matchup: &row.matchup.name,
+        suite: formula_free(&run.suite),
+        started: formula_free(&run.started),
+        commit: run.commit.as_deref().map(formula_free),
+        matchup: formula_free(&row.matchup.name),
         lane: row.matchup.lane.name(),
         control: row.matchup.control,
-        workload: row.cell.map(|cell| cell.id.workload.as_str()),
-        load: row.cell.map(|cell| cell.id.load.as_str()),
+        workload: row.cell.map(|cell| formula_free(&cell.id.workload)),
+        load: row.cell.map(|cell| formula_free(&cell.id.load)),
         metric: metric.name(),
         unit: rows::unit(metric.unit()),
         better: match metric.better() {
             Better::Higher => "higher",
             Better::Lower => "lower",
         },
-        arm: &arm.label,
-        language: &arm.language,
+        arm: formula_free(&arm.label),
+        language: formula_free(&arm.language),
         value: estimate.value,
         value_low: estimate.interval.map(|i| i.low),
         value_high: estimate.interval.map(|i| i.high),
@@ -103,6 +108,15 @@ fn line<'a>(
         p: row.metric.p.filter(|_| compared),
         q: row.metric.q.filter(|_| compared),
         verdict: compared.then_some(verdict),
-        reason: row.metric.reason.as_deref().filter(|_| compared),
+        reason: row.metric.reason.as_deref().filter(|_| compared).map(formula_free),
+    }
+}
+
+/// Text that a spreadsheet takes for text: what begins like a formula gets an apostrophe (OWASP,
+/// "CSV Injection").
+fn formula_free(text: &str) -> Cow<'_, str> {
+    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        true => Cow::Owned(format!("'{text}")),
+        false => Cow::Borrowed(text),
     }
 }

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::rows::{self, rows};
+use super::rows::{self, Row, rows};
 use duet_analysis::{Analysis, Estimate};
 use duet_units::Better;
 
@@ -31,7 +31,7 @@ pub fn gha_bench(analysis: &Analysis, better: Better) -> String {
                     unit: rows::unit(row.metric.metric.unit()),
                     value: estimate.value,
                     range: range(estimate),
-                    extra: extra(estimate),
+                    extra: extra(&row, estimate),
                 })
                 .collect::<Vec<_>>()
         })
@@ -47,10 +47,14 @@ fn range(estimate: &Estimate) -> Option<String> {
 }
 
 /// What the chart shows when a point is pointed at.
-fn extra(estimate: &Estimate) -> String {
+fn extra(row: &Row<'_>, estimate: &Estimate) -> String {
     let n = format!("n = {} blocks", estimate.n);
-    match estimate.interval {
+    let said = match estimate.interval {
         Some(i) => format!("95 % interval {} to {}\n{n}", i.low, i.high),
         None => n,
+    };
+    match row.is_compared() {
+        true => said,
+        false => format!("{said}\narms are not to be compared: {}", row.silence()),
     }
 }

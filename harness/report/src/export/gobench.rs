@@ -24,9 +24,9 @@ pub fn gobench(analysis: &Analysis) -> String {
          # One line per block. Across arms: benchstat -table /matchup -col /arm\n\
          goos: linux\ncpu: {}\n",
         line(&run.command),
-        run.started,
-        run.commit.as_deref().unwrap_or("none"),
-        run.duet_version,
+        line(&run.started),
+        line(run.commit.as_deref().unwrap_or("none")),
+        line(&run.duet_version),
         line(&run.machine.cpu),
     );
     for metric in Metric::ALL.into_iter().filter(|m| rows(analysis).any(|r| r.metric.metric == *m))
@@ -41,6 +41,10 @@ pub fn gobench(analysis: &Analysis) -> String {
     for lines in groups(analysis) {
         out += &samples(analysis, &lines);
     }
+    for row in rows(analysis).filter(|row| !row.is_compared()) {
+        let (place, unit) = (line(&row.place()), unit(row.metric.metric));
+        out += &format!("# {place} {unit} is left out: {}\n", line(row.silence()));
+    }
     for server in &analysis.servers {
         let size = server.build.binary_bytes.map(|bytes| format!(" {bytes} {BINARY}"));
         let time = server.build.clean_build_ns.map(|ns| format!(" {} {BUILD}", ns as f64 / 1e9));
@@ -53,10 +57,11 @@ pub fn gobench(analysis: &Analysis) -> String {
     out
 }
 
-/// The rows in groups of one place.
+/// The rows in groups of one place. benchstat compares whatever it finds, so that rows whose arms
+/// are not to be compared are not among them.
 fn groups(analysis: &Analysis) -> Vec<Vec<Row<'_>>> {
     let mut groups: Vec<Vec<Row<'_>>> = vec![];
-    for row in rows(analysis) {
+    for row in rows(analysis).filter(Row::is_compared) {
         match groups.last_mut() {
             Some(group) if group[0].place() == row.place() => group.push(row),
             _ => groups.push(vec![row]),

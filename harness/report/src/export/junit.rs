@@ -11,7 +11,9 @@ pub(crate) fn junit(name: &str, suites: impl IntoIterator<Item = TestSuite>) -> 
     let mut report = Report::new(name);
     report.add_test_suites(suites);
     report.time = Some(report.test_suites.iter().filter_map(|suite| suite.time).sum());
-    report.to_string().expect("strings can be written into memory")
+    let text = report.to_string().expect("strings can be written into memory");
+    // The two that quick-junit leaves and XML does not have.
+    text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
 /// A group of cases that began at `started`, ISO 8601 in UTC.

@@ -32,6 +32,15 @@ pub fn openmetrics(analysis: &Analysis) -> String {
             out += &format!("duet_ratio{labels} {}\n", rounded(ratio.value));
         }
     }
+    let silent: Vec<Row<'_>> = rows(analysis).filter(|row| !row.is_compared()).collect();
+    if !silent.is_empty() {
+        out += "# TYPE duet_not_compared gauge\n\
+                # HELP duet_not_compared The values of arms that are not to be compared.\n";
+    }
+    for row in silent {
+        let labels = labels(&row, &[("metric", row.metric.metric.name())]);
+        out += &format!("duet_not_compared{labels} 1\n");
+    }
     out + "# EOF\n"
 }
 

@@ -24,6 +24,16 @@ pub(super) fn rows(analysis: &Analysis) -> impl Iterator<Item = Row<'_>> {
 }
 
 impl<'a> Row<'a> {
+    /// Whether its arms may be compared: there is a ratio.
+    pub(super) fn is_compared(&self) -> bool {
+        self.metric.ratio.is_some()
+    }
+
+    /// Why its arms may not be compared.
+    pub(super) fn silence(&self) -> &'a str {
+        self.metric.reason.as_deref().unwrap_or("no ratio was measured")
+    }
+
     /// What it is about: `matchup/workload/load`, or `matchup/start` for all starts.
     pub(super) fn place(&self) -> String {
         match self.cell {

@@ -2,6 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::link;
 use crate::chart;
 use crate::document::{
     Align, Block, Document, Emphasis, Figure, Fold, Group, Item, Marker, Row, Span, Table, anchor,
@@ -67,7 +68,7 @@ fn spans(text: &[Span]) -> Markup {
 fn span(span: &Span) -> Markup {
     let class = class(span.emphasis);
     html! {
-        @match (&span.link, class) {
+        @match (span.link.as_deref().and_then(link::checked), class) {
             (Some(link), _) => { a href=(link) class=[class] { (span.text) } }
             (None, Some(class)) => { span class=(class) { (span.text) } }
             (None, None) => (span.text),

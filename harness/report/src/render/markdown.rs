@@ -1,7 +1,9 @@
 //! A document as GitHub Flavoured Markdown, with the pictures beside it as files. Folds are left
 //! out.
 
+use super::link;
 use crate::document::{Align, Block, Document, Emphasis, Group, Item, Marker, Row, Span, Table};
+use crate::printable::printable;
 
 /// Where the text will stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +67,11 @@ impl Page {
         let text = escape(&span.text);
         let strong = matches!(span.emphasis, Emphasis::Strong | Emphasis::Good | Emphasis::Bad);
         let text = if strong && !text.is_empty() { format!("**{text}**") } else { text };
-        match &span.link {
-            Some(link) if self.place == Place::Folder => format!("[{text}]({link})"),
+        match span.link.as_deref().and_then(link::checked) {
+            Some(link) if self.place == Place::Folder => {
+                let text = text.replace('[', "\\[").replace("\\]", "]").replace(']', "\\]");
+                format!("[{text}]({link})")
+            }
             _ => text,
         }
     }
@@ -169,20 +174,77 @@ impl Page {
 }
 
 /// Text that Markdown and HTML leave as it is, on one line. Brackets stay, except where they would
-/// make a link.
+/// make a link. It mentions nobody: GitHub sends a message to every `@name`.
 fn escape(text: &str) -> String {
+    let text = printable(text);
     let mut out = String::with_capacity(text.len());
+    let (marker, text) = marker(&text);
+    out += &marker;
+    let mut before = marker.chars().next_back().unwrap_or(' ');
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
+            '@' if !before.is_alphanumeric()
+                && chars.peek().is_some_and(|next| next.is_alphanumeric()) =>
+            {
+                out.extend(['@', '\u{200b}']);
+            }
             '<' => out += "&lt;",
             '>' => out += "&gt;",
             '&' => out += "&amp;",
             '\\' | '`' | '*' | '|' | '_' | '~' => out.extend(['\\', c]),
             ']' if matches!(chars.peek(), Some('(' | '[' | ':')) => out += "\\]",
-            c if c.is_control() => out.push(' '),
             c => out.push(c),
         }
+        before = c;
     }
     out
+}
+
+/// What a text begins with that would make it a heading, a list or a rule, made plain, and the
+/// rest.
+fn marker(text: &str) -> (String, &str) {
+    let trimmed = text.trim_start();
+    let digits = trimmed.bytes().take_while(u8::is_ascii_digit).count();
+    let of_list = match trimmed[digits..].chars().next() {
+        Some('.' | ')') if digits > 0 => digits,
+        _ => 0,
+    };
+    let sign = trimmed[of_list..].chars().next().filter(|c| match of_list {
+        0 => matches!(c, '#' | '+' | '-' | '='),
+        _ => true,
+    });
+    let Some(sign) = sign else { return (String::new(), text) };
+    let rest = &trimmed[of_list + 1..];
+    let ends = rest.trim_start_matches(sign);
+    match ends.is_empty() || ends.starts_with(' ') {
+        true => (format!("{}\\{sign}", &trimmed[..of_list]), rest),
+        false => (String::new(), text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_said_is_markup() {
+        let cases = [
+            ("plain, -5 % and 1.5×", "plain, -5 % and 1.5×"),
+            ("-5 %", "-5 %"),
+            ("1.5 s", "1.5 s"),
+            ("# big", "\\# big"),
+            ("### big", "\\### big"),
+            ("- item", "\\- item"),
+            ("1. item", "1\\. item"),
+            ("---", "\\---"),
+            ("<b>&[a](b)", "&lt;b&gt;&amp;[a\\](b)"),
+            ("`a`*b*|c", "\\`a\\`\\*b\\*\\|c"),
+            ("a\nb\u{202e}c", "a b c"),
+            ("@all and name@v1", "@\u{200b}all and name@v1"),
+        ];
+        for (text, want) in cases {
+            assert_eq!(escape(text), want, "{text:?}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style as Ansi};
 use crate::document::{
     Align, Block, Column, Document, Emphasis, Group, Item, Marker, Row, Span, Table,
 };
+use crate::printable::printable;
 use crate::wrap::wrapped;
 
 /// Whether escape codes may be written. The command decides, from the terminal and `NO_COLOR`.
@@ -57,12 +58,12 @@ impl Page {
     }
 
     fn styled(&self, emphasis: Emphasis, text: &str) -> String {
-        let ansi = ansi(emphasis);
+        let (ansi, text) = (ansi(emphasis), printable(text));
         match self.style {
             Style::Colour if ansi != Ansi::new() && !text.is_empty() => {
                 format!("{ansi}{text}{ansi:#}")
             }
-            _ => text.to_owned(),
+            _ => text,
         }
     }
 
@@ -104,7 +105,7 @@ impl Page {
                     let width = width.unwrap_or(0);
                     self.line("");
                     for (name, value) in facts {
-                        self.wrapped(&format!("{name:<width$}  "), value);
+                        self.wrapped(&format!("{:<width$}  ", printable(name)), value);
                     }
                 }
                 Block::Figure(_) => {}
@@ -204,7 +205,8 @@ impl Layout {
         let column = |(i, column): (usize, &Column)| {
             let cells = rows().filter_map(|row| row.cells.get(i)).map(|cell| &cell.text);
             let width = cells.chain([&column.head]).map(|text| text.chars().count()).max();
-            (width.unwrap_or(0), column.align)
+            // Other rows are not filled up to a name that is longer than a line.
+            (width.unwrap_or(0).min(COLUMNS), column.align)
         };
         let columns: Vec<(usize, Align)> = table.columns.iter().enumerate().map(column).collect();
         let width = columns.iter().map(|(width, _)| width).sum::<usize>();

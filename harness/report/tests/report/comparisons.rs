@@ -15,7 +15,7 @@ use duet_units::Metric;
 use crate::{fixture, markup};
 
 /// Every comparison, by name.
-fn comparisons() -> [(&'static str, Comparison); 8] {
+pub(crate) fn comparisons() -> [(&'static str, Comparison); 8] {
     [
         ("pass", pass()),
         ("regressed", regressed()),

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::fixture::{self, analyses};
 
 /// One of everything: a program, a cell whose generator was the limit, one that failed, a control.
-fn small() -> Analysis {
+pub(crate) fn small() -> Analysis {
     let mut analysis = fixture::programs();
     analysis.servers.truncate(1);
     for (matchup, cells) in analysis.matchups.iter_mut().zip([0..1, 0..0, 5..6, 2..3, 0..1]) {

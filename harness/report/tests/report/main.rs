@@ -18,6 +18,7 @@ mod claims;
 mod comparisons;
 mod exports;
 mod fixture;
+mod hostile;
 mod markup;
 mod trends;
 

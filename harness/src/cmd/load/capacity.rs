@@ -15,6 +15,7 @@ use super::summary::{self, Quantiles};
 use super::text;
 use super::values::RATE_MAX;
 use crate::cmd::exit::{Exit, ServerUnavailable, UsageError};
+use crate::cmd::stdio;
 use duet_loadgen::capacity::{self, Interval, Next, Probe, Rules};
 use duet_loadgen::load::{self, LoadModel, Measured, Unconnected};
 use duet_loadgen::timing::arrivals::Rate;
@@ -86,7 +87,7 @@ pub(super) fn run(
         ..load.clone()
     };
     if !args.json {
-        anstream::print!("{}", head(args, &load, url));
+        stdio::print(&head(args, &load, url))?;
     }
     let (mut probes, mut results) = (vec![], vec![]);
     let end = loop {
@@ -105,16 +106,16 @@ pub(super) fn run(
             |measured| reasons(args, measured),
         );
         if !args.json {
-            anstream::print!("{}", row(&args.limit, per_second, measured.as_ref(), &reasons));
+            stdio::print(&row(&args.limit, per_second, measured.as_ref(), &reasons))?;
         }
         probes.push(Probe { per_second, held: reasons.is_empty(), took: began.elapsed() });
         results.push(result(per_second, measured.as_ref(), reasons));
     };
     let found = summary(args, &load, url, capacity::interval(&probes), end, results);
     if args.json {
-        anstream::println!("{}", serde_json::to_string_pretty(&found)?);
+        stdio::print_raw(&(serde_json::to_string_pretty(&found)? + "\n"))?;
     } else {
-        anstream::print!("{}", answer(&found));
+        stdio::print(&answer(&found))?;
     }
     Ok(match (interrupt.signal(), found.held_per_second, found.probes.last()) {
         (Some(signal), ..) => Exit::Interrupted(signal),

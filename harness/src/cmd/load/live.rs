@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::series::{self, QUANTILES};
 use super::text;
+use crate::cmd::stdio;
 use duet_loadgen::count::seconds::Second;
 use duet_loadgen::load::{Load, LoadModel};
 
@@ -111,12 +112,12 @@ impl<'l> View<'l> {
             && self.elapsed >= every
         {
             let per_second = self.right as f64 / self.elapsed.as_secs_f64();
-            anstream::eprintln!(
+            stdio::note(&format!(
                 "{:.0} s: {} ok responses per second, {} failed so far",
                 self.began.elapsed().as_secs_f64(),
                 duet_units::rate(per_second),
                 text::count(self.seen.failed.values().sum())
-            );
+            ));
             (self.right, self.elapsed) = (0, Duration::ZERO);
         }
     }

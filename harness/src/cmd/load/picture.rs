@@ -1,8 +1,5 @@
 //! `--svg`: the latencies by percentile, as a picture.
 
-use std::path::Path;
-
-use anyhow::{Context, Result};
 use url::Url;
 
 use super::text::{self, QUANTILES};
@@ -13,13 +10,12 @@ use duet_report::chart::{self, Curve, Quantile};
 /// Points of a curve to a further nine: as close as a line needs to look round.
 const POINTS: u32 = 60;
 
-/// Writes the picture.
-pub(super) fn write(path: &Path, load: &Load, url: &Url, measured: &Measured) -> Result<()> {
+/// The picture, as SVG.
+pub(super) fn picture(load: &Load, url: &Url, measured: &Measured) -> String {
     let columns = text::columns(load, measured);
     let curves: Vec<Curve> =
         columns.iter().map(|(name, latencies)| curve(name, latencies)).collect();
-    let picture = chart::percentiles(&text::target(load, url), &text::how(load), &curves);
-    std::fs::write(path, picture).with_context(|| format!("failed to write {}", path.display()))
+    chart::percentiles(&text::target(load, url), &text::how(load), &curves)
 }
 
 fn curve(name: &str, latencies: &Latencies) -> Curve {

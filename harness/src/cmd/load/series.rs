@@ -1,12 +1,12 @@
 //! `--series`: a line for each second, written while the load goes on.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::cmd::{output, stdio};
 use duet_loadgen::count::latencies::Latencies;
 use duet_loadgen::count::seconds::Second;
 use duet_loadgen::error_kind::ErrorKind;
@@ -28,7 +28,7 @@ pub(super) struct Series<'l> {
     load: &'l Load,
     path: PathBuf,
     form: Form,
-    file: File,
+    file: Box<dyn Write>,
     stolen: Stolen,
     lines: u64,
     /// The first error; nothing is written after it.
@@ -49,8 +49,7 @@ impl<'l> Series<'l> {
     pub(super) fn create(path: &Path, load: &'l Load, cpus: Vec<usize>) -> Result<Self> {
         let form =
             if path.extension().is_some_and(|e| e == "csv") { Form::Csv } else { Form::JsonLines };
-        let file =
-            File::create(path).with_context(|| format!("failed to write {}", path.display()))?;
+        let file = output::open(path)?;
         let mut stolen = Stolen { clock: StolenTime::open().ok(), cpus, ns: None };
         stolen.since_last();
         Ok(Self { load, path: path.to_owned(), form, file, stolen, lines: 0, error: None })
@@ -72,8 +71,8 @@ impl<'l> Series<'l> {
             Form::JsonLines => json(&fields) + "\n",
         };
         self.lines += 1;
-        // A file is not buffered: what is written can be read at once.
-        let written = self.file.write_all(text.as_bytes());
+        // What is written can be read at once.
+        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.flush());
         let failed = || format!("failed to write {}", self.path.display());
         self.error = written.with_context(failed).err();
     }
@@ -94,11 +93,12 @@ impl Stolen {
     }
 }
 
-/// Whether the ending of `path` says how it is to be written.
+/// Whether the ending of `path` says how it is to be written; standard output takes JSON lines.
 pub(super) fn file(path: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(path);
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("csv" | "jsonl") => Ok(path),
+        _ if stdio::is_stdout(&path) => Ok(path),
         _ => Err("a series is a file that ends in .csv or .jsonl".to_owned()),
     }
 }

@@ -1,12 +1,9 @@
 //! The result for programs: JSON, and HdrHistogram's two file formats.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use serde::Serialize;
@@ -271,18 +268,17 @@ fn generator(measured: &Measured, generator_lag: Option<Quantiles>) -> Generator
     }
 }
 
-/// Writes the histograms as a HdrHistogram log: one interval, a tag for each histogram. Lower
+/// The histograms as a HdrHistogram log: one interval, a tag for each histogram. Lower
 /// bounds stand in it as if they were the values; the tag then ends in `-lower-bound`.
-pub(super) fn write_log(path: &Path, load: &Load, measured: &Measured) -> Result<()> {
-    let failed = || format!("failed to write {}", path.display());
-    let mut file = BufWriter::new(File::create(path).with_context(failed)?);
+pub(super) fn log(load: &Load, measured: &Measured) -> Result<Vec<u8>> {
+    let mut bytes = vec![];
     let elapsed = Duration::from_nanos(measured.elapsed_ns);
     let start = SystemTime::now() - elapsed;
     let mut serializer = V2DeflateSerializer::new();
     let mut builder = IntervalLogWriterBuilder::new();
     builder.with_start_time(start).with_base_time(start).with_max_value_divisor(1e6);
     builder.add_comment("values in nanoseconds, interval maxima in milliseconds");
-    let mut log = builder.begin_log_with(&mut file, &mut serializer).with_context(failed)?;
+    let mut log = builder.begin_log_with(&mut bytes, &mut serializer)?;
     let all = [
         ("response", &measured.response),
         ("service", &measured.service),
@@ -293,19 +289,14 @@ pub(super) fn write_log(path: &Path, load: &Load, measured: &Measured) -> Result
         let mark = if latencies.censored_count() > 0 { "-lower-bound" } else { "" };
         let name = format!("{name}{mark}");
         log.write_histogram(&latencies.all(), Duration::ZERO, elapsed, Tag::new(&name))
-            .map_err(|error| anyhow!("failed to write {}: {error:?}", path.display()))?;
+            .map_err(|error| anyhow!("failed to encode the histogram of {name}: {error:?}"))?;
     }
     drop(log);
-    file.flush().with_context(failed)
+    Ok(bytes)
 }
 
-/// Writes percentiles as HdrHistogram's plotter reads them, in milliseconds.
-pub(super) fn write_percentiles(path: &Path, latencies: &Latencies) -> Result<()> {
-    let failed = || format!("failed to write {}", path.display());
-    std::fs::write(path, percentiles(latencies)).with_context(failed)
-}
-
-fn percentiles(latencies: &Latencies) -> String {
+/// Percentiles as HdrHistogram's plotter reads them, in milliseconds.
+pub(super) fn percentiles(latencies: &Latencies) -> String {
     let all = latencies.all();
     let mut out = format!(
         "{:>12} {:>14} {:>10} {:>14}\n\n",
