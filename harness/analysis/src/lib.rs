@@ -22,6 +22,7 @@ mod cell;
 mod cell_analysis;
 pub mod claims;
 pub mod comparison;
+mod delayed_acks;
 mod disturbance;
 mod estimates;
 pub mod gate;

@@ -5,7 +5,7 @@ use crate::cell::{Cell, cpus};
 use crate::disturbance::{FOREIGN_SHARE_MAX, share};
 use crate::summary::{CellAnalysis, MetricAnalysis, Warning, Who};
 use crate::verdict::{BLOCKS_MIN, Verdict};
-use crate::{open, search};
+use crate::{delayed_acks, open, search};
 use duet_model::record::{Run, RunHeader, Wire};
 use duet_model::spec::CellId;
 use duet_units::{Loop, percent, thousands};
@@ -83,6 +83,8 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader) -> Vec<Warning> {
         stolen_time(cell, header),
         foreign_cpu(cell, header),
         generator_waited(cell, header),
+        cpu_lost(cell),
+        delayed_acks::warning(cell),
         short_windows(cell),
         open::overload(cell),
         open::send_lag(cell),
@@ -301,6 +303,20 @@ fn generator_waited(cell: &Cell, header: &RunHeader) -> Option<Warning> {
     let message = format!("the generator waited for a CPU {} of the time", percent(share));
     let hint = "stop what else runs on its CPUs, and measure again: responses were read late";
     (share > RUN_DELAY_SHARE_MAX).then(|| Warning::new("generator_waited", message, hint))
+}
+
+/// CPU time that the kernel forgot: no ratio is made of the rest.
+fn cpu_lost(cell: &Cell) -> Option<Warning> {
+    let lost = |arm: &usize| cell.counted.iter().any(|block| block.record.arms[*arm].cpu_lost);
+    let labels = cell.labels();
+    let of: Vec<&str> = (0..labels.len()).filter(lost).map(|arm| labels[arm]).collect();
+    let message = format!(
+        "the CPU time of {} is unknown: processes ended that nobody waits for, so that the kernel \
+         forgets what they took",
+        of.join(" and ")
+    );
+    let hint = "have their parent wait for them: it must not ignore SIGCHLD";
+    (!of.is_empty()).then(|| Warning::new("cpu_lost", message, hint))
 }
 
 fn short_windows(cell: &Cell) -> Option<Warning> {

@@ -3,7 +3,7 @@
 use duet_model::spec::{Case, ExpectedResponse};
 
 /// Headers that the harness writes itself.
-const OWN_HEADERS: [&str; 4] = ["host", "content-length", "transfer-encoding", "connection"];
+const OWN_HEADERS: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
 
 /// Something wrong with a request or an answer.
 pub(super) struct Fault {
@@ -40,7 +40,7 @@ pub(super) fn request_faults(case: &Case) -> Vec<Fault> {
             fault("headers", format!("a header is named {name:?}"), hint);
         }
         if OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own)) {
-            let hint = "take it out: the harness sets Host, Content-Length, Transfer-Encoding and \
+            let hint = "take it out: the harness sets Content-Length, Transfer-Encoding and \
                         Connection, by `body`, `chunked` and `churn`";
             fault("headers", format!("the header `{name}` is set"), hint);
         }

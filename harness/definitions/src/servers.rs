@@ -15,6 +15,10 @@ const LANES: [(&str, Lane); 4] = [
     ("tuned", Lane::Tuned),
 ];
 
+/// The longest `start_limit_s`: a server that needs ten minutes cannot be started afresh for every
+/// block.
+const START_LIMIT_MAX_S: u32 = 600;
+
 /// Reads all servers.
 pub(super) fn read(root: &mut Fields<'_>) -> Vec<At<Server>> {
     root.require(&[("server", "a table `[[server]]`")]);
@@ -69,6 +73,7 @@ fn server(fields: &mut Fields<'_>) -> Server {
     let env = fields.map("env");
     let prints = fields.flag("prints").unwrap_or(false);
     let carry = fields.texts("carry").unwrap_or_default();
+    let start_limit_s = fields.number("start_limit_s", 1..=START_LIMIT_MAX_S).map(|at| at.value);
     let workloads = fields.some_texts("workloads").unwrap_or_default();
 
     check_run(fields, &run, &env);
@@ -102,6 +107,7 @@ fn server(fields: &mut Fields<'_>) -> Server {
         prints,
         external,
         carry: values(carry),
+        start_limit_s,
         workloads: values(workloads),
         root: None,
     }

@@ -151,7 +151,8 @@ fn keys_and_types() {
              [\"std\"]`",
             "servers.toml:4: server alpha: unknown key `lane` | did you mean `lanes`? the keys are \
          name, language, lanes, summary, run, workloads, external, version, needs, toolchain, \
-         build, build_cache, std_build, dependencies, edit, tls_args, h2c_args, env, prints",
+         build, build_cache, std_build, dependencies, edit, tls_args, h2c_args, env, prints, \
+         carry, start_limit_s",
         ],
     );
     check(f, "name = \"alpha\"", "", &["servers.toml:1: server: `name` is missing", "suites"]);
@@ -179,6 +180,12 @@ fn keys_and_types() {
         &["servers.toml:6: server alpha: `build_cache.CACHE` is a number with a fraction"],
     );
     check(f, "version", "prints = 1\nversion", &["servers.toml:8: server alpha: `prints` is a wh"]);
+    check(
+        f,
+        "version",
+        "start_limit_s = 601\nversion",
+        &["servers.toml:8: server alpha: `start_limit_s` is 601 | write a number from 1 to 600"],
+    );
     check(
         f,
         "[[server]]",

@@ -20,7 +20,7 @@ use duet_units::duration_ns;
 
 mod observed;
 
-use observed::{grown, memory, sample, under_load, usage};
+use observed::{disturbances, memory, sample, under_load, usage};
 
 /// Cases verified with the full client in every block; all of them are verified once a run, and the
 /// generator compares every answer anyway.
@@ -140,7 +140,7 @@ fn measure(
     }
     wait(bench.interrupt, AFTER_LOAD)?;
     for (arm, running) in record.arms.iter_mut().zip(&arms) {
-        arm.after = memory(running.pid()).map_err(|e| halt(bench, None, Stage::Drive, &e))?;
+        arm.after = memory(running.root()).map_err(|e| halt(bench, None, Stage::Drive, &e))?;
     }
     for running in arms {
         running.stop().map_err(BlockError::Failed)?;
@@ -220,24 +220,26 @@ fn first_look(
     let (addr, transport) = (&running.addr, running.transport);
     let case = workload.cases.first().context("the workload has no cases")?;
     let reading = Instant::now();
-    let listening = Some(memory(running.pid())?);
+    let listening = Some(memory(running.root())?);
     let reading = reading.elapsed(); // no part of the server's start
     let wire: Wire = if transport.is_http2() {
         bench.verifier.case(running, server, (workload, case), bench.interrupt)?
     } else {
         let exchange = requests::exchange(workload, case, &running.name, (addr, transport));
-        probe::first_answer(addr, bench.verifier.tls(transport)?, &exchange, ANSWER_LIMIT)?
+        let tls = bench.verifier.tls(transport)?;
+        probe::first_answer(running, tls.as_ref(), &exchange, ANSWER_LIMIT, bench.interrupt)?
     };
     let startup_ns = duration_ns(running.started.elapsed() - reading);
     Ok(ArmRecord {
         server: running.name.clone(),
         startup_ns,
         listening,
-        idle: memory(running.pid())?,
+        idle: memory(running.root())?,
         loaded: Memory::default(),
         after: Memory::default(),
         rss_bytes_peak: 0,
         threads: 0,
+        cpu_lost: false,
         rss: vec![],
         wire,
         negotiated: None,
@@ -264,6 +266,7 @@ fn job(
             certificate_pem: certificate.map(|certificate| certificate.pem().to_owned()),
             server_name: None,
             pid: running.pid(),
+            root: Some(running.root()),
             exchanges: workload.cases.iter().map(exchange).collect(),
         }
     };
@@ -333,8 +336,7 @@ fn drive(
     let budget = Duration::from_nanos(budget_ns);
     let mut deadline = Instant::now() + budget + GENERATOR_SLACK;
     let mut next_sample = Instant::now();
-    let mut in_windows = false;
-    let mut began = None;
+    let (mut in_windows, mut began) = (false, None);
     loop {
         bench.interrupt.check().map_err(anyhow::Error::from)?;
         if Instant::now() >= next_sample {
@@ -369,11 +371,7 @@ fn drive(
             Event::Driven => {
                 in_windows = false;
                 if let Some(began) = &began {
-                    let ended = usage(bench.cpus, arms, &generator)?;
-                    record.driven_ns = duration_ns(ended.at - began.at);
-                    record.foreign_cpu_ns = ended.foreign_ns.saturating_sub(began.foreign_ns);
-                    record.throttled_ns = grown(began.throttled_ns, ended.throttled_ns);
-                    record.generator_run_delay_ns = grown(began.run_delay_ns, ended.run_delay_ns);
+                    disturbances(record, began, &usage(bench.cpus, arms, &generator)?);
                 }
                 under_load(arms, &mut generator, record)?;
             }
@@ -381,6 +379,11 @@ fn drive(
             Event::Searched { arms } => {
                 for (arm, found) in record.arms.iter_mut().zip(&arms) {
                     arm.search = Some(*found);
+                }
+            }
+            Event::CpuLost { arms } => {
+                for (arm, lost) in record.arms.iter_mut().zip(arms) {
+                    arm.cpu_lost = lost;
                 }
             }
             Event::Done => return Ok(()),

@@ -232,7 +232,7 @@ impl Edited<'_> {
         let built_ns = duration_ns(started.elapsed());
         let running = server::start(server, &launch, interrupt)?;
         let exchange = requests::exchange(workload, case, &server.name, (&running.addr, transport));
-        probe::first_answer(&running.addr, None, &exchange, ANSWER_LIMIT)?;
+        probe::first_answer(&running, None, &exchange, ANSWER_LIMIT, interrupt)?;
         let responded_ns = duration_ns(started.elapsed());
         running.stop().map_err(anyhow::Error::from)?;
         Ok((built_ns, responded_ns))

@@ -79,6 +79,7 @@ pub(crate) async fn send(
     let mut request: http::Request<Body> = request.try_into().context("not a request")?;
     let io = TokioIo::new(io);
     let response = if transport.is_http2() {
+        name_authority(&mut request)?;
         let (mut sender, connection) =
             http2::handshake(TokioExecutor::new(), io).await.context("no HTTP/2")?;
         let _connection = Aborted(tokio::spawn(connection));
@@ -95,6 +96,15 @@ pub(crate) async fn send(
         whole(sender.send_request(request).await.context("no response")?).await?
     };
     Ok(response.into())
+}
+
+/// HTTP/2 has the host that a request names in its authority (RFC 9113, 8.3.1).
+fn name_authority(request: &mut http::Request<Body>) -> Result<()> {
+    let Some(host) = request.headers_mut().remove(HOST) else { return Ok(()) };
+    let mut parts = request.uri().clone().into_parts();
+    parts.authority = Some(host.as_bytes().try_into().context("the host is not valid")?);
+    *request.uri_mut() = parts.try_into().context("the host is not valid")?;
+    Ok(())
 }
 
 /// Reads a response's body.

@@ -8,13 +8,14 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::git;
 use crate::server::resolve;
 use duet_model::record::{Failure, Stage};
 use duet_process::child::{self, Tail};
 use duet_process::interrupt::{Interrupt, POLL};
+use duet_process::supervised;
 
 /// Variables that send what a build makes to another place than the one its project says.
 const REDIRECTING: [&str; 4] =
@@ -115,7 +116,9 @@ fn check(
     Err(CommandError::Failed { command: words.join(" "), outcome, output: ran.stderr })
 }
 
-/// Starts a command with its standard output going `into` somewhere, and waits for it.
+/// Starts a command with its standard output going `into` somewhere, and waits for it. Whatever it
+/// leaves running ends with it: a daemon would be work beside what is measured, and may hold the
+/// streams.
 fn wait(
     words: &[impl AsRef<str>],
     root: &Path,
@@ -131,30 +134,30 @@ fn wait(
         command.env_remove(name);
     }
     command.envs(environment);
-    command.stdin(Stdio::null()).stdout(into).stderr(Stdio::piped());
-    child::tame(&mut command, &[])?;
-    let mut child = command.spawn().with_context(|| format!("failed to start `{program}`"))?;
-    // The command holds the other end of what its output goes into.
-    drop(command);
-    let stdout = child.stdout.take().map(Tail::follow);
-    let stderr = child.stderr.take().map(Tail::follow);
+    let mut child = supervised::start(&command, &[], (into, Stdio::piped()))
+        .with_context(|| format!("failed to start `{program}`"))?;
+    let (stdout, stderr) = child.take_outputs();
+    let (stdout, stderr) = (stdout.map(Tail::follow), stderr.map(Tail::follow));
     let deadline = Instant::now() + limit;
     let status = loop {
-        let status = child::wait_until(&mut child, Instant::now() + POLL);
+        let status = child.wait_until(Instant::now() + POLL);
         let over = Instant::now() >= deadline;
         match status {
             Ok(None) if !over && interrupt.signal().is_none() => {}
             other => break other,
         }
     };
-    // Whatever the command left running in its group ends with it, and so do its streams.
-    child::destroy(&mut child);
+    let left = child.end().map(str::to_owned);
     let lines = |stream: Option<(Tail, JoinHandle<()>)>| -> Result<Vec<String>> {
         let Some((tail, end)) = stream else { return Ok(vec![]) };
-        ensure!(end.join().is_ok(), "a thread that reads output died");
+        // What still holds the stream is not waited for.
+        ensure!(child::finish(end).is_none_or(|end| end.is_ok()), "a thread that reads died");
         Ok(tail.lines())
     };
     let (stdout, stderr) = (lines(stdout)?, lines(stderr)?);
     interrupt.check()?;
+    if let Some(left) = left {
+        bail!("`{program}` started processes that cannot be ended: {left}; end them");
+    }
     Ok(Ran { stdout, stderr, status: status? })
 }

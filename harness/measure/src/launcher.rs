@@ -4,23 +4,29 @@
 //! memory of ended children per parent: this parent has one child. Its standard input is a socket
 //! to the harness: a [`Job`] comes in, a [`Report`] goes back. Its standard output and error are
 //! handed on to the program as they are, so that nobody stands between the program and the harness.
+//!
+//! It is the program's supervisor too: what the program leaves running ends with it, and all of it
+//! when the harness closes the socket or is gone.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use serde::{Deserialize, Serialize};
 
 use duet_process::child;
 use duet_process::proc::{self, CpuClock};
+use duet_process::supervisor;
 
 /// What to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,13 +77,24 @@ pub fn run() -> Result<()> {
     let mut line = String::new();
     BufReader::new(&socket).read_line(&mut line).context("failed to read the job")?;
     let job: Job = serde_json::from_str(&line).context("this is no job")?;
+    supervisor::adopt()?;
+    let mut harness = socket.try_clone().context("failed to share the socket")?;
+    // Nothing else comes but the end of the socket. The program's end is then noticed below.
+    thread::spawn(move || {
+        if matches!(harness.read(&mut [0]), Ok(0) | Err(_)) {
+            drop(supervisor::end_descendants());
+        }
+    });
     let report = match launch(&job) {
         Ok(report) => report,
         Err(error) => Report { error: Some(format!("{error:#}")), ..Report::default() },
     };
     let mut line = serde_json::to_vec(&report).context("failed to encode the report")?;
     line.push(b'\n');
-    (&socket).write_all(&line).context("the harness is gone")
+    let sent = (&socket).write_all(&line);
+    let left = supervisor::end_descendants();
+    ensure!(left.is_empty(), "the program started what cannot be ended: {}", left.join(", "));
+    sent.context("the harness is gone")
 }
 
 fn launch(job: &Job) -> Result<Report> {
@@ -99,6 +116,7 @@ fn launch(job: &Job) -> Result<Report> {
         command.spawn().with_context(|| format!("failed to start {}", job.program.display()))?;
     let status = child.wait().context("failed to wait for the program")?;
     let elapsed = started.elapsed();
+    wait_for_orphans();
     let after = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let own_ns = CpuClock::own().read_ns()? - own_before_ns;
     let cpus_after = Cpus::of(clock.read()?, &job.cpus);
@@ -122,6 +140,14 @@ fn launch(job: &Job) -> Result<Report> {
         others_ns: process_ns.saturating_sub(user_ns + system_ns + own_ns),
         stolen_ns: cpus_after.stolen_ns.saturating_sub(cpus_before.stolen_ns),
     })
+}
+
+/// Waits for children of the program that have ended after it did not wait for them: what they took
+/// is counted then.
+fn wait_for_orphans() {
+    while waitpid(None, Some(WaitPidFlag::WNOHANG))
+        .is_ok_and(|status| status != WaitStatus::StillAlive)
+    {}
 }
 
 /// What the kernel has counted on the job's CPUs since boot.

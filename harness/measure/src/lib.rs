@@ -20,6 +20,7 @@ pub mod generator; // starts the load generator, hands it a job, reads its event
 mod git; // the git command
 pub mod host; // what machine this is, which CPUs to use, what is wrong with it
 pub mod launcher; // starts one program and says what the kernel counted
+mod loopback; // whether connections can be had at all
 pub mod output; // what a program printed, and whether it is right
 pub mod probe; // the first right response of a fresh server
 pub mod program; // one run of a program

@@ -2,6 +2,7 @@
 //! nothing is timed but the program, or to the harness, which hashes it.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
@@ -10,7 +11,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::launcher::{Job, Report};
 use crate::output::{Output, OutputHasher};
@@ -19,10 +20,14 @@ use duet_model::record::{Failure, Stage};
 use duet_process::child::{self, Tail};
 use duet_process::interrupt::Interrupt;
 use duet_process::proc;
+use duet_process::tree;
 
 /// Time between two looks at the program's memory: often enough to stop one before the machine
 /// swaps, seldom enough to take less than a hundredth of a CPU.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a launcher may take to end: longer than it waits for what it ends.
+const LAUNCHER_END_LIMIT: Duration = Duration::from_millis(1500);
 
 /// Pieces in which output is read.
 const PIECE_BYTES: usize = 1 << 18;
@@ -98,12 +103,19 @@ impl ProgramError {
     }
 }
 
-/// The launcher's process. Dropping it kills it, and the program with it.
-struct Launcher(Child);
+/// The launcher's process, and our end of its socket. Dropping it ends the program and everything
+/// that it has started.
+struct Launcher {
+    child: Child,
+    socket: UnixStream,
+}
 
 impl Drop for Launcher {
     fn drop(&mut self) {
-        child::destroy(&mut self.0);
+        // It is gone, or notices this and ends what is below it.
+        drop(self.socket.shutdown(Shutdown::Write));
+        drop(child::wait_until(&mut self.child, Instant::now() + LAUNCHER_END_LIMIT));
+        child::destroy(&mut self.child);
     }
 }
 
@@ -160,23 +172,27 @@ type Ended = (Outcome, Option<TakenOutput>, Vec<String>);
 
 fn start_and_wait(task: &Task<'_>, stdout: Stdout<'_>, interrupt: &Interrupt) -> Result<Ended> {
     let (ours, theirs) = UnixStream::pair().context("failed to make a socket")?;
-    let mut launcher = Launcher(start(task, stdout, theirs)?);
-    let reader = match (stdout, launcher.0.stdout.take()) {
+    let mut launcher = Launcher { child: start(task, stdout, theirs)?, socket: ours };
+    let reader = match (stdout, launcher.child.stdout.take()) {
         (Stdout::Hashed(keep), Some(stdout)) => Some(read_output(stdout, keep)?),
         _ => None,
     };
-    let stderr = launcher.0.stderr.take().context("standard error was asked for")?;
+    let stderr = launcher.child.stderr.take().context("standard error was asked for")?;
     let (stderr, stderr_end) = Tail::follow(stderr);
     let own_before_ns = own_cpu_ns()?;
-    send(&ours, task)?;
-    let outcome = watch(task, &ours, &launcher, interrupt);
+    send(&launcher.socket, task)?;
+    let outcome = watch(task, &launcher, interrupt);
     let own_ns = own_cpu_ns()? - own_before_ns;
-    // Whatever still holds the streams ends here, so that reading them ends too.
+    // Whatever the program left running ends here, so that reading its streams ends too.
     drop(launcher);
-    let output = reader.map(JoinHandle::join).transpose();
-    let output = output.ok().context("the thread that reads output died")?;
-    ensure!(stderr_end.join().is_ok(), "the thread that reads standard error died");
     let mut outcome = outcome?;
+    let output = match reader.map(child::finish) {
+        None => None,
+        Some(Some(output)) => Some(output.ok().context("the thread that reads output died")?),
+        Some(None) => bail!("something that the program started still holds its output: end it"),
+    };
+    let read = child::finish(stderr_end);
+    ensure!(read.is_none_or(|end| end.is_ok()), "the thread that reads standard error died");
     if let Outcome::Reported(report, _) = &mut outcome {
         // The harness looks at memory meanwhile, and may read and hash the output.
         report.others_ns = report.others_ns.saturating_sub(own_ns);
@@ -201,7 +217,7 @@ fn start(task: &Task<'_>, stdout: Stdout<'_>, socket: UnixStream) -> Result<Chil
         Stdout::Hashed(_) => Stdio::piped(),
     });
     command.stderr(Stdio::piped());
-    child::tame(&mut command, &task.cpus)?;
+    child::part_pinned(&mut command, &task.cpus)?;
     command.spawn().context("failed to start the launcher")
 }
 
@@ -249,14 +265,10 @@ enum Outcome {
 }
 
 /// Waits for the report, and looks at time and memory meanwhile.
-fn watch(
-    task: &Task<'_>,
-    mut socket: &UnixStream,
-    launcher: &Launcher,
-    interrupt: &Interrupt,
-) -> Result<Outcome> {
+fn watch(task: &Task<'_>, launcher: &Launcher, interrupt: &Interrupt) -> Result<Outcome> {
+    let mut socket = &launcher.socket;
     socket.set_read_timeout(Some(LOOK_PAUSE)).context("failed to set a time limit")?;
-    let pid = child::pid(&launcher.0).as_raw();
+    let pid = child::pid(&launcher.child).as_raw();
     let deadline = Instant::now() + task.limit;
     let (mut line, mut piece, mut peak) = (Vec::new(), [0; 4096], 0);
     loop {
@@ -276,7 +288,8 @@ fn watch(
             let seconds = task.limit.as_secs();
             return Ok(Outcome::Over(format!("it ran longer than {seconds} s and was killed")));
         }
-        peak = peak.max(proc::rss_bytes_peak_below(pid));
+        // Before the program is started, and after its end, there is nothing to look at.
+        peak = peak.max(tree::rss_bytes_peak(pid).unwrap_or(0));
         if peak > task.limit_bytes {
             let mib = task.limit_bytes >> 20;
             return Ok(Outcome::Over(format!("it took more than {mib} MiB and was killed")));

@@ -36,16 +36,25 @@ pub(crate) fn host(addr: &Address) -> String {
     }
 }
 
+/// The host that a case names itself, for servers that respond to some names only.
+pub(crate) fn own_host(case: &Case) -> Option<&str> {
+    let mut headers = case.headers.iter();
+    headers.find(|(name, _)| name.eq_ignore_ascii_case("host")).map(|(_, value)| value.as_str())
+}
+
 /// A request as bytes. `chunks`: whether a body that is sent chunked comes in chunks of HTTP/1.1;
 /// otherwise it follows the head as it is, without a length.
 fn request(case: &Case, host: &str, close: bool, chunks: bool) -> String {
-    let mut out = format!("{} {} HTTP/1.1\r\nHost: {host}\r\n", case.method, case.path);
+    let mut out = format!("{} {} HTTP/1.1\r\n", case.method, case.path);
     let line = |out: &mut String, name: &str, value: &str| {
         out.push_str(name);
         out.push_str(": ");
         out.push_str(value);
         out.push_str("\r\n");
     };
+    if own_host(case).is_none() {
+        line(&mut out, "Host", host);
+    }
     for (name, value) in &case.headers {
         line(&mut out, name, value);
     }
@@ -123,6 +132,10 @@ mod tests {
             false,
             "POST HTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         );
+        let mut named = case("GET", None, false);
+        named.headers = BTreeMap::from([("host".into(), "example.org".into())]);
+        let got = request(&named, "127.0.0.1:80", false, true);
+        assert_eq!(got, "GET /p?q=1 HTTP/1.1\r\nhost: example.org\r\n\r\n");
         let unframed = request(&case("POST", Some("ab"), true), "127.0.0.1:80", false, false);
         assert_eq!(unframed, format!("POST {head}\r\nab"));
     }

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,23 +13,23 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::fcntl::{FcntlArg, fcntl};
 
 use crate::certificate::{Certificate, temporary_folder};
+use crate::loopback;
 use duet_model::record::{Failure, Stage};
 use duet_model::spec::Server;
 use duet_process::child::{self, Tail};
 use duet_process::interrupt::{Interrupt, Interrupted, POLL};
+use duet_process::supervised::{self, Supervised};
+use duet_process::tree;
 use duet_protocol::{Address, Transport};
 use tempfile::TempDir;
 
 mod external;
 
-/// How long a server may take until it says that it listens.
-const START_LIMIT: Duration = Duration::from_secs(10);
+/// Between two requests to a server that is not ready yet.
+const READY_PAUSE: Duration = Duration::from_millis(2);
 
 /// How long a server may take to end after SIGTERM; the contract's two seconds.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
-
-/// How long the reading of an ended server's standard error may take.
-const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
 
 /// The output of a printing server is read this often, so that reading it costs the generator's CPU
 /// little; the pipe is made large enough that the server never waits for it.
@@ -40,6 +40,12 @@ const PIPE_BYTES: u32 = 1 << 20;
 
 /// The longest path of a Unix socket (unix(7): 108 bytes with a zero byte behind).
 const SOCKET_PATH_MAX: usize = 107;
+
+/// A server is not ready: it refuses or drops a connection, or responds that the fault is its own
+/// (RFC 9110, 15.6).
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unready(pub(crate) String);
 
 /// How a server is started.
 #[derive(Debug)]
@@ -58,7 +64,7 @@ pub struct Launch<'a> {
     pub padding_bytes: u32,
 }
 
-/// A server that listens. Dropping it kills it.
+/// A server that listens: a process, and all that it has started. Dropping it ends them.
 #[derive(Debug)]
 pub struct Running {
     /// Its name.
@@ -69,27 +75,33 @@ pub struct Running {
     pub transport: Transport,
     /// Just before the process was started.
     pub started: Instant,
-    child: Child,
+    /// Until when it may still say that it is starting.
+    pub start_deadline: Instant,
+    process: Supervised,
     stderr: Tail,
     /// Reads its standard error to the end.
-    stderr_reader: thread::JoinHandle<()>,
+    stderr_reader: Option<thread::JoinHandle<()>>,
+    interrupt: Interrupt,
     /// Whether it may end as it likes.
     external: bool,
     /// The folder of its Unix socket, if it listens on one. Vanishes after it.
     _socket_folder: Option<TempDir>,
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        child::destroy(&mut self.child);
+/// Starts a server and waits until it listens.
+///
+/// # Errors
+/// A [`Failure`] when it ends, prints something else or stays silent, [`Interrupted`] when the
+/// harness is interrupted, another error when it cannot be started at all.
+pub fn start(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Result<Running> {
+    let started = begin(server, launch, interrupt);
+    match &started {
+        Err(error) if !error.is::<Interrupted>() && !loopback::is_up() => bail!(loopback::DOWN),
+        _ => started,
     }
 }
 
-/// Starts a server and waits until it listens.
-///
-/// # Errors A [`Failure`] when it ends, prints something else or stays silent, [`Interrupted`] when
-/// the harness is interrupted, another error when it cannot be started at all.
-pub fn start(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Result<Running> {
+fn begin(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Result<Running> {
     let socket_folder = server.listens_on_socket().then(temporary_folder).transpose()?;
     let addr = match &socket_folder {
         Some(folder) => Address::Unix(folder.path().join("server.sock")),
@@ -99,15 +111,14 @@ pub fn start(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Res
             SocketAddr::from(([127, 0, 0, 1], port)).into()
         }
     };
-    let mut command = command(server, launch, &addr)?;
-    child::tame(&mut command, launch.cpus)?;
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let started = Instant::now();
-    let mut child =
-        command.spawn().with_context(|| format!("failed to start {}", server.run.join(" ")))?;
-    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+    let command = command(server, launch, &addr)?;
+    let mut process = supervised::start(&command, launch.cpus, (Stdio::piped(), Stdio::piped()))
+        .with_context(|| format!("failed to start {}", server.run.join(" ")))?;
+    let (Some(stdout), Some(stderr)) = process.take_outputs() else {
         unreachable!("both streams were asked for");
     };
+    let limit = server.start_limit();
+    let started = process.started();
     let (stderr, stderr_reader) = Tail::follow(stderr);
     // The address of a server that says where it listens is replaced below; the value exists so
     // that every way out kills the child.
@@ -116,18 +127,19 @@ pub fn start(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Res
         addr,
         transport: launch.transport,
         started,
-        child,
+        start_deadline: started + limit,
+        process,
         stderr,
-        stderr_reader,
+        stderr_reader: Some(stderr_reader),
+        interrupt: interrupt.clone(),
         external: server.external,
         _socket_folder: socket_folder,
     };
     let ready = if running.external {
         thread::spawn(move || drain(stdout, false));
-        let addr = running.addr.clone();
-        external::listens(&mut running.child, &addr, START_LIMIT, interrupt).map(|()| addr)
+        external::listens(&mut running.process, &running.addr, limit, interrupt)
     } else {
-        listening(stdout, server.prints, interrupt)
+        listening(stdout, server.prints, limit, interrupt)
     };
     match ready {
         Ok(addr) => {
@@ -185,7 +197,12 @@ pub fn resolve(root: &Path, program: &str) -> std::path::PathBuf {
 
 /// Waits for the `listening` line, then leaves a thread that reads on, so that a printing server
 /// never blocks on a full pipe.
-fn listening(stdout: ChildStdout, prints: bool, interrupt: &Interrupt) -> Result<Address> {
+fn listening(
+    stdout: ChildStdout,
+    prints: bool,
+    limit: Duration,
+    interrupt: &Interrupt,
+) -> Result<Address> {
     let (sender, first_line) = mpsc::channel();
     if prints {
         let size = FcntlArg::F_SETPIPE_SZ(PIPE_BYTES.cast_signed());
@@ -199,16 +216,17 @@ fn listening(stdout: ChildStdout, prints: bool, interrupt: &Interrupt) -> Result
         drop(sender.send(outcome));
         drain(reader, prints);
     });
-    let limit = Instant::now() + START_LIMIT;
+    let deadline = Instant::now() + limit;
     loop {
         interrupt.check()?;
         match first_line.recv_timeout(POLL) {
             Ok(line) => return parse_listening(&line.context("failed to read its output")?),
             Err(RecvTimeoutError::Disconnected) => bail!("the thread that reads its output died"),
             Err(RecvTimeoutError::Timeout) => ensure!(
-                Instant::now() < limit,
-                "it printed no `listening HOST:PORT` line within {} s",
-                START_LIMIT.as_secs()
+                Instant::now() < deadline,
+                "it printed no `listening HOST:PORT` line within {} s: if it needs longer, set \
+                 `start_limit_s` in servers.toml",
+                limit.as_secs()
             ),
         }
     }
@@ -244,7 +262,51 @@ impl Running {
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> i32 {
-        child::pid(&self.child).as_raw()
+        self.process.pid()
+    }
+
+    /// The process below which all of its processes are.
+    #[must_use]
+    pub fn root(&self) -> i32 {
+        self.process.root()
+    }
+
+    /// Whether it may still be starting: an external one may listen before it can respond.
+    #[must_use]
+    pub fn may_be_starting(&self) -> bool {
+        self.external
+            && Instant::now() < self.start_deadline
+            && !tree::processes(self.root()).is_empty()
+    }
+
+    /// Waits a little and tries again while a server that may be starting is not ready.
+    ///
+    /// # Errors
+    /// What it was not ready for when its time to start was over; any other error, or an
+    /// interruption, at once.
+    pub(crate) fn when_ready<T>(
+        &self,
+        interrupt: &Interrupt,
+        mut attempt: impl FnMut() -> Result<T>,
+    ) -> Result<T> {
+        let mut again = false;
+        loop {
+            match attempt() {
+                Err(error) if error.is::<Unready>() && self.may_be_starting() => {
+                    interrupt.check()?;
+                    again = true;
+                    thread::sleep(READY_PAUSE);
+                }
+                Err(error) if again && error.is::<Unready>() => {
+                    let limit = self.start_deadline - self.started;
+                    return Err(error.context(format!(
+                        "not ready within {} s of its start (`start_limit_s` in servers.toml)",
+                        limit.as_secs()
+                    )));
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// A failure of this server: with how it ended, if it has ended, and its last lines of standard
@@ -252,7 +314,9 @@ impl Running {
     pub fn failure(&mut self, stage: Stage, error: &str) -> Failure {
         // A server that has just crashed may need a moment until the kernel has reaped it.
         let limit = Instant::now() + Duration::from_millis(100);
-        let error = match child::wait_until(&mut self.child, limit) {
+        let error = match self.process.wait_until(limit) {
+            // A start script that has ended well says nothing about the server.
+            Ok(Some(_)) if self.process.is_alive() => error.to_owned(),
             Ok(Some(status)) => {
                 self.await_last_words();
                 format!("the server {}; {error}", child::describe(status))
@@ -264,31 +328,41 @@ impl Running {
 
     /// Waits until all that an ended server wrote to standard error has been read, but not for
     /// long: a child of its own may hold the pipe open.
-    fn await_last_words(&self) {
-        let limit = Instant::now() + LAST_WORDS_LIMIT;
-        while !self.stderr_reader.is_finished() && Instant::now() < limit {
-            thread::sleep(Duration::from_millis(1));
-        }
+    fn await_last_words(&mut self) {
+        drop(self.stderr_reader.take().and_then(child::finish));
     }
 
     /// Whether it is still running.
     pub fn is_alive(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+        self.process.is_alive()
     }
 
-    /// Stops it as the contract says: SIGTERM, exit 0 within two seconds. A external server may end
-    /// otherwise.
+    /// Stops it as the contract says: SIGTERM, exit 0 within two seconds. An external server may
+    /// end otherwise. Whatever it has started and left running is killed then. When the harness is
+    /// interrupted, nothing is waited for.
     ///
     /// # Errors
-    /// When it does not keep the contract. It is then killed.
+    /// When it does not keep the contract, or something of it cannot be ended.
     pub fn stop(mut self) -> Result<(), Failure> {
+        let outcome = self.await_end().and_then(|()| self.end_all());
+        outcome.map_err(|e| Failure {
+            stage: Stage::Stop,
+            server: Some(self.name.clone()),
+            error: format!("{e:#}"),
+            stderr: self.stderr.lines(),
+        })
+    }
+
+    fn await_end(&mut self) -> Result<()> {
         let limit = Instant::now() + STOP_LIMIT;
-        let external = self.external;
-        let outcome = child::terminate(&self.child)
-            .and_then(|()| child::wait_until(&mut self.child, limit))
-            .and_then(|status| match status {
-                _ if external => Ok(()),
-                Some(status) if status.success() => Ok(()),
+        self.process.terminate();
+        loop {
+            let status = self.process.wait_until(limit.min(Instant::now() + POLL))?;
+            match status {
+                _ if self.interrupt.signal().is_some() => return Ok(()),
+                None if Instant::now() < limit => {}
+                _ if self.external => return Ok(()),
+                Some(status) if status.success() => return Ok(()),
                 Some(status) => bail!(
                     "it {} on SIGTERM where exit 0 was due (CONTRACT.md, 1.5)",
                     child::describe(status)
@@ -297,12 +371,22 @@ impl Running {
                     "it did not end within {} s of SIGTERM and was killed (CONTRACT.md, 1.5)",
                     STOP_LIMIT.as_secs()
                 ),
-            });
-        outcome.map_err(|e| Failure {
-            stage: Stage::Stop,
-            server: Some(self.name.clone()),
-            error: format!("{e:#}"),
-            stderr: self.stderr.lines(),
-        })
+            }
+        }
+    }
+
+    /// Ends all of its processes. What a server has others start (a container, a service of the
+    /// machine) is in no tree of ours: it shows by still listening.
+    fn end_all(&mut self) -> Result<()> {
+        if let Some(left) = self.process.end() {
+            bail!("it has processes that cannot be ended: {left}; end them");
+        }
+        ensure!(
+            !external::is_listening(&self.addr),
+            "something still listens at {} after all of its processes were ended: what it started \
+             outside of them (a container, a service) must end with it",
+            self.addr
+        );
+        Ok(())
     }
 }

@@ -14,7 +14,7 @@ use reqwest::{Body, Client, Method, Request, Response};
 use rustls::ClientConfig;
 
 use crate::certificate::Certificate;
-use crate::server::Running;
+use crate::server::{Running, Unready};
 use crate::{client, requests};
 use duet_model::record::Wire;
 use duet_model::spec::{Case, ExpectedResponse, Lane, Server, Workload};
@@ -113,7 +113,8 @@ impl Verifier {
         interrupt: &Interrupt,
     ) -> Result<Wire> {
         let answer = workload.answer(case, &running.name);
-        self.with(interrupt, self.check(running, server, case, answer)).with_context(|| {
+        let check = || self.with(interrupt, self.check(running, server, case, answer));
+        running.when_ready(interrupt, check).with_context(|| {
             format!("wrong answer to {} {} ({})", case.method, case.path, workload.name)
         })
     }
@@ -153,15 +154,22 @@ impl Verifier {
         path: &str,
         interrupt: &Interrupt,
     ) -> Result<ExpectedResponse> {
-        self.with(interrupt, async {
-            let response = self.get(running, path).await?;
-            let status = response.status().as_u16();
-            let kind = response.headers().get(CONTENT_TYPE);
-            let content_type = kind.and_then(|kind| kind.to_str().ok()).map(str::to_owned);
-            let body = String::from_utf8(client::body(response).await?)
-                .context("the body is not UTF-8 text, which definitions can hold")?;
-            Ok(ExpectedResponse { status, content_type, body })
-        })
+        let ask = || self.with(interrupt, self.given(running, path));
+        running.when_ready(interrupt, ask)
+    }
+
+    async fn given(&self, running: &Running, path: &str) -> Result<ExpectedResponse> {
+        let response = self.get(running, path).await?;
+        let status = response.status().as_u16();
+        if status >= 500 {
+            let body = client::body(response).await.unwrap_or_default();
+            bail!(Unready(format!("status {status}, body {}", excerpt(&body, 0))));
+        }
+        let kind = response.headers().get(CONTENT_TYPE);
+        let content_type = kind.and_then(|kind| kind.to_str().ok()).map(str::to_owned);
+        let body = String::from_utf8(client::body(response).await?)
+            .context("the body is not UTF-8 text, which definitions can hold")?;
+        Ok(ExpectedResponse { status, content_type, body })
     }
 
     /// Carries out a request, and gives up when the harness is interrupted.
@@ -188,12 +196,14 @@ impl Verifier {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let body = client::body(response).await?;
-        ensure!(
-            status == answer.status,
-            "expected status {}, got {status}; the body is {}",
-            answer.status,
-            excerpt(&body, 0)
-        );
+        if status != answer.status {
+            let (want, body) = (answer.status, excerpt(&body, 0));
+            let text = format!("expected status {want}, got {status}; the body is {body}");
+            match status {
+                500.. => bail!(Unready(text)),
+                _ => bail!(text),
+            }
+        }
         if let Some(want) = &answer.content_type {
             let got = headers.get(CONTENT_TYPE).map_or("", |v| v.to_str().unwrap_or("not ASCII"));
             ensure!(got == want, "expected content-type `{want}`, got `{got}`");
@@ -238,11 +248,13 @@ impl Verifier {
     async fn execute(&self, running: &Running, request: Request) -> Result<Response> {
         let transport = running.transport;
         if let (Address::Tcp(_), Transport::Http) = (&running.addr, transport) {
-            return self.client.execute(request).await.context("no answer");
+            let sent = self.client.execute(request).await;
+            return sent.with_context(|| Unready("no answer".to_owned()));
         }
         let sent = client::send(&running.addr, transport, self.tls(transport)?, request);
         let late = || format!("no answer within {} s", ANSWER_LIMIT.as_secs());
-        tokio::time::timeout(ANSWER_LIMIT, sent).await.with_context(late)?
+        let sent = tokio::time::timeout(ANSWER_LIMIT, sent).await.with_context(late)?;
+        sent.with_context(|| Unready("no answer".to_owned()))
     }
 }
 

@@ -19,6 +19,9 @@ const KEPT_LINES: usize = 20;
 /// The longest line that is kept; a program may print anything.
 const KEPT_BYTES: usize = 500;
 
+/// How long the rest of a stream may take to be read when its process has ended.
+const READ_LIMIT: Duration = Duration::from_millis(500);
+
 /// Makes `command` start pinned to `cpus` (all CPUs if empty), in a process group of its own (so
 /// that Ctrl-C reaches the harness only, which then stops its children in order), and be killed by
 /// the kernel when the harness dies.
@@ -30,7 +33,22 @@ const KEPT_BYTES: usize = 500;
 /// When a CPU number is not one the kernel's sets can hold.
 pub fn tame(command: &mut Command, cpus: &[usize]) -> Result<()> {
     command.process_group(0);
-    prepare(command, cpus)
+    prepare(command, cpus, true)
+}
+
+/// Makes `command` start in a process group of its own and stay when the harness dies: for a
+/// process that notices this itself, and has others to end then.
+pub fn part(command: &mut Command) {
+    command.process_group(0);
+}
+
+/// The same, pinned to `cpus` (all CPUs if empty).
+///
+/// # Errors
+/// As [`tame`].
+pub fn part_pinned(command: &mut Command, cpus: &[usize]) -> Result<()> {
+    part(command);
+    prepare(command, cpus, false)
 }
 
 /// Makes `command` start in this process's own group and be killed by the kernel when this process
@@ -39,11 +57,11 @@ pub fn tame(command: &mut Command, cpus: &[usize]) -> Result<()> {
 /// # Errors
 /// Never; it is a result because [`tame`] is one.
 pub fn tie(command: &mut Command) -> Result<()> {
-    prepare(command, &[])
+    prepare(command, &[], true)
 }
 
 #[expect(unsafe_code, reason = "std offers no safe way to pin a child or tie it to its parent")]
-fn prepare(command: &mut Command, cpus: &[usize]) -> Result<()> {
+fn prepare(command: &mut Command, cpus: &[usize], ends: bool) -> Result<()> {
     let mut set = CpuSet::new();
     for &cpu in cpus {
         set.set(cpu).with_context(|| format!("CPU {cpu} is out of range"))?;
@@ -54,8 +72,10 @@ fn prepare(command: &mut Command, cpus: &[usize]) -> Result<()> {
     // getppid, sched_setaffinity), which are async-signal-safe, and allocates nothing.
     unsafe {
         command.pre_exec(move || {
-            set_pdeathsig(Signal::SIGKILL)?;
-            if getppid() != parent {
+            if ends {
+                set_pdeathsig(Signal::SIGKILL)?;
+            }
+            if ends && getppid() != parent {
                 // The harness died before the kernel was told; nobody would stop this process.
                 return Err(std::io::Error::from(nix::errno::Errno::ESRCH));
             }
@@ -153,6 +173,22 @@ impl Tail {
     pub fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// What a thread that reads a stream came to; None where it is not done within [`READ_LIMIT`].
+///
+/// Call it when the process that writes has ended. Something else may hold the stream open then, so
+/// that its end never comes: the thread is left to itself.
+#[must_use]
+pub fn finish<T>(reader: thread::JoinHandle<T>) -> Option<thread::Result<T>> {
+    let limit = Instant::now() + READ_LIMIT;
+    while !reader.is_finished() {
+        if Instant::now() >= limit {
+            return None;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Some(reader.join())
 }
 
 /// Appends a line, without its end and shortened, and forgets the oldest.

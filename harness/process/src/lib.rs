@@ -6,6 +6,9 @@
 
 #![warn(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
 
-pub mod child;
-pub mod interrupt;
-pub mod proc;
+pub mod child; // pinned children that end with the harness
+pub mod interrupt; // Ctrl-C as a value
+pub mod proc; // what the kernel says about one process, and about CPUs
+pub mod supervised; // a process under a supervisor, which ends with all that it started
+pub mod supervisor; // what `duet supervise` does
+pub mod tree; // what the kernel says about a supervisor's processes

@@ -14,10 +14,7 @@ use nix::unistd::{Pid, getppid};
 
 /// Ticks of `/proc/stat` are hundredths of a second on every architecture that Rust supports
 /// (`USER_HZ`).
-const TICK_NS: u64 = 10_000_000;
-
-/// Processes looked at below one parent, at most: bounds the walk should the tree change meanwhile.
-const DESCENDANTS_MAX: usize = 1000;
+pub(crate) const TICK_NS: u64 = 10_000_000;
 
 /// The CPU clock of a process: nanoseconds in user and system mode, all threads, ended ones
 /// included.
@@ -55,7 +52,7 @@ impl CpuClock {
     }
 }
 
-/// A process's memory at one moment, children included.
+/// Memory at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ProcessMemory {
     /// Resident set.
@@ -66,33 +63,29 @@ pub struct ProcessMemory {
     pub private_bytes: u64,
 }
 
-/// The memory of `pid` and its descendants, from `smaps_rollup`. The kernel walks the page tables
-/// for it: some milliseconds for a large process.
+/// The memory of `pid` alone, from `smaps_rollup`. The kernel walks the page tables for it: some
+/// milliseconds for a large process.
 ///
 /// # Errors
 /// When the process is gone or belongs to another user.
 pub fn memory(pid: i32) -> io::Result<ProcessMemory> {
-    let mut total = memory_of_one(pid)?;
-    for child in descendants(pid) {
-        // A child that ended meanwhile has no memory.
-        let Ok(memory) = memory_of_one(child) else { continue };
-        total.rss_bytes += memory.rss_bytes;
-        total.pss_bytes += memory.pss_bytes;
-        total.private_bytes += memory.private_bytes;
-    }
-    Ok(total)
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    Ok(ProcessMemory {
+        rss_bytes: kib_after(&rollup, "Rss:")?,
+        pss_bytes: kib_after(&rollup, "Pss:")?,
+        private_bytes: kib_after(&rollup, "Private_Clean:")?
+            + kib_after(&rollup, "Private_Dirty:")?,
+    })
 }
 
-/// The resident set of `pid` and its descendants, from `statm`: cheap enough to sample.
+/// The resident set of `pid` alone, from `statm`: cheap enough to sample.
 ///
 /// # Errors
 /// When the process is gone.
 pub fn rss_bytes(pid: i32) -> io::Result<u64> {
-    let mut total = rss_bytes_of_one(pid)?;
-    for child in descendants(pid) {
-        total += rss_bytes_of_one(child).unwrap_or(0); // ended meanwhile
-    }
-    Ok(total)
+    let statm = fs::read_to_string(format!("/proc/{pid}/statm"))?;
+    let pages = statm.split_ascii_whitespace().nth(1).and_then(|field| field.parse::<u64>().ok());
+    Ok(pages.ok_or_else(|| unexpected("statm"))? * page_bytes()?)
 }
 
 /// The largest resident set that `pid` alone ever had (`VmHWM`).
@@ -101,13 +94,6 @@ pub fn rss_bytes(pid: i32) -> io::Result<u64> {
 /// When the process is gone.
 pub fn rss_bytes_peak(pid: i32) -> io::Result<u64> {
     kib_after(&fs::read_to_string(format!("/proc/{pid}/status"))?, "VmHWM:")
-}
-
-/// The sum of the largest resident sets that the descendants of `pid` ever had, as far as they are
-/// still there.
-#[must_use]
-pub fn rss_bytes_peak_below(pid: i32) -> u64 {
-    descendants(pid).into_iter().filter_map(|child| rss_bytes_peak(child).ok()).sum()
 }
 
 /// The number of threads of `pid` alone.
@@ -227,47 +213,9 @@ pub fn busy_ns(stat: &str, cpus: &[usize]) -> Vec<u64> {
     cpus.iter().map(|&cpu| ticks(stat, &[cpu], &[0, 1, 2, 5, 6]) * TICK_NS).collect()
 }
 
-fn memory_of_one(pid: i32) -> io::Result<ProcessMemory> {
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    Ok(ProcessMemory {
-        rss_bytes: kib_after(&rollup, "Rss:")?,
-        pss_bytes: kib_after(&rollup, "Pss:")?,
-        private_bytes: kib_after(&rollup, "Private_Clean:")?
-            + kib_after(&rollup, "Private_Dirty:")?,
-    })
-}
-
-fn rss_bytes_of_one(pid: i32) -> io::Result<u64> {
-    let statm = fs::read_to_string(format!("/proc/{pid}/statm"))?;
-    let pages = statm.split_ascii_whitespace().nth(1).and_then(|field| field.parse::<u64>().ok());
-    Ok(pages.ok_or_else(|| unexpected("statm"))? * page_bytes()?)
-}
-
 fn page_bytes() -> io::Result<u64> {
     let bytes = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)?;
     bytes.and_then(|b| u64::try_from(b).ok()).ok_or_else(|| unexpected("page size"))
-}
-
-/// All processes below `pid`. Empty on kernels without the `children` files.
-fn descendants(pid: i32) -> Vec<i32> {
-    let mut found = children(pid);
-    let mut next = 0;
-    while next < found.len() && found.len() < DESCENDANTS_MAX {
-        found.extend(children(found[next]));
-        next += 1;
-    }
-    found
-}
-
-fn children(pid: i32) -> Vec<i32> {
-    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return vec![] };
-    let lists =
-        tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
-    let mut children: Vec<i32> = lists
-        .flat_map(|list| list.split_ascii_whitespace().flat_map(str::parse).collect::<Vec<_>>())
-        .collect();
-    children.sort_unstable();
-    children
 }
 
 fn kib_after(text: &str, label: &str) -> io::Result<u64> {
@@ -280,7 +228,7 @@ fn number_after(text: &str, label: &str) -> io::Result<u64> {
     number.and_then(|number| number.parse().ok()).ok_or_else(|| unexpected(label))
 }
 
-fn unexpected(what: &str) -> io::Error {
+pub(crate) fn unexpected(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("/proc has no readable {what}"))
 }
 

@@ -172,6 +172,10 @@ pub struct ArmJob {
     pub server_name: Option<String>,
     /// The process whose CPU clock is read.
     pub pid: i32,
+    /// The process below which all of the server's are, itself not among them: CPU time is theirs
+    /// together. Absent: [`Self::pid`] is the only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<i32>,
     /// Requests and the expected responses.
     pub exchanges: Vec<Exchange>,
 }
@@ -223,6 +227,12 @@ pub enum Event {
         /// By arm.
         arms: Vec<SearchResult>,
     },
+    /// CPU time was lost, by arm: processes of it ended and nobody waited for them, so that the
+    /// kernel forgot what they took (wait(2)). Its windows have none then. Only where it was.
+    CpuLost {
+        /// By arm.
+        arms: Vec<bool>,
+    },
     /// Connections are closed, all results are out.
     Done,
     /// The job cannot go on.
@@ -258,7 +268,8 @@ pub struct WindowResult {
     pub errors: BTreeMap<String, u64>,
     /// Bytes received.
     pub received_bytes: u64,
-    /// CPU time of each arm's process. The driven arm's is its work: from the beginning of the
+    /// CPU time of each arm's processes; 0 where some of it was lost. The driven arm's is its work:
+    /// from the beginning of the
     /// window to before the next lead-in, or in an open loop to the end of the planned time. The
     /// others' is what they do parked: from before this lead-in to before the next one.
     pub server_cpu_ns: Vec<u64>,

@@ -36,6 +36,7 @@ mod run;
 mod selftest;
 mod session;
 mod stdio;
+mod supervise;
 mod trend;
 mod verify;
 
@@ -80,6 +81,9 @@ enum Command {
     /// Starts one program as told on standard input; started by `run`.
     #[command(hide = true)]
     Launcher,
+    /// Starts one process, and ends it with all that it started; started by whoever needs it.
+    #[command(hide = true)]
+    Supervise(supervise::Supervise),
 }
 
 /// Shows an error to people.
@@ -117,6 +121,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CommandError> {
         Command::NullResponder(args) => null_responder::run(&args),
         Command::Generator => duet_loadgen::run(std::io::stdin().lock(), std::io::stdout().lock())
             .map(|()| Exit::Done),
+        Command::Supervise(args) => supervise::run(&args),
         Command::Launcher => duet_measure::launcher::run().map(|()| Exit::Done),
     };
     Ok(outcome?)

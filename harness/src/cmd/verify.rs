@@ -13,7 +13,7 @@ use duet_measure::block::Bench;
 use duet_measure::build;
 use duet_measure::host::{self, Cpus};
 use duet_measure::programs::{self, ProgramCache};
-use duet_measure::server::{self, Launch};
+use duet_measure::server::{self, Launch, Running};
 use duet_measure::verify::Verifier;
 use duet_model::record::{BuildRecord, Failure, Stage};
 use duet_model::spec::{ProgramSet, Server, Spec, Suite, Transport, Workload};
@@ -168,13 +168,22 @@ fn responses(bench: &Bench<'_>, server: &Server, transport: Transport) -> Result
     let cpus = host::allowed_cpus()?;
     let certificate = bench.verifier.certificate(transport)?;
     let launch = Launch { root, cpus: &cpus, threads: 1, transport, certificate, padding_bytes: 0 };
-    let running = server::start(server, &launch, bench.interrupt)?;
-    bench.verifier.contract(&running, server, bench.interrupt)?;
+    let mut running = server::start(server, &launch, bench.interrupt)?;
+    match all_responses(bench, server, &running) {
+        Ok(()) => Ok(running.stop()?),
+        Err(error) if error.is::<Interrupted>() => Err(error),
+        // With how it ended, if it has, and its own words.
+        Err(error) => Err(running.failure(Stage::Verify, &format!("{error:#}")).into()),
+    }
+}
+
+fn all_responses(bench: &Bench<'_>, server: &Server, running: &Running) -> Result<()> {
+    bench.verifier.contract(running, server, bench.interrupt)?;
     for workload in workloads(bench.spec, server) {
         let cases = workload.cases.len();
-        bench.verifier.workload(&running, server, workload, cases, bench.interrupt)?;
+        bench.verifier.workload(running, server, workload, cases, bench.interrupt)?;
     }
-    Ok(running.stop()?)
+    Ok(())
 }
 
 /// The workloads of a server.

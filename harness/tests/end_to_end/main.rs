@@ -17,3 +17,4 @@ mod tidy;
 mod toolchains;
 mod transport;
 mod transports_in_suites;
+mod trees;

@@ -102,6 +102,21 @@ impl Outcome {
 const BRIEF: &str = "blocks = 2\nverdicts = false";
 
 #[test]
+fn what_a_program_leaves_running_ends_with_it() {
+    // It holds both streams of the program.
+    let daemon = format!("{GOOD}setsid sleep 1000 &\necho $! >> left\n");
+    let bench = Bench::new(&daemon, BRIEF);
+    bench.duet(&["run", "s"]).exits(0);
+    let left = bench.read("left");
+    let pids: Vec<&str> = left.lines().collect();
+    assert!(pids.len() > 2, "{pids:?}");
+    for pid in pids {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        assert!(!["sleep\n", "setsid\n"].contains(&name.as_str()), "{pid} is still there");
+    }
+}
+
+#[test]
 fn programs_are_measured_like_any_other_cell() {
     let bench = Bench::new(GOOD, "blocks = 6");
     bench.duet(&["run", "s", "--seed", "7"]).exits(0).says("count").says("large, N = 2");

@@ -75,11 +75,12 @@ fn listen(options: &Options) -> Result<Streams, Box<dyn Error>> {
         return Ok(Box::new(std::iter::from_fn(next)));
     }
     let tls = tls(options)?;
+    let two_writes = options.fault == "two-writes";
     let listener = TcpListener::bind(&options.addr)?;
     println!("listening {}", listener.local_addr()?);
     Ok(Box::new(std::iter::from_fn(move || {
         let (stream, _) = listener.accept().ok()?;
-        stream.set_nodelay(true).ok()?;
+        stream.set_nodelay(!two_writes).ok()?;
         let Some(tls) = &tls else { return Some(Box::new(stream) as _) };
         let session = ServerConnection::new(Arc::clone(tls)).ok()?;
         Some(Box::new(StreamOwned::new(session, stream)) as _)
@@ -150,18 +151,39 @@ fn stop_on_sigterm(fault: String) {
 fn serve(stream: Box<dyn Stream>, options: &Options, seen: &AtomicU64) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
-        let Request { known, close } = read_request(&mut reader)?;
-        if !known {
+        let Request { known, close, host } = read_request(&mut reader)?;
+        let named = options.fault != "named-host" || host == "example.org";
+        if !known || !named {
             answer(reader.get_mut(), "404 Not Found", r#"{"error":"not found"}"#, close)?;
             continue;
         }
         let number = seen.fetch_add(1, Ordering::Relaxed) + 1;
+        if options.fault == "starting" && number < options.after {
+            answer(reader.get_mut(), "503 Service Unavailable", r#"{"error":"wait"}"#, close)?;
+            continue;
+        }
         let body = if number >= options.after { strike(&options.fault)? } else { BODY };
         if !options.delay.is_zero() {
             std::thread::sleep(options.delay);
         }
+        if options.fault == "two-writes" {
+            answer_in_two(reader.get_mut(), body)?;
+            continue;
+        }
         answer(reader.get_mut(), "200 OK", body, close)?;
     }
+}
+
+/// Sends an answer's head, then its body: without TCP_NODELAY the body waits until the head is
+/// acknowledged.
+fn answer_in_two(stream: &mut dyn Stream, body: &str) -> Option<()> {
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
+         Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).ok()?;
+    stream.write_all(body.as_bytes()).ok()
 }
 
 /// Sends an answer. None when the connection is over.
@@ -198,11 +220,13 @@ struct Request {
     known: bool,
     /// Whether the connection is to be closed.
     close: bool,
+    /// The host that it names.
+    host: String,
 }
 
 /// Reads a request's head, and its body if it has a length.
 fn read_request(reader: &mut BufReader<Box<dyn Stream>>) -> Option<Request> {
-    let mut first = String::new();
+    let (mut first, mut host) = (String::new(), String::new());
     let (mut close, mut length) = (false, 0);
     loop {
         let mut line = String::new();
@@ -217,11 +241,14 @@ fn read_request(reader: &mut BufReader<Box<dyn Stream>>) -> Option<Request> {
         if let Some(value) = line.strip_prefix("content-length:") {
             length = value.trim().parse().ok()?;
         }
+        if let Some(value) = line.strip_prefix("host:") {
+            value.trim().clone_into(&mut host);
+        }
         if first.is_empty() {
             first = line;
         }
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(Request { known: first.split(' ').nth(1) == Some("/"), close })
+    Some(Request { known: first.split(' ').nth(1) == Some("/"), close, host })
 }

@@ -12,8 +12,8 @@ use duet_stats::{hodges_lehmann, interval, smallest_detectable, standard_deviati
 use duet_units::Metric;
 
 /// Why a metric of a measured cell has no values.
-const NOWHERE: &str = "no block has a value of it for both: too few requests stand behind it, or \
-                       it could not be read";
+const NOWHERE: &str = "no block has a value of it for both: too few requests stand behind it, it \
+                       was too short to measure, or it could not be read";
 
 /// One gated metric of one measured cell.
 #[derive(Debug)]

@@ -35,7 +35,7 @@ question = "How fast?"
 method = "get"
 path = "ping pong"
 chunked = true
-headers = { Host = "here" }
+headers = { Connection = "here" }
 [workload.expect]
 status = 99
 [workload.responses.gamma]

@@ -4,7 +4,8 @@ use std::io;
 use std::time::Instant;
 
 use duet_process::proc::{self, CpuClock, StolenTime};
-use duet_protocol::Job;
+use duet_process::tree::TreeClock;
+use duet_protocol::{ArmJob, Job};
 
 use crate::job_error::JobError;
 
@@ -12,8 +13,54 @@ use crate::job_error::JobError;
 #[derive(Debug)]
 pub(crate) struct WindowClocks<'j> {
     job: &'j Job,
-    servers: Vec<CpuClock>,
+    servers: Vec<ServerClock>,
     stolen: StolenTime,
+}
+
+/// The clock of an arm.
+#[derive(Debug)]
+enum ServerClock {
+    /// Of one process.
+    Process(CpuClock),
+    /// Of a tree of processes, mostly of one.
+    Tree(TreeClock),
+}
+
+impl ServerClock {
+    fn of(arm: &ArmJob) -> io::Result<Self> {
+        Ok(match arm.root {
+            None => Self::Process(CpuClock::of(arm.pid)?),
+            Some(root) => Self::Tree(TreeClock::below(root)?),
+        })
+    }
+
+    fn look(&mut self) -> io::Result<()> {
+        match self {
+            Self::Process(_) => Ok(()),
+            Self::Tree(clock) => clock.look(),
+        }
+    }
+
+    fn read_ns(&mut self) -> io::Result<u64> {
+        match self {
+            Self::Process(clock) => clock.read_ns(),
+            Self::Tree(clock) => clock.read_ns(),
+        }
+    }
+
+    fn read_last_ns(&mut self) -> io::Result<u64> {
+        match self {
+            Self::Process(clock) => clock.read_ns(),
+            Self::Tree(clock) => clock.read_last_ns(),
+        }
+    }
+
+    fn has_lost(&self) -> bool {
+        match self {
+            Self::Process(_) => false,
+            Self::Tree(clock) => clock.has_lost(),
+        }
+    }
 }
 
 /// The clocks at one moment.
@@ -21,7 +68,7 @@ pub(crate) struct WindowClocks<'j> {
 pub(crate) struct ClockReading {
     /// The moment.
     pub(crate) at: Instant,
-    /// CPU time of each arm's process.
+    /// CPU time of each arm's processes.
     pub(crate) server_cpu_ns: Vec<u64>,
     /// CPU time of the generator.
     pub(crate) generator_cpu_ns: u64,
@@ -31,7 +78,7 @@ pub(crate) struct ClockReading {
     pub(crate) generator_stolen_ns: u64,
 }
 
-/// CPU time of each arm's process, and of the generator.
+/// CPU time of each arm's processes, and of the generator.
 type CpuTimes = (Vec<u64>, u64);
 /// Time stolen from the servers' CPUs, and from the generator's.
 type StolenTimes = (u64, u64);
@@ -40,23 +87,45 @@ impl<'j> WindowClocks<'j> {
     pub(crate) fn new(job: &'j Job) -> Result<Self, JobError> {
         let clocks = job.arms.iter().enumerate();
         let servers = clocks
-            .map(|(arm, target)| CpuClock::of(target.pid).map_err(|e| gone(arm, target.pid, &e)));
+            .map(|(arm, target)| ServerClock::of(target).map_err(|e| gone(arm, target.pid, &e)));
         let stolen = StolenTime::open()
             .map_err(|e| JobError::general(format_args!("failed to open /proc/stat: {e}")))?;
         Ok(Self { job, servers: servers.collect::<Result<_, _>>()?, stolen })
     }
 
+    /// Looks which processes the servers have. What begins later is counted from then on; what has
+    /// ended by then was counted.
+    pub(crate) fn look(&mut self) -> Result<(), JobError> {
+        for (arm, clock) in self.servers.iter_mut().enumerate() {
+            clock.look().map_err(|e| gone(arm, self.job.arms[arm].pid, &e))?;
+        }
+        Ok(())
+    }
+
+    /// Whether CPU time of an arm was lost, by arm.
+    pub(crate) fn lost(&self) -> Vec<bool> {
+        self.servers.iter().map(ServerClock::has_lost).collect()
+    }
+
     /// Reads all clocks where a time begins: what takes long comes first, the moment is the last.
     pub(crate) fn begin(&mut self) -> Result<ClockReading, JobError> {
         let stolen = self.stolen()?;
-        let cpu = self.cpu()?;
+        let cpu = self.cpu(ServerClock::read_ns)?;
         Ok(reading(Instant::now(), cpu, stolen))
     }
 
     /// Reads all clocks where a time ends: the moment is the first.
     pub(crate) fn end(&mut self) -> Result<ClockReading, JobError> {
         let at = Instant::now();
-        let cpu = self.cpu()?;
+        let cpu = self.cpu(ServerClock::read_ns)?;
+        Ok(reading(at, cpu, self.stolen()?))
+    }
+
+    /// Reads all clocks where a time ends in which nothing is in flight any more: there is time to
+    /// look for processes that were started or have ended in it.
+    pub(crate) fn end_at_rest(&mut self) -> Result<ClockReading, JobError> {
+        let at = Instant::now();
+        let cpu = self.cpu(ServerClock::read_last_ns)?;
         Ok(reading(at, cpu, self.stolen()?))
     }
 
@@ -68,11 +137,13 @@ impl<'j> WindowClocks<'j> {
         Ok((stolen(&self.job.server_cpus), stolen(&self.job.cpus)))
     }
 
-    fn cpu(&self) -> Result<CpuTimes, JobError> {
-        let servers =
-            self.servers.iter().enumerate().map(|(arm, clock)| {
-                clock.read_ns().map_err(|e| gone(arm, self.job.arms[arm].pid, &e))
-            });
+    fn cpu(&mut self, read: fn(&mut ServerClock) -> io::Result<u64>) -> Result<CpuTimes, JobError> {
+        let arms = &self.job.arms;
+        let servers = self
+            .servers
+            .iter_mut()
+            .enumerate()
+            .map(|(arm, clock)| read(clock).map_err(|e| gone(arm, arms[arm].pid, &e)));
         let own = CpuClock::own().read_ns();
         let own = own.map_err(|e| {
             JobError::general(format_args!("failed to read the own CPU clock: {e}"))

@@ -95,6 +95,11 @@ impl<'j> WindowSink<'j> {
         self.received_at_begin = received_bytes;
     }
 
+    /// Looks which processes the servers have.
+    pub(crate) fn look(&mut self) -> Result<(), JobError> {
+        self.clocks.as_mut().map_or(Ok(()), WindowClocks::look)
+    }
+
     /// An open window follows, with requests planned between these instants.
     pub(crate) fn prepare_open(&mut self, from: Instant, until: Instant) {
         (self.begin, self.end) = (from, until);

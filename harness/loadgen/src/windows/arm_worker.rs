@@ -132,6 +132,7 @@ impl<'j, T: Transport> Part<'j, T> {
 impl<T: Transport> ArmWorker for Part<'_, T> {
     fn prepare(&mut self) -> Result<(), JobError> {
         self.driver.handle_parked()?;
+        self.driver.sink.look()?;
         if self.job.churn {
             return Ok(());
         }

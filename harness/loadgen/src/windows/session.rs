@@ -71,12 +71,19 @@ pub(crate) fn run(
         emit(&mut events, &Event::Driven)?;
         proceed.read_line(&mut String::new()).map_err(Stop::Unread)?;
 
+        let lost = session.clocks.lost();
         session.pool.end()?;
-        for result in results(measured, job.open.is_some())? {
+        for mut result in results(measured, job.open.is_some())? {
+            for (cpu_ns, lost) in result.server_cpu_ns.iter_mut().zip(&lost) {
+                *cpu_ns = if *lost { 0 } else { *cpu_ns };
+            }
             emit(&mut events, &Event::Window(Box::new(result)))?;
         }
         if let Some(arms) = searched {
             emit(&mut events, &Event::Searched { arms })?;
+        }
+        if lost.contains(&true) {
+            emit(&mut events, &Event::CpuLost { arms: lost })?;
         }
         emit(&mut events, &Event::Done)
     })
@@ -257,7 +264,7 @@ impl<'s, 'j> Session<'s, 'j> {
                 driven[arm] += 1;
             }
         }
-        let end = self.clocks.end()?;
+        let end = self.clocks.end_at_rest()?;
         for (arm, health) in self.health.iter().enumerate() {
             let last = windows.iter().rev().find(|window| window.arm == arm as u32);
             let last_error = last.and_then(|window| window.counts.last_error);
@@ -285,7 +292,7 @@ impl<'s, 'j> Session<'s, 'j> {
             window.probe = Some(searches.learn(&next, held, began.elapsed()));
             windows.push(window);
         }
-        Ok((Measured { windows, end: self.clocks.end()? }, searches.found()))
+        Ok((Measured { windows, end: self.clocks.end_at_rest()? }, searches.found()))
     }
 
     /// How an arm's window is driven that is its `index`-th, from 0. The instants of an open loop
@@ -315,6 +322,7 @@ impl<'s, 'j> Session<'s, 'j> {
         mode: WindowMode,
     ) -> Result<Window, JobError> {
         self.pool.prepare(arm)?;
+        self.clocks.look()?;
         let before = self.clocks.begin()?;
         let (counts, edges) = match mode {
             WindowMode::Closed => self.drive_closed(arm, lead, span)?,
@@ -347,7 +355,7 @@ impl<'s, 'j> Session<'s, 'j> {
         let led = (!lead.is_zero()).then(|| self.drive_part(arm, part(lead))).transpose()?;
         let begin = self.clocks.begin()?;
         let mut counts = self.drive_part(arm, part(span))?;
-        let end = self.clocks.end()?;
+        let end = self.clocks.end_at_rest()?;
         counts.outside =
             led.map_or_else(Default::default, |led| (led.account.ok, led.account.errors));
         Ok((counts, [begin, end]))
@@ -375,7 +383,9 @@ fn result(window: &Window, next: &ClockReading, open: bool) -> Result<WindowResu
     // What a closed loop leaves to be done at its end, a collection say, is done before the next.
     let end_ns = if open { &end.server_cpu_ns } else { &next.server_cpu_ns };
     let in_window = end_ns[driven] - begin.server_cpu_ns[driven];
-    let outside = std::mem::replace(&mut server_cpu_ns[driven], in_window) - in_window;
+    // Two threads read an open window's clocks, and each may learn of an ended process first.
+    let outside =
+        std::mem::replace(&mut server_cpu_ns[driven], in_window).saturating_sub(in_window);
     let (requests, errors) = &counts.outside;
     Ok(WindowResult {
         arm: *arm,

@@ -10,6 +10,8 @@ use crate::host::{self, Cpus};
 use crate::server::Running;
 use duet_model::record::{BlockRecord, Memory, RssSample};
 use duet_process::proc::{self, CpuClock, StolenTime};
+use duet_process::tree;
+use duet_units::duration_ns;
 
 /// What may disturb a block, up to a moment.
 pub(super) struct Usage {
@@ -21,8 +23,16 @@ pub(super) struct Usage {
     pub(super) run_delay_ns: Option<u64>,
 }
 
+/// Writes down what may have disturbed a block between two moments.
+pub(super) fn disturbances(record: &mut BlockRecord, began: &Usage, ended: &Usage) {
+    record.driven_ns = duration_ns(ended.at - began.at);
+    record.foreign_cpu_ns = ended.foreign_ns.saturating_sub(began.foreign_ns);
+    record.throttled_ns = grown(began.throttled_ns, ended.throttled_ns);
+    record.generator_run_delay_ns = grown(began.run_delay_ns, ended.run_delay_ns);
+}
+
 /// By how much a counter has grown, where there is one.
-pub(super) fn grown(before: Option<u64>, after: Option<u64>) -> Option<u64> {
+fn grown(before: Option<u64>, after: Option<u64>) -> Option<u64> {
     Some(after?.saturating_sub(before?))
 }
 
@@ -32,11 +42,12 @@ pub(super) fn usage(on: &Cpus, arms: &[Running], generator: &Generator) -> Resul
     let cpus = [&on.servers[..], &on.generator[..]].concat();
     let mut stat = StolenTime::open().context("failed to open /proc/stat")?;
     let all_ns = proc::process_ns(stat.read().context("failed to read /proc/stat")?, &cpus);
-    let pids = arms.iter().map(Running::pid).chain([generator.pid()]);
     let mut own_ns = CpuClock::own().read_ns().context("failed to read the CPU clock")?;
-    for pid in pids {
-        let clock = CpuClock::of(pid).and_then(CpuClock::read_ns);
-        own_ns += clock.with_context(|| format!("failed to read the CPU clock of {pid}"))?;
+    let of_generator = CpuClock::of(generator.pid()).and_then(CpuClock::read_ns);
+    own_ns += of_generator.context("failed to read the generator's CPU clock")?;
+    for arm in arms {
+        let clocks = tree::cpu_ns(arm.root());
+        own_ns += clocks.with_context(|| format!("failed to read {}'s CPU clocks", arm.name))?;
     }
     Ok(Usage {
         at: Instant::now(),
@@ -56,7 +67,7 @@ pub(super) fn sample(
 ) {
     let at_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     for (arm, running) in record.arms.iter_mut().zip(arms) {
-        if let Ok(rss_bytes) = proc::rss_bytes(running.pid()) {
+        if let Ok(rss_bytes) = tree::rss_bytes(running.root()) {
             arm.rss.push(RssSample { at_ms, rss_bytes, in_windows });
         }
     }
@@ -69,17 +80,20 @@ pub(super) fn under_load(
     record: &mut BlockRecord,
 ) -> Result<()> {
     for (arm, running) in record.arms.iter_mut().zip(arms) {
-        let pid = running.pid();
-        arm.loaded = memory(pid)?;
-        arm.rss_bytes_peak = proc::rss_bytes_peak(pid).context("failed to read peak memory")?;
-        arm.threads = proc::threads(pid).context("failed to count threads")?;
+        let root = running.root();
+        arm.loaded = memory(root)?;
+        let of_each = tree::rss_bytes_peak(root).context("failed to read peak memory")?;
+        // Of processes that have ended meanwhile, samples alone know.
+        let sampled = arm.rss.iter().map(|sample| sample.rss_bytes).max().unwrap_or(0);
+        arm.rss_bytes_peak = of_each.max(sampled);
+        arm.threads = tree::threads(root).context("failed to count threads")?;
     }
     generator.go_on()
 }
 
-/// A process's memory, in the record's terms.
-pub(super) fn memory(pid: i32) -> Result<Memory> {
-    let memory = proc::memory(pid).context("failed to read the server's memory: has it ended?")?;
+/// The memory of a server's processes, in the record's terms.
+pub(super) fn memory(root: i32) -> Result<Memory> {
+    let memory = tree::memory(root).context("failed to read the server's memory: has it ended?")?;
     Ok(Memory {
         rss_bytes: memory.rss_bytes,
         pss_bytes: memory.pss_bytes,

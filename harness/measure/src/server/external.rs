@@ -1,114 +1,141 @@
 //! Servers that do not say where they listen: the harness chooses the port, or the path of a Unix
-//! socket, and looks into the kernel's table of sockets until somebody listens there.
+//! socket, and connects until somebody accepts.
 //!
-//! Nothing connects: a connection that is tried again and again would be work for the server, and
-//! one from a port of the same range can, by chance, meet itself.
+//! The port is none from which the kernel makes connections, where there are such: one from there
+//! could by chance meet itself, and be taken before the server has it.
 
 use std::fs;
-use std::io::ErrorKind;
-use std::net::{Ipv4Addr, TcpListener};
-use std::process::Child;
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use duet_process::interrupt::Interrupt;
+use duet_process::supervised::Supervised;
 use duet_protocol::Address;
 
-/// The kernel's tables of sockets; a server of both families is in the second. Those of the network
-/// namespace, which server and harness share.
-const TABLES: [&str; 2] = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
+/// The ports from which the kernel makes connections: the first and the last (ip(7)).
+const EPHEMERAL_PORTS: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
-/// The same of Unix sockets.
-const UNIX_TABLE: [&str; 1] = ["/proc/self/net/unix"];
+/// Ports that everybody may listen at, without those that services are known by.
+const PORTS: [u16; 2] = [10_000, 65_535];
 
-/// The time between two looks.
+/// How many ports are tried before the kernel is asked for one.
+const TRIES: u64 = 64;
+
+/// The time between two attempts to connect: one that is refused takes some 10 µs.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// A port of 127.0.0.1 that is free now. Somebody else may take it before the server does; the
-/// server then fails, or its answers turn out to be wrong.
+/// How long a connection over the loopback interface may take.
+const CONNECT_LIMIT: Duration = Duration::from_millis(500);
+
+/// A port that is free on the loopback addresses now. Somebody else may take it before the server
+/// does; the server then fails, or its responses turn out to be wrong.
 pub(super) fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("failed to find a port")?;
-    Ok(listener.local_addr().context("failed to read a socket's address")?.port())
+    let ephemeral = fs::read_to_string(EPHEMERAL_PORTS).unwrap_or_default();
+    let ports: Vec<u16> = outside(&ephemeral);
+    let random = RandomState::new();
+    let candidates = (0..TRIES).filter_map(|i| {
+        let index = random.hash_one(i).checked_rem(ports.len() as u64)?;
+        ports.get(index as usize).copied()
+    });
+    match candidates.into_iter().find(|port| is_free(*port)) {
+        Some(port) => Ok(port),
+        None => {
+            let listener =
+                TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("failed to find a port")?;
+            Ok(listener.local_addr().context("failed to read a socket's address")?.port())
+        }
+    }
 }
 
-/// Waits until somebody listens at the address.
+/// The ports that are not in the kernel's range.
+fn outside(range: &str) -> Vec<u16> {
+    let mut ends = range.split_ascii_whitespace().map_while(|end| end.parse::<u16>().ok());
+    let Some((first, last)) = ends.next().zip(ends.next()) else { return vec![] };
+    (PORTS[0]..=PORTS[1]).filter(|port| !(first..=last).contains(port)).collect()
+}
+
+/// Whether nobody has a port. Without IPv6 nobody has it there.
+fn is_free(port: u16) -> bool {
+    let is_taken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::AddrInUse;
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+        && !TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_err_and(|error| is_taken(&error))
+}
+
+/// Waits until somebody accepts connections at the address, or, where that is a port, at the other
+/// loopback address of it. Returns which it was.
 pub(super) fn listens(
-    server: &mut Child,
+    server: &mut Supervised,
     addr: &Address,
     limit: Duration,
     interrupt: &Interrupt,
-) -> Result<()> {
+) -> Result<Address> {
     let deadline = Instant::now() + limit;
-    let tables = if matches!(addr, Address::Tcp(_)) { &TABLES[..] } else { &UNIX_TABLE };
+    let places = places(addr);
     loop {
         interrupt.check()?;
-        for table in tables {
-            match fs::read_to_string(table) {
-                Ok(table) if has_listener(&table, addr) => return Ok(()),
-                Ok(_) => {}
-                // Without IPv6 there is no such table.
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(error).with_context(|| format!("failed to read {table}")),
-            }
+        if let Some(place) = places.iter().find(|place| is_listening(place)) {
+            return Ok(place.clone());
         }
-        if server.try_wait().context("failed to wait for a process")?.is_some() {
-            bail!("it ended before it listened at {addr}");
-        }
+        ensure!(server.is_alive(), "it ended before it listened at {addr}");
         ensure!(
             Instant::now() < deadline,
             "it did not listen at {addr} within {} s: does `run` or `env` give it {{port}}, \
-             {{addr}} or {{socket}}?",
+             {{addr}} or {{socket}}? If it needs longer, set `start_limit_s` in servers.toml",
             limit.as_secs()
         );
         thread::sleep(PAUSE);
     }
 }
 
-/// Whether a table of sockets has one that listens on the port (proc_net_tcp(5): the local address
-/// and port are the second word, in hexadecimal digits; the fourth is 0A for a listener. Of Unix
-/// sockets the fourth word has the flag `__SO_ACCEPTCON`, 00010000, and the last is the path).
-fn has_listener(table: &str, addr: &Address) -> bool {
-    table.lines().skip(1).any(|line| {
-        let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        match addr {
-            Address::Tcp(addr) => {
-                let local = words.get(1).and_then(|local| local.rsplit_once(':'));
-                let port = local.and_then(|(_, port)| u16::from_str_radix(port, 16).ok());
-                port == Some(addr.port()) && words.get(3) == Some(&"0A")
-            }
-            // A path may have spaces.
-            Address::Unix(path) => {
-                words.get(3) == Some(&"00010000") && line.ends_with(&format!(" {}", path.display()))
-            }
+/// Where a server may listen that was told to listen at an address: `localhost` has two of them.
+fn places(addr: &Address) -> Vec<Address> {
+    match addr {
+        Address::Tcp(tcp) if tcp.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) => {
+            vec![addr.clone(), SocketAddr::from((Ipv6Addr::LOCALHOST, tcp.port())).into()]
         }
-    })
+        _ => vec![addr.clone()],
+    }
+}
+
+/// Whether somebody accepts a connection.
+pub(super) fn is_listening(addr: &Address) -> bool {
+    match addr {
+        Address::Tcp(addr) => TcpStream::connect_timeout(addr, CONNECT_LIMIT)
+            .is_ok_and(|stream| !has_met_itself(&stream)),
+        Address::Unix(path) => accepts(path),
+    }
+}
+
+fn accepts(path: &Path) -> bool {
+    UnixStream::connect(path).is_ok()
+}
+
+/// Whether both ends of a connection are the same socket (RFC 9293, 3.5: simultaneous open).
+fn has_met_itself(stream: &TcpStream) -> bool {
+    match (stream.local_addr(), stream.peer_addr()) {
+        (Ok(local), Ok(peer)) => local == peer,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
     use super::*;
 
     #[test]
-    fn tables_of_sockets() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt
-   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1
-   1: 0100007F:1F91 0100007F:1F90 01 00000000:00000000 00:00000000 00000000     0        0 2 1
-   2: 00000000000000000000000000000000:0BB8 00000000000000000000000000000000:0000 0A 0:0 00:0 0
-   3: broken
-";
-        let check = |addr: &str, want| {
-            let addr = addr.parse().expect("an address");
-            assert_eq!(has_listener(table, &addr), want, "{addr}");
-            assert!(!has_listener("", &addr));
-        };
-        check("127.0.0.1:8080", true);
-        check("127.0.0.1:8081", false);
-        check("127.0.0.1:3000", true);
-        check("127.0.0.1:0", false);
+    fn a_server_that_listens() {
+        let port = free_port().expect("there are free ports");
+        let addr = Address::from(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        assert!(!is_listening(&addr));
+        let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("it is free");
+        assert!(is_listening(&addr));
+        assert!(!is_free(port));
     }
 
     #[test]
@@ -116,18 +143,43 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a b.sock");
         let addr = Address::Unix(path.clone());
-        let table = || fs::read_to_string(UNIX_TABLE[0]).expect("proc is mounted");
-        assert!(!has_listener(&table(), &addr));
+        assert!(!is_listening(&addr));
         let _listener = std::os::unix::net::UnixListener::bind(path).expect("it is free");
-        assert!(has_listener(&table(), &addr));
+        assert!(is_listening(&addr));
     }
 
     #[test]
-    fn a_port_is_free() {
+    fn ports_that_the_kernel_does_not_take() {
+        let check = |range: &str, port, want| {
+            assert_eq!(outside(range).contains(&port), want, "{range:?} {port}");
+        };
+        check("32768\t60999\n", 32_767, true);
+        check("32768\t60999\n", 32_768, false);
+        check("32768\t60999\n", 60_999, false);
+        check("32768\t60999\n", 61_000, true);
+        check("1024 65535", 20_000, false);
+        check("", 20_000, false);
+    }
+
+    #[test]
+    fn a_connection_that_meets_itself() {
+        // With one source port only, which is the port that is connected to, it happens at once.
         let port = free_port().expect("there are free ports");
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("it is free");
-        let table = fs::read_to_string(TABLES[0]).expect("proc is mounted");
-        assert!(has_listener(&table, &SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()));
-        drop(listener);
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let socket = nix::sys::socket::socket(
+            nix::sys::socket::AddressFamily::Inet,
+            nix::sys::socket::SockType::Stream,
+            nix::sys::socket::SockFlag::SOCK_CLOEXEC,
+            None,
+        );
+        let socket = socket.expect("a socket");
+        let name = nix::sys::socket::SockaddrIn::from(match addr {
+            SocketAddr::V4(addr) => addr,
+            SocketAddr::V6(_) => unreachable!("it was made from an IPv4 address"),
+        });
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&socket);
+        nix::sys::socket::bind(fd, &name).expect("it is free");
+        nix::sys::socket::connect(fd, &name).expect("it meets itself");
+        assert!(has_met_itself(&TcpStream::from(socket)));
     }
 }

@@ -72,9 +72,13 @@ pub struct ArmRecord {
     pub loaded: Memory,
     /// Memory a moment after the load's connections were closed.
     pub after: Memory,
-    /// The largest resident memory of the process, by the kernel's count.
+    /// The largest resident memory: the sum of what the kernel says of each process, or, where
+    /// processes have ended, of a sample if that is larger.
     pub rss_bytes_peak: u64,
-    /// Threads right after the last window.
+    /// Whether its CPU time is unknown: processes of it ended without anybody waiting for them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cpu_lost: bool,
+    /// Threads right after the last window, of all its processes.
     pub threads: u32,
     /// Resident memory over time, from the start of the warm-up to the end of the block.
     pub rss: Vec<RssSample>,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +75,10 @@ pub struct Server {
     /// server needs: where versions are compared, both get them as they are there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub carry: Vec<String>,
+    /// How long it may take until it listens and, where it is external, gives its first valid
+    /// response, in seconds; absent: [`Self::START_LIMIT_S`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_limit_s: Option<u32>,
     /// The workloads it implements.
     pub workloads: Vec<String>,
     /// The folder that its commands run in and its paths are relative to, where that is not the one
@@ -140,6 +145,15 @@ pub const PLACEHOLDERS: [&str; 5] = ["{addr}", "{host}", "{port}", "{socket}", "
 pub const TLS_PLACEHOLDERS: [&str; 2] = ["{tls_cert}", "{tls_key}"];
 
 impl Server {
+    /// How long a server may take to start, in seconds, where its definition does not say.
+    pub const START_LIMIT_S: u32 = 10;
+
+    /// How long it may take to start.
+    #[must_use]
+    pub fn start_limit(&self) -> Duration {
+        Duration::from_secs(self.start_limit_s.unwrap_or(Self::START_LIMIT_S).into())
+    }
+
     /// Whether it listens on a Unix socket.
     #[must_use]
     pub fn listens_on_socket(&self) -> bool {

@@ -279,6 +279,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         prints: false,
         external: false,
         carry: vec![],
+        start_limit_s: None,
         workloads: scene.workloads.iter().map(|&w| w.to_owned()).collect(),
         root: None,
     };
@@ -376,6 +377,7 @@ fn arm_record(arm: &Speed, server: &str) -> ArmRecord {
         idle: memory(rss_bytes / 2),
         loaded: memory(rss_bytes),
         after: memory(rss_bytes / 4 * 3),
+        cpu_lost: false,
         rss_bytes_peak: rss_bytes + rss_bytes / 8,
         threads: 2,
         rss: rss.collect(),

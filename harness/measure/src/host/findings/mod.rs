@@ -10,6 +10,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use super::cpus;
 use super::kernel_files::read;
 use crate::command::on_path;
+use crate::loopback;
 use duet_model::record::Finding;
 use duet_model::spec::Toolchain;
 
@@ -61,6 +62,7 @@ pub fn findings(connections: u32, wanted_cpus: u32, needs: &[String]) -> Vec<Fin
         getrlimit(Resource::RLIMIT_NOFILE)
             .ok()
             .map(|(_, hard)| network::open_files(hard, connections)),
+        Some(network::loopback(loopback::is_up())),
         text("/proc/sys/net/ipv4/ip_local_port_range").and_then(|range| network::ports(&range)),
         text("/proc/sys/net/ipv4/tcp_tw_reuse").map(|mode| network::port_reuse(&mode)),
         text("/proc/sys/net/core/somaxconn").and_then(|n| network::accept_queue(&n, connections)),

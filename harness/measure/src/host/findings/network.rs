@@ -17,6 +17,17 @@ pub(super) fn open_files(hard: u64, connections: u32) -> Finding {
     )
 }
 
+/// Whether the loopback interface is up.
+pub(super) fn loopback(up: bool) -> Finding {
+    finding(
+        "loopback",
+        unfit_unless(up),
+        if up { "the interface is up" } else { "the loopback interface is down" }.to_owned(),
+        "servers are measured over it",
+        "ip link set lo up",
+    )
+}
+
 /// The first and the last local port.
 pub(super) fn ports(range: &str) -> Option<Finding> {
     let mut ends = range.split_whitespace().map_while(|end| end.parse::<u32>().ok());
