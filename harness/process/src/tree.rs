@@ -223,8 +223,8 @@ impl TreeClock {
         if self.live.is_empty() { Err(ended()) } else { Ok(()) }
     }
 
-    /// CPU time so far, in nanoseconds, of the processes that the last look found, and of those that
-    /// had ended by then.
+    /// CPU time so far, in nanoseconds, of the processes that the last look found, and of those
+    /// that had ended by then.
     ///
     /// # Errors
     /// When all have ended.
@@ -272,6 +272,7 @@ impl TreeClock {
 
 #[cfg(test)]
 mod tests {
+    use std::io::BufRead;
     use std::process::{Command, Stdio};
 
     use super::*;
@@ -291,6 +292,31 @@ mod tests {
         let parents = BTreeMap::from([(2, 1), (3, 1), (4, 3), (5, 4), (6, 9)]);
         assert_eq!(below(1, &parents), [2, 3, 4, 5]);
         assert_eq!(below(5, &parents), []);
+    }
+
+    /// A shell whose child has worked, ended and was waited for; another one sleeps.
+    #[test]
+    fn what_ended_processes_took_stays() {
+        let script = "sleep 60 & sh -c 'echo up; read go; i=0; while [ $i -lt 100000 ]; do \
+                      i=$((i+1)); done'; echo done; wait";
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        crate::child::tame(&mut command, &[]).expect("no CPUs are named");
+        let mut shell = command.spawn().expect("there is a shell");
+        let mut lines = io::BufReader::new(shell.stdout.take().expect("a pipe")).lines();
+        assert_eq!(lines.next().expect("a line").expect("it is read"), "up");
+        let root = crate::child::pid(&shell).as_raw();
+        let mut clock = TreeClock::below(root).expect("it has children");
+        let first_ns = clock.read_ns().expect("they live");
+        let stdin = shell.stdin.as_mut().expect("a pipe");
+        io::Write::write_all(stdin, b"go\n").expect("it reads");
+        assert_eq!(lines.next().expect("a line").expect("it is read"), "done");
+        // What the kernel says in ticks is cut off twice.
+        let took_ns = clock.read_last_ns().expect("one sleeps") - first_ns;
+        assert!(took_ns >= 2 * TICK_NS, "{took_ns} ns");
+        assert!(!clock.has_lost() && clock.live.len() == 1, "{clock:?}");
+        crate::child::destroy(&mut shell);
+        assert!(clock.read_last_ns().is_err());
     }
 
     #[test]

@@ -154,6 +154,22 @@ fn children_are_measured_with_their_server() {
     assert!(cpu[1] > cpu[0] / 4, "{cpu:?}");
 }
 
+/// A build with a daemon that holds both of its streams.
+const LONG_BUILD: &str =
+    "build = [\"sh\", \"-c\", \"setsid sleep 1000 & touch building; sleep 1000\"]";
+
+#[test]
+fn a_build_ends_with_its_harness() {
+    for (with, code) in [(Signal::SIGINT, Some(130)), (Signal::SIGKILL, None)] {
+        let bench = Bench::new(&[(&direct(""), LONG_BUILD)]);
+        let child = bench.0.command(&["run", "s"]).spawn().expect("the binary starts");
+        wait(|| bench.0.path().join("building").exists());
+        signal(&child, with);
+        assert_eq!(outcome(&child.wait_with_output().expect("it ends")).code, code);
+        bench.0.nothing_is_left();
+    }
+}
+
 /// Where SIGCHLD is ignored, the kernel forgets what ended children took.
 const FORGETFUL: &str = "import os, signal, time
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -213,6 +229,14 @@ fn a_server_at_the_other_loopback_address() {
     let bench = Bench::new(&[(&direct("").replace("{addr}", "[::1]:{port}"), "")]);
     bench.0.duet(&["verify"]).exits(0);
     bench.runs();
+}
+
+#[test]
+fn a_server_that_reads_its_environment() {
+    let script = format!("exec {SERVER} --addr 127.0.0.1:$PORT");
+    let run = format!("\"sh\", \"-c\", \"{script}\"");
+    let bench = Bench::new(&[(&run, "env = { PORT = \"{port}\" }")]);
+    bench.0.duet(&["verify"]).exits(0);
 }
 
 #[test]

@@ -112,6 +112,7 @@ fn warnings_about_a_cell() {
     check("stolen_time", |b| b.windows[0].server_stolen_ns = 30_000_000);
     check("foreign_cpu", |b| b.foreign_cpu_ns = 110_000_000);
     check("stolen_time", |b| b.windows[1].generator_stolen_ns = 30_000_000);
+    check("cpu_lost", |b| b.arms[1].cpu_lost = true);
     check("generator_waited", |b| b.generator_run_delay_ns = Some(60_000_000));
     check("warmup_not_stationary", |b| b.warmup_stationary = b.block > 2);
     check("damaged_histogram", |b| b.windows[0].service_time = "?".to_owned());
