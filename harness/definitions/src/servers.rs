@@ -75,7 +75,6 @@ fn server(fields: &mut Fields<'_>) -> Server {
     let carry = fields.texts("carry").unwrap_or_default();
     let start_limit_s = fields.number("start_limit_s", 1..=START_LIMIT_MAX_S).map(|at| at.value);
     let workloads = fields.some_texts("workloads").unwrap_or_default();
-
     check_run(fields, &run, &env);
     check_braces(fields, "h2c_args", &h2c_args, &PLACEHOLDERS);
     check_tls_args(fields, &tls_args);
