@@ -6,6 +6,7 @@ mod builds;
 mod claims;
 mod cli;
 mod generator;
+mod init;
 mod load;
 mod pool;
 mod programs;
