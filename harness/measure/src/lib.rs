@@ -24,6 +24,7 @@ pub mod output; // what a program printed, and whether it is right
 pub mod probe; // the first right response of a fresh server
 pub mod program; // one run of a program
 pub mod programs; // checks programs, makes their inputs, measures blocks of them
+pub mod relink; // the same sources in another layout
 pub mod requests; // cases -> bytes on the wire
 pub mod server; // starts and stops servers
 pub mod source; // what a source says of its program: size, features

@@ -33,6 +33,18 @@ pub(super) fn say(text: &str) {
     anstream::eprintln!("{text}");
 }
 
+/// The version that a policy names as its anchor.
+pub(super) fn anchor(policy: &Policy) -> Result<Arm> {
+    let Some(anchor) = &policy.anchor else {
+        bail!(UsageError(format!(
+            "the gate `{}` has no anchor: write one into its table, such as the last release: \
+             anchor = \"git:v1.2\"",
+            policy.name
+        )));
+    };
+    Ok(anchor.parse().map_err(|forms| UsageError(format!("anchor `{anchor}`: {forms}")))?)
+}
+
 /// A version on this disk, with what the user should know of it printed.
 pub(super) fn check_out(arm: &Arm, here: Workspace<'_>) -> Result<Checkout> {
     if matches!(arm.origin, Origin::Run(_) | Origin::Baseline(_)) {
