@@ -6,6 +6,7 @@
 
 #![warn(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
 
+pub mod awake; // whether this process was kept from running
 pub mod block; // one block, from starting the servers to stopping them
 pub mod build; // builds servers, times clean builds
 pub mod builds; // times clean builds, and builds after an edit
