@@ -242,6 +242,42 @@ mod tests {
         assert!(alone.estimates.is_empty(), "one block has no standard error");
     }
 
+    /// A floor holds for what was measured: not for more connections, another response, other
+    /// windows or other numbers of blocks, whatever the cell's name.
+    #[test]
+    fn a_floor_is_of_a_definition() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let run = duet_model::testing::run(&duet_model::testing::Scene::default());
+        let (analysis, blocks) = (duet_analysis::analyse(&run), run.header.suite.blocks);
+        for _ in 0..10 {
+            add(folder.path(), &run.header, &analysis, (blocks, false))?;
+        }
+        let known = |header: &RunHeader, blocks| floors(folder.path(), header, blocks);
+        let found = known(&run.header, blocks)?;
+        assert!(found.iter().all(|floor| floor.estimates.len() == 10) && !found.is_empty());
+        assert_eq!(known(&run.header, blocks + 1)?, []);
+        let changes: [fn(&mut RunHeader); 4] = [
+            |header| header.spec.loads[0].connections += 1,
+            |header| header.spec.workloads[0].cases[0].expect.body.push('x'),
+            |header| header.suite.window_ms += 1,
+            |header| header.suite.server_cpus += 1,
+        ];
+        for change in changes {
+            let mut other = run.header.clone();
+            change(&mut other);
+            assert_eq!(known(&other, blocks)?, []);
+        }
+        // Other layouts count once there are enough.
+        for experiments in [9, 1] {
+            assert_eq!(known(&run.header, blocks)?, found);
+            for _ in 0..experiments {
+                add(folder.path(), &run.header, &analysis, (blocks, true))?;
+            }
+        }
+        assert_eq!(known(&run.header, blocks)?.len(), found.len());
+        Ok(())
+    }
+
     /// What is not of this host, or was edited, counts for nothing.
     #[test]
     fn only_what_was_measured_here_is_believed() -> Result<()> {

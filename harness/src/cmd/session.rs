@@ -256,8 +256,6 @@ impl<'a> Recording<'a> {
             },
         );
         while !self.cache.has_given_up(cell) {
-            // What was before the block does not matter.
-            let _ = self.session.awake.longest_gap();
             let mut block = match of_programs {
                 true => Block::Programs(Box::new(programs::block(bench, &mut self.cache, plan)?)),
                 false => {
@@ -265,6 +263,7 @@ impl<'a> Recording<'a> {
                     Block::Servers(Box::new(block::run(bench, plan, window_ns)?))
                 }
             };
+            // Also of the time before the block: caches and clocks of the CPUs are cold after it.
             let gap = self.session.awake.longest_gap();
             let discarded = self.run.attempts_of(cell).filter(|a| a.discarded).count();
             let (blocks, others) = (bench.suite.blocks, bench.suite.blocks / REPEATED_SHARE);

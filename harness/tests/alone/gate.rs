@@ -172,6 +172,14 @@ fn an_anchor_stops_slow_drift() {
 }
 
 #[test]
+fn only_what_can_be_linked_otherwise_is() {
+    let bench = Bench::new(SIX);
+    let said = bench.duet(&["aa", "--relink"]);
+    said.exits(2).says("is built by neither cargo nor go").says("leave --relink out");
+    bench.nothing_is_left();
+}
+
+#[test]
 fn identical_executables_are_not_measured() {
     let bench = Bench::new(SIX);
     let said = bench.duet(&["gate", "--base", "server:fast", "--head", "server:fast"]);
