@@ -162,7 +162,8 @@ fn the_readme_is_right() {
     ];
     let said = repository.shell(&action_step("Gate"), &environment);
     said.exits(1).says("REGRESSED").says("::error");
-    assert_eq!(repository.read("output"), "exit-code=1\n");
+    let output = repository.read("output");
+    assert!(output.contains("verdict=REGRESSED\n") && output.contains("exit-code=1\n"), "{output}");
     assert!(repository.read("summary.md").contains("REGRESSED"));
     assert!(repository.read("duet-gate/junit.xml").contains("<failure"));
     assert!(repository.path("duet-gate/confirmation/run.jsonl").is_file());
