@@ -6,7 +6,7 @@ AXUM := "target/servers/rust-axum/release/rust-axum --addr 127.0.0.1:0 --threads
 NETHTTP := "target/servers/go-nethttp/go-nethttp --addr 127.0.0.1:0 --threads 1"
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.8
 
-.PHONY: help tools build bench bench-game-site smoke test check lint rust-test go-test data-test microbench peers compare-load compare-transports load-figures lead-in fuzz program-scaling clean
+.PHONY: help tools build bench bench-game-site smoke test check lint rust-test fault-test go-test data-test microbench peers compare-load compare-transports load-figures lead-in fuzz program-scaling clean
 
 help: ## show this menu
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -42,6 +42,9 @@ lint: tools ## formatting and static analysis, no warning tolerated
 
 rust-test: tools
 	cargo test --locked --workspace
+
+fault-test: tools ## let every n-th system call of a short gate fail, by strace (hours)
+	DUET_FAULTS=all cargo test --locked --package duet --test alone faults -- --test-threads 1
 
 go-test: tools
 	cd go-server && go test -race ./...

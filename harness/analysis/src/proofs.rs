@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::gate::{Evidence, Floor, FloorSource, GateVerdict, Judgement, LOOKS, Step};
+use crate::gate::{Evidence, Floor, GateVerdict, Judgement, LOOKS, Step};
 use crate::gate::{judge, next_step};
 use crate::rounds::rounds;
 use crate::verdict::TIE_BAND;
@@ -148,7 +148,7 @@ fn worse_by(log_ratios: &[f64], effect: f64) -> Vec<f64> {
 
 /// A gate over metrics, with a noise floor that does not matter.
 fn judged(metrics: &[Vec<f64>], margin: f64) -> Vec<Judgement> {
-    let floor = Some(Floor { nu: 0.0, source: FloorSource::Extreme { experiments: 19 } });
+    let floor = Some(Floor { nu: 0.0, tau: 0.0, experiments: 19 });
     let family: Vec<Evidence> =
         metrics.iter().map(|log_ratios| Evidence { log_ratios, margin, floor }).collect();
     judge(&family, &LOOKS)

@@ -96,6 +96,7 @@ pub(super) fn gate(fields: &mut Fields<'_>) -> At<GateTable> {
         alpha,
         looks: looks(fields, alpha),
         budget_s: number(fields, "budget_s", 1..=86_400, BUDGET_S),
+        anchor: anchor(fields),
         budgets: budgets(fields),
         waivers: waivers.into_iter().flatten().collect(),
         policy: policy(fields),
@@ -217,6 +218,20 @@ fn rules(fields: &mut Fields<'_>) -> Vec<Rule> {
     }
     rules.sort_by_key(|rule| Metric::ALL.iter().position(|metric| *metric == rule.metric));
     rules
+}
+
+/// The version that changes together are held to: a commit, since a folder would change with them.
+fn anchor(fields: &mut Fields<'_>) -> Option<String> {
+    let anchor = fields.text("anchor")?;
+    let is_commit = anchor
+        .value
+        .strip_prefix("git:")
+        .is_some_and(|reference| !reference.is_empty() && !reference.contains(char::is_whitespace));
+    if !is_commit {
+        let hint = "write a commit, such as the last release: `anchor = \"git:v1.2\"`";
+        fields.mistake(anchor.line, format!("`anchor` is `{}`", anchor.value), hint);
+    }
+    Some(anchor.value)
 }
 
 fn budgets(fields: &mut Fields<'_>) -> Vec<Budget> {

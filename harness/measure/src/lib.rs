@@ -6,6 +6,7 @@
 
 #![warn(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
 
+pub mod awake; // whether this process was kept from running
 pub mod block; // one block, from starting the servers to stopping them
 pub mod build; // builds servers, times clean builds
 pub mod builds; // times clean builds, and builds after an edit
@@ -25,6 +26,7 @@ pub mod output; // what a program printed, and whether it is right
 pub mod probe; // the first right response of a fresh server
 pub mod program; // one run of a program
 pub mod programs; // checks programs, makes their inputs, measures blocks of them
+pub mod relink; // the same sources in another layout
 pub mod requests; // cases -> bytes on the wire
 pub mod server; // starts and stops servers
 pub mod source; // what a source says of its program: size, features

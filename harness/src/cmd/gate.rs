@@ -18,10 +18,13 @@ use super::{doctor, floor_store, looks, pair_store, pairs, policy};
 use duet_analysis::comparison::{Decision, next};
 use duet_measure::versions::{self, Arm, Origin, Workspace};
 use duet_model::record::{self, BuildRecord, Experiment, Machine, Question, Run, RunHeader};
-use duet_model::spec::{self, Load, Problem, Suite, Workload};
+use duet_model::spec::{self, Gate as Policy, Load, Problem, Suite, Workload};
 
 /// The folder for the record, below the one above the definitions.
 const FOLDER: &str = "results/gate";
+
+/// The folder for the record against the anchor, so that neither moves the other away.
+const ANCHOR_FOLDER: &str = "results/gate-anchor";
 
 /// The name of a record in which something failed, once its pair is measured anew.
 const FAILED: &str = "run-failed.jsonl";
@@ -43,12 +46,19 @@ pub(super) struct Gate {
 
     /// The version to compare with, such as git:main: git:REF, dir:PATH, bin:PATH, server:NAME or
     /// set:NAME.
-    #[arg(long, value_name = "VERSION", required_unless_present = "replay")]
+    #[arg(long, value_name = "VERSION", required_unless_present_any = ["replay", "anchor"])]
     base: Option<Arm>,
 
-    /// The version that is to be let in, in the same forms.
-    #[arg(long, value_name = "VERSION", default_value = "dir:.")]
-    head: Arm,
+    /// Compare with the policy's anchor instead, such as the last release, at twice the margins:
+    /// what many changes together have lost, each of them within its margin. Its default folder is
+    /// results/gate-anchor.
+    #[arg(long, conflicts_with_all = ["base", "replay"])]
+    anchor: bool,
+
+    /// The version that is to be let in, in the same forms [default: the folder above the
+    /// definitions].
+    #[arg(long, value_name = "VERSION")]
+    head: Option<Arm>,
 
     /// The folder for record and report [default: results/gate, whose former content moves to
     /// results/gate-previous unless it is of the same pair, which is then continued].
@@ -102,28 +112,35 @@ fn judge(args: &Gate) -> Result<Exit> {
     let (spec, root) = args.bench.open()?;
     let (definitions, say) = (&*args.bench.bench, policy::say as fn(&str));
     let here = Workspace { root: &root, definitions, spec: &spec, say };
-    let Some(base) = &args.base else { unreachable!("clap requires it") };
-    let names = (base.name.as_deref(), args.head.name.as_deref());
-    let (base, beyond) = fork(base, &args.head, args.tip, &root)?;
-    let (mut base, head) = (policy::check_out(&base, here)?, policy::check_out(&args.head, here)?);
+    let base = match &args.base {
+        Some(base) => base.clone(),
+        None => policy::anchor(policy::choose(&spec, args.gate.as_deref())?)?,
+    };
+    let head = args.head.clone().unwrap_or_else(|| policy::folder(&root));
+    let names = (base.name.as_deref(), head.name.as_deref());
+    let (base, beyond) = fork(&base, &head, args.tip, &root)?;
+    let (mut base, head) = (policy::check_out(&base, here)?, policy::check_out(&head, here)?);
     base.version.commits_beyond = beyond;
     let of_head = head.spec.as_deref().unwrap_or(&spec);
     let of_base = base.spec.as_deref().or(Some(&spec));
     let InForce { policy: gate, differences } =
         in_force::in_force(of_base, of_head, args.gate.as_deref())?;
+    let gate = if args.anchor { gate.against_anchor() } else { gate };
     let guarded = pairs::guarded(&gate, &spec, (&base, names.0), (&head, names.1))?;
     let spec = pairs::of_both(&spec, &base, &head, &guarded.pairs);
     let spec = pairs::definitions(&spec, &guarded.pairs);
     let suite = policy::suite(&gate, guarded.cells, args.only.as_deref())?;
-    let folder = folders::lock(args.out.as_deref(), &root, FOLDER)?;
+    let default = if args.anchor { ANCHOR_FOLDER } else { FOLDER };
+    let folder = folders::lock(args.out.as_deref(), &root, default)?;
     let session = Session::new(root, &args.bench.bench, &suite)?;
     let mut header = session.header(args.seed, &spec, &suite)?;
+    let floors = floor_store::floors(&session.root, &header, first_look(&gate))?;
     header.experiment = Some(Experiment {
         question: Question::Gate,
         base: base.version,
         head: head.version,
         gate: Some(gate),
-        floors: floor_store::floors(&session.root, &header.machine, &suite)?,
+        floors,
         absent: guarded.absent,
         changed: guarded.changed,
         policy_differences: differences,
@@ -170,6 +187,11 @@ fn fork(base: &Arm, head: &Arm, tip: bool, root: &Path) -> Result<(Arm, Option<u
     Ok((Arm { origin: Origin::Git(fork), ..base.clone() }, Some(beyond)))
 }
 
+/// Blocks of a null experiment: as many as there are before the first look.
+fn first_look(gate: &Policy) -> u32 {
+    gate.looks.first().map_or(0, |look| look.blocks)
+}
+
 /// What an earlier run of the same pair came to.
 enum Earlier {
     /// There was none.
@@ -196,7 +218,8 @@ fn make_room(session: &Session, folder: &RecordFolder, prepared: &Run) -> Result
     if let Some(run) = same(folder) {
         return earlier(run, folder);
     }
-    folder.make_room(Former::MovedTo("gate-previous"))?;
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    folder.make_room(Former::MovedTo(&format!("{name}-previous")))?;
     if let Some(wanted) = &wanted
         && pair_store::restore(&session.root, wanted, folder)?
         && let Some(run) = same(folder)

@@ -1,38 +1,34 @@
 //! `duet init`: definitions for a server of somebody's own, from its build and run commands.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::exit::{Exit, ServerUnavailable, UsageError};
+use super::exit::{Exit, UsageError};
 use super::folders::{BenchFolder, shown};
-use super::verify;
-use duet_measure::build;
-use duet_measure::host;
-use duet_measure::server::{self, Launch};
-use duet_measure::verify::{Verifier, excerpt};
-use duet_model::record::Stage;
-use duet_model::spec;
-use duet_model::spec::{ExpectedResponse, Lane, Server, Transport};
-use duet_process::interrupt::{Interrupt, Interrupted};
+use super::stdio;
+use ci::{Ci, Place};
+use duet_model::spec::{self, Lane, Server};
 
+mod ci;
 mod files;
+mod response;
 mod words;
 
-/// How much of a body is shown.
-const EXCERPT_BYTES: usize = 400;
+/// What tells a server where to listen.
+const PLACES: [&str; 3] = ["{port}", "{addr}", "{socket}"];
 
-/// Where the workflow goes, below the folder above the definitions.
-const WORKFLOW: &str = ".github/workflows/duet.yml";
+/// The variable by which a server is told its port whose command does not say it.
+const PORT: &str = "PORT";
 
 /// Writes definitions that guard a server of your own
 ///
 /// They say how it is built and started, how it responds, and how much worse a change may make it.
-/// Builds and starts the server once, and takes its response as the expected one. Commands are
-/// split into words as a shell does, but run without one. Overwrites nothing.
+/// Builds the server, starts it twice, and takes its response as the expected one if it is always
+/// the same. Commands are split into words as a shell does, but run without one. Overwrites
+/// nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: duet init --name shop --build 'go build -o shop .' \
                         --run './shop --listen {addr}' --get /health")]
@@ -45,8 +41,9 @@ pub(super) struct Init {
     #[arg(long, value_name = "COMMAND", value_parser = words::split)]
     build: Option<words::Words>,
 
-    /// The command that starts it. {port} or {addr} (127.0.0.1 and the port) stands where it is
-    /// told where to listen; NAME=VALUE in front sets its environment: 'PORT={port} node app.js'.
+    /// The command that starts it. {port}, {addr} (127.0.0.1 and the port) or {socket} (the path
+    /// of a Unix socket) stands where it is told where to listen; NAME=VALUE in front sets its
+    /// environment: 'LISTEN={addr} ./app'. Without any of them it is told by the variable PORT.
     #[arg(long, value_name = "COMMAND", value_parser = words::split)]
     run: words::Words,
 
@@ -58,9 +55,14 @@ pub(super) struct Init {
     #[arg(long, value_name = "LANGUAGE")]
     language: Option<String>,
 
-    /// Write .github/workflows/duet.yml too, which gates pull requests by this action.
-    #[arg(long, value_name = "OWNER/REPOSITORY@VERSION", value_parser = words::action)]
-    github: Option<String>,
+    /// Write what gates changes in CI, too: a workflow where GitHub or GitLab reads it, which is
+    /// in the root of the repository, or a shell script for any other.
+    #[arg(long, value_name = "KIND", value_enum)]
+    ci: Option<Ci>,
+
+    /// Where CI gets Duet: OWNER/REPOSITORY@VERSION for GitHub, URL@VERSION for GitLab.
+    #[arg(long, value_name = "PLACE", requires = "ci")]
+    duet: Option<String>,
 
     /// The folder to write to. The server is built and started in the folder above it.
     #[arg(long, value_name = "DIR", default_value_os_t = spec::default_folder())]
@@ -70,27 +72,37 @@ pub(super) struct Init {
 pub(super) fn run(args: &Init) -> Result<Exit> {
     let root = root(&args.bench)?;
     let mut planned: Vec<PathBuf> = files::DEFINITIONS.map(|name| args.bench.join(name)).into();
-    planned.extend(args.github.as_ref().map(|_| root.join(WORKFLOW)));
+    let place = Place::find(&root, &args.bench);
+    let job =
+        args.ci.map(|ci| ci::job(ci, &args.name, args.duet.as_deref(), &place)).transpose()?;
+    planned.extend(job.as_ref().map(|job| job.path.clone()));
     refuse_to_overwrite(&planned)?;
-    let server = server(args)?;
-    let response = first_response(&server, &args.get, &root)?;
-    let body = excerpt_of(&response.body);
-    anstream::println!("GET {} returns {}: {body}", args.get, response.status);
+    let (server, note) = server(args)?;
+    if let Some(note) = &note {
+        stdio::line(note)?;
+    }
+    let response = response::steady(&server, &args.get, &root)?;
+    let body = response::beginning(&response.body);
+    stdio::line(&format!("GET {} returns {}: {body}", args.get, response.status))?;
 
     let workload = words::workload(&args.get);
     let texts = files::definitions(&server, &workload, &args.get, &response);
-    let action = args.github.as_ref().map(|action| files::workflow(action, &shown(&args.bench)));
-    for (path, text) in planned.iter().zip(texts.iter().chain(&action)) {
-        write(path, text)?;
-        anstream::println!("wrote {}", shown(path));
+    let texts = texts.iter().chain(job.as_ref().map(|job| &job.text));
+    files::write_all(&planned.iter().zip(texts).collect::<Vec<_>>())?;
+    for path in &planned {
+        stdio::line(&format!("wrote {}", shown(path)))?;
     }
     // What has just been written must be as good as anybody's.
     BenchFolder { bench: args.bench.clone() }.load()?;
-    anstream::println!(
-        "Commit it, then compare a change with what was before it: duet gate --base git:HEAD\n\
+    if let Some(job) = &job {
+        stdio::line(&job.next)?;
+    }
+    stdio::line(&format!(
+        "Commit it, then compare a change with what was before it: {}\n\
          Records go to {}/: add it to .gitignore.",
+        place.command(),
         shown(&root.join("results"))
-    );
+    ))?;
     Ok(Exit::Done)
 }
 
@@ -105,8 +117,9 @@ fn root(bench: &Path) -> Result<PathBuf> {
 }
 
 fn refuse_to_overwrite(planned: &[PathBuf]) -> Result<()> {
-    let there: Vec<String> =
-        planned.iter().filter(|path| path.exists()).map(|path| shown(path)).collect();
+    // A link that leads nowhere is there, too.
+    let there = planned.iter().filter(|path| path.symlink_metadata().is_ok());
+    let there: Vec<String> = there.map(|path| shown(path)).collect();
     if there.is_empty() {
         return Ok(());
     }
@@ -117,24 +130,19 @@ fn refuse_to_overwrite(planned: &[PathBuf]) -> Result<()> {
     )))
 }
 
-/// The server as it will be written.
-fn server(args: &Init) -> Result<Server> {
+/// The server as it will be written, and what the user should know of it.
+fn server(args: &Init) -> Result<(Server, Option<String>)> {
     let build = args.build.clone().map(|words| words.0).unwrap_or_default();
-    let (env, run) = words::environment(&args.run.0);
-    let told = |word: &&String| word.contains("{addr}") || word.contains("{port}");
-    if run.is_empty() || !run.iter().chain(env.values()).any(|word| told(&word)) {
-        bail!(UsageError(
-            "--run does not tell the server where to listen: write {port} or {addr} where its \
-             command line or environment takes it, such as './app --listen {addr}' or \
-             'PORT={port} node app.js'"
-                .to_owned()
-        ));
+    let (mut env, mut run) = words::environment(&args.run.0);
+    if run.is_empty() {
+        bail!(UsageError("--run names no command".to_owned()));
     }
+    let note = tell_where_to_listen(&mut env, &mut run)?;
     let language = args.language.clone().unwrap_or_else(|| words::language(&build, &run));
     let bare = |words: &[String]| words.first().filter(|word| !word.contains('/')).cloned();
     let mut needs: Vec<String> = bare(&build).into_iter().chain(bare(&run)).collect();
     needs.dedup();
-    Ok(Server {
+    let server = Server {
         name: args.name.clone(),
         summary: format!("{} by `{}`", args.name, run.join(" ")),
         language,
@@ -146,79 +154,38 @@ fn server(args: &Init) -> Result<Server> {
         external: true,
         workloads: vec![words::workload(&args.get)],
         ..Server::default()
-    })
+    };
+    Ok((server, note))
 }
 
-/// Builds and starts the server, and requests the path twice: a response that changes cannot be
-/// told from an invalid one.
-fn first_response(server: &Server, path: &str, root: &Path) -> Result<ExpectedResponse> {
-    let interrupt = Interrupt::watch()?;
-    let built = build::build(server, root, &interrupt)?;
-    if let Some(failure) = built.failure {
-        return Err(unavailable(server, failure.into()));
+/// Makes sure that the server is told where to listen, and says so where it was our idea: `$PORT`
+/// in a command is the port, and a server whose command says nothing is told by the variable PORT,
+/// as hosts of applications do.
+fn tell_where_to_listen(
+    env: &mut BTreeMap<String, String>,
+    run: &mut [String],
+) -> Result<Option<String>> {
+    let told = |word: &String| PLACES.iter().any(|place| word.contains(place));
+    if run.iter().chain(env.values()).any(told) {
+        return Ok(None);
     }
-    let cpus = host::allowed_cpus()?;
-    let launch = Launch {
-        root,
-        cpus: &cpus,
-        threads: 1,
-        transport: Transport::Http,
-        certificate: None,
-        padding_bytes: 0,
-    };
-    let verifier = Verifier::new()?;
-    let mut running =
-        server::start(server, &launch, &interrupt).map_err(|error| unavailable(server, error))?;
-    let mut response = || {
-        verifier.ask(&running, path, &interrupt).map_err(|error| {
-            let failure = running.failure(Stage::Verify, &format!("GET {path}: {error:#}"));
-            if error.is::<Interrupted>() { error } else { unavailable(server, failure.into()) }
-        })
-    };
-    let (first, second) = (response()?, response()?);
-    let body = excerpt_of(&first.body);
-    if first.status >= 400 {
+    if let Some(port) = env.get(PORT).filter(|value| !value.contains('$')) {
         bail!(UsageError(format!(
-            "GET {path} returns {}: {body}; name a path that is served, with --get PATH",
-            first.status
+            "--run says PORT={port}, and two versions cannot listen there at once: write \
+             PORT={{port}}, and a port that is free is chosen at each start"
         )));
     }
-    if first != second {
-        let again = excerpt_of(&second.body);
-        bail!(UsageError(format!(
-            "GET {path} does not always return the same: {body}, then {again}; every response is \
-             compared with the expected one, so name a path that has one, with --get PATH"
-        )));
+    for word in env.values_mut().chain(run.iter_mut()) {
+        *word = words::with_port(word);
     }
-    running.stop().map_err(|failure| unavailable(server, failure.into()))?;
-    Ok(first)
-}
-
-/// Why a server is unavailable, with what it wrote to standard error. An interruption stays one.
-fn unavailable(server: &Server, error: anyhow::Error) -> anyhow::Error {
-    let failure = match verify::failure(error, Stage::Start, &server.name) {
-        Ok(failure) => failure,
-        Err(interrupted) => return interrupted.into(),
-    };
-    let mut text = format!("{}: {failure}", server.name);
-    for line in &failure.stderr {
-        text.push_str(&format!("\n  | {line}"));
+    if run.iter().chain(env.values()).any(told) {
+        return Ok(Some("$PORT in --run is written as {port}.".to_owned()));
     }
-    ServerUnavailable(text).into()
-}
-
-/// The beginning of a body, printable.
-fn excerpt_of(body: &str) -> String {
-    excerpt(&body.as_bytes()[..body.len().min(EXCERPT_BYTES)], 0)
-}
-
-/// Writes a file that must not exist yet.
-fn write(path: &Path, text: &str) -> Result<()> {
-    let context = || format!("failed to write {}", path.display());
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(context)?;
-    }
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).open(path).with_context(context)?;
-    file.write_all(text.as_bytes()).with_context(context)
+    env.insert(PORT.to_owned(), "{port}".to_owned());
+    Ok(Some(
+        "--run does not say where to listen: the server is told by the variable PORT. Where it \
+         does not read that, write {port}, {addr} or {socket} where its command line takes it, \
+         such as './app --listen {addr}'."
+            .to_owned(),
+    ))
 }

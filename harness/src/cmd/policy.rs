@@ -1,9 +1,11 @@
 //! A gate's policy, and the versions it is about: what `gate` and `aa` share.
 
+use std::path::Path;
+
 use anyhow::{Result, bail};
 
 use super::exit::UsageError;
-use super::stdio;
+use super::{folders, stdio};
 use duet_measure::versions::{self, Arm, Checkout, Origin, Workspace};
 use duet_model::spec::{CellId, Gate as Policy, Spec, Suite};
 
@@ -29,9 +31,31 @@ pub(super) fn choose<'a>(spec: &'a Spec, name: Option<&str>) -> Result<&'a Polic
     }
 }
 
+/// The folder above the definitions as a version.
+pub(super) fn folder(root: &Path) -> Arm {
+    let shown = match folders::shown(root) {
+        here if here.is_empty() => ".".to_owned(),
+        path => path,
+    };
+    let origin = Origin::Folder(root.to_owned());
+    Arm { given: format!("dir:{shown}"), origin, name: None, toolchain: None }
+}
+
 /// Tells the user on standard error what is waited for.
 pub(super) fn say(text: &str) {
     stdio::note(text);
+}
+
+/// The version that a policy names as its anchor.
+pub(super) fn anchor(policy: &Policy) -> Result<Arm> {
+    let Some(anchor) = &policy.anchor else {
+        bail!(UsageError(format!(
+            "the gate `{}` has no anchor: write one into its table, such as the last release: \
+             anchor = \"git:v1.2\"",
+            policy.name
+        )));
+    };
+    Ok(anchor.parse().map_err(|forms| UsageError(format!("anchor `{anchor}`: {forms}")))?)
 }
 
 /// A version on this disk, with what the user should know of it printed.

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use super::progress::Progress;
 use super::{fitness, folders, verify};
+use duet_measure::awake::Awake;
 use duet_measure::block::{self, Bench};
 use duet_measure::build;
 use duet_measure::host::{self, Cpus};
@@ -36,6 +37,7 @@ pub(super) struct Session {
     definitions: PathBuf,
     cpus: Cpus,
     verifier: Verifier,
+    awake: Awake,
     pub(super) interrupt: Interrupt,
     pub(super) progress: Progress,
 }
@@ -48,6 +50,7 @@ impl Session {
             definitions: definitions.to_owned(),
             cpus: host::choose_cpus(suite.server_cpus, suite.generator_cpus)?,
             verifier: Verifier::new()?,
+            awake: Awake::watch()?,
             interrupt: Interrupt::watch()?,
             progress: Progress::new(),
         })
@@ -236,8 +239,9 @@ impl<'a> Recording<'a> {
 
     /// Measures a block and appends it to the record. One that was disturbed is measured again, at
     /// once and in the same order, but at most a quarter of a cell's blocks: where more are
-    /// disturbed, they count, and the cell says so. Of programs, none is measured where earlier
-    /// ones showed that it would break a limit again.
+    /// disturbed, they count, and the cell says so. One in which this process did not run says
+    /// nothing, and is measured again in any case, up to as many as are planned. Of programs, none
+    /// is measured where earlier ones showed that it would break a limit again.
     fn measure_block(
         &mut self,
         bench: &Bench<'_>,
@@ -261,10 +265,15 @@ impl<'a> Recording<'a> {
                     Block::Servers(Box::new(block::run(bench, plan, window_ns)?))
                 }
             };
+            // Also of the time before the block: caches and clocks of the CPUs are cold after it.
+            let gap = self.session.awake.longest_gap();
             let discarded = self.run.attempts_of(cell).filter(|a| a.discarded).count();
+            let (blocks, others) = (bench.suite.blocks, bench.suite.blocks / REPEATED_SHARE);
             if let Some(failure) = block.attempt().failure {
                 progress.print(&format!("{cell} block {}: {failure}", plan.block + 1));
-            } else if discarded < (bench.suite.blocks / REPEATED_SHARE) as usize {
+            } else if let Some(gap) = gap.filter(|_| discarded < blocks as usize) {
+                block.discard(Some(slept(gap)));
+            } else if discarded < others as usize {
                 block.discard(match &block {
                     Block::Servers(block) => duet_analysis::disturbance(block, header),
                     Block::Programs(block) => duet_analysis::program_disturbance(block, header),
@@ -324,6 +333,12 @@ pub(super) fn command_line() -> Vec<String> {
 fn new_id() -> Result<String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
     Ok(format!("{:x}-{:x}", now.as_nanos(), std::process::id()))
+}
+
+/// What a reader is told of a block in which this process did not run for some time.
+fn slept(gap: Duration) -> String {
+    let time = duet_units::nanoseconds(duration_ns(gap) as f64);
+    format!("duet did not run for {time}: it was stopped, or the machine slept")
 }
 
 /// The servers that take part in a suite, in the definitions' order.

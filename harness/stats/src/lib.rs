@@ -49,6 +49,7 @@ pub use means::{MeanOfCentres, mean_of_centres};
 pub use pool::{Pool, SESSIONS_MIN, pool};
 pub use power::{
     POWER, blocks_for, blocks_for_tie, next_within, smallest_detectable, standard_deviation,
+    standard_error,
 };
 pub use quantiles::{normal_below, normal_quantile, student_quantile, supports_quantile};
 pub use random::SplitMix64;

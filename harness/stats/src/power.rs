@@ -47,6 +47,14 @@ pub fn standard_deviation(values: &[f64]) -> Option<f64> {
     Some((values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
 }
 
+/// The standard error of the Hodges-Lehmann estimate of `values`: s / sqrt(.955 n), as
+/// [`smallest_detectable`] takes it; absent below two.
+#[must_use]
+pub fn standard_error(values: &[f64]) -> Option<f64> {
+    let spread = standard_deviation(values)?;
+    Some(spread / (values.len() as f64 * EFFICIENCY).sqrt())
+}
+
 /// The mean of `values` and how far from it the next one lies at most, with 95 % where they are
 /// normal: t(.975, K-1) s sqrt(1 + 1/K), the prediction interval of any textbook. Absent below two.
 #[must_use]
@@ -120,5 +128,9 @@ mod tests {
     fn standard_deviations() {
         assert_eq!(standard_deviation(&[1.0]), None);
         assert_eq!(standard_deviation(&[1.0, 3.0]), Some(2_f64.sqrt()));
+        assert_eq!(standard_error(&[1.0]), None);
+        // s = sqrt 2, n = 2: 1 / sqrt(.955).
+        let error = standard_error(&[1.0, 3.0]).expect("two are enough");
+        assert!((error - 1.0233).abs() < 1e-4, "{error}");
     }
 }

@@ -10,7 +10,7 @@ use duet_analysis::comparison::{Decision, next};
 use duet_model::record;
 use nix::sys::signal::Signal;
 
-mod bench;
+pub(crate) mod bench;
 mod programs;
 mod versions;
 
@@ -148,6 +148,35 @@ fn what_is_not_sure_is_inconclusive() {
     let words = ["gate", "--base", "server:fast", "--head", "server:slow"];
     bench.duet(&words).exits(3).says("INCONCLUSIVE").says("blocks would decide");
     replays(&bench, 3);
+}
+
+/// Changes that each lose less than the margin, held to a commit from before all of them.
+#[test]
+fn an_anchor_stops_slow_drift() {
+    let bench = Bench::new(&format!("{SIX}\nanchor = \"git:v1\""));
+    bench.git(&["init", "--quiet", "--initial-branch=main"]);
+    bench.commit("release");
+    bench.git(&["tag", "v1"]);
+    bench.edit("servers.toml", |text| text.replacen("\"90\"", "\"900\"", 1));
+    let said = bench.duet(&["gate", "--anchor"]);
+    said.exits(1).says("REGRESSED").says("git:v1").says("confirmed by a second experiment");
+    let run = record::read(&bench.path().join("results/gate-anchor")).expect("a record");
+    let experiment = run.header.experiment.expect("it is one");
+    assert_eq!(experiment.base.given, "git:v1");
+    let margins = experiment.gate.expect("a policy").rules;
+    assert_eq!(margins.iter().map(|rule| rule.margin).collect::<Vec<f64>>(), [0.1]);
+    assert!(!bench.path().join("results/gate").exists());
+    bench.duet(&["gate", "--anchor", "--base", "git:v1"]).exits(2).says("--base");
+    let bench = Bench::new(SIX);
+    bench.duet(&["gate", "--anchor"]).exits(2).says("the gate `g` has no anchor");
+}
+
+#[test]
+fn only_what_can_be_linked_otherwise_is() {
+    let bench = Bench::new(SIX);
+    let said = bench.duet(&["aa", "--relink"]);
+    said.exits(2).says("is built by neither cargo nor go").says("leave --relink out");
+    bench.nothing_is_left();
 }
 
 #[test]

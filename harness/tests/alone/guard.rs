@@ -162,7 +162,8 @@ fn the_readme_is_right() {
     ];
     let said = repository.shell(&action_step("Gate"), &environment);
     said.exits(1).says("REGRESSED").says("::error");
-    assert_eq!(repository.read("output"), "exit-code=1\n");
+    let output = repository.read("output");
+    assert!(output.contains("verdict=REGRESSED\n") && output.contains("exit-code=1\n"), "{output}");
     assert!(repository.read("summary.md").contains("REGRESSED"));
     assert!(repository.read("duet-gate/junit.xml").contains("<failure"));
     assert!(repository.path("duet-gate/confirmation/run.jsonl").is_file());
@@ -183,7 +184,9 @@ fn what_init_refuses() {
     check(&format!("--name Mine {run}"), 2, "a-z, 0-9 and -");
     check(&format!("--name mine {run} --get health"), 2, "begin it with `/`");
     check("--name mine --run './app && true'", 2, "`&&` needs one: sh -c '…'");
-    check("--name mine --run ./app", 2, "does not tell the server where to listen");
+    check("--name mine --run ./app", 5, "failed to start ./app");
+    check("--name mine --run 'A=1'", 2, "--run names no command");
+    check("--name mine --run 'PORT=80 ./app'", 2, "write PORT={port}");
     check(&format!("--name mine {run} --bench a/b"), 4, "failed to find the folder a");
     check("--name mine --run './none {port}'", 5, "failed to start ./none");
     check("--name mine --run 'sh -c \"echo no >&2; exit 3\" {port}'", 5, "| no");

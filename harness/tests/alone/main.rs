@@ -2,5 +2,7 @@
 
 #[path = "../binary/mod.rs"]
 mod binary;
+mod faults;
 mod gate;
 mod guard;
+mod hostile;

@@ -7,6 +7,7 @@ mod builds;
 mod claims;
 mod cli;
 mod generator;
+mod init;
 mod load;
 mod outputs;
 mod pool;

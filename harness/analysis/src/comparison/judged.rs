@@ -45,7 +45,7 @@ pub(super) fn family<'a>(analysis: &'a Analysis, experiment: &'a Experiment) -> 
             evidence: Evidence {
                 log_ratios,
                 margin: waiver.map_or(margin, |waiver| waiver.margin),
-                floor: floor.and_then(|floor| Floor::of_experiments(&floor.estimates)),
+                floor: floor.and_then(|f| Floor::of_experiments(&f.estimates, &f.standard_errors)),
             },
             refusal: refusal.filter(|_| log_ratios.is_empty()),
             waiver,

@@ -165,7 +165,13 @@ fn ungated_changes_warn() {
 fn noise_floors() {
     let mut run = record(1.1, |_| {});
     let cell = run.header.suite.cells[0].clone();
-    let floor = |metric| NoiseFloor { cell: cell.clone(), metric, estimates: vec![0.2; 20] };
+    let estimates: Vec<f64> = (0..20).map(|i| if i % 2 == 0 { 0.2 } else { -0.2 }).collect();
+    let floor = |metric| NoiseFloor {
+        cell: cell.clone(),
+        metric,
+        estimates: estimates.clone(),
+        standard_errors: vec![0.01; 20],
+    };
     if let Some(experiment) = &mut run.header.experiment {
         experiment.floors = vec![floor(Metric::RequestsPerSecond)];
     }

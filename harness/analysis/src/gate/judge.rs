@@ -14,7 +14,6 @@ use duet_stats::{
 struct Finding {
     verdict: GateVerdict,
     look: Look,
-    floor: Floor,
     p_regressed: f64,
     p_regressed_holm: f64,
     p_pass: f64,
@@ -72,7 +71,6 @@ struct Tested<'a> {
     index: usize,
     /// The log ratios of the blocks before the look.
     values: &'a [f64],
-    floor: Floor,
     /// What must be exceeded for REGRESSED.
     fail_bar: f64,
 }
@@ -104,8 +102,12 @@ fn at_look(family: &[Evidence], look: Look, before: &[Option<Finding>]) -> Vec<O
 
 fn tested<'a>(index: usize, evidence: &Evidence<'a>, look: Look) -> Option<Tested<'a>> {
     let values = evidence.log_ratios.get(..look.blocks as usize)?;
-    let floor = evidence.floor.unwrap_or_else(|| Floor::in_run(values));
-    Some(Tested { index, values, floor, fail_bar: evidence.margin.ln_1p().max(floor.nu) })
+    Some(Tested { index, values, fail_bar: fail_bar(evidence) })
+}
+
+/// What must be exceeded for REGRESSED: the margin, and what whole runs of equal arms spread.
+fn fail_bar(evidence: &Evidence) -> f64 {
+    evidence.margin.ln_1p() + evidence.floor.map_or(0.0, |floor| floor.nu)
 }
 
 fn finding(
@@ -126,7 +128,6 @@ fn finding(
     Finding {
         verdict,
         look,
-        floor: member.floor,
         p_regressed: p_above(member.values, member.fail_bar),
         p_regressed_holm,
         p_pass,
@@ -143,8 +144,7 @@ fn judgement(evidence: &Evidence, finding: Option<&Finding>) -> Judgement {
         false => (Some(hodges_lehmann(values)), interval(values)),
     };
     let margin = evidence.margin.ln_1p();
-    let floor = finding.map(|f| f.floor).or(evidence.floor);
-    let fail_bar = floor.map_or(margin, |floor| margin.max(floor.nu));
+    let (floor, fail_bar) = (evidence.floor, fail_bar(evidence));
     let spread = standard_deviation(values);
     let verdict = finding.map_or(GateVerdict::Inconclusive, |f| f.verdict);
     let label = (verdict == GateVerdict::Pass).then(|| label(interval, margin, floor));

@@ -22,8 +22,8 @@ pub struct Evidence<'a> {
     pub log_ratios: &'a [f64],
     /// How much worse is still accepted, as a share: 0.03 is 3 %.
     pub margin: f64,
-    /// What null experiments said of this machine, cell and metric. Absent: each look takes the
-    /// floor within the run, [`Floor::in_run`], of the blocks before it.
+    /// What null experiments said of this machine, cell and metric. Absent: not known, and the
+    /// margin alone is the bar.
     pub floor: Option<Floor>,
 }
 
@@ -82,9 +82,9 @@ pub struct Judgement {
     pub upper: Option<f64>,
     /// The margin: ln of 1 and the accepted share.
     pub margin: f64,
-    /// The noise floor at the look.
+    /// The noise floor; absent where too few null experiments were made.
     pub floor: Option<Floor>,
-    /// What must be exceeded for REGRESSED: the margin or the noise floor, whichever is larger.
+    /// What must be exceeded for REGRESSED: the margin and the noise floor on top of it.
     pub fail_bar: f64,
     /// p value of "not worse than the fail bar" at the look.
     pub p_regressed: Option<f64>,

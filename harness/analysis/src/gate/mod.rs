@@ -18,7 +18,7 @@ mod steps;
 mod tests;
 
 pub use duet_model::spec::Look;
-pub use floor::{EXTREME_MIN, Floor, FloorSource};
+pub use floor::{EXPERIMENTS_MAX, EXPERIMENTS_MIN, Floor};
 pub use judge::{confirm, judge};
 pub use judgement::{Evidence, GateVerdict, Judgement, LOOKS, PassLabel};
 pub use steps::{Step, check_looks, next_step};

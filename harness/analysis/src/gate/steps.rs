@@ -161,11 +161,11 @@ fn reason(judgement: &Judgement, looks: &[Look], family: usize) -> String {
         format!("{found} is within the margin of {margin}, but it could be {bound}")
     } else if by_floor && estimate <= judgement.fail_bar {
         return format!(
-            "{found} is beyond the margin of {margin} and within the noise floor of {bar}: no \
-             number of blocks decides, a quieter machine would"
+            "{found} is beyond the margin of {margin}, but not beyond {bar}, which is margin and \
+             noise floor: no number of blocks decides, a quieter machine would"
         );
     } else {
-        let name = if by_floor { "noise floor" } else { "margin" };
+        let name = if by_floor { "margin and noise floor" } else { "margin" };
         match judgement.lower {
             Some(low) => {
                 format!("{found} is beyond the {name} of {bar}, but it could be {}", worse(low))

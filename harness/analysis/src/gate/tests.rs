@@ -8,7 +8,7 @@ fn around(centre: f64, half: f64, n: usize) -> Vec<f64> {
 }
 
 fn noise(nu: f64) -> Option<Floor> {
-    Some(Floor { nu, source: FloorSource::Extreme { experiments: 19 } })
+    Some(Floor { nu, tau: nu / 2.0, experiments: 19 })
 }
 
 fn one(log_ratios: &[f64], margin: f64, nu: f64) -> Judgement {
@@ -30,8 +30,8 @@ fn verdicts_of_one_metric() {
         (0.0, 0.031, 11, 0.0, Inconclusive, Some(8)),
         (0.0, 0.031, 12, 0.0, Pass, Some(12)),
         // Noise can turn a failure into INCONCLUSIVE, and never into PASS.
-        (0.05, 0.005, 24, 0.06, Inconclusive, Some(24)),
-        (0.05, 0.005, 24, 0.04, Regressed, Some(8)),
+        (0.05, 0.005, 24, 0.03, Inconclusive, Some(24)),
+        (0.05, 0.005, 24, 0.01, Regressed, Some(8)),
         (0.0, 0.005, 8, 0.06, Pass, Some(8)),
         // At the margin nothing is ever sure.
         (0.03_f64.ln_1p(), 0.005, 24, 0.0, Inconclusive, Some(24)),
@@ -116,19 +116,15 @@ fn labels() {
     }
 }
 
+/// Without null experiments there is no floor: the run's own blocks are no substitute.
 #[test]
-fn a_floor_within_the_run_follows_the_looks() {
-    let mut log_ratios = around(0.05, 0.01, 8);
-    let family = |log_ratios: &[f64]| {
-        judge(&[Evidence { log_ratios, margin: 0.03, floor: None }], &LOOKS).remove(0)
-    };
-    let first = family(&log_ratios);
-    assert_eq!(first.verdict, GateVerdict::Regressed);
-    assert!(first.floor.is_some_and(|floor| !floor.is_calibrated()), "{first:?}");
-    // Later blocks are so noisy that their floor would hide it; the verdict rests on the first.
-    log_ratios.extend(around(0.05, 0.5, 8));
-    let later = family(&log_ratios);
-    assert_eq!((later.verdict, later.floor, later.look), (first.verdict, first.floor, first.look));
+fn no_floor() {
+    let log_ratios = around(0.05, 0.01, 8);
+    let evidence = |floor| [Evidence { log_ratios: &log_ratios, margin: 0.03, floor }];
+    let (none, zero) = (judge(&evidence(None), &LOOKS), judge(&evidence(noise(0.0)), &LOOKS));
+    assert_eq!(none[0].verdict, GateVerdict::Regressed);
+    assert_eq!((none[0].floor, none[0].fail_bar), (None, none[0].margin));
+    assert_eq!(zero[0], Judgement { floor: noise(0.0), ..none[0].clone() });
 }
 
 #[test]
@@ -162,7 +158,14 @@ fn futility() {
     let cases = [
         (0.02, 0.05, 24, 0.0, None, "2.0 % worse is within the margin of 3.0 %, but it could"),
         (0.029, 0.1, 16, 0.0, None, "no sensible number of blocks would decide"),
-        (0.04, 0.01, 24, 0.05, None, "within the noise floor of 5.1 %: no number of blocks"),
+        (
+            0.04,
+            0.01,
+            24,
+            0.02,
+            None,
+            "not beyond 5.1 %, which is margin and noise floor: no number",
+        ),
         (0.04, 0.05, 24, 0.0, None, "4.1 % worse is beyond the margin of 3.0 %, but it could"),
     ];
     for (centre, half, n, nu, blocks, words) in cases {

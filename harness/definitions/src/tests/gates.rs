@@ -1,7 +1,7 @@
 //! What a gate may say.
 
 use super::*;
-use duet_model::spec::{Look, Quantity, Rule, Waiver};
+use duet_model::spec::{Gate, Look, Quantity, Rule, Waiver};
 use duet_units::Metric;
 
 const GATE: &str = r#"[[gate]]
@@ -37,6 +37,26 @@ fn check(from: &str, to: &str, want: &[(usize, &str)]) {
         .collect();
     let want: Vec<&str> = want.iter().map(String::as_str).collect();
     compare(&with_gate(&GATE.replacen(from, to, 1)), &want, &format!("{from:?} -> {to:?}"));
+}
+
+#[test]
+fn anchors() {
+    let good = with_gate(&GATE.replacen("budgets", "anchor = \"git:v1.2\"\nbudgets", 1));
+    let gate = read(&good).expect("no mistakes").gate("strict").expect("the gate").clone();
+    assert_eq!(gate.anchor.as_deref(), Some("git:v1.2"));
+    let against = gate.against_anchor();
+    let margins = |gate: &Gate| gate.rules.iter().map(|rule| rule.margin).collect::<Vec<f64>>();
+    assert_eq!(
+        (margins(&gate), margins(&against)),
+        (vec![0.03, 0.03, 0.05], vec![0.06, 0.06, 0.1])
+    );
+    // A waiver of 8 % is less than what is accepted by now.
+    assert_eq!((gate.waivers[0].margin, against.waivers[0].margin), (0.08, 0.1));
+    for wrong in ["v1.2", "dir:.", "git:", "git:a b"] {
+        let to = format!("anchor = \"{wrong}\"\nbudgets");
+        let said = format!(": `anchor` is `{wrong}` | write a commit");
+        check("budgets", &to, &[(7, &said)]);
+    }
 }
 
 #[test]

@@ -103,6 +103,10 @@ pub struct NoiseFloor {
     pub metric: Metric,
     /// The estimates of the null experiments: ln of the ratio.
     pub estimates: Vec<f64>,
+    /// The standard error of each estimate, from the spread of its blocks. Records of before 0.2
+    /// have none, and no floor follows from those.
+    #[serde(default)]
+    pub standard_errors: Vec<f64>,
 }
 
 /// A cell of which one version lacks the server or program, or its workload.

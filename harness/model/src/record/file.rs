@@ -76,10 +76,16 @@ impl Writer {
             .open(&partial)
             .with_context(|| format!("failed to create {}", partial.display()))?;
         let mut writer = Self { file, run: None };
-        records.into_iter().try_for_each(|record| writer.append(&record))?;
-        fs::rename(&partial, &path)
-            .with_context(|| format!("failed to replace {}", path.display()))?;
-        Ok(writer)
+        let written = records.into_iter().try_for_each(|record| writer.append(&record));
+        let replaced = written.and_then(|()| {
+            fs::rename(&partial, &path)
+                .with_context(|| format!("failed to replace {}", path.display()))
+        });
+        if replaced.is_err() {
+            // The error that is reported is the one that matters.
+            drop(fs::remove_file(&partial));
+        }
+        replaced.map(|()| writer)
     }
 
     /// Appends one record and hands it to the kernel in one write, so that a record is either

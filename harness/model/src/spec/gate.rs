@@ -66,6 +66,10 @@ pub struct Gate {
     /// same, each version by its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub compare_changed: bool,
+    /// The version that many small changes together are held to, such as `git:v1.2`: the last
+    /// release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<String>,
 }
 
 /// Whose policy holds where two versions of one differ.
@@ -197,7 +201,24 @@ impl GateScope<'_> {
     }
 }
 
+/// What is accepted since the anchor, in margins of a single change.
+const MARGINS_SINCE_ANCHOR: f64 = 2.0;
+
 impl Gate {
+    /// The same policy against its anchor: twice its margins, and no waiver that allows less.
+    #[must_use]
+    pub fn against_anchor(&self) -> Self {
+        let mut gate = self.clone();
+        for rule in &mut gate.rules {
+            rule.margin *= MARGINS_SINCE_ANCHOR;
+        }
+        for waiver in &mut gate.waivers {
+            let rule = gate.rules.iter().find(|rule| rule.metric == waiver.metric);
+            waiver.margin = rule.map_or(waiver.margin, |rule| rule.margin.max(waiver.margin));
+        }
+        gate
+    }
+
     /// All that it guards: its servers, then its tables of programs.
     pub fn guards(&self) -> impl Iterator<Item = GateScope<'_>> {
         let (arms, workloads, loads) = (&self.servers, &self.workloads, &self.loads);

@@ -96,8 +96,8 @@ fn of_gated(gated: &Gated) -> Vec<String> {
         ));
     }
     let floor = judgement.floor.map_or_else(String::new, |floor| {
-        let source = if floor.is_calibrated() { "null experiments" } else { "this run's blocks" };
-        format!(", the noise floor {} (by {source})", percent(floor.nu))
+        let experiments = duet_units::count(floor.experiments as usize, "null experiment");
+        format!(", the noise floor {} (by {experiments})", percent(floor.nu))
     });
     sentences.push(format!(
         "Rule: REGRESSED when surely more than {} worse, PASS when surely less than {} worse; the \

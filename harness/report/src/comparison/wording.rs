@@ -13,8 +13,9 @@ use duet_analysis::verdict::Verdict;
 pub(super) const SIGNS: &str = "Changes are signed so that + is worse for the head: fewer requests \
     per second, more time, more memory. The interval covers the true change with 95 %. PASS and \
     REGRESSED are each wrong with at most the gate's alpha. Margin: how much worse is still \
-    accepted. Floor: what this machine shows between equal versions (* not calibrated: `duet aa` \
-    does that). Finds: the smallest change that so many blocks would show, four times in five.";
+    accepted. Floor: what whole runs of equal versions spread on this machine, which is allowed \
+    on top of the margin (`duet aa`). Finds: the smallest change that so many blocks would show, \
+    four times in five.";
 
 /// The heads of a table's columns, without the verdict's.
 pub(super) const HEADINGS: [&str; 8] =
@@ -268,10 +269,7 @@ pub(super) fn row(metric: &ComparedMetric) -> Row {
         change: signed(metric.change()),
         interval: interval(metric),
         margin: judgement.map_or_else(String::new, |j| duet_units::percent(j.margin.exp_m1())),
-        floor: floor.map_or_else(String::new, |floor| {
-            let mark = if floor.is_calibrated() { "" } else { "*" };
-            format!("{}{mark}", duet_units::percent(floor.nu.exp_m1()))
-        }),
+        floor: floor.map_or_else(String::new, |f| duet_units::percent(f.nu.exp_m1())),
         finds: metric
             .smallest_detectable
             .map_or_else(String::new, |d| duet_units::percent(d.exp_m1())),
@@ -398,21 +396,17 @@ pub(super) fn budget(budget: &CheckedBudget) -> (Emphasis, String) {
 
 /// The comparison's own warnings.
 pub(super) fn warnings(comparison: &Comparison) -> Vec<Warning> {
-    let uncalibrated = gated(comparison)
-        .filter(|(_, _, gated)| gated.judgement.floor.is_some_and(|floor| !floor.is_calibrated()))
-        .count();
+    let uncalibrated = gated(comparison).filter(|(_, _, g)| g.judgement.floor.is_none()).count();
     let mut warnings = comparison.warnings.clone();
     if uncalibrated > 0 {
         warnings.push(Warning {
-            code: "uncalibrated_floor".to_owned(),
+            code: "no_noise_floor".to_owned(),
             message: format!(
-                "the noise floor of {} comes from this run alone",
+                "no noise floor is known for {}: what whole runs of equal versions show on this \
+                 machine",
                 duet_units::count(uncalibrated, "metric")
             ),
-            hint: Some(
-                "run `duet aa` once on this machine: it measures what equal versions show"
-                    .to_owned(),
-            ),
+            hint: Some("run `duet aa` on this machine, and the gate allows for it".to_owned()),
         });
     }
     warnings

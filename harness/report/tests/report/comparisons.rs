@@ -4,7 +4,7 @@ use duet_analysis::comparison::{
     Budget, CheckedBudget, ComparedCell, ComparedMetric, Comparison, Gated, Judgement, Outcome,
     Quantity, Question, SCHEMA, SoFar, State, Unjudged, Version, Waiver,
 };
-use duet_analysis::gate::{self, Evidence, Floor, FloorSource, LOOKS};
+use duet_analysis::gate::{self, Evidence, Floor, LOOKS};
 use duet_analysis::verdict;
 use duet_analysis::{CellFailure, CellId, Estimate, Failure, Stage, Warning};
 use duet_report::Style;
@@ -30,7 +30,7 @@ pub(crate) fn comparisons() -> [(&'static str, Comparison); 8] {
 
 /// Two cells, all within their margins; a metric that is not gated is worse.
 fn pass() -> Comparison {
-    let floor = Some(Floor { nu: 0.011, source: FloorSource::Extreme { experiments: 20 } });
+    let floor = Some(Floor { nu: 0.011, tau: 0.006, experiments: 20 });
     let mut comparison = gate(Outcome::Pass);
     for (workload, load) in [("hello", "c64"), ("json", "c64")] {
         let log_ratios = |i: usize, centre| around(centre, 0.012, 12, i);
@@ -75,7 +75,7 @@ fn pass() -> Comparison {
 
 /// One of everything that breaks a build, with a waived regression beside it.
 fn regressed() -> Comparison {
-    let floor = Some(Floor { nu: 0.013, source: FloorSource::Spread { experiments: 6 } });
+    let floor = Some(Floor { nu: 0.013, tau: 0.007, experiments: 10 });
     let worse = gated(Metric::RequestsPerSecond, 61_234.0, around(0.08, 0.01, 8, 0), 0.03, floor);
     let worse = confirmed(worse, &around(0.077, 0.011, 8, 1));
     let mut waived = gated(Metric::RssBytesPeak, 5.4e6, around(0.07, 0.004, 8, 2), 0.1, floor);

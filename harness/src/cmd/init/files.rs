@@ -1,4 +1,11 @@
-//! The text of the files that are written.
+//! The files that are written: the text of definitions, and writing them.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
 
 use duet_model::spec::{ExpectedResponse, Server};
 
@@ -73,28 +80,38 @@ fn suites(server: &str, workload: &str) -> String {
     )
 }
 
-/// The workflow that gates pull requests.
-pub(super) fn workflow(action: &str, bench: &str) -> String {
-    format!(
-        "# Compares each pull request with the branch it is for, and fails on a regression.\n\
-         name: Performance\n\
-         on: pull_request\n\
-         permissions:\n\
-         \x20 contents: read\n\
-         jobs:\n\
-         \x20 gate:\n\
-         \x20   runs-on: ubuntu-latest\n\
-         \x20   timeout-minutes: 60\n\
-         \x20   steps:\n\
-         \x20     - uses: actions/checkout@v4\n\
-         \x20       with:\n\
-         \x20         # The base is checked out from the history.\n\
-         \x20         fetch-depth: 0\n\
-         \x20     # Here: what the server's build needs beside what the runner has.\n\
-         \x20     - uses: {action}\n\
-         \x20       with:\n\
-         \x20         bench: {bench}\n"
-    )
+/// Writes files that must not exist yet: all of them, or none. Scripts may be executed.
+///
+/// # Errors
+/// When one cannot be written; the others are removed then, with the folders that were made.
+pub(super) fn write_all(files: &[(&PathBuf, &String)]) -> Result<()> {
+    let mut made = vec![];
+    for (path, text) in files {
+        if let Err(error) = write(path, text, &mut made) {
+            for path in made.iter().rev() {
+                // The error that is reported is the one that matters.
+                drop(if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) });
+            }
+            return Err(error).with_context(|| format!("failed to write {}", path.display()));
+        }
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str, made: &mut Vec<PathBuf>) -> Result<()> {
+    let missing = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+    let missing: Vec<&Path> = missing.take_while(|folder| !folder.exists()).collect();
+    for folder in missing.into_iter().rev() {
+        fs::create_dir(folder)?;
+        made.push(folder.to_owned());
+    }
+    let is_script = path.extension().is_some_and(|extension| extension == "sh");
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(if is_script { 0o777 } else { 0o666 });
+    let mut file = options.open(path)?;
+    made.push(path.to_owned());
+    file.write_all(text.as_bytes())?;
+    Ok(file.sync_all()?)
 }
 
 fn list(words: &[String]) -> String {

@@ -74,14 +74,32 @@ pub(super) fn path(text: &str) -> Result<String, String> {
     Err("begin it with `/`, and percent-encode what is not plain ASCII".to_owned())
 }
 
+/// A command's word with `$PORT` and `${PORT}` as the placeholder of the port.
+pub(super) fn with_port(word: &str) -> String {
+    let braced = word.replace("${PORT}", "{port}");
+    let mut parts = braced.split("$PORT");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        // `$PORTAL` is another variable.
+        let ends = !part.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        text.push_str(if ends { "{port}" } else { "$PORT" });
+        text.push_str(part);
+    }
+    text
+}
+
+/// Whether a path means itself in YAML, in a shell and in what GitHub makes of a workflow.
+pub(super) fn is_plain_path(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('-')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c))
+}
+
 /// Where GitHub finds an action.
 pub(super) fn action(text: &str) -> Result<String, String> {
-    let plain = |part: &str| {
-        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c))
-    };
     match text.split_once('@') {
         Some((repository, version))
-            if plain(repository) && plain(version) && repository.contains('/') =>
+            if is_plain_path(repository) && is_plain_path(version) && repository.contains('/') =>
         {
             Ok(text.to_owned())
         }
@@ -89,6 +107,21 @@ pub(super) fn action(text: &str) -> Result<String, String> {
             Err("write the repository that holds Duet, and its version: someone/duet@v0.1.0".into())
         }
     }
+}
+
+/// Where git finds a repository, and the tag to take.
+pub(super) fn url(text: &str) -> Result<(String, String), String> {
+    let parts = text.rsplit_once('@').and_then(|(url, tag)| {
+        let address = url.strip_prefix("https://")?;
+        // A port is the only colon.
+        let plain = address.split(':').all(is_plain_path) && is_plain_path(tag);
+        plain.then(|| (url.to_owned(), tag.to_owned()))
+    });
+    parts.ok_or_else(|| {
+        "write the https address of Duet's repository, and its version: \
+         https://git.example/someone/duet@v0.1.0"
+            .to_owned()
+    })
 }
 
 /// A name for the workload that requests a path: `/api/users?page=2` is `api-users-page-2`.
@@ -153,6 +186,19 @@ mod tests {
     }
 
     #[test]
+    fn ports() {
+        for (word, want) in [
+            ("$PORT", "{port}"),
+            ("--listen=:${PORT}", "--listen=:{port}"),
+            ("exec app $PORT; $PORT", "exec app {port}; {port}"),
+            ("$PORTAL_PORT", "$PORTAL_PORT"),
+            ("port", "port"),
+        ] {
+            assert_eq!(with_port(word), want);
+        }
+    }
+
+    #[test]
     fn names_of_workloads() {
         for (path, want) in [
             ("/", "front-page"),
@@ -167,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn actions() {
+    fn places_of_duet() {
         for (text, good) in [
             ("someone/duet@v0.1.0", true),
             ("someone/duet", false),
@@ -176,6 +222,16 @@ mod tests {
             ("a/b@${{ x }}", false),
         ] {
             assert_eq!(action(text).is_ok(), good, "{text}");
+        }
+        for (text, good) in [
+            ("https://git.example/someone/duet@v0.1.0", true),
+            ("https://git.example:8443/duet@v1", true),
+            ("https://git.example/duet", false),
+            ("http://git.example/duet@v1", false),
+            ("https://git.example/duet@v1\nx: y", false),
+            ("https://git.example/$(x)@v1", false),
+        ] {
+            assert_eq!(url(text).is_ok(), good, "{text}");
         }
     }
 }
