@@ -26,8 +26,8 @@ const LEGEND: &str = "A ratio says how many times worse the second arm is. Each 
     value and the same weight. [ ]: where the mean over hours lies, with 95 %, for sessions that \
     do not depend on each other. Another hour: where the next session will lie, with 95 %; both \
     need five sessions. Seen: the smallest and the largest of n sessions; the next lies between \
-    with probability (n-1)/(n+1). Between: the share of the variance between sessions that their own \
-    intervals do not explain. Any hour: another hour will say so too.";
+    with probability (n-1)/(n+1). Between: the share of the variance between sessions that their \
+    own intervals do not explain. Any hour: another hour will say so too.";
 
 /// The pool for the terminal.
 #[must_use]

@@ -132,7 +132,7 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
     let prepared = session.prepare(header)?;
     session.measure_all(&folder, prepared)?;
     stream.line(&format!("Record in {}.", shown(&folder)))?;
-    comparison::replay(&folder, &args.outputs)
+    comparison::conclude(&folder, &args.outputs)
 }
 
 /// Which version lacks what it should have, and what it has instead.

@@ -48,6 +48,15 @@ pub(super) struct Outputs {
 /// Judges the records in a folder, writes everything that follows from them beside them, and shows
 /// it.
 pub(super) fn replay(folder: &Path, outputs: &Outputs) -> Result<Exit> {
+    show(folder, outputs, true)
+}
+
+/// The same of records that have just been made.
+pub(super) fn conclude(folder: &Path, outputs: &Outputs) -> Result<Exit> {
+    show(folder, outputs, false)
+}
+
+fn show(folder: &Path, outputs: &Outputs, stored: bool) -> Result<Exit> {
     let comparison = read(folder)?;
     let stream = outputs.stream();
     let terminal = match stream {
@@ -68,7 +77,7 @@ pub(super) fn replay(folder: &Path, outputs: &Outputs) -> Result<Exit> {
             outcome.of(stream.line(&format!("Report: {}", shown(&folder.join("comparison.html")))));
         }
         // A record that others keep may be read and not added to.
-        Err(error) if is_read_only(&error) => {
+        Err(error) if stored && is_read_only(&error) => {
             stdio::note(&format!("note: no report was written beside the record: {error:#}"));
         }
         Err(error) => outcome.of(Err(error)),

@@ -61,8 +61,20 @@ pub(super) struct RecordFolder {
     path: PathBuf,
     /// Whether the user named it.
     named: bool,
+    /// The folders that were made for it, itself first.
+    made: Vec<PathBuf>,
     /// The folder, open. The kernel's lock on it ends with this value, or with the process.
     _lock: File,
+}
+
+impl Drop for RecordFolder {
+    /// Where nothing came of a record, no folder stays that was made for it.
+    fn drop(&mut self) {
+        for folder in &self.made {
+            // One that holds something stays.
+            drop(fs::remove_dir(folder));
+        }
+    }
 }
 
 impl Deref for RecordFolder {
@@ -80,6 +92,8 @@ impl Deref for RecordFolder {
 /// When another process records into it, or it is no folder.
 pub(super) fn lock(out: Option<&Path>, root: &Path, default: &str) -> Result<RecordFolder> {
     let path = out.map_or_else(|| root.join(default), Path::to_owned);
+    let made = path.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned);
+    let made = made.filter(|folder| !folder.as_os_str().is_empty()).collect();
     make(&path)?;
     let lock = File::open(&path).with_context(|| format!("failed to open {}", path.display()))?;
     match lock.try_lock() {
@@ -96,7 +110,7 @@ pub(super) fn lock(out: Option<&Path>, root: &Path, default: &str) -> Result<Rec
             shown(&path)
         )),
     }
-    Ok(RecordFolder { path, named: out.is_some(), _lock: lock })
+    Ok(RecordFolder { path, named: out.is_some(), made, _lock: lock })
 }
 
 /// The process that holds the lock on a file, as far as the kernel tells: `process 4711 (duet run

@@ -158,7 +158,7 @@ fn judge(args: &Gate) -> Result<Exit> {
         looks::carry_out(&session, &folder, prepared, args.even_identical)?;
         kept = keep(&session, &folder);
     }
-    let exit = comparison::replay(&folder, &args.outputs)?;
+    let exit = comparison::conclude(&folder, &args.outputs)?;
     // After the verdict, which is known whatever becomes of the copy.
     if let Err(error) = kept {
         stdio::note(&format!("warning: the next run of this pair starts anew: {error:#}"));

@@ -31,32 +31,32 @@ const BLOCKS: usize = 6;
 
 #[test]
 fn files() {
-    fails("openat", "EMFILE", &[12, 40, 90, 200, 400]);
-    fails("?mkdir,?mkdirat", "EROFS", &[1, 2]);
-    fails("?rename,?renameat,?renameat2", "EACCES", &[1, 2, 4]);
-    fails("fsync,?fdatasync", "EIO", &[1, 3, 9]);
+    fails("openat", "EMFILE", &[12, 90, 400]);
+    fails("?mkdir,?mkdirat", "EROFS", &[1]);
+    fails("?rename,?renameat,?renameat2", "EACCES", &[1, 4]);
+    fails("fsync,?fdatasync", "EIO", &[1, 9]);
 }
 
 #[test]
 fn reading_and_writing() {
-    fails("write,?writev", "ENOSPC", &[1, 2, 3, 5, 9, 20]);
-    fails("read,?pread64,?readv", "EIO", &[3, 9, 30, 90]);
+    fails("write,?writev", "ENOSPC", &[1, 3, 9]);
+    fails("read,?pread64,?readv", "EIO", &[3, 30]);
 }
 
 #[test]
 fn processes() {
-    fails("?fork,?vfork,clone,clone3", "EAGAIN", &[1, 2, 3, 5]);
+    fails("?fork,?vfork,clone,clone3", "EAGAIN", &[1, 3]);
     fails("execve", "EACCES", &[2]);
-    fails("pipe2", "EMFILE", &[1, 2, 3]);
-    fails("sched_setaffinity", "EINVAL", &[1, 2]);
+    fails("pipe2", "EMFILE", &[2]);
+    fails("sched_setaffinity", "EINVAL", &[1]);
 }
 
 #[test]
 fn sockets_and_memory() {
-    fails("connect", "ECONNREFUSED", &[1, 3, 9]);
-    fails("socket", "EMFILE", &[1, 2, 4]);
-    fails("?epoll_create1,?epoll_ctl", "ENOSPC", &[1, 2, 5]);
-    fails("mmap", "ENOMEM", &[40, 80, 160]);
+    fails("connect", "ECONNREFUSED", &[1, 9]);
+    fails("socket", "EMFILE", &[2]);
+    fails("?epoll_create1,?epoll_ctl", "ENOSPC", &[2]);
+    fails("mmap", "ENOMEM", &[80]);
 }
 
 /// Lets the n-th of the calls fail, for these n, or for all of them.
