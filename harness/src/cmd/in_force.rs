@@ -71,6 +71,8 @@ fn between(base: &Policy, head: &Policy) -> InForce {
         policy.waivers.iter().map(one).collect::<Vec<_>>().join(", ")
     };
     differs("waivers", waivers(base), waivers(head));
+    let anchor = |policy: &Policy| policy.anchor.clone().unwrap_or_default();
+    differs("anchor", anchor(base), anchor(head));
     let guarded = |policy: &Policy| {
         let one = |guard: GateScope<'_>| {
             let all = [guard.arms, guard.workloads, guard.loads];
