@@ -1,6 +1,7 @@
 //! A copy of a project's sources, in which something else may be built than in the project.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -117,7 +118,7 @@ pub(crate) fn is_source(tree: &Path, path: &Path) -> bool {
 }
 
 /// The files of a folder and those below, relative to `root`.
-pub(crate) fn walk(root: &Path, folder: &Path, files: &mut BTreeSet<PathBuf>) -> Result<()> {
+fn walk(root: &Path, folder: &Path, files: &mut BTreeSet<PathBuf>) -> Result<()> {
     let path = root.join(folder);
     let entries = fs::read_dir(&path);
     for entry in entries.with_context(|| format!("failed to read {}", path.display()))? {
@@ -189,23 +190,47 @@ pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies a folder and all files below it to `to`, which is made.
+/// Makes the folder `to` a copy of a folder with all that is below it. Returns the files, relative
+/// to it.
 ///
 /// # Errors
 /// When a file cannot be read or written.
-pub(crate) fn tree(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn tree(from: &Path, to: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(to).with_context(|| format!("failed to create {}", to.display()))?;
-    let entries = fs::read_dir(from);
-    for entry in entries.with_context(|| format!("failed to read {}", from.display()))? {
-        let (from, to) = (entry?.path(), to);
-        let to = to.join(from.file_name().unwrap_or_default());
+    let (mut names, mut files) = (BTreeSet::new(), vec![]);
+    for name in names_in(from)? {
+        let (from, to) = (from.join(&name), to.join(&name));
         if from.is_dir() && !from.is_symlink() {
-            tree(&from, &to)?;
+            if to.is_symlink() || to.is_file() {
+                remove(&to)?;
+            }
+            let below = tree(&from, &to)?.into_iter();
+            files.extend(below.map(|file| Path::new(&name).join(file)));
         } else {
             copy(&from, &to).with_context(|| format!("failed to copy {}", from.display()))?;
+            files.push(PathBuf::from(&name));
         }
+        names.insert(name);
     }
-    Ok(())
+    // What is no more in the one is no more in the other.
+    let mut former = names_in(to)?.into_iter().filter(|name| !names.contains(name));
+    former.try_for_each(|name| remove(&to.join(name)))?;
+    Ok(files)
+}
+
+fn names_in(folder: &Path) -> Result<Vec<OsString>> {
+    let read = || -> io::Result<Vec<OsString>> {
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect()
+    };
+    read().with_context(|| format!("failed to read {}", folder.display()))
+}
+
+fn remove(path: &Path) -> Result<()> {
+    let removed = match path.is_dir() && !path.is_symlink() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
+    };
+    removed.with_context(|| format!("failed to remove {}", path.display()))
 }
 
 #[cfg(test)]

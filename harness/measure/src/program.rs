@@ -87,6 +87,9 @@ pub enum ProgramError {
     /// It printed something else than it should have.
     #[error("{0}")]
     Output(String),
+    /// It printed something else than the other arm, and nobody knows which is right.
+    #[error("{0}")]
+    Disagreement(String),
     /// The harness itself failed, or was interrupted.
     #[error(transparent)]
     Harness(#[from] anyhow::Error),
@@ -96,7 +99,11 @@ impl ProgramError {
     /// The same in the record's terms, of a program of this set.
     #[must_use]
     pub fn failure(self, set: &str) -> Failure {
-        let stage = if matches!(self, Self::Output(_)) { Stage::Verify } else { Stage::Run };
+        let stage = match self {
+            Self::Output(_) => Stage::Verify,
+            Self::Disagreement(_) => Stage::Agree,
+            Self::Run { .. } | Self::Harness(_) => Stage::Run,
+        };
         let error = format!("{self:#}");
         let stderr = if let Self::Run { stderr, .. } = self { stderr } else { vec![] };
         Failure { stage, server: Some(set.to_owned()), error, stderr }

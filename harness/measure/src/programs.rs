@@ -183,14 +183,16 @@ fn check_and_time(
     let task = prepare(bench, cache, set, problem, n, padding_bytes)?;
     let (checked, output) = program::run_hashed(&task, None, bench.interrupt)?;
     match expected_output(bench, problem, n)? {
-        Some(expected) => expected.compare(&output, problem.within),
+        Some(expected) => {
+            expected.compare(&output, problem.within).map_err(ProgramError::Output)?;
+        }
         None => {
             let first = cache.agreed.entry(cell.clone()).or_insert_with(|| output.clone());
-            compare(&output, first, problem.within)
-                .map_err(|error| format!("{error} by the first program that ran"))
+            compare(&output, first, problem.within).map_err(|error| {
+                ProgramError::Disagreement(format!("{error} by the first program that ran"))
+            })?;
         }
     }
-    .map_err(ProgramError::Output)?;
     let Finished { report, rss_bytes_peak, foreign_cpu_ns } = program::run(&task, bench.interrupt)?;
     Ok(ProgramRun {
         set: set.name.clone(),

@@ -8,12 +8,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::copy;
-use crate::versions::Checkout;
+use crate::versions::{self, Checkout, Workspace};
 use duet_model::spec::Server;
-
-/// Where the sources are copied to.
-const COPY: &str = "target/relinked";
 
 /// What links a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,14 +20,19 @@ enum Linker {
     Go,
 }
 
-/// A copy of a version's sources whose servers `named` are laid out otherwise by each `seed`. Cargo
-/// is told to have the linker shuffle sections, of which each function is one (lld and mold can);
-/// Go to shuffle functions (`-randlayout`, since 1.22).
+/// A copy of a version's sources, in a place of its own, whose server `named` is laid out otherwise
+/// by each `seed`. Cargo is told to have the linker shuffle sections, of which each function is one
+/// (lld and mold can); Go to shuffle functions (`-randlayout`, since 1.22).
 ///
 /// # Errors
 /// For a server that neither cargo nor go builds, and when the sources cannot be copied.
-pub fn relinked(checkout: &Checkout, named: &str, seed: u32) -> Result<Checkout> {
-    let root = copy::sources(&checkout.root, &checkout.root.join(COPY))
+pub fn relinked(
+    checkout: &Checkout,
+    named: &str,
+    seed: u32,
+    here: Workspace<'_>,
+) -> Result<Checkout> {
+    let root = versions::copied(&checkout.root, "-relinked", here)
         .context("failed to copy the sources")?;
     let Some(server) = checkout.servers.iter().find(|server| server.name == named) else {
         bail!("`{named}` is no server, and only servers are linked once more");

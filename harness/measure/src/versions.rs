@@ -46,6 +46,14 @@ pub struct Checkout {
     pub notes: Vec<String>,
 }
 
+impl Checkout {
+    /// Its definitions: its own, or where it has none those of whoever compares.
+    #[must_use]
+    pub fn definitions<'a>(&'a self, given: &'a Spec) -> &'a Spec {
+        self.spec.as_deref().unwrap_or(given)
+    }
+}
+
 /// Brings a version onto this disk, unbuilt.
 ///
 /// # Errors
@@ -213,6 +221,12 @@ fn of_sources(
     let (servers, sets) =
         (rooted(&of_version.servers, &root), rooted_sets(&of_version.sets, &root));
     Ok(Checkout { version, servers, sets, root, spec, notes })
+}
+
+/// The sources of a folder once more, in a place of their own that `suffix` tells from its other
+/// places. Returns where the folder above the definitions is there.
+pub(crate) fn copied(root: &Path, suffix: &str, here: Workspace<'_>) -> Result<PathBuf> {
+    Ok(sources::of_folder(root, suffix, &carry(here.spec), here)?.root)
 }
 
 /// The ignored files that servers need, and that no version has of its own.

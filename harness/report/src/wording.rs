@@ -301,6 +301,7 @@ pub(super) fn stage_name(stage: Stage) -> &'static str {
         Stage::Drive => "drive",
         Stage::Stop => "stop",
         Stage::Run => "run",
+        Stage::Agree => "agree",
     }
 }
 
@@ -313,6 +314,7 @@ pub(super) fn stage(stage: Stage) -> &'static str {
         Stage::Drive => "failed under load",
         Stage::Stop => "did not stop",
         Stage::Run => "did not run to its end",
+        Stage::Agree => "disagrees with the other program",
     }
 }
 
@@ -327,6 +329,7 @@ pub(super) fn hint(stage: Stage) -> &'static str {
         }
         Stage::Run => "run it by hand at this size; the suite sets its limits of time and memory",
         Stage::Stop => "it must exit 0 within two seconds of SIGTERM",
+        Stage::Agree => "run both by hand at this size; an expected output tells which is wrong",
     }
 }
 

@@ -78,7 +78,7 @@ pub(super) fn run(args: &Aa) -> Result<Exit> {
     let null = Null { args, gate, spec: &spec, experiments: 1 };
     let mut exits = vec![];
     for layout in 1..=args.experiments {
-        let head = relink::relinked(&version, name, layout)
+        let head = relink::relinked(&version, name, layout, here)
             .map_err(|error| UsageError(format!("{error:#}")))?;
         let folder = |_: &Path| {
             let folder = parent.join(format!("layout-{layout}"));

@@ -105,7 +105,8 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
         bail!(UsageError(unknown([(&base, names[0]), (&head, names[1])])));
     };
     let suite = suite(args, &spec, &pair)?;
-    let spec = pairs::definitions(&spec, &[pair]);
+    let pair = [pair];
+    let spec = pairs::definitions(&pairs::of_both(&spec, &base, &head, &pair), &pair);
     let session = Session::new(root, &args.bench.bench, &suite)?;
     let mut header = session.header(args.seed, &spec, &suite)?;
     let stream = args.outputs.stream();

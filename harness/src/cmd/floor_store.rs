@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::folders;
+use super::{folders, stdio};
 use duet_analysis::Analysis;
 use duet_analysis::gate::{EXPERIMENTS_MAX, EXPERIMENTS_MIN};
 use duet_measure::output::Output;
@@ -195,11 +195,11 @@ impl Host {
             Ok(store.floors)
         };
         Ok(believed().unwrap_or_else(|error| {
-            anstream::eprintln!(
+            stdio::note(&format!(
                 "note: {} was not written by `duet aa` on this machine ({error:#}): its noise \
                  floors are not used, and the next `duet aa` replaces it",
                 folders::shown(&file)
-            );
+            ));
             vec![]
         }))
     }

@@ -117,16 +117,24 @@ fn judge(args: &Gate) -> Result<Exit> {
         None => policy::anchor(policy::choose(&spec, args.gate.as_deref())?)?,
     };
     let head = args.head.clone().unwrap_or_else(|| policy::folder(&root));
-    let names = (base.name.as_deref(), head.name.as_deref());
-    let (base, beyond) = fork(&base, &head, args.tip, &root)?;
+    let names = (base.name.clone(), head.name.clone());
+    // An anchor is the version that it names, wherever the head has forked from it.
+    let (base, beyond) = match args.tip || args.anchor {
+        true => (base, None),
+        false => fork(base, &head, &root)?,
+    };
     let (mut base, head) = (policy::check_out(&base, here)?, policy::check_out(&head, here)?);
     base.version.commits_beyond = beyond;
-    let of_head = head.spec.as_deref().unwrap_or(&spec);
-    let of_base = base.spec.as_deref().or(Some(&spec));
+    let (of_base, of_head) = (base.definitions(&spec), head.definitions(&spec));
     let InForce { policy: gate, differences } =
         in_force::in_force(of_base, of_head, args.gate.as_deref())?;
     let gate = if args.anchor { gate.against_anchor() } else { gate };
-    let guarded = pairs::guarded(&gate, &spec, (&base, names.0), (&head, names.1))?;
+    let mut guarded =
+        pairs::guarded(&gate, &spec, (&base, names.0.as_deref()), (&head, names.1.as_deref()))?;
+    if let Some(only) = &args.only {
+        guarded.absent.retain(|absence| absence.cell.to_string().contains(only));
+        guarded.changed.retain(|cell| cell.to_string().contains(only));
+    }
     let spec = pairs::of_both(&spec, &base, &head, &guarded.pairs);
     let spec = pairs::definitions(&spec, &guarded.pairs);
     let suite = policy::suite(&gate, guarded.cells, args.only.as_deref())?;
@@ -168,23 +176,19 @@ fn judge(args: &Gate) -> Result<Exit> {
 
 /// The commit that the head forked from, in the place of the tip of the branch that is the base,
 /// and how many commits the branch has beyond it; a base that is no commit stays as it is.
-fn fork(base: &Arm, head: &Arm, tip: bool, root: &Path) -> Result<(Arm, Option<u32>)> {
-    let Origin::Git(reference) = &base.origin else { return Ok((base.clone(), None)) };
+fn fork(base: Arm, head: &Arm, root: &Path) -> Result<(Arm, Option<u32>)> {
+    let Origin::Git(reference) = &base.origin else { return Ok((base, None)) };
     let of_head = match &head.origin {
         Origin::Git(reference) => versions::commit(reference, root)?,
         // Of another repository there is no commit in common.
         Origin::Folder(folder) => match versions::head_commit(folder, root) {
             Some(commit) => commit,
-            None => return Ok((base.clone(), None)),
+            None => return Ok((base, None)),
         },
-        _ => return Ok((base.clone(), None)),
+        _ => return Ok((base, None)),
     };
-    let of_base = versions::commit(reference, root)?;
-    if tip {
-        return Ok((base.clone(), None));
-    }
-    let (fork, beyond) = versions::merge_base(&of_base, &of_head, root)?;
-    Ok((Arm { origin: Origin::Git(fork), ..base.clone() }, Some(beyond)))
+    let (fork, beyond) = versions::merge_base(&versions::commit(reference, root)?, &of_head, root)?;
+    Ok((Arm { origin: Origin::Git(fork), ..base }, Some(beyond)))
 }
 
 /// Blocks of a null experiment: as many as there are before the first look.

@@ -15,10 +15,10 @@ pub(super) struct InForce {
 
 /// The policy of this name, or the only one, that holds for a change: the base's, and of each rule
 /// the stricter where the head has another, unless the base leaves it to the head.
-pub(super) fn in_force(base: Option<&Spec>, head: &Spec, name: Option<&str>) -> Result<InForce> {
-    let Some(base) = base.filter(|base| !base.gates.is_empty()) else {
+pub(super) fn in_force(base: &Spec, head: &Spec, name: Option<&str>) -> Result<InForce> {
+    if base.gates.is_empty() {
         return Ok(InForce { policy: choose(head, name)?.clone(), differences: vec![] });
-    };
+    }
     if let Some(name) = name.filter(|name| base.gate(name).is_none()) {
         let differences = vec![format!("the gate `{name}` is new: the base has none to hold to")];
         return Ok(InForce { policy: choose(head, Some(name))?.clone(), differences });

@@ -244,8 +244,7 @@ fn definitions_of(name: &str, base: &Spec, head: &Spec) -> Definitions {
 /// them, loads as the base has them. Where each promises another response, each is held to its own.
 pub(super) fn of_both(given: &Spec, base: &Checkout, head: &Checkout, pairs: &[Pair]) -> Spec {
     let mut spec = given.clone();
-    let of = |checkout: &Checkout| checkout.spec.as_deref().unwrap_or(given).clone();
-    let (base, head) = (of(base), of(head));
+    let (base, head) = (base.definitions(given), head.definitions(given));
     for workload in &mut spec.workloads {
         if let Some(own) = head.workload(&workload.name) {
             workload.clone_from(own);
@@ -253,7 +252,7 @@ pub(super) fn of_both(given: &Spec, base: &Checkout, head: &Checkout, pairs: &[P
         let (Some(one), [case]) = (base.workload(&workload.name), &workload.cases[..]) else {
             continue;
         };
-        if definitions_of(&workload.name, &base, &head) == Definitions::Responses {
+        if definitions_of(&workload.name, base, head) == Definitions::Responses {
             let expected = |workload: &Workload, case: &Case, side: &Side| {
                 let original = side.name().split('@').next().unwrap_or_default();
                 workload.answer(case, original).clone()
@@ -309,10 +308,9 @@ pub(super) fn guarded(
             guard_pair(guard, (base, old), (head, new), &mut found)?;
         }
     }
-    let of = |checkout: &'_ Checkout| checkout.spec.as_deref().unwrap_or(given).clone();
-    let (of_base, of_head) = (of(base), of(head));
+    let (of_base, of_head) = (base.definitions(given), head.definitions(given));
     found.cells.retain(|cell| {
-        let compared = match definitions_of(&cell.workload, &of_base, &of_head) {
+        let compared = match definitions_of(&cell.workload, of_base, of_head) {
             Definitions::Same => true,
             Definitions::Responses => policy.compare_changed,
             Definitions::Other => false,

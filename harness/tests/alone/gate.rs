@@ -155,14 +155,19 @@ fn what_is_not_sure_is_inconclusive() {
 fn an_anchor_stops_slow_drift() {
     let bench = Bench::new(&format!("{SIX}\nanchor = \"git:v1\""));
     bench.git(&["init", "--quiet", "--initial-branch=main"]);
-    bench.commit("release");
+    bench.commit("before");
+    // A release of a branch of its own: the head has not forked from it.
+    bench.git(&["checkout", "--quiet", "-b", "release"]);
+    bench.commit_empty("release");
     bench.git(&["tag", "v1"]);
+    bench.git(&["checkout", "--quiet", "main"]);
     bench.edit("servers.toml", |text| text.replacen("\"90\"", "\"900\"", 1));
     let said = bench.duet(&["gate", "--anchor"]);
     said.exits(1).says("REGRESSED").says("git:v1").says("confirmed by a second experiment");
     let run = record::read(&bench.path().join("results/gate-anchor")).expect("a record");
     let experiment = run.header.experiment.expect("it is one");
     assert_eq!(experiment.base.given, "git:v1");
+    assert_eq!(experiment.base.commit.as_deref(), Some(bench.git(&["rev-parse", "v1"]).trim()));
     let margins = experiment.gate.expect("a policy").rules;
     assert_eq!(margins.iter().map(|rule| rule.margin).collect::<Vec<f64>>(), [0.1]);
     assert!(!bench.path().join("results/gate").exists());

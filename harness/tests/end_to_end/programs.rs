@@ -262,7 +262,7 @@ fn an_output_that_is_wrong_only_later() {
     let bench = check(
         "echo run >> two/runs; [ $(wc -l < two/runs) -lt 4 ] && echo n is $1 || echo oh",
         BRIEF,
-        Stage::Verify,
+        Stage::Agree,
         "by the first program that ran",
     );
     let blocks = bench.record().program_blocks;

@@ -51,9 +51,9 @@ pub(super) fn outcome(
 }
 
 /// Of which version a server or set is that failed; absent where both are the same, or no server
-/// is to blame: of two programs whose outputs differ, the one that ran second fails.
+/// is to blame, as where two programs disagree.
 pub(super) fn side(run: &Run, failed: &CellFailure) -> Option<Side> {
-    let name = failed.failure.server.as_ref().filter(|_| failed.failure.stage != Stage::Run)?;
+    let name = failed.failure.server.as_ref().filter(|_| failed.failure.stage != Stage::Agree)?;
     let arms = run.header.spec.matchups.iter().map(|matchup| &matchup.arms[..]);
     let mut sides = arms.filter_map(|arms| match arms {
         [base, head] if base != head && base == name => Some(Side::Base),

@@ -17,8 +17,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::output::Output;
 
-/// Places that are kept of a project beside those in use, so that a base is not built again for
-/// every change.
+/// Places that are kept of a project, those in use among them, so that a base is not built again
+/// for every change.
 const KEPT_OF_PROJECT: usize = 6;
 
 /// Places that are kept of all projects.

@@ -1,6 +1,5 @@
 //! Brings the sources of a version into its place.
 
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -55,9 +54,8 @@ pub(super) fn of_commit(
     }
     let mut files = vec![];
     fill(&top, &tree, commit, Path::new(""), &mut files)?;
-    let mut notes: Vec<String> = of_pointers(&tree, &files).into_iter().collect();
+    let notes = of_pointers(&tree, &files).into_iter().collect();
     files.extend(carried(carry, here.root, &tree, below)?);
-    notes.extend(of_ignored(&top, here.root, carry)?);
     Ok(Brought { root: tree.join(below), tree_sha256: sha256(&tree, files)?, notes })
 }
 
@@ -169,10 +167,8 @@ fn carried(carry: &[String], root: &Path, tree: &Path, below: &Path) -> Result<V
             format!("`carry` in servers.toml names {name}, which is not in {}", root.display())
         })?;
         if found.is_dir() {
-            copy::tree(&from, &tree.join(&to))?;
-            let mut all = BTreeSet::new();
-            copy::walk(&tree.join(&to), Path::new(""), &mut all)?;
-            files.extend(all.into_iter().map(|file| to.join(file)));
+            let below = copy::tree(&from, &tree.join(&to))?;
+            files.extend(below.into_iter().map(|file| to.join(file)));
         } else {
             copy::copy(&from, &tree.join(&to))
                 .with_context(|| format!("failed to copy {}", from.display()))?;

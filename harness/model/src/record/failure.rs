@@ -36,4 +36,7 @@ pub enum Stage {
     Stop,
     /// Running a program to its end, within its limits.
     Run,
+    /// Comparing the outputs of two programs where none is expected: one of them is wrong, and
+    /// which is not known.
+    Agree,
 }

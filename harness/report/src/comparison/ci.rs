@@ -84,15 +84,9 @@ pub fn github_outputs(comparison: &Comparison) -> String {
     let beyond = wording::gated(comparison).any(|(_, _, gated)| {
         gated.judgement.estimate.is_some_and(|estimate| estimate > gated.judgement.margin)
     });
-    let outcome = match comparison.outcome {
-        Outcome::Failed => "FAILED",
-        Outcome::BaseFailed => "BASE_FAILED",
-        Outcome::Unmeasured => "UNMEASURED",
-        Outcome::Regressed => "REGRESSED",
-        Outcome::Inconclusive => "INCONCLUSIVE",
-        Outcome::Pass => "PASS",
-        Outcome::Compared => "COMPARED",
-    };
+    // As in comparison.json.
+    let outcome = serde_json::to_value(comparison.outcome).unwrap_or_default();
+    let outcome = outcome.as_str().unwrap_or_default();
     format!("verdict={outcome}\nbeyond-margin={beyond}\n")
 }
 

@@ -108,7 +108,11 @@ fn a_wrong_program_fails() {
     fs::write(bench.path().join("quick/count.sh"), "[ $1 = 1 ] && echo n is 1 || echo oh\n")
         .expect("a program");
     let words = ["gate", "--base", "set:long", "--head", "set:quick"];
-    bench.duet(&words).exits(5).says("FAILED").says("wrong response: its output differs");
+    bench
+        .duet(&words)
+        .exits(5)
+        .says("FAILED")
+        .says("disagrees with the other program: its output differs");
     fs::write(bench.path().join("quick/count.sh"), "echo never\n").expect("a program");
     let words = [&words[..], &["--out", "second"]].concat();
     bench.duet(&words).exits(5).says("FAILED").says("at N = 1");

@@ -83,10 +83,12 @@ fn the_head_is_what_is_on_the_disk() {
         assert_eq!(read(base, name).as_deref(), in_base, "{name}");
         assert_eq!(read(head, name).as_deref(), in_head, "{name}");
     }
-    // What is gone from the disk is gone from the head.
+    // What is gone from the disk is gone from the head, and from what is carried.
     fs::remove_file(bench.path().join("new.txt")).expect("it is there");
+    fs::remove_file(bench.path().join("large/data")).expect("it is there");
     bench.duet(&words).exits(0);
-    assert_eq!(read(head, "new.txt"), None);
+    let gone = [(head, "new.txt"), (head, "large/data"), (base, "large/data")];
+    assert!(gone.iter().all(|(place, name)| read(place, name).is_none()), "{gone:?}");
 }
 
 /// The same executable with another file that it reads at its start is another version.
