@@ -78,14 +78,12 @@ enum Oracle<'h, 'b> {
 struct Head<'h, 'b> {
     status: u16,
     fields: &'h [httparse::Header<'b>],
-    /// Of the longest of the heads.
-    longest: usize,
     /// Behind it.
     end: usize,
 }
 
 fn head<'h, 'b>(bytes: &'b [u8], fields: &'h mut [httparse::Header<'b>; 128]) -> Oracle<'h, 'b> {
-    let (mut start, mut longest) = (0, 0);
+    let mut start = 0;
     loop {
         let mut own = [httparse::EMPTY_HEADER; 128];
         let mut head = httparse::Response::new(&mut own);
@@ -95,13 +93,13 @@ fn head<'h, 'b>(bytes: &'b [u8], fields: &'h mut [httparse::Header<'b>; 128]) ->
             Ok(httparse::Status::Complete(n)) => n,
         };
         let (status, count) = (head.code.expect("it is complete"), head.headers.len());
-        (start, longest) = (start + n, longest.max(n));
+        start += n;
         if status == 101 || !(100..200).contains(&status) {
             *fields = own;
-            return Oracle::Head(Head { status, fields: &fields[..count], longest, end: start });
+            return Oracle::Head(Head { status, fields: &fields[..count], end: start });
         }
         // An informational head is read past, unless the parser refuses its framing.
-        let refused = Head { status, fields: &own[..count], longest, end: start }.may_be_refused();
+        let refused = Head { status, fields: &own[..count], end: start }.may_be_refused();
         if refused && parse(&bytes[..start], false, false).is_err() {
             return Oracle::Malformed;
         }
@@ -121,7 +119,7 @@ impl Head<'_, '_> {
     /// Whether the parser may be stricter than httparse.
     fn may_be_refused(&self) -> bool {
         let range = !(100..=599).contains(&self.status) || self.status == 101;
-        range || self.longest > HEAD_BYTES_MAX || self.framing() != (None, None)
+        range || self.end > HEAD_BYTES_MAX || self.framing() != (None, None)
     }
 }
 

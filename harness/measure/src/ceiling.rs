@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use crate::host;
 use duet_loadgen::count::seconds::Live;
 use duet_loadgen::load::{self, Case, Ceiling, Load, LoadModel};
-use duet_loadgen::request::exchange::{Exchange, Status};
+use duet_loadgen::request::exchange::{Exchange, ExpectedBody, Status};
 use duet_process::child;
 
 /// Time before the measured time, and the measured time.
@@ -39,7 +39,10 @@ pub fn measure(load: &Load) -> Result<Ceiling> {
     let cases = load.cases.iter().map(|case| {
         // The response has no body, whatever is sent.
         let (status, weight) = (Status::Successful, case.weight);
-        Case { weight, exchange: Exchange { status, body: None, ..case.exchange.clone() } }
+        Case {
+            weight,
+            exchange: Exchange { status, body: ExpectedBody::Any, ..case.exchange.clone() },
+        }
     });
     let against = Load {
         target: responder.addr.into(),

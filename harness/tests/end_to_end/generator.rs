@@ -336,7 +336,7 @@ fn wrong_answers_fail_the_job() {
             &["unsolicited_bytes: ", r#"4 bytes outside any response: "more""#]
         }),
         ("endless", "HTTP/1.1 200 OK\r\n\r\n".repeat(40_000).into(), {
-            &["wrong_body: ", "the response does not end"]
+            &["wrong_body: ", "the response is too long: "]
         }),
     ];
     for (name, bytes, expected) in cases {

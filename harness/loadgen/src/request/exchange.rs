@@ -19,8 +19,42 @@ pub struct Exchange {
     pub status: Status,
     /// The expected value of `Content-Type`; none: any.
     pub content_type: Option<Bytes>,
-    /// The expected body; none: any.
-    pub body: Option<Bytes>,
+    /// The expected body.
+    pub body: ExpectedBody,
+}
+
+/// An expected body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExpectedBody {
+    /// Any. It is counted and not kept.
+    Any,
+    /// This one.
+    Exactly(Bytes),
+    /// One that is too long to be kept, by its length and its digest (XXH3, 64 bits).
+    Digest {
+        /// Its length in bytes.
+        len: u64,
+        /// Its digest.
+        xxh3: u64,
+    },
+}
+
+impl ExpectedBody {
+    /// The length of the expected body; none: any.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        match self {
+            Self::Any => None,
+            Self::Exactly(body) => Some(body.len() as u64),
+            Self::Digest { len, .. } => Some(*len),
+        }
+    }
+
+    /// Whether any body is expected.
+    #[must_use]
+    pub fn is_any(&self) -> bool {
+        *self == Self::Any
+    }
 }
 
 /// Expected statuses.
@@ -57,7 +91,8 @@ impl Exchange {
     #[must_use]
     pub fn any_success(request: Vec<u8>, head: bool) -> Self {
         let (placeholders, status) = (vec![], Status::Successful);
-        Self { request, placeholders, head, status, content_type: None, body: None }
+        let body = ExpectedBody::Any;
+        Self { request, placeholders, head, status, content_type: None, body }
     }
 
     /// The bytes of request number `index` of a load with this seed.
@@ -86,7 +121,10 @@ impl From<&duet_protocol::Exchange> for Exchange {
             head: exchange.head,
             status: Status::Exactly(exchange.status),
             content_type: exchange.content_type.as_ref().map(bytes),
-            body: (!exchange.head).then(|| bytes(&exchange.body)),
+            body: match exchange.head {
+                true => ExpectedBody::Any,
+                false => ExpectedBody::Exactly(bytes(&exchange.body)),
+            },
         }
     }
 }

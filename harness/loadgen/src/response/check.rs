@@ -3,13 +3,14 @@
 use crate::error_kind::ErrorKind;
 use crate::request::exchange::Exchange;
 
-use super::parse::{Malformed, Response};
+use super::body_check::BodyCheck;
+use super::parse::Malformed;
 
 /// Bytes shown before and after the first difference.
-const BEFORE: usize = 20;
-const AFTER: usize = 60;
+pub(super) const BEFORE: usize = 20;
+pub(super) const AFTER: usize = 60;
 /// Bytes shown of a response that cannot be compared.
-const START: usize = 200;
+pub(crate) const START: usize = 200;
 
 /// How a response differs from the expected one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,35 +20,39 @@ pub(crate) struct Mismatch {
     pub(crate) text: String,
 }
 
-/// Whether `response`, which `bytes` starts with, is the expected one.
-pub(crate) fn check(
-    bytes: &[u8],
-    response: &Response<'_>,
-    expected: &Exchange,
-) -> Result<(), Mismatch> {
+/// A response to be compared.
+#[derive(Debug)]
+pub(crate) struct Received<'r> {
+    /// Its beginning, at least as far as it is shown.
+    pub(crate) start: &'r [u8],
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<&'r [u8]>,
+    pub(crate) body: &'r BodyCheck,
+}
+
+/// Whether a response is the expected one.
+pub(crate) fn check(received: &Received<'_>, expected: &Exchange) -> Result<(), Mismatch> {
     let mismatch = |kind, text: String| Err(mismatch(kind, expected, &text));
-    if !expected.status.allows(response.status) {
-        let start = excerpt(bytes, 0, START);
-        let (want, got) = (expected.status, response.status);
+    if !expected.status.allows(received.status) {
+        let start = excerpt(received.start, 0, START);
+        let (want, got) = (expected.status, received.status);
         return mismatch(
             ErrorKind::BadStatus,
             format!("expected status {want}, got {got}: {start}"),
         );
     }
     if let Some(want) = &expected.content_type
-        && response.content_type != Some(&want[..])
+        && received.content_type != Some(&want[..])
     {
-        let got = response.content_type.map_or("none".to_owned(), |value| excerpt(value, 0, START));
+        let got = received.content_type.map_or("none".to_owned(), |value| excerpt(value, 0, START));
         return mismatch(
             ErrorKind::BadHeader,
             format!("expected Content-Type {}, got {got}", excerpt(want, 0, START)),
         );
     }
-    match &expected.body {
-        Some(want) if response.body[..] != want[..] => {
-            mismatch(ErrorKind::WrongBody, difference(want, &response.body))
-        }
-        _ => Ok(()),
+    match received.body.is_equal(&expected.body) {
+        true => Ok(()),
+        false => mismatch(ErrorKind::WrongBody, received.body.difference(&expected.body)),
     }
 }
 
@@ -57,13 +62,13 @@ pub(crate) fn malformed(bytes: &[u8], why: Malformed, expected: &Exchange) -> Mi
     mismatch(ErrorKind::Malformed, expected, &text)
 }
 
-/// A response so long that it cannot become the expected one.
-pub(crate) fn too_long(bytes: &[u8], expected: &Exchange) -> Mismatch {
+/// A body so long that it cannot become the expected one.
+pub(crate) fn too_long(start: &[u8], body: &BodyCheck, expected: &Exchange) -> Mismatch {
     let text = format!(
-        "the response does not end: {} bytes so far, the expected body has {}; it begins {}",
-        bytes.len(),
-        expected.body.as_ref().map_or("any number".to_owned(), |body| body.len().to_string()),
-        excerpt(bytes, 0, START)
+        "the response is too long: {} bytes of a body so far, the expected one has {}; it begins {}",
+        body.len(),
+        expected.body.length().map_or("any number".to_owned(), |len| len.to_string()),
+        excerpt(start, 0, START)
     );
     mismatch(ErrorKind::WrongBody, expected, &text)
 }
@@ -80,20 +85,8 @@ fn mismatch(kind: ErrorKind, expected: &Exchange, text: &str) -> Mismatch {
     Mismatch { kind, text: format!("{}: {text}", excerpt(request, 0, START)) }
 }
 
-fn difference(want: &[u8], got: &[u8]) -> String {
-    let at = want.iter().zip(got).take_while(|(w, g)| w == g).count();
-    let from = at.saturating_sub(BEFORE);
-    format!(
-        "expected a body of {} bytes, got {}; first difference at byte {at}: expected {}, got {}",
-        want.len(),
-        got.len(),
-        excerpt(want, from, at + AFTER),
-        excerpt(got, from, at + AFTER)
-    )
-}
-
 /// `bytes[from..to]` in quotes, with an ellipsis where it is cut.
-fn excerpt(bytes: &[u8], from: usize, to: usize) -> String {
+pub(super) fn excerpt(bytes: &[u8], from: usize, to: usize) -> String {
     let shown = &bytes[from.min(bytes.len())..to.min(bytes.len())];
     let before = if from > 0 { "…" } else { "" };
     let after = if to < bytes.len() { "…" } else { "" };
@@ -159,9 +152,18 @@ mod tests {
             ),
         ];
         for (bytes, want) in cases {
+            let expected = Exchange::from(&expected);
             let parsed = parse::parse(bytes.as_bytes(), false, false);
             let Ok(Some(response)) = parsed else { panic!("no response: {bytes}") };
-            let got = check(bytes.as_bytes(), &response, &Exchange::from(&expected)).err();
+            let mut body = BodyCheck::new(&expected.body);
+            body.add(&response.body, &expected.body);
+            let received = Received {
+                start: bytes.as_bytes(),
+                status: response.status,
+                content_type: response.content_type,
+                body: &body,
+            };
+            let got = check(&received, &expected).err();
             let want = want.map(|(kind, text)| Mismatch {
                 kind,
                 text: format!("\"GET /hello HTTP/1.1\": {text}"),

@@ -1,18 +1,20 @@
 //! Reads one HTTP/1.1 response from the bytes received so far (RFC 9112).
 //!
 //! [`parse`] is a pure function of those bytes: it keeps no state between calls, so its result
-//! cannot depend on how the network split them. It is the careful path; the fast one is
-//! [`super::template`].
+//! cannot depend on how the network split them. Responses that come in parts, and may be long, are
+//! read by [`super::incoming`], which agrees with it; the fast path is [`super::template`].
 
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::body::{BodyReader, Chunks, Taken};
+
 /// The longest head read, informational heads before it not counted; also of all trailers.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// The most bytes of informational heads before the final one.
+const HEADS_BYTES_MAX: usize = HEAD_BYTES_MAX;
 /// The most header fields read.
 const FIELDS_MAX: usize = 128;
-/// The longest line that announces a chunk, extensions included.
-const CHUNK_LINE_BYTES_MAX: usize = 4096;
 
 /// A whole response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,22 +50,29 @@ pub fn parse(
     closed: bool,
 ) -> Result<Option<Response<'_>>, Malformed> {
     let Some(head) = final_head(bytes)? else { return Ok(None) };
-    let bodiless = head_request || matches!(head.status, 204 | 304);
     let rest = &bytes[head.len..];
-    let (body, body_len, until_close) = match head.framing {
-        _ if bodiless => (Cow::Borrowed(&rest[..0]), 0, false),
-        Framing::Length(n) if rest.len() < n => return Ok(None),
-        Framing::Length(n) => (Cow::Borrowed(&rest[..n]), n, false),
-        Framing::Chunked => match dechunk(rest)? {
-            Some((body, n)) => (Cow::Owned(body), n, false),
-            None => return Ok(None),
-        },
-        Framing::UntilClose if closed => (Cow::Borrowed(rest), rest.len(), true),
-        Framing::UntilClose => return Ok(None),
+    let mut reader = head.body(head_request);
+    let until_close = reader == BodyReader::UntilClose;
+    let mut body = match reader {
+        BodyReader::Chunked(_) => Cow::Owned(vec![]),
+        _ => Cow::Borrowed(rest),
     };
+    let taken = reader.read(rest, |part| {
+        if let Cow::Owned(body) = &mut body {
+            body.extend_from_slice(part);
+        }
+    });
+    let Taken { bytes: body_len, ended } = taken?;
+    let whole = ended || (until_close && closed);
+    if !whole {
+        return Ok(None);
+    }
+    if let Cow::Borrowed(body) = &mut body {
+        *body = &body[..body_len];
+    }
     Ok(Some(Response {
         status: head.status,
-        content_type: head.content_type,
+        content_type: head.content_type.map(|range| &bytes[range]),
         date: head.date,
         body,
         persistent: head.persistent && !until_close,
@@ -78,41 +87,48 @@ pub(crate) fn is_request_timeout(bytes: &[u8]) -> bool {
     bytes.starts_with(b"HTTP/1.1 408 ") || bytes.starts_with(b"HTTP/1.0 408 ")
 }
 
-/// Of a response whose length its head says: the length of the head and that of the whole, with
-/// informational heads before it. None: the head is incomplete, or does not say.
-#[must_use]
-pub fn lengths(bytes: &[u8]) -> Option<(usize, usize)> {
-    let head = final_head(bytes).ok()??;
-    match head.framing {
-        Framing::Length(n) => Some((head.len, head.len.checked_add(n)?)),
-        Framing::Chunked | Framing::UntilClose => None,
-    }
-}
-
-struct Head<'a> {
-    status: u16,
-    content_type: Option<&'a [u8]>,
-    date: Option<Range<usize>>,
+/// What a head says; places are in the bytes it was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<Range<usize>>,
+    pub(crate) date: Option<Range<usize>>,
     framing: Framing,
-    persistent: bool,
+    pub(crate) persistent: bool,
     /// Offset behind it, informational heads before it included.
-    len: usize,
+    pub(crate) len: usize,
 }
 
 /// How the end of a body is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Framing {
-    Length(usize),
+    Length(u64),
     Chunked,
     UntilClose,
 }
 
+impl Head {
+    /// What reads the body behind it. `head_request` says that the request was a HEAD.
+    pub(crate) fn body(&self, head_request: bool) -> BodyReader {
+        match self.framing {
+            _ if head_request || matches!(self.status, 204 | 304) => BodyReader::Length(0),
+            Framing::Length(n) => BodyReader::Length(n),
+            Framing::Chunked => BodyReader::Chunked(Chunks::default()),
+            Framing::UntilClose => BodyReader::UntilClose,
+        }
+    }
+}
+
 /// Skips informational heads (1xx).
-fn final_head(bytes: &[u8]) -> Result<Option<Head<'_>>, Malformed> {
+pub(crate) fn final_head(bytes: &[u8]) -> Result<Option<Head>, Malformed> {
     let mut start = 0;
     loop {
         match head_at(bytes, start)? {
             Some(head) if head.status == 101 => {
                 return Err(Malformed("the server switched protocols unsolicited"));
+            }
+            Some(head) if head.status < 200 && head.len > HEADS_BYTES_MAX => {
+                return Err(Malformed("informational heads take more than 64 KiB"));
             }
             Some(head) if head.status < 200 => start = head.len,
             head => return Ok(head),
@@ -120,7 +136,7 @@ fn final_head(bytes: &[u8]) -> Result<Option<Head<'_>>, Malformed> {
     }
 }
 
-fn head_at(bytes: &[u8], start: usize) -> Result<Option<Head<'_>>, Malformed> {
+fn head_at(bytes: &[u8], start: usize) -> Result<Option<Head>, Malformed> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut response = httparse::Response::new(&mut fields);
     let length = match response.parse(&bytes[start..]) {
@@ -140,8 +156,8 @@ fn head_at(bytes: &[u8], start: usize) -> Result<Option<Head<'_>>, Malformed> {
     }
     Ok(Some(Head {
         status,
-        content_type: values(response.headers, "content-type").next(),
-        date: values(response.headers, "date").next().map(|value| position(bytes, value)),
+        content_type: place(bytes, response.headers, "content-type"),
+        date: place(bytes, response.headers, "date"),
         framing: framing(response.headers)?,
         persistent: persistent(response.headers, version),
         len: start + length,
@@ -180,63 +196,7 @@ fn persistent(fields: &[httparse::Header<'_>], minor_version: u8) -> bool {
     !says(b"close") && (minor_version == 1 || says(b"keep-alive"))
 }
 
-/// The body behind chunks and how many bytes it takes on the wire, trailers included.
-fn dechunk(bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>, Malformed> {
-    let mut body = vec![];
-    let mut at = 0;
-    loop {
-        let Some(line) = line_at(bytes, at, CHUNK_LINE_BYTES_MAX)? else { return Ok(None) };
-        at = line.end + 2;
-        let size = chunk_size(&bytes[line])?;
-        if size == 0 {
-            break;
-        }
-        let Some(chunk) = bytes.get(at..).filter(|rest| rest.len() >= size) else {
-            return Ok(None);
-        };
-        body.extend_from_slice(&chunk[..size]);
-        match &chunk[size..] {
-            [] | [b'\r'] => return Ok(None),
-            [b'\r', b'\n', ..] => at += size + 2,
-            _ => return Err(Malformed("a chunk is longer than it says")),
-        }
-    }
-    let trailers = at;
-    loop {
-        let limit = HEAD_BYTES_MAX.saturating_sub(at - trailers);
-        let Some(line) = line_at(bytes, at, limit)? else { return Ok(None) };
-        at = line.end + 2;
-        if line.is_empty() {
-            return Ok(Some((body, at)));
-        }
-    }
-}
-
-/// The line that starts at `at`, without its CRLF.
-fn line_at(bytes: &[u8], at: usize, limit: usize) -> Result<Option<Range<usize>>, Malformed> {
-    let rest = &bytes[at..];
-    let end = rest.windows(2).take(limit).position(|pair| pair == b"\r\n");
-    match end {
-        Some(end) => Ok(Some(at..at + end)),
-        None if rest.len() > limit => Err(Malformed("a line of a chunked body is too long")),
-        None => Ok(None),
-    }
-}
-
-/// RFC 9112, section 7.1; extensions are ignored.
-fn chunk_size(line: &[u8]) -> Result<usize, Malformed> {
-    let digits = line.split(|&b| b == b';').next().unwrap_or(line).trim_ascii_end();
-    if digits.is_empty() || digits.len() > 15 {
-        return Err(Malformed("a chunk size is no hexadecimal number"));
-    }
-    digits.iter().try_fold(0, |size, &digit| {
-        let value = char::from(digit).to_digit(16);
-        let value = value.ok_or(Malformed("a chunk size is no hexadecimal number"))?;
-        Ok(size * 16 + value as usize)
-    })
-}
-
-fn decimal(value: &[u8]) -> Option<usize> {
+fn decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -250,10 +210,11 @@ fn values<'h, 'a>(
     fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|f| f.value)
 }
 
-/// Where `part` lies within `whole`, of which it is a slice.
-fn position(whole: &[u8], part: &[u8]) -> Range<usize> {
-    let start = part.as_ptr().addr() - whole.as_ptr().addr();
-    start..start + part.len()
+/// Where the first value of a field lies in the bytes that the fields were read from.
+fn place(bytes: &[u8], fields: &[httparse::Header<'_>], name: &str) -> Option<Range<usize>> {
+    let value = values(fields, name).next()?;
+    let start = value.as_ptr().addr() - bytes.as_ptr().addr();
+    Some(start..start + value.len())
 }
 
 fn syntax(error: httparse::Error) -> &'static str {

@@ -1,6 +1,12 @@
 //! The reference response of a server: what the others are compared with.
 
-use super::parse::Response;
+use bytes::Bytes;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::request::exchange::ExpectedBody;
+
+/// The longest body that is kept, in bytes. Of a longer one a digest is.
+const KEPT_BYTES_MAX: usize = 8 << 20;
 
 /// A response, read with the full parser.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,22 +15,62 @@ pub struct ReferenceResponse {
     pub status: u16,
     /// Its `Content-Type`, as text.
     pub content_type: Option<String>,
-    /// Its body, without framing.
-    pub body: Vec<u8>,
+    /// Its body, without framing, as what others are compared with; never [`ExpectedBody::Any`].
+    pub body: ExpectedBody,
     /// Whether the connection stays open behind it.
     pub persistent: bool,
     /// How many requests the server allows to be in flight on a connection; none: HTTP/1.1.
     pub streams_max: Option<usize>,
 }
 
-impl From<Response<'_>> for ReferenceResponse {
-    fn from(response: Response<'_>) -> Self {
-        Self {
-            status: response.status,
-            content_type: response.content_type.map(|t| String::from_utf8_lossy(t).into_owned()),
-            persistent: response.persistent,
-            body: response.body.into_owned(),
-            streams_max: None,
+/// Reads a body that is to be expected of the responses that follow.
+#[derive(Default)]
+pub(crate) struct BodyLearner {
+    kept: Vec<u8>,
+    len: u64,
+    digest: Box<Xxh3>,
+}
+
+impl BodyLearner {
+    /// Takes the next part.
+    pub(crate) fn add(&mut self, part: &[u8]) {
+        self.digest.update(part);
+        self.len += part.len() as u64;
+        if self.len <= KEPT_BYTES_MAX as u64 {
+            self.kept.extend_from_slice(part);
+        } else {
+            self.kept = vec![];
         }
+    }
+
+    /// Bytes so far.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// The body, which is whole.
+    pub(crate) fn finish(self) -> ExpectedBody {
+        match self.len <= KEPT_BYTES_MAX as u64 {
+            true => ExpectedBody::Exactly(Bytes::from(self.kept)),
+            false => ExpectedBody::Digest { len: self.len, xxh3: self.digest.digest() },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_bodies_are_kept_and_long_ones_are_not() {
+        let learn = |parts: usize| {
+            let mut learner = BodyLearner::default();
+            (0..parts).for_each(|_| learner.add(&[b'x'; 1 << 20]));
+            assert!(learner.kept.len() <= KEPT_BYTES_MAX);
+            learner.finish()
+        };
+        assert_eq!(learn(8), ExpectedBody::Exactly(vec![b'x'; 8 << 20].into()));
+        let ExpectedBody::Digest { len, xxh3 } = learn(9) else { panic!("it is long") };
+        assert_eq!((len, xxh3), (9 << 20, xxhash_rust::xxh3::xxh3_64(&vec![b'x'; 9 << 20])));
     }
 }

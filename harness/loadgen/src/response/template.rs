@@ -36,12 +36,19 @@ impl Template {
     /// The template of an ok response, which `bytes` starts with.
     #[must_use]
     pub fn new(bytes: &[u8], response: &Response<'_>) -> Self {
-        Self {
-            bytes: bytes[..response.len].to_vec(),
-            date: response.date.clone().filter(|date| is_date(&bytes[date.clone()])),
-            persistent: response.persistent,
-            until_close: response.until_close,
-        }
+        let date = response.date.clone();
+        Self::of(bytes[..response.len].to_vec(), date, response.persistent, response.until_close)
+    }
+
+    /// The template of the response that `bytes` are.
+    pub(crate) fn of(
+        bytes: Vec<u8>,
+        date: Option<Range<usize>>,
+        persistent: bool,
+        until_close: bool,
+    ) -> Self {
+        let date = date.filter(|date| is_date(&bytes[date.clone()]));
+        Self { bytes, date, persistent, until_close }
     }
 
     /// Compares `received`, the bytes behind the `matched` ones that matched before.

@@ -15,6 +15,7 @@ use super::target::Target;
 use super::tls::Session;
 use crate::request::in_flight::InFlight;
 use crate::request::selector::NextRequest;
+use crate::response::incoming::Incoming;
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,10 +49,8 @@ pub(super) struct Connection {
     pub(super) written: usize,
     /// Bytes of the response that matched the template so far.
     pub(super) matched: usize,
-    /// The bytes of a response that differs from its template, until it is complete.
-    pub(super) received: Vec<u8>,
-    /// Bytes still to come of a body that is not compared; `received` holds the head then.
-    pub(super) skip_bytes: usize,
+    /// A response that differs from its template, until it is complete.
+    pub(super) incoming: Option<Box<Incoming>>,
     /// The requests behind it.
     pub(super) pipeline: Pipeline,
     /// Whether the epoll instance watches for room to write.
@@ -78,8 +77,7 @@ impl Connection {
             retried: false,
             written: 0,
             matched: 0,
-            received: vec![],
-            skip_bytes: 0,
+            incoming: None,
             pipeline: Pipeline::default(),
             wants_room: false,
             edge_triggered,
@@ -303,8 +301,7 @@ impl Connection {
         self.socket = None;
         self.tls = None;
         self.phase = Phase::Vacant;
-        self.received.clear();
-        self.skip_bytes = 0;
+        self.incoming = None;
         self.pipeline.unsent.clear();
         self.pipeline.cut = false;
     }

@@ -34,7 +34,7 @@ use connection::{H2Connection, Polled};
 use io::EventLoop;
 use ready_queue::ReadyQueue;
 use request::Requests;
-use stream_slot::{BodyRetention, StreamSlot, stream_error};
+use stream_slot::{StreamSlot, stream_error};
 
 /// A thread's connections to one server.
 pub(crate) struct H2 {
@@ -80,7 +80,7 @@ impl H2 {
             .map_err(|why| JobError::general(format_args!("not a request for HTTP/2: {why}")))?;
         let slots = connections * slots_per_connection;
         let unused = InFlight { planned: None, measured: false, sent: Instant::now() };
-        let slot = || StreamSlot::new(unused, BodyRetention::Mismatch);
+        let slot = || StreamSlot::new(unused, None);
         Ok(Self {
             target,
             requests,

@@ -11,7 +11,7 @@ use super::request::Written;
 use crate::cmd::exit::ServerUnavailable;
 use duet_loadgen::load::Case;
 use duet_loadgen::reference;
-use duet_loadgen::request::exchange::{Exchange, Status};
+use duet_loadgen::request::exchange::{Exchange, ExpectedBody, Status};
 use duet_loadgen::response::reference::ReferenceResponse;
 use duet_loadgen::transport::target::Target;
 
@@ -39,7 +39,7 @@ pub(super) fn prepare(args: &Load, url: &Url) -> Result<(Target, Vec<Case>, u64)
         let responses = first.and_then(|first| Ok((first, second.transpose()?)));
         let body = responses.and_then(|responses| expected(args, &exchange, declared, responses));
         let body = body.map_err(|error| ServerUnavailable(named(&exchange, several, &error)))?;
-        exchange.body = body.map(Bytes::from);
+        exchange.body = body.unwrap_or(ExpectedBody::Any);
         cases.push(Case { weight, exchange });
     }
     args.transport.check_streams(streams_max)?;
@@ -73,7 +73,7 @@ fn expected(
     exchange: &Exchange,
     declared: Option<Vec<u8>>,
     (first, second): (ReferenceResponse, Option<ReferenceResponse>),
-) -> Result<Option<Vec<u8>>, String> {
+) -> Result<Option<ExpectedBody>, String> {
     if !exchange.status.allows(first.status) {
         let hint = match args.expect_status {
             None if exchange.status == Status::Successful => {
@@ -88,6 +88,7 @@ fn expected(
         None => Some(first.body),
     };
     let compared = !exchange.head && args.verify != Verify::Status;
+    let declared = declared.map(|body| ExpectedBody::Exactly(Bytes::from(body)));
     Ok(declared.or(learned).filter(|_| compared))
 }
 

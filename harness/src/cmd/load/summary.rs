@@ -188,7 +188,7 @@ pub(super) fn of(
         warmup_ns: load.warmup.as_nanos() as u64,
         elapsed_ns: measured.elapsed_ns,
         ok_per_second: measured.ok_per_second(),
-        body_verified: load.cases.iter().all(|case| case.exchange.body.is_some()),
+        body_verified: load.cases.iter().all(|case| !case.exchange.body.is_any()),
         connection_per_request: load.churn,
         pipeline_depth: (!load.target.http2).then_some(load.pipeline),
         max_concurrent_streams: load.target.http2.then_some(load.streams),

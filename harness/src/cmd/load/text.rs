@@ -96,16 +96,14 @@ pub(super) fn columns<'a>(
 /// What is compared.
 fn compared(cases: &[Case]) -> String {
     if let [case] = cases {
-        let body = match (&case.exchange.body, case.exchange.head) {
-            (Some(body), _) => {
-                format!("every body compared ({})", duet_units::bytes(body.len() as f64))
-            }
+        let body = match (case.exchange.body.length(), case.exchange.head) {
+            (Some(len), _) => format!("every body compared ({})", duet_units::bytes(len as f64)),
             (None, true) => "no body".to_owned(),
             (None, false) => "bodies not compared".to_owned(),
         };
         return format!("status {}, {body}", case.exchange.status);
     }
-    let bodies = cases.iter().filter(|case| case.exchange.body.is_some()).count();
+    let bodies = cases.iter().filter(|case| !case.exchange.body.is_any()).count();
     format!("{} requests by weight, the bodies of {bodies} compared", cases.len())
 }
 

@@ -72,7 +72,7 @@ impl H1 {
     fn first_response(&mut self, key: usize, bytes: &[u8], now: Instant) -> Progress {
         let connection = &mut self.connections[key];
         if connection.phase == Phase::InFlight
-            && connection.received.is_empty()
+            && connection.incoming.is_none()
             && let Some(template) = &mut self.templates[connection.next.exchange]
         {
             match template.check_start(connection.matched, bytes) {

@@ -2,22 +2,26 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use duet_protocol::{Address, Negotiated};
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::{TimeVal, TimeValLike};
 use rustls::{ClientConnection, StreamOwned};
 
 use crate::limits::READ_BYTES;
-use crate::response::parse;
-use crate::response::reference::ReferenceResponse;
+use crate::request::exchange::Exchange;
+use crate::response::incoming::Incoming;
+use crate::response::reference::{BodyLearner, ReferenceResponse};
 use crate::transport::error;
 use crate::transport::target::Target;
 use crate::transport::tls::{self, Tls};
 
 /// A connection whose calls wait.
-trait Stream: Read + Write {}
-impl<T: Read + Write> Stream for T {}
+trait Stream: Read + Write + AsFd {}
+impl<T: Read + Write + AsFd> Stream for T {}
 
 /// Sends a request once, on a connection of its own.
 pub(crate) fn fetch(
@@ -27,38 +31,91 @@ pub(crate) fn fetch(
     timeout: Duration,
 ) -> Result<ReferenceResponse, String> {
     let end = Instant::now() + timeout;
-    let late = || format!("no response from {target} within {timeout:?}");
-    let failed = |error: io::Error| match error.kind() {
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => late(),
-        _ => format!("{target} does not respond: {error}"),
+    let (socket, tls) = handshake(target, timeout)?;
+    let clock = socket.as_fd().try_clone_to_owned();
+    let clock = clock.map_err(|error| format!("cannot use {target}: {error}"))?;
+    let mut stream: Box<dyn ReadWrite> = match tls {
+        None => Box::new(socket),
+        Some(tls) => Box::new(StreamOwned::new(tls, socket)),
     };
-    let mut stream: Box<dyn Stream> = match handshake(target, timeout)? {
-        (socket, None) => socket,
-        (socket, Some(tls)) => Box::new(StreamOwned::new(tls, socket)),
+    let any = Exchange::any_success(vec![], head);
+    let (mut incoming, mut learner) = (Incoming::new(&any), BodyLearner::default());
+    let failed = |error: &io::Error, incoming: &Incoming, came: u64| match error.kind() {
+        ErrorKind::TimedOut | ErrorKind::WouldBlock if incoming.status().is_some() => format!(
+            "the response of {target} does not end: {came} bytes of its body came within \
+             {timeout:?}; if it is a stream, it cannot be loaded"
+        ),
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => {
+            format!("no response from {target} within {timeout:?}")
+        }
+        _ if !incoming.is_empty() => {
+            format!("{target} broke its response off after {came} bytes of the body: {error}")
+        }
+        _ => format!("{target} does not respond: {error}"),
     };
     match stream.write_all(request).and_then(|()| stream.flush()) {
         // A server may respond and close before it has read everything.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(failed(error)),
+        Err(error) if !is_closed(&error) => return Err(failed(&error, &incoming, 0)),
         _ => {}
     }
-    let mut received = vec![];
     let mut buffer = vec![0; READ_BYTES];
-    while Instant::now() < end {
-        let n = match stream.read(&mut buffer) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+    loop {
+        let n = match read(&mut stream, &clock, &mut buffer, end) {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => 0, // TLS ends without a word
-            read => read.map_err(failed)?,
+            read => read.map_err(|error| failed(&error, &incoming, learner.len()))?,
         };
-        received.extend_from_slice(&buffer[..n]);
-        let response = parse::parse(&received, head, n == 0)
-            .map_err(|why| format!("the response of {target} is malformed: {}", why.0))?;
-        match response {
-            Some(response) => return Ok(response.into()),
-            None if n > 0 => {}
-            None => return Err(format!("{target} closed the connection in its response")),
+        let taken = incoming.read_into(&buffer[..n], head, n == 0, |part| learner.add(part));
+        let taken =
+            taken.map_err(|why| format!("the response of {target} is malformed: {}", why.0))?;
+        if let (Some(status), Some(_)) = (incoming.status(), taken) {
+            let content_type = incoming.content_type();
+            return Ok(ReferenceResponse {
+                status,
+                content_type: content_type.map(|t| String::from_utf8_lossy(t).into_owned()),
+                persistent: incoming.is_persistent(),
+                body: learner.finish(),
+                streams_max: None,
+            });
+        }
+        match (n, incoming.is_empty()) {
+            (0, true) => return Err(format!("{target} closed the connection without a response")),
+            (0, false) => {
+                let came = learner.len();
+                let what = "closed the connection in its response, after";
+                return Err(format!("{target} {what} {came} bytes of the body"));
+            }
+            _ => {}
         }
     }
-    Err(late())
+}
+
+/// What is read from and written to.
+trait ReadWrite: Read + Write {}
+impl<T: Read + Write> ReadWrite for T {}
+
+/// Reads what comes before an instant. The time limit is that of `clock`, the same socket.
+fn read(
+    stream: &mut impl Read,
+    clock: &OwnedFd,
+    buffer: &mut [u8],
+    end: Instant,
+) -> io::Result<usize> {
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        let limit = TimeVal::microseconds(left.as_micros().max(1) as i64);
+        setsockopt(clock, sockopt::ReceiveTimeout, &limit)?;
+        match stream.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
 }
 
 /// What TLS agrees on with a server.

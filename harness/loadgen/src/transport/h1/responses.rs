@@ -10,18 +10,12 @@ use super::H1;
 use crate::error_kind::ErrorKind;
 use crate::request::in_flight::nanoseconds;
 use crate::response::check::{self, Mismatch};
-use crate::response::parse::{self, HEAD_BYTES_MAX};
-use crate::response::template::{Check, Template};
+use crate::response::incoming::Incoming;
+use crate::response::parse;
+use crate::response::template::Check;
 use crate::transport::connection::Phase;
 use crate::transport::error::{CLOSED, TransportError};
 use crate::transport::{Outcome, Progress};
-
-/// Bytes kept of a response, at most: this for heads and trailers, ...
-const OVERHEAD_BYTES_MAX: usize = 2 * HEAD_BYTES_MAX;
-/// ... and this many for each byte of the expected body. A chunk of one byte takes six.
-const WIRE_BYTES_PER_BODY_BYTE: usize = 8;
-/// The longest response where any body is expected.
-const ANY_BODY_BYTES_MAX: usize = 64 << 20;
 
 /// What the network never splits. Of a longer request the server may have seen the beginning.
 const ONE_SEGMENT_BYTES: usize = 1400;
@@ -54,7 +48,7 @@ impl H1 {
     pub(super) fn received(&mut self, key: usize, bytes: &[u8], now: Instant) -> Progress {
         let connection = &mut self.connections[key];
         if connection.phase == Phase::InFlight
-            && connection.received.is_empty()
+            && connection.incoming.is_none()
             && let Some(template) = &mut self.templates[connection.next.exchange]
         {
             match template.check(connection.matched, bytes) {
@@ -77,7 +71,7 @@ impl H1 {
         let connection = &mut self.connections[key];
         match connection.phase {
             Phase::Closing(service_ns) => self.ended(key, service_ns),
-            Phase::InFlight if connection.matched == 0 && connection.received.is_empty() => {
+            Phase::InFlight if connection.matched == 0 && connection.incoming.is_none() => {
                 let sent = connection.written;
                 if self.config.depth == 1
                     && !connection.retried
@@ -90,7 +84,7 @@ impl H1 {
             }
             Phase::InFlight => {
                 let template = self.templates[connection.next.exchange].as_ref();
-                if connection.received.is_empty()
+                if connection.incoming.is_none()
                     && template.is_some_and(|t| t.ends_at_close(connection.matched))
                 {
                     let service_ns = nanoseconds(connection.request.sent, now);
@@ -204,18 +198,17 @@ impl H1 {
         if connection.phase != Phase::InFlight {
             return self.unsolicited(key, bytes);
         }
-        let mut received = mem::take(&mut connection.received);
-        if let Some(template) = &self.templates[exchange] {
-            received.extend_from_slice(template.prefix(mem::take(&mut connection.matched)));
+        let expected = &self.exchanges[exchange];
+        let incoming = connection.incoming.take();
+        let mut incoming = incoming.unwrap_or_else(|| Box::new(Incoming::new(expected)));
+        let matched = mem::take(&mut connection.matched);
+        if matched > 0
+            && let Some(template) = &self.templates[exchange]
+        {
+            // What matched is no whole response, and no malformed one.
+            let _ = incoming.read(template.prefix(matched), expected, false);
         }
-        let skipped = connection.skip_bytes.min(bytes.len());
-        let head_only = connection.skip_bytes > 0;
-        connection.skip_bytes -= skipped;
-        received.extend_from_slice(&bytes[skipped..]);
-        let accepted = match connection.skip_bytes {
-            0 => self.accept(exchange, &received, closed, head_only),
-            _ => Ok(None),
-        };
+        let accepted = self.accept(exchange, &mut incoming, bytes, closed);
         let connection = &mut self.connections[key];
         match accepted {
             Err(Rejected { mismatch, persistent }) => {
@@ -231,25 +224,13 @@ impl H1 {
             }
             Ok(None) if closed => self.fail(key, TransportError::new(ErrorKind::Truncated, CLOSED)),
             Ok(None) => {
-                // A body that is not compared need not be kept.
-                if connection.skip_bytes == 0
-                    && self.exchanges[exchange].body.is_none()
-                    && let Some((head_len, len)) = parse::lengths(&received)
-                {
-                    connection.skip_bytes = len - received.len();
-                    received.truncate(head_len);
-                }
-                connection.received = received;
+                connection.incoming = Some(incoming);
                 Progress::Pending
             }
-            Ok(Some(accepted)) => {
-                received.clear();
-                connection.received = received; // its room serves again
-                match self.complete(key, accepted == Accepted::Persistent, now) {
-                    Progress::Pending if closed => self.closed(key, now),
-                    progress => progress,
-                }
-            }
+            Ok(Some(accepted)) => match self.complete(key, accepted == Accepted::Persistent, now) {
+                Progress::Pending if closed => self.closed(key, now),
+                progress => progress,
+            },
         }
     }
 
@@ -272,59 +253,52 @@ impl H1 {
         Progress::Unsolicited(mismatch)
     }
 
-    /// Whether `received` is the expected response to an exchange; none: it is incomplete. With
-    /// several requests in flight, what is behind the response is put back. `head_only` says that
-    /// the body has come and was not kept.
+    /// Reads `bytes`, the next of the response to an exchange, and says whether it is the expected
+    /// one; none: it is incomplete. With several requests in flight, what is behind the response is
+    /// put back.
     fn accept(
         &mut self,
         exchange: usize,
-        received: &[u8],
+        incoming: &mut Incoming,
+        bytes: &[u8],
         closed: bool,
-        head_only: bool,
     ) -> Result<Option<Accepted>, Rejected> {
         let expected = &self.exchanges[exchange];
-        let response = parse::parse(received, expected.head || head_only, closed)
-            .map_err(|why| check::malformed(received, why, expected))?;
-        let Some(response) = response else {
-            let body_bytes_max = expected
-                .body
-                .as_ref()
-                .map_or(ANY_BODY_BYTES_MAX, |body| WIRE_BYTES_PER_BODY_BYTE * body.len());
-            if received.len() > OVERHEAD_BYTES_MAX + body_bytes_max {
-                return Err(check::too_long(received, expected).into());
-            }
-            return Ok(None);
+        let taken = incoming
+            .read(bytes, expected, closed)
+            .map_err(|why| check::malformed(incoming.start(), why, expected))?;
+        let Some(taken) = taken else {
+            return match incoming.body().is_too_long(&expected.body) {
+                true => Err(check::too_long(incoming.start(), incoming.body(), expected).into()),
+                false => Ok(None),
+            };
         };
-        if let Some(body) = &expected.body
-            && response.until_close
-            && body.len() > response.body.len()
-            && body.starts_with(&response.body)
-        {
-            return Ok(None); // cut off: nothing but the close says where such a response ends
+        if incoming.ends_at_close() && incoming.body().is_cut_off(&expected.body) {
+            return Ok(None); // nothing but the close says where such a response ends
         }
-        let (received, behind) = received.split_at(response.len);
+        let behind = &bytes[taken..];
         let excess = if self.config.depth > 1 { &[] } else { behind };
         if self.config.depth > 1 {
             self.unread.start -= behind.len();
         }
-        let persistent = response.persistent && excess.is_empty();
-        check::check(received, &response, expected)
-            .map_err(|mismatch| Rejected { mismatch, persistent })?;
+        let persistent = incoming.is_persistent() && excess.is_empty();
+        incoming.check(expected).map_err(|mismatch| Rejected { mismatch, persistent })?;
         if !excess.is_empty() {
             return Err(check::unsolicited(excess, expected).into());
-        }
-        let accepted = if response.persistent { Accepted::Persistent } else { Accepted::Last };
-        if head_only {
-            return Ok(Some(accepted));
         }
         // Connections count how much of their response matched the present template.
         let in_use = self
             .connections
             .iter()
             .any(|c| c.phase == Phase::InFlight && c.next.exchange == exchange && c.matched > 0);
-        if !in_use || self.templates[exchange].is_none() {
-            self.templates[exchange] = Some(Template::new(received, &response));
+        if (!in_use || self.templates[exchange].is_none())
+            && let Some(template) = incoming.template()
+        {
+            self.templates[exchange] = Some(template);
         }
-        Ok(Some(accepted))
+        Ok(Some(match incoming.is_persistent() {
+            true => Accepted::Persistent,
+            false => Accepted::Last,
+        }))
     }
 }

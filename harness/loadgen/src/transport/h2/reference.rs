@@ -10,11 +10,11 @@ use super::connection::{H2Connection, Polled};
 use super::io::EventLoop;
 use super::ready_queue::ReadyQueue;
 use super::request::Request;
-use super::stream_slot::{BodyRetention, StreamSlot};
+use super::stream_slot::StreamSlot;
 use crate::limits::SWEEP;
 use crate::request::exchange::Exchange;
 use crate::request::in_flight::InFlight;
-use crate::response::reference::ReferenceResponse;
+use crate::response::reference::{BodyLearner, ReferenceResponse};
 use crate::timing::timer::poll;
 use crate::transport::target::Target;
 
@@ -31,7 +31,7 @@ pub(crate) fn fetch(
     let request = Request::read(request, target.tls.is_some()).map_err(|why| failed(&why))?;
     let in_flight = InFlight { planned: None, measured: false, sent: began };
     let mut connection = H2Connection::new();
-    let mut slot = StreamSlot::new(in_flight, BodyRetention::All);
+    let mut slot = StreamSlot::new(in_flight, Some(BodyLearner::default()));
     let ready = ReadyQueue::new(1, 1);
     connection.open(target, &event_loop, 0).map_err(|error| failed(error.reason))?;
     let mut events = [EpollEvent::empty()];
@@ -51,7 +51,7 @@ pub(crate) fn fetch(
                 return Ok(ReferenceResponse {
                     status,
                     content_type: None,
-                    body: slot.take_body(),
+                    body: slot.take_learner().finish(),
                     persistent: true,
                     streams_max: Some(connection.streams_max()),
                 });

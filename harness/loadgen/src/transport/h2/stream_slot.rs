@@ -1,6 +1,5 @@
 //! A place for one request in flight, and what becomes of its response.
 
-use std::borrow::Cow;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -13,15 +12,11 @@ use super::request::Request;
 use crate::error_kind::ErrorKind;
 use crate::request::exchange::Exchange;
 use crate::request::in_flight::InFlight;
-use crate::response::check::{self, Mismatch};
-use crate::response::parse::Response;
+use crate::response::body_check::BodyCheck;
+use crate::response::check::{self, Mismatch, Received, START};
+use crate::response::reference::BodyLearner;
 use crate::transport::Outcome;
 use crate::transport::error::TransportError;
-
-/// A body so much longer than the expected one is not read to its end.
-const EXCESS_MAX: usize = 1 << 20;
-/// Bytes kept of a body that is not compared: for the message, where the status is wrong.
-const KEPT_OF_ANY: usize = 200;
 
 /// A place for one request.
 pub(super) struct StreamSlot {
@@ -33,18 +28,11 @@ pub(super) struct StreamSlot {
     /// Which exchange was sent last.
     pub(super) exchange: usize,
     pub(super) request: InFlight,
-    /// Bytes of a body that is not the expected one as far as it goes.
-    kept: Vec<u8>,
-    retention: BodyRetention,
-}
-
-/// What is kept of bodies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BodyRetention {
-    /// All: it is the reference response.
-    All,
-    /// What is needed to say what differs.
-    Mismatch,
+    /// The beginning of a body that comes with another status.
+    start: Vec<u8>,
+    body: BodyCheck,
+    /// Reads the body of the reference response.
+    learner: Option<BodyLearner>,
 }
 
 enum State {
@@ -53,27 +41,27 @@ enum State {
     Queued,
     /// Nothing of the response has come yet.
     Sent(ResponseFuture),
-    /// The head has, and so many bytes of the body that are as expected.
+    /// The head has.
     Responding {
         status: u16,
         /// Where it is not the expected one.
         content_type: Option<Vec<u8>>,
         body: RecvStream,
-        matched: usize,
     },
 }
 
 impl StreamSlot {
-    /// A slot without a connection.
-    pub(super) fn new(request: InFlight, retention: BodyRetention) -> Self {
+    /// A slot without a connection. A learner takes the bodies, which are then not compared.
+    pub(super) fn new(request: InFlight, learner: Option<BodyLearner>) -> Self {
         Self {
             state: State::Free,
             sender: None,
             waits: false,
             exchange: 0,
             request,
-            kept: vec![],
-            retention,
+            start: vec![],
+            body: BodyCheck::default(),
+            learner,
         }
     }
 
@@ -106,7 +94,7 @@ impl StreamSlot {
         self.state = State::Queued;
         self.exchange = exchange;
         self.request = request;
-        self.kept.clear();
+        self.start.clear();
     }
 
     /// Sends it; it is written when its connection is polled.
@@ -129,9 +117,9 @@ impl StreamSlot {
         self.state = State::Free;
     }
 
-    /// The body of a whole response where any is expected.
-    pub(super) fn take_body(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.kept)
+    /// What has read the body of the whole reference response.
+    pub(super) fn take_learner(&mut self) -> BodyLearner {
+        self.learner.take().unwrap_or_default()
     }
 
     /// Goes on reading the response; where it is over, what it came to but for the time. Pending
@@ -160,30 +148,25 @@ impl StreamSlot {
             let (head, body) = ready!(Pin::new(response).poll(&mut context))?.into_parts();
             let (status, content_type) =
                 (head.status.as_u16(), other_type(&head.headers, expected));
-            self.state = State::Responding { status, content_type, body, matched: 0 };
+            self.state = State::Responding { status, content_type, body };
+            self.body = BodyCheck::new(&expected.body);
         }
-        let State::Responding { status, body, matched, .. } = &mut self.state else {
+        let State::Responding { status, body, .. } = &mut self.state else {
             return Poll::Pending;
         };
         while let Some(part) = ready!(body.poll_data(&mut context)) {
             let part = part?;
             body.flow_control().release_capacity(part.len())?;
-            let want = expected.body.as_deref();
-            if let Some(want) = want
-                && self.kept.is_empty()
-            {
-                if want[*matched..].starts_with(&part) {
-                    *matched += part.len();
-                    continue;
-                }
-                self.kept.extend_from_slice(&want[..*matched]);
+            if let Some(learner) = &mut self.learner {
+                learner.add(&part);
+                continue;
             }
-            let room = match (self.retention, want) {
-                (BodyRetention::Mismatch, None) => KEPT_OF_ANY.saturating_sub(self.kept.len()),
-                _ => usize::MAX,
-            };
-            self.kept.extend_from_slice(&part[..part.len().min(room)]);
-            if want.is_some_and(|want| self.kept.len() > want.len() + EXCESS_MAX) {
+            self.body.add(&part, &expected.body);
+            if !expected.status.allows(*status) {
+                let room = (START + 1).saturating_sub(self.start.len());
+                self.start.extend_from_slice(&part[..part.len().min(room)]);
+            }
+            if self.body.is_too_long(&expected.body) {
                 break; // `check` says so
             }
         }
@@ -191,30 +174,18 @@ impl StreamSlot {
     }
 
     fn check(&self, status: u16, expected: &Exchange) -> Result<(), Mismatch> {
-        let State::Responding { matched, content_type, .. } = &self.state else { return Ok(()) };
-        let want = expected.body.as_deref();
-        let body_is_equal = want.is_none_or(|want| self.kept.is_empty() && *matched == want.len());
-        if expected.status.allows(status) && content_type.is_none() && body_is_equal {
-            return Ok(());
+        let State::Responding { content_type, .. } = &self.state else { return Ok(()) };
+        if self.body.is_too_long(&expected.body) {
+            return Err(check::too_long(&self.start, &self.body, expected));
         }
-        if want.is_some_and(|want| self.kept.len() > want.len() + EXCESS_MAX) {
-            return Err(check::too_long(&self.kept, expected));
-        }
-        let body = match want {
-            Some(want) if self.kept.is_empty() => &want[..*matched],
-            _ => &self.kept,
-        };
         let content_type = content_type.as_deref().or(expected.content_type.as_deref());
-        let response = Response {
+        let received = Received {
+            start: &self.start,
             status,
             content_type: content_type.filter(|value| !value.is_empty()),
-            date: None,
-            body: Cow::Borrowed(body),
-            persistent: true,
-            until_close: false,
-            len: body.len(),
+            body: &self.body,
         };
-        check::check(body, &response, expected)
+        check::check(&received, expected)
     }
 }
 
