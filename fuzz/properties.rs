@@ -118,7 +118,7 @@ impl Head<'_, '_> {
 
     /// Whether the parser may be stricter than httparse.
     fn may_be_refused(&self) -> bool {
-        let range = !(100..=599).contains(&self.status) || self.status == 101;
+        let range = self.status < 100 || self.status == 101;
         range || self.end > HEAD_BYTES_MAX || self.framing() != (None, None)
     }
 }

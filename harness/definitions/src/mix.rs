@@ -72,7 +72,8 @@ impl std::str::FromStr for Header {
             return Err(format!("`{}` is no header", text.escape_debug()));
         }
         let framing = ["content-length", "transfer-encoding"];
-        if framing.contains(&name.to_ascii_lowercase().as_str()) {
+        let none = value.is_none() && name.eq_ignore_ascii_case("content-length");
+        if framing.contains(&name.to_ascii_lowercase().as_str()) && !none {
             return Err(format!("{name} follows from the body and cannot be given"));
         }
         Ok(Self { name: name.to_owned(), value })

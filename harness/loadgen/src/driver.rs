@@ -15,7 +15,7 @@ use nix::sys::epoll::EpollEvent;
 
 use crate::count::{Mode, Sink};
 use crate::job_error::JobError;
-use crate::limits::{EVENTS, SWEEP};
+use crate::limits::{DRAIN_MAX, EVENTS, SWEEP};
 use crate::request::in_flight::InFlight;
 use crate::timing::coalescing::{CONNECTIONS_MIN, STRIDE, WakeupCoalescing};
 use crate::timing::schedule::{Due, Phases, Schedule};
@@ -29,9 +29,7 @@ mod tests;
 
 /// Longer than any load.
 pub(crate) const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
-/// The longest that outstanding responses of a load are awaited at its end, ...
-const DRAIN_MAX: Duration = Duration::from_secs(5);
-/// ... and after Ctrl-C.
+/// The longest that outstanding responses are awaited after Ctrl-C.
 const DRAIN_INTERRUPTED: Duration = Duration::from_secs(1);
 /// Delay before wake-up coalescing is first considered; reconsidered at each sweep.
 const COALESCING_FIRST_CHECK: Duration = Duration::from_millis(5);
@@ -56,6 +54,8 @@ pub(crate) struct Driver<'l, T, S> {
     schedule: Schedule,
     phases: Phases,
     timeout: Duration,
+    /// Whether each request of a load is sent and awaited.
+    promised: bool,
     /// Between two sweeps.
     sweep_pause: Duration,
     /// Set to end a load early.
@@ -121,6 +121,7 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
             schedule: Schedule::Closed { left: None },
             phases: Phases { begin: never, from: never, until: never, to: never },
             timeout,
+            promised: false,
             sweep_pause: SWEEP.min(timeout / 4),
             stop,
             connections: vec![unused; connections],
@@ -139,6 +140,11 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
             wakeups: 0,
             disconnected_since: None,
         })
+    }
+
+    /// Sends each request of a load and awaits its response, however late that is.
+    pub(crate) fn promise(&mut self) {
+        self.promised = true;
     }
 
     /// Requests sent so far.
@@ -163,7 +169,7 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
             let completion = self.transport.next();
             self.proceed(completion, now)?;
             if self.sending && self.is_over(now) {
-                self.stop_sending(now, DRAIN_MAX)?;
+                self.stop_sending(now, if self.promised { NEVER } else { DRAIN_MAX })?;
             }
             if !self.sending && (self.outstanding == 0 || now >= self.drain_deadline) {
                 break;
@@ -470,6 +476,9 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
         self.sink.tick(now);
         let disconnected = self.open_connections() == 0;
         self.disconnected_since = disconnected.then(|| self.disconnected_since.unwrap_or(now));
+        if !self.sending && self.is_stopped() {
+            self.drain_deadline = self.drain_deadline.min(now + DRAIN_INTERRUPTED);
+        }
         if self.sending && (self.is_stopped() || self.is_unreachable(now)) {
             let now = Instant::now(); // requests due since then may have been sent
             self.phases.to = now;
@@ -481,7 +490,6 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
 
     /// Whether a number of requests is to be sent to a server that takes no connections.
     fn is_unreachable(&self, now: Instant) -> bool {
-        matches!(self.schedule, Schedule::Closed { left: Some(_) })
-            && self.disconnected_since.is_some_and(|since| now - since > self.timeout)
+        self.promised && self.disconnected_since.is_some_and(|since| now - since > self.timeout)
     }
 }

@@ -14,6 +14,7 @@ use crate::count::seconds::{Live, SecondRecorder};
 use crate::count::thread_stats::{ThreadHealth, ThreadStats};
 use crate::driver::{Driver, NEVER};
 use crate::job_error::JobError;
+pub use crate::limits::DRAIN_MAX;
 use crate::request::exchange::Exchange;
 use crate::request::selector::{Selector, Weighted, split_evenly};
 use crate::system::{self, pin};
@@ -32,9 +33,13 @@ const BUSY: f64 = 0.85;
 const NEAR_CEILING: f64 = 0.85;
 /// What Little's law may be off by.
 const LITTLE: f64 = 0.05;
+/// In a shorter time than this a thread's share of it says nothing.
+const BUSY_MIN: Duration = Duration::from_millis(100);
 /// Responses per connection from which on the law has to hold: those at the phases weigh little
 /// then.
 const LITTLE_RESPONSES: u64 = 100;
+/// A connection that the server has to close behind a response is closed here after this.
+const CLOSE_PATIENCE: Duration = Duration::from_millis(50);
 /// Between the last connection and the first request.
 const START: Duration = Duration::from_millis(2);
 
@@ -68,6 +73,9 @@ pub struct Load {
     pub measure: Duration,
     /// How long a response may take.
     pub timeout: Duration,
+    /// Whether each planned request is sent and awaited, however late that is. Otherwise sending
+    /// ends with the measured time, and responses are awaited for five seconds more at most.
+    pub promised: bool,
     /// Decides the instants of Poisson arrivals.
     pub seed: u64,
 }
@@ -140,6 +148,8 @@ pub struct Measured {
     pub threads: Vec<ThreadHealth>,
     /// The first mismatch, in words.
     pub mismatch: Option<String>,
+    /// When the measured time was cut short, or the warm-up was, by Ctrl-C.
+    pub interrupted: bool,
     /// What the generator reaches at most; none: it was not measured.
     pub ceiling: Option<Ceiling>,
 }
@@ -208,9 +218,9 @@ pub fn run(load: &Load, live: &Live) -> Result<Measured> {
 
 fn phases(load: &Load, begin: Instant) -> Phases {
     let from = begin + load.warmup;
-    let endless = matches!(load.model, LoadModel::Closed { requests: Some(_) });
-    let until = from + if endless { NEVER } else { load.measure };
-    Phases { begin, from, until, to: until }
+    let counted = matches!(load.model, LoadModel::Closed { requests: Some(_) });
+    let until = from + if counted { NEVER } else { load.measure };
+    Phases { begin, from, until, to: if load.promised { begin + NEVER } else { until } }
 }
 
 /// One thread, from its first connection to its last response; none: it was not told to begin.
@@ -235,7 +245,12 @@ fn one_thread(
         let transport = H2::new(target, exchanges, slots, load.seed, selector)?;
         return drive(load, thread, transport, live, connected, when_to_begin);
     }
-    let config = ClientConfig { churn: load.churn, depth: load.pipeline, seed: load.seed };
+    let config = ClientConfig {
+        churn: load.churn,
+        depth: load.pipeline,
+        seed: load.seed,
+        close_patience: Some(CLOSE_PATIENCE),
+    };
     let transport = H1::new(target, exchanges, connections, config, selector);
     let transport = transport.map_err(JobError::waiting)?;
     drive(load, thread, transport, live, connected, when_to_begin)
@@ -261,6 +276,9 @@ fn drive(
     let sink = LoadSink::new(transport.connections(), SecondRecorder::new(None, now, now));
     let stop = Some(&live.stop);
     let mut driver = Driver::new(transport, sink, load.timeout, load.churn, stop)?;
+    if load.promised {
+        driver.promise();
+    }
     // Whoever waits for this has given up where it cannot be sent.
     let _ = connected.send(driver.connect()?);
     let Ok(phases) = when_to_begin.recv() else { return Ok(None) };
@@ -297,11 +315,18 @@ fn schedule(load: &Load, thread: usize) -> Schedule {
 }
 
 fn merge(load: &Load, phases: Phases, threads: Vec<ThreadResult>) -> Measured {
-    let ends = threads.iter().filter_map(|ThreadResult { stats, .. }| match load.model {
-        LoadModel::Closed { requests: Some(_) } => stats.last_response,
-        _ => stats.stopped.map(|stopped| stopped.min(phases.to)),
+    let ends = threads.iter().filter_map(|ThreadResult { stats, .. }| match load.promised {
+        true => stats.last_response,
+        false => stats.stopped.map(|stopped| stopped.min(phases.to)),
     });
     let end = ends.max().unwrap_or(phases.from);
+    // Instants of an open loop that were planned belong to it, though all was over before.
+    let whole = load.promised && matches!(load.model, LoadModel::Open { .. });
+    let stopped = threads.iter().filter_map(|thread| thread.stats.stopped).max();
+    let end = match stopped.filter(|_| whole) {
+        Some(stopped) => end.max(stopped.min(phases.until)),
+        None => end,
+    };
     let mut all = Measured {
         account: Account::default(),
         warmup_sent: 0,
@@ -320,6 +345,7 @@ fn merge(load: &Load, phases: Phases, threads: Vec<ThreadResult>) -> Measured {
         connections: ConnectionStats::default(),
         threads: vec![],
         mismatch: None,
+        interrupted: false,
         ceiling: None,
     };
     for ThreadResult { stats, connections, received_bytes } in threads {
@@ -370,7 +396,9 @@ impl Measured {
     #[must_use]
     pub fn generator_bound(&self) -> bool {
         let known = self.ceiling.is_some_and(|ceiling| !ceiling.lower_bound);
-        self.busy() >= BUSY || (known && self.ceiling_ratio().is_some_and(|s| s > NEAR_CEILING))
+        let long = Duration::from_nanos(self.elapsed_ns) >= BUSY_MIN;
+        (long && self.busy() >= BUSY)
+            || (known && self.ceiling_ratio().is_some_and(|s| s > NEAR_CEILING))
     }
 
     /// The rate as a share of what the generator reaches at most.

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::host;
 use duet_loadgen::count::seconds::Live;
@@ -30,8 +30,11 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// # Errors
 /// When the responder cannot be started or does not respond.
 pub fn measure(load: &Load) -> Result<Ceiling> {
-    let mut cpus: Vec<usize> =
-        host::allowed_cpus()?.into_iter().filter(|cpu| !load.cpus.contains(cpu)).collect();
+    let allowed = host::allowed_cpus()?;
+    ensure!(allowed.len() > 1, "the null responder would need a CPU of its own, and there is one");
+    let free = allowed.into_iter().filter(|cpu| !load.cpus.contains(cpu));
+    let mut cpus: Vec<usize> = free.collect();
+    ensure!(!cpus.is_empty(), "--cpus leaves no CPU to the null responder");
     let enough = cpus.len().saturating_sub(load.threads);
     cpus.drain(..enough); // from the back: the first CPUs have most to do with interrupts
     let threads = cpus.len().clamp(1, load.threads);
@@ -52,6 +55,7 @@ pub fn measure(load: &Load) -> Result<Ceiling> {
         warmup: WARMUP,
         measure: MEASURE,
         timeout: TIMEOUT,
+        promised: false,
         ..load.clone()
     };
     let measured = load::run(&against, &Live::default())?;

@@ -54,8 +54,9 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
     let mut series = args.series.as_deref().map(|path| series(path, &load)).transpose()?;
     let view = View::new(&load, true);
     let mut measured = drive(&load, &interrupt, view, series.as_mut())?;
-    if !args.no_ceiling && measured.account.ok > 0 && interrupt.signal().is_none() {
-        measured.ceiling = ceiling(&load);
+    measured.interrupted = interrupt.signal().is_some();
+    if !args.no_ceiling && measured.account.ok > 0 && !measured.interrupted {
+        measured.ceiling = ceiling(&load, &measured);
     }
     let verdicts: Vec<Verdict> =
         args.limit.iter().map(|limit| limit.judge(text::headline(&load, &measured))).collect();
@@ -68,7 +69,7 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
     let written = write(args, &load, &url, &measured);
     let series = series.map_or(Ok(()), Series::finish);
     printed.and(written).and(series)?;
-    Ok(exit(&measured, args.max_error_rate, &verdicts, interrupt.signal()))
+    Ok(exit(&measured, load.promised, args.max_error_rate, &verdicts, interrupt.signal()))
 }
 
 /// Writes the files that are wanted.
@@ -106,6 +107,7 @@ fn prepare(args: &Load, url: &Url) -> Result<load::Load> {
         warmup: args.warmup.unwrap_or(warmup),
         measure,
         timeout: args.timeout,
+        promised: args.requests.is_some(),
         seed: args.seed,
     })
 }
@@ -155,12 +157,19 @@ fn series<'l>(path: &Path, load: &'l load::Load) -> Result<Series<'l>> {
 
 /// What the generator reaches at most; none, and the reason on standard error, where that cannot
 /// be measured.
-fn ceiling(load: &load::Load) -> Option<Ceiling> {
+fn ceiling(load: &load::Load, measured: &Measured) -> Option<Ceiling> {
     let plain = matches!(load.target.addr, Address::Tcp(_)) && load.target.tls.is_none();
     if !plain || load.target.http2 {
         return None; // the null responder speaks nothing else
     }
     match ceiling::measure(load) {
+        Ok(ceiling) if measured.ok_per_second() > Some(ceiling.ok_per_second) => {
+            stdio::note(
+                "the generator's ceiling is not known: it reached more than against a responder \
+                 that does nothing",
+            );
+            None
+        }
         Ok(ceiling) => Some(ceiling),
         Err(error) => {
             stdio::note(&format!("the generator's ceiling was not measured: {error:#}"));
@@ -172,13 +181,15 @@ fn ceiling(load: &load::Load) -> Option<Ceiling> {
 /// How it ended. What makes the figures worthless comes before what they say.
 fn exit(
     measured: &Measured,
+    promised: bool,
     max_error_rate: f64,
     verdicts: &[Verdict],
     signal: Option<i32>,
 ) -> Exit {
     let connections = &measured.connections;
-    let incomplete =
-        measured.connections_open < measured.connections_planned || connections.unsolicited > 0;
+    let incomplete = measured.connections_open < measured.connections_planned
+        || connections.unsolicited > 0
+        || (promised && measured.account.unsent + measured.account.in_flight > 0);
     if let Some(signal) = signal {
         Exit::Interrupted(signal)
     } else if incomplete

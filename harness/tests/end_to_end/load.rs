@@ -21,6 +21,7 @@ mod capacity;
 mod coalescing;
 mod documented;
 mod modes;
+mod promises;
 mod series;
 mod shapes;
 mod signals;

@@ -120,6 +120,20 @@ impl Latencies {
         })
     }
 
+    /// The shortest.
+    #[must_use]
+    pub fn min(&self) -> Option<Latency> {
+        let shortest = |all: &Histogram<u64>| (!all.is_empty()).then(|| all.min());
+        match (shortest(&self.exact), shortest(&self.censored)) {
+            (Some(exact), Some(censored)) if censored < exact => {
+                Some(Latency { ns: censored, lower_bound: true })
+            }
+            (Some(ns), _) => Some(Latency { ns, lower_bound: false }),
+            (None, Some(ns)) => Some(Latency { ns, lower_bound: true }),
+            (None, None) => None,
+        }
+    }
+
     /// The longest.
     #[must_use]
     pub fn max(&self) -> Option<Latency> {

@@ -17,6 +17,9 @@ impl<T: Transport, S: Sink> Driver<'_, T, S> {
             return true;
         }
         match S::MODE {
+            Mode::Load if self.promised => {
+                self.schedule.is_over() && (!self.schedule.is_open() || now >= self.phases.until)
+            }
             // The measured time of an open loop goes on to its end.
             Mode::Load => !self.schedule.is_open() && self.schedule.is_over(),
             Mode::Window => self.schedule.is_over() || self.is_stuck(),
@@ -84,6 +87,10 @@ impl<T: Transport, S: Sink> Driver<'_, T, S> {
         }
         if S::MODE == Mode::Window && self.stage == Stage::Measuring {
             self.end_measuring()?;
+        }
+        if self.promised {
+            // Of a number of requests the last responses belong to the measured time.
+            self.sink.stop(now, self.timer.spin_ns, self.wakeups)?;
         }
         if self.outstanding > 0 {
             for request in self.transport.in_flight() {

@@ -18,7 +18,7 @@ fn a_load_that_is_stopped_adds_up() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
     let addr = listener.local_addr().expect("it has an address");
     let exchange = Exchange::any_success(b"GET / HTTP/1.1\r\n\r\n".to_vec(), false);
-    let config = ClientConfig { churn: false, depth: 1, seed: 0 };
+    let config = ClientConfig { churn: false, depth: 1, seed: 0, close_patience: None };
     let selector = Selector::Weighted(Weighted::new([1], 0, 0, (0, 1)));
     let transport = H1::new(addr.into(), vec![exchange], 1, config, selector)
         .expect("the system has room for an epoll");

@@ -1,7 +1,7 @@
 //! Reads a body as it comes: takes its framing off and hands on its content (RFC 9112, sections 6.3
 //! and 7.1). Keeps nothing of it, so that its length does not matter.
 
-use super::parse::{HEAD_BYTES_MAX, Malformed};
+use super::malformed::{HEAD_BYTES_MAX, Malformed};
 
 /// The longest line that announces a chunk, extensions included.
 const CHUNK_LINE_BYTES_MAX: usize = 4096;

@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::check::{AFTER, BEFORE, excerpt};
+use super::excerpt::{AFTER, BEFORE, excerpt};
 use crate::request::exchange::ExpectedBody;
 
 /// A body that is longer than the expected one by more than this is not read to its end.

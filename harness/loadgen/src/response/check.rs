@@ -4,13 +4,8 @@ use crate::error_kind::ErrorKind;
 use crate::request::exchange::Exchange;
 
 use super::body_check::BodyCheck;
-use super::parse::Malformed;
-
-/// Bytes shown before and after the first difference.
-pub(super) const BEFORE: usize = 20;
-pub(super) const AFTER: usize = 60;
-/// Bytes shown of a response that cannot be compared.
-pub(crate) const START: usize = 200;
+use super::excerpt::{START, excerpt};
+use super::malformed::Malformed;
 
 /// How a response differs from the expected one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +60,8 @@ pub(crate) fn malformed(bytes: &[u8], why: Malformed, expected: &Exchange) -> Mi
 /// A body so long that it cannot become the expected one.
 pub(crate) fn too_long(start: &[u8], body: &BodyCheck, expected: &Exchange) -> Mismatch {
     let text = format!(
-        "the response is too long: {} bytes of a body so far, the expected one has {}; it begins {}",
+        "the response is too long: {} bytes of a body so far, the expected one has {}; it begins \
+         {}",
         body.len(),
         expected.body.length().map_or("any number".to_owned(), |len| len.to_string()),
         excerpt(start, 0, START)
@@ -85,18 +81,17 @@ fn mismatch(kind: ErrorKind, expected: &Exchange, text: &str) -> Mismatch {
     Mismatch { kind, text: format!("{}: {text}", excerpt(request, 0, START)) }
 }
 
-/// `bytes[from..to]` in quotes, with an ellipsis where it is cut.
-pub(super) fn excerpt(bytes: &[u8], from: usize, to: usize) -> String {
-    let shown = &bytes[from.min(bytes.len())..to.min(bytes.len())];
-    let before = if from > 0 { "…" } else { "" };
-    let after = if to < bytes.len() { "…" } else { "" };
-    format!("{before}\"{}\"{after}", shown.escape_ascii())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::parse;
+    use super::super::parse::{self, Response};
     use super::*;
+
+    fn outcome(start: &[u8], got: &Response<'_>, expected: &Exchange) -> Result<(), Mismatch> {
+        let mut body = BodyCheck::new(&expected.body);
+        body.add(&got.body, &expected.body);
+        let (status, content_type) = (got.status, got.content_type);
+        check(&Received { start, status, content_type, body: &body }, expected)
+    }
 
     #[test]
     fn mismatches() {
@@ -155,15 +150,7 @@ mod tests {
             let expected = Exchange::from(&expected);
             let parsed = parse::parse(bytes.as_bytes(), false, false);
             let Ok(Some(response)) = parsed else { panic!("no response: {bytes}") };
-            let mut body = BodyCheck::new(&expected.body);
-            body.add(&response.body, &expected.body);
-            let received = Received {
-                start: bytes.as_bytes(),
-                status: response.status,
-                content_type: response.content_type,
-                body: &body,
-            };
-            let got = check(&received, &expected).err();
+            let got = outcome(bytes.as_bytes(), &response, &expected).err();
             let want = want.map(|(kind, text)| Mismatch {
                 kind,
                 text: format!("\"GET /hello HTTP/1.1\": {text}"),

@@ -1,9 +1,10 @@
-//! A response that comes in parts: each part is read once, and what is kept of it is bounded, however
-//! long the response is. Read in any pieces it is what [`super::parse`] makes of the whole.
+//! A response that comes in parts: each part is read once, and what is kept of it is bounded,
+//! however long the response is. Read in any pieces it is what [`super::parse`] makes of the whole.
 
 use super::body::BodyReader;
 use super::body_check::BodyCheck;
-use super::check::{self, Mismatch, Received, START};
+use super::check::{self, Mismatch, Received};
+use super::excerpt::START;
 use super::parse::{self, Head, Malformed};
 use super::template::Template;
 use crate::request::exchange::Exchange;
@@ -175,7 +176,8 @@ mod tests {
     fn agrees_with_the_parser() {
         let responses: [&[u8]; 8] = [
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nDate: x\r\n\r\nhelloHTTP",
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x\r\nlo\r\n0\r\nA: b\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+              3\r\nhel\r\n2;x\r\nlo\r\n0\r\nA: b\r\n\r\n",
             b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
             b"HTTP/1.1 200 OK\r\n\r\nhello",
             b"HTTP/1.0 204 No\r\nContent-Length: 9\r\n\r\nHTTP",

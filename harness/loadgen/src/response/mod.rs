@@ -3,7 +3,9 @@
 pub(crate) mod body;
 pub(crate) mod body_check;
 pub(crate) mod check;
+pub(crate) mod excerpt;
 pub mod incoming;
+pub mod malformed;
 pub mod parse;
 pub mod reference;
 pub mod template;

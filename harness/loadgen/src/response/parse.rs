@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use super::body::{BodyReader, Chunks, Taken};
 
-/// The longest head read, informational heads before it not counted; also of all trailers.
-pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+pub use super::malformed::{HEAD_BYTES_MAX, Malformed};
+
 /// The most bytes of informational heads before the final one.
 const HEADS_BYTES_MAX: usize = HEAD_BYTES_MAX;
 /// The most header fields read.
@@ -34,10 +34,6 @@ pub struct Response<'a> {
     /// The bytes it takes, informational heads before it included.
     pub len: usize,
 }
-
-/// Why bytes are no response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Malformed(pub &'static str);
 
 /// Reads the response at the start of `bytes`; none: it is incomplete. `head_request` says that the
 /// request was a HEAD, `closed` that no more bytes will come.
@@ -151,8 +147,8 @@ fn head_at(bytes: &[u8], start: usize) -> Result<Option<Head>, Malformed> {
     else {
         return Ok(None);
     };
-    if !(100..=599).contains(&status) {
-        return Err(Malformed("the status is not between 100 and 599"));
+    if status < 100 {
+        return Err(Malformed("the status is below 100"));
     }
     Ok(Some(Head {
         status,

@@ -48,6 +48,9 @@ pub(crate) struct ClientConfig {
     pub(crate) depth: usize,
     /// Decides the digits that differ each time.
     pub(crate) seed: u64,
+    /// How long the server may take to close a connection behind its last response; it is closed
+    /// here then. None: as long as a response may take, and it has failed then.
+    pub(crate) close_patience: Option<Duration>,
 }
 
 /// A thread's connections to one server; each of them has one slot.
@@ -328,6 +331,13 @@ impl Transport for H1 {
 
     fn expire(&mut self, slot: usize, now: Instant, timeout: Duration) -> Option<Progress> {
         let connection = &mut self.connections[slot];
+        if let (Phase::Closing(service_ns), Some(patience)) =
+            (connection.phase, self.config.close_patience)
+        {
+            let closing_since = connection.request.sent + Duration::from_nanos(service_ns);
+            let late = now.saturating_duration_since(closing_since) > patience;
+            return late.then(|| self.left_open(slot, service_ns));
+        }
         let closing = matches!(connection.phase, Phase::Closing(_));
         let waits = closing || connection.phase == Phase::InFlight;
         if !waits || now.saturating_duration_since(connection.request.sent) <= timeout {

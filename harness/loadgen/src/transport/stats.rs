@@ -15,6 +15,8 @@ pub struct ConnectionStats {
     pub retried: u64,
     /// Closed because bytes came outside any response.
     pub unsolicited: u64,
+    /// Closed here, since the server had not behind the last response.
+    pub left_open: u64,
 }
 
 impl ConnectionStats {
@@ -23,6 +25,7 @@ impl ConnectionStats {
         self.lost_idle += other.lost_idle;
         self.retried += other.retried;
         self.unsolicited += other.unsolicited;
+        self.left_open += other.left_open;
         for (reason, count) in &other.refused {
             *self.refused.entry(reason).or_default() += count;
         }

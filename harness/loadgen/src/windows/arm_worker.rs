@@ -85,7 +85,9 @@ pub(super) fn start<'j>(
         let transport = H2::new(target, exchanges, slots, job.seed, selector)?;
         return Ok(Box::new(Part::new(job, arm, thread, transport)?));
     }
-    let config = ClientConfig { churn: job.churn, depth: 1, seed: job.seed };
+    let (churn, seed) = (job.churn, job.seed);
+    // Which side closes decides which one keeps the ports: it has to be the server's in both arms.
+    let config = ClientConfig { churn, depth: 1, seed, close_patience: None };
     let transport = H1::new(target, exchanges, connections, config, selector);
     Ok(Box::new(Part::new(job, arm, thread, transport.map_err(JobError::waiting)?)?))
 }

@@ -9,7 +9,8 @@ use super::limit::Limit;
 use super::request::RequestArgs;
 use super::series;
 use super::transport::TransportArgs;
-use super::values::{duration, rate, share, timeout};
+use super::values::{duration, rate, share, status, timeout};
+use duet_loadgen::request::exchange::Status;
 use duet_loadgen::timing::arrivals::Rate;
 
 /// Load-tests a URL
@@ -82,9 +83,10 @@ pub(in crate::cmd) struct Load {
     #[arg(conflicts_with_all = ["rate", "disable_keepalive", "http2"])]
     pub(super) pipeline: u32,
 
-    /// Expected status [default: any 2xx].
-    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..600))]
-    pub(super) expect_status: Option<u16>,
+    /// Expected status, such as 404, or 2xx for any success [default: that of the first response,
+    /// which has to be a success].
+    #[arg(long, value_name = "STATUS", value_parser = status)]
+    pub(super) expect_status: Option<Status>,
 
     /// What is compared with the first response.
     #[arg(long, value_name = "WHAT", default_value = "auto")]

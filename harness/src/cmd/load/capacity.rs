@@ -83,6 +83,7 @@ pub(super) fn run(
     let rules = rules(args)?;
     let load = load::Load {
         measure: args.capacity.probe_duration,
+        promised: false,
         warmup: args.warmup.unwrap_or(WARMUP_MAX.min(args.capacity.probe_duration / 4)),
         ..load.clone()
     };

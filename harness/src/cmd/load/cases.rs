@@ -26,7 +26,7 @@ pub(super) fn prepare(args: &Load, url: &Url) -> Result<(Target, Vec<Case>, u64)
     for written in written {
         let Written { mut exchange, weight, expect_status, expect_body: declared } = written;
         let status = expect_status.or(args.expect_status);
-        exchange.status = status.map_or(Status::Successful, Status::Exactly);
+        exchange.status = status.unwrap_or(Status::Successful);
         let mut fetch = || {
             let request = exchange.numbered(args.seed, sent);
             sent += 1;
@@ -37,6 +37,11 @@ pub(super) fn prepare(args: &Load, url: &Url) -> Result<(Target, Vec<Case>, u64)
         let first = fetch();
         let second = matches!((args.verify, &declared), (Verify::Auto, None)).then(fetch);
         let responses = first.and_then(|first| Ok((first, second.transpose()?)));
+        if let (Ok((first, _)), None) = (&responses, status)
+            && exchange.status.allows(first.status)
+        {
+            exchange.status = Status::Exactly(first.status);
+        }
         let body = responses.and_then(|responses| expected(args, &exchange, declared, responses));
         let body = body.map_err(|error| ServerUnavailable(named(&exchange, several, &error)))?;
         exchange.body = body.unwrap_or(ExpectedBody::Any);

@@ -275,6 +275,7 @@ mod tests {
             warmup: Duration::from_secs(1),
             measure: Duration::from_secs(9),
             timeout: Duration::from_secs(1),
+            promised: false,
             seed: 1,
         }
     }

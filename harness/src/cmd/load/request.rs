@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::cmd::exit::UsageError;
 use duet_definitions::{Header, MixCase};
-use duet_loadgen::request::exchange::Exchange;
+use duet_loadgen::request::exchange::{Exchange, Status};
 use duet_loadgen::request::placeholder::{self, Placeholder};
 
 /// What is sent.
@@ -59,12 +59,17 @@ pub(super) struct RequestArgs {
 pub(super) struct Written {
     pub(super) exchange: Exchange,
     pub(super) weight: u32,
-    pub(super) expect_status: Option<u16>,
+    pub(super) expect_status: Option<Status>,
     pub(super) expect_body: Option<Vec<u8>>,
 }
 
 /// Reads a URL; `http://` may be left out.
 pub(super) fn url(text: &str) -> Result<Url> {
+    let number = text.bytes().all(|byte| byte.is_ascii_digit());
+    ensure!(
+        !number,
+        UsageError(format!("`{text}` is no URL: is http://127.0.0.1:{text}/ what is meant?"))
+    );
     let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let url = Url::parse(&text).map_err(|e| UsageError(format!("`{text}` is no URL: {e}")))?;
     match url.scheme() {
@@ -85,7 +90,7 @@ pub(super) fn url(text: &str) -> Result<Url> {
 impl RequestArgs {
     /// All requests.
     pub(super) fn written(&self, url: &Url, text: &str) -> Result<Vec<Written>> {
-        let target = target(url, text)?;
+        let target = target(text)?;
         let mut common = vec![];
         for header in &self.headers {
             common.push(header.parse::<Header>().map_err(UsageError)?);
@@ -145,26 +150,34 @@ impl RequestArgs {
     }
 }
 
-/// Path and query of a URL, with its placeholders: reading it has encoded their braces.
-fn target(url: &Url, text: &str) -> Result<String> {
-    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let mut path = url.path().to_owned();
-    let encoded = text.to_ascii_uppercase().contains("%7B");
-    let found = placeholder::find(text.as_bytes()).1.len();
-    ensure!(
-        !encoded || found == 0,
-        UsageError("write braces of the URL as they are or encoded, not both".to_owned())
-    );
-    if !encoded {
-        path = path.replace("%7B", "{").replace("%7D", "}");
-        let kept = placeholder::find(format!("{path}{query}").as_bytes()).1.len();
-        let hint = "placeholders stand in the path or the query of a URL";
-        ensure!(kept == found, UsageError(hint.to_owned()));
-        if found == 0 {
-            path = url.path().to_owned();
+/// Path and query of a URL as they are written: dots, `%2F` and backslashes are left alone, for
+/// what a server makes of them may be what is tested. Only what is no ASCII is encoded.
+fn target(text: &str) -> Result<String> {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let path = rest.find(['/', '?', '#']).map_or("", |start| &rest[start..]);
+    let path = path.split('#').next().unwrap_or_default();
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    let mut out = slash.to_owned();
+    for character in path.chars() {
+        match character {
+            '!'..='~' => out.push(character),
+            _ if character.is_ascii() => bail!(UsageError(format!(
+                "a URL has no {character:?}: write it as %{:02X}",
+                character as u32
+            ))),
+            _ => {
+                let mut bytes = [0; 4];
+                let bytes = character.encode_utf8(&mut bytes).bytes();
+                bytes.for_each(|byte| out.push_str(&format!("%{byte:02X}")));
+            }
         }
     }
-    Ok(path + &query)
+    let everywhere = placeholder::find(text.as_bytes()).1.len();
+    ensure!(
+        placeholder::find(out.as_bytes()).1.len() == everywhere,
+        UsageError("placeholders stand in the path or the query of a URL".to_owned())
+    );
+    Ok(out)
 }
 
 /// Writes a request. Of the headers of one name those of the case come first, then those that all
@@ -187,8 +200,13 @@ fn write(target: &str, defaults: &[Header], common: &[Header], case: MixCase) ->
             out.push_str(&format!("{}: {value}\r\n", header.name));
         }
     }
-    if let Some((body, _)) = &body {
-        out.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    let left_out = levels.iter().any(|level| named(level, "content-length"));
+    match &body {
+        Some((body, _)) => out.push_str(&format!("Content-Length: {}\r\n", body.len())),
+        None if !left_out && matches!(method, "POST" | "PUT" | "PATCH") => {
+            out.push_str("Content-Length: 0\r\n");
+        }
+        None => {}
     }
     out.push_str("\r\n");
     let (mut request, mut placeholders) = placeholder::find(out.as_bytes());
@@ -201,6 +219,7 @@ fn write(target: &str, defaults: &[Header], common: &[Header], case: MixCase) ->
     let head = method == "HEAD";
     let exchange = Exchange { placeholders, ..Exchange::any_success(request, head) };
     let MixCase { weight, expect_status, expect_body, .. } = case;
+    let expect_status = expect_status.map(Status::Exactly);
     Written { exchange, weight, expect_status, expect_body }
 }
 
@@ -241,7 +260,9 @@ mod tests {
             (bytes("http://a.b/c?d=e#f", None, &[], None), plain("GET /c?d=e", "a.b")),
             (bytes("https://a:443/", None, &[], None), plain("GET /", "a")),
             (bytes("localhost:80", None, &[], None), plain("GET /", "localhost")),
-            (bytes("[::1]:81/x", Some("PUT"), &[], None), plain("PUT /x", "[::1]:81")),
+            (bytes("[::1]:81/x", Some("PUT"), &[], None), {
+                plain("PUT /x", "[::1]:81").replace("\r\n\r\n", "\r\nContent-Length: 0\r\n\r\n")
+            }),
             (
                 bytes("http://a", None, &["accept: b", "X: y:z"], Some("hi")),
                 format!(
@@ -260,7 +281,7 @@ mod tests {
                      Content-Length: 3\r\n\r\n000"
                 ),
             ),
-            (bytes("a/%7Bseq%7D/{x}", None, &[], None), plain("GET /%7Bseq%7D/%7Bx%7D", "a")),
+            (bytes("a/%7Bseq%7D/{x}", None, &[], None), plain("GET /%7Bseq%7D/{x}", "a")),
         ];
         for (got, want) in cases {
             assert_eq!(got, want);
@@ -277,8 +298,6 @@ mod tests {
             (bytes("a", None, &["x: y\r\nz: a"], None), "is no header"),
             (bytes("a", None, &["Content-Length: 1"], None), "follows from the body"),
             (bytes("a", Some("GET /"), &[], None), "is no method"),
-            (bytes("a/%7bx%7d/{seq}", None, &[], None), "not both"),
-            (bytes("a/{seq}/../b", None, &[], None), "in the path or the query"),
             (bytes("a/#{seq}", None, &[], None), "in the path or the query"),
         ];
         for (got, want) in cases {

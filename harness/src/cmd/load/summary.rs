@@ -57,6 +57,8 @@ pub(super) struct Summary {
     connections: Connections,
     generator: Generator,
     limits: Vec<LimitResult>,
+    /// Whether it was ended by Ctrl-C or SIGTERM before its time.
+    interrupted: bool,
     warnings: Vec<String>,
     mismatch: Option<String>,
 }
@@ -115,7 +117,9 @@ struct Connections {
     /// Requests sent again on a new connection: the server had closed theirs before they came.
     retried: u64,
     unsolicited: u64,
-    /// Requests in flight on average, of those with a ok response.
+    /// Left open by the server behind a response that was the last, and closed by the generator.
+    left_open: u64,
+    /// Requests in flight on average, of those with an ok response.
     in_flight: Option<f64>,
     /// The smallest and largest number of ok responses of a connection, as multiples of an
     /// equal share.
@@ -213,6 +217,7 @@ pub(super) fn of(
         connections: connections(measured),
         generator: generator(measured, open(&measured.generator_lag)),
         limits: limits.collect(),
+        interrupted: measured.interrupted,
         warnings: text::warnings(load, measured),
         mismatch: measured.mismatch.clone(),
     }
@@ -243,6 +248,7 @@ fn connections(measured: &Measured) -> Connections {
         lost_idle: connections.lost_idle,
         retried: connections.retried,
         unsolicited: connections.unsolicited,
+        left_open: connections.left_open,
         in_flight: measured.in_flight(),
         least_served_ratio: fairness.map(|(least, _)| least),
         best_served_ratio: fairness.map(|(_, best)| best),

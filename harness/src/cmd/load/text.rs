@@ -9,7 +9,7 @@ use url::Url;
 
 use super::limit::{Limit, Verdict};
 use duet_loadgen::count::latencies::{Latencies, Latency};
-use duet_loadgen::load::{Case, Load, LoadModel, Measured};
+use duet_loadgen::load::{Case, DRAIN_MAX, Load, LoadModel, Measured};
 use duet_protocol::Arrivals;
 
 /// The quantiles shown, where enough requests stand behind them.
@@ -19,6 +19,8 @@ pub(super) const QUANTILES: [(&str, f64); 5] =
 /// The send lag of the generator's own making, at p99, from which on it casts doubt on the
 /// response times: this share of their p99.
 const GENERATOR_LAG_RATIO: f64 = 0.1;
+/// A number of requests that takes so many times as long as it was planned did not keep its rate.
+const LATE: f64 = 1.1;
 
 /// The latencies that limits are about: response times where there are any.
 pub(super) fn headline<'a>(load: &Load, measured: &'a Measured) -> &'a Latencies {
@@ -223,6 +225,7 @@ fn connections(out: &mut String, load: &Load, measured: &Measured) {
         (c.lost_idle, "closed by the server while idle"),
         (c.retried, "requests sent again on a new one"),
         (c.unsolicited, "sent unsolicited bytes"),
+        (c.left_open, "left open by the server, though a response was its last"),
         (c.refused.values().sum(), "not opened"),
     ] {
         if n > 0 {
@@ -282,6 +285,7 @@ fn health(out: &mut String, load: &Load, measured: &Measured) {
 /// What one should know before believing the figures.
 pub(super) fn warnings(load: &Load, measured: &Measured) -> Vec<String> {
     let mut warnings = vec![];
+    warnings.extend(shortfall(load, measured));
     if measured.connections_open < measured.connections_planned {
         warnings.push(format!(
             "{} of {} connections were missing when measuring began",
@@ -313,13 +317,6 @@ pub(super) fn warnings(load: &Load, measured: &Measured) -> Vec<String> {
                     "the generator itself was late by {lag} at p99; that is in the response times"
                 ));
             }
-            if measured.account.unsent > 0 {
-                warnings.push(
-                    "not all that was planned could be sent: the server is too slow for this \
-                     rate, or there are too few connections"
-                        .to_owned(),
-                );
-            }
             if measured.account.shed > 0 {
                 warnings.push(
                     "not all that was planned could be sent before the deadline: the server is too \
@@ -330,6 +327,57 @@ pub(super) fn warnings(load: &Load, measured: &Measured) -> Vec<String> {
         }
     }
     warnings
+}
+
+/// What was asked for and not done, and why.
+fn shortfall(load: &Load, measured: &Measured) -> Vec<String> {
+    let account = &measured.account;
+    let mut all = vec![];
+    if measured.interrupted {
+        let after = duet_units::nanoseconds(measured.elapsed_ns as f64);
+        all.push(match measured.connections_open {
+            0 => "interrupted in the warm-up: nothing was measured".to_owned(),
+            _ => format!("interrupted after {after} of the measured time"),
+        });
+    }
+    if account.unsent > 0 && !measured.interrupted {
+        let (unsent, planned) = (count(account.unsent), count(account.planned));
+        let refused = &measured.connections.refused;
+        let why = match load.model {
+            LoadModel::Closed { .. } if refused.is_empty() => "no connection was left".to_owned(),
+            LoadModel::Closed { .. } => format!("no connection was left ({})", kinds(refused)),
+            LoadModel::Open { .. } => "the server is too slow for this rate, or there are too few \
+                 connections; give more of them (-c), or a lower rate"
+                .to_owned(),
+        };
+        all.push(format!("{unsent} of {planned} planned requests were not sent: {why}"));
+    }
+    if account.in_flight > 0 && !measured.interrupted {
+        let longest = duet_units::nanoseconds(load.timeout.min(DRAIN_MAX).as_nanos() as f64);
+        all.push(format!(
+            "{} had no response when they had been awaited for {longest} longer",
+            plural(account.in_flight, "request")
+        ));
+    }
+    let elapsed = Duration::from_nanos(measured.elapsed_ns);
+    let late = load.promised && !measured.interrupted && elapsed > load.measure.mul_f64(LATE);
+    if late && matches!(load.model, LoadModel::Open { .. }) {
+        all.push(format!(
+            "the rate was not held: what was planned for {} took {}",
+            duet_units::nanoseconds(load.measure.as_nanos() as f64),
+            duet_units::nanoseconds(measured.elapsed_ns as f64)
+        ));
+    }
+    if measured.ok == 0 && account.ok > 0 {
+        let fastest = measured.service.min().map(|latency| latency.to_string());
+        all.push(format!(
+            "no response came within the measured time of {}, since the fastest took {}: give a \
+             longer --duration",
+            duet_units::nanoseconds(measured.elapsed_ns as f64),
+            fastest.unwrap_or_default()
+        ));
+    }
+    all
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use duet_loadgen::request::exchange::Status;
 use duet_loadgen::timing::arrivals::Rate;
 
 /// The highest rate: what is planned and not sent is counted one by one.
@@ -20,6 +21,15 @@ pub(super) fn timeout(text: &str) -> Result<Duration, String> {
         return Err("a timeout is at least 1ms".into());
     }
     Ok(timeout)
+}
+
+/// Reads a status: `404`, or `2xx` for any success.
+pub(super) fn status(text: &str) -> Result<Status, String> {
+    match text.parse() {
+        Ok(status @ 100..=999) => Ok(Status::Exactly(status)),
+        _ if text == "2xx" => Ok(Status::Successful),
+        _ => Err("a status is a number from 100 to 999, or 2xx".to_owned()),
+    }
 }
 
 /// Reads a rate: `500`, or `100:500` for one that grows.
@@ -51,6 +61,19 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn statuses() {
+        let exactly = |status| Some(Status::Exactly(status));
+        for (text, expected) in
+            [("404", exactly(404)), ("999", exactly(999)), ("2xx", Some(Status::Successful))]
+        {
+            assert_eq!(status(text).ok(), expected, "{text}");
+        }
+        for text in ["99", "1000", "4xx", "ok", "-1"] {
+            assert!(status(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn shares_and_rates() {

@@ -127,7 +127,7 @@ fn malformed() {
         ("SSH-2.0-OpenSSH\r\n".into(), "the version is not HTTP/1.x"),
         ("HTTP/2 200\r\n\r\n".into(), "the version is not HTTP/1.x"),
         ("HTTP/1.1 20x OK\r\n\r\n".into(), "the status line is malformed"),
-        ("HTTP/1.1 999 OK\r\n\r\n".into(), "the status is not between 100 and 599"),
+        ("HTTP/1.1 099 OK\r\n\r\n".into(), "the status is below 100"),
         (
             "HTTP/1.1 101 Switching Protocols\r\n\r\n".into(),
             "the server switched protocols unsolicited",

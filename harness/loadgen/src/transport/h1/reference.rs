@@ -2,12 +2,13 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use duet_protocol::{Address, Negotiated};
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::socket::{MsgFlags, recv, setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use rustls::{ClientConnection, StreamOwned};
 
@@ -18,6 +19,9 @@ use crate::response::reference::{BodyLearner, ReferenceResponse};
 use crate::transport::error;
 use crate::transport::target::Target;
 use crate::transport::tls::{self, Tls};
+
+/// How long it is looked for bytes that nobody has asked for.
+const UNSOLICITED_PATIENCE_MS: u8 = 5;
 
 /// A connection whose calls wait.
 trait Stream: Read + Write + AsFd {}
@@ -40,7 +44,60 @@ pub(crate) fn fetch(
     };
     let any = Exchange::any_success(vec![], head);
     let (mut incoming, mut learner) = (Incoming::new(&any), BodyLearner::default());
-    let failed = |error: &io::Error, incoming: &Incoming, came: u64| match error.kind() {
+    let failed = |error: &io::Error, incoming: &Incoming, learner: &BodyLearner| {
+        unanswered(target, timeout, error, (incoming, learner.len()))
+    };
+    let plain = target.tls.is_none();
+    if plain && speaks(&clock) {
+        return Err(format!(
+            "{target} sends before anything was requested: it does not speak HTTP"
+        ));
+    }
+    match stream.write_all(request).and_then(|()| stream.flush()) {
+        // A server may respond and close before it has read everything.
+        Err(error) if !is_closed(&error) => return Err(failed(&error, &incoming, &learner)),
+        _ => {}
+    }
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        let n = match read(&mut stream, &clock, &mut buffer, end) {
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => 0, // TLS ends without a word
+            read => read.map_err(|error| failed(&error, &incoming, &learner))?,
+        };
+        let taken = incoming.read_into(&buffer[..n], head, n == 0, |part| learner.add(part));
+        let taken =
+            taken.map_err(|why| format!("the response of {target} is malformed: {}", why.0))?;
+        if let (Some(status), Some(taken)) = (incoming.status(), taken) {
+            let more = taken < n || (plain && incoming.is_persistent() && speaks(&clock));
+            if more {
+                return Err(format!("{target} sends more than the response to the request"));
+            }
+            let content_type = incoming.content_type();
+            return Ok(ReferenceResponse {
+                status,
+                content_type: content_type.map(|t| String::from_utf8_lossy(t).into_owned()),
+                persistent: incoming.is_persistent(),
+                body: learner.finish(),
+                streams_max: None,
+            });
+        }
+        if n == 0 && incoming.is_empty() {
+            return Err(format!("{target} closed the connection without a response"));
+        } else if n == 0 {
+            let (what, came) = ("closed the connection in its response, after", learner.len());
+            return Err(format!("{target} {what} {came} bytes of the body"));
+        }
+    }
+}
+
+/// Why there is no response, or not the whole of it, of which this has come.
+fn unanswered(
+    target: &Target,
+    timeout: Duration,
+    error: &io::Error,
+    (incoming, came): (&Incoming, u64),
+) -> String {
+    match error.kind() {
         ErrorKind::TimedOut | ErrorKind::WouldBlock if incoming.status().is_some() => format!(
             "the response of {target} does not end: {came} bytes of its body came within \
              {timeout:?}; if it is a stream, it cannot be loaded"
@@ -52,41 +109,19 @@ pub(crate) fn fetch(
             format!("{target} broke its response off after {came} bytes of the body: {error}")
         }
         _ => format!("{target} does not respond: {error}"),
-    };
-    match stream.write_all(request).and_then(|()| stream.flush()) {
-        // A server may respond and close before it has read everything.
-        Err(error) if !is_closed(&error) => return Err(failed(&error, &incoming, 0)),
-        _ => {}
     }
-    let mut buffer = vec![0; READ_BYTES];
-    loop {
-        let n = match read(&mut stream, &clock, &mut buffer, end) {
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => 0, // TLS ends without a word
-            read => read.map_err(|error| failed(&error, &incoming, learner.len()))?,
-        };
-        let taken = incoming.read_into(&buffer[..n], head, n == 0, |part| learner.add(part));
-        let taken =
-            taken.map_err(|why| format!("the response of {target} is malformed: {}", why.0))?;
-        if let (Some(status), Some(_)) = (incoming.status(), taken) {
-            let content_type = incoming.content_type();
-            return Ok(ReferenceResponse {
-                status,
-                content_type: content_type.map(|t| String::from_utf8_lossy(t).into_owned()),
-                persistent: incoming.is_persistent(),
-                body: learner.finish(),
-                streams_max: None,
-            });
-        }
-        match (n, incoming.is_empty()) {
-            (0, true) => return Err(format!("{target} closed the connection without a response")),
-            (0, false) => {
-                let came = learner.len();
-                let what = "closed the connection in its response, after";
-                return Err(format!("{target} {what} {came} bytes of the body"));
-            }
-            _ => {}
-        }
+}
+
+/// Whether the server sends something although nothing is awaited. A server that does so at once is
+/// found out; one that takes its time is by the loads.
+fn speaks(socket: &OwnedFd) -> bool {
+    let mut readable = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+    if !matches!(poll(&mut readable, UNSOLICITED_PATIENCE_MS), Ok(1)) {
+        return false;
     }
+    // The end of the connection is readable, too.
+    let mut byte = [0];
+    recv(socket.as_raw_fd(), &mut byte, MsgFlags::MSG_PEEK).is_ok_and(|bytes| bytes > 0)
 }
 
 /// What is read from and written to.

@@ -177,9 +177,19 @@ impl H1 {
             connection.proceed();
         } else {
             connection.phase = Phase::Closing(service_ns);
-            return Progress::Pending;
+            return match self.stats.left_open {
+                0 => Progress::Pending,
+                _ => self.left_open(key, service_ns), // it will not be closed either
+            };
         }
         Progress::Completed(request, Outcome::Ok { service_ns })
+    }
+
+    /// The server did not close the connection behind the response that had to be its last.
+    #[cold]
+    pub(super) fn left_open(&mut self, key: usize, service_ns: u64) -> Progress {
+        self.stats.left_open += 1;
+        self.ended(key, service_ns)
     }
 
     /// Parses and checks a response that is unlike its template, or the first.

@@ -12,7 +12,7 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 /// A client of one connection, which is open, to a listener.
 fn client(listener: &TcpListener, request: &[u8], depth: usize) -> H1 {
     let exchanges = vec![Exchange::any_success(request.to_vec(), false)];
-    let config = ClientConfig { churn: false, depth, seed: 0 };
+    let config = ClientConfig { churn: false, depth, seed: 0, close_patience: None };
     let selector = Selector::Weighted(Weighted::new([1], 0, 0, (0, 1)));
     let addr = listener.local_addr().expect("it has an address");
     let client = H1::new(addr.into(), exchanges, 1, config, selector);

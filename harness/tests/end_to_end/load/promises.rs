@@ -1,0 +1,200 @@
+//! What was asked for is done, or it is said why not; what was not asked for is no success.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use duet_process::child;
+use nix::sched::sched_getaffinity;
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+use crate::load::{MS, answer, command, load, requests, result, right};
+use crate::responder::{Act, Request, serve};
+
+/// Loads an address.
+fn duet(addr: &str, options: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_duet"));
+    command.arg("load").arg(addr).args(options.split_whitespace());
+    command.env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+}
+
+fn said(output: &Output) -> String {
+    [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat()
+}
+
+fn warnings(json: &Value) -> String {
+    json["warnings"].to_string()
+}
+
+/// Each piece of a body in chunks is read once.
+#[test]
+fn long_bodies_in_chunks() {
+    let chunk = [&b"4000\r\n"[..], &[b'x'; 0x4000], b"\r\n"].concat();
+    let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let body = [&head[..], &chunk.repeat(1024), b"0\r\n\r\n"].concat();
+    let wrong = [&head[..], &chunk.repeat(1023), b"0\r\n\r\n"].concat();
+    let behave = move |request: &Request| {
+        Act::Answer(vec![if request.index == 5 { wrong.clone() } else { body.clone() }])
+    };
+    let (code, json) = load(behave, "-n 6 -c 2");
+    assert_eq!((code, requests(&json, "ok")), (5, 5), "{json}");
+    assert_eq!(json["requests"]["failed"], json!({ "wrong_body": 1 }), "a digest tells: {json}");
+    let mismatch = json["mismatch"].to_string();
+    assert!(mismatch.contains("a body of 16777216 bytes, got 16760832"), "{mismatch}");
+}
+
+#[test]
+fn requests_that_are_not_sent() {
+    let slow = |_: &Request| {
+        thread::sleep(Duration::from_millis(50));
+        right()
+    };
+    // A number is sent, however late.
+    let (code, json) = load(slow, "-n 20 -q 1000 -c 1");
+    assert_eq!((code, requests(&json, "ok")), (0, 20), "{json}");
+    assert!(json["elapsed_ns"].as_u64() >= Some(20 * 50 * MS), "{json}");
+    assert!(warnings(&json).contains("the rate was not held"), "{json}");
+
+    let dying = |request: &Request| if request.index >= 50 { Act::Die } else { right() };
+    let (code, json) = load(dying, "-n 200 -c 2 --timeout 500ms");
+    assert_eq!(code, 5, "{json}");
+    assert!(warnings(&json).contains("no connection was left (Connection refused"), "{json}");
+
+    // Of a time all that was possible was done.
+    let (code, json) = load(slow, "-d 200ms -q 1000 -c 1 --warmup 0");
+    let unsent = requests(&json, "unsent");
+    let said = format!("{unsent} of 200 planned requests were not sent: the server is too slow");
+    assert!(code == 0 && unsent > 0 && warnings(&json).contains(&said), "{json}");
+}
+
+#[test]
+fn a_time_in_which_nothing_comes() {
+    let slow = |_: &Request| {
+        thread::sleep(Duration::from_millis(400));
+        right()
+    };
+    let (code, json) = load(slow, "-d 100ms -c 1 --warmup 0");
+    assert_eq!((code, requests(&json, "ok")), (0, 1), "{json}");
+    assert_eq!(json["ok_per_second"], 0.0, "{json}");
+    assert!(warnings(&json).contains("no response came within the measured time"), "{json}");
+}
+
+/// Too few requests to say that the generator was busy, and no CPU for a responder.
+#[test]
+fn nothing_is_said_of_the_generator_that_is_not_known() {
+    let (_, json) = load(|_| right(), "-n 10 -c 2");
+    assert_eq!(json["generator"]["generator_bound"], false, "{json}");
+
+    let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap();
+    let cpu = (0..).find(|&cpu| allowed.is_set(cpu).unwrap()).unwrap();
+    let mut command = duet(&serve(|_| right()).to_string(), "-n 1000 -c 2 --json");
+    child::tame(&mut command, &[cpu]).unwrap();
+    let output = command.output().unwrap();
+    assert!(said(&output).contains("the null responder would need a CPU of its own"), "{output:?}");
+    let (code, json) = result(&output);
+    assert_eq!((code, &json["generator"]["ceiling_ratio"]), (0, &Value::Null), "{json}");
+}
+
+/// A server that writes so much at the start of a connection, and so much to each request.
+fn talkative(greeting: &'static str, answers: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // The other side may have gone.
+            let _ = stream.write_all(greeting.as_bytes());
+            while stream.read(&mut [0; 4096]).is_ok_and(|n| n > 0) {
+                let _ = stream.write_all(&answer("hello").repeat(answers));
+            }
+        }
+    });
+    addr
+}
+
+#[test]
+fn what_nobody_asked_for() {
+    let early = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    for (server, expected) in [
+        (talkative(early, 0), "sends before anything was requested"),
+        (talkative("", 2), "sends more than the response to the request"),
+    ] {
+        let output = duet(&server.to_string(), "-n 4 -c 1 --no-ceiling").output().unwrap();
+        assert_eq!(output.status.code(), Some(5), "{output:?}");
+        assert!(said(&output).contains(expected), "{output:?}");
+    }
+}
+
+#[test]
+fn the_first_response_says_which_status_is_expected() {
+    let in_turn = |request: &Request| {
+        let status = if request.index.is_multiple_of(2) { "200 OK" } else { "201 Created" };
+        Act::Answer(vec![format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").into()])
+    };
+    let (code, json) = load(in_turn, "-n 10 -c 1");
+    assert_eq!((code, &json["requests"]["failed"]), (5, &json!({ "bad_status": 5 })), "{json}");
+    let (code, json) = load(in_turn, "-n 10 -c 1 --expect-status 2xx");
+    assert_eq!((code, requests(&json, "ok")), (0, 10), "{json}");
+    let odd =
+        |_: &Request| Act::Answer(vec![b"HTTP/1.1 999 No\r\nContent-Length: 0\r\n\r\n".into()]);
+    let (code, json) = load(odd, "-n 10 -c 1 --expect-status 999");
+    assert_eq!((code, requests(&json, "ok")), (0, 10), "{json}");
+}
+
+#[test]
+fn requests_are_sent_as_they_are_given() {
+    let server = serve(|request| {
+        let length = request.head.lines().filter(|line| *line == "Content-Length: 0").count();
+        Act::Answer(vec![answer(&format!("{length} {}", request.path))])
+    });
+    for (path, options, expected) in [
+        ("/a/../b/./%2e%2E/%2F\\x?y={}|^`&z=%zz", "", "0 /a/../b/./%2e%2E/%2F\\x?y={}|^`&z=%zz"),
+        ("?a", "-m POST", "1 /?a"),
+        ("/\u{e9}#part", "-m PUT", "1 /%C3%A9"),
+        ("/", "-m PATCH -H Content-Length:", "0 /"),
+        ("/", "-m DELETE", "0 /"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let expect = folder.path().join("cases.toml");
+        let case = format!("[[case]]\nexpect = {{ body = '{expected}' }}\n");
+        std::fs::write(&expect, case).unwrap();
+        let mut command = duet(&format!("http://{server}{path}"), "-n 4 -c 1 --no-ceiling --json");
+        if options.is_empty() {
+            command.arg("--cases").arg(&expect);
+        } else {
+            command.args(options.split(' ')).args(["--verify", "body"]);
+        }
+        let (code, json) = result(&command.output().unwrap());
+        assert_eq!((code, requests(&json, "ok")), (0, 4), "{path}: {json}");
+    }
+    for (url, expected) in [
+        ("45735", "is http://127.0.0.1:45735/ what is meant?"),
+        ("http://127.0.0.1:1/a b", "a URL has no ' ': write it as %20"),
+        ("http://127.0.0.1:1/a\nb", "a URL has no '\\n': write it as %0A"),
+    ] {
+        let output = duet(url, "-n 1").output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(said(&output).contains(expected), "{output:?}");
+    }
+}
+
+/// A stream is no response, and one time limit is one.
+#[test]
+fn a_response_without_an_end() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+    let stream = move |_: &Request| {
+        let events = [head.as_bytes(), &b"data: 1\n\n".repeat(20)].concat();
+        Act::Trickle(events, Duration::from_millis(5))
+    };
+    let output = command(stream, "-n 1 --timeout 500ms").output().unwrap();
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+    assert!(said(&output).contains("does not end"), "{output:?}");
+    assert!(said(&output).contains("if it is a stream"), "{output:?}");
+    let cut = |_: &Request| Act::AnswerAndClose(answer("hello")[..66].into());
+    let output = command(cut, "-n 1").output().unwrap();
+    assert!(said(&output).contains("closed the connection in its response, after"), "{output:?}");
+}
