@@ -85,6 +85,8 @@ pub(crate) struct Driver<'l, T, S> {
     wakeups: u64,
     /// Since when no connection is open.
     disconnected_since: Option<Instant>,
+    /// Since when nothing was sent, and how much was before.
+    idle_since: (Instant, u64),
 }
 
 /// What is known of a connection beside what its transport knows.
@@ -139,6 +141,7 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
             stage: Stage::Warmup,
             wakeups: 0,
             disconnected_since: None,
+            idle_since: (now, 0),
         })
     }
 
@@ -197,6 +200,7 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
         self.phases = phases;
         self.sending = true;
         self.timer.spin_ns = 0;
+        self.idle_since = (phases.begin, self.sent);
         let whole = S::MODE == Mode::Window && !self.schedule.is_open();
         self.stage = if whole { Stage::Over } else { Stage::Warmup };
         if S::MODE == Mode::Window {
@@ -475,6 +479,10 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
         }
         self.sink.tick(now);
         let disconnected = self.open_connections() == 0;
+        let idle = self.idle_since.1 == self.sent && self.outstanding == 0 && self.is_overdue(now);
+        if !idle {
+            self.idle_since = (now, self.sent);
+        }
         self.disconnected_since = disconnected.then(|| self.disconnected_since.unwrap_or(now));
         if !self.sending && self.is_stopped() {
             self.drain_deadline = self.drain_deadline.min(now + DRAIN_INTERRUPTED);
@@ -488,8 +496,15 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
         Ok(())
     }
 
-    /// Whether a number of requests is to be sent to a server that takes no connections.
+    /// Whether a number of requests is to be sent to a server that takes no connections, or no
+    /// requests on those that are open.
     fn is_unreachable(&self, now: Instant) -> bool {
-        self.promised && self.disconnected_since.is_some_and(|since| now - since > self.timeout)
+        let since = self.disconnected_since.unwrap_or(now).min(self.idle_since.0);
+        self.promised && now.saturating_duration_since(since) > self.timeout
+    }
+
+    /// Whether a request is due that could not be sent.
+    fn is_overdue(&self, now: Instant) -> bool {
+        !self.schedule.is_open() || self.schedule.next(&self.phases).is_some_and(|due| due < now)
     }
 }

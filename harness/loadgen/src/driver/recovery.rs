@@ -110,7 +110,8 @@ impl<T: Transport, S: Sink> Driver<'_, T, S> {
                 useful.then_some(Duration::ZERO)
             }
         };
-        match pause.filter(|_| self.sending) {
+        let needed = self.sending || self.transport.has_postponed(connection);
+        match pause.filter(|_| needed) {
             Some(Duration::ZERO) => self.open(connection, now),
             pause => self.connections[connection].reopen_at = pause.map(|pause| now + pause),
         }

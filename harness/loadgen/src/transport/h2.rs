@@ -106,21 +106,58 @@ impl H2 {
             self.slots[slot].waits = false;
             return Some(Completion { slot, progress: Progress::Ready, at: Instant::now() });
         }
-        let exchange = self.slots[slot].exchange;
-        let (expected, waker) = (&self.requests.exchanges[exchange], self.ready.slot_waker(slot));
-        match self.slots[slot].poll(expected, waker) {
+        if self.slots[slot].is_postponed() {
+            return self.send_again(slot);
+        }
+        match self.poll_response(slot) {
             Poll::Ready(outcome) => Some(self.complete(slot, outcome)),
+            Poll::Pending if self.slots[slot].is_postponed() => self.send_again(slot),
             Poll::Pending => None,
+        }
+    }
+
+    /// Reads on in the response that a slot waits for.
+    fn poll_response(&mut self, slot: usize) -> Poll<Outcome> {
+        let expected = self.requests.exchange(self.slots[slot].next);
+        self.slots[slot].poll(expected, self.ready.slot_waker(slot))
+    }
+
+    /// Sends a request again that the server has not looked at, if its connection takes it.
+    /// Otherwise that is tried again when there is room, or a new connection.
+    #[cold]
+    fn send_again(&mut self, slot: usize) -> Option<Completion> {
+        let ready = self.slots[slot].poll_ready(self.ready.slot_waker(slot));
+        if !matches!(ready, Poll::Ready(Ok(()))) {
+            return None;
+        }
+        self.stats.retried += 1;
+        self.send(slot)
+    }
+
+    /// Sends the request in a slot; what it came to where it cannot be sent.
+    fn send(&mut self, slot: usize) -> Option<Completion> {
+        let request = self.requests.get(self.slots[slot].next);
+        match self.slots[slot].send(request) {
+            Ok(()) => {
+                // Polled once, it knows whom to wake.
+                self.ready.wake_slot(slot);
+                self.ready.wake_connection(slot / self.slots_per_connection);
+                None
+            }
+            Err(error) => {
+                let failed = Outcome::Failed(Box::new(stream_error(&error, false)));
+                Some(self.complete(slot, failed))
+            }
         }
     }
 
     /// The request in a slot is over.
     fn complete(&mut self, slot: usize, mut outcome: Outcome) -> Completion {
         let at = Instant::now();
-        let StreamSlot { request, exchange, .. } = self.slots[slot];
+        let StreamSlot { request, next, .. } = self.slots[slot];
         if let Outcome::Ok { service_ns } = &mut outcome {
             *service_ns = nanoseconds(request.sent, at);
-            self.seen[exchange] = true;
+            self.seen[next.exchange] = true;
         }
         self.slots[slot].clear();
         Completion { slot, progress: Progress::Completed(request, outcome), at }
@@ -138,6 +175,9 @@ impl H2 {
                 let slot = slots.start;
                 for slot in slots.take(allowed) {
                     self.slots[slot].attach(self.connections[connection].sender());
+                    if self.slots[slot].is_postponed() {
+                        self.ready.wake_slot(slot);
+                    }
                 }
                 Some(Completion { slot, progress: Progress::Opened, at: Instant::now() })
             }
@@ -155,25 +195,28 @@ impl H2 {
     /// Tells the slots of a connection that was lost, one at a time.
     fn tell_slots(&mut self, mut lost: Lost) -> Option<Completion> {
         while let Some(slot) = lost.slots.next() {
-            if !self.slots[slot].is_in_flight() {
+            if !self.slots[slot].is_in_flight() || self.slots[slot].is_postponed() {
                 continue;
             }
-            lost.was_in_use = true;
-            let expected = &self.requests.exchanges[self.slots[slot].exchange];
-            let outcome = match self.slots[slot].poll(expected, self.ready.slot_waker(slot)) {
+            let outcome = match self.poll_response(slot) {
+                Poll::Pending if self.slots[slot].is_postponed() => continue,
                 Poll::Pending => Outcome::Failed(Box::new(lost.error)),
                 Poll::Ready(Outcome::Failed(error)) if error.kind == ErrorKind::Reset => {
                     Outcome::Failed(Box::new(lost.error))
                 }
                 Poll::Ready(outcome) => outcome, // it had come before
             };
+            lost.was_in_use = true;
             self.lost = Some(lost);
             return Some(self.complete(slot, outcome));
         }
-        if lost.was_open && lost.was_in_use {
-            return None;
+        let vacant = self.state(lost.connection) == ConnectionState::Vacant;
+        let postponed = vacant && self.has_postponed(lost.connection);
+        if lost.was_open && lost.was_in_use && !postponed {
+            return None; // it is replaced already
         }
         match lost.was_open {
+            true if postponed => {}
             true => self.stats.lost_idle += 1,
             false => self.stats.refuse(lost.error.reason),
         }
@@ -228,24 +271,12 @@ impl Transport for H2 {
     }
 
     fn enqueue(&mut self, slot: usize, request: InFlight) {
-        let exchange = self.requests.next();
-        self.slots[slot].enqueue(exchange, request);
+        let next = self.requests.next();
+        self.slots[slot].enqueue(next, request);
     }
 
     fn flush(&mut self, slot: usize) -> Progress {
-        let request = self.requests.get(self.slots[slot].exchange);
-        match self.slots[slot].send(request) {
-            Ok(()) => {
-                // Polled once, it knows whom to wake.
-                self.ready.wake_slot(slot);
-                self.ready.wake_connection(slot / self.slots_per_connection);
-                Progress::Pending
-            }
-            Err(error) => {
-                let failed = Outcome::Failed(Box::new(stream_error(&error, false)));
-                self.complete(slot, failed).progress
-            }
-        }
+        self.send(slot).map_or(Progress::Pending, |completion| completion.progress)
     }
 
     fn on_event(&mut self, event: &EpollEvent) -> Option<Completion> {
@@ -282,6 +313,10 @@ impl Transport for H2 {
         }
         let error = TransportError::new(ErrorKind::Timeout, NO_REPLY);
         Some(self.complete(slot, Outcome::Failed(Box::new(error))).progress)
+    }
+
+    fn has_postponed(&self, connection: usize) -> bool {
+        self.slots_of(connection).any(|slot| self.slots[slot].is_postponed())
     }
 
     fn in_flight(&self) -> Vec<InFlight> {

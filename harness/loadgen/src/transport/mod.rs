@@ -73,6 +73,11 @@ pub(crate) trait Transport {
     /// Fails the request in a slot if it has waited for longer than `timeout`.
     fn expire(&mut self, slot: usize, now: Instant, timeout: Duration) -> Option<Progress>;
 
+    /// Whether requests in flight are to be sent again when a connection is open again.
+    fn has_postponed(&self, _connection: usize) -> bool {
+        false
+    }
+
     /// All requests in flight.
     fn in_flight(&self) -> Vec<InFlight>;
 

@@ -344,7 +344,10 @@ fn shortfall(load: &Load, measured: &Measured) -> Vec<String> {
         let (unsent, planned) = (count(account.unsent), count(account.planned));
         let refused = &measured.connections.refused;
         let why = match load.model {
-            LoadModel::Closed { .. } if refused.is_empty() => "no connection was left".to_owned(),
+            LoadModel::Closed { .. } if refused.is_empty() => format!(
+                "no connection took one for {}",
+                duet_units::nanoseconds(load.timeout.as_nanos() as f64)
+            ),
             LoadModel::Closed { .. } => format!("no connection was left ({})", kinds(refused)),
             LoadModel::Open { .. } => "the server is too slow for this rate, or there are too few \
                  connections; give more of them (-c), or a lower rate"

@@ -1,6 +1,7 @@
 //! HTTP/2, with prior knowledge and over TLS.
 
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -28,6 +29,8 @@ pub(crate) enum Act {
     Reset,
     /// The same in the middle of the answer.
     ResetWithin,
+    /// Refuses the stream: the request was not looked at.
+    Refuse,
     /// Answers, and takes no more requests on this connection.
     Retire,
     /// Ends the connection with an error.
@@ -146,6 +149,7 @@ async fn answer(request: Request<h2::RecvStream>, mut respond: SendResponse<Byte
             body.send_reset(Reason::INTERNAL_ERROR);
             return;
         }
+        Act::Refuse => return respond.send_reset(Reason::REFUSED_STREAM),
         Act::Hang => return std::future::pending().await,
         _ => return respond.send_reset(Reason::INTERNAL_ERROR),
     };
@@ -289,6 +293,96 @@ fn connections_that_are_sent_away() {
     assert!(failed.contains_key("goaway"), "{}", loaded.json);
     assert_eq!(loaded.requests("planned"), 200, "{}", loaded.json);
     assert!(loaded.requests("ok") >= 150, "{}", loaded.json);
+}
+
+/// A frame of HTTP/2 (RFC 9113, section 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = (payload.len() as u32).to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// Answers a number of requests on each connection, as `answered` says, and refuses to look at the
+/// others, as nginx does. `settings` are those of a connection; when so many requests came the
+/// second ones.
+fn serve_frames(answered: usize, settings: [Option<u32>; 2], after: usize) -> SocketAddr {
+    const HEADERS: u8 = 1;
+    let streams_max = |n: u32| frame(4, 0, 0, &[&[0, 3][..], &n.to_be_bytes()].concat());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serve = move |mut stream: std::net::TcpStream| -> std::io::Result<()> {
+        stream.read_exact(&mut [0; 24])?; // the preface
+        stream.write_all(&settings[0].map_or(frame(4, 0, 0, &[]), streams_max))?;
+        let mut seen = 0;
+        loop {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head)?;
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+            stream.read_exact(&mut vec![0; length])?;
+            let (kind, flags) = (head[3], head[4]);
+            let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+            match kind {
+                4 if flags & 1 == 0 => stream.write_all(&frame(4, 1, 0, &[]))?,
+                HEADERS if seen < answered => {
+                    seen += 1;
+                    let ok = [frame(HEADERS, 4, id, &[0x88]), frame(0, 1, id, b"hello")].concat();
+                    stream.write_all(&ok)?;
+                    if let Some(n) = settings[1].filter(|_| seen == after) {
+                        stream.write_all(&streams_max(n))?;
+                    }
+                    if seen == answered {
+                        let last = [&id.to_be_bytes()[..], &[0; 4]].concat();
+                        stream.write_all(&frame(7, 0, 0, &last))?; // GOAWAY, no error
+                    }
+                }
+                _ => {}
+            }
+        }
+    };
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            // Its client ends it.
+            thread::spawn(move || drop(serve(stream.unwrap())));
+        }
+    });
+    addr
+}
+
+/// What a server has not looked at is sent again: after a GOAWAY on a new connection, after a
+/// refusal on the same one. Nothing fails, and nothing is sent twice that was looked at.
+#[test]
+fn requests_that_were_not_looked_at_are_sent_again() {
+    let server = serve_frames(10, [None; 2], 0);
+    let url = format!("http://{server}/");
+    let loaded = load(&url, &["-n", "200", "-c", "2", "--streams", "8", "--http2"]);
+    assert_eq!((loaded.code, loaded.requests("ok")), (0, 200), "{}", loaded.json);
+    let connections = &loaded.json["connections"];
+    assert!(connections["opened"].as_u64() >= Some(20), "{connections}");
+    assert!(connections["retried"].as_u64() > Some(0), "{connections}");
+
+    let server = serve(None, 100, |n| if n % 20 == 19 { Act::Refuse } else { hello(n) });
+    let loaded = load(&server.url(), &["-n", "100", "-c", "2", "--streams", "3", "--http2"]);
+    assert_eq!((loaded.code, loaded.requests("ok")), (0, 100), "{}", loaded.json);
+    let retried = loaded.json["connections"]["retried"].as_u64().unwrap();
+    assert!(retried > 0 && server.count() == 100 + FIRST + retried, "{}", loaded.json);
+
+    let refusing = serve(None, 100, |n| if n < FIRST { hello(n) } else { Act::Refuse });
+    let loaded = load(&refusing.url(), &["-n", "10", "-c", "1", "--http2"]);
+    assert_eq!(loaded.json["requests"]["failed"], json!({ "reset": 10 }), "{}", loaded.json);
+}
+
+/// A server that allows no stream, from the start or later on, ends a load by its time limit.
+#[test]
+fn no_streams() {
+    let url = |settings| format!("http://{}/", serve_frames(usize::MAX, settings, 20));
+    let loaded = load(&url([Some(0), None]), &["-n", "10", "--http2", "--timeout", "300ms"]);
+    assert_eq!(loaded.code, 5);
+    assert!(loaded.stderr.contains("no stream is allowed"), "{}", loaded.stderr);
+    let options = ["-n", "1000", "-c", "1", "--streams", "4", "--http2", "--timeout", "300ms"];
+    let loaded = load(&url([Some(100), Some(0)]), &options);
+    assert_eq!(loaded.code, 5, "{}", loaded.json);
+    assert!(loaded.requests("unsent") > 900, "{}", loaded.json);
+    let warnings = loaded.json["warnings"].to_string();
+    assert!(warnings.contains("no connection took one for 300 ms"), "{warnings}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::request::exchange::Exchange;
 use crate::request::in_flight::InFlight;
 use crate::response::reference::{BodyLearner, ReferenceResponse};
 use crate::timing::timer::poll;
+use crate::transport::ConnectionState;
 use crate::transport::target::Target;
 
 /// Sends a request once, on a connection of its own.
@@ -35,6 +36,7 @@ pub(crate) fn fetch(
     let ready = ReadyQueue::new(1, 1);
     connection.open(target, &event_loop, 0).map_err(|error| failed(error.reason))?;
     let mut events = [EpollEvent::empty()];
+    let mut closed = None;
     loop {
         match connection.poll(&event_loop, 0, ready.connection_waker(0)) {
             Polled::Pending => {}
@@ -44,7 +46,7 @@ pub(crate) fn fetch(
                 slot.send(&request).map_err(|error| failed(&error.to_string()))?;
                 continue;
             }
-            Polled::Closed(error) => return Err(failed(error.reason)),
+            Polled::Closed(error) => closed = Some(error),
         }
         match slot.poll_response(&exchange, ready.slot_waker(0)) {
             Poll::Ready(Ok(status)) => {
@@ -59,11 +61,17 @@ pub(crate) fn fetch(
             Poll::Ready(Err(error)) => return Err(failed(&error.to_string())),
             Poll::Pending => {}
         }
+        if let Some(error) = closed {
+            return Err(failed(error.reason)); // a response that had come would be complete
+        }
         if ready.next_connection().is_some() {
             continue;
         }
         if began.elapsed() > timeout {
-            return Err(format!("no response from {target} within {timeout:?}"));
+            let shut = connection.state() == ConnectionState::Opening;
+            let why =
+                if shut { ": no stream is allowed on its connection, or not yet" } else { "" };
+            return Err(format!("no response from {target} within {timeout:?}{why}"));
         }
         if poll(&event_loop.epoll, &mut events, SWEEP).map_err(|why| failed(why.desc()))? > 0 {
             connection.arrived();

@@ -38,21 +38,26 @@ impl Requests {
         Ok(Self { exchanges, requests, selector, seed, tls })
     }
 
-    /// The exchange to send now, by its number.
-    pub(super) fn next(&mut self) -> usize {
-        let NextRequest { exchange: key, index } = self.selector.next();
-        let exchange = &mut self.exchanges[key];
-        if !exchange.placeholders.is_empty() {
-            exchange.number(self.seed, index);
-            self.requests[key] = Request::read(&exchange.request, self.tls)
-                .expect("only digits differ from a request that could be read");
-        }
-        key
+    /// The request to send now.
+    pub(super) fn next(&mut self) -> NextRequest {
+        self.selector.next()
     }
 
-    /// The request of an exchange.
-    pub(super) fn get(&self, exchange: usize) -> &Request {
-        &self.requests[exchange]
+    /// The exchange with its digits, if any, those of this request.
+    pub(super) fn exchange(&mut self, next: NextRequest) -> &Exchange {
+        let exchange = &mut self.exchanges[next.exchange];
+        exchange.number(self.seed, next.index);
+        exchange
+    }
+
+    /// A request in the form of HTTP/2.
+    pub(super) fn get(&mut self, next: NextRequest) -> &Request {
+        let tls = self.tls;
+        if !self.exchanges[next.exchange].placeholders.is_empty() {
+            self.requests[next.exchange] = Request::read(&self.exchange(next).request, tls)
+                .expect("only digits differ from a request that could be read");
+        }
+        &self.requests[next.exchange]
     }
 }
 

@@ -12,12 +12,16 @@ use super::request::Request;
 use crate::error_kind::ErrorKind;
 use crate::request::exchange::Exchange;
 use crate::request::in_flight::InFlight;
+use crate::request::selector::NextRequest;
 use crate::response::body_check::BodyCheck;
 use crate::response::check::{self, Mismatch, Received};
 use crate::response::excerpt::START;
 use crate::response::reference::BodyLearner;
 use crate::transport::Outcome;
 use crate::transport::error::TransportError;
+
+/// A request that a server refused to look at so many times more is not sent again.
+const RETRIES_MAX: u32 = 3;
 
 /// A place for one request.
 pub(super) struct StreamSlot {
@@ -26,8 +30,10 @@ pub(super) struct StreamSlot {
     sender: Option<SendRequest<Bytes>>,
     /// Whether it waits for the server to allow another stream.
     pub(super) waits: bool,
-    /// Which exchange was sent last.
-    pub(super) exchange: usize,
+    /// Which request was sent last, ...
+    pub(super) next: NextRequest,
+    /// ... and how often it was sent again.
+    retries: u32,
     pub(super) request: InFlight,
     /// The beginning of a body that comes with another status.
     start: Vec<u8>,
@@ -40,6 +46,8 @@ enum State {
     Free,
     /// A request is to be sent.
     Queued,
+    /// A request is to be sent again, on the next connection if this one takes no more.
+    Postponed,
     /// Nothing of the response has come yet.
     Sent(ResponseFuture),
     /// The head has.
@@ -58,7 +66,8 @@ impl StreamSlot {
             state: State::Free,
             sender: None,
             waits: false,
-            exchange: 0,
+            next: NextRequest { exchange: 0, index: 0 },
+            retries: 0,
             request,
             start: vec![],
             body: BodyCheck::default(),
@@ -91,9 +100,10 @@ impl StreamSlot {
     }
 
     /// Notes what is to be sent.
-    pub(super) fn enqueue(&mut self, exchange: usize, request: InFlight) {
+    pub(super) fn enqueue(&mut self, next: NextRequest, request: InFlight) {
         self.state = State::Queued;
-        self.exchange = exchange;
+        self.next = next;
+        self.retries = 0;
         self.request = request;
         self.start.clear();
     }
@@ -111,6 +121,23 @@ impl StreamSlot {
         }
         self.state = State::Sent(response);
         Ok(())
+    }
+
+    /// Notes that the request in it, which the server has not looked at, is to be sent again, if it
+    /// was not too often. The time runs on.
+    pub(super) fn postpone(&mut self) -> bool {
+        self.retries += 1;
+        let again = self.retries <= RETRIES_MAX;
+        if again {
+            self.state = State::Postponed;
+            self.start.clear();
+        }
+        again
+    }
+
+    /// Whether its request is to be sent again.
+    pub(super) fn is_postponed(&self) -> bool {
+        matches!(self.state, State::Postponed)
     }
 
     /// Nothing is in flight any more. A server that still responds is told so.
@@ -131,6 +158,7 @@ impl StreamSlot {
                 Ok(()) => Outcome::Ok { service_ns: 0 },
                 Err(mismatch) => Outcome::Mismatch(Box::new(mismatch)),
             }),
+            Err(error) if is_unprocessed(&error) && self.postpone() => Poll::Pending,
             Err(error) => {
                 let began = matches!(self.state, State::Responding { .. });
                 Poll::Ready(Outcome::Failed(Box::new(stream_error(&error, began))))
@@ -195,6 +223,13 @@ fn other_type(fields: &HeaderMap, expected: &Exchange) -> Option<Vec<u8>> {
     let want = expected.content_type.as_deref()?;
     let got = fields.get(http::header::CONTENT_TYPE).map_or(&[][..], |value| value.as_bytes());
     (got != want).then(|| got.to_vec())
+}
+
+/// Whether the server says that it has not looked at the request (RFC 9113, sections 6.8 and 8.7).
+fn is_unprocessed(error: &h2::Error) -> bool {
+    let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    let sent_away = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+    error.is_remote() && (refused || sent_away)
 }
 
 /// What an error of `h2` is to a request. `began` says that part of the response had come.
