@@ -82,12 +82,21 @@ struct Head<'h, 'b> {
     end: usize,
 }
 
+/// As the parser reads heads.
+fn lenient() -> httparse::ParserConfig {
+    let mut config = httparse::ParserConfig::default();
+    config.allow_spaces_after_header_name_in_responses(true);
+    config.allow_obsolete_multiline_headers_in_responses(true);
+    config.allow_multiple_spaces_in_response_status_delimiters(true);
+    config
+}
+
 fn head<'h, 'b>(bytes: &'b [u8], fields: &'h mut [httparse::Header<'b>; 128]) -> Oracle<'h, 'b> {
     let mut start = 0;
     loop {
         let mut own = [httparse::EMPTY_HEADER; 128];
         let mut head = httparse::Response::new(&mut own);
-        let n = match head.parse(&bytes[start..]) {
+        let n = match lenient().parse_response(&mut head, &bytes[start..]) {
             Err(_) => return Oracle::Malformed,
             Ok(httparse::Status::Partial) => return Oracle::Partial,
             Ok(httparse::Status::Complete(n)) => n,
@@ -141,11 +150,12 @@ fn agree(head: &Head<'_, '_>, response: &Response<'_>, bytes: &[u8], head_reques
                 "until close: {text}"
             );
         }
-        (Some(length), _) => {
+        (Some(length), None) => {
+            let length = length.split(|&b| b == b',').next().unwrap().trim_ascii();
             let length: usize = str::from_utf8(length).unwrap().parse().unwrap();
             assert!(rest.len() == length && *response.body == *rest, "body: {text}");
         }
-        (None, Some(_)) => {
+        (_, Some(_)) => {
             let Some(body) = chunks(rest) else { return };
             assert_eq!(*response.body, body, "chunks: {text}");
         }

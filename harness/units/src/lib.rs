@@ -14,7 +14,7 @@ mod format;
 mod limit;
 mod metric;
 
-pub use duration::{duration_ns, parse_duration};
+pub use duration::{duration_ns, parse_count, parse_duration};
 pub use format::{
     bytes, count, minutes, nanoseconds, percent, rate, ratio, ratio_interval, ratio_number,
     thousands, whole_nanoseconds,

@@ -7,7 +7,7 @@ pub(super) const AFTER: usize = 60;
 pub(crate) const START: usize = 200;
 
 /// `bytes[from..to]` in quotes, with an ellipsis where it is cut.
-pub(super) fn excerpt(bytes: &[u8], from: usize, to: usize) -> String {
+pub(crate) fn excerpt(bytes: &[u8], from: usize, to: usize) -> String {
     let shown = &bytes[from.min(bytes.len())..to.min(bytes.len())];
     let before = if from > 0 { "…" } else { "" };
     let after = if to < bytes.len() { "…" } else { "" };

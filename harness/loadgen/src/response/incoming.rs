@@ -4,7 +4,7 @@
 use super::body::BodyReader;
 use super::body_check::BodyCheck;
 use super::check::{self, Mismatch, Received};
-use super::excerpt::START;
+use super::excerpt::{START, excerpt};
 use super::parse::{self, Head, Malformed};
 use super::template::Template;
 use crate::request::exchange::Exchange;
@@ -112,6 +112,11 @@ impl Incoming {
     /// The beginning of it.
     pub(crate) fn start(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The beginning of it, for people.
+    pub(crate) fn shown(&self) -> String {
+        excerpt(&self.bytes, 0, START)
     }
 
     /// What is known of its body.

@@ -135,7 +135,7 @@ pub(crate) fn final_head(bytes: &[u8]) -> Result<Option<Head>, Malformed> {
 fn head_at(bytes: &[u8], start: usize) -> Result<Option<Head>, Malformed> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut response = httparse::Response::new(&mut fields);
-    let length = match response.parse(&bytes[start..]) {
+    let length = match lenient().parse_response(&mut response, &bytes[start..]) {
         Ok(httparse::Status::Complete(n)) => Some(n),
         Ok(httparse::Status::Partial) => None,
         Err(error) => return Err(Malformed(syntax(error))),
@@ -160,25 +160,32 @@ fn head_at(bytes: &[u8], start: usize) -> Result<Option<Head>, Malformed> {
     }))
 }
 
-/// RFC 9112, section 6.3. Stricter in one point: both framings at once are an error.
+/// What a head may have beside what the standard allows, as in other clients: blanks before a
+/// colon, and values that go on in the next line.
+fn lenient() -> httparse::ParserConfig {
+    let mut config = httparse::ParserConfig::default();
+    config.allow_spaces_after_header_name_in_responses(true);
+    config.allow_obsolete_multiline_headers_in_responses(true);
+    config.allow_multiple_spaces_in_response_status_delimiters(true);
+    config
+}
+
+/// RFC 9112, section 6.3. Where both framings are given it is the chunks that count; equal lengths
+/// may stand in a list.
 fn framing(fields: &[httparse::Header<'_>]) -> Result<Framing, Malformed> {
     let mut length = None;
-    for value in values(fields, "content-length") {
-        let n = decimal(value).ok_or(Malformed("Content-Length is no number"))?;
+    for value in values(fields, "content-length").flat_map(|v| v.split(|&b| b == b',')) {
+        let n = decimal(value.trim_ascii()).ok_or(Malformed("Content-Length is no number"))?;
         if length.is_some_and(|other| other != n) {
             return Err(Malformed("two values of Content-Length"));
         }
         length = Some(n);
     }
     let mut codings = values(fields, "transfer-encoding");
-    match (codings.next(), codings.next(), length) {
-        (None, _, Some(n)) => Ok(Framing::Length(n)),
-        (None, _, None) => Ok(Framing::UntilClose),
-        (Some(_), _, Some(_)) => Err(Malformed("both Transfer-Encoding and Content-Length")),
-        (Some(coding), None, None) if coding.eq_ignore_ascii_case(b"chunked") => {
-            Ok(Framing::Chunked)
-        }
-        (Some(_), ..) => Err(Malformed("a Transfer-Encoding other than chunked")),
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(length.map_or(Framing::UntilClose, Framing::Length)),
+        (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
+        (Some(_), _) => Err(Malformed("a Transfer-Encoding other than chunked")),
     }
 }
 

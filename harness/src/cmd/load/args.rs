@@ -9,7 +9,7 @@ use super::limit::Limit;
 use super::request::RequestArgs;
 use super::series;
 use super::transport::TransportArgs;
-use super::values::{duration, rate, share, status, timeout};
+use super::values::{count, duration, rate, share, status, timeout};
 use duet_loadgen::request::exchange::Status;
 use duet_loadgen::timing::arrivals::Rate;
 
@@ -37,13 +37,14 @@ pub(in crate::cmd) struct Load {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(super) threads: Option<u32>,
 
-    /// How long to measure, such as 10s, 500ms or 2m; a number alone is seconds.
+    /// How long to measure, such as 10s, 500ms or 1m30s; a number alone is seconds.
     #[arg(short, long, short_alias = 'z', value_name = "TIME", default_value = "10s")]
     #[arg(value_parser = duration, conflicts_with = "requests")]
     pub(super) duration: Duration,
 
-    /// How many requests to measure, instead of a duration; with --poisson, on average.
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// How many requests to measure, such as 5000 or 10k, instead of a duration; with --poisson, on
+    /// average.
+    #[arg(short = 'n', long, value_name = "N", value_parser = count)]
     pub(super) requests: Option<u64>,
 
     /// Requests per second over all connections: an open loop. A:B: from A to B, evenly changing.

@@ -32,10 +32,21 @@ pub(super) fn status(text: &str) -> Result<Status, String> {
     }
 }
 
+/// Reads a number of requests.
+pub(super) fn count(text: &str) -> Result<u64, String> {
+    match duet_units::parse_count(text)? {
+        0 => Err("a load has at least one request".to_owned()),
+        count => Ok(count),
+    }
+}
+
 /// Reads a rate: `500`, or `100:500` for one that grows.
 pub(super) fn rate(text: &str) -> Result<Rate, String> {
     let (from, to) = text.split_once(':').unwrap_or((text, text));
-    let number = |text: &str| text.parse::<f64>().map_err(|_| "a rate is a number, or A:B");
+    let number = |text: &str| match duet_units::parse_count(text) {
+        Ok(number) => Ok(number as f64),
+        Err(_) => text.parse::<f64>().map_err(|_| "a rate is a number, such as 0.5 or 10k, or A:B"),
+    };
     let rate = Rate { from: number(from)?, to: number(to)? };
     let fits = [rate.from, rate.to].iter().all(|rate| (0.0..=RATE_MAX).contains(rate));
     if fits && rate.mean() > 0.0 {
@@ -86,6 +97,7 @@ mod tests {
         let cases = [
             ("5", ramp(5.0, 5.0)),
             ("1:2.5", ramp(1.0, 2.5)),
+            ("0.2:1.5k", ramp(0.2, 1500.0)),
             ("0:9", ramp(0.0, 9.0)),
             ("9:0", ramp(9.0, 0.0)),
             ("0", None),

@@ -15,6 +15,7 @@ use rustls::{ClientConnection, StreamOwned};
 use crate::limits::READ_BYTES;
 use crate::request::exchange::Exchange;
 use crate::response::incoming::Incoming;
+use crate::response::malformed::Malformed;
 use crate::response::reference::{BodyLearner, ReferenceResponse};
 use crate::transport::error;
 use crate::transport::target::Target;
@@ -65,8 +66,9 @@ pub(crate) fn fetch(
             read => read.map_err(|error| failed(&error, &incoming, &learner))?,
         };
         let taken = incoming.read_into(&buffer[..n], head, n == 0, |part| learner.add(part));
-        let taken =
-            taken.map_err(|why| format!("the response of {target} is malformed: {}", why.0))?;
+        let taken = taken.map_err(|Malformed(why)| {
+            format!("the response of {target} is malformed ({why}): {}", incoming.shown())
+        })?;
         if let (Some(status), Some(taken)) = (incoming.status(), taken) {
             let more = taken < n || (plain && incoming.is_persistent() && speaks(&clock));
             if more {
