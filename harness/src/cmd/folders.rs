@@ -25,6 +25,15 @@ pub(super) struct BenchFolder {
     pub(super) bench: PathBuf,
 }
 
+/// Where PostgreSQL is.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct PostgresFolder {
+    /// The folder of PostgreSQL, which has `bin/initdb` and `bin/postgres` [default: that of the
+    /// PATH, of the system, or the one that `make postgres` has unpacked].
+    #[arg(long, value_name = "DIR")]
+    pub(super) postgres: Option<PathBuf>,
+}
+
 impl BenchFolder {
     /// The definitions, and the folder above them.
     pub(super) fn open(&self) -> Result<(Spec, PathBuf)> {
