@@ -23,7 +23,7 @@ use duet_process::{proc, tree};
 mod postgres;
 mod work;
 
-pub use postgres::{HOW_TO_GET, Installed, SETTINGS, find};
+pub use postgres::{HOW_TO_GET, Installed, NONE, SETTINGS, find};
 pub use work::Ledger;
 
 /// Between two looks whether a service is ready.
@@ -31,6 +31,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// How long a connection to a service may take.
 const CONNECT_LIMIT: Duration = Duration::from_millis(500);
+
+/// How long a service may take to end by itself after its clients have seen errors.
+const END_LIMIT: Duration = Duration::from_millis(500);
 
 /// Where services are found and where they run.
 #[derive(Debug, Clone)]
@@ -224,9 +227,24 @@ impl Services {
         Ok(instance)
     }
 
-    /// The first service of a workload that has ended, and how.
+    /// The first service of a workload that has ended, and how. After an error: one that is ending
+    /// has a moment.
     #[must_use]
     pub fn ended(&self, workload: &Workload) -> Option<Failure> {
+        if workload.services.is_empty() {
+            return None;
+        }
+        let deadline = Instant::now() + END_LIMIT;
+        loop {
+            let ended = self.ended_now(workload);
+            if ended.is_some() || Instant::now() >= deadline {
+                return ended;
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
+    fn ended_now(&self, workload: &Workload) -> Option<Failure> {
         let mut all = self.running.borrow_mut();
         let mut ended = |name: &String| {
             let how = all.get_mut(name)?.ended()?;
@@ -357,20 +375,23 @@ impl Instance {
     }
 }
 
-/// The services that need what is not there, and why: each is left out with the cells that need it.
-#[must_use]
+/// The services that need what is not there, and why: the cells that need them can be left out.
+///
+/// # Errors
+/// When the folder that the user named has no PostgreSQL.
 pub fn absent<'a>(
     services: impl IntoIterator<Item = &'a Service>,
     postgres: Option<&Path>,
     root: &Path,
-) -> Vec<(&'a Service, String)> {
+) -> Result<Vec<(&'a Service, String)>> {
     let of_postgres: Vec<&Service> =
         services.into_iter().filter(|s| s.kind == ServiceKind::Postgres).collect();
     if of_postgres.is_empty() {
-        return vec![];
+        return Ok(vec![]);
     }
     match find(postgres, root) {
-        Ok(_) => vec![],
-        Err(error) => of_postgres.into_iter().map(|s| (s, format!("{error:#}"))).collect(),
+        Ok(_) => Ok(vec![]),
+        Err(error) if postgres.is_some_and(|folder| folder != Path::new(NONE)) => Err(error),
+        Err(error) => Ok(of_postgres.into_iter().map(|s| (s, format!("{error:#}"))).collect()),
     }
 }

@@ -70,8 +70,7 @@ pub(super) fn leave_out_absent(
     suite: &mut Suite,
     (postgres, root): (&PostgresFolder, &Path),
 ) -> Result<Vec<Finding>> {
-    let absent =
-        services::absent(session::services(spec, suite), postgres.postgres.as_deref(), root);
+    let absent = postgres.absent(session::services(spec, suite), root)?;
     let needs = |cell: &CellId, name: &String| {
         spec.workload(&cell.workload).is_some_and(|workload| workload.services.contains(name))
     };

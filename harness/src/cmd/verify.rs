@@ -14,7 +14,7 @@ use duet_measure::build;
 use duet_measure::host::{self, Cpus};
 use duet_measure::programs::{self, ProgramCache};
 use duet_measure::server::{self, Launch, Running};
-use duet_measure::services::{self, Places, Services};
+use duet_measure::services::{Places, Services};
 use duet_measure::verify::Verifier;
 use duet_model::record::{BuildRecord, Failure, ServiceCpus, Stage};
 use duet_model::spec::{ProgramSet, Server, Spec, Suite, Transport, Workload};
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Verify) -> Result<Exit> {
     let (interrupt, verifier) = (Interrupt::watch()?, Verifier::new()?);
     let cpus = Cpus { servers: host::allowed_cpus()?, generator: vec![] };
     let postgres = args.postgres.postgres.clone();
-    let absent = services::absent(&spec.services, postgres.as_deref(), &root);
+    let absent = args.postgres.absent(&spec.services, &root)?;
     let places = Places {
         root: root.clone(),
         definitions: args.bench.bench.clone(),

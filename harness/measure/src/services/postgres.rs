@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -41,6 +41,9 @@ pub const SETTINGS: [(&str, &str); 14] = [
     ("dynamic_shared_memory_type", "mmap"),
     ("unix_socket_permissions", "0777"),
 ];
+
+/// The name of no folder: none is used, wherever there are some.
+pub const NONE: &str = "none";
 
 /// What to do where there is none.
 pub const HOW_TO_GET: &str =
@@ -82,6 +85,7 @@ pub struct Installed {
 /// # Errors
 /// When there is none, or the named folder has none.
 pub fn find(folder: Option<&Path>, root: &Path) -> Result<Installed> {
+    ensure!(folder.is_none_or(|folder| folder != Path::new(NONE)), "none is to be used");
     if let Some(folder) = folder {
         let places = [folder.join("bin"), folder.to_owned()];
         let bin = places.into_iter().find(|bin| is_complete(bin));
@@ -319,6 +323,16 @@ fn folder(user: Option<(u32, u32)>) -> Result<TempDir> {
         socket.display()
     );
     if let Some((uid, gid)) = user {
+        let enters = |folder: &Path| {
+            fs::metadata(folder).is_ok_and(|of| of.uid() == uid || of.mode() & 0o001 != 0)
+        };
+        if let Some(closed) = path.ancestors().skip(1).find(|folder| !enters(folder)) {
+            bail!(
+                "PostgreSQL runs as user {uid}, who cannot enter {}: set TMPDIR to a folder that \
+                 everybody may enter",
+                closed.display()
+            );
+        }
         chown(path, Some(uid), Some(gid)).context("failed to hand a folder to PostgreSQL")?;
         // Servers run as another user and reach the socket by its name.
         fs::set_permissions(path, Permissions::from_mode(0o711))
