@@ -394,12 +394,10 @@ fn launch(
     let outputs = (Stdio::null(), Stdio::piped());
     let mut process = supervised::start_under(&command, start.cpus, outputs, &supervision)
         .with_context(|| cannot_run(&postgres, user))?;
-    let stderr = process
-        .take_outputs()
-        .1
-        .map(Tail::follow)
-        .unwrap_or_else(|| unreachable!("its standard error is a pipe"));
-    Ok((process, stderr.0))
+    let Some(stderr) = process.take_outputs().1 else {
+        unreachable!("its standard error is a pipe");
+    };
+    Ok((process, Tail::follow(stderr).0))
 }
 
 /// A program of PostgreSQL, without what would lead it elsewhere.
