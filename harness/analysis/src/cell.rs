@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::bottleneck::{Cpus, Usage};
 use crate::negotiated;
+use crate::services;
 use crate::summary::{Arm, Bottleneck, Who};
 use crate::values::BlockValues;
 use duet_model::record::{BlockRecord, RunHeader};
@@ -46,6 +47,7 @@ impl Cell<'_> {
         let labels: Vec<&str> = self.arms.iter().map(|arm| arm.label.as_str()).collect();
         let records = self.counted.iter().map(|block| block.record);
         negotiated::refusal(&labels, records)
+            .or_else(|| services::refusal(self).filter(|_| !is_cost(metric)))
             .or_else(|| self.generator_bound().filter(|_| !is_cost(metric)).map(str::to_owned))
     }
 

@@ -42,6 +42,7 @@ mod rounds;
 mod run_analysis;
 mod run_summary;
 mod search;
+mod services;
 mod summary;
 mod switching;
 mod tails;
@@ -55,7 +56,9 @@ mod warnings;
 
 pub use cell_analysis::running_ratio;
 pub use disturbance::{disturbance, program_disturbance};
-pub use duet_model::record::{BuildRecord, Failure, Finding, FindingLevel, Machine, Side, Stage};
+pub use duet_model::record::{
+    BuildRecord, Failure, Finding, FindingLevel, Machine, ServiceCpus, ServiceHeader, Side, Stage,
+};
 pub use duet_model::spec::{Arrivals, CellId, ClaimFigure, ClaimKind, Lane};
 pub use duet_stats::Interval;
 pub use programs::running_program_ratio;

@@ -32,6 +32,7 @@ pub(super) fn run_summary(run: &Run, cells: &[Cell]) -> RunSummary {
         to_project: header.to_project.clone(),
         server_cpus: header.server_cpus.clone(),
         generator_cpus: header.generator_cpus.clone(),
+        services: header.services.clone(),
         machine: header.machine.clone(),
         findings: header.findings.clone(),
         stolen_share: if measured_ns == 0 { 0.0 } else { stolen_ns as f64 / available_ns },

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use duet_model::record::{BuildRecord, Failure, Finding, Machine, Side};
+use duet_model::record::{BuildRecord, Failure, Finding, Machine, ServiceHeader, Side};
 use duet_model::spec::CellId;
 
 mod builds;
@@ -95,6 +95,9 @@ pub struct RunSummary {
     pub to_project: String,
     /// CPUs of the servers.
     pub server_cpus: Vec<usize>,
+    /// The services that its cells need, as they were set up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceHeader>,
     /// CPUs of the generator.
     pub generator_cpus: Vec<usize>,
     /// The machine.

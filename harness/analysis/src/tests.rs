@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::verdict::Verdict;
-use duet_model::record::{BlockRecord, Run};
+use duet_model::record::{BlockRecord, Run, ServiceUse};
 use duet_model::testing::{Scene, encode, run};
 use duet_units::Metric;
 
@@ -136,6 +136,33 @@ fn a_busy_generator_spoils_rates_and_not_costs() {
     assert_eq!(running_ratio(&record.header, &record.blocks, &cell.id), None);
     scene.arms[0].generator_cpu_ns_per_request = 15_000.0;
     assert_eq!(codes(&self::cell(&analyse(&run(&scene))).warnings), ["generator_busy"]);
+}
+
+/// So does a service whose CPUs have no time left.
+#[test]
+fn a_busy_service_spoils_rates_and_not_costs() {
+    let record = |busy_ns: u64| {
+        let mut record = run(&Scene::default());
+        for block in &mut record.blocks {
+            let service = "db".to_owned();
+            let used = ServiceUse { service, cpus_busy_ns: busy_ns, cpus: 1, ..Default::default() };
+            (block.driven_ns, block.services) = (1_000, vec![used]);
+        }
+        record
+    };
+    let analysis = analyse(&record(900));
+    for found in &cell(&analysis).metrics {
+        let is_cost = matches!(found.metric, Metric::CpuNsPerRequest | Metric::RssBytesPeak);
+        assert!(!is_cost || found.ratio.is_some(), "{found:?}");
+        let of_rate = found.metric == Metric::RequestsPerSecond;
+        assert!(!of_rate || found.ratio.is_none(), "{found:?}");
+        let reason = found.reason.as_deref().unwrap_or_default();
+        assert!(!of_rate || reason.contains("the service db was the limit"), "{reason}");
+    }
+    assert_eq!(codes(&cell(&analysis).warnings), ["service_bound"]);
+    let analysis = analyse(&record(899));
+    assert!(cell(&analysis).metrics.iter().all(|found| found.ratio.is_some()));
+    assert!(cell(&analysis).warnings.is_empty());
 }
 
 /// 4 ms of a collector in each window of the other arm are the arm's own work.

@@ -5,8 +5,8 @@ use crate::cell::{Cell, cpus};
 use crate::disturbance::{FOREIGN_SHARE_MAX, share};
 use crate::summary::{CellAnalysis, MetricAnalysis, Warning, Who};
 use crate::verdict::{BLOCKS_MIN, Verdict};
-use crate::{delayed_acks, open, search};
-use duet_model::record::{Run, RunHeader, Wire};
+use crate::{delayed_acks, open, search, services};
+use duet_model::record::{Run, RunHeader, ServiceCpus, ServiceHeader, Wire};
 use duet_model::spec::CellId;
 use duet_units::{Loop, percent, thousands};
 
@@ -79,6 +79,7 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader) -> Vec<Warning> {
         not_stationary(cell, header),
         generator_busy(cell),
         generator_bound(cell),
+        services::warning(cell),
         parked_cpu(cell, header),
         stolen_time(cell, header),
         foreign_cpu(cell, header),
@@ -302,7 +303,13 @@ fn generator_waited(cell: &Cell, header: &RunHeader) -> Option<Warning> {
     let share = share(waited_ns, driven_ns, cpus(header).generator);
     let message = format!("the generator waited for a CPU {} of the time", percent(share));
     let hint = "stop what else runs on its CPUs, and measure again: responses were read late";
-    (share > RUN_DELAY_SHARE_MAX).then(|| Warning::new("generator_waited", message, hint))
+    // A service beside it has it wait, as every report says of the service's CPUs.
+    let shares = |service: &ServiceHeader| {
+        service.shared_with == ServiceCpus::Generator
+            && cell.workload.services.contains(&service.name)
+    };
+    let alone = !header.services.iter().any(shares);
+    (alone && share > RUN_DELAY_SHARE_MAX).then(|| Warning::new("generator_waited", message, hint))
 }
 
 /// CPU time that the kernel forgot: no ratio is made of the rest.

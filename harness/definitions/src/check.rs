@@ -15,6 +15,7 @@ mod claims;
 mod gates;
 mod loads;
 mod programs;
+mod services;
 
 use loads::{check_loads, check_transports};
 
@@ -30,6 +31,7 @@ pub(super) fn check(files: &Files, references: &[Reference]) -> Vec<DefinitionEr
     let mut mistakes = Vec::new();
     for kind in [
         Kind::Server,
+        Kind::Service,
         Kind::Set,
         Kind::Workload,
         Kind::Problem,
@@ -47,6 +49,7 @@ pub(super) fn check(files: &Files, references: &[Reference]) -> Vec<DefinitionEr
         }
     }
     programs::check_sets(files, &mut mistakes);
+    services::check_services(files, &mut mistakes);
     if let Some(suites) = &files.suites {
         for matchup in &suites.matchups {
             programs::check_kinds(matchup, files, &mut mistakes);

@@ -74,6 +74,7 @@ pub(super) struct Reference {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Server,
+    Service,
     Workload,
     Load,
     Matchup,
@@ -91,6 +92,7 @@ impl Kind {
     pub(super) fn word(self) -> &'static str {
         match self {
             Kind::Server => "server",
+            Kind::Service => "service",
             Kind::Workload => "workload",
             Kind::Load => "load",
             Kind::Matchup => "matchup",
@@ -107,6 +109,7 @@ impl Kind {
     pub(super) fn file(self) -> &'static str {
         match self {
             Kind::Server | Kind::Arm => "servers.toml",
+            Kind::Service => "services.toml",
             Kind::Workload => "workloads.toml",
             Kind::Load | Kind::Matchup | Kind::Suite | Kind::Gate => "suites.toml",
             Kind::Problem | Kind::Set => "programs.toml",

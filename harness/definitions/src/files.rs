@@ -5,7 +5,7 @@ use super::errors::Kind;
 use super::fields::At;
 use super::programs::Programs;
 use super::suites::Suites;
-use duet_model::spec::{Lane, ProgramSet, Published, Server, Workload};
+use duet_model::spec::{Lane, ProgramSet, Published, Server, Service, Workload};
 
 /// What the files say; absent where a file could not be read as TOML.
 ///
@@ -13,6 +13,7 @@ use duet_model::spec::{Lane, ProgramSet, Published, Server, Workload};
 /// and the checks skip it.
 pub(super) struct Files {
     pub(super) servers: Option<Vec<At<Server>>>,
+    pub(super) services: Option<Vec<At<Service>>>,
     pub(super) workloads: Option<Vec<At<Workload>>>,
     pub(super) programs: Option<Programs>,
     pub(super) suites: Option<Suites>,
@@ -31,6 +32,7 @@ impl Files {
         let suites = self.suites.as_ref();
         match kind {
             Kind::Server => self.servers.as_ref().map(|all| names(all, |s| &s.name)),
+            Kind::Service => self.services.as_ref().map(|all| names(all, |s| &s.name)),
             Kind::Workload => self.workloads.as_ref().map(|all| names(all, |w| &w.name)),
             Kind::Problem => self.programs.as_ref().map(|all| names(&all.problems, |p| &p.name)),
             Kind::Set => self.programs.as_ref().map(|all| names(&all.sets, |s| &s.name)),
@@ -62,6 +64,14 @@ impl Files {
 
     pub(super) fn server(&self, name: &str) -> Option<&At<Server>> {
         self.servers.as_ref()?.iter().find(|server| server.value.name == name)
+    }
+
+    pub(super) fn service(&self, name: &str) -> Option<&At<Service>> {
+        self.services.as_ref()?.iter().find(|service| service.value.name == name)
+    }
+
+    pub(super) fn workload(&self, name: &str) -> Option<&At<Workload>> {
+        self.workloads.as_ref()?.iter().find(|workload| workload.value.name == name)
     }
 
     pub(super) fn set(&self, name: &str) -> Option<&At<ProgramSet>> {

@@ -1,5 +1,5 @@
-//! Reads a folder of definitions (`servers.toml`, `workloads.toml`, `programs.toml`, `suites.toml`,
-//! `published.toml`, `claims.toml`) and reports every mistake in it at once, each with file, line
+//! Reads a folder of definitions (`servers.toml`, `services.toml`, `workloads.toml`,
+//! `programs.toml`, `suites.toml`, `published.toml`, `claims.toml`) and reports every mistake in it at once, each with file, line
 //! and hint.
 //!
 //! Loading runs nothing: no command, no network. [`load`] is the way in.
@@ -20,6 +20,7 @@ mod nearest;
 mod programs;
 mod request;
 mod servers;
+mod services;
 mod shared_keys;
 mod source;
 mod suites;

@@ -9,7 +9,7 @@ use super::fields::At;
 use super::file::{read_file, read_file_if_any};
 use super::files::Files;
 use super::source::{Read, files_of};
-use super::{claims, programs, servers, suites, workloads};
+use super::{claims, programs, servers, services, suites, workloads};
 use duet_model::spec::Spec;
 
 /// Reads and checks a folder of definitions. Runs nothing.
@@ -43,6 +43,9 @@ pub(super) fn load_from(read: &Read<'_>) -> Result<Spec, Vec<DefinitionError>> {
             true => Some(Vec::new()),
             false => read_file("servers.toml", read, &mut found, servers::read),
         },
+        services: read_file_if_any("services.toml", read, &mut found, |fields| {
+            services::read(fields, read)
+        }),
         workloads: match absent.contains(&"workloads.toml") {
             true => Some(Vec::new()),
             false => read_file("workloads.toml", read, &mut found, |fields| {
@@ -62,6 +65,7 @@ pub(super) fn load_from(read: &Read<'_>) -> Result<Spec, Vec<DefinitionError>> {
     match files {
         Files {
             servers: Some(servers),
+            services: Some(services),
             workloads: Some(workloads),
             programs: Some(programs),
             suites: Some(suites),
@@ -70,6 +74,7 @@ pub(super) fn load_from(read: &Read<'_>) -> Result<Spec, Vec<DefinitionError>> {
             absent: _,
         } if mistakes.is_empty() => Ok(Spec {
             servers: values(servers),
+            services: values(services),
             workloads: values(workloads),
             problems: values(programs.problems),
             sets: values(programs.sets),
@@ -98,7 +103,8 @@ fn absent(read: &Read<'_>) -> Vec<&'static str> {
         [true, ..] => &all[..1],
         _ => &[],
     };
-    may_be.iter().copied().filter(is_absent).collect()
+    // Services are nobody's duty.
+    may_be.iter().chain(&["services.toml"]).copied().filter(is_absent).collect()
 }
 
 fn values<T>(all: Vec<At<T>>) -> Vec<T> {

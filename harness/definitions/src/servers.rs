@@ -6,7 +6,9 @@ use super::errors::Kind;
 use super::fields::{At, Fields};
 use super::nearest::suggestion;
 use super::source::stays_inside;
-use duet_model::spec::{Edit, Lane, PLACEHOLDERS, Server, TLS_PLACEHOLDERS, Toolchain};
+use duet_model::spec::{
+    Edit, Lane, PLACEHOLDERS, Server, Service, ServiceArgs, TLS_PLACEHOLDERS, Toolchain,
+};
 
 const LANES: [(&str, Lane); 4] = [
     ("article", Lane::Article),
@@ -69,6 +71,7 @@ fn server(fields: &mut Fields<'_>) -> Server {
     let run = fields.some_texts("run").unwrap_or_default();
     let tls_args = fields.some_texts("tls_args").unwrap_or_default();
     let h2c_args = fields.some_texts("h2c_args").unwrap_or_default();
+    let services = services(fields);
     let version = fields.some_texts("version").unwrap_or_default();
     let env = fields.map("env");
     let prints = fields.flag("prints").unwrap_or(false);
@@ -101,6 +104,7 @@ fn server(fields: &mut Fields<'_>) -> Server {
         run: values(run),
         tls_args: values(tls_args),
         h2c_args: values(h2c_args),
+        services,
         version: values(version),
         env: env.into_iter().map(|(name, at)| (name, at.value)).collect(),
         prints,
@@ -110,6 +114,33 @@ fn server(fields: &mut Fields<'_>) -> Server {
         workloads: values(workloads),
         root: None,
     }
+}
+
+/// How a server is told of services.
+fn services(fields: &mut Fields<'_>) -> BTreeMap<String, ServiceArgs> {
+    let form = "[server.services] NAME = { args = [\"--database\", \"{service.NAME}\"] }";
+    let told = fields.named("services", form, |fields| {
+        let args = fields.some_texts("args").unwrap_or_default();
+        (args, fields.map("env"))
+    });
+    let mut services = BTreeMap::new();
+    for (name, At { line, value: (args, env) }) in told {
+        fields.refer(Kind::Service, &name, line);
+        let placeholder = Service::placeholder(&name);
+        let words = || args.iter().chain(env.values());
+        let known = [&PLACEHOLDERS[..], &[placeholder.as_str()]].concat();
+        for word in words() {
+            check_word(fields, &format!("services.{name}"), word, &known);
+        }
+        if !words().any(|word| word.value.contains(&placeholder)) {
+            let problem = format!("`services.{name}` has no {placeholder}");
+            let hint = "add it where the server reads the service's address: in `args` or `env`";
+            fields.mistake(line, problem, hint);
+        }
+        let env = env.into_iter().map(|(name, at)| (name, at.value)).collect();
+        services.insert(name, ServiceArgs { args: values(args), env });
+    }
+    services
 }
 
 /// What is carried lies below the folder above the definitions.
@@ -210,7 +241,12 @@ fn check_tls_args(fields: &mut Fields<'_>, words: &[At<String>]) {
 }
 
 /// Every brace must belong to a placeholder that is known.
-fn check_braces(fields: &mut Fields<'_>, key: &str, words: &[At<String>], known: &[&str]) {
+pub(super) fn check_braces(
+    fields: &mut Fields<'_>,
+    key: &str,
+    words: &[At<String>],
+    known: &[&str],
+) {
     for word in words {
         check_word(fields, key, word, known);
     }

@@ -13,6 +13,7 @@ mod claims; // what the tables of claims may say
 mod gated_programs; // what the tables of gates may say of programs
 mod gates; // what the tables of gates may say
 mod programs; // what the tables of programs may say
+mod services; // what the tables of services may say
 mod values; // what the values of keys may be
 
 const SERVERS: &str = r#"[[server]]
@@ -151,7 +152,8 @@ fn keys_and_types() {
              [\"std\"]`",
             "servers.toml:4: server alpha: unknown key `lane` | did you mean `lanes`? the keys are \
          name, language, lanes, summary, run, workloads, external, version, needs, toolchain, \
-         build, build_cache, std_build, dependencies, edit, tls_args, h2c_args, env, prints, \
+         build, build_cache, std_build, dependencies, edit, tls_args, h2c_args, services, \
+             env, prints, \
          carry, start_limit_s",
         ],
     );

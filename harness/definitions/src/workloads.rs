@@ -4,10 +4,17 @@ use super::errors::{DefinitionError, Found, Kind, MISTAKES_MAX};
 use super::fields::{At, Fields};
 use super::request::{Fault, answer_faults, request_faults};
 use super::source::{Read, read_text, stays_inside};
-use duet_model::spec::{Case, ExpectedResponse, Workload};
+use duet_model::spec::{Case, DatabaseWork, ExpectedResponse, Workload};
 
 /// The keys of an inline case.
-const INLINE: [&str; 6] = ["method", "path", "headers", "body", "chunked", "expect"];
+const INLINE: [&str; 8] =
+    ["method", "path", "headers", "body", "chunked", "upstream_calls", "least_ms", "expect"];
+
+/// The most that a request may do in a database, and the most calls it may make.
+const WORK_MAX: u32 = 1_000_000;
+
+/// The longest `least_ms`: a valid response takes less than the two seconds after which it is late.
+const LEAST_MS_MAX: u32 = 1_900;
 
 /// Reads all workloads.
 pub(super) fn read(root: &mut Fields<'_>, files: &Read<'_>) -> Vec<At<Workload>> {
@@ -27,6 +34,11 @@ fn workload(fields: &mut Fields<'_>, files: &Read<'_>) -> Workload {
     let question = fields.sentence("question").unwrap_or_default().value;
     let kind = fields.sentence("kind").map(|kind| kind.value);
     let churn = fields.flag("churn").unwrap_or(false);
+    let services = fields.texts("services").unwrap_or_default();
+    for service in &services {
+        fields.refer(Kind::Service, &service.value, service.line);
+    }
+    let database = fields.inner("database", database);
     let source = fields.text("cases");
     let (method, inline) = inline_case(fields);
     let cases = match &source {
@@ -47,6 +59,8 @@ fn workload(fields: &mut Fields<'_>, files: &Read<'_>) -> Workload {
         churn,
         cases,
         responses: answers.into_iter().map(|(server, at)| (server, at.value)).collect(),
+        services: services.into_iter().map(|at| at.value).collect(),
+        database,
         source: source.map(|source| source.value),
     }
 }
@@ -68,9 +82,33 @@ fn inline_case(fields: &mut Fields<'_>) -> (String, Case) {
     let expect = fields.inner("expect", |expect| answer(expect, &method));
     let expect =
         expect.unwrap_or(ExpectedResponse { status: 200, content_type: None, body: String::new() });
-    let case = Case { method: method.clone(), path, headers, body, chunked, expect };
+    let upstream_calls = fields.number("upstream_calls", 0..=WORK_MAX).map(|at| at.value);
+    let least_ms = fields.number("least_ms", 0..=LEAST_MS_MAX).map(|at| at.value);
+    let method_name = method.clone();
+    let case = Case {
+        method: method_name,
+        path,
+        headers,
+        body,
+        chunked,
+        upstream_calls,
+        least_ms,
+        expect,
+    };
     keep(fields, request_faults(&case));
     (method, case)
+}
+
+/// What a request does in a database.
+fn database(fields: &mut Fields<'_>) -> DatabaseWork {
+    fields.require(&[("transactions", "`transactions = 1`, which each request commits")]);
+    let mut number = |key| fields.number(key, 0..=WORK_MAX).map_or(0, |at| at.value);
+    DatabaseWork {
+        transactions: number("transactions"),
+        rows_read: number("rows_read"),
+        rows_written: number("rows_written"),
+        invalid: fields.sentence("invalid").map(|at| at.value),
+    }
 }
 
 /// A workload with a file of cases has no case of its own.
@@ -144,8 +182,8 @@ fn case(text: &str, file: &str, line: usize, found: &mut Found) -> Option<Case> 
         Ok(case) => case,
         Err(message) => {
             let hint = "write {\"method\":…,\"path\":…,\"expect\":{\"status\":…,\"body\":…}} on \
-                        one line; it may also have headers, body, chunked and, in expect, \
-                        content_type";
+                        one line; it may also have headers, body, chunked, upstream_calls, \
+                        least_ms and, in expect, content_type";
             mistake(format!("this is no case: {message}"), hint.to_owned());
             return None;
         }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use crate::generator;
 use crate::host::Cpus;
 use crate::server::{self, Launch, Running};
+use crate::services::{Ledger, Services, Told};
 use crate::verify::Verifier;
 use crate::{probe, requests};
 use duet_model::plan::BlockPlan;
@@ -20,7 +21,7 @@ use duet_units::duration_ns;
 
 mod observed;
 
-use observed::{disturbances, memory, sample, under_load, usage};
+use observed::{disturbances, memory, sample, services_used, under_load, usage};
 
 /// Cases verified with the full client in every block; all of them are verified once a run, and the
 /// generator compares every answer anyway.
@@ -55,6 +56,8 @@ pub struct Bench<'a> {
     pub cpus: &'a Cpus,
     /// The client that verifies.
     pub verifier: &'a Verifier,
+    /// What servers need beside themselves.
+    pub services: &'a Services,
     /// When the run began.
     pub run_started: Instant,
     /// Ctrl-C.
@@ -99,11 +102,14 @@ pub fn run(
         throttled_ns: None,
         generator_run_delay_ns: None,
         arms: vec![],
+        services: vec![],
         windows: vec![],
         failure: None,
         discarded: None,
     };
-    match measure(bench, plan, window_ns, started, &mut record) {
+    let outcome = measure(bench, plan, window_ns, started, &mut record);
+    bench.services.end_block(bench.spec, definitions(bench, plan).1);
+    match outcome {
         Ok(()) => {}
         Err(BlockError::Failed(failure)) => {
             record.failure = Some(failure);
@@ -126,7 +132,10 @@ fn measure(
     record: &mut BlockRecord,
 ) -> Result<(), BlockError> {
     let (matchup, workload) = definitions(bench, plan);
-    let mut arms = start_all(bench, plan, matchup, workload, record)?;
+    let service = |error: anyhow::Error| of_service(bench, error);
+    let told = bench.services.ready(bench.spec, [workload], matchup.arms.len()).map_err(service)?;
+    let ledger = bench.services.open_ledger(bench.spec, workload).map_err(service)?;
+    let mut arms = start_all(bench, plan, &told, record)?;
     for running in &mut arms {
         let server = definition(bench, &running.name);
         let verified =
@@ -135,9 +144,10 @@ fn measure(
     }
     let job = job(bench, plan, workload, &arms, window_ns)
         .map_err(|error| halt(bench, None, Stage::Drive, &error))?;
-    if let Err(error) = drive(bench, &job, &arms, started, record) {
-        return Err(blame(bench, &mut arms, &error));
-    }
+    let totals = match drive(bench, &job, &arms, workload, started, record) {
+        Ok(totals) => totals,
+        Err(error) => return Err(blame(bench, &mut arms, workload, &error)),
+    };
     wait(bench.interrupt, AFTER_LOAD)?;
     for (arm, running) in record.arms.iter_mut().zip(&arms) {
         arm.after = memory(running.root()).map_err(|e| halt(bench, None, Stage::Drive, &e))?;
@@ -145,7 +155,38 @@ fn measure(
     for running in arms {
         running.stop().map_err(BlockError::Failed)?;
     }
-    Ok(())
+    prove(bench, matchup, workload, (&ledger, &totals), record)
+        .map_err(|error| of_service(bench, error))
+}
+
+/// Writes down what the services have counted, and compares it with what the responses need.
+fn prove(
+    bench: &Bench<'_>,
+    matchup: &Matchup,
+    workload: &Workload,
+    (ledger, totals): (&Ledger, &[(u64, u64)]),
+    record: &mut BlockRecord,
+) -> Result<()> {
+    // The first response, and those that the full client has compared.
+    let verified = (1 + workload.cases.len().min(VERIFIED_CASES)) as u64;
+    let totals: Vec<_> = totals.iter().map(|(ok, sent)| (*ok, sent + verified)).collect();
+    let (services, spec) = (bench.services, bench.spec);
+    let counted = services.close_ledger(spec, workload, ledger, &totals)?;
+    for (used, (_, counts)) in record.services.iter_mut().zip(&counted) {
+        used.arms.clone_from(counts);
+    }
+    services.check_work(spec, workload, &matchup.arms, &counted)
+}
+
+/// A halt from an error about services, which says what failed.
+fn of_service(bench: &Bench<'_>, error: anyhow::Error) -> BlockError {
+    match error.downcast::<Failure>() {
+        Ok(failure) => match bench.interrupt.check() {
+            Err(interrupted) => BlockError::Interrupted(interrupted),
+            Ok(()) => BlockError::Failed(failure),
+        },
+        Err(error) => halt(bench, None, Stage::Service, &error),
+    }
 }
 
 /// The definitions a plan refers to. The loader has checked that they exist.
@@ -170,10 +211,10 @@ fn definition<'a>(bench: &Bench<'a>, name: &str) -> &'a Server {
 fn start_all(
     bench: &Bench<'_>,
     plan: &BlockPlan,
-    matchup: &Matchup,
-    workload: &Workload,
+    told: &[Told],
     record: &mut BlockRecord,
 ) -> Result<Vec<Running>, BlockError> {
+    let (matchup, workload) = definitions(bench, plan);
     let mut arms: Vec<Option<(Running, ArmRecord)>> = matchup.arms.iter().map(|_| None).collect();
     let transport = load(bench, plan).transport;
     let certificate = bench.verifier.certificate(transport);
@@ -188,6 +229,7 @@ fn start_all(
             threads: bench.suite.server_cpus,
             transport,
             certificate,
+            told: &told[index],
             padding_bytes: plan.padding_bytes[index],
         };
         let mut running = server::start(server, &launch, bench.interrupt).map_err(|error| {
@@ -322,21 +364,22 @@ impl From<anyhow::Error> for DriveError {
 }
 
 /// Hands the job to a generator and writes what it reports into the record, sampling memory
-/// meanwhile.
+/// meanwhile. Returns the arms' ok responses and requests sent.
 fn drive(
     bench: &Bench<'_>,
     job: &Job,
     arms: &[Running],
+    workload: &Workload,
     started: Instant,
     record: &mut BlockRecord,
-) -> Result<(), DriveError> {
+) -> Result<Vec<(u64, u64)>, DriveError> {
     let mut generator = generator::start(job)?;
     let windows = job.measure_ns / job.window_ns.max(1) + 1;
     let budget_ns = (job.measure_ns + windows * job.lead_ns).saturating_mul(4) + job.warmup_ns;
     let budget = Duration::from_nanos(budget_ns);
     let mut deadline = Instant::now() + budget + GENERATOR_SLACK;
     let mut next_sample = Instant::now();
-    let (mut in_windows, mut began) = (false, None);
+    let (mut in_windows, mut began, mut totals) = (false, None, vec![]);
     loop {
         bench.interrupt.check().map_err(anyhow::Error::from)?;
         if Instant::now() >= next_sample {
@@ -362,7 +405,7 @@ fn drive(
                 record.warmup_ns = elapsed_ns;
                 record.window_ns = window_ns;
                 in_windows = true;
-                began = Some(usage(bench.cpus, arms, &generator)?);
+                began = Some(usage(bench, workload, arms, &generator)?);
                 // Long windows are driven at least in two rounds, whatever the budget.
                 let least = Duration::from_nanos((job.lead_ns + window_ns).saturating_mul(16));
                 let least = least.max(job.search_max());
@@ -371,7 +414,9 @@ fn drive(
             Event::Driven => {
                 in_windows = false;
                 if let Some(began) = &began {
-                    disturbances(record, began, &usage(bench.cpus, arms, &generator)?);
+                    let ended = usage(bench, workload, arms, &generator)?;
+                    disturbances(record, began, &ended);
+                    record.services = services_used(bench, workload, began, &ended)?;
                 }
                 under_load(arms, &mut generator, record)?;
             }
@@ -386,7 +431,8 @@ fn drive(
                     arm.cpu_lost = lost;
                 }
             }
-            Event::Done => return Ok(()),
+            Event::Totals { ok, sent } => totals = ok.into_iter().zip(sent).collect(),
+            Event::Done => return Ok(totals),
             Event::Failed { arm, error } => {
                 return Err(DriveError { arm: arm.map(|arm| arm as usize), error: anyhow!(error) });
             }
@@ -394,9 +440,17 @@ fn drive(
     }
 }
 
-/// A halt from an error while driving: it is the failure of the arm that the generator named, or of
-/// the first one that has ended, or of the generator.
-fn blame(bench: &Bench<'_>, arms: &mut [Running], error: &DriveError) -> BlockError {
+/// A halt from an error while driving: it is the failure of a service that has ended, or of the arm
+/// that the generator named, or of the first one that has ended, or of the generator.
+fn blame(
+    bench: &Bench<'_>,
+    arms: &mut [Running],
+    workload: &Workload,
+    error: &DriveError,
+) -> BlockError {
+    if let (Some(failure), Ok(())) = (bench.services.ended(workload), bench.interrupt.check()) {
+        return BlockError::Failed(failure);
+    }
     let dead = || arms.iter_mut().position(|running| !running.is_alive());
     let guilty = error.arm.or_else(dead);
     halt(bench, guilty.and_then(|arm| arms.get_mut(arm)), Stage::Drive, &error.error)

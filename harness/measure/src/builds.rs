@@ -215,8 +215,9 @@ impl Edited<'_> {
         (spec, server): (&Spec, &Server),
         interrupt: &Interrupt,
     ) -> Result<(u64, u64), CommandError> {
-        let workload = server.workloads.iter().find_map(|name| spec.workload(name));
-        let workload = workload.context("the server has no workload")?;
+        let mut workloads = server.workloads.iter().filter_map(|name| spec.workload(name));
+        let workload = workloads.find(|workload| workload.services.is_empty());
+        let workload = workload.context("the server has no workload that needs no service")?;
         let case = workload.cases.first().context("the workload has no cases")?;
         let transport = Transport::Http;
         let launch = Launch {
@@ -226,6 +227,7 @@ impl Edited<'_> {
             transport,
             certificate: None,
             padding_bytes: 0,
+            told: &[],
         };
         let started = Instant::now();
         build::timed_build(&Recipe::from(server), &site.root, interrupt)?;

@@ -29,7 +29,9 @@ pub mod programs; // checks programs, makes their inputs, measures blocks of the
 pub mod relink; // the same sources in another layout
 pub mod requests; // cases -> bytes on the wire
 pub mod server; // starts and stops servers
+pub mod services; // starts, fills, counts and stops what servers need
 pub mod source; // what a source says of its program: size, features
 mod toolchain; // has the compiler at hand that a table names
+pub mod upstream; // the server that servers call
 pub mod verify; // compares responses, with a full client
 pub mod versions; // where the arms of a comparison come from

@@ -108,6 +108,8 @@ mod tests {
             headers: BTreeMap::from([("Accept".into(), "*/*".into())]),
             body: body.map(Into::into),
             chunked,
+            upstream_calls: None,
+            least_ms: None,
             expect,
         }
     }

@@ -15,7 +15,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use crate::certificate::{Certificate, temporary_folder};
 use crate::loopback;
 use duet_model::record::{Failure, Stage};
-use duet_model::spec::Server;
+use duet_model::spec::{Server, Service};
 use duet_process::child::{self, Tail};
 use duet_process::interrupt::{Interrupt, Interrupted, POLL};
 use duet_process::supervised::{self, Supervised};
@@ -23,7 +23,7 @@ use duet_process::tree;
 use duet_protocol::{Address, Transport};
 use tempfile::TempDir;
 
-mod external;
+pub(crate) mod external;
 
 /// Between two requests to a server that is not ready yet.
 const READY_PAUSE: Duration = Duration::from_millis(2);
@@ -60,6 +60,8 @@ pub struct Launch<'a> {
     pub transport: Transport,
     /// What it is to speak TLS with; required for transports with TLS.
     pub certificate: Option<&'a Certificate>,
+    /// The services that it is told of: placeholders and what they stand for.
+    pub told: &'a [(String, String)],
     /// Size of an environment variable that moves its stack, so that layout effects vary by block.
     pub padding_bytes: u32,
 }
@@ -173,16 +175,27 @@ fn command(server: &Server, launch: &Launch<'_>, addr: &Address) -> Result<Comma
         values.push(("{tls_cert}", certificate.cert_path().display().to_string()));
         values.push(("{tls_key}", certificate.key_path().display().to_string()));
     }
+    let told = launch.told.iter().map(|(name, value)| (name.as_str(), value));
+    let values = values.iter().map(|(name, value)| (*name, value)).chain(told);
     let fill = |word: &String| {
-        values.iter().fold(word.clone(), |word, (name, value)| word.replace(name, value))
+        values.clone().fold(word.clone(), |word, (name, value)| word.replace(name, value))
     };
+    let is_told = |name: &String| {
+        let placeholder = Service::placeholder(name);
+        launch.told.iter().any(|(name, _)| *name == placeholder)
+    };
+    let services = || server.services.iter().filter(|(name, _)| is_told(name)).map(|(_, of)| of);
     let (program, arguments) = server.run.split_first().context("the run command is empty")?;
     let spoken = server.arguments(launch.transport).with_context(|| {
         format!("{} has no arguments for {}: see servers.toml", server.name, launch.transport)
     })?;
     let mut command = Command::new(resolve(launch.root, &fill(program)));
-    command.args(arguments.iter().chain(spoken).map(fill)).current_dir(launch.root);
-    command.envs(server.env.iter().map(|(name, value)| (name, fill(value))));
+    let of_services = services().flat_map(|service| &service.args);
+    let arguments = arguments.iter().chain(spoken).chain(of_services);
+    command.args(arguments.map(fill)).current_dir(launch.root);
+    let of_services = services().flat_map(|service| &service.env);
+    let variables = server.env.iter().chain(of_services);
+    command.envs(variables.map(|(name, value)| (name, fill(value))));
     if launch.padding_bytes > 0 {
         command.env("DUET_PADDING", "x".repeat(launch.padding_bytes as usize));
     }

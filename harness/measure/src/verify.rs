@@ -6,7 +6,7 @@
 
 use std::cell::OnceCell;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
@@ -23,6 +23,9 @@ use duet_protocol::{Address, Transport};
 
 /// How long one answer may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often a response is timed that seems to be too slow.
+const TIMED_TRIES: u32 = 5;
 
 /// How much of a body is shown around its first difference.
 const EXCERPT_BYTES: usize = 60;
@@ -113,7 +116,14 @@ impl Verifier {
         interrupt: &Interrupt,
     ) -> Result<Wire> {
         let answer = workload.answer(case, &running.name);
-        let check = || self.with(interrupt, self.check(running, server, case, answer));
+        let check = || {
+            let timed = || {
+                let began = Instant::now();
+                let wire = self.with(interrupt, self.check(running, server, case, answer))?;
+                Ok((wire, began.elapsed()))
+            };
+            in_time(case, timed)
+        };
         running.when_ready(interrupt, check).with_context(|| {
             format!("wrong answer to {} {} ({})", case.method, case.path, workload.name)
         })
@@ -258,6 +268,39 @@ impl Verifier {
     }
 }
 
+/// Checks that a response takes the time that it must: not less than `least_ms`, and, where calls
+/// are made at once, less than one after the other. A busy machine may delay it: the fastest of a
+/// few counts.
+fn in_time<T>(case: &Case, mut timed: impl FnMut() -> Result<(T, Duration)>) -> Result<T> {
+    let (mut value, mut elapsed) = timed()?;
+    let Some(ms) = case.least_ms else { return Ok(value) };
+    let least = Duration::from_millis(ms.into());
+    let most = case.upstream_calls.filter(|calls| *calls > 1).map(|calls| calls * least);
+    for _ in 1..TIMED_TRIES {
+        if elapsed < least || most.is_none_or(|most| elapsed < most) {
+            break;
+        }
+        (value, elapsed) = timed()?;
+    }
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    ensure!(
+        elapsed >= least,
+        "it came after {:.1} ms, and no valid response is faster than {:.1} ms",
+        ms(elapsed),
+        ms(least)
+    );
+    if let Some(most) = most {
+        ensure!(
+            elapsed < most,
+            "it came after {:.1} ms, no sooner than calls that are made one after the other \
+             ({:.1} ms): make them at once",
+            ms(elapsed),
+            ms(most)
+        );
+    }
+    Ok(value)
+}
+
 fn url(running: &Running, path: &str) -> String {
     let scheme = if running.transport.is_tls() { "https" } else { "http" };
     format!("{scheme}://{}{path}", requests::host(&running.addr))
@@ -325,6 +368,24 @@ pub fn excerpt(body: &[u8], at: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn responses_take_their_time() {
+        let check = |calls, least_ms, times: &[u64], want: &str| {
+            let case = Case { upstream_calls: calls, least_ms, ..Case::default() };
+            let mut times = times.iter().map(|ms| Duration::from_millis(*ms));
+            let got = in_time(&case, || Ok(((), times.next().context("too many tries")?)));
+            let got = got.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(got.contains(want) && got.is_empty() == want.is_empty(), "{case:?}: {got}");
+        };
+        check(None, None, &[0], "");
+        check(None, Some(5), &[5], "");
+        check(None, Some(5), &[4], "faster than 5.0 ms");
+        check(Some(3), Some(5), &[6], "");
+        check(Some(3), Some(5), &[15, 40, 14], "");
+        check(Some(3), Some(5), &[15, 15, 15, 15, 15], "one after the other (15.0 ms)");
+        check(Some(1), Some(5), &[50], "");
+    }
 
     #[test]
     fn differences_are_readable() {

@@ -6,6 +6,7 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::supervisor::{Report, monotonic_ns};
+use crate::supervisor::{Farewell, Report, monotonic_ns};
 use crate::{child, tree};
 
 /// How long a supervisor may take to start its process.
@@ -23,6 +24,18 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long it may take to end: longer than it waits for what it ends.
 const END_LIMIT: Duration = Duration::from_millis(1500);
+
+/// How a process is supervised beyond its command.
+#[derive(Debug, Clone, Default)]
+pub struct Supervision {
+    /// The user and group it runs as; absent: this process's own.
+    pub user: Option<(u32, u32)>,
+    /// The signal that it is sent before everything is ended, and after which it has two seconds:
+    /// for processes that leave something in the kernel when they are killed.
+    pub farewell: Option<Signal>,
+    /// A folder that the supervisor removes when all has ended, unless it is told to keep it.
+    pub folder: Option<PathBuf>,
+}
 
 /// A process, and all that it has started. Dropping it ends them.
 #[derive(Debug)]
@@ -40,6 +53,8 @@ pub struct Supervised {
     closed: bool,
     /// It was waited for.
     reaped: bool,
+    /// How long the supervisor may take to end.
+    end_limit: Duration,
 }
 
 impl Drop for Supervised {
@@ -56,12 +71,34 @@ impl Drop for Supervised {
 /// # Errors
 /// When it cannot be started.
 pub fn start(command: &Command, cpus: &[usize], outputs: (Stdio, Stdio)) -> Result<Supervised> {
+    start_under(command, cpus, outputs, &Supervision::default())
+}
+
+/// The same, supervised in a certain way.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn start_under(
+    command: &Command,
+    cpus: &[usize],
+    outputs: (Stdio, Stdio),
+    supervision: &Supervision,
+) -> Result<Supervised> {
     let (ours, theirs) = UnixStream::pair().context("failed to make a socket")?;
     let binary = std::env::current_exe().context("failed to find this program's own binary")?;
     let mut outer = Command::new(binary);
     outer.arg("supervise");
     for cpu in cpus {
         outer.args(["--cpu", &cpu.to_string()]);
+    }
+    if let Some((uid, gid)) = supervision.user {
+        outer.args(["--uid", &uid.to_string(), "--gid", &gid.to_string()]);
+    }
+    if let Some(signal) = supervision.farewell {
+        outer.args(["--farewell", &(signal as i32).to_string()]);
+    }
+    if let Some(folder) = &supervision.folder {
+        outer.arg("--folder").arg(folder);
     }
     outer.arg("--").arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
@@ -86,6 +123,10 @@ pub fn start(command: &Command, cpus: &[usize], outputs: (Stdio, Stdio)) -> Resu
         left: None,
         closed: false,
         reaped: false,
+        end_limit: match supervision.farewell {
+            Some(_) => END_LIMIT + Farewell::LIMIT,
+            None => END_LIMIT,
+        },
     };
     // The command holds the other end of the socket, and of the streams.
     drop(outer);
@@ -167,6 +208,12 @@ impl Supervised {
         drop(self.socket.write_all(b"t"));
     }
 
+    /// Has the supervisor keep the folder that it would remove.
+    pub fn keep_folder(&mut self) {
+        // Without a supervisor nobody removes it.
+        drop(self.socket.write_all(b"k"));
+    }
+
     /// Ends the process and everything that it has started, by SIGKILL. Returns what could not be
     /// ended, if so: ids and names.
     #[must_use]
@@ -176,7 +223,7 @@ impl Supervised {
         }
         // Without a supervisor there is nobody to be told.
         drop(self.socket.shutdown(Shutdown::Write));
-        let deadline = Instant::now() + END_LIMIT;
+        let deadline = Instant::now() + self.end_limit;
         while !self.closed && Instant::now() < deadline {
             if self.receive(Duration::from_millis(50)).is_err() {
                 break;

@@ -2,8 +2,8 @@
 //! told to, or when the harness is gone.
 //!
 //! It is `duet supervise`, a process of its own, so that it outlives a harness that is killed. Its
-//! standard input is a socket to the harness. A byte asks the process to end, the end of the socket
-//! ends all; lines go back, as [`Report`] has them. Whatever leaves its own parent, by a second
+//! standard input is a socket to the harness. A byte asks the process to end, or a folder to be kept;
+//! the end of the socket ends all; lines go back, as [`Report`] has them. Whatever leaves its own parent, by a second
 //! fork or setsid, becomes the supervisor's child (prctl(2), PR_SET_CHILD_SUBREAPER). It sleeps but
 //! for that, and is in no figure.
 
@@ -12,6 +12,8 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,11 +86,27 @@ pub(crate) fn monotonic_ns() -> io::Result<u64> {
     Ok(now.as_nanos() as u64) // 584 years
 }
 
+/// What a supervisor does beside starting and ending.
+#[derive(Debug, Clone, Default)]
+pub struct Farewell {
+    /// The user and group that the process runs as.
+    pub user: Option<(u32, u32)>,
+    /// The signal that the process is sent before everything is ended.
+    pub signal: Option<Signal>,
+    /// The folder that is removed when everything has ended.
+    pub folder: Option<PathBuf>,
+}
+
+impl Farewell {
+    /// How long a process may take to end after its signal.
+    pub const LIMIT: Duration = Duration::from_secs(2);
+}
+
 /// Supervises the command of these words, pinned to `cpus` (all if empty).
 ///
 /// # Errors
 /// When this process cannot become a supervisor. That the command cannot be started is a report.
-pub fn run(cpus: &[usize], words: &[OsString]) -> Result<()> {
+pub fn run(cpus: &[usize], words: &[OsString], farewell: &Farewell) -> Result<()> {
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let (program, arguments) = words.split_first().context("there is no command")?;
     adopt()?;
@@ -100,12 +118,16 @@ pub fn run(cpus: &[usize], words: &[OsString]) -> Result<()> {
     }
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());
+    if let Some((uid, gid)) = farewell.user {
+        command.uid(uid).gid(gid);
+    }
     child::tame(&mut command, cpus)?;
     let at_ns = monotonic_ns()?;
     let child = match command.spawn() {
         Ok(child) => child,
         Err(error) => {
             Report::Failed(error.to_string()).send(&socket);
+            remove(farewell);
             return Ok(());
         }
     };
@@ -115,18 +137,40 @@ pub fn run(cpus: &[usize], words: &[OsString]) -> Result<()> {
     let ended = Arc::new(AtomicBool::new(false));
     let reaper = (socket.try_clone().context("failed to share the socket")?, Arc::clone(&ended));
     thread::spawn(move || reap_all(pid, &reaper.0, &reaper.1));
-    let mut byte = [0];
+    let (mut byte, mut keep) = ([0], false);
     while let Ok(1) = (&socket).read(&mut byte) {
-        if !ended.load(Ordering::SeqCst) {
-            // It may be ending at this moment.
-            let _ = kill(pid, Signal::SIGTERM);
+        match byte {
+            [b'k'] => keep = true,
+            _ if !ended.load(Ordering::SeqCst) => {
+                // It may be ending at this moment.
+                let _ = kill(pid, Signal::SIGTERM);
+            }
+            _ => {}
+        }
+    }
+    if let Some(signal) = farewell.signal {
+        let deadline = Instant::now() + Farewell::LIMIT;
+        let _ = kill(pid, signal);
+        while !ended.load(Ordering::SeqCst) && Instant::now() < deadline {
+            thread::sleep(END_PAUSE);
         }
     }
     let left = end_descendants();
+    if !keep {
+        remove(farewell);
+    }
     if !left.is_empty() {
         Report::Left(left.join(", ")).send(&socket);
     }
     Ok(())
+}
+
+/// Removes the folder of what has ended.
+fn remove(farewell: &Farewell) {
+    if let Some(folder) = &farewell.folder {
+        // The harness may have removed it, or nobody can: it is named by no one any more.
+        let _ = fs::remove_dir_all(folder);
+    }
 }
 
 /// Makes this process the parent of everything below it that loses its own.

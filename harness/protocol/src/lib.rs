@@ -227,6 +227,13 @@ pub enum Event {
         /// By arm.
         arms: Vec<SearchResult>,
     },
+    /// What was sent in all, by arm: warm-up, pilot, lead-ins and windows.
+    Totals {
+        /// Ok responses.
+        ok: Vec<u64>,
+        /// Requests sent.
+        sent: Vec<u64>,
+    },
     /// CPU time was lost, by arm: processes of it ended and nobody waited for them, so that the
     /// kernel forgot what they took (wait(2)). Its windows have none then. Only where it was.
     CpuLost {

@@ -1,6 +1,6 @@
 //! How a run was made: machine, versions, CPUs, command.
 
-use duet_analysis::RunSummary;
+use duet_analysis::{RunSummary, ServiceCpus, ServiceHeader};
 
 /// Names and values in the order they are shown.
 pub(super) fn run_metadata(run: &RunSummary) -> Vec<(&'static str, String)> {
@@ -16,7 +16,7 @@ pub(super) fn run_metadata(run: &RunSummary) -> Vec<(&'static str, String)> {
         || "unknown: the record has no end".to_owned(),
         |ns| duet_units::nanoseconds(ns as f64),
     );
-    vec![
+    let mut all = vec![
         ("command", run.command.clone()),
         ("began", run.started.clone()),
         ("took", elapsed),
@@ -28,10 +28,36 @@ pub(super) fn run_metadata(run: &RunSummary) -> Vec<(&'static str, String)> {
         ("hypervisor", hypervisor.to_owned()),
         ("CPUs of the servers", cpus(&run.server_cpus)),
         ("CPUs of the generator", cpus(&run.generator_cpus)),
+    ];
+    all.extend(run.services.iter().map(|service| ("service", self::service(service))));
+    all.extend([
         ("stolen time in windows", duet_units::percent(run.stolen_share)),
         ("tools", tools.collect::<Vec<_>>().join(", ")),
         ("duet", run.duet_version.clone()),
         ("commit", run.commit.clone().unwrap_or_else(|| "none".to_owned())),
         ("seed", run.seed.to_string()),
-    ]
+    ]);
+    all
+}
+
+/// A service: its version, where it ran, and what is set otherwise than by default.
+fn service(service: &ServiceHeader) -> String {
+    let cpus: Vec<String> = service.cpus.iter().map(ToString::to_string).collect();
+    let whose = match service.shared_with {
+        ServiceCpus::Own => "of its own",
+        ServiceCpus::Generator => "which is the generator's",
+    };
+    let version = service.version.as_ref().map(|version| format!("{version}, "));
+    let mut text = format!(
+        "{}: {}on CPU {}, {whose}",
+        service.name,
+        version.unwrap_or_default(),
+        cpus.join(", ")
+    );
+    let settings = service.settings.iter().map(|(name, value)| format!("{name}={value}"));
+    let settings: Vec<String> = settings.collect();
+    if !settings.is_empty() {
+        text.push_str(&format!("; {}", settings.join(" ")));
+    }
+    text
 }

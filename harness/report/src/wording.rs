@@ -298,7 +298,9 @@ pub(super) fn stage_name(stage: Stage) -> &'static str {
         Stage::Build => "build",
         Stage::Start => "start",
         Stage::Verify => "verify",
+        Stage::Service => "service",
         Stage::Drive => "drive",
+        Stage::Work => "work",
         Stage::Stop => "stop",
         Stage::Run => "run",
         Stage::Agree => "agree",
@@ -311,7 +313,9 @@ pub(super) fn stage(stage: Stage) -> &'static str {
         Stage::Build => "could not be built",
         Stage::Start => "did not start",
         Stage::Verify => "gave a wrong response",
+        Stage::Service => "had no service that it needs",
         Stage::Drive => "failed under load",
+        Stage::Work => "did other work than its responses need",
         Stage::Stop => "did not stop",
         Stage::Run => "did not run to its end",
         Stage::Agree => "disagrees with the other program",
@@ -324,6 +328,10 @@ pub(super) fn hint(stage: Stage) -> &'static str {
         Stage::Build => "run its build command by hand and mend what it says",
         Stage::Start => "start it by hand: it must print listening HOST:PORT once it accepts",
         Stage::Verify => "duet verify shows its response beside the expected one",
+        Stage::Service => "duet doctor says which programs are there; see bench/services.toml",
+        Stage::Work => {
+            "every request must do its own work in a service: cache, batch and skip nothing"
+        }
         Stage::Drive => {
             "read what it wrote to standard error; duet verify sends one request to every route"
         }

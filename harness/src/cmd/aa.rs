@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::exit::{Exit, UsageError};
-use super::folders::{self, BenchFolder, Former, shown};
+use super::folders::{self, BenchFolder, Former, PostgresFolder, shown};
 use super::session::Session;
 use super::{floor_store, pairs, policy, stdio};
 use duet_analysis::gate::{EXPERIMENTS_MIN, Floor};
@@ -53,6 +53,9 @@ pub(super) struct Aa {
     /// The folder for the record [default: results/aa, whose former content is replaced].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    #[command(flatten)]
+    postgres: PostgresFolder,
 
     #[command(flatten)]
     bench: BenchFolder,
@@ -128,7 +131,7 @@ impl Null<'_> {
         let mut suite = policy::suite(gate, guarded.cells, args.only.as_deref())?;
         let Some(first) = gate.looks.first() else { bail!("the gate has no looks") };
         suite.blocks = self.experiments * first.blocks;
-        let session = Session::new(root.to_owned(), &args.bench.bench, &suite)?;
+        let session = Session::new(root.to_owned(), &args.bench.bench, &suite, &args.postgres)?;
         let mut header = session.header(args.seed, &spec, &suite)?;
         header.experiment = Some(Experiment {
             question: Question::Null,

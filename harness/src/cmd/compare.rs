@@ -9,7 +9,7 @@ use clap::Args;
 use super::baseline;
 use super::comparison::{self, Outputs};
 use super::exit::{Exit, UsageError};
-use super::folders::{self, BenchFolder, Former, shown};
+use super::folders::{self, BenchFolder, Former, PostgresFolder, shown};
 use super::pairs::{self, Pair};
 use super::policy::{self, check_out};
 use super::session::Session;
@@ -65,6 +65,9 @@ pub(super) struct Compare {
     outputs: Outputs,
 
     #[command(flatten)]
+    postgres: PostgresFolder,
+
+    #[command(flatten)]
     bench: BenchFolder,
 }
 
@@ -107,7 +110,7 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
     let suite = suite(args, &spec, &pair)?;
     let pair = [pair];
     let spec = pairs::definitions(&pairs::of_both(&spec, &base, &head, &pair), &pair);
-    let session = Session::new(root, &args.bench.bench, &suite)?;
+    let session = Session::new(root, &args.bench.bench, &suite, &args.postgres)?;
     let mut header = session.header(args.seed, &spec, &suite)?;
     let stream = args.outputs.stream();
     stream.line(&format!(

@@ -7,11 +7,11 @@ use anyhow::Result;
 use clap::Args;
 
 use super::exit::Exit;
-use super::folders::BenchFolder;
+use super::folders::{BenchFolder, PostgresFolder};
 use super::stdio;
-use duet_measure::host;
+use duet_measure::{host, services};
 use duet_model::record::{Finding, FindingLevel};
-use duet_model::spec::{Spec, Toolchain};
+use duet_model::spec::{ServiceKind, Spec, Toolchain};
 use duet_report::hanging;
 
 /// The width of the tables that commands print themselves.
@@ -22,6 +22,9 @@ pub(super) const COLUMNS: usize = 90;
 /// Each finding names its effect and its hint. Exit code 4 if nothing can be measured here.
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
+    #[command(flatten)]
+    postgres: PostgresFolder,
+
     #[command(flatten)]
     bench: BenchFolder,
 }
@@ -37,7 +40,8 @@ pub(super) fn run(args: &Doctor) -> Result<Exit> {
         machine.kernel,
         machine.os
     ))?;
-    let findings = findings(&spec);
+    let mut findings = findings(&spec);
+    findings.extend(postgres(&spec, args)?);
     stdio::print(&text(&findings))?;
     let unfit = findings.iter().any(|finding| finding.level == FindingLevel::Unfit);
     Ok(if unfit { Exit::Unmeasurable } else { Exit::Done })
@@ -60,6 +64,32 @@ fn findings(spec: &Spec) -> Vec<Finding> {
     findings.extend(toolchains.into_iter().map(host::toolchain));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
     findings
+}
+
+/// Which PostgreSQL the services are, where there are such.
+fn postgres(spec: &Spec, args: &Doctor) -> Result<Option<Finding>> {
+    if !spec.services.iter().any(|service| service.kind == ServiceKind::Postgres) {
+        return Ok(None);
+    }
+    let finding = |level, found| Finding {
+        name: "PostgreSQL".to_owned(),
+        level,
+        found,
+        effect: "cells that need a database are left out".to_owned(),
+        hint: services::HOW_TO_GET.to_owned(),
+    };
+    let found = services::find(args.postgres.postgres.as_deref(), &args.bench.root()?);
+    Ok(Some(match found {
+        Ok(found) => {
+            let found = format!("{} in {}", found.version, found.bin.display());
+            finding(FindingLevel::Good, found)
+        }
+        // What to do is the hint.
+        Err(error) => {
+            let why = format!("{error:#}");
+            finding(FindingLevel::Warning, why.split(": ").next().unwrap_or(&why).to_owned())
+        }
+    }))
 }
 
 /// What is not as it should be, as text.

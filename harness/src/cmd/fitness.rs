@@ -1,12 +1,19 @@
-//! Cells that this machine cannot measure: their programs need what its CPU has not.
+//! Cells that this machine cannot measure: their programs need what its CPU has not, or their
+//! servers a service that is not installed.
 
 use std::slice::from_ref;
 
-use anyhow::{Result, bail, ensure};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::folders::PostgresFolder;
+use super::session;
 
 use duet_measure::host;
+use duet_measure::services::{self, Services};
 use duet_model::record::{Finding, FindingLevel};
-use duet_model::spec::{CellId, ProgramSet, Spec, Suite};
+use duet_model::spec::{CellId, ProgramSet, Service, Spec, Suite};
 
 /// The sets whose programs need what this CPU has not, and what that is.
 fn unfit<'a>(
@@ -20,7 +27,7 @@ fn unfit<'a>(
 
 /// # Errors
 /// When programs need what this CPU has not: what guards a change may not leave out cells.
-pub(super) fn refuse_unfit(spec: &Spec, suite: &Suite) -> Result<()> {
+pub(super) fn refuse_unfit(spec: &Spec, suite: &Suite, services: &Services) -> Result<()> {
     if let Some((set, lacking)) = unfit(spec, suite).next() {
         bail!(
             "this machine cannot measure {}: its CPU has no {}; measure on another, or take the \
@@ -28,6 +35,10 @@ pub(super) fn refuse_unfit(spec: &Spec, suite: &Suite) -> Result<()> {
             set.name,
             lacking.join(", ")
         );
+    }
+    for service in session::services(spec, suite) {
+        let found = services.find(service);
+        found.with_context(|| format!("this machine cannot measure with {}", service.name))?;
     }
     Ok(())
 }
@@ -48,6 +59,32 @@ pub(super) fn leave_out_unfit(spec: &Spec, suite: &mut Suite) -> Result<Vec<Find
     ensure!(!cells.is_empty(), "no cell is left to measure: {found}");
     suite.cells = cells;
     Ok(findings)
+}
+
+/// Takes out the cells that need a service which is not there. A finding per service says so.
+///
+/// # Errors
+/// When no cell is left.
+pub(super) fn leave_out_absent(
+    spec: &Spec,
+    suite: &mut Suite,
+    (postgres, root): (&PostgresFolder, &Path),
+) -> Result<Vec<Finding>> {
+    let absent = postgres.absent(session::services(spec, suite), root)?;
+    let needs = |cell: &CellId, name: &String| {
+        spec.workload(&cell.workload).is_some_and(|workload| workload.services.contains(name))
+    };
+    suite.cells.retain(|cell| !absent.iter().any(|(service, _)| needs(cell, &service.name)));
+    let found = absent.first().map_or("", |(_, why)| why.as_str());
+    ensure!(!suite.cells.is_empty(), "no cell is left to measure: {found}");
+    let finding = |(service, why): &(&Service, String)| Finding {
+        name: service.name.clone(),
+        level: FindingLevel::Warning,
+        found: why.split(": ").next().unwrap_or(why).to_owned(),
+        effect: "the cells that need it are left out".to_owned(),
+        hint: services::HOW_TO_GET.to_owned(),
+    };
+    Ok(absent.iter().map(finding).collect())
 }
 
 fn finding(set: &ProgramSet, lacking: &[String]) -> Finding {

@@ -12,7 +12,7 @@ use clap::Args;
 use super::exit::UsageError;
 use super::stdio;
 use duet_model::record::{self, Run};
-use duet_model::spec::{self, Spec};
+use duet_model::spec::{self, Service, Spec};
 
 /// Where the definitions are.
 #[derive(Debug, Clone, Args)]
@@ -23,6 +23,27 @@ pub(super) struct BenchFolder {
     /// Servers and programs are built and started in the folder above it.
     #[arg(long, value_name = "DIR", default_value_os_t = spec::default_folder())]
     pub(super) bench: PathBuf,
+}
+
+/// Where PostgreSQL is.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct PostgresFolder {
+    /// The folder of PostgreSQL, which has `bin/initdb` and `bin/postgres` [default: that of the
+    /// PATH, of the system, or the one that `make postgres` has unpacked]. `none` uses none.
+    #[arg(long, value_name = "DIR")]
+    pub(super) postgres: Option<PathBuf>,
+}
+
+impl PostgresFolder {
+    /// Those of the services that need a PostgreSQL where there is none, and why.
+    pub(super) fn absent<'a>(
+        &self,
+        services: impl IntoIterator<Item = &'a Service>,
+        root: &Path,
+    ) -> Result<Vec<(&'a Service, String)>> {
+        let absent = duet_measure::services::absent(services, self.postgres.as_deref(), root);
+        absent.map_err(|error| UsageError(format!("--postgres: {error:#}")).into())
+    }
 }
 
 impl BenchFolder {

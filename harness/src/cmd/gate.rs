@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::comparison::{self, CONFIRMATION, Outputs};
 use super::exit::Exit;
-use super::folders::{self, BenchFolder, Former, RecordFolder, shown};
+use super::folders::{self, BenchFolder, Former, PostgresFolder, RecordFolder, shown};
 use super::in_force::{self, InForce};
 use super::session::Session;
 use super::stdio::{self, Stream};
@@ -90,6 +90,9 @@ pub(super) struct Gate {
     outputs: Outputs,
 
     #[command(flatten)]
+    postgres: PostgresFolder,
+
+    #[command(flatten)]
     bench: BenchFolder,
 }
 
@@ -140,7 +143,7 @@ fn judge(args: &Gate) -> Result<Exit> {
     let suite = policy::suite(&gate, guarded.cells, args.only.as_deref())?;
     let default = if args.anchor { ANCHOR_FOLDER } else { FOLDER };
     let folder = folders::lock(args.out.as_deref(), &root, default)?;
-    let session = Session::new(root, &args.bench.bench, &suite)?;
+    let session = Session::new(root, &args.bench.bench, &suite, &args.postgres)?;
     let mut header = session.header(args.seed, &spec, &suite)?;
     let floors = floor_store::floors(&session.root, &header, first_look(&gate))?;
     header.experiment = Some(Experiment {

@@ -38,6 +38,7 @@ mod session;
 mod stdio;
 mod supervise;
 mod trend;
+mod upstream;
 mod verify;
 
 /// Measures pairs of servers side by side, and says how sure the result is.
@@ -75,6 +76,7 @@ enum Command {
     Init(Box<init::Init>),
     Load(Box<load::Load>),
     NullResponder(null_responder::NullResponder),
+    Upstream(upstream::Upstream),
     /// Drives servers as told on standard input; started by `run`.
     #[command(hide = true)]
     Generator,
@@ -119,6 +121,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CommandError> {
         Command::Init(args) => init::run(&args),
         Command::Load(args) => load::run(&args),
         Command::NullResponder(args) => null_responder::run(&args),
+        Command::Upstream(args) => upstream::run(&args),
         Command::Generator => duet_loadgen::run(std::io::stdin().lock(), std::io::stdout().lock())
             .map(|()| Exit::Done),
         Command::Supervise(args) => supervise::run(&args),

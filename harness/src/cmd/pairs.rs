@@ -135,8 +135,13 @@ fn rename(sets: &mut [ProgramSet], label: &str) {
 
 /// Definitions that hold these pairs as matchups, and of the given ones the workloads and loads.
 pub(super) fn definitions(given: &Spec, pairs: &[Pair]) -> Spec {
-    let (workloads, loads) = (given.workloads.clone(), given.loads.clone());
-    let mut spec = Spec { workloads, loads, gates: given.gates.clone(), ..Spec::default() };
+    let mut spec = Spec {
+        services: given.services.clone(),
+        workloads: given.workloads.clone(),
+        loads: given.loads.clone(),
+        gates: given.gates.clone(),
+        ..Spec::default()
+    };
     for pair in pairs {
         for side in [&pair.base, &pair.head] {
             match side {

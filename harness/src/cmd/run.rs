@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::exit::{Exit, UsageError};
-use super::folders::{self, BenchFolder, Former, shown};
+use super::folders::{self, BenchFolder, Former, PostgresFolder, shown};
 use super::prices::PriceArgs;
 use super::session::Session;
 use super::{doctor, fitness, report, stdio};
@@ -39,6 +39,9 @@ pub(super) struct Run {
     only: Option<String>,
 
     #[command(flatten)]
+    postgres: PostgresFolder,
+
+    #[command(flatten)]
     prices: PriceArgs,
 
     #[command(flatten)]
@@ -48,8 +51,9 @@ pub(super) struct Run {
 pub(super) fn run(args: &Run) -> Result<Exit> {
     let (spec, root) = args.bench.open()?;
     let mut suite = choose(&spec, &args.suite, args.only.as_deref())?;
-    let left_out = fitness::leave_out_unfit(&spec, &mut suite)?;
-    let session = Session::new(root, &args.bench.bench, &suite)?;
+    let mut left_out = fitness::leave_out_unfit(&spec, &mut suite)?;
+    left_out.extend(fitness::leave_out_absent(&spec, &mut suite, (&args.postgres, &root))?);
+    let session = Session::new(root, &args.bench.bench, &suite, &args.postgres)?;
     let mut header = session.header(args.seed, &spec, &suite)?;
     header.findings.splice(0..0, left_out);
     let (out, former) = (args.out.as_deref(), Former::MovedTo("previous"));

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use super::exit::{Exit, UsageError};
-use super::folders::{self, Former, shown};
+use super::folders::{self, Former, PostgresFolder, shown};
 use super::pairs::{self, Pair, Side};
 use super::session::Session;
 use super::{comparison, looks, stdio};
@@ -103,7 +103,7 @@ pub(super) fn run(args: &Selftest) -> Result<Exit> {
         bail!(UsageError(format!("{} exists: choose another folder", out.display())));
     }
     // Its definitions are made here and read from no folder.
-    let session = Session::new(root.clone(), &root, &suite)?;
+    let session = Session::new(root.clone(), &root, &suite, &PostgresFolder::default())?;
     let folder = folders::for_record(out, &root, "results/selftest", Former::Removed)?;
     let template = session.header(args.seed, &definitions(&pair(WORK, WORK)?), &suite)?;
     let share = calibrate(&session, &folder, &template)?;

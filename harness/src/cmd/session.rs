@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 
+use super::folders::PostgresFolder;
 use super::progress::Progress;
 use super::{fitness, folders, verify};
 use duet_measure::awake::Awake;
@@ -16,13 +17,14 @@ use duet_measure::block::{self, Bench};
 use duet_measure::build;
 use duet_measure::host::{self, Cpus};
 use duet_measure::programs::{self, ProgramCache};
+use duet_measure::services::{Places, Services};
 use duet_measure::verify::Verifier;
 use duet_model::plan::{self, BlockPlan};
 use duet_model::record::{
     self, Attempt, Block, Failure, FindingLevel, ProgramRecord, Record, Run, RunEnd, RunHeader,
     Writer,
 };
-use duet_model::spec::{CellId, ProgramSet, Server, Spec, Suite};
+use duet_model::spec::{CellId, ProgramSet, Server, Service, Spec, Suite, Workload};
 use duet_process::interrupt::{Interrupt, Interrupted};
 use duet_units::duration_ns;
 
@@ -37,6 +39,7 @@ pub(super) struct Session {
     definitions: PathBuf,
     cpus: Cpus,
     verifier: Verifier,
+    services: Services,
     awake: Awake,
     pub(super) interrupt: Interrupt,
     pub(super) progress: Progress,
@@ -44,14 +47,30 @@ pub(super) struct Session {
 
 impl Session {
     /// Takes the CPUs that a suite needs, and watches for Ctrl-C.
-    pub(super) fn new(root: PathBuf, definitions: &Path, suite: &Suite) -> Result<Self> {
+    pub(super) fn new(
+        root: PathBuf,
+        definitions: &Path,
+        suite: &Suite,
+        postgres: &PostgresFolder,
+    ) -> Result<Self> {
+        let cpus = host::choose_cpus(suite.server_cpus, suite.generator_cpus)?;
+        let (service_cpus, shared_with) = host::service_cpus(&cpus)?;
+        let interrupt = Interrupt::watch()?;
+        let places = Places {
+            root: root.clone(),
+            definitions: definitions.to_owned(),
+            postgres: postgres.postgres.clone(),
+            cpus: service_cpus,
+            shared_with,
+        };
         Ok(Self {
+            services: Services::new(places, &interrupt)?,
             root,
             definitions: definitions.to_owned(),
-            cpus: host::choose_cpus(suite.server_cpus, suite.generator_cpus)?,
+            cpus,
             verifier: Verifier::new()?,
             awake: Awake::watch()?,
-            interrupt: Interrupt::watch()?,
+            interrupt,
             progress: Progress::new(),
         })
     }
@@ -81,7 +100,7 @@ impl Session {
         if let Some(f) = findings.iter().find(|finding| finding.level == FindingLevel::Unfit) {
             bail!("this machine cannot measure: {}: {}; {}", f.name, f.found, f.hint);
         }
-        fitness::refuse_unfit(spec, suite)?;
+        fitness::refuse_unfit(spec, suite, &self.services)?;
         Ok(RunHeader {
             schema: record::SCHEMA,
             id: None,
@@ -96,6 +115,7 @@ impl Session {
             findings,
             server_cpus: self.cpus.servers.clone(),
             generator_cpus: self.cpus.generator.clone(),
+            services: services(spec, suite).map(|service| self.services.header(service)).collect(),
             suite: suite.clone(),
             spec: spec.clone(),
             experiment: None,
@@ -110,7 +130,12 @@ impl Session {
         for server in servers(bench.spec, bench.suite) {
             self.progress.say(&format!("building and verifying {}", server.name));
             let transports = bench.spec.transports(&bench.suite.cells, &server.name);
-            let build = verify::server(&bench, server, transports)?;
+            let used = |workload: &&Workload| {
+                let is_of = |cell: &CellId| cell.workload == workload.name;
+                workload.services.is_empty() || bench.suite.cells.iter().any(is_of)
+            };
+            let workloads: Vec<_> = verify::workloads(bench.spec, server).filter(used).collect();
+            let build = verify::server(&bench, server, transports, &workloads)?;
             self.print_failure(&server.name, build.failure.as_ref());
             builds.push(build);
         }
@@ -164,6 +189,7 @@ impl Session {
             suite: &header.suite,
             cpus: &self.cpus,
             verifier: &self.verifier,
+            services: &self.services,
             run_started,
             interrupt: &self.interrupt,
         }
@@ -346,6 +372,14 @@ fn servers<'a>(spec: &'a Spec, suite: &'a Suite) -> impl Iterator<Item = &'a Ser
     let matchups = suite.cells.iter().filter_map(|cell| spec.matchup(&cell.matchup));
     let arms: BTreeSet<&String> = matchups.flat_map(|matchup| &matchup.arms).collect();
     spec.servers.iter().filter(move |server| arms.contains(&server.name))
+}
+
+/// The services that a suite's cells need, in the definitions' order.
+pub(super) fn services<'a>(spec: &'a Spec, suite: &Suite) -> impl Iterator<Item = &'a Service> {
+    let workloads = suite.cells.iter().filter_map(|cell| spec.workload(&cell.workload));
+    let names: BTreeSet<&str> =
+        workloads.flat_map(|workload| &workload.services).map(String::as_str).collect();
+    spec.services.iter().filter(move |service| names.contains(service.name.as_str()))
 }
 
 /// The cells that can be measured: of servers and programs that were built and verified.

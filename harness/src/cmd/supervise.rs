@@ -1,12 +1,14 @@
 //! `duet supervise`: the process above a server or a build, which ends all of it.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
+use nix::sys::signal::Signal;
 
 use super::exit::Exit;
-use duet_process::supervisor;
+use duet_process::supervisor::{self, Farewell};
 
 /// What is supervised.
 #[derive(Debug, Args)]
@@ -15,11 +17,30 @@ pub(super) struct Supervise {
     #[arg(long = "cpu", value_name = "CPU")]
     cpus: Vec<usize>,
 
+    /// The user that it runs as.
+    #[arg(long, value_name = "UID", requires = "gid")]
+    uid: Option<u32>,
+
+    /// The group that it runs as.
+    #[arg(long, value_name = "GID", requires = "uid")]
+    gid: Option<u32>,
+
+    /// The number of the signal that it is sent before everything is ended.
+    #[arg(long, value_name = "SIGNAL")]
+    farewell: Option<i32>,
+
+    /// A folder that is removed when everything has ended.
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+
     /// The command.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     words: Vec<OsString>,
 }
 
 pub(super) fn run(args: &Supervise) -> Result<Exit> {
-    supervisor::run(&args.cpus, &args.words).map(|()| Exit::Done)
+    let signal =
+        args.farewell.map(Signal::try_from).transpose().context("there is no such signal")?;
+    let farewell = Farewell { user: args.uid.zip(args.gid), signal, folder: args.folder.clone() };
+    supervisor::run(&args.cpus, &args.words, &farewell).map(|()| Exit::Done)
 }

@@ -7,15 +7,16 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::exit::{Exit, UsageError};
-use super::folders::BenchFolder;
+use super::folders::{BenchFolder, PostgresFolder};
 use super::stdio;
 use duet_measure::block::Bench;
 use duet_measure::build;
 use duet_measure::host::{self, Cpus};
 use duet_measure::programs::{self, ProgramCache};
 use duet_measure::server::{self, Launch, Running};
+use duet_measure::services::{Places, Services};
 use duet_measure::verify::Verifier;
-use duet_model::record::{BuildRecord, Failure, Stage};
+use duet_model::record::{BuildRecord, Failure, ServiceCpus, Stage};
 use duet_model::spec::{ProgramSet, Server, Spec, Suite, Transport, Workload};
 use duet_process::interrupt::{Interrupt, Interrupted};
 use duet_report::{printable, printable_lines};
@@ -34,6 +35,9 @@ pub(super) struct Verify {
     names: Vec<String>,
 
     #[command(flatten)]
+    postgres: PostgresFolder,
+
+    #[command(flatten)]
     bench: BenchFolder,
 }
 
@@ -43,6 +47,22 @@ pub(super) fn run(args: &Verify) -> Result<Exit> {
     let wanted = |name: &String| args.names.is_empty() || args.names.contains(name);
     let (interrupt, verifier) = (Interrupt::watch()?, Verifier::new()?);
     let cpus = Cpus { servers: host::allowed_cpus()?, generator: vec![] };
+    let postgres = args.postgres.postgres.clone();
+    let absent = args.postgres.absent(&spec.services, &root)?;
+    let places = Places {
+        root: root.clone(),
+        definitions: args.bench.bench.clone(),
+        postgres,
+        cpus: cpus.servers.clone(),
+        shared_with: ServiceCpus::Own,
+    };
+    let services = Services::new(places, &interrupt)?;
+    let is_there = |workload: &Workload| {
+        !workload
+            .services
+            .iter()
+            .any(|name| absent.iter().any(|(service, _)| service.name == *name))
+    };
     let (program_limit_s, program_limit_mib) = PROGRAM_LIMITS;
     let bench = Bench {
         root: &root,
@@ -51,15 +71,22 @@ pub(super) fn run(args: &Verify) -> Result<Exit> {
         suite: &Suite { program_limit_s, program_limit_mib, ..Suite::default() },
         cpus: &cpus,
         verifier: &verifier,
+        services: &services,
         run_started: Instant::now(),
         interrupt: &interrupt,
     };
     let mut all_valid = true;
+    for (service, why) in &absent {
+        let name = &service.name;
+        stdio::line(&format!("left out workloads that need {name}: {why}"))?;
+    }
     for server in spec.servers.iter().filter(|server| wanted(&server.name)) {
-        let cases: usize = workloads(&spec, server).map(|workload| workload.cases.len()).sum();
+        let wanted = workloads(&spec, server).filter(|workload| is_there(workload));
+        let wanted: Vec<&Workload> = wanted.collect();
+        let cases: usize = wanted.iter().map(|workload| workload.cases.len()).sum();
         let transports: Vec<Transport> = server.transports().collect();
         let valid = duet_units::count(cases * transports.len(), "valid response");
-        let failure = self::server(&bench, server, transports)?.failure;
+        let failure = self::server(&bench, server, transports, &wanted)?.failure;
         all_valid &= say(&server.name, failure, &valid)?;
     }
     let mut cache = ProgramCache::default();
@@ -121,8 +148,8 @@ fn say(name: &str, failure: Option<Failure>, valid: &str) -> Result<bool> {
     Ok(false)
 }
 
-/// Builds a server and verifies all its responses over these transports. What fails is in the
-/// record.
+/// Builds a server and verifies all its responses to these workloads over these transports. What
+/// fails is in the record.
 ///
 /// # Errors
 /// Only when interrupted.
@@ -130,11 +157,12 @@ pub(super) fn server(
     bench: &Bench<'_>,
     server: &Server,
     transports: impl IntoIterator<Item = Transport>,
+    workloads: &[&Workload],
 ) -> Result<BuildRecord, Interrupted> {
     let mut record = build::build(server, bench.root, bench.interrupt)?;
     if record.failure.is_none()
         && let Err(error) =
-            transports.into_iter().try_for_each(|over| responses(bench, server, over))
+            transports.into_iter().try_for_each(|over| responses(bench, server, over, workloads))
     {
         record.failure = Some(failure(error, Stage::Verify, &server.name)?);
     }
@@ -163,13 +191,21 @@ pub(super) fn failure(
 }
 
 /// Starts a server, verifies all its responses over a transport, stops it.
-fn responses(bench: &Bench<'_>, server: &Server, transport: Transport) -> Result<()> {
+fn responses(
+    bench: &Bench<'_>,
+    server: &Server,
+    transport: Transport,
+    workloads: &[&Workload],
+) -> Result<()> {
     let root = server.root.as_deref().unwrap_or(bench.root);
     let cpus = host::allowed_cpus()?;
     let certificate = bench.verifier.certificate(transport)?;
-    let launch = Launch { root, cpus: &cpus, threads: 1, transport, certificate, padding_bytes: 0 };
+    let told = bench.services.ready(bench.spec, workloads.iter().copied(), 1)?;
+    let told = told.first().map_or(&[][..], Vec::as_slice);
+    let (threads, padding_bytes) = (1, 0);
+    let launch = Launch { root, cpus: &cpus, threads, transport, certificate, told, padding_bytes };
     let mut running = server::start(server, &launch, bench.interrupt)?;
-    match all_responses(bench, server, &running) {
+    match all_responses(bench, server, &running, workloads) {
         Ok(()) => Ok(running.stop()?),
         Err(error) if error.is::<Interrupted>() => Err(error),
         // With how it ended, if it has, and its own words.
@@ -177,9 +213,14 @@ fn responses(bench: &Bench<'_>, server: &Server, transport: Transport) -> Result
     }
 }
 
-fn all_responses(bench: &Bench<'_>, server: &Server, running: &Running) -> Result<()> {
+fn all_responses(
+    bench: &Bench<'_>,
+    server: &Server,
+    running: &Running,
+    workloads: &[&Workload],
+) -> Result<()> {
     bench.verifier.contract(running, server, bench.interrupt)?;
-    for workload in workloads(bench.spec, server) {
+    for workload in workloads {
         let cases = workload.cases.len();
         bench.verifier.workload(running, server, workload, cases, bench.interrupt)?;
     }
@@ -187,6 +228,9 @@ fn all_responses(bench: &Bench<'_>, server: &Server, running: &Running) -> Resul
 }
 
 /// The workloads of a server.
-fn workloads<'a>(spec: &'a Spec, server: &'a Server) -> impl Iterator<Item = &'a Workload> {
+pub(super) fn workloads<'a>(
+    spec: &'a Spec,
+    server: &'a Server,
+) -> impl Iterator<Item = &'a Workload> {
     server.workloads.iter().filter_map(|name| spec.workload(name))
 }

@@ -105,7 +105,7 @@ impl Folder {
     }
 
     /// Processes that carry the mark.
-    fn processes(&self) -> Vec<i32> {
+    pub(crate) fn processes(&self) -> Vec<i32> {
         let mark = format!("{MARK}={}", self.path().display());
         let carries = |pid: &i32| {
             fs::read(format!("/proc/{pid}/environ"))

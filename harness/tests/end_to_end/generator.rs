@@ -126,8 +126,14 @@ fn talk(job: &str) -> Vec<Event> {
 #[track_caller]
 fn windows(job: &Job) -> Vec<WindowResult> {
     let events = generate(job);
-    let [Event::Connected { .. }, Event::Warm { .. }, Event::Driven, windows @ .., Event::Done] =
-        &events[..]
+    let [
+        Event::Connected { .. },
+        Event::Warm { .. },
+        Event::Driven,
+        windows @ ..,
+        Event::Totals { .. },
+        Event::Done,
+    ] = &events[..]
     else {
         panic!("{events:?}");
     };

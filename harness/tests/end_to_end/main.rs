@@ -14,6 +14,7 @@ mod pool;
 mod programs;
 mod records;
 mod responder;
+mod services;
 mod tidy;
 mod toolchains;
 mod transport;

@@ -88,7 +88,7 @@ fn files_broken_at_random() {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench");
     let mut folder = Folder::new();
     let files = ["servers.toml", "workloads.toml", "programs.toml", "suites.toml"];
-    for file in files.into_iter().chain(["published.toml", "claims.toml"]) {
+    for file in files.into_iter().chain(["published.toml", "claims.toml", "services.toml"]) {
         let text = std::fs::read_to_string(own.join(file)).expect("it is there");
         // Without comments, which take time to parse and cannot go wrong.
         let text = text.split_inclusive('\n').filter(|line| !line.starts_with('#'));
@@ -103,6 +103,11 @@ fn files_broken_at_random() {
         if let Output::File(file) = output {
             folder.insert(file, b"x".to_vec());
         }
+    }
+    for file in
+        good.services.into_iter().flat_map(|s| s.seed.into_iter().chain(s.rows.into_values()))
+    {
+        folder.insert(file, b"x".to_vec());
     }
     let files: Vec<String> = folder.keys().cloned().collect();
     let mut random = 7;

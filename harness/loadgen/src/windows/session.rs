@@ -53,7 +53,8 @@ pub(crate) fn run(
     let targets = targets(job)?;
     std::thread::scope(|scope| {
         let pool = WorkerPool::start(job, &targets, scope)?;
-        let mut session = Session { job, pool, clocks: WindowClocks::new(job)?, health: vec![] };
+        let mut session =
+            Session { job, pool, clocks: WindowClocks::new(job)?, health: vec![], totals: vec![] };
         let negotiated = session.connect(&targets)?;
         emit(&mut events, &Event::Connected { negotiated })?;
 
@@ -79,6 +80,8 @@ pub(crate) fn run(
             }
             emit(&mut events, &Event::Window(Box::new(result)))?;
         }
+        let (ok, sent) = session.totals.iter().copied().unzip();
+        emit(&mut events, &Event::Totals { ok, sent })?;
         if let Some(arms) = searched {
             emit(&mut events, &Event::Searched { arms })?;
         }
@@ -117,6 +120,8 @@ struct Session<'s, 'j> {
     pool: WorkerPool<'s, 'j>,
     clocks: WindowClocks<'j>,
     health: Vec<Health>,
+    /// Ok responses and requests sent so far, by arm.
+    totals: Vec<(u64, u64)>,
 }
 
 /// What the warm-up found.
@@ -333,6 +338,11 @@ impl<'s, 'j> Session<'s, 'j> {
                 (counts, *edges.expect("the thread that leads reads its clocks at both edges"))
             }
         };
+        self.totals.resize(self.job.arms.len(), (0, 0));
+        let (ok, errors) = &counts.outside;
+        let total = &mut self.totals[arm];
+        total.0 += counts.account.ok + ok;
+        total.1 += counts.account.sent + ok + errors.total();
         let health = &mut self.health[arm];
         let arm = arm as u32;
         health.add(arm, self.job, &counts.account, &counts.outside, counts.last_error)?;

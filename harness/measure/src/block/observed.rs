@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use super::Bench;
 use crate::generator::Generator;
-use crate::host::{self, Cpus};
+use crate::host;
 use crate::server::Running;
-use duet_model::record::{BlockRecord, Memory, RssSample};
+use duet_model::record::{BlockRecord, Memory, RssSample, ServiceUse};
+use duet_model::spec::Workload;
 use duet_process::proc::{self, CpuClock, StolenTime};
 use duet_process::tree;
 use duet_units::duration_ns;
@@ -21,6 +23,8 @@ pub(super) struct Usage {
     pub(super) throttled_ns: Option<u64>,
     /// Of the generator.
     pub(super) run_delay_ns: Option<u64>,
+    /// CPU time of each service, and of all processes on its CPUs.
+    pub(super) services: Vec<(u64, u64)>,
 }
 
 /// Writes down what may have disturbed a block between two moments.
@@ -37,9 +41,16 @@ fn grown(before: Option<u64>, after: Option<u64>) -> Option<u64> {
 }
 
 /// Foreign CPU time is what all processes used on the CPUs of this block since boot, less what the
-/// servers, the generator and this process used.
-pub(super) fn usage(on: &Cpus, arms: &[Running], generator: &Generator) -> Result<Usage> {
-    let cpus = [&on.servers[..], &on.generator[..]].concat();
+/// servers, the generator, services beside it and this process used.
+pub(super) fn usage(
+    bench: &Bench<'_>,
+    workload: &Workload,
+    arms: &[Running],
+    generator: &Generator,
+) -> Result<Usage> {
+    let cpus = [&bench.cpus.servers[..], &bench.cpus.generator[..]].concat();
+    let services = workload.services.iter().map(|name| bench.services.cpu_ns(name));
+    let services: Vec<(u64, u64)> = services.collect::<Result<_>>()?;
     let mut stat = StolenTime::open().context("failed to open /proc/stat")?;
     let all_ns = proc::process_ns(stat.read().context("failed to read /proc/stat")?, &cpus);
     let mut own_ns = CpuClock::own().read_ns().context("failed to read the CPU clock")?;
@@ -49,12 +60,37 @@ pub(super) fn usage(on: &Cpus, arms: &[Running], generator: &Generator) -> Resul
         let clocks = tree::cpu_ns(arm.root());
         own_ns += clocks.with_context(|| format!("failed to read {}'s CPU clocks", arm.name))?;
     }
+    if bench.services.shares_cpus() {
+        own_ns += services.iter().map(|(own_ns, _)| own_ns).sum::<u64>();
+    }
     Ok(Usage {
         at: Instant::now(),
         foreign_ns: all_ns.saturating_sub(own_ns),
         throttled_ns: host::throttled_ns(),
         run_delay_ns: proc::run_delay_ns_of(generator.pid()).ok(),
+        services,
     })
+}
+
+/// What the services of a workload used between two moments, and their memory now.
+pub(super) fn services_used(
+    bench: &Bench<'_>,
+    workload: &Workload,
+    began: &Usage,
+    ended: &Usage,
+) -> Result<Vec<ServiceUse>> {
+    let clocks = began.services.iter().zip(&ended.services);
+    let used = workload.services.iter().zip(clocks).map(|(name, (began, ended))| {
+        Ok(ServiceUse {
+            service: name.clone(),
+            cpu_ns: ended.0.saturating_sub(began.0),
+            cpus_busy_ns: ended.1.saturating_sub(began.1),
+            cpus: bench.services.cpus(),
+            memory: bench.services.memory(name)?,
+            arms: vec![],
+        })
+    });
+    used.collect()
 }
 
 /// Appends a sample of every arm's memory. A process that cannot be read has ended, which the

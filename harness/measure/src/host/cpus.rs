@@ -7,6 +7,7 @@ use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
 
 use super::kernel_files;
+use duet_model::record::ServiceCpus;
 
 /// CPUs for the servers and for the generator, disjoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,20 @@ impl Cpus {
         all.sort_unstable();
         all
     }
+}
+
+/// The CPUs of services: those that neither servers nor generator have or, where there are none,
+/// the generator's, so that what a service takes is not taken from a server.
+///
+/// # Errors
+/// When the kernel does not say which there are.
+pub fn service_cpus(taken: &Cpus) -> Result<(Vec<usize>, ServiceCpus)> {
+    let all = taken.all();
+    let spare: Vec<usize> = allowed_cpus()?.into_iter().filter(|cpu| !all.contains(cpu)).collect();
+    Ok(match spare.is_empty() {
+        true => (taken.generator.clone(), ServiceCpus::Generator),
+        false => (spare, ServiceCpus::Own),
+    })
 }
 
 /// The CPUs this process may use.

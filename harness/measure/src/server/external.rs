@@ -35,7 +35,7 @@ const CONNECT_LIMIT: Duration = Duration::from_millis(500);
 
 /// A port that is free on the loopback addresses now. Somebody else may take it before the server
 /// does; the server then fails, or its responses turn out to be wrong.
-pub(super) fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     let ephemeral = fs::read_to_string(EPHEMERAL_PORTS).unwrap_or_default();
     let ports: Vec<u16> = outside(&ephemeral);
     let random = RandomState::new();

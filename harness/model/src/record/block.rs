@@ -45,6 +45,9 @@ pub struct BlockRecord {
     /// The arms in the matchup's order. Empty where the block failed before it was driven to
     /// its end.
     pub arms: Vec<ArmRecord>,
+    /// What the services did that the cell needs, in the workload's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceUse>,
     /// The windows in the order they were driven.
     pub windows: Vec<WindowResult>,
     /// Why the block does not count.
@@ -90,6 +93,57 @@ pub struct ArmRecord {
     /// Where the highest rate within a limit lies; absent where none was searched for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchResult>,
+}
+
+/// What a service did in a block.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ServiceUse {
+    /// The service.
+    pub service: String,
+    /// CPU time of its processes, from the first window to the last.
+    pub cpu_ns: u64,
+    /// CPU time of all processes on its CPUs meanwhile. From the kernel's ticks of 10 ms.
+    pub cpus_busy_ns: u64,
+    /// How many CPUs those are.
+    pub cpus: u32,
+    /// Resident memory of its processes right after the last window: pages that they share count
+    /// once for each (see `pss_bytes` for their share).
+    pub memory: Memory,
+    /// What it counted of each arm, from before the arm was started to after it was stopped. Empty
+    /// where it counts nothing, or the block failed before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arms: Vec<ServiceCounts>,
+}
+
+/// What a service counted of an arm. What it does not count is absent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ServiceCounts {
+    /// Ok responses of the arm: those that the load got, warm-up and lead-ins included.
+    pub ok: u64,
+    /// Requests that the arm may have seen: those of the load, and those that verified.
+    pub sent: u64,
+    /// A database's transactions that were committed (`xact_commit`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transactions: Option<u64>,
+    /// Rows and index entries that were read (`tup_returned`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_read: Option<u64>,
+    /// Rows that were inserted or updated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_written: Option<u64>,
+    /// Connections to the database that were opened (`sessions`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<u64>,
+    /// Calls of an upstream service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<u64>,
+    /// Connections that an upstream service accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepts: Option<u64>,
 }
 
 /// A process's memory at one moment, children included.

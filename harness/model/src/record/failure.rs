@@ -30,8 +30,12 @@ pub enum Stage {
     Start,
     /// Comparing its responses with the expected ones.
     Verify,
+    /// Starting a service that it needs.
+    Service,
     /// Opening connections, warming up, driving windows.
     Drive,
+    /// Comparing what services counted with what its responses need.
+    Work,
     /// Stopping it.
     Stop,
     /// Running a program to its end, within its limits.

@@ -41,6 +41,9 @@ pub struct RunHeader {
     pub server_cpus: Vec<usize>,
     /// CPUs the generator was pinned to.
     pub generator_cpus: Vec<usize>,
+    /// The services that its cells need.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceHeader>,
     /// The suite, with only the cells that were chosen.
     pub suite: Suite,
     /// The definitions.
@@ -48,6 +51,37 @@ pub struct RunHeader {
     /// What is compared, where versions are compared and not the arms of matchups.
     #[serde(default)]
     pub experiment: Option<Experiment>,
+}
+
+/// A service as it was found and is set up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ServiceHeader {
+    /// The service.
+    pub name: String,
+    /// What it says of its version; absent where it says nothing, or is the harness's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Settings that are not its defaults, in order: name and value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<(String, String)>,
+    /// CPUs that it was pinned to.
+    pub cpus: Vec<usize>,
+    /// Whose they are besides.
+    pub shared_with: ServiceCpus,
+}
+
+/// Whose CPUs a service runs on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceCpus {
+    /// Its own: nobody else's in the run.
+    #[default]
+    Own,
+    /// The load generator's, since there are no others.
+    Generator,
 }
 
 /// The way from `results/latest`, for records that do not say.

@@ -16,12 +16,12 @@ mod program;
 mod run;
 
 pub use attempt::{Attempt, Block};
-pub use block::{ArmRecord, BlockRecord, Memory, RssSample, Wire};
+pub use block::{ArmRecord, BlockRecord, Memory, RssSample, ServiceCounts, ServiceUse, Wire};
 pub use builds::{BUILDS_FILE_NAME, BUILDS_SCHEMA, BuildsRecord, ServerBuilds, read_builds};
 pub use experiment::{Absence, Experiment, NoiseFloor, Question, Side, Version};
 pub use failure::{Failure, Stage};
 pub use file::{FILE_NAME, Writer, read};
-pub use header::{BuildRecord, RunEnd, RunHeader};
+pub use header::{BuildRecord, RunEnd, RunHeader, ServiceCpus, ServiceHeader};
 pub use machine::{Finding, FindingLevel, Machine};
 pub use program::{ProgramBlock, ProgramRecord, ProgramRun};
 pub use run::{Record, Run, SCHEMA};

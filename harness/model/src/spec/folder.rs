@@ -10,6 +10,7 @@ use super::gate::Gate;
 use super::load::Load;
 use super::problem::{Problem, ProgramSet, Published};
 use super::server::Server;
+use super::service::{Service, ServiceKind};
 use super::suite::{CellId, Matchup, Suite};
 use super::workload::Workload;
 use duet_protocol::Transport;
@@ -21,6 +22,9 @@ use duet_protocol::Transport;
 pub struct Spec {
     /// Servers in the order of `servers.toml`.
     pub servers: Vec<Server>,
+    /// Services in the order of `services.toml`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<Service>,
     /// Workloads in the order of `workloads.toml`.
     pub workloads: Vec<Workload>,
     /// Problems in the order of `programs.toml`.
@@ -57,6 +61,27 @@ impl Spec {
     #[must_use]
     pub fn workload(&self, name: &str) -> Option<&Workload> {
         self.workloads.iter().find(|w| w.name == name)
+    }
+
+    /// The service of this name.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|s| s.name == name)
+    }
+
+    /// The services that a workload needs, in its order.
+    pub fn services_of<'a>(&'a self, workload: &'a Workload) -> impl Iterator<Item = &'a Service> {
+        workload.services.iter().filter_map(|name| self.service(name))
+    }
+
+    /// The first service of a kind that a workload needs.
+    #[must_use]
+    pub fn service_of<'a>(
+        &'a self,
+        workload: &'a Workload,
+        kind: ServiceKind,
+    ) -> Option<&'a Service> {
+        self.services_of(workload).find(|service| service.kind == kind)
     }
 
     /// The problem of this name.

@@ -9,6 +9,7 @@ mod gate;
 mod load;
 mod problem;
 mod server;
+mod service;
 mod suite;
 mod toolchain;
 mod workload;
@@ -20,6 +21,7 @@ pub use gate::{Budget, Gate, GateScope, GatedPrograms, Look, PolicyRule, Quantit
 pub use load::{Load, OpenLoop, Rate};
 pub use problem::{Output, Problem, ProgramSet, Published, PublishedRow, TEST_SIZE};
 pub use server::{Edit, Lane, PLACEHOLDERS, Server, TLS_PLACEHOLDERS};
+pub use service::{DatabaseWork, Listen, Service, ServiceArgs, ServiceKind, ServicePer};
 pub use suite::{CellId, Matchup, SEARCH_MS, Suite};
 pub use toolchain::Toolchain;
 pub use workload::{Case, ExpectedResponse, Workload};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::service::ServiceArgs;
 use super::toolchain::Toolchain;
 use duet_protocol::Transport;
 
@@ -59,6 +60,10 @@ pub struct Server {
     /// not speak that.
     #[serde(default)]
     pub h2c_args: Vec<String>,
+    /// How it is told of the services that a workload needs, by service: arguments and variables
+    /// that may use [`PLACEHOLDERS`] and the service's own `{service.NAME}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub services: BTreeMap<String, ServiceArgs>,
     /// The command that prints its version line. Empty: it has none, as only an external one may.
     pub version: Vec<String>,
     /// Environment variables it is started with, beside the harness's own; see [`PLACEHOLDERS`].

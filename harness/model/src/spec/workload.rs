@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::service::DatabaseWork;
+
 /// What is asked of a server, and the right answers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -26,6 +28,12 @@ pub struct Workload {
     /// servers with different answers is measured, and the report says that the work differs.
     #[serde(default)]
     pub responses: BTreeMap<String, ExpectedResponse>,
+    /// The services that its servers need, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
+    /// What each request does in the database among its services; absent: it is not checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseWork>,
     /// The file the cases were read from, relative to the definitions; absent for an inline case.
     #[serde(default)]
     pub source: Option<String>,
@@ -49,6 +57,14 @@ pub struct Case {
     /// Whether the body is sent chunked instead of with its length.
     #[serde(default)]
     pub chunked: bool,
+    /// Calls that a server makes to its upstream service for it; absent: it is not checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_calls: Option<u32>,
+    /// The shortest time in which a response can be valid, in milliseconds, since the server must
+    /// wait so long. With several `upstream_calls`, also how long each of them takes: they are made
+    /// at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_ms: Option<u32>,
     /// The right answer.
     pub expect: ExpectedResponse,
 }

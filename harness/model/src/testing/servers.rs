@@ -252,6 +252,7 @@ fn header(scene: &Scene) -> RunHeader {
         to_project: "../../".to_owned(),
         server_cpus: vec![0],
         generator_cpus: vec![1],
+        services: vec![],
         spec: spec(scene, &suite),
         experiment: None,
         suite,
@@ -274,6 +275,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         run: vec![format!("./{name}"), "{addr}".to_owned()],
         tls_args: vec![],
         h2c_args: vec![],
+        services: BTreeMap::new(),
         version: vec![format!("./{name}"), "--version".to_owned()],
         env: BTreeMap::new(),
         prints: false,
@@ -290,6 +292,8 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         headers: BTreeMap::new(),
         body: None,
         chunked: false,
+        upstream_calls: None,
+        least_ms: None,
         expect,
     };
     let workload = |name: &&str| Workload {
@@ -299,6 +303,8 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         churn: false,
         cases: vec![case.clone()],
         responses: BTreeMap::new(),
+        services: vec![],
+        database: None,
         source: None,
     };
     let [base, head] = scene.servers;
@@ -309,6 +315,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
     let arms = vec![base.to_owned(), head.to_owned()];
     Spec {
         servers,
+        services: vec![],
         workloads: scene.workloads.iter().map(workload).collect(),
         problems: vec![],
         sets: vec![],
@@ -356,6 +363,7 @@ fn block(scene: &Scene, cell: &CellId, index: u32, random: &mut SplitMix64) -> B
         throttled_ns: Some(0),
         generator_run_delay_ns: Some(0),
         arms: arms.iter().zip(scene.servers).map(|(arm, server)| arm_record(arm, server)).collect(),
+        services: vec![],
         windows,
         failure: None,
         discarded: None,

