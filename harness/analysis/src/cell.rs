@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::bottleneck::{Cpus, Usage};
 use crate::negotiated;
-use crate::services;
 use crate::summary::{Arm, Bottleneck, Who};
 use crate::values::BlockValues;
 use duet_model::record::{BlockRecord, RunHeader};
@@ -47,7 +46,6 @@ impl Cell<'_> {
         let labels: Vec<&str> = self.arms.iter().map(|arm| arm.label.as_str()).collect();
         let records = self.counted.iter().map(|block| block.record);
         negotiated::refusal(&labels, records)
-            .or_else(|| services::refusal(self).filter(|_| !is_cost(metric)))
             .or_else(|| self.generator_bound().filter(|_| !is_cost(metric)).map(str::to_owned))
     }
 
@@ -84,7 +82,7 @@ impl Cell<'_> {
 /// Whether a metric is what a server spends, which a generator that is the bottleneck does not
 /// limit: CPU time per request, memory, start-up. Rates and response times are then the
 /// generator's.
-fn is_cost(metric: Metric) -> bool {
+pub(super) fn is_cost(metric: Metric) -> bool {
     match metric {
         Metric::CpuNsPerRequest
         | Metric::RssBytesIdle

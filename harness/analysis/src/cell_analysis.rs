@@ -10,7 +10,7 @@ use crate::rounds::rounds;
 use crate::summary::{CellAnalysis, Estimate, MetricAnalysis, RssPoint, Who};
 use crate::values::BlockValues;
 use crate::verdict::Verdict;
-use crate::{negotiated, open, search, switching, warnings};
+use crate::{negotiated, open, search, services, switching, warnings};
 use duet_model::record::{BlockRecord, Run, RunHeader};
 use duet_model::spec::{CellId, Load};
 use duet_units::{Loop, Metric};
@@ -65,7 +65,10 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
 impl Cell<'_> {
     fn metric(&self, metric: Metric) -> Option<MetricAnalysis> {
         let values: Vec<&BlockValues> = self.counted.iter().map(|b| &b.values).collect();
-        let refusal = self.refusal(metric).or_else(|| open::refusal(self, metric));
+        let refusal = self
+            .refusal(metric)
+            .or_else(|| services::refusal(self, metric))
+            .or_else(|| open::refusal(self, metric));
         let tail = tail(self.counted.iter().map(|b| b.record.started_ns));
         let mut found =
             metric_analysis(metric, self.arms.len(), &values, refusal.as_deref(), tail)?;

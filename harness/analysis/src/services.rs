@@ -1,8 +1,8 @@
 //! Services that a cell's servers need: whether one of them was what limited the cell.
 
-use crate::cell::Cell;
+use crate::cell::{Cell, is_cost};
 use crate::summary::Warning;
-use duet_units::percent;
+use duet_units::{Metric, percent};
 
 /// From here on the CPUs of a service have no time left, and its speed is what was measured.
 const BUSY_MAX: f64 = 0.90;
@@ -29,8 +29,8 @@ pub(super) fn limit<'a>(cell: &'a Cell<'_>) -> Option<(&'a str, f64)> {
 }
 
 /// Why there is no ratio of rates where a service was the limit.
-pub(super) fn refusal(cell: &Cell<'_>) -> Option<String> {
-    limit(cell).map(|(service, share)| {
+pub(super) fn refusal(cell: &Cell<'_>, metric: Metric) -> Option<String> {
+    limit(cell).filter(|_| !is_cost(metric)).map(|(service, share)| {
         format!(
             "the service {service} was the limit: its CPUs were {} busy, so its speed was measured \
              and not the servers'; give both arms one fixed rate, or use a machine with more CPUs",

@@ -1,6 +1,6 @@
 //! Reads a folder of definitions (`servers.toml`, `services.toml`, `workloads.toml`,
-//! `programs.toml`, `suites.toml`, `published.toml`, `claims.toml`) and reports every mistake in it at once, each with file, line
-//! and hint.
+//! `programs.toml`, `suites.toml`, `published.toml`, `claims.toml`) and reports every mistake in
+//! it at once, each with file, line and hint.
 //!
 //! Loading runs nothing: no command, no network. [`load`] is the way in.
 

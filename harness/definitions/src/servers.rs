@@ -82,10 +82,7 @@ fn server(fields: &mut Fields<'_>) -> Server {
     check_braces(fields, "h2c_args", &h2c_args, &PLACEHOLDERS);
     check_tls_args(fields, &tls_args);
     check_carry(fields, &carry);
-    no_placeholders(fields, "build", &build);
-    no_placeholders(fields, "std_build", &std_build);
-    no_placeholders(fields, "dependencies", &dependencies);
-    no_placeholders(fields, "version", &version);
+    check_commands(fields, [&build, &std_build, &dependencies, &version]);
     for workload in &workloads {
         fields.refer(Kind::Workload, &workload.value, workload.line);
     }
@@ -270,6 +267,14 @@ fn check_word(fields: &mut Fields<'_>, key: &str, word: &At<String>, known: &[&s
             fields.mistake(word.line, problem, hint);
         }
         rest = &rest[end + 1..];
+    }
+}
+
+/// Commands that are not given a place to listen.
+fn check_commands(fields: &mut Fields<'_>, commands: [&Vec<At<String>>; 4]) {
+    let keys = ["build", "std_build", "dependencies", "version"];
+    for (key, words) in keys.into_iter().zip(commands) {
+        no_placeholders(fields, key, words);
     }
 }
 

@@ -380,6 +380,7 @@ fn drive(
     let mut deadline = Instant::now() + budget + GENERATOR_SLACK;
     let mut next_sample = Instant::now();
     let (mut in_windows, mut began, mut totals) = (false, None, vec![]);
+    let of = (bench.services, workload);
     loop {
         bench.interrupt.check().map_err(anyhow::Error::from)?;
         if Instant::now() >= next_sample {
@@ -405,7 +406,7 @@ fn drive(
                 record.warmup_ns = elapsed_ns;
                 record.window_ns = window_ns;
                 in_windows = true;
-                began = Some(usage(bench, workload, arms, &generator)?);
+                began = Some(usage(bench.cpus, of, arms, &generator)?);
                 // Long windows are driven at least in two rounds, whatever the budget.
                 let least = Duration::from_nanos((job.lead_ns + window_ns).saturating_mul(16));
                 let least = least.max(job.search_max());
@@ -414,29 +415,32 @@ fn drive(
             Event::Driven => {
                 in_windows = false;
                 if let Some(began) = &began {
-                    let ended = usage(bench, workload, arms, &generator)?;
+                    let ended = usage(bench.cpus, of, arms, &generator)?;
                     disturbances(record, began, &ended);
-                    record.services = services_used(bench, workload, began, &ended)?;
+                    record.services = services_used(of, began, &ended)?;
                 }
                 under_load(arms, &mut generator, record)?;
             }
             Event::Window(window) => record.windows.push(*window),
-            Event::Searched { arms } => {
-                for (arm, found) in record.arms.iter_mut().zip(&arms) {
-                    arm.search = Some(*found);
-                }
-            }
-            Event::CpuLost { arms } => {
-                for (arm, lost) in record.arms.iter_mut().zip(arms) {
-                    arm.cpu_lost = lost;
-                }
-            }
+            Event::Searched { .. } | Event::CpuLost { .. } => take_ends(event, record),
             Event::Totals { ok, sent } => totals = ok.into_iter().zip(sent).collect(),
             Event::Done => return Ok(totals),
             Event::Failed { arm, error } => {
                 return Err(DriveError { arm: arm.map(|arm| arm as usize), error: anyhow!(error) });
             }
         }
+    }
+}
+
+/// What is known of each arm when all windows are over.
+fn take_ends(event: Event, record: &mut BlockRecord) {
+    let arms = record.arms.iter_mut();
+    match event {
+        Event::Searched { arms: found } => {
+            arms.zip(found).for_each(|(arm, found)| arm.search = Some(found));
+        }
+        Event::CpuLost { arms: lost } => arms.zip(lost).for_each(|(arm, lost)| arm.cpu_lost = lost),
+        _ => {}
     }
 }
 

@@ -2,10 +2,10 @@
 //! told to, or when the harness is gone.
 //!
 //! It is `duet supervise`, a process of its own, so that it outlives a harness that is killed. Its
-//! standard input is a socket to the harness. A byte asks the process to end, or a folder to be kept;
-//! the end of the socket ends all; lines go back, as [`Report`] has them. Whatever leaves its own parent, by a second
-//! fork or setsid, becomes the supervisor's child (prctl(2), PR_SET_CHILD_SUBREAPER). It sleeps but
-//! for that, and is in no figure.
+//! standard input is a socket to the harness. A byte asks the process to end, or a folder to be
+//! kept; the end of the socket ends all; lines go back, as [`Report`] has them. Whatever leaves its
+//! own parent, by a second fork or setsid, becomes the supervisor's child (prctl(2),
+//! PR_SET_CHILD_SUBREAPER). It sleeps but for that, and is in no figure.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

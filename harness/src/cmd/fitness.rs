@@ -8,7 +8,6 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::folders::PostgresFolder;
-use super::session;
 
 use duet_measure::host;
 use duet_measure::services::{self, Services};
@@ -36,7 +35,7 @@ pub(super) fn refuse_unfit(spec: &Spec, suite: &Suite, services: &Services) -> R
             lacking.join(", ")
         );
     }
-    for service in session::services(spec, suite) {
+    for service in spec.needed(&suite.cells) {
         let found = services.find(service);
         found.with_context(|| format!("this machine cannot measure with {}", service.name))?;
     }
@@ -70,7 +69,7 @@ pub(super) fn leave_out_absent(
     suite: &mut Suite,
     (postgres, root): (&PostgresFolder, &Path),
 ) -> Result<Vec<Finding>> {
-    let absent = postgres.absent(session::services(spec, suite), root)?;
+    let absent = postgres.absent(spec.needed(&suite.cells), root)?;
     let needs = |cell: &CellId, name: &String| {
         spec.workload(&cell.workload).is_some_and(|workload| workload.services.contains(name))
     };

@@ -24,7 +24,7 @@ use duet_model::record::{
     self, Attempt, Block, Failure, FindingLevel, ProgramRecord, Record, Run, RunEnd, RunHeader,
     Writer,
 };
-use duet_model::spec::{CellId, ProgramSet, Server, Service, Spec, Suite, Workload};
+use duet_model::spec::{CellId, ProgramSet, Server, Spec, Suite, Workload};
 use duet_process::interrupt::{Interrupt, Interrupted};
 use duet_units::duration_ns;
 
@@ -115,7 +115,7 @@ impl Session {
             findings,
             server_cpus: self.cpus.servers.clone(),
             generator_cpus: self.cpus.generator.clone(),
-            services: services(spec, suite).map(|service| self.services.header(service)).collect(),
+            services: spec.needed(&suite.cells).map(|of| self.services.header(of)).collect(),
             suite: suite.clone(),
             spec: spec.clone(),
             experiment: None,
@@ -372,14 +372,6 @@ fn servers<'a>(spec: &'a Spec, suite: &'a Suite) -> impl Iterator<Item = &'a Ser
     let matchups = suite.cells.iter().filter_map(|cell| spec.matchup(&cell.matchup));
     let arms: BTreeSet<&String> = matchups.flat_map(|matchup| &matchup.arms).collect();
     spec.servers.iter().filter(move |server| arms.contains(&server.name))
-}
-
-/// The services that a suite's cells need, in the definitions' order.
-pub(super) fn services<'a>(spec: &'a Spec, suite: &Suite) -> impl Iterator<Item = &'a Service> {
-    let workloads = suite.cells.iter().filter_map(|cell| spec.workload(&cell.workload));
-    let names: BTreeSet<&str> =
-        workloads.flat_map(|workload| &workload.services).map(String::as_str).collect();
-    spec.services.iter().filter(move |service| names.contains(service.name.as_str()))
 }
 
 /// The cells that can be measured: of servers and programs that were built and verified.

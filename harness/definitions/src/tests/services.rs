@@ -164,9 +164,7 @@ fn mistakes_about_services() {
         "data/many.jsonl",
         "\"path\":\"/a\"",
         "\"path\":\"/a\",\"upstream_calls\":3",
-        &[
-            "workloads.toml:13: workload many: `upstream_calls` are counted in a service of the kind \
-         `upstream`",
-        ],
+        &["workloads.toml:13: workload many: `upstream_calls` are counted in a service of the \
+             kind `upstream`"],
     );
 }

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::Bench;
 use crate::generator::Generator;
-use crate::host;
+use crate::host::{self, Cpus};
 use crate::server::Running;
+use crate::services::Services;
 use duet_model::record::{BlockRecord, Memory, RssSample, ServiceUse};
 use duet_model::spec::Workload;
 use duet_process::proc::{self, CpuClock, StolenTime};
@@ -43,14 +43,14 @@ fn grown(before: Option<u64>, after: Option<u64>) -> Option<u64> {
 /// Foreign CPU time is what all processes used on the CPUs of this block since boot, less what the
 /// servers, the generator, services beside it and this process used.
 pub(super) fn usage(
-    bench: &Bench<'_>,
-    workload: &Workload,
+    on: &Cpus,
+    (services, workload): (&Services, &Workload),
     arms: &[Running],
     generator: &Generator,
 ) -> Result<Usage> {
-    let cpus = [&bench.cpus.servers[..], &bench.cpus.generator[..]].concat();
-    let services = workload.services.iter().map(|name| bench.services.cpu_ns(name));
-    let services: Vec<(u64, u64)> = services.collect::<Result<_>>()?;
+    let cpus = [&on.servers[..], &on.generator[..]].concat();
+    let of_services = workload.services.iter().map(|name| services.cpu_ns(name));
+    let of_services: Vec<(u64, u64)> = of_services.collect::<Result<_>>()?;
     let mut stat = StolenTime::open().context("failed to open /proc/stat")?;
     let all_ns = proc::process_ns(stat.read().context("failed to read /proc/stat")?, &cpus);
     let mut own_ns = CpuClock::own().read_ns().context("failed to read the CPU clock")?;
@@ -60,22 +60,21 @@ pub(super) fn usage(
         let clocks = tree::cpu_ns(arm.root());
         own_ns += clocks.with_context(|| format!("failed to read {}'s CPU clocks", arm.name))?;
     }
-    if bench.services.shares_cpus() {
-        own_ns += services.iter().map(|(own_ns, _)| own_ns).sum::<u64>();
+    if services.shares_cpus() {
+        own_ns += of_services.iter().map(|(own_ns, _)| own_ns).sum::<u64>();
     }
     Ok(Usage {
         at: Instant::now(),
         foreign_ns: all_ns.saturating_sub(own_ns),
         throttled_ns: host::throttled_ns(),
         run_delay_ns: proc::run_delay_ns_of(generator.pid()).ok(),
-        services,
+        services: of_services,
     })
 }
 
 /// What the services of a workload used between two moments, and their memory now.
 pub(super) fn services_used(
-    bench: &Bench<'_>,
-    workload: &Workload,
+    (services, workload): (&Services, &Workload),
     began: &Usage,
     ended: &Usage,
 ) -> Result<Vec<ServiceUse>> {
@@ -85,8 +84,8 @@ pub(super) fn services_used(
             service: name.clone(),
             cpu_ns: ended.0.saturating_sub(began.0),
             cpus_busy_ns: ended.1.saturating_sub(began.1),
-            cpus: bench.services.cpus(),
-            memory: bench.services.memory(name)?,
+            cpus: services.cpus(),
+            memory: services.memory(name)?,
             arms: vec![],
         })
     });

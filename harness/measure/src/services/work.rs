@@ -100,7 +100,7 @@ impl Services {
         counts.collect::<Result<_>>().context("it does not say what it has counted")
     }
 
-    /// The first arm that did not do the work that its responses need, as the failure of its server.
+    /// The first arm that did not do the work that its responses need, as its server's failure.
     ///
     /// # Errors
     /// A [`Failure`] of an arm or of a service, or an interruption.

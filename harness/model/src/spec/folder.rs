@@ -74,6 +74,14 @@ impl Spec {
         workload.services.iter().filter_map(|name| self.service(name))
     }
 
+    /// The services that cells need, in the definitions' order.
+    pub fn needed<'a>(&'a self, cells: &[CellId]) -> impl Iterator<Item = &'a Service> + use<'a> {
+        let workloads = cells.iter().filter_map(|cell| self.workload(&cell.workload));
+        let names: BTreeSet<&str> =
+            workloads.flat_map(|workload| &workload.services).map(String::as_str).collect();
+        self.services.iter().filter(move |service| names.contains(service.name.as_str()))
+    }
+
     /// The first service of a kind that a workload needs.
     #[must_use]
     pub fn service_of<'a>(

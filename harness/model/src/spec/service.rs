@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What a server needs beside itself. The harness starts it, fills it, hands its address to servers,
-/// checks what they did there, and stops it.
+/// What a server needs beside itself. The harness starts it, fills it, hands its address to
+/// servers, checks what they did there, and stops it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
