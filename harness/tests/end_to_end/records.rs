@@ -56,6 +56,7 @@ pub(crate) fn gate(question: Question) -> Run {
         absent: vec![],
         changed: vec![],
         policy_differences: vec![],
+        attempt: None,
     });
     run
 }

@@ -236,6 +236,38 @@ fn a_pair_gets_no_second_chance() {
     gate("slow", "fast").exits(0).says("This pair has been decided");
 }
 
+/// Where the record of a pair is lost, or another machine has it, a further attempt spends less of
+/// alpha: six blocks cannot pass then.
+#[test]
+fn a_further_attempt_spends_less() {
+    let bench = Bench::new(SIX);
+    let words = ["gate", "--base", "server:slow", "--head", "server:fast"];
+    let attempt = || {
+        let run = record::read(&bench.path().join("results/gate")).expect("a record");
+        run.header.experiment.expect("it is one").attempt
+    };
+    bench.duet(&words).exits(0).says("PASS");
+    assert_eq!(attempt(), Some(1));
+    let lose = || {
+        let gates = bench.cache().join("duet/gates");
+        for project in fs::read_dir(gates).expect("it is there").flatten() {
+            if project.file_name() != "attempts" {
+                fs::remove_dir_all(project.path()).expect("it is ours");
+            }
+        }
+        fs::remove_dir_all(bench.path().join("results")).expect("it is there");
+    };
+    lose();
+    bench.duet(&words).exits(3).says("attempt 2 at a verdict on this pair");
+    assert_eq!(attempt(), Some(2));
+    // What goes on stays the attempt that it was.
+    bench.duet(&words).exits(3).says("attempt 2 at a verdict on this pair");
+    assert_eq!(attempt(), Some(2));
+    lose();
+    bench.duet(&[&words[..], &["--attempt", "7"]].concat()).exits(3).says("attempt 7 at");
+    bench.duet(&[&words[..], &["--attempt", "0"]].concat()).exits(2).says("--attempt");
+}
+
 #[test]
 fn git_is_heard_when_it_refuses() {
     let bench = repository(SIX);
