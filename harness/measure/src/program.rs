@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -17,6 +17,7 @@ use crate::launcher::{Job, Report};
 use crate::output::{Output, OutputHasher};
 use crate::server::resolve;
 use duet_model::record::{Failure, Stage};
+use duet_process::background;
 use duet_process::child::{self, Tail};
 use duet_process::interrupt::Interrupt;
 use duet_process::proc;
@@ -185,7 +186,7 @@ fn start_and_wait(task: &Task<'_>, stdout: Stdout<'_>, interrupt: &Interrupt) ->
         _ => None,
     };
     let stderr = launcher.child.stderr.take().context("standard error was asked for")?;
-    let (stderr, stderr_end) = Tail::follow(stderr);
+    let (stderr, stderr_end) = Tail::follow(stderr)?;
     let own_before_ns = own_cpu_ns()?;
     send(&launcher.socket, task)?;
     let outcome = watch(task, &launcher, interrupt);
@@ -247,7 +248,7 @@ fn read_output(
     keep: Option<&Path>,
 ) -> Result<JoinHandle<TakenOutput>> {
     let mut kept = keep.map(std::fs::File::create).transpose().context("failed to make a file")?;
-    Ok(thread::spawn(move || {
+    background::thread("output", move || {
         let mut hasher = OutputHasher::default();
         let mut piece = vec![0; PIECE_BYTES];
         loop {
@@ -260,7 +261,7 @@ fn read_output(
                 kept.write_all(&piece[..length])?;
             }
         }
-    }))
+    })
 }
 
 /// How waiting ended.

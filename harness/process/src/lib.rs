@@ -6,6 +6,7 @@
 
 #![warn(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
 
+pub mod background; // threads that may be refused
 pub mod child; // pinned children that end with the harness
 pub mod interrupt; // Ctrl-C as a value
 pub mod proc; // what the kernel says about one process, and about CPUs

@@ -60,7 +60,7 @@ pub(super) fn attempts(root: &Path, pair: &impl Serialize) -> Result<u32> {
 pub(super) fn set_attempts(root: &Path, pair: &impl Serialize, attempts: u32) -> Result<()> {
     let file = counter(root, pair)?;
     folders::replace(&file, format!("{attempts}\n").as_bytes())?;
-    forget_old(file.parent().unwrap_or(&file), COUNTED, "")
+    forget_old(&file, COUNTED, "")
 }
 
 /// Copies a pair's record into a folder for records. Whether there was one.
@@ -84,7 +84,7 @@ pub(super) fn keep(root: &Path, pair: &impl Serialize, from: &Path) -> Result<()
     let to = folder(root, pair)?;
     folders::make(&to)?;
     copy(from, &to)?;
-    forget_old(to.parent().unwrap_or(&to), KEPT, record::FILE_NAME)
+    forget_old(&to, KEPT, record::FILE_NAME)
 }
 
 /// Copies the record of an experiment, and of the one that confirms it.
@@ -102,9 +102,11 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes the pairs that were not written for the longest time, but for so many: by the age of
-/// their file of this name, or by their own.
-fn forget_old(project: &Path, kept: usize, name: &str) -> Result<()> {
+/// Removes the pairs beside this one that were not written for the longest time, but for so many:
+/// by the age of their file of this name, or by their own. This one stays, whatever the clock says:
+/// where it was set back, what was written before is from the future.
+fn forget_old(newest: &Path, kept: usize, name: &str) -> Result<()> {
+    let project = newest.parent().unwrap_or(newest);
     let mut pairs = vec![];
     let entries = fs::read_dir(project);
     for entry in entries.with_context(|| format!("failed to read {}", project.display()))? {
@@ -115,5 +117,36 @@ fn forget_old(project: &Path, kept: usize, name: &str) -> Result<()> {
     }
     pairs.sort();
     let excess = pairs.len().saturating_sub(kept);
+    pairs.retain(|(_, path)| path != newest);
     pairs.into_iter().take(excess).try_for_each(|(_, path)| folders::remove(&path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// The clock was set back by a year: what was just written is the oldest, and stays.
+    #[test]
+    fn what_was_just_written_is_not_forgotten() {
+        let project = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str, seconds: u64| {
+            let path = project.path().join(name);
+            let file = File::create(&path).expect("a file");
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            file.set_modified(time).expect("it is touched");
+            path
+        };
+        for n in 0..4 {
+            at(&format!("future{n}"), 2_000_000_000 + n);
+        }
+        let newest = at("newest", 1_000_000_000);
+        forget_old(&newest, 3, "").expect("they are removed");
+        let mut left: Vec<_> = fs::read_dir(project.path()).expect("a folder").flatten().collect();
+        left.sort_by_key(fs::DirEntry::file_name);
+        let left: Vec<_> = left.iter().map(fs::DirEntry::file_name).collect();
+        assert_eq!(left, ["future2", "future3", "newest"]);
+    }
 }
