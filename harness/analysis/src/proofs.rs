@@ -12,7 +12,8 @@ use crate::gate::{judge, next_step};
 use crate::rounds::rounds;
 use crate::verdict::TIE_BAND;
 use duet_model::plan::plan;
-use duet_model::record::{BlockRecord, Run};
+use duet_model::record::{BlockRecord, Experiment, Question, Run, Version};
+use duet_model::spec::{Gate, Look};
 use duet_model::testing::{Scene, run};
 use duet_protocol::WindowResult;
 use duet_stats::SplitMix64;
@@ -252,6 +253,54 @@ fn looking_all_the_time_is_safe() {
     }
     assert!(alarms <= at_most(trials, ALPHA), "{alarms} of {trials}");
     assert!(f64::from(naive) > 0.1 * f64::from(trials), "{naive} of {trials}");
+}
+
+/// Whoever tries again with fresh blocks until it passes, five times and each without the record of
+/// the attempt before, gets a false verdict of either kind with less than 1.4 alpha; with all of
+/// alpha for each attempt it would be several times that.
+#[test]
+fn attempts_add_up_to_a_bound() {
+    let experiment = |attempt| Experiment {
+        question: Question::Gate,
+        base: Version::default(),
+        head: Version::default(),
+        gate: Some(Gate { looks: LOOKS.to_vec(), alpha: ALPHA, ..Gate::default() }),
+        floors: vec![],
+        absent: vec![],
+        changed: vec![],
+        policy_differences: vec![],
+        attempt,
+    };
+    let spent = |attempt: u32| -> f64 {
+        experiment(Some(attempt)).looks().iter().map(|look| look.alpha).sum()
+    };
+    assert_eq!(experiment(None).looks(), LOOKS);
+    assert!((spent(1) - ALPHA).abs() < 1e-12 && spent(2) < 0.2 * ALPHA, "{}", spent(2));
+    // What is left of the series after n is at most 1/n.
+    let all: f64 = (1..=1000).map(spent).sum();
+    assert!(all + ALPHA * 6.0 / std::f64::consts::PI.powi(2) / 1000.0 < 1.4 * ALPHA, "{all}");
+
+    let mut random = SplitMix64::new(13);
+    let trials = 200;
+    let (mut passed, mut regressed, mut naive) = (0, 0, 0);
+    for _ in 0..trials {
+        let verdicts: Vec<[GateVerdict; 2]> = (1..=5)
+            .map(|attempt| {
+                let log_ratios: Vec<f64> =
+                    (0..24).map(|_| MARGIN.ln_1p() + 0.01 * normal(&mut random)).collect();
+                let evidence = [Evidence { log_ratios: &log_ratios, margin: MARGIN, floor: None }];
+                let verdict = |looks: &[Look]| judge(&evidence, looks)[0].verdict;
+                [verdict(&experiment(Some(attempt)).looks()), verdict(&LOOKS)]
+            })
+            .collect();
+        let any = |i: usize, wanted| u32::from(verdicts.iter().any(|of| of[i] == wanted));
+        passed += any(0, GateVerdict::Pass);
+        regressed += any(0, GateVerdict::Regressed);
+        naive += any(1, GateVerdict::Pass);
+    }
+    let most = at_most(trials, 1.4 * ALPHA);
+    assert!(passed <= most && regressed <= most, "{passed}, {regressed} of {trials}");
+    assert!(naive > most, "{naive} of {trials}");
 }
 
 /// Among several metrics the chance of any false alarm stays within the level, whether they move

@@ -146,6 +146,7 @@ fn other_loads_and_comparisons_keep_to_the_schemas() {
         absent: vec![],
         changed: vec![],
         policy_differences: vec![],
+        attempt: None,
     });
     let comparison = compare(&run, Some(&run)).expect("it is of two versions");
     check("comparison", [("a comparison".to_owned(), value(&comparison))]);

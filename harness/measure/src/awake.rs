@@ -1,13 +1,15 @@
 //! Whether this process was kept from running: stopped by a signal, frozen with its container, or
 //! asleep with the machine. What was measured meanwhile is not slow, it was not measured.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use nix::time::{ClockId, clock_gettime};
+
+use duet_process::background;
 
 /// The time between two beats.
 const BEAT: Duration = Duration::from_millis(50);
@@ -27,8 +29,6 @@ struct State {
     /// The last beat, and the longest time between two of them since [`Awake::longest_gap`] asked.
     beats: Mutex<Beats>,
     ended: AtomicBool,
-    /// Beats so far; for tests.
-    count: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -60,12 +60,10 @@ impl Awake {
         let beat = move || {
             while !beating.ended.load(Ordering::Relaxed) {
                 beating.beat();
-                beating.count.fetch_add(1, Ordering::Relaxed);
                 thread::sleep(BEAT);
             }
         };
-        let builder = thread::Builder::new().name("awake".to_owned());
-        builder.spawn(beat).context("failed to start a thread")?;
+        background::thread("awake", beat)?;
         Ok(Self { state })
     }
 
@@ -99,9 +97,9 @@ mod tests {
     #[test]
     fn gaps_are_noticed() {
         let awake = Awake::watch().expect("there are threads");
-        let beats = || awake.state.count.load(Ordering::Relaxed);
-        let first = beats();
-        while beats() < first + 2 {
+        let last = || awake.state.beats.lock().expect("nobody panicked").last;
+        let first = last();
+        while last() == first {
             thread::yield_now();
         }
         // As if the last beat were long ago.

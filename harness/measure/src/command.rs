@@ -137,7 +137,8 @@ fn wait(
     let mut child = supervised::start(&command, &[], (into, Stdio::piped()))
         .with_context(|| format!("failed to start `{program}`"))?;
     let (stdout, stderr) = child.take_outputs();
-    let (stdout, stderr) = (stdout.map(Tail::follow), stderr.map(Tail::follow));
+    let stdout = stdout.map(Tail::follow).transpose()?;
+    let stderr = stderr.map(Tail::follow).transpose()?;
     let deadline = Instant::now() + limit;
     let status = loop {
         let status = child.wait_until(Instant::now() + POLL);

@@ -3,11 +3,11 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use duet_process::background;
 use duet_process::child::{self, Tail};
 use duet_protocol::{Event, Job};
 
@@ -37,14 +37,16 @@ pub fn start(job: &Job) -> Result<Generator> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     child::tame(&mut command, &job.cpus)?;
     let mut child = command.spawn().context("failed to start the load generator")?;
-    let (Some(mut stdin), Some(stdout), Some(stderr)) =
+    let (Some(stdin), Some(stdout), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
         unreachable!("all streams were asked for");
     };
-    let (stderr, _) = Tail::follow(stderr);
     let (sender, events) = mpsc::channel();
-    thread::spawn(move || {
+    // Whatever fails from here on, the generator ends with the value.
+    let mut generator = Generator { child, stdin, events, stderr: Tail::default() };
+    (generator.stderr, _) = Tail::follow(stderr)?;
+    background::thread("events", move || {
         for line in BufReader::new(stdout).lines() {
             let event = line.context("failed to read from the load generator").and_then(|line| {
                 serde_json::from_str(&line).context("the load generator sent no event")
@@ -53,11 +55,11 @@ pub fn start(job: &Job) -> Result<Generator> {
                 break;
             }
         }
-    });
+    })?;
     let mut line = serde_json::to_vec(job).context("failed to encode the job")?;
     line.push(b'\n');
-    stdin.write_all(&line).context("the load generator did not take its job")?;
-    Ok(Generator { child, stdin, events, stderr })
+    generator.stdin.write_all(&line).context("the load generator did not take its job")?;
+    Ok(generator)
 }
 
 impl Generator {

@@ -15,7 +15,6 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -24,6 +23,7 @@ use nix::sys::time::TimeVal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use serde::{Deserialize, Serialize};
 
+use duet_process::background;
 use duet_process::child;
 use duet_process::proc::{self, CpuClock};
 use duet_process::supervisor;
@@ -80,11 +80,11 @@ pub fn run() -> Result<()> {
     supervisor::adopt()?;
     let mut harness = socket.try_clone().context("failed to share the socket")?;
     // Nothing else comes but the end of the socket. The program's end is then noticed below.
-    thread::spawn(move || {
+    background::thread("harness", move || {
         if matches!(harness.read(&mut [0]), Ok(0) | Err(_)) {
             drop(supervisor::end_descendants());
         }
-    });
+    })?;
     let report = match launch(&job) {
         Ok(report) => report,
         Err(error) => Report { error: Some(format!("{error:#}")), ..Report::default() },

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -17,8 +17,10 @@ use crate::launcher::{Job, Report};
 use crate::output::{Output, OutputHasher};
 use crate::server::resolve;
 use duet_model::record::{Failure, Stage};
+use duet_process::background;
 use duet_process::child::{self, Tail};
 use duet_process::interrupt::Interrupt;
+use duet_process::leftover;
 use duet_process::proc;
 use duet_process::tree;
 
@@ -185,7 +187,7 @@ fn start_and_wait(task: &Task<'_>, stdout: Stdout<'_>, interrupt: &Interrupt) ->
         _ => None,
     };
     let stderr = launcher.child.stderr.take().context("standard error was asked for")?;
-    let (stderr, stderr_end) = Tail::follow(stderr);
+    let (stderr, stderr_end) = Tail::follow(stderr)?;
     let own_before_ns = own_cpu_ns()?;
     send(&launcher.socket, task)?;
     let outcome = watch(task, &launcher, interrupt);
@@ -218,6 +220,7 @@ fn start(task: &Task<'_>, stdout: Stdout<'_>, socket: UnixStream) -> Result<Chil
     if task.padding_bytes > 0 {
         command.env("DUET_PADDING", "x".repeat(task.padding_bytes as usize));
     }
+    command.envs(leftover::owner().map(|owner| (leftover::OWNER, owner)));
     command.stdin(Stdio::from(OwnedFd::from(socket)));
     command.stdout(match stdout {
         Stdout::Null => Stdio::null(),
@@ -247,7 +250,7 @@ fn read_output(
     keep: Option<&Path>,
 ) -> Result<JoinHandle<TakenOutput>> {
     let mut kept = keep.map(std::fs::File::create).transpose().context("failed to make a file")?;
-    Ok(thread::spawn(move || {
+    background::thread("output", move || {
         let mut hasher = OutputHasher::default();
         let mut piece = vec![0; PIECE_BYTES];
         loop {
@@ -260,7 +263,7 @@ fn read_output(
                 kept.write_all(&piece[..length])?;
             }
         }
-    }))
+    })
 }
 
 /// How waiting ended.

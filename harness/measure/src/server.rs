@@ -16,6 +16,7 @@ use crate::certificate::{Certificate, temporary_folder};
 use crate::loopback;
 use duet_model::record::{Failure, Stage};
 use duet_model::spec::{Server, Service};
+use duet_process::background;
 use duet_process::child::{self, Tail};
 use duet_process::interrupt::{Interrupt, Interrupted, POLL};
 use duet_process::supervised::{self, Supervised};
@@ -121,7 +122,7 @@ fn begin(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Result<
     };
     let limit = server.start_limit();
     let started = process.started();
-    let (stderr, stderr_reader) = Tail::follow(stderr);
+    let (stderr, stderr_reader) = Tail::follow(stderr)?;
     // The address of a server that says where it listens is replaced below; the value exists so
     // that every way out kills the child.
     let mut running = Running {
@@ -138,7 +139,7 @@ fn begin(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Result<
         _socket_folder: socket_folder,
     };
     let ready = if running.external {
-        thread::spawn(move || drain(stdout, false));
+        background::thread("stdout", move || drain(stdout, false))?;
         external::listens(&mut running.process, &running.addr, limit, interrupt)
     } else {
         listening(stdout, server.prints, limit, interrupt)
@@ -221,14 +222,14 @@ fn listening(
         let size = FcntlArg::F_SETPIPE_SZ(PIPE_BYTES.cast_signed());
         fcntl(&stdout, size).context("failed to enlarge the pipe of a printing server")?;
     }
-    thread::spawn(move || {
+    background::thread("stdout", move || {
         let mut reader = BufReader::with_capacity(PIPE_BYTES as usize, stdout);
         let mut line = String::new();
         let outcome = reader.by_ref().take(4096).read_line(&mut line).map(|_| line);
         // The receiver is gone only when nobody waits any more.
         drop(sender.send(outcome));
         drain(reader, prints);
-    });
+    })?;
     let deadline = Instant::now() + limit;
     loop {
         interrupt.check()?;

@@ -209,7 +209,7 @@ impl Services {
         let outputs = (Stdio::null(), Stdio::piped());
         let mut process = supervised::start(&command, &self.places.cpus, outputs)
             .with_context(|| format!("failed to start {}", words.join(" ")))?;
-        let stderr = process.take_outputs().1.map(|stream| Tail::follow(stream).0);
+        let stderr = process.take_outputs().1.map(Tail::follow).transpose()?.map(|(tail, _)| tail);
         let mut instance = Instance { process, addr, stderr: stderr.unwrap_or_default() };
         let deadline = Instant::now() + service.start_limit();
         while !is_ready(addr, service.ready.as_deref()) {

@@ -13,6 +13,8 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getppid};
 
+use crate::background;
+
 /// Lines of standard error that are kept for failure messages.
 const KEPT_LINES: usize = 20;
 
@@ -151,10 +153,13 @@ pub struct Tail {
 
 impl Tail {
     /// Reads `stream` to its end in the background.
-    pub fn follow(stream: impl Read + Send + 'static) -> (Self, thread::JoinHandle<()>) {
+    ///
+    /// # Errors
+    /// When there is no thread to be had.
+    pub fn follow(stream: impl Read + Send + 'static) -> Result<(Self, thread::JoinHandle<()>)> {
         let tail = Self::default();
         let lines = Arc::clone(&tail.lines);
-        let handle = thread::spawn(move || {
+        let handle = background::thread("tail", move || {
             let mut reader = BufReader::new(stream);
             let mut line = Vec::new();
             loop {
@@ -164,8 +169,8 @@ impl Tail {
                     Ok(_) => keep(&lines, &line),
                 }
             }
-        });
-        (tail, handle)
+        })?;
+        Ok((tail, handle))
     }
 
     /// The last lines so far.

@@ -17,7 +17,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::supervisor::{Farewell, Report, monotonic_ns};
-use crate::{child, tree};
+use crate::{child, leftover, tree};
 
 /// How long a supervisor may take to start its process.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -110,6 +110,7 @@ pub fn start_under(
     if let Some(folder) = command.get_current_dir() {
         outer.current_dir(folder);
     }
+    outer.envs(leftover::owner().map(|owner| (leftover::OWNER, owner)));
     outer.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(outputs.0).stderr(outputs.1);
     child::part(&mut outer);
     let supervisor = outer.spawn().context("failed to start the supervisor")?;

@@ -29,7 +29,7 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdout};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::{child, tree};
+use crate::{background, child, tree};
 
 /// How long everything may take to end after SIGKILL; it takes longer only in the kernel's hands.
 const END_LIMIT: Duration = Duration::from_secs(1);
@@ -136,7 +136,11 @@ pub fn run(cpus: &[usize], words: &[OsString], farewell: &Farewell) -> Result<()
     Report::Started { pid: pid.as_raw(), at_ns }.send(&socket);
     let ended = Arc::new(AtomicBool::new(false));
     let reaper = (socket.try_clone().context("failed to share the socket")?, Arc::clone(&ended));
-    thread::spawn(move || reap_all(pid, &reaper.0, &reaper.1));
+    if let Err(error) = background::thread("reaper", move || reap_all(pid, &reaper.0, &reaper.1)) {
+        // What the harness hears of is the end; what was started must not stay.
+        drop(end_descendants());
+        return Err(error);
+    }
     let (mut byte, mut keep) = ([0], false);
     while let Ok(1) = (&socket).read(&mut byte) {
         match byte {

@@ -142,6 +142,7 @@ impl Null<'_> {
             absent: vec![],
             changed: vec![],
             policy_differences: vec![],
+            attempt: None,
         });
         stdio::line(&format!(
             "{} of {} blocks for each of {}, about {} of measuring after the builds.",

@@ -130,6 +130,7 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
         absent: vec![],
         changed: vec![],
         policy_differences: vec![],
+        attempt: None,
     });
     let out = args.out.as_deref();
     let folder = folders::for_record(out, &session.root, "results/compare", Former::Removed)?;

@@ -154,14 +154,15 @@ impl Outputs {
         }
         if self.github {
             outcome.of(self.stream().print_raw(&words::annotations(comparison)));
-            outcome.of(append(GITHUB_SUMMARY, &words::summary(comparison)));
-            outcome.of(append(GITHUB_OUTPUT, &words::github_outputs(comparison)));
+            outcome.of(append(GITHUB_SUMMARY, |used| words::summary(comparison, used)));
+            outcome.of(append(GITHUB_OUTPUT, |_| words::github_outputs(comparison)));
         }
     }
 }
 
-/// Appends a text to the file that a variable names, if it does.
-fn append(variable: &str, text: &str) -> Result<()> {
+/// Appends a text to the file that a variable names, if it does; the text is told how many bytes
+/// the file has already.
+fn append(variable: &str, text: impl Fn(u64) -> String) -> Result<()> {
     let Some(file) = std::env::var_os(variable) else { return Ok(()) };
     let path = PathBuf::from(file);
     let mut file = OpenOptions::new()
@@ -169,7 +170,9 @@ fn append(variable: &str, text: &str) -> Result<()> {
         .create(true)
         .open(&path)
         .with_context(|| format!("failed to open {}", path.display()))?;
-    file.write_all(text.as_bytes()).with_context(|| format!("failed to write {}", path.display()))
+    let used = file.metadata().map_or(0, |file| file.len());
+    file.write_all(text(used).as_bytes())
+        .with_context(|| format!("failed to write {}", path.display()))
 }
 
 /// What a comparison means for the exit code.

@@ -71,7 +71,7 @@ impl Format {
     fn of_comparison(self) -> Option<fn(&Comparison) -> String> {
         match self {
             Self::Junit => Some(words::junit),
-            Self::Markdown => Some(words::summary),
+            Self::Markdown => Some(|comparison| words::summary(comparison, 0)),
             _ => None,
         }
     }

@@ -203,7 +203,7 @@ fn move_all(files: &[PathBuf], folder: &Path) -> Result<()> {
 }
 
 /// Removes a file, or a folder with all it holds; of a link the link.
-fn remove(path: &Path) -> Result<()> {
+pub(super) fn remove(path: &Path) -> Result<()> {
     let is_folder = path.symlink_metadata().is_ok_and(|kind| kind.is_dir());
     let removed = if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     removed.with_context(|| format!("failed to remove {}", path.display()))

@@ -1,33 +1,27 @@
 //! `duet gate`: whether a change may be let in.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
-use serde::Serialize;
 
-use super::comparison::{self, CONFIRMATION, Outputs};
+use super::comparison::{self, Outputs};
+use super::earlier::{self, Earlier};
 use super::exit::Exit;
-use super::folders::{self, BenchFolder, Former, PostgresFolder, RecordFolder, shown};
+use super::folders::{self, BenchFolder, PostgresFolder, shown};
 use super::in_force::{self, InForce};
 use super::session::Session;
 use super::stdio::{self, Stream};
-use super::{doctor, floor_store, looks, pair_store, pairs, policy};
-use duet_analysis::comparison::{Decision, next};
+use super::{doctor, floor_store, looks, pairs, policy};
 use duet_measure::versions::{self, Arm, Origin, Workspace};
-use duet_model::record::{self, BuildRecord, Experiment, Machine, Question, Run, RunHeader};
-use duet_model::spec::{self, Gate as Policy, Load, Problem, Suite, Workload};
+use duet_model::record::{Experiment, Question, RunHeader};
+use duet_model::spec::Gate as Policy;
 
 /// The folder for the record, below the one above the definitions.
 const FOLDER: &str = "results/gate";
 
 /// The folder for the record against the anchor, so that neither moves the other away.
 const ANCHOR_FOLDER: &str = "results/gate-anchor";
-
-/// The name of a record in which something failed, once its pair is measured anew.
-const FAILED: &str = "run-failed.jsonl";
 
 /// Decides whether a change may be let in: PASS, REGRESSED or INCONCLUSIVE
 ///
@@ -77,6 +71,13 @@ pub(super) struct Gate {
     /// Only cells whose name (server/workload/load, set/problem/size) contains FILTER.
     #[arg(long, value_name = "FILTER")]
     only: Option<String>,
+
+    /// Which attempt at a verdict on this pair of versions it is, such as GITHUB_RUN_ATTEMPT, where
+    /// that is more than duet has counted. An attempt after the first that cannot go on with the
+    /// blocks of an earlier one spends less of alpha.
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "replay",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    attempt: u32,
 
     /// Measure also where both versions are the same.
     #[arg(long)]
@@ -155,19 +156,19 @@ fn judge(args: &Gate) -> Result<Exit> {
         absent: guarded.absent,
         changed: guarded.changed,
         policy_differences: differences,
+        attempt: Some(args.attempt),
     });
     let mut prepared = session.prepare(header)?;
-    let earlier = make_room(&session, &folder, &prepared)?;
-    if let Earlier::Undecided(earlier) = &earlier {
-        prepared.header.seed = earlier.header.seed;
-        prepared.blocks.clone_from(&earlier.blocks);
-        prepared.program_blocks.clone_from(&earlier.program_blocks);
-    }
+    let earlier = earlier::make_room(&session.root, &folder, &mut prepared)?;
     announce(&prepared.header, &folder, &earlier, args.outputs.stream())?;
     let mut kept = Ok(());
     if !matches!(earlier, Earlier::Decided) {
-        looks::carry_out(&session, &folder, prepared, args.even_identical)?;
-        kept = keep(&session, &folder);
+        let cells = looks::cells(&prepared, args.even_identical);
+        if !cells.is_empty() {
+            kept = earlier::count(&session.root, &prepared);
+        }
+        looks::carry_out(&session, &folder, prepared, cells)?;
+        kept = kept.and(earlier::keep(&session.root, &folder));
     }
     let exit = comparison::conclude(&folder, &args.outputs)?;
     // After the verdict, which is known whatever becomes of the copy.
@@ -199,130 +200,6 @@ fn first_look(gate: &Policy) -> u32 {
     gate.looks.first().map_or(0, |look| look.blocks)
 }
 
-/// What an earlier run of the same pair came to.
-enum Earlier {
-    /// There was none.
-    Nothing,
-    /// Something failed in it, which says nothing of what else would: it is measured anew.
-    Failed,
-    /// It has decided.
-    Decided,
-    /// It was interrupted or ran out of time: its plan, which the seed gives, goes on.
-    Undecided(Box<Run>),
-}
-
-/// Makes the folder ready for a record. A second run of the same pair continues the first, also
-/// where others were measured in the meantime: it gets no new chance to fail or to pass by
-/// accident.
-fn make_room(session: &Session, folder: &RecordFolder, prepared: &Run) -> Result<Earlier> {
-    let wanted = key(prepared);
-    // Where nothing was measured, there is nothing to go on with.
-    let same = |folder: &Path| {
-        let run = record::read(folder).ok()?;
-        let measured = run.attempts().next().is_some();
-        (wanted.is_some() && key(&run) == wanted && measured).then_some(run)
-    };
-    if let Some(run) = same(folder) {
-        return earlier(run, folder);
-    }
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    folder.make_room(Former::MovedTo(&format!("{name}-previous")))?;
-    if let Some(wanted) = &wanted
-        && pair_store::restore(&session.root, wanted, folder)?
-        && let Some(run) = same(folder)
-    {
-        return earlier(run, folder);
-    }
-    Ok(Earlier::Nothing)
-}
-
-/// Keeps the record of a pair, for its next run.
-fn keep(session: &Session, folder: &Path) -> Result<()> {
-    let run = record::read(folder)?;
-    match key(&run) {
-        Some(key) if !has_failed(&run) && run.attempts().next().is_some() => {
-            pair_store::keep(&session.root, &key, folder)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// What a run of the same pair came to. The record of one that failed is renamed.
-fn earlier(run: Run, folder: &Path) -> Result<Earlier> {
-    let second = folder.join(CONFIRMATION);
-    if has_failed(&run) || record::read(&second).is_ok_and(|run| has_failed(&run)) {
-        for folder in [folder, &second] {
-            let file = folder.join(record::FILE_NAME);
-            if file.exists() {
-                fs::rename(&file, folder.join(FAILED))
-                    .with_context(|| format!("failed to move {}", file.display()))?;
-            }
-        }
-        return Ok(Earlier::Failed);
-    }
-    let interrupted = run.end.as_ref().is_none_or(|end| end.interrupted.is_some());
-    let stopped = run.end.as_ref().is_some_and(|end| end.stopped.is_some());
-    let open = matches!(next(&run, None), Decision::GoOn { .. });
-    let to_confirm = matches!(next(&run, None), Decision::Decided(cells) if !cells.is_empty());
-    let unconfirmed = to_confirm && !looks::is_confirmed(folder);
-    match open && (interrupted || stopped) || unconfirmed {
-        true => Ok(Earlier::Undecided(Box::new(run))),
-        false => Ok(Earlier::Decided),
-    }
-}
-
-/// Whether a server or a program could not be built, failed verification or failed in a block.
-fn has_failed(run: &Run) -> bool {
-    let builds = run.builds.iter().map(|build| build.failure.is_some());
-    let programs = run.programs.iter().map(|program| program.failure.is_some());
-    let blocks = run.attempts().map(|attempt| attempt.failure.is_some());
-    builds.chain(programs).chain(blocks).any(|failed| failed)
-}
-
-/// What two runs of the same pair have in common: the versions, built, started and driven alike,
-/// under the same policy on the same machine. Absent where neither the versions' files nor their
-/// executables are known.
-#[derive(PartialEq, Serialize)]
-struct PairKey {
-    trees: [Option<String>; 2],
-    executables: Option<Vec<String>>,
-    policy: Option<spec::Gate>,
-    started: Vec<(Vec<String>, BTreeMap<String, String>)>,
-    driven: (Vec<Workload>, Vec<Load>, Vec<Problem>),
-    suite: Suite,
-    machine: Machine,
-}
-
-fn key(run: &Run) -> Option<PairKey> {
-    let RunHeader { spec, suite, machine, experiment, .. } = &run.header;
-    let experiment = experiment.as_ref()?;
-    let trees = [&experiment.base, &experiment.head].map(|version| version.tree_sha256.clone());
-    let executables = executables(run);
-    if executables.is_none() && trees.contains(&None) {
-        return None;
-    }
-    let servers = spec.servers.iter().map(|s| (s.run.clone(), s.env.clone()));
-    let sets = spec.sets.iter().map(|s| (s.run.clone(), BTreeMap::new()));
-    Some(PairKey {
-        trees,
-        executables,
-        policy: experiment.gate.clone(),
-        started: servers.chain(sets).collect(),
-        driven: (spec.workloads.clone(), spec.loads.clone(), spec.problems.clone()),
-        suite: suite.clone(),
-        machine: machine.clone(),
-    })
-}
-
-/// The hashes of all servers and programs; absent where one is not known. A set of programs has
-/// none by itself.
-fn executables(run: &Run) -> Option<Vec<String>> {
-    let is_server = |build: &&BuildRecord| run.header.spec.server(&build.server).is_some();
-    let servers = run.builds.iter().filter(is_server).map(|build| build.binary_sha256.as_ref());
-    let programs = run.programs.iter().map(|program| program.binary_sha256.as_ref());
-    servers.chain(programs).map(Option::<&String>::cloned).collect()
-}
-
 /// Says what is about to be measured, or that nothing is.
 fn announce(header: &RunHeader, folder: &Path, earlier: &Earlier, stream: Stream) -> Result<()> {
     let Some(Experiment { base, head, gate: Some(gate), .. }) = &header.experiment else {
@@ -337,7 +214,7 @@ fn announce(header: &RunHeader, folder: &Path, earlier: &Earlier, stream: Stream
         }
         Earlier::Nothing => "",
         Earlier::Failed => "; an earlier run of the same pair failed",
-        Earlier::Undecided(_) => "; continues an earlier run of the same pair",
+        Earlier::Undecided => "; continues an earlier run of the same pair",
     };
     let looks: Vec<String> = gate.looks.iter().map(|look| look.blocks.to_string()).collect();
     stream.line(&format!(

@@ -16,19 +16,23 @@ use duet_process::interrupt::Interrupted;
 use duet_stats::SplitMix64;
 use duet_units::Metric;
 
-/// The experiment and, where it finds a regression, the one that must confirm it.
+/// The cells that there is something to measure of: what is usable, and not the same in both
+/// versions.
+pub(super) fn cells(prepared: &Run, even_identical: bool) -> BTreeSet<CellId> {
+    let mut cells = session::usable(prepared);
+    cells.retain(|cell| even_identical || !is_identical(prepared, cell));
+    cells
+}
+
+/// The experiment of these cells and, where it finds a regression, the one that must confirm it.
 pub(super) fn carry_out(
     session: &Session,
     folder: &Path,
     prepared: Run,
-    even_identical: bool,
+    cells: BTreeSet<CellId>,
 ) -> Result<()> {
-    let mut cells = session::usable(&prepared);
     let mut again = Run { blocks: vec![], program_blocks: vec![], ..prepared.clone() };
     let recording = Recording::begin(session, folder, prepared)?;
-    if !even_identical {
-        cells.retain(|cell| !is_identical(&recording.run, cell));
-    }
     let run = sequence(recording, cells, None)?;
     if let Some(signal) = run.end.as_ref().and_then(|end| end.interrupted) {
         session.progress.print(&Interrupted(signal).to_string());

@@ -11,6 +11,7 @@ mod claims;
 mod compare;
 mod comparison;
 mod doctor;
+mod earlier;
 mod exit;
 mod explain;
 mod export;

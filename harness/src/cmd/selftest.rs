@@ -176,7 +176,9 @@ fn gate(
     };
     folders::make(folder)?;
     let started = Instant::now();
-    looks::carry_out(session, folder, unbuilt(header), true)?;
+    let run = unbuilt(header);
+    let cells = looks::cells(&run, true);
+    looks::carry_out(session, folder, run, cells)?;
     session.interrupt.check()?;
     let comparison = comparison::read(folder)?;
     match comparison.outcome {
@@ -320,6 +322,7 @@ fn experiment(question: Question, gate: Option<Gate>) -> Experiment {
         floors: vec![],
         changed: vec![],
         policy_differences: vec![],
+        attempt: None,
         absent: vec![],
     }
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use super::folders::PostgresFolder;
 use super::progress::Progress;
-use super::{fitness, folders, verify};
+use super::{fitness, folders, stdio, verify};
 use duet_measure::awake::Awake;
 use duet_measure::block::{self, Bench};
 use duet_measure::build;
@@ -26,6 +26,7 @@ use duet_model::record::{
 };
 use duet_model::spec::{CellId, ProgramSet, Server, Spec, Suite, Workload};
 use duet_process::interrupt::{Interrupt, Interrupted};
+use duet_process::leftover;
 use duet_units::duration_ns;
 
 /// One block in so many may be measured again.
@@ -53,6 +54,7 @@ impl Session {
         suite: &Suite,
         postgres: &PostgresFolder,
     ) -> Result<Self> {
+        end_leftovers("a duet that was killed");
         let cpus = host::choose_cpus(suite.server_cpus, suite.generator_cpus)?;
         let (service_cpus, shared_with) = host::service_cpus(&cpus)?;
         let interrupt = Interrupt::watch()?;
@@ -346,7 +348,19 @@ impl<'a> Recording<'a> {
         let record = Record::End(end);
         self.writer.append(&record)?;
         self.run.push(record);
+        end_leftovers("what was measured");
         Ok(self.run)
+    }
+}
+
+/// Ends processes that are in nobody's tree any more, and names them.
+fn end_leftovers(whose: &str) {
+    let left = leftover::end();
+    if !left.is_empty() {
+        stdio::note(&format!(
+            "warning: {whose} left processes, which were ended: {}",
+            left.join(", ")
+        ));
     }
 }
 

@@ -231,6 +231,49 @@ fn all_mistakes_in_a_policy_are_reported_at_once() {
     said.says("suites.toml:");
 }
 
+/// What is wrong with definitions is said before anything is built, and no pipe is waited for.
+#[test]
+fn checks_come_before_builds() {
+    let built = "build = [\"touch\", \"built\"]";
+    let check = |change: &dyn Fn(&Bench), words: &[&str], code: i32, reason: &str| {
+        let bench = Bench::new(SIX);
+        bench.edit("servers.toml", |text| text.replace(BUILD, built));
+        change(&bench);
+        let base = ["gate", "--base", "server:slow", "--head", "server:fast"];
+        bench.duet(&[&base[..], words].concat()).exits(code).says(reason);
+        assert!(!bench.path().join("built").exists(), "{reason}");
+    };
+    let pipe = |bench: &Bench, name: &str| {
+        let path = bench.path().join(name);
+        drop(fs::remove_file(&path));
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    };
+    let link = |bench: &Bench, to: &str| {
+        std::os::unix::fs::symlink(to, bench.path().join("link")).expect("a link");
+    };
+    for alpha in ["0", "-0.05", "0.7", "1e308", "nan"] {
+        let policy = |text: &str| text.replace(SIX, &format!("{SIX}\nalpha = {alpha}"));
+        check(&|bench| bench.edit("suites.toml", policy), &[], 2, "alpha");
+    }
+    check(&|bench| pipe(bench, "bench/workloads.toml"), &[], 2, "it is no regular file");
+    let cases = |text: &str| {
+        text.split("path =").next().expect("a beginning").to_owned() + "cases = \"cases.jsonl\"\n"
+    };
+    let with_pipe = |bench: &Bench| {
+        bench.edit("workloads.toml", cases);
+        pipe(bench, "bench/cases.jsonl");
+    };
+    check(&with_pipe, &[], 2, "it is no regular file");
+    check(&|bench| pipe(bench, "pipe"), &["--bench", "pipe"], 2, "pipe");
+    check(&|bench| link(bench, "nowhere"), &["--bench", "link"], 2, "link");
+    check(&|bench| link(bench, "bench/suites.toml"), &["--bench", "link"], 2, "link");
+    // A link to definitions is as good as these.
+    let bench = Bench::new(SIX);
+    link(&bench, "bench");
+    let words = ["gate", "--base", "server:slow", "--head", "server:fast", "--bench", "link"];
+    bench.duet(&words).exits(0).says("PASS");
+}
+
 #[test]
 fn what_cannot_be_measured_exits_with_4() {
     let bench = Bench::new(&format!("{SIX}\nserver_cpus = 256"));

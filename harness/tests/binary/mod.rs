@@ -56,13 +56,18 @@ impl Folder {
         self.0.path()
     }
 
+    /// The user's cache, as duet sees it.
+    pub(crate) fn cache(&self) -> &Path {
+        self.1.path()
+    }
+
     /// The places of versions of this folder's project.
     pub(crate) fn places(&self) -> Vec<PathBuf> {
         let folders = |folder: PathBuf| {
             let entries = fs::read_dir(folder).into_iter().flatten().flatten();
             entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
         };
-        let projects = folders(self.1.path().join("duet/versions"));
+        let projects = folders(self.cache().join("duet/versions"));
         let mut places: Vec<PathBuf> = projects.into_iter().flat_map(folders).collect();
         places.sort();
         places

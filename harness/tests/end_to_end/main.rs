@@ -9,6 +9,7 @@ mod cli;
 mod generator;
 mod init;
 mod load;
+mod numbers;
 mod outputs;
 mod pool;
 mod programs;

@@ -56,6 +56,7 @@ pub(crate) fn gate(question: Question) -> Run {
         absent: vec![],
         changed: vec![],
         policy_differences: vec![],
+        attempt: None,
     });
     run
 }
@@ -204,5 +205,22 @@ fn a_verdict_is_printed_whatever_fails_afterwards() {
             judged.exits(1).says("REGRESSED").says("no report was written beside the record");
         }
         _ => eprintln!("skipped: setpriv is not installed, or this is not root"),
+    }
+}
+
+/// GitHub drops a summary above 1 MiB whole, with what others wrote into it before.
+#[test]
+fn a_step_summary_has_room_for_what_is_there() {
+    let folder = Folder::empty();
+    regressed(&folder.path().join("gate"));
+    let summary = folder.path().join("summary.md");
+    for (used, says) in [(0, true), ((1 << 20) - 2000, true), ((1 << 20) - 10, false)] {
+        fs::write(&summary, "x".repeat(used)).expect("a file");
+        let mut command = folder.command(&["gate", "--replay", "gate", "--github"]);
+        let output = command.env("GITHUB_STEP_SUMMARY", &summary).output().expect("it ends");
+        outcome(&output).exits(1);
+        let text = fs::read_to_string(&summary).expect("a file");
+        assert!(text.len() <= 1 << 20, "{} bytes after {used}", text.len());
+        assert_eq!(text[used..].contains("REGRESSED"), says, "{used}");
     }
 }

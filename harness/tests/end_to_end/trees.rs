@@ -109,6 +109,36 @@ fn a_family_ends_with_a_harness_that_is_killed() {
     bench.0.nothing_is_left();
 }
 
+/// Nobody is left to end the family then but the next duet, this test's or another's.
+#[test]
+fn a_family_whose_supervisor_was_killed_too_ends_with_the_next_run() {
+    let (bench, mut child) = Bench::new(&[(&shell(FAMILY), "")]).begin();
+    let named = |bench: &Bench, name: &str| -> Vec<i32> {
+        let is = |pid: &i32| {
+            fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|found| found.trim() == name)
+        };
+        bench.0.processes().into_iter().filter(is).collect()
+    };
+    // Between two blocks there is no family.
+    wait(|| {
+        signal(&child, Signal::SIGSTOP);
+        let there = !named(&bench, "sleep").is_empty();
+        if !there {
+            signal(&child, Signal::SIGCONT);
+        }
+        there
+    });
+    for pid in named(&bench, "supervisor") {
+        let killed = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL);
+        killed.expect("it is there");
+    }
+    signal(&child, Signal::SIGKILL);
+    child.wait().expect("it ends");
+    let bench = bench.edit("suites.toml", "blocks = 60", "blocks = 2");
+    bench.runs();
+    bench.0.nothing_is_left();
+}
+
 #[test]
 fn a_family_ends_with_ctrl_c() {
     let (bench, child) = Bench::new(&[(&shell(FAMILY), "")]).begin();

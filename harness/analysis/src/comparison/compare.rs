@@ -28,6 +28,7 @@ pub fn compare(run: &Run, confirmation: Option<&Run>) -> Result<Comparison, Stri
         hint: None,
     }));
     warnings.extend(outcome::of_commits_beyond(experiment));
+    warnings.extend(outcome::of_attempt(experiment));
     let cells = judged::cells(run, &analysis, second.as_ref(), experiment, &mut warnings);
     let budgets = budgets::check(run, &analysis, experiment);
     let second_failures = second.as_ref().map_or(&[][..], |second| &second.failures);
@@ -40,7 +41,7 @@ pub fn compare(run: &Run, confirmation: Option<&Run>) -> Result<Comparison, Stri
         question: experiment.question,
         outcome: outcome::outcome(experiment, &cells, &budgets, &failures),
         gate: experiment.gate.as_ref().map(|gate| gate.name.clone()),
-        looks: experiment.gate.as_ref().map_or_else(Vec::new, |gate| gate.looks.clone()),
+        looks: experiment.looks(),
         base: experiment.base.clone(),
         head: experiment.head.clone(),
         cells,

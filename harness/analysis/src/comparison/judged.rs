@@ -61,8 +61,7 @@ pub(super) fn family<'a>(analysis: &'a Analysis, experiment: &'a Experiment) -> 
 /// The verdicts on a family.
 pub(super) fn judge(family: &[Member], experiment: &Experiment) -> Vec<Judgement> {
     let evidence: Vec<Evidence> = family.iter().map(|member| member.evidence).collect();
-    let looks = experiment.gate.as_ref().map_or(&[][..], |gate| &gate.looks);
-    let mut judgements = gate::judge(&evidence, looks);
+    let mut judgements = gate::judge(&evidence, &experiment.looks());
     for (judgement, member) in judgements.iter_mut().zip(family) {
         if let Some(refusal) = member.refusal {
             judgement.reason = Some(refusal.to_owned());
@@ -154,8 +153,8 @@ fn confirmations(
     };
     let evidence: Vec<Evidence> =
         called.iter().map(|i| Evidence { log_ratios: find(i), ..family[*i].evidence }).collect();
-    let looks = experiment.gate.as_ref().map_or(&[][..], |gate| &gate.looks);
-    for (i, judgement) in called.into_iter().zip(gate::judge(&evidence, looks)) {
+    let judgements = gate::judge(&evidence, &experiment.looks());
+    for (i, judgement) in called.into_iter().zip(judgements) {
         confirmations[i] = Some(judgement);
     }
     confirmations

@@ -35,12 +35,11 @@ pub enum Decision {
 pub fn next(run: &Run, called: Option<&BTreeSet<(CellId, Metric)>>) -> Decision {
     let Some(experiment) = &run.header.experiment else { panic!("the run is of no comparison") };
     let (members, judgements) = judged(run, experiment, called);
-    let looks = experiment.gate.as_ref().map_or(&[][..], |gate| &gate.looks);
     let with = |verdict| {
         let of = members.iter().zip(&judgements).filter(move |(_, j)| j.verdict == verdict);
         of.map(|((cell, _), _)| cell.clone()).collect()
     };
-    match gate::next_step(&judgements, looks) {
+    match gate::next_step(&judgements, &experiment.looks()) {
         Step::Decided => Decision::Decided(with(GateVerdict::Regressed)),
         Step::GoOn { until_blocks } => {
             Decision::GoOn { cells: with(GateVerdict::Inconclusive), until_blocks }

@@ -117,3 +117,23 @@ pub(super) fn of_commits_beyond(experiment: &Experiment) -> Option<Warning> {
         hint: None,
     })
 }
+
+/// That an earlier attempt at a verdict on the same pair is known of and its record is not at hand.
+pub(super) fn of_attempt(experiment: &Experiment) -> Option<Warning> {
+    let attempt = experiment.attempt.filter(|attempt| *attempt > 1)?;
+    let alpha: f64 = experiment.looks().iter().map(|look| look.alpha).sum();
+    let whole = experiment.gate.as_ref().map_or(0.0, |gate| gate.alpha);
+    Some(Warning {
+        code: "attempt".to_owned(),
+        message: format!(
+            "attempt {attempt} at a verdict on this pair, without the record of an earlier one: \
+             its looks spend {alpha:.2e} of alpha = {whole}, so that attempts add up to less than \
+             1.4 alpha",
+        ),
+        hint: Some(
+            "keep the folder duet/gates of the user's cache between runs: a pair whose record is \
+             there is continued"
+                .to_owned(),
+        ),
+    })
+}

@@ -61,6 +61,7 @@ fn record(worse: f64, change: impl FnOnce(&mut Gate)) -> Run {
         absent: vec![],
         changed: vec![],
         policy_differences: vec![],
+        attempt: None,
     });
     run
 }

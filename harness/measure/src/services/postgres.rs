@@ -353,7 +353,7 @@ fn init(start: &Start<'_>, folder: &Path, user: Option<(u32, u32)>) -> Result<()
     let outputs = (Stdio::null(), Stdio::piped());
     let mut process = supervised::start_under(&command, &[], outputs, &supervision)
         .with_context(|| cannot_run(&initdb, user))?;
-    let stderr = process.take_outputs().1.map(Tail::follow);
+    let stderr = process.take_outputs().1.map(Tail::follow).transpose()?;
     let deadline = Instant::now() + start.service.start_limit();
     loop {
         start.interrupt.check()?;
@@ -397,7 +397,7 @@ fn launch(
     let Some(stderr) = process.take_outputs().1 else {
         unreachable!("its standard error is a pipe");
     };
-    Ok((process, Tail::follow(stderr).0))
+    Ok((process, Tail::follow(stderr)?.0))
 }
 
 /// A program of PostgreSQL, without what would lead it elsewhere.

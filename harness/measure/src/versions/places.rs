@@ -76,6 +76,7 @@ pub fn project_name(project: &Path) -> String {
 /// # Errors
 /// When the cache lies within the project, another process does not give the place free, or a
 /// folder cannot be made or removed.
+#[expect(clippy::disallowed_methods, reason = "the age of a place, not a time that is measured")]
 pub(super) fn take(project: &Path, name: &str, say: fn(&str)) -> Result<PathBuf> {
     let cache = cache_folder()?;
     ensure!(

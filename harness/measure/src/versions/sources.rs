@@ -82,6 +82,7 @@ pub(super) fn of_folder(
             add_worktree(&sources.top, &tree, &commit, false)?;
         }
         git(&tree, &["reset", "--quiet", &commit])?;
+        check_out_skipped(&sources.top, &tree)?;
     }
     copy::bring(&sources, &tree)?;
     let mut files: Vec<PathBuf> = sources.files.iter().cloned().collect();
@@ -115,6 +116,28 @@ fn add_worktree(top: &Path, tree: &Path, commit: &str, files: bool) -> Result<()
     let mut words: Vec<&OsStr> = words.iter().map(OsStr::new).collect();
     words.extend([OsStr::new("--detach"), checkout.as_ref(), tree.as_os_str(), commit.as_ref()]);
     git(top, &words).with_context(|| format!("failed to check out {commit}")).map(drop)
+}
+
+/// Paths that git is given at once: the kernel takes 128 KiB of words at least.
+const PATHS: usize = 24;
+
+/// Brings into a worktree what a sparse checkout leaves out of the folder on the disk: it is in the
+/// version all the same, as in any other version.
+fn check_out_skipped(top: &Path, tree: &Path) -> Result<()> {
+    let listed = git::bytes(top, &["ls-files", "-z", "-t", "--cached"], &[])?;
+    // `S path` of what is not to be on the disk, and may be there.
+    let skipped = listed.split(|byte| *byte == 0).filter_map(|entry| entry.strip_prefix(b"S "));
+    let skipped: Vec<&Path> = skipped
+        .flat_map(git::paths)
+        .filter(|path| fs::symlink_metadata(top.join(path)).is_err())
+        .collect();
+    for paths in skipped.chunks(PATHS) {
+        let words = ["checkout-index", "--force", "--quiet", "--"].map(OsStr::new);
+        let words: Vec<&OsStr> =
+            words.into_iter().chain(paths.iter().map(|p| p.as_os_str())).collect();
+        git(tree, &words).context("failed to bring what the sparse checkout leaves out")?;
+    }
+    Ok(())
 }
 
 /// Fills the submodules of a commit's worktree from the ones that are checked out in the

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{CellId, Gate};
+use crate::spec::{CellId, Gate, Look};
 use duet_units::Metric;
 
 /// Two versions, and the question about them.
@@ -30,6 +30,26 @@ pub struct Experiment {
     /// How the versions' policies differ, a sentence each, with what holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policy_differences: Vec<String>,
+    /// Which attempt at a verdict on this pair of versions it is, from 1 on, where it is a gate. An
+    /// attempt is an experiment that does not go on with the blocks of an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+}
+
+impl Experiment {
+    /// The policy's looks, each with the part of alpha that this attempt spends: the first attempt
+    /// all of it, attempt j of 2 and more the share 6/(pi j)^2. The shares of 1/j^2 add up to
+    /// pi^2/6, so all attempts together spend less than 1.4 alpha, however many there are (the
+    /// union bound).
+    #[must_use]
+    pub fn looks(&self) -> Vec<Look> {
+        let share = match self.attempt.map_or(1.0, f64::from) {
+            attempt if attempt > 1.0 => 6.0 / (std::f64::consts::PI * attempt).powi(2),
+            _ => 1.0,
+        };
+        let looks = self.gate.iter().flat_map(|gate| &gate.looks);
+        looks.map(|look| Look { alpha: look.alpha * share, ..*look }).collect()
+    }
 }
 
 /// The question about two versions.

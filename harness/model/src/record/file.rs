@@ -11,6 +11,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::bounds;
 use super::header::RunHeader;
 use super::run::{Record, Run, SCHEMA};
 use crate::spec::CellId;
@@ -160,7 +161,9 @@ fn read_lines(input: impl BufRead) -> Result<Run> {
             }
             Err(e) => return Err(e).with_context(|| format!("line {n} is damaged")),
         };
-        seen.check(&record, &run).with_context(|| format!("line {n} cannot be trusted"))?;
+        bounds::check(&line)
+            .and_then(|()| seen.check(&record, &run))
+            .with_context(|| format!("line {n} cannot be trusted"))?;
         run.push(record);
     }
     Ok(run)

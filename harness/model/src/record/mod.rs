@@ -6,6 +6,7 @@
 
 mod attempt;
 mod block;
+mod bounds;
 mod builds;
 mod experiment;
 mod failure;

@@ -38,11 +38,13 @@ pub fn html(comparison: &Comparison) -> String {
     render::html::html(&document(comparison))
 }
 
-/// The comparison without charts, cut to what a step's summary may hold.
+/// The comparison without charts, cut to what a step's summary may hold beside the `used` bytes
+/// that are in its file already.
 #[must_use]
-pub fn summary(comparison: &Comparison) -> String {
+pub fn summary(comparison: &Comparison, used: u64) -> String {
     let all = render::markdown::markdown(&document(comparison), Place::Anywhere);
-    github::step_summary(&all, github::STEP_SUMMARY_BYTES_MAX).into_owned()
+    let used = usize::try_from(used).unwrap_or(usize::MAX);
+    github::step_summary(&all, github::STEP_SUMMARY_BYTES_MAX.saturating_sub(used)).into_owned()
 }
 
 fn document(comparison: &Comparison) -> Document {

@@ -41,6 +41,42 @@ fn golden_exports() {
     }
 }
 
+/// In every format an arm stands where the matchup has it, base before head, also where names sort
+/// otherwise; and a start is one sample, however many metrics and cells it is seen in.
+#[test]
+fn arms_keep_their_order_and_starts_count_once() {
+    let mut analysis = fixture::standard();
+    analysis.matchups.truncate(1);
+    let matchup = &mut analysis.matchups[0];
+    (matchup.arms[0].label, matchup.arms[1].label) = ("zz-base".into(), "aa-head".into());
+    let matchup = &analysis.matchups[0];
+    for (name, text) in [
+        ("gobench", export::gobench(&analysis)),
+        ("bmf", export::bmf(&analysis)),
+        ("gha-bench-smaller", export::gha_bench(&analysis, Better::Lower)),
+        ("gha-bench-bigger", export::gha_bench(&analysis, Better::Higher)),
+        ("csv", export::csv(&analysis)),
+        ("markdown", markdown_alone(&analysis)),
+        ("openmetrics", export::openmetrics(&analysis)),
+    ] {
+        let [base, head] = ["zz-base", "aa-head"].map(|label| text.find(label));
+        assert!(base.is_some() && base < head, "{name}: {base:?}, {head:?}");
+    }
+    let starts = matchup.starts.iter().map(|metric| metric.values[0].len()).max();
+    for label in ["zz-base", "aa-head"] {
+        let start = format!("BenchmarkStart/matchup={}/arm={label}-", matchup.name);
+        let text = export::gobench(&analysis);
+        let lines: Vec<&str> = text.lines().filter(|line| line.starts_with(&start)).collect();
+        assert_eq!(Some(lines.len()), starts, "{label}");
+        assert!(lines.iter().all(|line| line.matches("startup-sec").count() == 1), "{lines:?}");
+        let of_starts = format!("{}/start/{label}", matchup.name);
+        assert_eq!(export::bmf(&analysis).matches(&of_starts).count(), 1, "{label}");
+    }
+    let csv = parse_csv(&export::csv(&analysis));
+    let of_starts = csv.iter().filter(|row| row[8] == "startup_ns").count();
+    assert_eq!(of_starts, matchup.arms.len());
+}
+
 #[test]
 fn markdown_for_other_places_points_nowhere() {
     for (name, analysis) in analyses() {

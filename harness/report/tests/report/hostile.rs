@@ -229,7 +229,7 @@ fn check_comparison(finding: &Comparison, text: &str) {
     let (got, want) = (with(finding, text), with(finding, HARMLESS));
     check_page(&compared::html(&got), &compared::html(&want));
     check_markdown(&compared::markdown(&got), &compared::markdown(&want));
-    check_markdown(&compared::summary(&got), &compared::summary(&want));
+    check_markdown(&compared::summary(&got, 0), &compared::summary(&want, 0));
     check_printed(&compared::text(&got, Style::Plain));
     check_coloured(&compared::text(&got, Style::Colour));
     for (got, want) in compared::charts(&got).into_iter().zip(compared::charts(&want)) {

@@ -8,6 +8,7 @@ use duet_model::record;
 
 use super::SIX;
 use super::bench::{BUILD, Bench};
+use crate::binary::{Outcome, outcome};
 
 /// A repository with a commit.
 fn repository(gate: &str) -> Bench {
@@ -236,6 +237,38 @@ fn a_pair_gets_no_second_chance() {
     gate("slow", "fast").exits(0).says("This pair has been decided");
 }
 
+/// Where the record of a pair is lost, or another machine has it, a further attempt spends less of
+/// alpha: six blocks cannot pass then.
+#[test]
+fn a_further_attempt_spends_less() {
+    let bench = Bench::new(SIX);
+    let words = ["gate", "--base", "server:slow", "--head", "server:fast"];
+    let attempt = || {
+        let run = record::read(&bench.path().join("results/gate")).expect("a record");
+        run.header.experiment.expect("it is one").attempt
+    };
+    bench.duet(&words).exits(0).says("PASS");
+    assert_eq!(attempt(), Some(1));
+    let lose = || {
+        let gates = bench.cache().join("duet/gates");
+        for project in fs::read_dir(gates).expect("it is there").flatten() {
+            if project.file_name() != "attempts" {
+                fs::remove_dir_all(project.path()).expect("it is ours");
+            }
+        }
+        fs::remove_dir_all(bench.path().join("results")).expect("it is there");
+    };
+    lose();
+    bench.duet(&words).exits(3).says("attempt 2 at a verdict on this pair");
+    assert_eq!(attempt(), Some(2));
+    // What goes on stays the attempt that it was.
+    bench.duet(&words).exits(3).says("attempt 2 at a verdict on this pair");
+    assert_eq!(attempt(), Some(2));
+    lose();
+    bench.duet(&[&words[..], &["--attempt", "7"]].concat()).exits(3).says("attempt 7 at");
+    bench.duet(&[&words[..], &["--attempt", "0"]].concat()).exits(2).says("--attempt");
+}
+
 #[test]
 fn git_is_heard_when_it_refuses() {
     let bench = repository(SIX);
@@ -248,35 +281,96 @@ fn git_is_heard_when_it_refuses() {
     let from = format!("file://{}", bench.path().display());
     bench.git(&["clone", "--quiet", "--depth", "1", &from, "clone"]);
     let mut command = bench.command(&["gate", "--base", "git:HEAD~1"]);
-    let said = crate::binary::outcome(&command.current_dir(&clone).output().expect("it ends"));
+    let said = outcome(&command.current_dir(&clone).output().expect("it ends"));
     said.exits(4).says("fetch-depth: 0");
     // Variables as hooks have them lead nowhere.
     let mut command = bench.command(&["gate", "--base", "git:HEAD"]);
     command.env("GIT_DIR", "/nowhere").env("GIT_INDEX_FILE", "/nowhere/index");
-    crate::binary::outcome(&command.output().expect("it ends")).exits(0).says("PASS");
+    outcome(&command.output().expect("it ends")).exits(0).says("PASS");
     // What git calls broken is not called missing.
     fs::write(bench.path().join(".git/config"), "[core\n").expect("a file");
     gate("git:HEAD").exits(4).says("bad config line 1");
+}
+
+/// A script in the folder of a test, without the user's own settings of git.
+fn shell(bench: &Bench, script: &str) {
+    let mut command = bench.program("sh", &["-ec", script]);
+    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    for who in ["AUTHOR", "COMMITTER"] {
+        command.env(format!("GIT_{who}_NAME"), "Test");
+        command.env(format!("GIT_{who}_EMAIL"), "test@example.org");
+    }
+    outcome(&command.output().expect("it ends")).exits(0);
+}
+
+/// A gate in a folder below that of a test.
+fn gate_in(bench: &Bench, folder: &str, words: &[&str]) -> Outcome {
+    let mut command = bench.command(&[&["gate"], words].concat());
+    outcome(&command.current_dir(bench.path().join(folder)).output().expect("it ends"))
+}
+
+/// Clones without some files or without their content, whose base's branch is gone; branches and
+/// folders whose names shells and pages read otherwise; and no git at all.
+#[test]
+fn clones_that_lack_something() {
+    let bench = Bench::new(SIX);
+    shell(
+        &bench,
+        "git init -q -b main origin; cd origin; mv ../bench .; mkdir -p data/deep other
+         echo 1 > data/deep/a.txt; echo 2 > other/b.txt
+         sed -i s/90\\\"/900\\\"/ bench/servers.toml
+         git config uploadpack.allowFilter true; git config uploadpack.allowAnySHA1InWant true
+         git add .; git commit -qm first
+         sed -i 0,/900/s/900\\\"/90\\\"/ bench/servers.toml; git commit -qam second
+         cd ..; from=file://$PWD/origin
+         git clone -q --filter=blob:none $from partial
+         git clone -q --sparse $from sparse; cd sparse; git sparse-checkout set bench
+         cd ..; git clone -q $from pruned; cd pruned; git checkout -q -b change
+         git branch -qD main; git update-ref -d refs/remotes/origin/main
+         git update-ref -d refs/remotes/origin/HEAD",
+    );
+    let gate = |folder: &str, words: &[&str]| gate_in(&bench, folder, words);
+    // The base's files are fetched: git says which lie with the remote.
+    let said = gate("partial", &["--base", "git:HEAD~1"]);
+    said.exits(0).says("PASS: none of 1 gated metric");
+    // What a sparse checkout leaves out is in both versions all the same.
+    assert!(!bench.path().join("sparse/other").exists());
+    gate("sparse", &["--base", "git:main"]).exits(0).says("PASS: base and head are the same");
+    // The content of a partial clone cannot be had.
+    shell(&bench, "git clone -q --filter=blob:none file://$PWD/origin alone; mv origin gone");
+    let said = gate("alone", &["--base", "git:HEAD~1"]);
+    said.exits(4).says("failed to check out").says("promisor remote");
+    // A branch that was deleted is named, and a commit of it will do.
+    gate("pruned", &["--base", "git:origin/main"]).exits(4).says("no commit `origin/main`");
+    gate("pruned", &["--base", "git:HEAD"]).exits(0).says("PASS: base and head are the same");
+    // Names that mean something to a shell, a table, a page or a URL.
+    let odd = r#"o/d#d"$x|<b>&"#;
+    let quoted = odd.replace('"', "\\\"").replace('$', "\\$");
+    shell(&bench, &format!("cd pruned; git branch \"{quoted}\""));
+    let out = r#"r #<"$|"#;
+    let base = format!("git:{odd}");
+    let words = ["--base", &base, "--even-identical", "--out", out, "--github", "--junit", "o.xml"];
+    let said = gate("pruned", &words);
+    assert!([Some(0), Some(3)].contains(&said.code), "{:?} {}", said.code, said.err);
+    let at = |name: &str| bench.path().join("pruned").join(name);
+    let page = fs::read_to_string(at(out).join("comparison.html")).expect("a report");
+    assert!(!page.contains("<b>") && page.contains("&lt;b&gt;"), "{page}");
+    let xml = fs::read_to_string(at("o.xml")).expect("it was written");
+    roxmltree::Document::parse(&xml).expect("it is XML");
+    // Without git a commit cannot be had, and what is said is what lacks.
+    let mut command = bench.command(&["gate", "--base", "git:HEAD"]);
+    let empty = tempfile::tempdir().expect("a temporary folder");
+    command.current_dir(at(".")).env("PATH", empty.path());
+    outcome(&command.output().expect("it ends")).exits(4).says("failed to start git: is it");
+    bench.nothing_is_left();
 }
 
 /// Clones with odd names, linked worktrees, a detached HEAD, submodules, files in Git LFS.
 #[test]
 fn repositories_of_all_kinds() {
     let bench = Bench::new(SIX);
-    let shell = |script: &str| {
-        let mut command = bench.program("sh", &["-ec", script]);
-        command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-        for who in ["AUTHOR", "COMMITTER"] {
-            command.env(format!("GIT_{who}_NAME"), "Test");
-            command.env(format!("GIT_{who}_EMAIL"), "test@example.org");
-        }
-        crate::binary::outcome(&command.output().expect("it ends")).exits(0);
-    };
-    let gate = |folder: &str, words: &[&str]| {
-        let mut command = bench.command(&[&["gate"], words].concat());
-        let output = command.current_dir(bench.path().join(folder)).output();
-        crate::binary::outcome(&output.expect("it ends"))
-    };
+    let shell = |script: &str| shell(&bench, script);
+    let gate = |folder: &str, words: &[&str]| gate_in(&bench, folder, words);
     // Both versions need a file of a submodule.
     bench.edit("servers.toml", |text| {
         let build = BUILD.replacen(
