@@ -22,6 +22,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     if env::var_os("CARGO_FEATURE_MIMALLOC").is_some() {
         packages.push("mimalloc");
     }
+    if env::var_os("CARGO_FEATURE_BACKENDS").is_some() {
+        packages.extend(["deadpool-postgres", "tokio-postgres"]);
+    }
     let mut stack = String::new();
     for package in packages {
         let version = locked_version(&lock, package).unwrap_or("of unknown version");

@@ -10,6 +10,7 @@ which those two share is noticed. Python's standard library only. Everything is 
 SplitMix64 with a fixed seed per file: the same bytes on every machine and every Python from 3.6.
 """
 
+import html
 import json
 import math
 import sys
@@ -423,12 +424,102 @@ def check_examples():
     assert f"{spectral_norm(100):.9f}" == "1.274219991"
 
 
+# Rows of a database (CONTRACT.md, 4.4). What is in its tables, seed.sql says.
+
+
+def mix(x):
+    return (x * 2654435761) % (1 << 32)
+
+
+def world(i):
+    return mix(i) % 10_000 + 1
+
+
+def make_pg_one():
+    random = Random(6)
+    for _ in range(256):
+        i = random.between(1, 10_000)
+        yield json_case(f"/world/{i}", {"id": i, "random_number": world(i)})
+
+
+def make_pg_many():
+    random = Random(7)
+    for _ in range(128):
+        seed = random.between(0, 1_000_000_000)
+        ids = distinct_ids(20, seed)
+        rows = [{"id": i, "random_number": world(i)} for i in ids]
+        yield json_case(f"/worlds?n=20&seed={seed}", rows)
+
+
+def distinct_ids(n, seed):
+    ids = []
+    for i in range(n):
+        row = mix(seed + i) % 10_000 + 1
+        while row in ids:
+            row = row % 10_000 + 1
+        ids.append(row)
+    return ids
+
+
+def make_pg_page():
+    """Pages of 20 in ranges that hold about 50 rows, and one in 16 of an empty range."""
+    random = Random(8)
+    items = sorted((mix(i * 7) % 100_000 + 1, i) for i in range(1, 100_001))
+    for number in range(128):
+        low = random.between(1, 99_900)
+        high = low - 1 if number % 16 == 15 and low > 1 else low + 49
+        page = [
+            {
+                "id": i,
+                "name": f"item {i}",
+                "price_cents": price,
+                "quantity": mix(i * 13) % 100 + 1,
+            }
+            for price, i in items
+            if low <= price <= high
+        ][:20]
+        path = f"/items-page?from={low}&to={high}&limit=20"
+        yield json_case(path, {"items": page, "count": len(page)})
+
+
+def make_pg_update():
+    random = Random(9)
+    for _ in range(256):
+        i, add = random.between(1, 10_000), random.between(0, 1_000)
+        answer = compact({"id": i, "last": world(i) + add})
+        body = compact({"add": add})
+        yield case("POST", f"/world/{i}", body, "application/json", answer, "application/json")
+
+
+def make_fortunes():
+    messages = (FOLDER / "fortunes.txt").read_text(encoding="utf-8").splitlines()
+    rows = list(enumerate(messages, 1))
+    rows.append((0, "Additional fortune added at request time."))
+    rows.sort(key=lambda row: row[1].encode())
+    page = "<!DOCTYPE html><html><head><title>Fortunes</title></head><body><table>"
+    page += "<tr><th>id</th><th>message</th></tr>"
+    for number, message in rows:
+        text = html.escape(message).replace("&#x27;", "&#39;")
+        page += f"<tr><td>{number}</td><td>{text}</td></tr>"
+    page += "</table></body></html>"
+    yield case("GET", "/fortunes", None, None, page, "text/html; charset=utf-8")
+
+
+def json_case(path, answer):
+    return case("GET", path, None, None, compact(answer), "application/json")
+
+
 FILES = {
     "sum.jsonl": make_sum,
     "items.jsonl": make_items,
     "orders-2k.jsonl": lambda: make_orders(4, 64, 1_600, 2_000),
     "orders-64k.jsonl": lambda: make_orders(5, 12, 59_000, 63_000),
     "cpu.jsonl": make_cpu,
+    "pg-one.jsonl": make_pg_one,
+    "pg-many.jsonl": make_pg_many,
+    "pg-page.jsonl": make_pg_page,
+    "pg-update.jsonl": make_pg_update,
+    "fortunes.jsonl": make_fortunes,
 }
 
 if __name__ == "__main__":

@@ -30,6 +30,11 @@ pub fn routes(timeout: Duration) -> Router {
 
 /// The same, with another method to sum up orders.
 pub fn routes_with(orders: MethodRouter, timeout: Duration) -> Router {
+    with_limits(contract(orders), timeout)
+}
+
+/// The routes that every server has.
+pub fn contract(orders: MethodRouter) -> Router {
     let body_limit = DefaultBodyLimit::max(BODY_BYTES_MAX);
     Router::new()
         .route("/", get(page))
@@ -38,6 +43,11 @@ pub fn routes_with(orders: MethodRouter, timeout: Duration) -> Router {
         .route("/items/{n}", get(list_items))
         .route("/orders", orders.layer(body_limit))
         .route("/cpu", get(cpu))
+}
+
+/// What is refused on all routes.
+pub fn with_limits(router: Router, timeout: Duration) -> Router {
+    router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout))
@@ -82,7 +92,8 @@ async fn list_items(
     Json(items::items(n, query.m))
 }
 
-async fn sum_orders(Json(orders): Json<Vec<Order>>) -> Result<Json<Summary>, Error> {
+/// `POST /orders` with strings of its own.
+pub async fn sum_orders(Json(orders): Json<Vec<Order>>) -> Result<Json<Summary>, Error> {
     Ok(Json(orders::summary(orders)?))
 }
 
@@ -117,16 +128,16 @@ impl<T: Serialize> IntoResponse for Json<T> {
 /// axum's `Path`, rejected with [`Error`].
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Path), rejection(Error))]
-struct Path<T>(T);
+pub struct Path<T>(pub T);
 
 /// axum's `Query`, rejected with [`Error`].
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Query), rejection(Error))]
-struct Query<T>(T);
+pub struct Query<T>(pub T);
 
 /// The body of a request whose route takes none: it is read, so that the next request on the
 /// connection can be, and ignored.
-struct NoBody;
+pub struct NoBody;
 
 impl<S: Send + Sync> FromRequest<S> for NoBody {
     type Rejection = Error;
@@ -161,18 +172,26 @@ pub enum Error {
     /// The body cannot be read, or is not JSON of the expected form.
     #[error(transparent)]
     Json(#[from] JsonRejection),
-    /// The same, from a server that decodes by itself.
+    /// There is no such row.
+    #[error("no such row")]
+    NotFound,
+    /// What the server needs beside itself does not respond.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// The body is not JSON of the expected form, says a server that decodes by itself.
     #[error(transparent)]
     Decode(#[from] serde_json::Error),
 }
 
 impl Error {
-    /// 413 for a body that is too large, 400 for anything else.
+    /// 413 for a body that is too large, 404 and 503 for what the server needs, 400 for the rest.
     fn status(&self) -> StatusCode {
         let status = match self {
             Error::Value(_) | Error::Path(_) | Error::Query(_) | Error::Decode(_) => {
                 StatusCode::BAD_REQUEST
             }
+            Error::NotFound => return StatusCode::NOT_FOUND,
+            Error::Unavailable(_) => return StatusCode::SERVICE_UNAVAILABLE,
             Error::Body(rejection) => rejection.status(),
             Error::Text(rejection) => rejection.status(),
             Error::Json(rejection) => rejection.status(),
@@ -185,11 +204,17 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         tracing::debug!(error = %self, "request refused");
         let status = self.status();
+        let error = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => "payload too large",
+            StatusCode::NOT_FOUND => "not found",
+            StatusCode::SERVICE_UNAVAILABLE => "service unavailable",
+            _ => "bad request",
+        };
+        let failure = Json(Failure { error });
         if status == StatusCode::PAYLOAD_TOO_LARGE {
-            let failure = Json(Failure { error: "payload too large" });
             (status, [(CONNECTION, "close")], failure).into_response()
         } else {
-            (status, Json(Failure { error: "bad request" })).into_response()
+            (status, failure).into_response()
         }
     }
 }

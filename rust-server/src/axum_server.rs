@@ -20,12 +20,21 @@ const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Serves the router that `routes` makes for a time-out of requests, until SIGTERM or SIGINT.
 /// `version` is the line that `--version` prints.
 pub fn run(version: &str, routes: impl FnOnce(Duration) -> Router) -> ExitCode {
-    command_line::run(version, Transports::All, |options| {
+    run_with(version, Transports::All, |options| Ok(routes(options.timeouts.request)))
+}
+
+/// The same for a server that offers more on its command line, with a router that depends on it.
+pub fn run_with(
+    version: &str,
+    offers: Transports,
+    routes: impl FnOnce(&Options) -> io::Result<Router>,
+) -> ExitCode {
+    command_line::run(version, offers, |options| {
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(options.threads.get())
             .enable_all()
             .build()?;
-        let router = routes(options.timeouts.request);
+        let router = routes(options)?;
         // As a task of its own the server accepts on the workers, and the main thread stays out.
         let served = runtime.block_on(runtime.spawn(serve(router, options.clone())));
         // Does not wait for what has not ended by now.

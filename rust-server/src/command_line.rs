@@ -14,8 +14,12 @@ use crate::timeouts::Timeouts;
 
 /// Where a server listens if nobody says.
 const DEFAULT_ADDR: &str = "127.0.0.1:8080";
+/// Connections to a database if nobody says.
+const DEFAULT_POOL: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 /// Far above any machine this runs on; a runtime dies of absurd numbers.
 const THREADS_MAX: usize = 1_024;
+/// More connections than a PostgreSQL takes.
+const POOL_MAX: usize = 1_024;
 
 /// What a server is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +31,10 @@ pub struct Options {
     /// What its connections speak. HTTP/1.1 in the clear if nobody says, or if the server knows
     /// nothing else.
     pub transport: Transport,
+    /// The URL of a PostgreSQL, if there is one.
+    pub database: Option<String>,
+    /// Connections to the database, at most 1,024; 16 if nobody says.
+    pub pool: NonZeroUsize,
     /// How long clients may take: as the contract says, if nobody says otherwise.
     pub timeouts: Timeouts,
 }
@@ -47,24 +55,29 @@ pub enum Transport {
     H2c,
 }
 
-/// The transports that a server offers on its command line.
+/// What a server offers on its command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transports {
     /// HTTP/1.1 in the clear. There is nothing to say.
     Plain,
     /// All.
     All,
+    /// All, and the server can use a database.
+    AllWithDatabase,
 }
 
 /// What all servers understand.
 const USAGE: &str = "[--addr HOST:PORT] [--threads N] [--timeout-ms N] [--version] [--help]";
 /// What those with all transports understand beside it.
 const USAGE_TRANSPORTS: &str = " [--tls-cert FILE --tls-key FILE | --h2c]";
+/// What those with a database understand beside it.
+const USAGE_DATABASE: &str = " [--database URL] [--pool N]";
 
 impl Transports {
     fn usage(self) -> String {
-        let more = if self == Transports::All { USAGE_TRANSPORTS } else { "" };
-        format!("usage: {USAGE}{more}")
+        let transports = if self == Transports::Plain { "" } else { USAGE_TRANSPORTS };
+        let database = if self == Transports::AllWithDatabase { USAGE_DATABASE } else { "" };
+        format!("usage: {USAGE}{transports}{database}")
     }
 }
 
@@ -123,6 +136,8 @@ fn parse(transports: Transports, args: impl Iterator<Item = OsString>) -> Result
         addr: DEFAULT_ADDR.to_owned(),
         threads,
         transport: Transport::Plain,
+        database: None,
+        pool: DEFAULT_POOL,
         timeouts: Timeouts::CONTRACT,
     };
     let mut given = TransportArgs::default();
@@ -137,10 +152,7 @@ fn parse(transports: Transports, args: impl Iterator<Item = OsString>) -> Result
                 }
             }
             "--threads" => {
-                let text = value()?;
-                let threads = text.parse().ok().filter(|n: &NonZeroUsize| n.get() <= THREADS_MAX);
-                options.threads = threads
-                    .ok_or_else(|| format!("--threads {text:?} is not from 1 to {THREADS_MAX}"))?;
+                options.threads = number("--threads", &value()?, THREADS_MAX)?;
             }
             "--timeout-ms" => {
                 let text = value()?;
@@ -149,16 +161,31 @@ fn parse(transports: Transports, args: impl Iterator<Item = OsString>) -> Result
                     .map_err(|_| format!("--timeout-ms {text:?} is no number above 0"))?;
                 options.timeouts = Timeouts::all(Duration::from_millis(millis.get().into()));
             }
+            "--database" if transports == Transports::AllWithDatabase => {
+                let url = value()?;
+                if !url.starts_with("postgresql://") {
+                    return Err(format!("--database {url:?} is no URL of PostgreSQL"));
+                }
+                options.database = Some(url);
+            }
+            "--pool" if transports == Transports::AllWithDatabase => {
+                options.pool = number("--pool", &value()?, POOL_MAX)?;
+            }
             "--version" => return Ok(Command::Version),
             "--help" | "-h" => return Ok(Command::Help),
-            "--tls-cert" if transports == Transports::All => given.cert = Some(file(value()?)?),
-            "--tls-key" if transports == Transports::All => given.key = Some(file(value()?)?),
-            "--h2c" if transports == Transports::All => given.h2c = true,
+            "--tls-cert" if transports != Transports::Plain => given.cert = Some(file(value()?)?),
+            "--tls-key" if transports != Transports::Plain => given.key = Some(file(value()?)?),
+            "--h2c" if transports != Transports::Plain => given.h2c = true,
             _ => return Err(format!("unknown argument {arg:?}")),
         }
     }
     options.transport = given.transport()?;
     Ok(Command::Serve(options))
+}
+
+fn number(name: &str, text: &str, most: usize) -> Result<NonZeroUsize, String> {
+    let number = text.parse().ok().filter(|n: &NonZeroUsize| n.get() <= most);
+    number.ok_or_else(|| format!("{name} {text:?} is not from 1 to {most}"))
 }
 
 fn file(value: String) -> Result<PathBuf, String> {
@@ -200,8 +227,14 @@ mod tests {
             |line: &str| parse(Transports::Plain, line.split_whitespace().map(OsString::from));
         let serve = |addr: &str, threads: usize| {
             let threads = NonZeroUsize::new(threads).unwrap();
-            let (transport, timeouts) = (Transport::Plain, Timeouts::CONTRACT);
-            Ok(Command::Serve(Options { addr: addr.to_owned(), threads, transport, timeouts }))
+            Ok(Command::Serve(Options {
+                addr: addr.to_owned(),
+                threads,
+                transport: Transport::Plain,
+                database: None,
+                pool: DEFAULT_POOL,
+                timeouts: Timeouts::CONTRACT,
+            }))
         };
         assert_eq!(parse("--addr [::1]:0 --threads 3"), serve("[::1]:0", 3));
         assert_eq!(parse("--threads 3"), serve(DEFAULT_ADDR, 3));
@@ -223,6 +256,8 @@ mod tests {
             "x",
             "--h2c",
             "--tls-cert c --tls-key k",
+            "--database postgresql:///x",
+            "--pool 1",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

@@ -22,6 +22,8 @@ pub mod routes;
 pub mod axum_routes;
 #[cfg(feature = "axum")]
 pub mod axum_server;
+#[cfg(feature = "backends")]
+pub mod backends;
 #[cfg(feature = "axum")]
 pub mod tls;
 #[cfg(feature = "axum")]

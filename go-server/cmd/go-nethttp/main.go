@@ -1,11 +1,11 @@
-// Command go-nethttp serves all routes of CONTRACT.md with net/http and encoding/json.
+// Command go-nethttp serves all routes of CONTRACT.md, 4.1 to 4.3, with net/http and encoding/json.
 package main
 
 import (
-	"log/slog"
 	"net/http"
 	"os"
 
+	"duet/go-server/internal/nethttp"
 	"duet/go-server/internal/serve"
 )
 
@@ -18,16 +18,6 @@ func main() {
 	}, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// newServer returns a server with the limits of CONTRACT.md, section 2.
 func newServer(timeouts serve.Timeouts) *http.Server {
-	return &http.Server{
-		Handler:           newHandler(),
-		IdleTimeout:       timeouts.Idle,
-		ReadHeaderTimeout: timeouts.Head,
-		ReadTimeout:       timeouts.Request,
-		WriteTimeout:      timeouts.Write,
-		MaxHeaderBytes:    64 << 10,
-		// Connections that clients break are no more news than requests that are refused.
-		ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
-	}
+	return nethttp.NewServer(nethttp.NewMux(), timeouts)
 }

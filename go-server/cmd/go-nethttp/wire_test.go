@@ -17,6 +17,15 @@ import (
 
 // The tests speak HTTP by hand: a client library would tidy up what they send and what they get.
 
+const (
+	textType = "text/plain; charset=utf-8"
+	htmlType = "text/html; charset=utf-8"
+	jsonType = "application/json"
+
+	// bodyMax is the largest body of a request, in bytes.
+	bodyMax = 1 << 20
+)
+
 // exchangeTime is when a test gives up waiting for bytes.
 const exchangeTime = 20 * time.Second
 

@@ -39,6 +39,10 @@ type Program struct {
 
 	// Transports is whether it speaks TLS and HTTP/2 if the command line says so.
 	Transports bool
+
+	// Define adds flags of its own, if it has any, of which More is the usage.
+	Define func(*flag.FlagSet)
+	More   string
 }
 
 // Usage, on one line.
@@ -52,9 +56,9 @@ var errUsage = errors.New("usage")
 
 func (p Program) usage() string {
 	if p.Transports {
-		return usage + usageTransports
+		return usage + usageTransports + p.More
 	}
-	return usage
+	return usage + p.More
 }
 
 // Main serves p until SIGTERM or an interrupt, and returns the exit code: 0, 1 if it failed, 2 if
@@ -137,6 +141,9 @@ func parse(p Program, args []string) (options, error) {
 	})
 	if p.Transports {
 		o.transport.define(flags)
+	}
+	if p.Define != nil {
+		p.Define(flags)
 	}
 	err := flags.Parse(args)
 	if err == nil && flags.NArg() > 0 {

@@ -1,4 +1,5 @@
-package main
+// Package nethttp has the routes of CONTRACT.md, section 4, on net/http, for every server that uses it.
+package nethttp
 
 import (
 	"errors"
@@ -10,32 +11,32 @@ import (
 	"duet/go-server/internal/app"
 )
 
-// newHandler returns the routes of CONTRACT.md, section 4. A pattern with GET serves HEAD too.
-func newHandler() http.Handler {
+// NewMux returns the routes of CONTRACT.md, section 4. A pattern with GET serves HEAD too.
+func NewMux() *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", withoutBody(index))
-	mux.Handle("GET /hello", withoutBody(hello))
-	mux.Handle("GET /sum", withoutBody(sum))
-	mux.Handle("POST /sum", withBody(sumWithBody))
-	mux.Handle("GET /items/{n}", withoutBody(items))
-	mux.Handle("POST /orders", withBody(orders))
-	mux.Handle("GET /cpu", withoutBody(cpu))
+	mux.Handle("GET /{$}", WithoutBody(index))
+	mux.Handle("GET /hello", WithoutBody(hello))
+	mux.Handle("GET /sum", WithoutBody(sum))
+	mux.Handle("POST /sum", WithBody(sumWithBody))
+	mux.Handle("GET /items/{n}", WithoutBody(items))
+	mux.Handle("POST /orders", WithBody(orders))
+	mux.Handle("GET /cpu", WithoutBody(cpu))
 
 	// The mux's own 404 and 405 are plain text. These patterns are less specific than those above
 	// and so get what is left.
-	mux.Handle("/", withoutBody(notFound))
-	mux.Handle("/{$}", methodNotAllowed("GET, HEAD"))
-	mux.Handle("/hello", methodNotAllowed("GET, HEAD"))
-	mux.Handle("/sum", methodNotAllowed("GET, HEAD, POST"))
-	mux.Handle("/items/{n}", methodNotAllowed("GET, HEAD"))
-	mux.Handle("/orders", methodNotAllowed("POST"))
-	mux.Handle("/cpu", methodNotAllowed("GET, HEAD"))
+	mux.Handle("/", WithoutBody(NotFound))
+	mux.Handle("/{$}", MethodNotAllowed("GET, HEAD"))
+	mux.Handle("/hello", MethodNotAllowed("GET, HEAD"))
+	mux.Handle("/sum", MethodNotAllowed("GET, HEAD, POST"))
+	mux.Handle("/items/{n}", MethodNotAllowed("GET, HEAD"))
+	mux.Handle("/orders", MethodNotAllowed("POST"))
+	mux.Handle("/cpu", MethodNotAllowed("GET, HEAD"))
 	return mux
 }
 
 func index(w http.ResponseWriter, _ *http.Request) error {
 	header := w.Header()
-	header.Set("Content-Type", htmlType)
+	header.Set("Content-Type", HTMLType)
 	header.Set("Content-Length", strconv.Itoa(len(app.Index)))
 	w.WriteHeader(http.StatusOK)
 	io.WriteString(w, app.Index) // a failed write means that the client has gone
@@ -43,7 +44,7 @@ func index(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func hello(w http.ResponseWriter, r *http.Request) error {
-	respondJSON(w, r, http.StatusOK, app.NewHello())
+	RespondJSON(w, r, http.StatusOK, app.NewHello())
 	return nil
 }
 
@@ -52,7 +53,7 @@ func sum(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	respond(w, http.StatusOK, textType, strconv.AppendInt(nil, total, 10))
+	Respond(w, http.StatusOK, TextType, strconv.AppendInt(nil, total, 10))
 	return nil
 }
 
@@ -65,7 +66,7 @@ func sumWithBody(w http.ResponseWriter, r *http.Request, body []byte) error {
 	if err != nil {
 		return err
 	}
-	respond(w, http.StatusOK, textType, strconv.AppendInt(nil, total+third, 10))
+	Respond(w, http.StatusOK, TextType, strconv.AppendInt(nil, total+third, 10))
 	return nil
 }
 
@@ -74,11 +75,11 @@ func items(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	factor, err := countFromQuery(r, "m", app.ItemFactorMax)
+	factor, err := CountFromQuery(r, "m", app.ItemFactorMax)
 	if err != nil {
 		return err
 	}
-	respondJSON(w, r, http.StatusOK, app.NewItemList(n, factor))
+	RespondJSON(w, r, http.StatusOK, app.NewItemList(n, factor))
 	return nil
 }
 
@@ -91,17 +92,17 @@ func orders(w http.ResponseWriter, r *http.Request, body []byte) error {
 	if err != nil {
 		return err
 	}
-	respondJSON(w, r, http.StatusOK, summary)
+	RespondJSON(w, r, http.StatusOK, summary)
 	return nil
 }
 
 func cpu(w http.ResponseWriter, r *http.Request) error {
-	n, err := countFromQuery(r, "n", app.SpectralSizeMax)
+	n, err := CountFromQuery(r, "n", app.SpectralSizeMax)
 	if err != nil {
 		return err
 	}
 	norm := app.SpectralNorm(n)
-	respond(w, http.StatusOK, textType, strconv.AppendFloat(nil, norm, 'f', 9, 64))
+	Respond(w, http.StatusOK, TextType, strconv.AppendFloat(nil, norm, 'f', 9, 64))
 	return nil
 }
 
@@ -113,7 +114,7 @@ func sumOfQuery(r *http.Request) (int64, error) {
 	}
 	var total int64
 	for _, name := range []string{"a", "b"} {
-		value, err := single(query, name)
+		value, err := Single(query, name)
 		if err != nil {
 			return 0, err
 		}
@@ -126,21 +127,21 @@ func sumOfQuery(r *http.Request) (int64, error) {
 	return total, nil
 }
 
-// countFromQuery returns the parameter of that name, which is from 1 to most.
-func countFromQuery(r *http.Request, name string, most uint32) (uint32, error) {
+// CountFromQuery returns the parameter of that name, which is from 1 to most.
+func CountFromQuery(r *http.Request, name string, most uint32) (uint32, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return 0, err
 	}
-	value, err := single(query, name)
+	value, err := Single(query, name)
 	if err != nil {
 		return 0, err
 	}
 	return app.ParseCount(value, most)
 }
 
-// single returns the value of a parameter that must occur exactly once.
-func single(query url.Values, name string) (string, error) {
+// Single returns the value of a parameter that must occur exactly once.
+func Single(query url.Values, name string) (string, error) {
 	values := query[name]
 	if len(values) != 1 {
 		return "", errors.New("not exactly one " + name)

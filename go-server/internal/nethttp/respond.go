@@ -1,4 +1,4 @@
-package main
+package nethttp
 
 import (
 	"bytes"
@@ -14,9 +14,17 @@ import (
 )
 
 const (
-	textType = "text/plain; charset=utf-8"
-	htmlType = "text/html; charset=utf-8"
-	jsonType = "application/json"
+	TextType = "text/plain; charset=utf-8"
+	HTMLType = "text/html; charset=utf-8"
+	JSONType = "application/json"
+)
+
+// What a route returns for a request that is right and has no response of its own.
+var (
+	// ErrNotFound becomes a 404.
+	ErrNotFound = errors.New("not found")
+	// ErrUnavailable, of what the server needs beside itself, becomes a 503.
+	ErrUnavailable = errors.New("service unavailable")
 )
 
 // bodyMax bounds the body of a request, in bytes.
@@ -25,8 +33,8 @@ const bodyMax = 1 << 20
 // A route handles a request whose body has been read. An error is the client's, and becomes a 400.
 type route func(w http.ResponseWriter, r *http.Request, body []byte) error
 
-// withBody adapts a route that takes a body.
-func withBody(handle route) http.Handler {
+// WithBody adapts a route that takes a body.
+func WithBody(handle route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := readBody(w, r)
 		if err == nil {
@@ -38,9 +46,9 @@ func withBody(handle route) http.Handler {
 	})
 }
 
-// withoutBody adapts a route that takes no body. If there is one, it is read and ignored. HTTP/1.1
+// WithoutBody adapts a route that takes no body. If there is one, it is read and ignored. HTTP/1.1
 // says NoBody when there is none, HTTP/2 only that its length is 0.
-func withoutBody(handle func(w http.ResponseWriter, r *http.Request) error) http.Handler {
+func WithoutBody(handle func(w http.ResponseWriter, r *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var err error
 		if r.Body != http.NoBody && r.ContentLength != 0 {
@@ -77,50 +85,57 @@ func limited(w http.ResponseWriter, r *http.Request) io.Reader {
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	slog.DebugContext(r.Context(), "request refused", "error", err)
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		fail(w, r, http.StatusRequestEntityTooLarge, "payload too large")
+		Fail(w, r, http.StatusRequestEntityTooLarge, "payload too large")
 		return
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		w.Header().Set("Connection", "close")
-		fail(w, r, http.StatusRequestTimeout, "request timeout")
+		Fail(w, r, http.StatusRequestTimeout, "request timeout")
 		return
 	}
-	fail(w, r, http.StatusBadRequest, "bad request")
+	switch {
+	case errors.Is(err, ErrNotFound):
+		Fail(w, r, http.StatusNotFound, "not found")
+	case errors.Is(err, ErrUnavailable):
+		Fail(w, r, http.StatusServiceUnavailable, "service unavailable")
+	default:
+		Fail(w, r, http.StatusBadRequest, "bad request")
+	}
 }
 
-// notFound responds to an unknown path.
-func notFound(w http.ResponseWriter, r *http.Request) error {
-	fail(w, r, http.StatusNotFound, "not found")
+// NotFound responds to an unknown path.
+func NotFound(w http.ResponseWriter, r *http.Request) error {
+	Fail(w, r, http.StatusNotFound, "not found")
 	return nil
 }
 
-// methodNotAllowed returns a handler for a known path and a wrong method.
-func methodNotAllowed(allow string) http.Handler {
-	return withoutBody(func(w http.ResponseWriter, r *http.Request) error {
+// MethodNotAllowed returns a handler for a known path and a wrong method.
+func MethodNotAllowed(allow string) http.Handler {
+	return WithoutBody(func(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Allow", allow)
-		fail(w, r, http.StatusMethodNotAllowed, "method not allowed")
+		Fail(w, r, http.StatusMethodNotAllowed, "method not allowed")
 		return nil
 	})
 }
 
-// fail responds with an error.
-func fail(w http.ResponseWriter, r *http.Request, status int, message string) {
-	respondJSON(w, r, status, app.Failure{Error: message})
+// Fail responds with an error.
+func Fail(w http.ResponseWriter, r *http.Request, status int, message string) {
+	RespondJSON(w, r, status, app.Failure{Error: message})
 }
 
-// respondJSON encodes v, whole before its first byte is sent, so that Content-Length is known.
-func respondJSON(w http.ResponseWriter, r *http.Request, status int, v any) {
+// RespondJSON encodes v, whole before its first byte is sent, so that Content-Length is known.
+func RespondJSON(w http.ResponseWriter, r *http.Request, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
 		slog.ErrorContext(r.Context(), "response not encoded", "error", err)
 		http.Error(w, "internal server error", http.StatusInternalServerError)
 		return
 	}
-	respond(w, status, jsonType, body)
+	Respond(w, status, JSONType, body)
 }
 
-// respond writes a response. A failed write means that the client has gone.
-func respond(w http.ResponseWriter, status int, contentType string, body []byte) {
+// Respond writes a response. A failed write means that the client has gone.
+func Respond(w http.ResponseWriter, status int, contentType string, body []byte) {
 	header := w.Header()
 	header.Set("Content-Type", contentType)
 	header.Set("Content-Length", strconv.Itoa(len(body)))

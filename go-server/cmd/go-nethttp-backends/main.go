@@ -1,0 +1,28 @@
+// Command go-nethttp-backends serves all routes of CONTRACT.md with net/http, those that wait for a
+// database with pgx and its pool.
+package main
+
+import (
+	"net/http"
+	"os"
+
+	"duet/go-server/internal/backends"
+	"duet/go-server/internal/nethttp"
+	"duet/go-server/internal/serve"
+)
+
+func main() {
+	var options backends.Options
+	os.Exit(serve.Main(serve.Program{
+		Name:      "go-nethttp-backends",
+		Framework: "net/http, pgx " + backends.PgxVersion(),
+		NewServer: func(timeouts serve.Timeouts) *http.Server {
+			mux := nethttp.NewMux()
+			options.Open().Add(mux)
+			return nethttp.NewServer(mux, timeouts)
+		},
+		Transports: true,
+		Define:     options.Define,
+		More:       backends.Usage,
+	}, os.Args[1:], os.Stdout, os.Stderr))
+}

@@ -1,0 +1,209 @@
+package backends
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"duet/go-server/internal/app"
+	"duet/go-server/internal/nethttp"
+)
+
+// Limits of CONTRACT.md, 4.4.
+const (
+	idMax    = 1<<31 - 1
+	rowsMax  = 500
+	priceMax = 1_000_000
+	limitMax = 100
+	addMax   = 1_000_000
+	msMax    = 10_000
+)
+
+// worldRows is how many rows the table world has.
+const worldRows = 10_000
+
+// Services are what the routes wait for. Without one, its routes respond with 503.
+type Services struct {
+	Database *pgxpool.Pool
+}
+
+// Add adds the routes to a mux.
+func (s *Services) Add(mux *http.ServeMux) {
+	mux.Handle("GET /world/{id}", nethttp.WithoutBody(s.world))
+	mux.Handle("POST /world/{id}", nethttp.WithBody(s.update))
+	mux.Handle("GET /worlds", nethttp.WithoutBody(s.worlds))
+	mux.Handle("GET /items-page", nethttp.WithoutBody(s.itemsPage))
+	mux.Handle("GET /fortunes", nethttp.WithoutBody(s.fortunes))
+	mux.Handle("GET /delay", nethttp.WithoutBody(delay))
+
+	mux.Handle("/world/{id}", nethttp.MethodNotAllowed("GET, HEAD, POST"))
+	for _, path := range []string{"/worlds", "/items-page", "/fortunes", "/delay"} {
+		mux.Handle(path, nethttp.MethodNotAllowed("GET, HEAD"))
+	}
+}
+
+func (s *Services) world(w http.ResponseWriter, r *http.Request) error {
+	id, err := app.ParseCount(r.PathValue("id"), idMax)
+	if err != nil {
+		return err
+	}
+	row, err := ask(s, r, func(ctx context.Context) (World, error) {
+		return world(ctx, s.Database, id)
+	})
+	if err != nil {
+		return err
+	}
+	nethttp.RespondJSON(w, r, http.StatusOK, row)
+	return nil
+}
+
+func (s *Services) update(w http.ResponseWriter, r *http.Request, body []byte) error {
+	id, err := app.ParseCount(r.PathValue("id"), idMax)
+	if err != nil {
+		return err
+	}
+	var change struct {
+		Add *uint32 `json:"add"`
+	}
+	if err := json.Unmarshal(body, &change); err != nil {
+		return err
+	}
+	if change.Add == nil || *change.Add > addMax {
+		return errors.New("add is missing or too large")
+	}
+	row, err := ask(s, r, func(ctx context.Context) (Updated, error) {
+		return update(ctx, s.Database, id, *change.Add)
+	})
+	if err != nil {
+		return err
+	}
+	nethttp.RespondJSON(w, r, http.StatusOK, row)
+	return nil
+}
+
+func (s *Services) worlds(w http.ResponseWriter, r *http.Request) error {
+	n, err := nethttp.CountFromQuery(r, "n", rowsMax)
+	if err != nil {
+		return err
+	}
+	seed, err := seedFromQuery(r)
+	if err != nil {
+		return err
+	}
+	rows, err := ask(s, r, func(ctx context.Context) ([]World, error) {
+		return worlds(ctx, s.Database, distinctIDs(n, seed))
+	})
+	if err != nil {
+		return err
+	}
+	nethttp.RespondJSON(w, r, http.StatusOK, rows)
+	return nil
+}
+
+func (s *Services) itemsPage(w http.ResponseWriter, r *http.Request) error {
+	var values [3]uint32
+	for i, parameter := range []struct {
+		name string
+		most uint32
+	}{{"from", priceMax}, {"to", priceMax}, {"limit", limitMax}} {
+		value, err := nethttp.CountFromQuery(r, parameter.name, parameter.most)
+		if err != nil {
+			return err
+		}
+		values[i] = value
+	}
+	page, err := ask(s, r, func(ctx context.Context) (Page, error) {
+		return itemsPage(ctx, s.Database, values[0], values[1], values[2])
+	})
+	if err != nil {
+		return err
+	}
+	nethttp.RespondJSON(w, r, http.StatusOK, page)
+	return nil
+}
+
+func (s *Services) fortunes(w http.ResponseWriter, r *http.Request) error {
+	page, err := ask(s, r, func(ctx context.Context) (string, error) {
+		return fortunes(ctx, s.Database)
+	})
+	if err != nil {
+		return err
+	}
+	nethttp.Respond(w, http.StatusOK, nethttp.HTMLType, []byte(page))
+	return nil
+}
+
+// ask asks the database, for as long as its patience lasts.
+func ask[T any](s *Services, r *http.Request, query func(context.Context) (T, error)) (T, error) {
+	var none T
+	if s.Database == nil {
+		return none, nethttp.ErrUnavailable
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	value, err := query(ctx)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return none, nethttp.ErrNotFound
+	}
+	if err != nil {
+		return none, errors.Join(nethttp.ErrUnavailable, err)
+	}
+	return value, nil
+}
+
+// A Delayed is the response to GET /delay.
+type Delayed struct {
+	Ms uint32 `json:"ms"`
+}
+
+func delay(w http.ResponseWriter, r *http.Request) error {
+	ms, err := nethttp.CountFromQuery(r, "ms", msMax)
+	if err != nil {
+		return err
+	}
+	time.Sleep(time.Duration(ms) * time.Millisecond)
+	nethttp.RespondJSON(w, r, http.StatusOK, Delayed{Ms: ms})
+	return nil
+}
+
+// seedFromQuery returns the parameter seed, of digits only.
+func seedFromQuery(r *http.Request) (uint64, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return 0, err
+	}
+	value, err := nethttp.Single(query, "seed")
+	if err != nil {
+		return 0, err
+	}
+	seed, err := app.ParseInteger(value)
+	if err == nil && value[0] == '-' {
+		err = errors.New("seed has a sign")
+	}
+	return uint64(seed), err
+}
+
+// mix is Knuth's multiplicative hash.
+func mix(x uint64) uint64 { return x * 2654435761 % (1 << 32) }
+
+// distinctIDs returns n ids of rows. One that is already there gives way to the next higher one, and
+// the last to the first.
+func distinctIDs(n uint32, seed uint64) []uint32 {
+	ids := make([]uint32, 0, n)
+	taken := make(map[uint32]bool, n)
+	for i := range uint64(n) {
+		id := uint32(mix(seed+i)%worldRows) + 1
+		for taken[id] {
+			id = id%worldRows + 1
+		}
+		taken[id] = true
+		ids = append(ids, id)
+	}
+	return ids
+}

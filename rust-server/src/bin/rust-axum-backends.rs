@@ -1,0 +1,13 @@
+//! axum as in `rust-axum`, and routes that wait for a database.
+
+use std::process::ExitCode;
+
+use rust_server::command_line::Transports;
+use rust_server::{axum_server, backends};
+
+const VERSION: &str =
+    concat!("rust-axum-backends ", env!("CARGO_PKG_VERSION"), " (", env!("AXUM_STACK"), ")");
+
+fn main() -> ExitCode {
+    axum_server::run_with(VERSION, Transports::AllWithDatabase, backends::routes)
+}
