@@ -21,10 +21,9 @@ use duet_process::supervised::{self, Supervised};
 use duet_process::{proc, tree};
 
 mod postgres;
-mod work;
+pub mod work;
 
 pub use postgres::{HOW_TO_GET, Installed, NONE, SETTINGS, find};
-pub use work::Ledger;
 
 /// Between two looks whether a service is ready.
 const PAUSE: Duration = Duration::from_millis(5);
