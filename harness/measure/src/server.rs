@@ -1,11 +1,11 @@
 //! A server's life: start, wait for its `listening` line, stop.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -142,7 +142,8 @@ fn begin(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Result<
         background::thread("stdout", move || drain(stdout, false))?;
         external::listens(&mut running.process, &running.addr, limit, interrupt)
     } else {
-        listening(stdout, server.prints, limit, interrupt)
+        let first_line = read_on(stdout, server.prints)?;
+        listening(&first_line, limit, interrupt)
     };
     match ready {
         Ok(addr) => {
@@ -209,14 +210,9 @@ pub fn resolve(root: &Path, program: &str) -> std::path::PathBuf {
     if program.contains('/') { root.join(program) } else { program.into() }
 }
 
-/// Waits for the `listening` line, then leaves a thread that reads on, so that a printing server
-/// never blocks on a full pipe.
-fn listening(
-    stdout: ChildStdout,
-    prints: bool,
-    limit: Duration,
-    interrupt: &Interrupt,
-) -> Result<Address> {
+/// Starts a thread that hands on the first line that a server prints, then reads on, so that a
+/// printing server never blocks on a full pipe.
+fn read_on(stdout: ChildStdout, prints: bool) -> Result<Receiver<io::Result<String>>> {
     let (sender, first_line) = mpsc::channel();
     if prints {
         let size = FcntlArg::F_SETPIPE_SZ(PIPE_BYTES.cast_signed());
@@ -230,6 +226,15 @@ fn listening(
         drop(sender.send(outcome));
         drain(reader, prints);
     })?;
+    Ok(first_line)
+}
+
+/// Waits for the `listening` line.
+fn listening(
+    first_line: &Receiver<io::Result<String>>,
+    limit: Duration,
+    interrupt: &Interrupt,
+) -> Result<Address> {
     let deadline = Instant::now() + limit;
     loop {
         interrupt.check()?;

@@ -6,6 +6,7 @@ mod bombs;
 mod builds;
 mod claims;
 mod cli;
+mod dependencies;
 mod generator;
 mod init;
 mod load;
