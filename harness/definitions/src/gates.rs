@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use super::budgets::budget;
 use super::errors::Kind;
 use super::fields::{At, Fields};
-use super::shared_keys::{
-    CellTable, DECIDING_BLOCKS, MOST_BLOCKS, duration, metric, number, program_runs, programs,
-    values,
-};
+use super::shared_keys::{CellTable, duration, metric, number, program_runs, programs, values};
 use super::waivers::{GatedCells, waiver};
-use duet_model::spec::{Budget, Gate, GatedPrograms, Look, PolicyRule, Rule};
+use duet_model::spec::{
+    Budget, DECIDING_BLOCKS, Gate, GatedPrograms, Look, MOST_BLOCKS, PolicyRule, Rule,
+};
 use duet_units::{CellKind, Loop, Metric};
 
 /// What is gated unless the gate says otherwise, with margins in percent, as far as its cells have

@@ -7,13 +7,6 @@ use super::fields::{At, Fields};
 use super::nearest::suggestion;
 use duet_units::Metric;
 
-/// Below this there is no interval, and so no verdict: the widest exact signed-rank interval of n
-/// blocks covers 1 − 2 · (1/2)ⁿ, which is 93.8 % for n = 5 and 96.9 % for n = 6.
-pub(super) const DECIDING_BLOCKS: u32 = 6;
-
-/// The most blocks of a cell: up to so many the signed-rank law is computed exactly.
-pub(super) const MOST_BLOCKS: u32 = 60;
-
 /// The fewest windows of a block: two rounds of four that balance each other, ABBA and BAAB.
 const WINDOWS: u32 = 8;
 

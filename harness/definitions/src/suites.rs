@@ -8,10 +8,11 @@ use super::fields::{At, Fields};
 use super::gates::{self, GateTable};
 use super::nearest::suggestion;
 use super::servers::lane;
-use super::shared_keys::{
-    CellTable, DECIDING_BLOCKS, MOST_BLOCKS, duration, number, program_runs, programs,
+use super::shared_keys::{CellTable, duration, number, program_runs, programs};
+use duet_model::spec::{
+    Arrivals, CellId, DECIDING_BLOCKS, Lane, Load, MOST_BLOCKS, Matchup, OpenLoop, Rate, Suite,
+    Transport,
 };
-use duet_model::spec::{Arrivals, CellId, Lane, Load, Matchup, OpenLoop, Rate, Suite, Transport};
 use duet_units::Limit;
 
 /// The highest rate of an open loop: more than any generator of today sends. More is a slip of the

@@ -7,6 +7,7 @@ pub(crate) use exit::{CommandError, Exit};
 mod aa;
 mod baseline;
 mod builds;
+mod chosen;
 mod claims;
 mod compare;
 mod comparison;

@@ -1,18 +1,19 @@
-//! `duet run`: a suite carried out, recorded and reported.
+//! `duet run`: a suite carried out, recorded and reported; once, or in several sessions.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 
-use super::exit::{Exit, UsageError};
+use super::chosen::{self, Choice};
+use super::exit::Exit;
 use super::folders::{self, BenchFolder, Former, PostgresFolder, shown};
 use super::prices::PriceArgs;
 use super::session::Session;
-use super::{doctor, fitness, report, stdio};
+use super::{doctor, report, stdio};
 use duet_model::plan;
 use duet_model::record::RunHeader;
-use duet_model::spec::{Spec, Suite};
+use duet_model::spec::MOST_BLOCKS;
 
 /// Measures a suite and writes a report
 ///
@@ -38,6 +39,11 @@ pub(super) struct Run {
     #[arg(long, value_name = "FILTER")]
     only: Option<String>,
 
+    /// Blocks of each cell [default: the suite's].
+    #[arg(long, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_BLOCKS)))]
+    blocks: Option<u32>,
+
     #[command(flatten)]
     postgres: PostgresFolder,
 
@@ -49,37 +55,17 @@ pub(super) struct Run {
 }
 
 pub(super) fn run(args: &Run) -> Result<Exit> {
-    let (spec, root) = args.bench.open()?;
-    let mut suite = choose(&spec, &args.suite, args.only.as_deref())?;
-    let mut left_out = fitness::leave_out_unfit(&spec, &mut suite)?;
-    left_out.extend(fitness::leave_out_absent(&spec, &mut suite, (&args.postgres, &root))?);
-    let session = Session::new(root, &args.bench.bench, &suite, &args.postgres)?;
-    let mut header = session.header(args.seed, &spec, &suite)?;
-    header.findings.splice(0..0, left_out);
+    let choice = Choice { name: &args.suite, only: args.only.as_deref(), blocks: args.blocks };
+    let chosen = chosen::choose(&choice, &args.bench, &args.postgres)?;
+    let root = chosen.root.clone();
+    let session = Session::new(root, &args.bench.bench, &chosen.suite, &args.postgres)?;
+    let header = chosen.header(&session, args.seed)?;
     let (out, former) = (args.out.as_deref(), Former::MovedTo("previous"));
     let folder = folders::for_record(out, &session.root, "results/latest", former)?;
     announce(&header, &folder)?;
     let prepared = session.prepare(header)?;
     session.measure_all(&folder, prepared)?;
     report::rebuild(&folder, args.prices)
-}
-
-/// The suite, with only the cells whose name contains the filter.
-fn choose(spec: &Spec, name: &str, only: Option<&str>) -> Result<Suite> {
-    let Some(suite) = spec.suite(name) else {
-        let known: Vec<&str> = spec.suites.iter().map(|suite| suite.name.as_str()).collect();
-        bail!(UsageError::unknown("suite", name, &known));
-    };
-    let mut suite = suite.clone();
-    if let Some(only) = only {
-        suite.cells.retain(|cell| cell.to_string().contains(only));
-        if suite.cells.is_empty() {
-            bail!(UsageError(format!(
-                "no cell of `{name}` contains `{only}`; `duet list` has the names"
-            )));
-        }
-    }
-    Ok(suite)
 }
 
 /// Says what will run, for how long, and what `duet doctor` warns of.

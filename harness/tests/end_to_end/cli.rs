@@ -114,10 +114,10 @@ fn a_run_measures_and_reports() {
     let file = fs::read_to_string(bench.path().join("metrics.txt")).expect("the file is there");
     assert_eq!(file, metrics);
 
-    // A second run keeps the first.
-    bench.duet(&["run", "s", "--only", "fine"]).exits(0);
+    // A second run keeps the first; its number of blocks may be another than the suite's.
+    bench.duet(&["run", "s", "--only", "fine", "--blocks", "3"]).exits(0).says("3 blocks each");
     assert!(bench.path().join("results/previous/run.jsonl").is_file());
-    assert_eq!(bench.blocks().len(), 2);
+    assert_eq!(bench.blocks().len(), 3);
 
     // Both make a history.
     let words = ["trend", "results/previous", "results/latest", "--svg", "trend.svg"];
@@ -210,6 +210,7 @@ fn wrong_usage_exits_with_2() {
     bench.duet(&["run", "t"]).exits(2).says("there is no suite `t`: there are s");
     bench.duet(&["run", "s", "--only", "xyz"]).exits(2).says("no cell of `s` contains `xyz`");
     bench.duet(&["run", "s", "--bench", "nowhere"]).exits(2).says("nowhere");
+    bench.duet(&["run", "s", "--blocks", "0"]).exits(2).says("1..=60");
     bench
         .duet(&["verify", "god"])
         .exits(2)

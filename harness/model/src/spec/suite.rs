@@ -8,6 +8,13 @@ use super::server::Lane;
 /// probes of half a second of each of two arms. For the forecast only.
 pub const SEARCH_MS: u32 = 7_000;
 
+/// Below this there is no interval, and so no verdict: the widest exact signed-rank interval of n
+/// blocks covers 1 − 2 · (1/2)ⁿ, which is 93.8 % for n = 5 and 96.9 % for n = 6.
+pub const DECIDING_BLOCKS: u32 = 6;
+
+/// The most blocks of a cell: up to so many the signed-rank law is computed exactly.
+pub const MOST_BLOCKS: u32 = 60;
+
 /// The servers, or sets of programs, measured against each other. Each is an arm; the first is the
 /// base.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
