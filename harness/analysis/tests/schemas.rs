@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use duet_analysis::comparison::{self, Comparison, compare};
 use duet_analysis::pool::{self, Pooled};
 use duet_analysis::{Analysis, analyse, claims};
+use duet_model::campaign::{self, Campaign};
 use duet_model::record::{self, BuildsRecord, Experiment, Question, Record, Version};
 use duet_model::testing::{self, Scene};
 use schemars::{JsonSchema, SchemaGenerator};
@@ -19,7 +20,7 @@ fn project() -> PathBuf {
 }
 
 /// The schemas by name.
-fn schemas() -> [(&'static str, Value); 6] {
+fn schemas() -> [(&'static str, Value); 7] {
     [
         (
             "run",
@@ -50,6 +51,13 @@ fn schemas() -> [(&'static str, Value); 6] {
             ),
         ),
         ("pool", schema::<Pooled>("pool.json, sessions pooled", &pool::SCHEMA.into())),
+        (
+            "campaign",
+            schema::<Campaign>(
+                "campaign.json, the plan of several sessions",
+                &campaign::SCHEMA.into(),
+            ),
+        ),
         (
             "builds",
             schema::<BuildsRecord>(

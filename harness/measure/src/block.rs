@@ -55,6 +55,8 @@ pub struct Bench<'a> {
     pub suite: &'a Suite,
     /// CPUs.
     pub cpus: &'a Cpus,
+    /// Bytes by which servers' environments are larger than the plan of a block says.
+    pub padding_bytes: u32,
     /// The client that verifies.
     pub verifier: &'a Verifier,
     /// What servers need beside themselves.
@@ -231,7 +233,7 @@ fn start_all(
             transport,
             certificate,
             told: &told[index],
-            padding_bytes: plan.padding_bytes[index],
+            padding_bytes: bench.padding_bytes + plan.padding_bytes[index],
         };
         let mut running = server::start(server, &launch, bench.interrupt).map_err(|error| {
             match error.downcast::<Failure>() {

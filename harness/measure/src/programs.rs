@@ -161,7 +161,7 @@ fn measure(
     for &index in &plan.start_order {
         let index = index as usize;
         let arm = &matchup.arms[index];
-        let padding_bytes = plan.padding_bytes[index];
+        let padding_bytes = bench.padding_bytes + plan.padding_bytes[index];
         let run = check_and_time(bench, cache, (arm, cell), problem, n, padding_bytes);
         runs[index] = Some(run.map_err(|error| (arm.clone(), error))?);
     }

@@ -35,7 +35,7 @@ pub struct BlockPlan {
 const ROUNDS_MAX: u32 = 1024;
 
 /// Paddings are below this: a page, beyond which alignments repeat.
-const PADDING_BYTES_END: u32 = 4096;
+pub(crate) const PADDING_BYTES_END: u32 = 4096;
 
 /// What a block takes beside warm-up and windows. An assumption: starting and verifying two servers
 /// (0.2 s), the pause before memory is read after load (0.5 s), stopping them (0.2 s).

@@ -54,10 +54,20 @@ impl Session {
         suite: &Suite,
         postgres: &PostgresFolder,
     ) -> Result<Self> {
+        let cpus = host::choose_cpus(suite.server_cpus, suite.generator_cpus, |_| {})?;
+        Self::on(cpus, root, definitions, postgres, Interrupt::watch()?)
+    }
+
+    /// One on these CPUs, which stops when it is interrupted.
+    pub(super) fn on(
+        cpus: Cpus,
+        root: PathBuf,
+        definitions: &Path,
+        postgres: &PostgresFolder,
+        interrupt: Interrupt,
+    ) -> Result<Self> {
         end_leftovers("a duet that was killed");
-        let cpus = host::choose_cpus(suite.server_cpus, suite.generator_cpus)?;
         let (service_cpus, shared_with) = host::service_cpus(&cpus)?;
-        let interrupt = Interrupt::watch()?;
         let places = Places {
             root: root.clone(),
             definitions: definitions.to_owned(),
@@ -121,6 +131,7 @@ impl Session {
             suite: suite.clone(),
             spec: spec.clone(),
             experiment: None,
+            campaign: None,
         })
     }
 
@@ -190,6 +201,7 @@ impl Session {
             spec: &header.spec,
             suite: &header.suite,
             cpus: &self.cpus,
+            padding_bytes: header.campaign.map_or(0, |drawn| drawn.padding_bytes),
             verifier: &self.verifier,
             services: &self.services,
             run_started,

@@ -70,6 +70,7 @@ pub(super) fn run(args: &Verify) -> Result<Exit> {
         spec: &spec,
         suite: &Suite { program_limit_s, program_limit_mib, ..Suite::default() },
         cpus: &cpus,
+        padding_bytes: 0,
         verifier: &verifier,
         services: &services,
         run_started: Instant::now(),

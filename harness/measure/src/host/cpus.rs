@@ -1,6 +1,6 @@
 //! Which CPUs there are, and which of them servers and generator get.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
 use nix::sched::{CpuSet, sched_getaffinity};
@@ -52,11 +52,11 @@ pub fn allowed_cpus() -> Result<Vec<usize>> {
 }
 
 /// Chooses disjoint CPUs: servers from the front, the generator from the back of a list in which
-/// CPUs that share a core stand together.
+/// CPUs that share a core stand together. `order` may put the cores, ascending, into another order.
 ///
 /// # Errors
 /// When there are too few.
-pub fn choose_cpus(servers: u32, generator: u32) -> Result<Cpus> {
+pub fn choose_cpus(servers: u32, generator: u32, order: impl FnOnce(&mut [usize])) -> Result<Cpus> {
     let allowed = allowed_cpus()?;
     let wanted = servers as usize + generator as usize;
     ensure!(
@@ -66,7 +66,11 @@ pub fn choose_cpus(servers: u32, generator: u32) -> Result<Cpus> {
          generator_cpus in suites.toml",
         allowed.len()
     );
-    Ok(divide(&allowed, &siblings(&allowed), servers as usize, generator as usize))
+    let core_of = siblings(&allowed);
+    let cores: BTreeSet<usize> = core_of.values().copied().collect();
+    let mut cores: Vec<usize> = cores.into_iter().collect();
+    order(&mut cores);
+    Ok(divide(&allowed, (&core_of, &cores), servers as usize, generator as usize))
 }
 
 /// The lowest CPU of the core that each CPU is part of.
@@ -79,23 +83,25 @@ pub(super) fn siblings(cpus: &[usize]) -> BTreeMap<usize, usize> {
     cpus.iter().map(|&cpu| (cpu, first(cpu).unwrap_or(cpu))).collect()
 }
 
-/// Divides CPUs so that no core is shared while there are cores enough.
+/// Divides CPUs so that no core is shared while there are cores enough; cores are taken in the
+/// order of `cores`.
 fn divide(
     allowed: &[usize],
-    core_of: &BTreeMap<usize, usize>,
+    (core_of, cores): (&BTreeMap<usize, usize>, &[usize]),
     servers: usize,
     generator: usize,
 ) -> Cpus {
     let core = |cpu: &usize| core_of.get(cpu).copied().unwrap_or(*cpu);
+    let rank = |cpu: &usize| cores.iter().position(|one| *one == core(cpu));
     let mut ordered = allowed.to_vec();
     // One CPU of every core first, second threads of cores behind them.
-    ordered.sort_by_key(|cpu| (core(cpu) != *cpu, core(cpu), *cpu));
-    let cores = ordered.iter().filter(|cpu| core(cpu) == **cpu).count();
-    if cores < servers + generator {
+    ordered.sort_by_key(|cpu| (core(cpu) != *cpu, rank(cpu), *cpu));
+    let firsts = ordered.iter().filter(|cpu| core(cpu) == **cpu).count();
+    if firsts < servers + generator {
         // Threads of one core at least stay on one side.
-        ordered.sort_by_key(|cpu| (core(cpu), *cpu));
+        ordered.sort_by_key(|cpu| (rank(cpu), *cpu));
     } else {
-        ordered.truncate(cores);
+        ordered.truncate(firsts);
     }
     let back = ordered.split_off(ordered.len() - generator);
     ordered.truncate(servers);
@@ -108,11 +114,13 @@ mod tests {
 
     #[test]
     fn cpus_are_divided_by_core() {
-        let check = |cores: &[(usize, usize)], servers, generator, want: (&[usize], &[usize])| {
-            let allowed: Vec<usize> = cores.iter().map(|(cpu, _)| *cpu).collect();
-            let got = divide(&allowed, &cores.iter().copied().collect(), servers, generator);
+        let check = |of: &[(usize, usize)], servers, generator, want: (&[usize], &[usize])| {
+            let allowed: Vec<usize> = of.iter().map(|(cpu, _)| *cpu).collect();
+            let cores: Vec<usize> = of.iter().map(|(_, core)| *core).collect();
+            let order = (&of.iter().copied().collect(), &cores[..]);
+            let got = divide(&allowed, order, servers, generator);
             let want = Cpus { servers: want.0.to_vec(), generator: want.1.to_vec() };
-            assert_eq!(got, want, "{cores:?} {servers} {generator}");
+            assert_eq!(got, want, "{of:?} {servers} {generator}");
         };
         // Two cores of one thread.
         check(&[(0, 0), (1, 1)], 1, 1, (&[0], &[1]));
@@ -122,5 +130,8 @@ mod tests {
         check(&[(0, 0), (1, 1), (2, 0), (3, 1)], 2, 2, (&[0, 2], &[1, 3]));
         // Four cores.
         check(&[(0, 0), (1, 1), (2, 2), (3, 3)], 2, 1, (&[0, 1], &[3]));
+        // Cores in another order: the sides change, and cores stay whole.
+        check(&[(1, 1), (0, 0)], 1, 1, (&[1], &[0]));
+        check(&[(1, 1), (3, 1), (0, 0), (2, 0)], 2, 2, (&[1, 3], &[0, 2]));
     }
 }

@@ -51,6 +51,28 @@ pub struct RunHeader {
     /// What is compared, where versions are compared and not the arms of matchups.
     #[serde(default)]
     pub experiment: Option<Experiment>,
+    /// Which session of a campaign it is, and what was drawn for it; absent of a run by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<CampaignSession>,
+}
+
+/// A session of a campaign, and what was drawn for it beside the run's seed and its CPUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CampaignSession {
+    /// Which session it is, from 1.
+    pub session: u32,
+    /// How many the campaign has.
+    pub sessions: u32,
+    /// The seed of the campaign.
+    pub campaign_seed: u64,
+    /// When it was to begin, in milliseconds since 1970 (UTC). It began later where an earlier
+    /// session took longer, or the campaign was interrupted.
+    pub due_unix_ms: u64,
+    /// Bytes by which the environments of servers and programs were larger than the plan of a block
+    /// says.
+    pub padding_bytes: u32,
 }
 
 /// A service as it was found and is set up.

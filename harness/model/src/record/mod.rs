@@ -22,7 +22,7 @@ pub use builds::{BUILDS_FILE_NAME, BUILDS_SCHEMA, BuildsRecord, ServerBuilds, re
 pub use experiment::{Absence, Experiment, NoiseFloor, Question, Side, Version};
 pub use failure::{Failure, Stage};
 pub use file::{FILE_NAME, Writer, read};
-pub use header::{BuildRecord, RunEnd, RunHeader, ServiceCpus, ServiceHeader};
+pub use header::{BuildRecord, CampaignSession, RunEnd, RunHeader, ServiceCpus, ServiceHeader};
 pub use machine::{Finding, FindingLevel, Machine};
 pub use program::{ProgramBlock, ProgramRecord, ProgramRun};
 pub use run::{Record, Run, SCHEMA};

@@ -255,6 +255,7 @@ fn header(scene: &Scene) -> RunHeader {
         services: vec![],
         spec: spec(scene, &suite),
         experiment: None,
+        campaign: None,
         suite,
     }
 }

@@ -1,0 +1,169 @@
+//! A campaign: one suite measured in several sessions, spread over hours, so that a pool of them
+//! says what another hour would show.
+//!
+//! Its plan is a pure function of a seed. When a session begins, the order of its cells, which CPUs
+//! are whose and the size of the environment are accidents. Each is drawn anew for every session,
+//! so that they become part of the spread between sessions and favour no arm by habit.
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::PADDING_BYTES_END;
+use crate::record::CampaignSession;
+use duet_stats::SplitMix64;
+
+/// The name of the plan in a campaign's folder.
+pub const FILE_NAME: &str = "campaign.json";
+
+/// The version of [`FILE_NAME`]; raised when a reader of the old format would be wrong.
+pub const SCHEMA: &str = "duet.campaign/1";
+
+/// The most sessions of a campaign: one an hour for four days.
+pub const SESSIONS_MAX: u32 = 99;
+
+/// The longest campaign, in milliseconds: thirty days. More is a slip of the pen.
+pub const OVER_MS_MAX: u64 = 30 * 86_400_000;
+
+/// The plan of a campaign: what is measured, and when. Written once, before the first session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Campaign {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The suite.
+    pub suite: String,
+    /// Only cells whose name contains this; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<String>,
+    /// Blocks of a cell in a session, where they are others than the suite's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<u32>,
+    /// The folder of definitions.
+    pub bench: String,
+    /// The folder of PostgreSQL, where one was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<String>,
+    /// The seed of all that is drawn.
+    pub seed: u64,
+    /// When the campaign began, in milliseconds since 1970 (UTC).
+    pub started_unix_ms: u64,
+    /// The time over which sessions begin, in milliseconds.
+    pub over_ms: u64,
+    /// The sessions in the order they begin.
+    pub sessions: Vec<PlannedSession>,
+}
+
+/// A session as it was drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PlannedSession {
+    /// When it is to begin, in milliseconds since the campaign began.
+    pub after_ms: u64,
+    /// The seed of its run, and of which CPUs are whose.
+    pub seed: u64,
+    /// Bytes by which the environments of servers and programs are larger than the plan of a block
+    /// says.
+    pub padding_bytes: u32,
+}
+
+/// Draws the sessions of a campaign: each begins at random in its share of the time.
+#[must_use]
+pub fn draw(seed: u64, sessions: u32, over_ms: u64) -> Vec<PlannedSession> {
+    let session = |index: u32| {
+        let mut random = SplitMix64::derived(seed, "session", index);
+        let bound = |of: u32| over_ms * u64::from(of) / u64::from(sessions);
+        let (from, to) = (bound(index), bound(index + 1));
+        PlannedSession {
+            after_ms: from + (random.unit() * (to - from) as f64) as u64,
+            // Of 32 bits: every reader of JSON keeps it.
+            seed: u64::from(random.below(u32::MAX)),
+            padding_bytes: random.below(PADDING_BYTES_END),
+        }
+    };
+    (0..sessions).map(session).collect()
+}
+
+impl Campaign {
+    /// The name of the folder of a session, which counts from 0.
+    #[must_use]
+    pub fn folder(index: usize) -> String {
+        format!("session-{:02}", index + 1)
+    }
+
+    /// When a session is to begin, in milliseconds since 1970.
+    #[must_use]
+    pub fn due_unix_ms(&self, index: usize) -> u64 {
+        self.started_unix_ms.saturating_add(self.sessions[index].after_ms)
+    }
+
+    /// When the time for sessions is over, in milliseconds since 1970.
+    #[must_use]
+    pub fn end_unix_ms(&self) -> u64 {
+        self.started_unix_ms.saturating_add(self.over_ms)
+    }
+
+    /// What the record of a session says of it.
+    #[must_use]
+    pub fn session(&self, index: usize) -> CampaignSession {
+        CampaignSession {
+            session: index as u32 + 1,
+            sessions: self.sessions.len() as u32,
+            campaign_seed: self.seed,
+            due_unix_ms: self.due_unix_ms(index),
+            padding_bytes: self.sessions[index].padding_bytes,
+        }
+    }
+}
+
+impl PlannedSession {
+    /// Puts cores into the order in which servers and generator take them: servers from the front,
+    /// the generator from the back.
+    pub fn shuffle_cores(&self, cores: &mut [usize]) {
+        SplitMix64::derived(self.seed, "cores", 0).shuffle(cores);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY_MS: u64 = 86_400_000;
+
+    #[test]
+    fn each_session_begins_in_its_share_of_the_time() {
+        for seed in 0..200 {
+            let sessions = draw(seed, 6, DAY_MS);
+            for (share, session) in (0..).zip(&sessions) {
+                let from = share * DAY_MS / 6;
+                let within = from..from + DAY_MS / 6;
+                assert!(within.contains(&session.after_ms), "{seed}: {share}: {session:?}");
+                assert!(session.padding_bytes < PADDING_BYTES_END);
+            }
+        }
+        // Shares of no whole milliseconds, and hardly any time.
+        assert!(draw(1, 7, 100).is_sorted_by_key(|session| session.after_ms));
+        assert_eq!(draw(1, 3, 0).iter().map(|s| s.after_ms).collect::<Vec<_>>(), [0, 0, 0]);
+        assert!(draw(1, SESSIONS_MAX, OVER_MS_MAX).iter().all(|s| s.after_ms < OVER_MS_MAX));
+    }
+
+    #[test]
+    fn what_is_drawn_varies_and_follows_the_seed() {
+        assert_eq!(draw(7, 6, DAY_MS), draw(7, 6, DAY_MS));
+        assert_ne!(draw(7, 6, DAY_MS), draw(8, 6, DAY_MS));
+        // Over many sessions each of two cores is as often the servers' as the generator's, and
+        // starts are spread over their share: 5,000 of 10,000 ± 5 standard deviations (250).
+        let sessions: Vec<_> = (0..10_000).map(|seed| draw(seed, 1, DAY_MS)[0]).collect();
+        let swapped = |session: &&PlannedSession| {
+            let mut cores = [0, 1];
+            session.shuffle_cores(&mut cores);
+            cores == [1, 0]
+        };
+        let late = |session: &&PlannedSession| session.after_ms >= DAY_MS / 2;
+        for n in [sessions.iter().filter(swapped).count(), sessions.iter().filter(late).count()] {
+            assert!((4_750..5_250).contains(&n), "{n}");
+        }
+        let seeds: std::collections::BTreeSet<u64> = sessions.iter().map(|s| s.seed).collect();
+        assert!(seeds.len() > 9_990, "{}", seeds.len());
+    }
+}
