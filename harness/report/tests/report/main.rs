@@ -250,6 +250,18 @@ fn a_headline_shows_its_parts() {
     }
 }
 
+/// An interval is of its hour: every report of a run says so, whatever its format.
+#[test]
+fn one_session_says_nothing_of_another_hour() {
+    let analysis = fixture::standard();
+    let text = report::text(&analysis, Style::Plain);
+    for said in [text, report::markdown(&analysis), report::html(&analysis)] {
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("Measured here and now: one machine, one session."), "{said}");
+        assert!(said.contains("what another hour says is not known."), "{said}");
+    }
+}
+
 #[test]
 fn a_headline_of_searches() {
     let mut analysis = fixture::latency();
