@@ -63,6 +63,7 @@ pub use duet_model::spec::{Arrivals, CellId, ClaimFigure, ClaimKind, Lane};
 pub use duet_stats::Interval;
 pub use programs::running_program_ratio;
 pub use run_analysis::analyse;
+pub use run_summary::iso_8601;
 pub use summary::{
     Analysis, Arm, Bottleneck, BuildFigures, BuildsAnalysis, CellAnalysis, CellFailure,
     ClaimAnalysis, ClaimCells, ClaimLine, ClaimQuantity, ClaimStanding, ClaimVerdict,

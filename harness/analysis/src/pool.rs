@@ -22,10 +22,10 @@ use duet_units::Metric;
 pub const SCHEMA: &str = "duet.pool/1";
 
 /// Runs that began less than this apart are one session, in seconds: the machine is in one state.
-const APART_S: u64 = 3600;
+pub const APART_S: u64 = 3600;
 
 /// Fewer blocks make no session.
-const BLOCKS_MIN: usize = 3;
+pub const BLOCKS_MIN: usize = 3;
 
 /// The efficiency of the Hodges-Lehmann estimate under normal noise: its variance is that of the
 /// mean over this (Hodges and Lehmann 1963).
@@ -327,6 +327,7 @@ fn verdict(pool: Option<&duet_stats::Pool>) -> HourVerdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use duet_model::record::CampaignSession;
     use duet_model::testing::{Scene, run};
 
     const DAY: u64 = 86_400;
@@ -372,6 +373,24 @@ mod tests {
         let line = throughput(&pooled);
         let of_runs: Vec<usize> = line.sessions.iter().map(|s| s.runs.len()).collect();
         assert_eq!(of_runs, [2, 1]);
+    }
+
+    #[test]
+    fn what_a_campaign_draws_is_pooled() {
+        let mut other = session(0, 1.0);
+        let header = &mut other.1.header;
+        std::mem::swap(&mut header.server_cpus, &mut header.generator_cpus);
+        header.seed += 1;
+        header.suite.blocks += 1;
+        header.campaign = Some(CampaignSession {
+            session: 1,
+            sessions: 2,
+            campaign_seed: 7,
+            due_unix_ms: 0,
+            padding_bytes: 100,
+        });
+        let pooled = pool(&[other, session(DAY, 1.0)]).expect("they are alike");
+        assert_eq!((pooled.left_out.len(), throughput(&pooled).sessions.len()), (0, 2));
     }
 
     #[test]

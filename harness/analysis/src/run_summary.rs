@@ -143,7 +143,8 @@ pub(super) fn command(words: &[String]) -> String {
 /// Seconds since 1970 as a date and time in UTC. The date is `civil_from_days` of H. Hinnant,
 /// "chrono-Compatible Low-Level Date Algorithms", for days not before 1970: years are counted from
 /// March, so that a leap day is the last of its year, in eras of 400 years.
-pub(super) fn iso_8601(unix_s: u64) -> String {
+#[must_use]
+pub fn iso_8601(unix_s: u64) -> String {
     const DAY_S: u64 = 86_400;
     const DAYS_FROM_YEAR_0_TO_1970: u64 = 719_468;
     const ERA_DAYS: u64 = 146_097;

@@ -1,14 +1,15 @@
 //! The suite that a command line chooses: its cells and blocks, and what this machine leaves out of
 //! it. `run` measures it once, a campaign several times.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
 use super::exit::UsageError;
-use super::fitness;
-use super::folders::{BenchFolder, PostgresFolder};
+use super::folders::{BenchFolder, PostgresFolder, shown};
 use super::session::Session;
+use super::{doctor, fitness, stdio};
+use duet_model::plan;
 use duet_model::record::{Finding, RunHeader};
 use duet_model::spec::{DECIDING_BLOCKS, Spec, Suite};
 
@@ -63,6 +64,32 @@ impl Chosen {
         header.findings.splice(0..0, self.left_out.iter().cloned());
         Ok(header)
     }
+}
+
+/// Says what will run, for how long, and what `duet doctor` warns of.
+pub(super) fn announce(header: &RunHeader, folder: &Path) -> Result<()> {
+    let suite = &header.suite;
+    let list = |cpus: &[usize]| {
+        let cpus: Vec<String> = cpus.iter().map(ToString::to_string).collect();
+        cpus.join(", ")
+    };
+    stdio::line(&format!(
+        "Suite `{}`: {}, {} each, about {} of measuring after the builds.",
+        suite.name,
+        duet_units::count(suite.cells.len(), "cell"),
+        duet_units::count(suite.blocks as usize, "block"),
+        duet_units::minutes(plan::expected_ms(suite, &header.spec).div_ceil(1000))
+    ))?;
+    let programs = suite.cells.iter().any(|cell| header.spec.is_of_programs(cell));
+    stdio::line(&format!(
+        "Servers on CPU {}, load generator on CPU {}{}; seed {}; record in {}.",
+        list(&header.server_cpus),
+        list(&header.generator_cpus),
+        if programs { ", programs on all of them" } else { "" },
+        header.seed,
+        shown(folder)
+    ))?;
+    stdio::print(&doctor::warnings(&header.findings))
 }
 
 /// The suite, with only the cells whose name contains the filter.

@@ -7,6 +7,8 @@ pub(crate) use exit::{CommandError, Exit};
 mod aa;
 mod baseline;
 mod builds;
+mod campaign;
+mod campaign_folder;
 mod chosen;
 mod claims;
 mod compare;

@@ -1,10 +1,11 @@
 //! `duet pool`: what another hour would show.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
 
+use super::campaign_folder;
 use super::exit::{Exit, UsageError};
 use super::folders::{self, shown};
 use super::stdio;
@@ -18,7 +19,8 @@ use duet_report::{Style, pool as words};
 /// run in definitions, executables or machine is left out and listed.
 #[derive(Debug, Args)]
 pub(super) struct PoolArgs {
-    /// Runs' folders, such as results/*-standard.
+    /// Runs' folders, such as results/*-standard, or folders of campaigns, which stand for their
+    /// finished sessions.
     #[arg(value_name = "DIR", required = true)]
     folders: Vec<PathBuf>,
     /// Also write pool.json, pool.md, pool.html and charts into this folder.
@@ -27,11 +29,13 @@ pub(super) struct PoolArgs {
 }
 
 pub(super) fn run(args: &PoolArgs) -> Result<Exit> {
-    let mut folders = args.folders.clone();
-    folders.sort();
-    folders.dedup();
+    pool(&campaign_folder::sessions(&args.folders)?, args.out.as_deref())
+}
+
+/// Pools the runs in these folders, shows the pool and, where `out` is given, writes it there.
+pub(super) fn pool(folders: &[PathBuf], out: Option<&Path>) -> Result<Exit> {
     let mut runs: Vec<(String, Run)> = vec![];
-    for folder in &folders {
+    for folder in folders {
         match folders::read_run(folder) {
             Ok(run) => runs.push((shown(folder), run)),
             Err(error) => stdio::note(&format!("skipped {}: {error:#}", shown(folder))),
@@ -39,7 +43,7 @@ pub(super) fn run(args: &PoolArgs) -> Result<Exit> {
     }
     let pooled = duet_analysis::pool::pool(&runs).map_err(UsageError)?;
     stdio::print(&words::text(&pooled, Style::Plain))?;
-    let Some(out) = &args.out else { return Ok(Exit::Done) };
+    let Some(out) = out else { return Ok(Exit::Done) };
     folders::make(out)?;
     let json = serde_json::to_string_pretty(&pooled).context("failed to encode")? + "\n";
     folders::replace(&out.join("pool.json"), json.as_bytes())?;

@@ -42,11 +42,17 @@ pub(super) fn rebuild(folder: &Path, prices: PriceArgs) -> Result<Exit> {
     {
         return rebuild_builds(&builds, folder);
     }
+    let analysis = derive(folder, prices)?;
+    show(&analysis, folder)?;
+    Ok(exit(&analysis))
+}
+
+/// Derives everything from the record in `folder`, and writes it there.
+pub(super) fn derive(folder: &Path, prices: PriceArgs) -> Result<Analysis> {
     let mut analysis = read(folder)?;
     analysis.money = money::analyse(&analysis, prices.prices());
     write(&analysis, folder)?;
-    show(&analysis, folder)?;
-    Ok(exit(&analysis))
+    Ok(analysis)
 }
 
 /// What the record in `folder` says.
@@ -110,7 +116,7 @@ fn style() -> Style {
 }
 
 /// What a run's outcome means for the exit code.
-fn exit(analysis: &Analysis) -> Exit {
+pub(super) fn exit(analysis: &Analysis) -> Exit {
     let mut cells = analysis.matchups.iter().flat_map(|matchup| &matchup.cells);
     let is_measured = cells.any(|cell| cell.blocks > 0);
     Exit::greatest([

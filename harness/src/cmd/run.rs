@@ -1,37 +1,43 @@
 //! `duet run`: a suite carried out, recorded and reported; once, or in several sessions.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
 
+use super::campaign::{self, Wanted};
 use super::chosen::{self, Choice};
 use super::exit::Exit;
-use super::folders::{self, BenchFolder, Former, PostgresFolder, shown};
+use super::folders::{self, BenchFolder, Former, PostgresFolder};
 use super::prices::PriceArgs;
+use super::report;
 use super::session::Session;
-use super::{doctor, report, stdio};
-use duet_model::plan;
-use duet_model::record::RunHeader;
+use duet_model::campaign::{OVER_MS_MAX, SESSIONS_MAX};
 use duet_model::spec::MOST_BLOCKS;
 
 /// Measures a suite and writes a report
 ///
 /// Builds the servers, verifies their responses, measures them in alternating
 /// windows, and writes the record, tables and charts. Ctrl-C keeps what was measured.
+///
+/// One run says nothing of another hour. A campaign does: `duet run standard --sessions 6 --over
+/// 24h --blocks 4` measures six times in a day, at random, and pools the sessions. Each draws anew
+/// the order of cells, which CPUs are whose and the size of the environment. --resume goes on after
+/// Ctrl-C, a kill or a reboot.
 #[derive(Debug, Args)]
 pub(super) struct Run {
     /// The suite, such as `standard` (see `duet list`).
-    #[arg(value_name = "SUITE")]
-    suite: String,
+    #[arg(value_name = "SUITE", required_unless_present = "resume")]
+    suite: Option<String>,
 
     /// The folder for record and report [default: results/latest, whose former content moves to
-    /// results/previous].
+    /// results/previous; of a campaign results/campaign].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Random seed for window order, request order, ports and environment [default: from the
-    /// clock].
+    /// Random seed for window order, request order, ports and environment, and for all that a
+    /// campaign draws [default: from the clock].
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
@@ -44,6 +50,23 @@ pub(super) struct Run {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_BLOCKS)))]
     blocks: Option<u32>,
 
+    /// A campaign: this many sessions, each at random in its share of the time that --over gives.
+    /// They are pooled at the end.
+    #[arg(long, value_name = "N", requires = "over")]
+    #[arg(value_parser = clap::value_parser!(u32).range(2..=i64::from(SESSIONS_MAX)))]
+    sessions: Option<u32>,
+
+    /// The time over which the sessions begin, such as 24h.
+    #[arg(long, value_name = "TIME", requires = "sessions", value_parser = over)]
+    over: Option<Duration>,
+
+    /// Goes on with the campaign in DIR. Finished sessions are kept, a half-measured one is
+    /// measured anew, one that was missed is measured at once if time is left.
+    #[arg(long, value_name = "DIR", conflicts_with_all = [
+        "suite", "out", "seed", "only", "blocks", "sessions", "over", "postgres", "bench",
+    ])]
+    resume: Option<PathBuf>,
+
     #[command(flatten)]
     postgres: PostgresFolder,
 
@@ -55,41 +78,33 @@ pub(super) struct Run {
 }
 
 pub(super) fn run(args: &Run) -> Result<Exit> {
-    let choice = Choice { name: &args.suite, only: args.only.as_deref(), blocks: args.blocks };
+    if let Some(folder) = &args.resume {
+        return campaign::resume(folder, args.prices);
+    }
+    let name = args.suite.as_deref().unwrap_or_default();
+    let choice = Choice { name, only: args.only.as_deref(), blocks: args.blocks };
+    if let Some((sessions, over)) = args.sessions.zip(args.over) {
+        let (bench, postgres, out) = (&args.bench, &args.postgres, args.out.as_deref());
+        let (seed, prices) = (args.seed, args.prices);
+        let wanted = Wanted { choice, bench, postgres, sessions, over, seed, out, prices };
+        return campaign::begin(&wanted);
+    }
     let chosen = chosen::choose(&choice, &args.bench, &args.postgres)?;
     let root = chosen.root.clone();
     let session = Session::new(root, &args.bench.bench, &chosen.suite, &args.postgres)?;
     let header = chosen.header(&session, args.seed)?;
     let (out, former) = (args.out.as_deref(), Former::MovedTo("previous"));
     let folder = folders::for_record(out, &session.root, "results/latest", former)?;
-    announce(&header, &folder)?;
+    chosen::announce(&header, &folder)?;
     let prepared = session.prepare(header)?;
     session.measure_all(&folder, prepared)?;
     report::rebuild(&folder, args.prices)
 }
 
-/// Says what will run, for how long, and what `duet doctor` warns of.
-fn announce(header: &RunHeader, folder: &Path) -> Result<()> {
-    let suite = &header.suite;
-    let list = |cpus: &[usize]| {
-        let cpus: Vec<String> = cpus.iter().map(ToString::to_string).collect();
-        cpus.join(", ")
-    };
-    stdio::line(&format!(
-        "Suite `{}`: {}, {} each, about {} of measuring after the builds.",
-        suite.name,
-        duet_units::count(suite.cells.len(), "cell"),
-        duet_units::count(suite.blocks as usize, "block"),
-        duet_units::minutes(plan::expected_ms(suite, &header.spec).div_ceil(1000))
-    ))?;
-    let programs = suite.cells.iter().any(|cell| header.spec.is_of_programs(cell));
-    stdio::line(&format!(
-        "Servers on CPU {}, load generator on CPU {}{}; seed {}; record in {}.",
-        list(&header.server_cpus),
-        list(&header.generator_cpus),
-        if programs { ", programs on all of them" } else { "" },
-        header.seed,
-        shown(folder)
-    ))?;
-    stdio::print(&doctor::warnings(&header.findings))
+fn over(text: &str) -> Result<Duration, String> {
+    let over = duet_units::parse_duration(text)?;
+    match over.as_millis() <= u128::from(OVER_MS_MAX) {
+        true => Ok(over),
+        false => Err("a campaign takes 30 days at most".to_owned()),
+    }
 }

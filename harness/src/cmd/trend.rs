@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 
+use super::campaign_folder;
 use super::exit::{Exit, UsageError};
 use super::folders::{self, shown};
 use super::output;
@@ -31,7 +32,8 @@ const USUAL: [Metric; 5] = [
 /// them.
 #[derive(Debug, Args)]
 pub(super) struct TrendArgs {
-    /// Runs' folders, such as results/*-standard.
+    /// Runs' folders, such as results/*-standard, or folders of campaigns, which stand for their
+    /// finished sessions.
     #[arg(value_name = "DIR", required = true)]
     folders: Vec<PathBuf>,
     /// Only cells whose name (matchup/workload/load) contains FILTER.
@@ -47,9 +49,7 @@ pub(super) struct TrendArgs {
 
 pub(super) fn run(args: &TrendArgs) -> Result<Exit> {
     let metrics = metrics(&args.metrics)?;
-    let mut folders = args.folders.clone();
-    folders.sort();
-    folders.dedup();
+    let folders = campaign_folder::sessions(&args.folders)?;
     let runs = read_all(&folders)?;
     let only = args.only.as_deref().unwrap_or_default();
     let found =

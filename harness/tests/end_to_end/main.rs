@@ -4,6 +4,7 @@
 mod binary;
 mod bombs;
 mod builds;
+mod campaign;
 mod claims;
 mod cli;
 mod dependencies;

@@ -12,8 +12,8 @@ const SUITES: &str = "[[load]]\nname = \"c2\"\nconnections = 2\n\
     window_ms = 5\nmeasure_ms = 60\nwarmup_ms = 40\n\
     [[suite.cells]]\nmatchups = [\"pair\"]\nworkloads = [\"hello\"]\nloads = [\"c2\"]\n";
 
-/// A run, and four more that began on other days.
-fn five_days() -> Folder {
+/// Definitions of two servers, the second slower, and of a suite `s` of one cell.
+pub(crate) fn two_servers() -> Folder {
     let server = |name: &str, delay: &str| {
         format!(
             "[[server]]\nname = \"{name}\"\nlanguage = \"Rust\"\nlanes = [\"std\"]\n\
@@ -23,11 +23,16 @@ fn five_days() -> Folder {
         )
     };
     let servers = server("one", "90") + &server("two", "900");
-    let folder = Folder::with_definitions([
+    Folder::with_definitions([
         ("servers.toml", &servers),
         ("workloads.toml", HELLO),
         ("suites.toml", SUITES),
-    ]);
+    ])
+}
+
+/// A run, and four more that began on other days.
+fn five_days() -> Folder {
+    let folder = two_servers();
     folder.duet(&["run", "s", "--out", "day0"]).exits(0);
     let text = fs::read_to_string(folder.path().join("day0/run.jsonl")).expect("a record");
     let header: Value = serde_json::from_str(text.lines().next().expect("a header")).expect("JSON");

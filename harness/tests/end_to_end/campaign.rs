@@ -1,0 +1,173 @@
+//! Campaigns: several sessions of a suite, interrupted, resumed and pooled.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use duet_model::campaign::{Campaign, draw};
+use duet_model::record::{self, Run};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::binary::{Folder, Outcome, outcome, signal, wait};
+use crate::cli::Bench;
+use crate::pool::two_servers;
+
+fn plan(folder: &Folder) -> Campaign {
+    let text = fs::read_to_string(folder.path().join("c/campaign.json")).expect("a plan");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+fn session(folder: &Folder, name: &str) -> Run {
+    record::read(&folder.path().join("c").join(name)).expect("a record")
+}
+
+/// As if the campaign had begun at another time.
+fn begin_at(folder: &Folder, started_unix_ms: u64) {
+    let text = serde_json::to_string(&Campaign { started_unix_ms, ..plan(folder) });
+    fs::write(folder.path().join("c/campaign.json"), text.expect("JSON")).expect("a file");
+}
+
+/// Whether a file holds a text.
+fn holds(file: &Path, text: &str) -> bool {
+    fs::read_to_string(file).is_ok_and(|content| content.contains(text))
+}
+
+/// Starts a command, waits for something to come about, and sends a signal.
+fn interrupt(mut command: Command, come_about: impl FnMut() -> bool, with: Signal) -> Outcome {
+    let child: Child = command.spawn().expect("the binary starts");
+    wait(come_about);
+    signal(&child, with);
+    outcome(&child.wait_with_output().expect("it ends"))
+}
+
+/// A line of a record of a block that counts.
+const BLOCK: &str = "\"failure\":null,\"discarded\":null";
+
+#[test]
+fn a_campaign_measures_pools_and_is_kept() {
+    let folder = two_servers();
+    // Cores are in another order in one of the sessions.
+    let servers_core = |session: &duet_model::campaign::PlannedSession| {
+        let mut cores = [0, 1];
+        session.shuffle_cores(&mut cores);
+        cores[0]
+    };
+    let varies = |seed: &u64| {
+        let cores: Vec<usize> = draw(*seed, 3, 2000).iter().map(servers_core).collect();
+        cores.contains(&0) && cores.contains(&1)
+    };
+    let seed = (1..).find(varies).expect("one of two").to_string();
+    let words = ["run", "s", "--sessions", "3", "--over", "2s", "--seed", &seed, "--out", "c"];
+    let said = folder.duet(&words);
+    said.exits(0).says(&format!("Campaign of 3 sessions over 2 s, seed {seed}, in c."));
+    said.says("2 sessions begin less than an hour after the one before").says("--over");
+    said.says("Session 1 of 3").says("Session 3 of 3").says("c/session-03/report.html");
+    said.says("c/pool.html");
+    folder.nothing_is_left();
+
+    let plan = plan(&folder);
+    assert_eq!(plan.sessions, draw(plan.seed, 3, 2000));
+    for (index, planned) in plan.sessions.iter().enumerate() {
+        let header = session(&folder, &Campaign::folder(index)).header;
+        assert_eq!((header.seed, header.campaign), (planned.seed, Some(plan.session(index))));
+        assert!(header.started_unix_s >= plan.due_unix_ms(index) / 1000);
+    }
+    let pooled = |name: &str| fs::read_to_string(folder.path().join(name)).expect("a file");
+    let json: Value = serde_json::from_str(&pooled("c/pool.json")).expect("JSON");
+    assert_eq!(json["left_out"], Value::Array(vec![]));
+    assert_eq!(json["lines"][0]["sessions"][0]["runs"].as_array().map(Vec::len), Some(3));
+    assert!(pooled("c/pool.md").len() > 500);
+
+    folder.duet(&["pool", "c", "--out", "again"]).exits(0);
+    assert_eq!(pooled("again/pool.json"), pooled("c/pool.json"));
+    folder.duet(&["trend", "c"]).exits(0).says("3 runs");
+
+    // Nothing is measured twice, and nothing is replaced.
+    let record = pooled("c/session-02/run.jsonl");
+    folder.duet(&["run", "--resume", "c"]).exits(0).says("pool.html");
+    folder.duet(&words).exits(2).says("c holds a campaign already").says("--resume c");
+    assert_eq!(pooled("c/session-02/run.jsonl"), record);
+}
+
+#[test]
+fn an_interrupted_campaign_goes_on() {
+    let folder = two_servers();
+    let path = |name: &str| folder.path().join("c").join(name);
+    let words = ["run", "s", "--sessions", "2", "--over", "20d", "--seed", "7", "--out", "c"];
+    // While it waits for its first session.
+    let planned = || holds(&path("campaign.json"), "\n}\n");
+    let said = interrupt(folder.command(&words), planned, Signal::SIGINT);
+    said.exits(130).says("Session 1 of 2 begins at").says("`duet run --resume c` goes on");
+    let sessions = plan(&folder).sessions;
+    assert_eq!(sessions, draw(7, 2, 20 * 86_400_000));
+
+    // The first is missed, the second is to come: the first is measured at once. Ctrl-C while it
+    // is measured, and a kill.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as u64;
+    begin_at(&folder, now - sessions[0].after_ms - 1);
+    let resume = ["run", "--resume", "c"];
+    let aside = |n: u32| path(&format!("session-01-interrupted-{n}")).exists();
+    let measured = || holds(&path("session-01/run.jsonl"), BLOCK);
+    let said = interrupt(folder.command(&resume), measured, Signal::SIGINT);
+    said.exits(130).says("Session 1 of 2 was due at").says("`duet run --resume c` goes on");
+    let anew = || aside(1) && measured();
+    interrupt(folder.command(&resume), anew, Signal::SIGKILL).says("and begins now");
+    folder.duet(&["pool", "c"]).exits(2).says("skipped c/session-01: it was not finished");
+    let reported = || aside(2) && holds(&path("session-01/report.html"), "</html>");
+    let said = interrupt(folder.command(&resume), reported, Signal::SIGINT);
+    said.exits(130).says("its record is in c/session-01-interrupted-2");
+    let partial = session(&folder, "session-01-interrupted-1");
+    assert!(partial.end.is_some_and(|end| end.interrupted == Some(2)));
+    let whole = fs::read_to_string(path("session-01/run.jsonl")).expect("a record");
+    let blocks = session(&folder, "session-01").blocks;
+    assert_eq!(blocks.iter().filter(|block| block.discarded.is_none()).count(), 3);
+
+    // When the time is over, what was missed is skipped, and the rest is pooled.
+    begin_at(&folder, 1);
+    let said = folder.duet(&resume);
+    said.exits(0).says("session 2 of 2 is skipped: it was due at").says("1 session on");
+    assert_eq!(fs::read_to_string(path("session-01/run.jsonl")).expect("a record"), whole);
+    folder.nothing_is_left();
+}
+
+#[test]
+fn a_session_that_fails_is_named_and_the_campaign_goes_on() {
+    let bench = Bench::new("--fault exit-at-start");
+    fs::create_dir(bench.path().join("c")).expect("a folder");
+    // The first cannot be recorded; of the second, one cell fails.
+    fs::write(bench.path().join("c/session-01"), "").expect("a file");
+    let words = ["run", "s", "--sessions", "2", "--over", "1s", "--blocks", "3", "--out", "c"];
+    let said = bench.duet(&words);
+    said.exits(2).says("session 1 of 2 failed: c/session-01 cannot be a folder");
+    said.says("session 2 of 2 failed in part: faulty: the server exited with 3");
+    said.says("1 session on");
+    fs::remove_file(bench.path().join("c/session-01")).expect("a file");
+    begin_at(&bench, 1);
+    let said = bench.duet(&["run", "--resume", "c"]);
+    said.exits(5).says("session 1 of 2 is skipped").says("session 2 of 2 failed in part:");
+    bench.nothing_is_left();
+}
+
+#[test]
+fn wrong_campaigns_are_refused() {
+    let folder = two_servers();
+    let check = |words: &str, says: &str| {
+        let words: Vec<&str> = words.split(' ').collect();
+        folder.duet(&words).exits(2).says(says);
+    };
+    check("run s --sessions 3", "--over");
+    check("run s --over 3h", "--sessions");
+    check("run s --sessions 1 --over 3h", "2..=99");
+    check("run s --sessions 3 --over 31d", "30 days");
+    check("run s --sessions 3 --over 1h --blocks 2", "give --blocks 3 or more");
+    check("run s --resume c", "cannot be used with");
+    check("run", "SUITE");
+    check("run --resume c", "c is no campaign's folder: it has no campaign.json");
+    assert!(!folder.path().join("c").exists());
+    fs::create_dir(folder.path().join("c")).expect("a folder");
+    fs::write(folder.path().join("c/campaign.json"), "{}").expect("a file");
+    check("run --resume c", "c/campaign.json is no plan: missing field");
+    check("pool c", "is no plan");
+}
