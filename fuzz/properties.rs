@@ -1,7 +1,7 @@
 //! What must be true of any bytes that a server may send. Each function panics where it is not, and
 //! says whether the bytes were an interesting case at all.
 
-use duet_loadgen::response::parse::{HEAD_BYTES_MAX, Response, parse};
+use duet_loadgen::response::parse::{HEAD_BYTES_MAX, Response, lenient, parse};
 use duet_loadgen::response::template::{Check, Template};
 
 /// The most prefixes of an input that are tried.
@@ -80,15 +80,6 @@ struct Head<'h, 'b> {
     fields: &'h [httparse::Header<'b>],
     /// Behind it.
     end: usize,
-}
-
-/// As the parser reads heads.
-fn lenient() -> httparse::ParserConfig {
-    let mut config = httparse::ParserConfig::default();
-    config.allow_spaces_after_header_name_in_responses(true);
-    config.allow_obsolete_multiline_headers_in_responses(true);
-    config.allow_multiple_spaces_in_response_status_delimiters(true);
-    config
 }
 
 fn head<'h, 'b>(bytes: &'b [u8], fields: &'h mut [httparse::Header<'b>; 128]) -> Oracle<'h, 'b> {

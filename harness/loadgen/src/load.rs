@@ -314,19 +314,20 @@ fn schedule(load: &Load, thread: usize) -> Schedule {
     }
 }
 
+/// When the measured time of a thread ended. Of a number of requests with the last response; in an
+/// open loop it is never shorter than the time over which they were planned, unless it was cut.
+fn end(load: &Load, phases: &Phases, stats: &ThreadStats) -> Option<Instant> {
+    let stopped = stats.stopped?;
+    match (load.promised, load.model) {
+        (false, _) => Some(stopped.min(phases.to)),
+        (true, LoadModel::Closed { .. }) => stats.last_response,
+        (true, LoadModel::Open { .. }) => stats.last_response.max(Some(stopped.min(phases.until))),
+    }
+}
+
 fn merge(load: &Load, phases: Phases, threads: Vec<ThreadResult>) -> Measured {
-    let ends = threads.iter().filter_map(|ThreadResult { stats, .. }| match load.promised {
-        true => stats.last_response,
-        false => stats.stopped.map(|stopped| stopped.min(phases.to)),
-    });
-    let end = ends.max().unwrap_or(phases.from);
-    // Instants of an open loop that were planned belong to it, though all was over before.
-    let whole = load.promised && matches!(load.model, LoadModel::Open { .. });
-    let stopped = threads.iter().filter_map(|thread| thread.stats.stopped).max();
-    let end = match stopped.filter(|_| whole) {
-        Some(stopped) => end.max(stopped.min(phases.until)),
-        None => end,
-    };
+    let end = threads.iter().filter_map(|thread| end(load, &phases, &thread.stats)).max();
+    let end = end.unwrap_or(phases.from);
     let mut all = Measured {
         account: Account::default(),
         warmup_sent: 0,

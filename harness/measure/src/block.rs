@@ -4,9 +4,8 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 
-use crate::generator;
 use crate::host::Cpus;
 use crate::server::{self, Launch, Running};
 use crate::services::work::Ledger;
@@ -17,19 +16,18 @@ use duet_model::plan::BlockPlan;
 use duet_model::record::{ArmRecord, BlockRecord, Failure, Memory, Stage, Wire};
 use duet_model::spec::{CellId, Load, Matchup, Rate, Server, Spec, Suite, Workload};
 use duet_process::interrupt::{Interrupt, Interrupted, POLL};
-use duet_protocol::{ArmJob, Event, Job, Negotiated};
+use duet_protocol::{ArmJob, Job};
 use duet_units::duration_ns;
 
+mod drive;
 mod observed;
 
-use observed::{disturbances, memory, sample, services_used, under_load, usage};
+use drive::{Around, DriveError, drive};
+use observed::memory;
 
 /// Cases verified with the full client in every block; all of them are verified once a run, and the
 /// generator compares every answer anyway.
 const VERIFIED_CASES: usize = 8;
-
-/// Time between two samples of resident memory: 10 Hz.
-const SAMPLE_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long after the load memory is read again: long enough for connections to be torn down, short
 /// enough to say what a server keeps and not what a collector gives back minutes later.
@@ -38,9 +36,6 @@ const AFTER_LOAD: Duration = Duration::from_millis(200);
 /// How long an answer may take before it is an error, and how long the generator may be silent
 /// beyond what it has been asked to do.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
-
-/// Slack for everything a generator does besides windows: connecting, encoding.
-const GENERATOR_SLACK: Duration = Duration::from_secs(20);
 
 /// What blocks have in common.
 #[derive(Debug)]
@@ -147,7 +142,9 @@ fn measure(
     }
     let job = job(bench, plan, workload, &arms, window_ns)
         .map_err(|error| halt(bench, None, Stage::Drive, &error))?;
-    let totals = match drive(bench, &job, &arms, workload, started, record) {
+    let Bench { cpus, services, interrupt, .. } = *bench;
+    let around = Around { cpus, services, workload, interrupt, started };
+    let totals = match drive(&around, &job, &arms, record) {
         Ok(totals) => totals,
         Err(error) => return Err(blame(bench, &mut arms, workload, &error)),
     };
@@ -352,99 +349,6 @@ fn open_loop(load: &Load) -> Option<duet_protocol::OpenLoop> {
         Rate::Within(limit) => duet_protocol::Rate::Within(limit),
     };
     Some(duet_protocol::OpenLoop { rate, arrivals: open.arrivals })
-}
-
-/// What went wrong while driving: the generator's own words, with the arm if it named one.
-struct DriveError {
-    arm: Option<usize>,
-    error: anyhow::Error,
-}
-
-impl From<anyhow::Error> for DriveError {
-    fn from(error: anyhow::Error) -> Self {
-        Self { arm: None, error }
-    }
-}
-
-/// Hands the job to a generator and writes what it reports into the record, sampling memory
-/// meanwhile. Returns the arms' ok responses and requests sent.
-fn drive(
-    bench: &Bench<'_>,
-    job: &Job,
-    arms: &[Running],
-    workload: &Workload,
-    started: Instant,
-    record: &mut BlockRecord,
-) -> Result<Vec<(u64, u64)>, DriveError> {
-    let mut generator = generator::start(job)?;
-    let windows = job.measure_ns / job.window_ns.max(1) + 1;
-    let budget_ns = (job.measure_ns + windows * job.lead_ns).saturating_mul(4) + job.warmup_ns;
-    let budget = Duration::from_nanos(budget_ns);
-    let mut deadline = Instant::now() + budget + GENERATOR_SLACK;
-    let mut next_sample = Instant::now();
-    let (mut in_windows, mut began, mut totals) = (false, None, vec![]);
-    let of = (bench.services, workload);
-    loop {
-        bench.interrupt.check().map_err(anyhow::Error::from)?;
-        if Instant::now() >= next_sample {
-            sample(arms, started, in_windows, record);
-            next_sample += SAMPLE_PAUSE;
-        }
-        let pause = next_sample.saturating_duration_since(Instant::now()).min(POLL);
-        let Some(event) = generator.next(pause)? else {
-            if Instant::now() >= deadline {
-                return Err(anyhow!("the load generator fell silent").into());
-            }
-            continue;
-        };
-        match event {
-            Event::Connected { negotiated } => {
-                for (arm, agreed) in record.arms.iter_mut().zip(negotiated) {
-                    arm.negotiated = (agreed != Negotiated::default()).then_some(agreed);
-                }
-            }
-            Event::Warm { stationary, elapsed_ns, window_ns, open } => {
-                record.open = open;
-                record.warmup_stationary = stationary;
-                record.warmup_ns = elapsed_ns;
-                record.window_ns = window_ns;
-                in_windows = true;
-                began = Some(usage(bench.cpus, of, arms, &generator)?);
-                // Long windows are driven at least in two rounds, whatever the budget.
-                let least = Duration::from_nanos((job.lead_ns + window_ns).saturating_mul(16));
-                let least = least.max(job.search_max());
-                deadline = deadline.max(Instant::now() + least + GENERATOR_SLACK);
-            }
-            Event::Driven => {
-                in_windows = false;
-                if let Some(began) = &began {
-                    let ended = usage(bench.cpus, of, arms, &generator)?;
-                    disturbances(record, began, &ended);
-                    record.services = services_used(of, began, &ended)?;
-                }
-                under_load(arms, &mut generator, record)?;
-            }
-            Event::Window(window) => record.windows.push(*window),
-            Event::Searched { .. } | Event::CpuLost { .. } => take_ends(event, record),
-            Event::Totals { ok, sent } => totals = ok.into_iter().zip(sent).collect(),
-            Event::Done => return Ok(totals),
-            Event::Failed { arm, error } => {
-                return Err(DriveError { arm: arm.map(|arm| arm as usize), error: anyhow!(error) });
-            }
-        }
-    }
-}
-
-/// What is known of each arm when all windows are over.
-fn take_ends(event: Event, record: &mut BlockRecord) {
-    let arms = record.arms.iter_mut();
-    match event {
-        Event::Searched { arms: found } => {
-            arms.zip(found).for_each(|(arm, found)| arm.search = Some(found));
-        }
-        Event::CpuLost { arms: lost } => arms.zip(lost).for_each(|(arm, lost)| arm.cpu_lost = lost),
-        _ => {}
-    }
 }
 
 /// A halt from an error while driving: it is the failure of a service that has ended, or of the arm

@@ -30,6 +30,7 @@ pub mod relink; // the same sources in another layout
 pub mod requests; // cases -> bytes on the wire
 pub mod server; // starts and stops servers
 pub mod services; // starts, fills, counts and stops what servers need
+mod socket; // how long the names of Unix sockets may be
 pub mod source; // what a source says of its program: size, features
 mod toolchain; // has the compiler at hand that a table names
 pub mod upstream; // the server that servers call

@@ -2,7 +2,6 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -14,6 +13,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 
 use crate::certificate::{Certificate, temporary_folder};
 use crate::loopback;
+use crate::socket;
 use duet_model::record::{Failure, Stage};
 use duet_model::spec::{Server, Service};
 use duet_process::background;
@@ -38,9 +38,6 @@ const DRAIN_PAUSE: Duration = Duration::from_millis(1);
 
 /// The largest pipe that Linux gives to everybody (/proc/sys/fs/pipe-max-size).
 const PIPE_BYTES: u32 = 1 << 20;
-
-/// The longest path of a Unix socket (unix(7): 108 bytes with a zero byte behind).
-const SOCKET_PATH_MAX: usize = 107;
 
 /// A server is not ready: it refuses or drops a connection, or responds that the fault is its own
 /// (RFC 9110, 15.6).
@@ -165,11 +162,7 @@ fn command(server: &Server, launch: &Launch<'_>, addr: &Address) -> Result<Comma
             ("{port}", addr.port().to_string()),
         ]),
         Address::Unix(path) => {
-            ensure!(
-                path.as_os_str().as_bytes().len() <= SOCKET_PATH_MAX,
-                "{} is too long for a Unix socket: set TMPDIR to a folder with a shorter path",
-                path.display()
-            );
+            socket::check_path(path)?;
             values.push(("{socket}", path.display().to_string()));
         }
     }

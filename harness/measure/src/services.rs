@@ -13,6 +13,8 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio::runtime::Runtime;
 
 use crate::server::{external, resolve};
+use duet_loadgen::reference;
+use duet_loadgen::response::reference::ReferenceResponse;
 use duet_model::record::{Failure, Memory, ServiceCpus, ServiceHeader, Stage};
 use duet_model::spec::{Service, ServiceKind, ServicePer, Spec, Workload};
 use duet_process::child::{self, Tail};
@@ -20,15 +22,17 @@ use duet_process::interrupt::{Interrupt, Interrupted};
 use duet_process::supervised::{self, Supervised};
 use duet_process::{proc, tree};
 
+mod limit;
 mod postgres;
 pub mod work;
 
+use limit::late;
 pub use postgres::{HOW_TO_GET, Installed, NONE, SETTINGS, find};
 
 /// Between two looks whether a service is ready.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How long a connection to a service may take.
+/// How long a connection to a service may take, and a response of it.
 const CONNECT_LIMIT: Duration = Duration::from_millis(500);
 
 /// How long a service may take to end by itself after its clients have seen errors.
@@ -216,11 +220,7 @@ impl Services {
             if let Some(how) = instance.ended() {
                 bail!(how);
             }
-            ensure!(
-                Instant::now() < deadline,
-                "it was not ready within {} s (`start_limit_s` in services.toml)",
-                service.start_limit().as_secs()
-            );
+            ensure!(Instant::now() < deadline, late("it", service));
             thread::sleep(PAUSE);
         }
         Ok(instance)
@@ -317,15 +317,16 @@ fn failure(service: &Service, error: &anyhow::Error, stage: Stage) -> anyhow::Er
 
 /// Whether something accepts connections and, where a path is named, answers it with status 200.
 fn is_ready(addr: SocketAddr, path: Option<&str>) -> bool {
-    use std::io::{Read, Write};
-    let Ok(mut stream) = TcpStream::connect_timeout(&addr, CONNECT_LIMIT) else { return false };
-    let Some(path) = path else { return true };
+    match path {
+        None => TcpStream::connect_timeout(&addr, CONNECT_LIMIT).is_ok(),
+        Some(path) => get(addr, path).is_ok_and(|response| response.status == 200),
+    }
+}
+
+/// The response to a request.
+fn get(addr: SocketAddr, path: &str) -> Result<ReferenceResponse, String> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
-    let mut head = [0; 12];
-    stream.set_read_timeout(Some(CONNECT_LIMIT)).is_ok()
-        && stream.write_all(request.as_bytes()).is_ok()
-        && stream.read_exact(&mut head).is_ok()
-        && head.ends_with(b" 200")
+    reference::fetch(&addr.into(), request.as_bytes(), false, CONNECT_LIMIT)
 }
 
 impl Running {

@@ -10,11 +10,13 @@ use std::net::TcpListener;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 
+use duet_loadgen::request::exchange::ExpectedBody;
+use duet_loadgen::response::reference::ReferenceResponse;
 use duet_process::interrupt::{Interrupt, POLL};
 
 /// The longest head of a request; longer ones close the connection.
@@ -149,30 +151,13 @@ fn of_target(target: &str) -> Option<Request> {
         .then(|| Some(Request::Nonce { seed: value("seed")?, i: value("i")?, delay }))?
 }
 
-/// Asks an upstream service for its counts.
+/// The counts in a response to `GET /counts`.
 ///
 /// # Errors
-/// When it does not answer within a second.
-pub fn counts(addr: std::net::SocketAddr) -> Result<Counts> {
-    use std::io::{Read, Write};
-    let limit = Duration::from_secs(1);
-    let mut stream = std::net::TcpStream::connect_timeout(&addr, limit)?;
-    stream.set_read_timeout(Some(limit))?;
-    stream.write_all(b"GET /counts HTTP/1.1\r\nHost: upstream\r\n\r\n")?;
-    let mut received = vec![];
-    let mut piece = [0; 512];
-    let body = loop {
-        let n = stream.read(&mut piece)?;
-        anyhow::ensure!(n > 0, "it closed the connection");
-        received.extend_from_slice(&piece[..n]);
-        let text = String::from_utf8_lossy(&received);
-        if let Some((_, body)) = text.split_once("\r\n\r\n")
-            && body.ends_with('}')
-        {
-            break body.to_owned();
-        }
-    };
-    let json: serde_json::Value = serde_json::from_str(&body).context("its counts are no JSON")?;
+/// When it is none.
+pub fn counts(response: &ReferenceResponse) -> Result<Counts> {
+    let ExpectedBody::Exactly(body) = &response.body else { bail!("its counts are too long") };
+    let json: serde_json::Value = serde_json::from_slice(body).context("its counts are no JSON")?;
     let field = |name: &str| json[name].as_u64().context("a count is missing");
     Ok(Counts { calls: field("calls")?, accepts: field("accepts")? })
 }

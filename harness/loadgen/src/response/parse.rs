@@ -162,7 +162,8 @@ fn head_at(bytes: &[u8], start: usize) -> Result<Option<Head>, Malformed> {
 
 /// What a head may have beside what the standard allows, as in other clients: blanks before a
 /// colon, and values that go on in the next line.
-fn lenient() -> httparse::ParserConfig {
+#[must_use]
+pub fn lenient() -> httparse::ParserConfig {
     let mut config = httparse::ParserConfig::default();
     config.allow_spaces_after_header_name_in_responses(true);
     config.allow_obsolete_multiline_headers_in_responses(true);

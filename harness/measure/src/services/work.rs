@@ -1,8 +1,8 @@
 //! Proof of work: what services counted of an arm, against what its responses need.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 
-use super::{Running, Services, failure};
+use super::{Running, Services, failure, get};
 use crate::upstream::{self, Counts};
 use duet_model::record::{Failure, ServiceCounts, Stage};
 use duet_model::spec::{Service, ServiceKind, Spec, Workload};
@@ -96,7 +96,10 @@ impl Services {
         let Some(Running::Instances(instances)) = all.get(&service.name) else {
             return Ok(vec![]);
         };
-        let counts = instances.iter().map(|instance| upstream::counts(instance.addr));
+        let counts = instances.iter().map(|instance| {
+            let response = get(instance.addr, "/counts").map_err(Error::msg)?;
+            upstream::counts(&response)
+        });
         counts.collect::<Result<_>>().context("it does not say what it has counted")
     }
 

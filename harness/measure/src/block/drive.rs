@@ -1,0 +1,121 @@
+//! The windows of a block: hands the job to a generator and takes what it reports.
+
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+
+use super::observed::{disturbances, sample, services_used, under_load, usage};
+use crate::generator;
+use crate::host::Cpus;
+use crate::server::Running;
+use crate::services::Services;
+use duet_model::record::BlockRecord;
+use duet_model::spec::Workload;
+use duet_process::interrupt::{Interrupt, POLL};
+use duet_protocol::{Event, Job, Negotiated};
+
+/// Time between two samples of resident memory: 10 Hz.
+const SAMPLE_PAUSE: Duration = Duration::from_millis(100);
+
+/// Slack for everything a generator does besides windows: connecting, encoding.
+const GENERATOR_SLACK: Duration = Duration::from_secs(20);
+
+/// What there is beside the arms while they are driven.
+pub(super) struct Around<'a> {
+    pub(super) cpus: &'a Cpus,
+    pub(super) services: &'a Services,
+    pub(super) workload: &'a Workload,
+    pub(super) interrupt: &'a Interrupt,
+    /// When the block began.
+    pub(super) started: Instant,
+}
+
+/// What went wrong while driving: the generator's own words, with the arm if it named one.
+pub(super) struct DriveError {
+    pub(super) arm: Option<usize>,
+    pub(super) error: anyhow::Error,
+}
+
+impl From<anyhow::Error> for DriveError {
+    fn from(error: anyhow::Error) -> Self {
+        Self { arm: None, error }
+    }
+}
+
+/// Hands the job to a generator and writes what it reports into the record, sampling memory
+/// meanwhile. Returns the arms' ok responses and requests sent.
+pub(super) fn drive(
+    around: &Around<'_>,
+    job: &Job,
+    arms: &[Running],
+    record: &mut BlockRecord,
+) -> Result<Vec<(u64, u64)>, DriveError> {
+    let mut generator = generator::start(job)?;
+    let mut deadline = Instant::now() + budget(job) + GENERATOR_SLACK;
+    let mut next_sample = Instant::now();
+    let (mut in_windows, mut began, mut totals) = (false, None, vec![]);
+    let of = (around.services, around.workload);
+    loop {
+        around.interrupt.check().map_err(anyhow::Error::from)?;
+        if Instant::now() >= next_sample {
+            sample(arms, around.started, in_windows, record);
+            next_sample += SAMPLE_PAUSE;
+        }
+        let pause = next_sample.saturating_duration_since(Instant::now()).min(POLL);
+        let Some(event) = generator.next(pause)? else {
+            if Instant::now() >= deadline {
+                return Err(anyhow!("the load generator fell silent").into());
+            }
+            continue;
+        };
+        match event {
+            Event::Connected { negotiated } => {
+                let agreed =
+                    negotiated.into_iter().map(|of| (of != Negotiated::default()).then_some(of));
+                record.arms.iter_mut().zip(agreed).for_each(|(arm, of)| arm.negotiated = of);
+            }
+            Event::Warm { stationary, elapsed_ns, window_ns, open } => {
+                record.open = open;
+                record.warmup_stationary = stationary;
+                record.warmup_ns = elapsed_ns;
+                record.window_ns = window_ns;
+                in_windows = true;
+                began = Some(usage(around.cpus, of, arms, &generator)?);
+                // Long windows are driven at least in two rounds, whatever the budget.
+                let least = Duration::from_nanos((job.lead_ns + window_ns).saturating_mul(16));
+                let least = least.max(job.search_max());
+                deadline = deadline.max(Instant::now() + least + GENERATOR_SLACK);
+            }
+            Event::Driven => {
+                in_windows = false;
+                if let Some(began) = &began {
+                    let ended = usage(around.cpus, of, arms, &generator)?;
+                    disturbances(record, began, &ended);
+                    record.services = services_used(of, began, &ended)?;
+                }
+                under_load(arms, &mut generator, record)?;
+            }
+            Event::Window(window) => record.windows.push(*window),
+            Event::Searched { arms } => {
+                let found = record.arms.iter_mut().zip(arms);
+                found.for_each(|(arm, found)| arm.search = Some(found));
+            }
+            Event::CpuLost { arms } => {
+                let lost = record.arms.iter_mut().zip(arms);
+                lost.for_each(|(arm, lost)| arm.cpu_lost = lost);
+            }
+            Event::Totals { ok, sent } => totals = ok.into_iter().zip(sent).collect(),
+            Event::Done => return Ok(totals),
+            Event::Failed { arm, error } => {
+                return Err(DriveError { arm: arm.map(|arm| arm as usize), error: anyhow!(error) });
+            }
+        }
+    }
+}
+
+/// How long warm-up and windows may take together.
+fn budget(job: &Job) -> Duration {
+    let windows = job.measure_ns / job.window_ns.max(1) + 1;
+    let windows_ns = job.measure_ns + windows * job.lead_ns;
+    Duration::from_nanos(windows_ns.saturating_mul(4) + job.warmup_ns)
+}
