@@ -11,7 +11,7 @@ use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time;
 
-use crate::command_line::{self, Options, Transport, Transports};
+use crate::command_line::{self, Offers, Options, Transport};
 use crate::transport::Connections;
 
 /// How long requests that have begun may take after a signal.
@@ -20,13 +20,13 @@ const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Serves the router that `routes` makes for a time-out of requests, until SIGTERM or SIGINT.
 /// `version` is the line that `--version` prints.
 pub fn run(version: &str, routes: impl FnOnce(Duration) -> Router) -> ExitCode {
-    run_with(version, Transports::All, |options| Ok(routes(options.timeouts.request)))
+    run_with(version, Offers::Transports, |options| Ok(routes(options.timeouts.request)))
 }
 
 /// The same for a server that offers more on its command line, with a router that depends on it.
 pub fn run_with(
     version: &str,
-    offers: Transports,
+    offers: Offers,
     routes: impl FnOnce(&Options) -> io::Result<Router>,
 ) -> ExitCode {
     command_line::run(version, offers, |options| {

@@ -1,8 +1,6 @@
 //! The routes of the contract's section 4.4 on axum, with tokio-postgres and the pool of deadpool.
 
-use std::collections::HashSet;
 use std::error::Error as _;
-use std::fmt::Write;
 use std::io;
 use std::time::Duration;
 
@@ -17,13 +15,13 @@ use tokio_postgres::{Config, NoTls};
 
 use crate::axum_routes::{Error, Json, NoBody, Path, Query, contract, sum_orders, with_limits};
 use crate::command_line::Options;
+use crate::fortunes::{self, Fortune};
 use crate::number::{Count, natural};
 use crate::response::{BODY_BYTES_MAX, BadRequest};
+use crate::worlds::distinct_ids;
 
 /// Bounds the wait for a connection and all statements of a request.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Rows of the table `world`.
-const WORLD_ROWS: u64 = 10_000;
 /// The largest number that is added to a row.
 const ADD_MAX: i32 = 1_000_000;
 
@@ -51,7 +49,7 @@ pub fn routes(options: &Options) -> io::Result<Router> {
         .route("/world/{id}", get(world).merge(update))
         .route("/worlds", get(worlds))
         .route("/items-page", get(items_page))
-        .route("/fortunes", get(fortunes))
+        .route("/fortunes", get(list_fortunes))
         .route("/delay", get(delay))
         .with_state(database.transpose()?);
     Ok(with_limits(contract(post(sum_orders)).merge(backends), options.timeouts.request))
@@ -197,45 +195,15 @@ async fn update(
     .map(Json)
 }
 
-struct Fortune {
-    id: i32,
-    message: String,
-}
-
-async fn fortunes(State(database): State<Database>, _: NoBody) -> Result<Html<String>, Error> {
+async fn list_fortunes(State(database): State<Database>, _: NoBody) -> Result<Html<String>, Error> {
     let mut all: Vec<Fortune> = ask(&database, async |client| {
         let statement = client.prepare_cached(SELECT_FORTUNES).await?;
         let rows = client.query(&statement, &[]).await?;
         Ok(rows.iter().map(|row| Fortune { id: row.get(0), message: row.get(1) }).collect())
     })
     .await?;
-    let message = "Additional fortune added at request time.".to_owned();
-    all.push(Fortune { id: 0, message });
-    all.sort_by(|a, b| a.message.cmp(&b.message));
-    Ok(Html(fortunes_page(&all)))
-}
-
-fn fortunes_page(all: &[Fortune]) -> String {
-    let mut page = "<!DOCTYPE html><html><head><title>Fortunes</title></head><body><table>\
-         <tr><th>id</th><th>message</th></tr>"
-        .to_owned();
-    for fortune in all {
-        // Writing to a string does not fail.
-        let _ = write!(page, "<tr><td>{}</td><td>", fortune.id);
-        for character in fortune.message.chars() {
-            match character {
-                '&' => page.push_str("&amp;"),
-                '<' => page.push_str("&lt;"),
-                '>' => page.push_str("&gt;"),
-                '"' => page.push_str("&quot;"),
-                '\'' => page.push_str("&#39;"),
-                other => page.push(other),
-            }
-        }
-        page.push_str("</td></tr>");
-    }
-    page.push_str("</table></body></html>");
-    page
+    all.push(Fortune::added());
+    Ok(Html(fortunes::page(all)))
 }
 
 #[derive(Deserialize)]
@@ -285,24 +253,4 @@ impl<'de> Deserialize<'de> for Seed {
         let text = String::deserialize(deserializer)?;
         natural(text.as_bytes()).map(Seed).map_err(serde::de::Error::custom)
     }
-}
-
-/// Knuth's multiplicative hash.
-fn mix(x: u64) -> u64 {
-    x.wrapping_mul(2_654_435_761) % (1 << 32)
-}
-
-/// As many ids of rows. One that is already there gives way to the next higher one, and the last to
-/// the first.
-fn distinct_ids(n: u32, seed: u64) -> Vec<i32> {
-    let mut taken = HashSet::new();
-    let mut ids = Vec::new();
-    for i in 0..u64::from(n) {
-        let mut id = mix(seed.wrapping_add(i)) % WORLD_ROWS + 1;
-        while !taken.insert(id) {
-            id = id % WORLD_ROWS + 1;
-        }
-        ids.push(i32::try_from(id).unwrap_or(i32::MAX)); // at most 10,000
-    }
-    ids
 }

@@ -57,13 +57,13 @@ pub enum Transport {
 
 /// What a server offers on its command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transports {
+pub enum Offers {
     /// HTTP/1.1 in the clear. There is nothing to say.
     Plain,
-    /// All.
-    All,
-    /// All, and the server can use a database.
-    AllWithDatabase,
+    /// All transports.
+    Transports,
+    /// All transports, and a database.
+    Database,
 }
 
 /// What all servers understand.
@@ -73,10 +73,10 @@ const USAGE_TRANSPORTS: &str = " [--tls-cert FILE --tls-key FILE | --h2c]";
 /// What those with a database understand beside it.
 const USAGE_DATABASE: &str = " [--database URL] [--pool N]";
 
-impl Transports {
+impl Offers {
     fn usage(self) -> String {
-        let transports = if self == Transports::Plain { "" } else { USAGE_TRANSPORTS };
-        let database = if self == Transports::AllWithDatabase { USAGE_DATABASE } else { "" };
+        let transports = if self == Offers::Plain { "" } else { USAGE_TRANSPORTS };
+        let database = if self == Offers::Database { USAGE_DATABASE } else { "" };
         format!("usage: {USAGE}{transports}{database}")
     }
 }
@@ -93,22 +93,22 @@ enum Command {
 /// for the rest.
 pub fn run(
     version: &str,
-    transports: Transports,
+    offers: Offers,
     serve: impl FnOnce(&Options) -> io::Result<()>,
 ) -> ExitCode {
     let print = |line: &str| {
         let printed = writeln!(io::stdout(), "{line}");
         printed.map_err(|error| format!("failed to print: {error}"))
     };
-    let served = match parse(transports, env::args_os().skip(1)) {
+    let served = match parse(offers, env::args_os().skip(1)) {
         Ok(Command::Serve(options)) => {
             let addr = &options.addr;
             serve(&options).map_err(|error| format!("failed to serve on {addr}: {error}"))
         }
         Ok(Command::Version) => print(version),
-        Ok(Command::Help) => print(&transports.usage()),
+        Ok(Command::Help) => print(&offers.usage()),
         Err(mistake) => {
-            eprintln!("{mistake} ({})", transports.usage());
+            eprintln!("{mistake} ({})", offers.usage());
             return ExitCode::from(2);
         }
     };
@@ -128,7 +128,7 @@ pub fn announce(address: SocketAddr) -> io::Result<()> {
     stdout.flush()
 }
 
-fn parse(transports: Transports, args: impl Iterator<Item = OsString>) -> Result<Command, String> {
+fn parse(offers: Offers, args: impl Iterator<Item = OsString>) -> Result<Command, String> {
     let args: Result<Vec<String>, OsString> = args.map(OsString::into_string).collect();
     let mut args = args.map_err(|arg| format!("unknown argument {arg:?}"))?.into_iter();
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -161,21 +161,21 @@ fn parse(transports: Transports, args: impl Iterator<Item = OsString>) -> Result
                     .map_err(|_| format!("--timeout-ms {text:?} is no number above 0"))?;
                 options.timeouts = Timeouts::all(Duration::from_millis(millis.get().into()));
             }
-            "--database" if transports == Transports::AllWithDatabase => {
+            "--database" if offers == Offers::Database => {
                 let url = value()?;
                 if !url.starts_with("postgresql://") {
                     return Err(format!("--database {url:?} is no URL of PostgreSQL"));
                 }
                 options.database = Some(url);
             }
-            "--pool" if transports == Transports::AllWithDatabase => {
+            "--pool" if offers == Offers::Database => {
                 options.pool = number("--pool", &value()?, POOL_MAX)?;
             }
             "--version" => return Ok(Command::Version),
             "--help" | "-h" => return Ok(Command::Help),
-            "--tls-cert" if transports != Transports::Plain => given.cert = Some(file(value()?)?),
-            "--tls-key" if transports != Transports::Plain => given.key = Some(file(value()?)?),
-            "--h2c" if transports != Transports::Plain => given.h2c = true,
+            "--tls-cert" if offers != Offers::Plain => given.cert = Some(file(value()?)?),
+            "--tls-key" if offers != Offers::Plain => given.key = Some(file(value()?)?),
+            "--h2c" if offers != Offers::Plain => given.h2c = true,
             _ => return Err(format!("unknown argument {arg:?}")),
         }
     }
@@ -223,8 +223,7 @@ mod tests {
 
     #[test]
     fn command_lines() {
-        let parse =
-            |line: &str| parse(Transports::Plain, line.split_whitespace().map(OsString::from));
+        let parse = |line: &str| parse(Offers::Plain, line.split_whitespace().map(OsString::from));
         let serve = |addr: &str, threads: usize| {
             let threads = NonZeroUsize::new(threads).unwrap();
             Ok(Command::Serve(Options {
@@ -262,16 +261,17 @@ mod tests {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
         let not_utf8 = [OsString::from_vec(vec![0xff])].into_iter();
-        assert!(super::parse(Transports::Plain, not_utf8).is_err());
+        assert!(super::parse(Offers::Plain, not_utf8).is_err());
     }
 
     #[test]
     fn transports() {
-        let parse = |line: &str| match parse(Transports::All, line.split(' ').map(OsString::from)) {
-            Ok(Command::Serve(options)) => Ok(options.transport),
-            Ok(other) => panic!("{line} is {other:?}"),
-            Err(mistake) => Err(mistake),
-        };
+        let parse =
+            |line: &str| match parse(Offers::Transports, line.split(' ').map(OsString::from)) {
+                Ok(Command::Serve(options)) => Ok(options.transport),
+                Ok(other) => panic!("{line} is {other:?}"),
+                Err(mistake) => Err(mistake),
+            };
         let tls = Transport::Tls { cert: "c".into(), key: "k".into() };
         assert_eq!(parse("--threads 1"), Ok(Transport::Plain));
         assert_eq!(parse("--h2c"), Ok(Transport::H2c));

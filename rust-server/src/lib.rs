@@ -7,11 +7,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod fortunes;
 pub mod items;
 pub mod number;
 pub mod orders;
 pub mod response;
 pub mod spectral_norm;
+pub mod worlds;
 
 pub mod http;
 pub mod json;

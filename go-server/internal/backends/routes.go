@@ -192,8 +192,8 @@ func seedFromQuery(r *http.Request) (uint64, error) {
 // mix is Knuth's multiplicative hash.
 func mix(x uint64) uint64 { return x * 2654435761 % (1 << 32) }
 
-// distinctIDs returns n ids of rows. One that is already there gives way to the next higher one, and
-// the last to the first.
+// distinctIDs returns n ids of rows. One that is already there gives way to the next higher one,
+// and the last to the first.
 func distinctIDs(n uint32, seed uint64) []uint32 {
 	ids := make([]uint32, 0, n)
 	taken := make(map[uint32]bool, n)

@@ -1,4 +1,5 @@
-// Package nethttp has the routes of CONTRACT.md, section 4, on net/http, for every server that uses it.
+// Package nethttp has the routes of CONTRACT.md, section 4, on net/http, for every server that uses
+// it.
 package nethttp
 
 import (

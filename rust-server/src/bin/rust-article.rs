@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rust_server::command_line::{self, Options, Transports};
+use rust_server::command_line::{self, Offers, Options};
 use rust_server::termination::Termination;
 
 const VERSION: &str =
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(5);
 
 fn main() -> ExitCode {
-    command_line::run(VERSION, Transports::Plain, serve)
+    command_line::run(VERSION, Offers::Plain, serve)
 }
 
 /// The number of threads is that of the connections, whatever the options say.

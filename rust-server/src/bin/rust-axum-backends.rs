@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use rust_server::command_line::Transports;
+use rust_server::command_line::Offers;
 use rust_server::{axum_server, backends};
 
 const VERSION: &str =
     concat!("rust-axum-backends ", env!("CARGO_PKG_VERSION"), " (", env!("AXUM_STACK"), ")");
 
 fn main() -> ExitCode {
-    axum_server::run_with(VERSION, Transports::AllWithDatabase, backends::routes)
+    axum_server::run_with(VERSION, Offers::Database, backends::routes)
 }

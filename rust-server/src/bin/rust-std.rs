@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rust_server::command_line::{self, Options, Transports};
+use rust_server::command_line::{self, Offers, Options};
 use rust_server::http::{Limits, Server};
 use rust_server::routes;
 use rust_server::termination::Termination;
@@ -20,7 +20,7 @@ const VERSION: &str =
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
 fn main() -> ExitCode {
-    command_line::run(VERSION, Transports::Plain, serve)
+    command_line::run(VERSION, Offers::Plain, serve)
 }
 
 /// The number of threads is that of the connections, whatever the options say.

@@ -1,5 +1,7 @@
 //! The servers, from parts in memory to processes on sockets.
 
+#[cfg(feature = "backends")]
+mod backends;
 mod client;
 mod contract;
 mod conversation;
