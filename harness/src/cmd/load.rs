@@ -53,7 +53,14 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
     }
     let mut series = args.series.as_deref().map(|path| series(path, &load)).transpose()?;
     let view = View::new(&load, true);
-    let mut measured = drive(&load, &interrupt, view, series.as_mut())?;
+    let driven = drive(&load, &interrupt, view, series.as_mut());
+    let mut measured = match (driven, interrupt.signal()) {
+        (Err(_), Some(signal)) => {
+            stdio::note("interrupted before a connection was open: nothing was measured");
+            return Ok(Exit::Interrupted(signal));
+        }
+        (driven, _) => driven?,
+    };
     measured.interrupted = interrupt.signal().is_some();
     if !args.no_ceiling && measured.account.ok > 0 && !measured.interrupted {
         measured.ceiling = ceiling(&load, &measured);

@@ -286,7 +286,8 @@ fn health(out: &mut String, load: &Load, measured: &Measured) {
 pub(super) fn warnings(load: &Load, measured: &Measured) -> Vec<String> {
     let mut warnings = vec![];
     warnings.extend(shortfall(load, measured));
-    if measured.connections_open < measured.connections_planned {
+    let began = measured.connections_open > 0 || !measured.interrupted;
+    if began && measured.connections_open < measured.connections_planned {
         warnings.push(format!(
             "{} of {} connections were missing when measuring began",
             count(measured.connections_planned - measured.connections_open),

@@ -92,3 +92,29 @@ fn a_server_that_is_stopped_in_a_closed_loop() {
     assert_eq!(histograms.keys().collect::<Vec<_>>(), ["service"]);
     assert!(histograms["service"].count_between(500 * MS, u64::MAX) >= 20, "{text}");
 }
+
+/// A load that is interrupted says so, and of which part.
+#[test]
+fn interrupted_loads() {
+    for (options, expected) in [
+        ("-d 60s --warmup 0", "interrupted after "),
+        ("-d 60s --warmup 60s", "interrupted in the warm-up: nothing was measured"),
+    ] {
+        let responder = Responder::start(&[]);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_duet"));
+        command.args(["load", &responder.addr, "-c", "2"]).args(options.split(' '));
+        command.env("NO_COLOR", "1").stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut text = String::new();
+        stdout.read_line(&mut text).unwrap(); // printed before the first request is due
+        kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+        stdout.read_to_string(&mut text).unwrap();
+        let output = child.wait_with_output().unwrap();
+        text += &String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "{options}: {text}");
+        // It may not even have connected yet.
+        let early = "interrupted before a connection was open: nothing was measured";
+        assert!(text.contains(expected) || text.contains(early), "{options}: {text}");
+    }
+}
