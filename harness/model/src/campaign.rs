@@ -23,6 +23,10 @@ pub const SESSIONS_MAX: u32 = 99;
 /// The longest campaign, in milliseconds: thirty days. More is a slip of the pen.
 pub const OVER_MS_MAX: u64 = 30 * 86_400_000;
 
+/// How far apart sessions begin where there is time for it, in milliseconds: the hour within which
+/// a pool counts runs as one session, and a minute, since a run begins a little after it is due.
+pub const APART_MS: u64 = 61 * 60_000;
+
 /// The plan of a campaign: what is measured, and when. Written once, before the first session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -67,21 +71,33 @@ pub struct PlannedSession {
     pub padding_bytes: u32,
 }
 
-/// Draws the sessions of a campaign: each begins at random in its share of the time.
+/// Draws the sessions of a campaign: each begins at random in its share of the time, and
+/// [`apart_ms`] or more after the one before.
 #[must_use]
 pub fn draw(seed: u64, sessions: u32, over_ms: u64) -> Vec<PlannedSession> {
+    let apart_ms = apart_ms(sessions, over_ms);
+    let mut earliest_ms = 0;
     let session = |index: u32| {
         let mut random = SplitMix64::derived(seed, "session", index);
         let bound = |of: u32| over_ms * u64::from(of) / u64::from(sessions);
         let (from, to) = (bound(index), bound(index + 1));
+        let after_ms = (from + (random.unit() * (to - from) as f64) as u64).max(earliest_ms);
+        earliest_ms = after_ms + apart_ms;
         PlannedSession {
-            after_ms: from + (random.unit() * (to - from) as f64) as u64,
+            after_ms,
             // Of 32 bits: every reader of JSON keeps it.
             seed: u64::from(random.below(u32::MAX)),
             padding_bytes: random.below(PADDING_BYTES_END),
         }
     };
     (0..sessions).map(session).collect()
+}
+
+/// How far apart sessions begin at least, in milliseconds: [`APART_MS`] where there is time for
+/// that, else 0.
+#[must_use]
+pub fn apart_ms(sessions: u32, over_ms: u64) -> u64 {
+    if over_ms >= u64::from(sessions) * APART_MS { APART_MS } else { 0 }
 }
 
 impl Campaign {
@@ -95,6 +111,12 @@ impl Campaign {
     #[must_use]
     pub fn due_unix_ms(&self, index: usize) -> u64 {
         self.started_unix_ms.saturating_add(self.sessions[index].after_ms)
+    }
+
+    /// How far apart its sessions begin at least, in milliseconds.
+    #[must_use]
+    pub fn apart_ms(&self) -> u64 {
+        apart_ms(self.sessions.len() as u32, self.over_ms)
     }
 
     /// When the time for sessions is over, in milliseconds since 1970.
@@ -140,6 +162,12 @@ mod tests {
                 assert!(within.contains(&session.after_ms), "{seed}: {share}: {session:?}");
                 assert!(session.padding_bytes < PADDING_BYTES_END);
             }
+        }
+        // A pool counts each of them, where there is time for that.
+        for seed in 0..200 {
+            let sessions = draw(seed, 20, DAY_MS);
+            assert!(sessions.windows(2).all(|two| two[1].after_ms >= two[0].after_ms + APART_MS));
+            assert!(sessions.iter().all(|session| session.after_ms < DAY_MS));
         }
         // Shares of no whole milliseconds, and hardly any time.
         assert!(draw(1, 7, 100).is_sorted_by_key(|session| session.after_ms));

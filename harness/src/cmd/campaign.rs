@@ -132,13 +132,13 @@ fn announce(of: &UnderWay) -> Result<()> {
         duet_units::minutes(over_ms.div_ceil(1000)),
         shown(&of.folder)
     ))?;
-    let apart_ms = duet_analysis::pool::APART_S * 1000;
-    let near = sessions.windows(2).filter(|two| two[1].after_ms - two[0].after_ms < apart_ms);
+    let near_ms = duet_analysis::pool::APART_S * 1000;
+    let near = sessions.windows(2).filter(|two| two[1].after_ms - two[0].after_ms < near_ms);
     let near = near.count();
     if near > 0 {
         stdio::note(&format!(
             "warning: {} less than an hour after the one before, and a pool counts those as one: \
-             give --over more time, or another --seed",
+             give --over more time",
             match near {
                 1 => "1 session begins".to_owned(),
                 n => format!("{n} sessions begin"),
@@ -151,11 +151,14 @@ fn announce(of: &UnderWay) -> Result<()> {
 /// Measures the sessions that are not finished, each at its time, and pools all of them.
 fn carry_out(of: &UnderWay) -> Result<Exit> {
     let began_ms = now_ms()?;
+    // A session that was missed begins as far from the one before as if it had not been.
+    let mut earliest_ms = 0;
     let mut exits = vec![];
     for index in 0..of.plan.sessions.len() {
         let folder = of.folder.join(Campaign::folder(index));
         match campaign_folder::state(&folder) {
             State::Finished(run) => {
+                earliest_ms = run.header.started_unix_s * 1000 + of.plan.apart_ms();
                 exits.push(Some(name(of, index, &duet_analysis::analyse(&run))));
                 continue;
             }
@@ -166,16 +169,18 @@ fn carry_out(of: &UnderWay) -> Result<Exit> {
             }
             State::Open => {}
         }
-        let due_ms = of.plan.due_unix_ms(index);
-        let is_missed = due_ms < began_ms;
-        if is_missed && now_ms()? >= of.plan.end_unix_ms() {
-            let due = iso_8601(due_ms / 1000);
+        let planned_ms = of.plan.due_unix_ms(index);
+        let due_ms = planned_ms.max(earliest_ms);
+        let is_missed = planned_ms < began_ms;
+        if is_missed && now_ms()?.max(due_ms) >= of.plan.end_unix_ms() {
+            let due = iso_8601(planned_ms / 1000);
             let which = which(of, index);
-            stdio::note(&format!("{which} is skipped: it was due at {due}, and the time is over"));
+            stdio::note(&format!("{which} is skipped: it was due at {due}, and no time is left"));
             continue;
         }
         wait(of, index, due_ms)?;
         if of.interrupt.signal().is_none() {
+            earliest_ms = now_ms()? + of.plan.apart_ms();
             exits.push(match measure(of, index, &folder) {
                 Ok(analysis) => Some(name(of, index, &analysis)),
                 // A signal is no failure; it is looked at below.
