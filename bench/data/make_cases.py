@@ -173,6 +173,12 @@ def cpu_case(n):
     return case("GET", f"/cpu?n={n}", None, None, answer, "text/plain; charset=utf-8")
 
 
+def make_mixed():
+    """Short requests, and one in a hundred that computes for about 50 ms."""
+    hello = case("GET", "/hello", None, None, '{"message":"hello world"}', "application/json")
+    return [hello] * 99 + [{**cpu_case(700), "untimed": True}]
+
+
 def spectral_norm(n):
     a = [[1.0 / ((i + j) * (i + j + 1) // 2 + i + 1) for j in range(n)] for i in range(n)]
     transposed = [list(column) for column in zip(*a)]
@@ -515,6 +521,7 @@ FILES = {
     "orders-2k.jsonl": lambda: make_orders(4, 64, 1_600, 2_000),
     "orders-64k.jsonl": lambda: make_orders(5, 12, 59_000, 63_000),
     "cpu.jsonl": make_cpu,
+    "mixed.jsonl": make_mixed,
     "pg-one.jsonl": make_pg_one,
     "pg-many.jsonl": make_pg_many,
     "pg-page.jsonl": make_pg_page,

@@ -35,6 +35,11 @@ pub fn routes_with(orders: MethodRouter, timeout: Duration) -> Router {
 
 /// The routes that every server has.
 pub fn contract(orders: MethodRouter) -> Router {
+    contract_with(orders, get(cpu))
+}
+
+/// The same, with another method to compute.
+pub fn contract_with(orders: MethodRouter, cpu: MethodRouter) -> Router {
     let body_limit = DefaultBodyLimit::max(BODY_BYTES_MAX);
     Router::new()
         .route("/", get(page))
@@ -42,7 +47,7 @@ pub fn contract(orders: MethodRouter) -> Router {
         .route("/sum", post(sum_with_body).layer(body_limit).get(sum))
         .route("/items/{n}", get(list_items))
         .route("/orders", orders.layer(body_limit))
-        .route("/cpu", get(cpu))
+        .route("/cpu", cpu)
 }
 
 /// What is refused on all routes.
@@ -97,9 +102,11 @@ pub async fn sum_orders(Json(orders): Json<Vec<Order>>) -> Result<Json<Summary>,
     Ok(Json(orders::summary(orders)?))
 }
 
+/// The query of `/cpu`.
 #[derive(Deserialize)]
-struct CpuQuery {
-    n: spectral_norm::Size,
+pub struct CpuQuery {
+    /// Rows and columns.
+    pub n: spectral_norm::Size,
 }
 
 async fn cpu(Query(query): Query<CpuQuery>, _: NoBody) -> String {

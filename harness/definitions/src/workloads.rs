@@ -93,6 +93,8 @@ fn inline_case(fields: &mut Fields<'_>) -> (String, Case) {
         chunked,
         upstream_calls,
         least_ms,
+        // Of a workload's only case the times are all there is.
+        untimed: false,
         expect,
     };
     keep(fields, request_faults(&case));
@@ -166,7 +168,13 @@ fn case_file(fields: &mut Fields<'_>, path: &At<String>, files: &Read<'_>) -> Ve
         fields.mistake(path.line, problem, "write at least one case into it");
     }
     let numbered = source.text.lines().zip(1..);
-    numbered.filter_map(|(text, line)| case(text, &path.value, line, fields.found())).collect()
+    let cases: Vec<Case> =
+        numbered.filter_map(|(text, line)| case(text, &path.value, line, fields.found())).collect();
+    if !cases.is_empty() && cases.iter().all(|case| case.untimed) {
+        let problem = format!("in the file of cases `{}` all are `untimed`", path.value);
+        fields.mistake(path.line, problem, "leave `untimed` out of those whose times are wanted");
+    }
+    cases
 }
 
 /// One line of a file of cases; what is wrong with it is kept.
@@ -183,7 +191,7 @@ fn case(text: &str, file: &str, line: usize, found: &mut Found) -> Option<Case> 
         Err(message) => {
             let hint = "write {\"method\":…,\"path\":…,\"expect\":{\"status\":…,\"body\":…}} on \
                         one line; it may also have headers, body, chunked, upstream_calls, \
-                        least_ms and, in expect, content_type";
+                        least_ms, untimed and, in expect, content_type";
             mistake(format!("this is no case: {message}"), hint.to_owned());
             return None;
         }

@@ -301,7 +301,7 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
                 }
                 queued += 1;
                 let planned = open.then_some(planned);
-                self.enqueue(slot, InFlight { planned, measured, sent: clock });
+                self.enqueue(slot, InFlight::new(planned, measured, clock));
             }
             if queued == 0 && room > 0 {
                 break; // nothing is due any more
@@ -371,7 +371,7 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
         if self.transport.is_free(slot)
             && let Due::Send { measured, .. } = self.schedule.take(now, &self.phases)
         {
-            self.enqueue(slot, InFlight { planned: None, measured, sent: now });
+            self.enqueue(slot, InFlight::new(None, measured, now));
             return match self.transport.flush(slot) {
                 Progress::Pending => Ok(()),
                 progress => self.settle_failed(slot, progress, now),

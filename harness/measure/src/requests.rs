@@ -25,6 +25,7 @@ pub fn exchange(
         status: answer.status,
         content_type: answer.content_type.clone(),
         body: if head { String::new() } else { answer.body.clone() },
+        untimed: case.untimed,
     }
 }
 
@@ -110,6 +111,7 @@ mod tests {
             chunked,
             upstream_calls: None,
             least_ms: None,
+            untimed: false,
             expect,
         }
     }

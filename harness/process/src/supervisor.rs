@@ -97,6 +97,9 @@ pub struct Farewell {
     pub folder: Option<PathBuf>,
 }
 
+/// How often the removal of a folder is tried.
+const REMOVALS_MAX: u32 = 1000;
+
 impl Farewell {
     /// How long a process may take to end after its signal.
     pub const LIMIT: Duration = Duration::from_secs(2);
@@ -169,11 +172,16 @@ pub fn run(cpus: &[usize], words: &[OsString], farewell: &Farewell) -> Result<()
     Ok(())
 }
 
-/// Removes the folder of what has ended.
+/// Removes the folder of what has ended. Somebody who was told of it may still write into it, which
+/// is then not empty when its turn comes.
 fn remove(farewell: &Farewell) {
-    if let Some(folder) = &farewell.folder {
-        // The harness may have removed it, or nobody can: it is named by no one any more.
-        let _ = fs::remove_dir_all(folder);
+    let Some(folder) = &farewell.folder else { return };
+    for _ in 0..REMOVALS_MAX {
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => thread::sleep(END_PAUSE),
+            // Removed, or the harness has done it.
+            _ => return,
+        }
     }
 }
 

@@ -194,6 +194,9 @@ pub struct Exchange {
     pub content_type: Option<String>,
     /// The expected body.
     pub body: String,
+    /// Whether its responses are checked and counted, and their times are not.
+    #[serde(default)]
+    pub untimed: bool,
 }
 
 /// What the generator prints, a JSON object a line.

@@ -7,9 +7,13 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use base64::Engine;
-use duet_protocol::{Address, ArmJob, Event, Exchange, Job, Transport, WindowResult};
+use duet_protocol::{
+    Address, ArmJob, Arrivals, Event, Exchange, Job, OpenLoop, Rate, Transport, WindowResult,
+};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 
@@ -45,6 +49,7 @@ fn exchange(path: &str, body: &str) -> Exchange {
         status: 200,
         content_type: Some("text/plain".into()),
         body: body.into(),
+        untimed: false,
     }
 }
 
@@ -248,7 +253,7 @@ fn answers_of_many_shapes() {
         }),
         ("a slow trickle", "hello", {
             Box::new(|request| match request.index {
-                20 => Act::Trickle(answer("hello"), std::time::Duration::from_micros(100)),
+                20 => Act::Trickle(answer("hello"), Duration::from_micros(100)),
                 _ => Act::Answer(vec![answer("hello")]),
             })
         }),
@@ -310,6 +315,37 @@ fn every_exchange_is_asked_and_has_its_own_answer() {
         assert_eq!(histogram(window).len(), window.requests);
     }
     assert!(asked.iter().all(|count| count.load(Ordering::SeqCst) > 0), "{asked:?}");
+}
+
+#[test]
+fn times_of_untimed_exchanges_do_not_count() {
+    let slow = Duration::from_millis(60);
+    let addr = serve(move |request| {
+        if request.path == "/slow" {
+            thread::sleep(slow);
+        }
+        Act::Answer(vec![answer(&request.path)])
+    });
+    let untimed = Exchange { untimed: true, ..exchange("/slow", "/slow") };
+    let exchanges = [exchange("/a", "/a"), exchange("/b", "/b"), exchange("/c", "/c"), untimed];
+    let closed = Job { fixed_window_ns: Some(100 * MS), ..job(&[addr], &exchanges) };
+    let open = Some(OpenLoop { rate: Rate::PerSecond(200), arrivals: Arrivals::Uniform });
+    for job in [Job { open, ..closed.clone() }, closed] {
+        let (mut requests, mut times) = (0, Histogram::<u64>::new(3).unwrap());
+        for window in windows(&job) {
+            assert_eq!(window.errors, BTreeMap::new());
+            requests += window.requests;
+            times.add(histogram(&window)).unwrap();
+            if let Some(open) = &window.open {
+                assert_eq!(decoded(&open.response_time).len(), histogram(&window).len());
+            }
+        }
+        // Every fourth, but for those at the edges of windows.
+        let untimed = requests - times.len();
+        assert!(untimed.abs_diff(requests / 4) <= requests / 8, "{untimed} of {requests}");
+        // Half of the slow ones would be far above it; a few others may be late.
+        assert!(times.value_at_quantile(0.8) < slow.as_nanos() as u64, "{times:?}");
+    }
 }
 
 #[test]

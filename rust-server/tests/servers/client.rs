@@ -16,6 +16,8 @@ pub(crate) const SERVERS: &[&str] = &[
     env!("CARGO_BIN_EXE_rust-axum"),
     #[cfg(feature = "axum")]
     env!("CARGO_BIN_EXE_rust-axum-tuned"),
+    #[cfg(feature = "axum")]
+    env!("CARGO_BIN_EXE_rust-axum-blocking"),
 ];
 
 /// An answer.

@@ -32,6 +32,22 @@ fn versions() {
     }
 }
 
+/// A request that computes on a thread of its own keeps no other waiting, also on one worker.
+#[cfg(feature = "axum")]
+#[test]
+fn computing_keeps_nobody_waiting() {
+    let server = Server::start_with(env!("CARGO_BIN_EXE_rust-axum-blocking"), &["--threads", "1"]);
+    let (mut busy, mut other) = (server.client(), server.client());
+    let threads = server.count("task");
+    busy.send("GET /cpu?n=2000 HTTP/1.1\r\nHost: h\r\n\r\n");
+    eventually("it computes on another thread", || server.count("task") > threads);
+    assert_eq!(other.ask(HELLO).status, 200);
+    busy.stream.set_nonblocking(true).expect("it is a socket");
+    let answered = busy.stream.peek(&mut [0]);
+    let waits = answered.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+    assert!(waits, "the short request waited for the long one");
+}
+
 #[test]
 fn help() {
     for program in all() {

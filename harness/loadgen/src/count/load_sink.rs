@@ -202,7 +202,7 @@ mod tests {
             (3000, 3500, 0),
         ] {
             let mut sink = LoadSink::new(1, SecondRecorder::new(None, begin, phases.from));
-            let request = InFlight { planned: None, measured: sent >= 1000, sent: at(sent) };
+            let request = InFlight::new(None, sent >= 1000, at(sent));
             sink.ok(&request, 0, nanoseconds(at(sent), at(now)), at(now), &phases);
             assert_eq!(sink.stats.in_use_ns, expected_ms * 1_000_000, "{sent} {now}");
         }

@@ -175,10 +175,12 @@ impl Sink for WindowSink<'_> {
             return;
         }
         self.counts.account.ok += 1;
-        self.service.record(service_ns);
-        if let Some(planned) = request.planned {
-            // To the last byte, which `now` is not where the server had to close, too.
-            self.response.record(nanoseconds(planned, request.sent) + service_ns);
+        if !request.untimed {
+            self.service.record(service_ns);
+            if let Some(planned) = request.planned {
+                // To the last byte, which `now` is not where the server had to close, too.
+                self.response.record(nanoseconds(planned, request.sent) + service_ns);
+            }
         }
         self.end = self.end.max(now);
     }
@@ -192,7 +194,9 @@ impl Sink for WindowSink<'_> {
         }
         self.counts.account.fail(error.kind);
         self.end = self.end.max(now);
-        if let (ErrorKind::Timeout, Some(planned)) = (error.kind, request.planned) {
+        if let (ErrorKind::Timeout, Some(planned), false) =
+            (error.kind, request.planned, request.untimed)
+        {
             self.response_lower_bounds.record(nanoseconds(planned, now));
         }
     }

@@ -21,6 +21,8 @@ pub struct Exchange {
     pub content_type: Option<Bytes>,
     /// The expected body.
     pub body: ExpectedBody,
+    /// Whether its responses are checked and counted in a window, and their times are not.
+    pub untimed: bool,
 }
 
 /// An expected body.
@@ -92,7 +94,7 @@ impl Exchange {
     pub fn any_success(request: Vec<u8>, head: bool) -> Self {
         let (placeholders, status) = (vec![], Status::Successful);
         let body = ExpectedBody::Any;
-        Self { request, placeholders, head, status, content_type: None, body }
+        Self { request, placeholders, head, status, content_type: None, body, untimed: false }
     }
 
     /// The bytes of request number `index` of a load with this seed.
@@ -125,6 +127,7 @@ impl From<&duet_protocol::Exchange> for Exchange {
                 true => ExpectedBody::Any,
                 false => ExpectedBody::Exactly(bytes(&exchange.body)),
             },
+            untimed: exchange.untimed,
         }
     }
 }

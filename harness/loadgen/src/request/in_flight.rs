@@ -11,6 +11,16 @@ pub(crate) struct InFlight {
     pub(crate) measured: bool,
     /// When it was sent.
     pub(crate) sent: Instant,
+    /// Whether only its times do not count. The transport says so when it selects the exchange.
+    pub(crate) untimed: bool,
+}
+
+impl InFlight {
+    /// A request that is sent at an instant.
+    #[inline]
+    pub(crate) fn new(planned: Option<Instant>, measured: bool, sent: Instant) -> Self {
+        Self { planned, measured, sent, untimed: false }
+    }
 }
 
 /// The time between two instants; 0 where `to` comes first.

@@ -73,7 +73,7 @@ impl Connection {
             tls: None,
             phase: Phase::Vacant,
             next: NextRequest { exchange: 0, index: 0 },
-            request: InFlight { planned: None, measured: false, sent: Instant::now() },
+            request: InFlight::new(None, false, Instant::now()),
             retried: false,
             written: 0,
             matched: 0,

@@ -277,9 +277,10 @@ impl Transport for H1 {
     }
 
     #[inline]
-    fn enqueue(&mut self, slot: usize, request: InFlight) {
+    fn enqueue(&mut self, slot: usize, mut request: InFlight) {
         let next = self.selector.next();
         let exchange = &mut self.exchanges[next.exchange];
+        request.untimed = exchange.untimed;
         exchange.number(self.config.seed, next.index);
         if self.config.depth > 1 {
             self.connections[slot].enqueue(next, request, &exchange.request);

@@ -79,7 +79,7 @@ impl H2 {
         let requests = Requests::new(exchanges, selector, seed, target.tls.is_some())
             .map_err(|why| JobError::general(format_args!("not a request for HTTP/2: {why}")))?;
         let slots = connections * slots_per_connection;
-        let unused = InFlight { planned: None, measured: false, sent: Instant::now() };
+        let unused = InFlight::new(None, false, Instant::now());
         let slot = || StreamSlot::new(unused, None);
         Ok(Self {
             target,
@@ -270,8 +270,9 @@ impl Transport for H2 {
         }
     }
 
-    fn enqueue(&mut self, slot: usize, request: InFlight) {
+    fn enqueue(&mut self, slot: usize, mut request: InFlight) {
         let next = self.requests.next();
+        request.untimed = self.requests.exchanges[next.exchange].untimed;
         self.slots[slot].enqueue(next, request);
     }
 

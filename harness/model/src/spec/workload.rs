@@ -65,8 +65,17 @@ pub struct Case {
     /// at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub least_ms: Option<u32>,
+    /// Whether its responses are checked and counted, and their times are not: it is the work
+    /// beside which the other cases are timed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub untimed: bool,
     /// The right answer.
     pub expect: ExpectedResponse,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// The right answer to a request.

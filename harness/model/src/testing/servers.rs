@@ -295,6 +295,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         chunked: false,
         upstream_calls: None,
         least_ms: None,
+        untimed: false,
         expect,
     };
     let workload = |name: &&str| Workload {

@@ -27,7 +27,7 @@ fn client(listener: &TcpListener, request: &[u8], depth: usize) -> H1 {
 /// Sends a request.
 fn send(client: &mut H1) -> Progress {
     let sent = Instant::now();
-    client.enqueue(0, InFlight { planned: None, measured: true, sent });
+    client.enqueue(0, InFlight::new(None, true, sent));
     client.flush(0)
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn fetch(
     let event_loop = Rc::new(EventLoop::new().map_err(|error| failed(error.desc()))?);
     let exchange = Exchange::any_success(request.to_vec(), false);
     let request = Request::read(request, target.tls.is_some()).map_err(|why| failed(&why))?;
-    let in_flight = InFlight { planned: None, measured: false, sent: began };
+    let in_flight = InFlight::new(None, false, began);
     let mut connection = H2Connection::new();
     let mut slot = StreamSlot::new(in_flight, Some(BodyLearner::default()));
     let ready = ReadyQueue::new(1, 1);
