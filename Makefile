@@ -26,8 +26,9 @@ bench: build postgres ## measure the standard suite (about a quarter of an hour)
 bench-backends: build postgres ## measure servers that wait, for a database and others, and TLS and HTTP/2
 	$(DUET) run backends
 
-bench-pressure: build ## measure what shows under pressure
-	$(DUET) run pressure
+bench-pressure: build ## measure what shows under pressure (a quarter of an hour)
+	$(DUET) run pressure --out results/pressure
+	$(DUET) run neighbour --out results/neighbour
 
 bench-game-site: build ## measure the programs at the sizes the benchmarks game publishes (half an hour)
 	$(DUET) run game-site

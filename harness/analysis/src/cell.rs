@@ -89,6 +89,7 @@ pub(super) fn is_cost(metric: Metric) -> bool {
         | Metric::RssBytesSteady
         | Metric::RssBytesPeak
         | Metric::RssBytesAfter
+        | Metric::RssBytesPerConnection
         | Metric::StartupNs
         | Metric::ElapsedNs
         | Metric::CpuNs => true,

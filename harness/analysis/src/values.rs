@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use duet_model::record::ArmRecord;
+use duet_model::record::{ArmRecord, IdleMemory};
 use duet_protocol::SearchResult;
 use duet_units::{Better, Metric};
 
@@ -72,6 +72,14 @@ pub(super) fn sign(metric: Metric) -> f64 {
     }
 }
 
+/// The memory of an idle connection, in bytes: what the last ones added, each. 0: there were none,
+/// or they added nothing that shows.
+fn per_connection(idle: &[IdleMemory]) -> f64 {
+    let [few, .., many] = idle else { return 0.0 };
+    let added = many.memory.rss_bytes as f64 - few.memory.rss_bytes as f64;
+    added / f64::from(many.connections - few.connections)
+}
+
 /// What is measured once per start. A zero was not measured: no process has no memory.
 pub(super) fn start_values(arm: &ArmRecord) -> BTreeMap<Metric, f64> {
     let in_windows: Vec<f64> =
@@ -86,6 +94,7 @@ pub(super) fn start_values(arm: &ArmRecord) -> BTreeMap<Metric, f64> {
         (Metric::RssBytesSteady, steady),
         (Metric::RssBytesPeak, arm.rss_bytes_peak as f64),
         (Metric::RssBytesAfter, arm.after.rss_bytes as f64),
+        (Metric::RssBytesPerConnection, per_connection(&arm.idle_connections)),
     ];
     all.into_iter().filter(|(_, value)| *value > 0.0).collect()
 }

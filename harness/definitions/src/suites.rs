@@ -109,14 +109,18 @@ pub(super) fn read(root: &mut Fields<'_>) -> Suites {
     }
 }
 
+/// Idle connections of a load: enough for a slope, and as many as a client has ports.
+const IDLE: RangeInclusive<u32> = 10..=20_000;
+
 fn load(fields: &mut Fields<'_>) -> At<Load> {
     fields.require(&[("name", "`name = \"my-load\"`"), ("connections", "`connections = 64`")]);
     let name = fields.name().value;
     // Sockets have a port each, and a client has about 28,000 of them by default on Linux.
     let connections = fields.number("connections", 1..=20_000).map_or(0, |at| at.value);
     let (transport, streams) = transport(fields, connections);
+    let idle = idle(fields, transport);
     let open = open_loop(fields);
-    At { line: fields.line, value: Load { name, connections, transport, streams, open } }
+    At { line: fields.line, value: Load { name, connections, transport, streams, idle, open } }
 }
 
 /// How requests travel, and how many of them are in flight on a connection.
@@ -144,6 +148,16 @@ fn transport(fields: &mut Fields<'_>, connections: u32) -> (Transport, u32) {
         fields.mistake(streams.line, problem, hint);
     }
     (transport, streams.value)
+}
+
+/// How many connections stay idle.
+fn idle(fields: &mut Fields<'_>, transport: Transport) -> u32 {
+    let Some(idle) = fields.number("idle", IDLE) else { return 0 };
+    if transport.is_http2() {
+        let hint = "choose `http` or `https` for it: over HTTP/2 clients have one connection";
+        fields.mistake(idle.line, format!("`idle` over {transport}"), hint);
+    }
+    idle.value
 }
 
 /// When requests are due, if the load says so.

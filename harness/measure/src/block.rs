@@ -285,6 +285,7 @@ fn first_look(
         rss: vec![],
         wire,
         negotiated: None,
+        idle_connections: vec![],
         search: None,
     })
 }
@@ -318,6 +319,7 @@ fn job(
         transport: load.transport,
         streams: load.streams,
         churn: workload.churn,
+        idle: load.idle,
         cpus: bench.cpus.generator.clone(),
         server_cpus: bench.cpus.servers.clone(),
         open: open_loop(load),

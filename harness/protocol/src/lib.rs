@@ -37,6 +37,10 @@ pub struct Job {
     pub streams: u32,
     /// Whether each request has a connection of its own.
     pub churn: bool,
+    /// Further connections to each arm, over HTTP/1.1, on which nothing is sent but a request when
+    /// they are opened and one behind the last window; 0: none. Not below 2 otherwise.
+    #[serde(default)]
+    pub idle: u32,
     /// One thread per entry, pinned to it.
     pub cpus: Vec<usize>,
     /// The servers' CPUs, whose stolen time is read at window edges.
@@ -218,6 +222,13 @@ pub enum Event {
         window_ns: u64,
         /// The rate of an open loop; absent where it is searched for.
         open: Option<ResolvedRate>,
+    },
+    /// So many idle connections are open to each arm, and each of them has had an ok response. The
+    /// generator now waits for a line on standard input, so that memory can be read. Comes before
+    /// the warm-up, twice: with a tenth of them, and with all.
+    Idle {
+        /// Of each arm.
+        connections: u32,
     },
     /// The last window is over; connections are still open. The generator now waits for a line on
     /// standard input (or its end), so that memory under load can be read, before it closes them.

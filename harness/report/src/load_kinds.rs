@@ -7,9 +7,12 @@ use duet_units::{CellKind, Loop, Metric};
 pub(super) fn headline_metrics(cell: &CellAnalysis) -> &'static [Metric] {
     match cell.kind() {
         CellKind::Programs => &Metric::OF_PROGRAMS,
-        CellKind::Servers(Loop::Closed) => {
-            &[Metric::RequestsPerSecond, Metric::CpuNsPerRequest, Metric::RssBytesPeak]
-        }
+        CellKind::Servers(Loop::Closed) => &[
+            Metric::RequestsPerSecond,
+            Metric::CpuNsPerRequest,
+            Metric::RssBytesPeak,
+            Metric::RssBytesPerConnection,
+        ],
         CellKind::Servers(Loop::Search) => &[Metric::RateWithinPerSecond],
         CellKind::Servers(Loop::Open) => &[
             Metric::LatencyNsP50,
@@ -17,6 +20,7 @@ pub(super) fn headline_metrics(cell: &CellAnalysis) -> &'static [Metric] {
             Metric::LatencyNsP999,
             Metric::CpuNsPerRequest,
             Metric::RssBytesSteady,
+            Metric::RssBytesPerConnection,
         ],
     }
 }

@@ -77,6 +77,7 @@ pub(crate) fn job_at(addrs: &[Address], exchanges: &[Exchange]) -> Job {
         transport: Transport::Http,
         streams: 1,
         churn: false,
+        idle: 0,
         cpus: vec![own_cpu()],
         server_cpus: vec![own_cpu()],
         open: None,

@@ -161,6 +161,43 @@ fn servers_on_unix_sockets() {
 }
 
 #[test]
+fn idle_connections() {
+    let server = faulty("", TLS);
+    let loads = [
+        ("idle", "connections = 2\nidle = 40"),
+        ("tls", "connections = 2\nidle = 15\ntransport = \"https\""),
+    ];
+    let bench = Bench::new([&server, &server], "path = \"/\"", &loads, "blocks = 1");
+    bench.duet(&["run", "s"]).exits(0);
+    for block in &bench.blocks() {
+        assert_eq!(block.failure, None);
+        let want = if block.cell.load == "idle" { [4, 40] } else { [2, 15] };
+        for arm in &block.arms {
+            let open: Vec<u32> = arm.idle_connections.iter().map(|i| i.connections).collect();
+            assert_eq!(open, want, "{}", block.cell);
+        }
+    }
+    let report = fs::read_to_string(bench.latest("report.md")).expect("a report");
+    assert!(report.contains("2 connections beside 40 idle ones"), "{report}");
+    // A thread for each connection takes memory: that of its stack.
+    assert!(report.contains("memory per idle connection"), "{report}");
+    bench.nothing_is_left();
+}
+
+#[test]
+fn a_server_that_closes_idle_connections() {
+    let (one, other) = (faulty("", ""), faulty("closes-idle", ""));
+    let loads = [("idle", "connections = 2\nidle = 10")];
+    let bench = Bench::new([&one, &other], "path = \"/\"", &loads, "blocks = 1");
+    let said = bench.duet(&["run", "s"]);
+    said.exits(5).says("idle connection 1, used again").says("closed the connection");
+    let [block] = &bench.blocks()[..] else { panic!("one block") };
+    let failure = block.failure.as_ref().expect("it failed");
+    assert_eq!(failure.server.as_deref(), Some("other"));
+    bench.nothing_is_left();
+}
+
+#[test]
 fn a_server_that_does_not_speak_tls() {
     let (one, other) = (faulty("", ""), faulty("", TLS));
     let loads = [("tls", "connections = 2\ntransport = \"https\"")];

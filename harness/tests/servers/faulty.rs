@@ -76,11 +76,13 @@ fn listen(options: &Options) -> Result<Streams, Box<dyn Error>> {
     }
     let tls = tls(options)?;
     let two_writes = options.fault == "two-writes";
+    let patience = (options.fault == "closes-idle").then_some(Duration::from_millis(100));
     let listener = TcpListener::bind(&options.addr)?;
     println!("listening {}", listener.local_addr()?);
     Ok(Box::new(std::iter::from_fn(move || {
         let (stream, _) = listener.accept().ok()?;
         stream.set_nodelay(!two_writes).ok()?;
+        stream.set_read_timeout(patience).ok()?;
         let Some(tls) = &tls else { return Some(Box::new(stream) as _) };
         let session = ServerConnection::new(Arc::clone(tls)).ok()?;
         Some(Box::new(StreamOwned::new(session, stream)) as _)

@@ -24,6 +24,9 @@ pub enum Metric {
     RssBytesPeak,
     /// Resident memory a moment after the load has ended and its connections are closed.
     RssBytesAfter,
+    /// Resident memory that an idle connection costs: the slope between a tenth of a load's idle
+    /// connections and all of them.
+    RssBytesPerConnection,
     /// From starting the process to its first response that is ok.
     StartupNs,
     /// Median service time in a closed loop. Throughput again by Little's law; never a headline.
@@ -107,7 +110,7 @@ impl Loop {
 
 impl Metric {
     /// All metrics, in the order reports show them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ElapsedNs,
         Self::CpuNs,
         Self::RequestsPerSecond,
@@ -121,6 +124,7 @@ impl Metric {
         Self::RssBytesSteady,
         Self::RssBytesIdle,
         Self::RssBytesAfter,
+        Self::RssBytesPerConnection,
         Self::StartupNs,
         Self::ServiceTimeNsP50,
         Self::ServiceTimeNsP99,
@@ -140,6 +144,7 @@ impl Metric {
             Self::RssBytesSteady => "rss_bytes_steady",
             Self::RssBytesPeak => "rss_bytes_peak",
             Self::RssBytesAfter => "rss_bytes_after",
+            Self::RssBytesPerConnection => "rss_bytes_per_connection",
             Self::StartupNs => "startup_ns",
             Self::ServiceTimeNsP50 => "service_time_ns_p50",
             Self::ServiceTimeNsP99 => "service_time_ns_p99",
@@ -163,6 +168,7 @@ impl Metric {
             Self::RssBytesSteady => "memory, steady",
             Self::RssBytesPeak => "memory, peak",
             Self::RssBytesAfter => "memory, after load",
+            Self::RssBytesPerConnection => "memory per idle connection",
             Self::StartupNs => "start-up",
             Self::ServiceTimeNsP50 => "service time, median",
             Self::ServiceTimeNsP99 => "service time, 99 %",
@@ -226,7 +232,8 @@ impl Metric {
             Self::RssBytesIdle
             | Self::RssBytesSteady
             | Self::RssBytesPeak
-            | Self::RssBytesAfter => Unit::Bytes,
+            | Self::RssBytesAfter
+            | Self::RssBytesPerConnection => Unit::Bytes,
         }
     }
 

@@ -52,6 +52,13 @@ pub(super) fn check_transports<'a>(
             let hint = "choose a load over `http` or `https` for it".to_owned();
             mistake(name.line, problem, hint);
         }
+        for workload in workloads.iter().filter(churns).filter(|_| load.value.idle > 0) {
+            let problem = format!(
+                "workload `{}` has a connection for each request, and load `{}` has idle ones",
+                workload.value, name.value
+            );
+            mistake(name.line, problem, "choose a load without `idle` for it".to_owned());
+        }
     }
 }
 

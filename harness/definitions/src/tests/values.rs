@@ -117,6 +117,8 @@ fn transports_of_loads() {
     );
     let plain = "suites.toml:4: load four: `streams` without HTTP/2 | add `transport";
     check(f, "connections = 4", &add("streams = 2"), &[plain]);
+    let idle = "suites.toml:4: load four: `idle` is 9 |";
+    check(f, "connections = 4", &add("idle = 9"), &[idle]);
 
     let mut folder = folder();
     let servers = SERVERS.replace("version =", "h2c_args = [\"--h2c\"]\nversion =");

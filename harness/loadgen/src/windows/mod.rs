@@ -6,6 +6,7 @@
 
 mod arm_worker;
 mod health;
+mod idle;
 mod search;
 pub(crate) mod session;
 mod warmup;

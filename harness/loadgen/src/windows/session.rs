@@ -12,6 +12,7 @@ use duet_units::Limit;
 
 use super::arm_worker::{WindowMode, WindowPlan};
 use super::health::Health;
+use super::idle::IdleConnections;
 use super::search::{self, Searches};
 use super::warmup;
 use super::workers::WorkerPool;
@@ -43,7 +44,7 @@ impl From<JobError> for Stop {
     }
 }
 
-/// Carries out `job`, which is valid. Events are written as they happen. After
+/// Carries out `job`, which is valid. Events are written as they happen. After [`Event::Idle`] and
 /// [`Event::Driven`] it waits for a line of `proceed`, or its end.
 pub(crate) fn run(
     job: &Job,
@@ -57,6 +58,12 @@ pub(crate) fn run(
             Session { job, pool, clocks: WindowClocks::new(job)?, health: vec![], totals: vec![] };
         let negotiated = session.connect(&targets)?;
         emit(&mut events, &Event::Connected { negotiated })?;
+        let mut idle = IdleConnections::new(job, &targets);
+        for connections in idle_counts(job.idle) {
+            idle.open(connections)?;
+            emit(&mut events, &Event::Idle { connections })?;
+            proceed.read_line(&mut String::new()).map_err(Stop::Unread)?;
+        }
 
         let warm = session.warm_up()?;
         let Warm { stationary, elapsed_ns, window_ns, open, .. } = warm;
@@ -71,6 +78,8 @@ pub(crate) fn run(
         };
         emit(&mut events, &Event::Driven)?;
         proceed.read_line(&mut String::new()).map_err(Stop::Unread)?;
+        idle.verify()?;
+        drop(idle);
 
         let lost = session.clocks.lost();
         session.pool.end()?;
@@ -90,6 +99,12 @@ pub(crate) fn run(
         }
         emit(&mut events, &Event::Done)
     })
+}
+
+/// After how many idle connections memory is read: twice, so that what the first ones cost once
+/// does not count.
+fn idle_counts(idle: u32) -> Vec<u32> {
+    if idle == 0 { vec![] } else { vec![idle.div_ceil(10), idle] }
 }
 
 /// Writes one event as a line.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 
-use super::observed::{disturbances, sample, services_used, under_load, usage};
+use super::observed::{beside_idle, disturbances, sample, services_used, under_load, usage};
 use crate::generator;
 use crate::host::Cpus;
 use crate::server::Running;
@@ -19,6 +19,9 @@ const SAMPLE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Slack for everything a generator does besides windows: connecting, encoding.
 const GENERATOR_SLACK: Duration = Duration::from_secs(20);
+
+/// How long opening and verifying an idle connection may take, in nanoseconds, handshake included.
+const IDLE_NS_MAX: u64 = 10_000_000;
 
 /// What there is beside the arms while they are driven.
 pub(super) struct Around<'a> {
@@ -86,6 +89,10 @@ pub(super) fn drive(
                 let least = least.max(job.search_max());
                 deadline = deadline.max(Instant::now() + least + GENERATOR_SLACK);
             }
+            Event::Idle { connections } => {
+                beside_idle(arms, connections, record)?;
+                generator.go_on()?;
+            }
             Event::Driven => {
                 in_windows = false;
                 if let Some(began) = &began {
@@ -117,5 +124,6 @@ pub(super) fn drive(
 fn budget(job: &Job) -> Duration {
     let windows = job.measure_ns / job.window_ns.max(1) + 1;
     let windows_ns = job.measure_ns + windows * job.lead_ns;
-    Duration::from_nanos(windows_ns.saturating_mul(4) + job.warmup_ns)
+    let idle_ns = IDLE_NS_MAX * u64::from(job.idle) * job.arms.len() as u64;
+    Duration::from_nanos(windows_ns.saturating_mul(4) + job.warmup_ns + idle_ns)
 }

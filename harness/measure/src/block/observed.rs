@@ -9,7 +9,7 @@ use crate::generator::Generator;
 use crate::host::{self, Cpus};
 use crate::server::Running;
 use crate::services::Services;
-use duet_model::record::{BlockRecord, Memory, RssSample, ServiceUse};
+use duet_model::record::{BlockRecord, IdleMemory, Memory, RssSample, ServiceUse};
 use duet_model::spec::Workload;
 use duet_process::proc::{self, CpuClock, StolenTime};
 use duet_process::tree;
@@ -124,6 +124,19 @@ pub(super) fn under_load(
         arm.threads = tree::threads(root).context("failed to count threads")?;
     }
     generator.go_on()
+}
+
+/// Reads memory while so many connections of each arm are idle.
+pub(super) fn beside_idle(
+    arms: &[Running],
+    connections: u32,
+    record: &mut BlockRecord,
+) -> Result<()> {
+    for (arm, running) in record.arms.iter_mut().zip(arms) {
+        let memory = memory(running.root())?;
+        arm.idle_connections.push(IdleMemory { connections, memory });
+    }
+    Ok(())
 }
 
 /// The memory of a server's processes, in the record's terms.

@@ -90,9 +90,23 @@ pub struct ArmRecord {
     /// What the TLS handshakes of the load agreed on; absent without TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub negotiated: Option<Negotiated>,
+    /// Memory with idle connections open, before the warm-up; empty where the load has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub idle_connections: Vec<IdleMemory>,
     /// Where the highest rate within a limit lies; absent where none was searched for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchResult>,
+}
+
+/// Memory while connections are idle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct IdleMemory {
+    /// How many are open. Each has had a response.
+    pub connections: u32,
+    /// Memory of the server.
+    pub memory: Memory,
 }
 
 /// What a service did in a block.

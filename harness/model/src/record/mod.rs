@@ -17,7 +17,9 @@ mod program;
 mod run;
 
 pub use attempt::{Attempt, Block};
-pub use block::{ArmRecord, BlockRecord, Memory, RssSample, ServiceCounts, ServiceUse, Wire};
+pub use block::{
+    ArmRecord, BlockRecord, IdleMemory, Memory, RssSample, ServiceCounts, ServiceUse, Wire,
+};
 pub use builds::{BUILDS_FILE_NAME, BUILDS_SCHEMA, BuildsRecord, ServerBuilds, read_builds};
 pub use experiment::{Absence, Experiment, NoiseFloor, Question, Side, Version};
 pub use failure::{Failure, Stage};

@@ -22,6 +22,9 @@ pub struct Load {
     /// HTTP/2: requests in flight on each connection, at most. Always 1 with HTTP/1.1.
     #[serde(default = "one")]
     pub streams: u32,
+    /// Connections beside these on which nothing is sent while the others are driven; 0: none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub idle: u32,
     /// When requests are due; absent in a closed loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenLoop>,
@@ -59,12 +62,17 @@ fn one() -> u32 {
     1
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
 impl Load {
     /// A closed loop over so many connections of plain HTTP/1.1.
     #[must_use]
     pub fn closed(name: &str, connections: u32) -> Self {
         let (name, transport) = (name.to_owned(), Transport::Http);
-        Self { name, connections, transport, streams: 1, open: None }
+        Self { name, connections, transport, streams: 1, idle: 0, open: None }
     }
 
     /// The connections for people: `64 connections`, `8 HTTP/2 connections × 16 streams`.
@@ -81,7 +89,11 @@ impl Load {
             1 => String::new(),
             n => format!(" × {n} streams"),
         };
-        format!("{} {spoken}connection{plural}{streams}", self.connections)
+        let idle = match self.idle {
+            0 => String::new(),
+            n => format!(" beside {} idle ones", duet_units::thousands(n.into())),
+        };
+        format!("{} {spoken}connection{plural}{streams}{idle}", self.connections)
     }
 
     /// What decides when requests are sent.

@@ -397,6 +397,7 @@ fn arm_record(arm: &Speed, server: &str) -> ArmRecord {
             body_bytes: 2,
         },
         negotiated: None,
+        idle_connections: vec![],
         search: None,
     }
 }

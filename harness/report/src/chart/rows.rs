@@ -108,7 +108,8 @@ pub(super) fn question(metric: Metric) -> &'static str {
         Metric::RssBytesIdle
         | Metric::RssBytesSteady
         | Metric::RssBytesPeak
-        | Metric::RssBytesAfter => "How many times more memory?",
+        | Metric::RssBytesAfter
+        | Metric::RssBytesPerConnection => "How many times more memory?",
         Metric::StartupNs
         | Metric::ServiceTimeNsP50
         | Metric::ServiceTimeNsP99

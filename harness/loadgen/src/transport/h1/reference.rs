@@ -35,61 +35,95 @@ pub(crate) fn fetch(
     head: bool,
     timeout: Duration,
 ) -> Result<ReferenceResponse, String> {
-    let end = Instant::now() + timeout;
-    let (socket, tls) = handshake(target, timeout)?;
-    let clock = socket.as_fd().try_clone_to_owned();
-    let clock = clock.map_err(|error| format!("cannot use {target}: {error}"))?;
-    let mut stream: Box<dyn ReadWrite> = match tls {
-        None => Box::new(socket),
-        Some(tls) => Box::new(StreamOwned::new(tls, socket)),
-    };
-    let any = Exchange::any_success(vec![], head);
-    let (mut incoming, mut learner) = (Incoming::new(&any), BodyLearner::default());
-    let failed = |error: &io::Error, incoming: &Incoming, learner: &BodyLearner| {
-        unanswered(target, timeout, error, (incoming, learner.len()))
-    };
+    let mut connection = BlockingConnection::open(target, timeout)?;
     let plain = target.tls.is_none();
-    if plain && speaks(&clock) {
+    if plain && speaks(&connection.clock) {
         return Err(format!(
             "{target} sends before anything was requested: it does not speak HTTP"
         ));
     }
-    match stream.write_all(request).and_then(|()| stream.flush()) {
-        // A server may respond and close before it has read everything.
-        Err(error) if !is_closed(&error) => return Err(failed(&error, &incoming, &learner)),
-        _ => {}
+    let response = connection.ask(target, request, head, timeout)?;
+    if plain && response.persistent && speaks(&connection.clock) {
+        return Err(more_than_asked_for(target));
     }
-    let mut buffer = vec![0; READ_BYTES];
-    loop {
-        let n = match read(&mut stream, &clock, &mut buffer, end) {
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => 0, // TLS ends without a word
-            read => read.map_err(|error| failed(&error, &incoming, &learner))?,
+    Ok(response)
+}
+
+/// A connection on which one request is sent after the other, each when the last is responded to.
+pub(crate) struct BlockingConnection {
+    stream: Box<dyn ReadWrite>,
+    /// The same socket, whose time-out is set.
+    clock: OwnedFd,
+}
+
+impl BlockingConnection {
+    /// Opens it, with TLS where there is any.
+    pub(crate) fn open(target: &Target, timeout: Duration) -> Result<Self, String> {
+        let (socket, tls) = handshake(target, timeout)?;
+        let clock = socket.as_fd().try_clone_to_owned();
+        let clock = clock.map_err(|error| format!("cannot use {target}: {error}"))?;
+        let stream: Box<dyn ReadWrite> = match tls {
+            None => Box::new(socket),
+            Some(tls) => Box::new(StreamOwned::new(tls, socket)),
         };
-        let taken = incoming.read_into(&buffer[..n], head, n == 0, |part| learner.add(part));
-        let taken = taken.map_err(|Malformed(why)| {
-            format!("the response of {target} is malformed ({why}): {}", incoming.shown())
-        })?;
-        if let (Some(status), Some(taken)) = (incoming.status(), taken) {
-            let more = taken < n || (plain && incoming.is_persistent() && speaks(&clock));
-            if more {
-                return Err(format!("{target} sends more than the response to the request"));
-            }
-            let content_type = incoming.content_type();
-            return Ok(ReferenceResponse {
-                status,
-                content_type: content_type.map(|t| String::from_utf8_lossy(t).into_owned()),
-                persistent: incoming.is_persistent(),
-                body: learner.finish(),
-                streams_max: None,
-            });
+        Ok(Self { stream, clock })
+    }
+
+    /// The response to a request.
+    pub(crate) fn ask(
+        &mut self,
+        target: &Target,
+        request: &[u8],
+        head: bool,
+        timeout: Duration,
+    ) -> Result<ReferenceResponse, String> {
+        let end = Instant::now() + timeout;
+        let any = Exchange::any_success(vec![], head);
+        let (mut incoming, mut learner) = (Incoming::new(&any), BodyLearner::default());
+        let failed = |error: &io::Error, incoming: &Incoming, learner: &BodyLearner| {
+            unanswered(target, timeout, error, (incoming, learner.len()))
+        };
+        match self.stream.write_all(request).and_then(|()| self.stream.flush()) {
+            // A server may respond and close before it has read everything.
+            Err(error) if !is_closed(&error) => return Err(failed(&error, &incoming, &learner)),
+            _ => {}
         }
-        if n == 0 && incoming.is_empty() {
-            return Err(format!("{target} closed the connection without a response"));
-        } else if n == 0 {
-            let (what, came) = ("closed the connection in its response, after", learner.len());
-            return Err(format!("{target} {what} {came} bytes of the body"));
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            let n = match read(&mut self.stream, &self.clock, &mut buffer, end) {
+                // TLS ends without a word.
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => 0,
+                read => read.map_err(|error| failed(&error, &incoming, &learner))?,
+            };
+            let taken = incoming.read_into(&buffer[..n], head, n == 0, |part| learner.add(part));
+            let taken = taken.map_err(|Malformed(why)| {
+                format!("the response of {target} is malformed ({why}): {}", incoming.shown())
+            })?;
+            if let (Some(status), Some(taken)) = (incoming.status(), taken) {
+                if taken < n {
+                    return Err(more_than_asked_for(target));
+                }
+                let content_type = incoming.content_type();
+                return Ok(ReferenceResponse {
+                    status,
+                    content_type: content_type.map(|t| String::from_utf8_lossy(t).into_owned()),
+                    persistent: incoming.is_persistent(),
+                    body: learner.finish(),
+                    streams_max: None,
+                });
+            }
+            if n == 0 && incoming.is_empty() {
+                return Err(format!("{target} closed the connection without a response"));
+            } else if n == 0 {
+                let (what, came) = ("closed the connection in its response, after", learner.len());
+                return Err(format!("{target} {what} {came} bytes of the body"));
+            }
         }
     }
+}
+
+fn more_than_asked_for(target: &Target) -> String {
+    format!("{target} sends more than the response to the request")
 }
 
 /// Why there is no response, or not the whole of it, of which this has come.
