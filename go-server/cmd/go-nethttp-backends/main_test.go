@@ -18,6 +18,10 @@ func TestProgram(t *testing.T) {
 	servetest.CheckProgram(t, "go-nethttp-backends", "net/http, pgx "+backends.PgxVersion())
 }
 
+func TestContract(t *testing.T) {
+	servetest.CheckContract(t)
+}
+
 func TestCommandLinesOfDatabases(t *testing.T) {
 	for _, args := range [][]string{
 		{"-database", "x://y"}, {"-database"}, {"-pool", "0"}, {"-pool", "1025"}, {"-pool", "x"},
