@@ -184,3 +184,20 @@ func checkTerminateFinishesRequest(t *testing.T) {
 		t.Errorf("got %d, %q, %q; want 0 and no output", code, stdout, stderr)
 	}
 }
+
+// Clients that say nothing, or stop in the middle of a head or of a body, do not hold up the end.
+func checkTerminateWithUnfinishedClients(t *testing.T) {
+	p := Start(t)
+	dial(t, p.Addr)
+	send(t, dial(t, p.Addr), "GET / HTTP/1.1\r\n")
+	busy := dial(t, p.Addr)
+	send(t, busy, head("POST /orders", []string{"Content-Length: 5", "Expect: 100-continue"}))
+	got := readResponse(t, bufio.NewReader(busy), http.MethodPost)
+	if got.status != http.StatusContinue {
+		t.Errorf("got status %d; want 100", got.status)
+	}
+	p.Terminate()
+	if code, stdout, stderr := p.Wait(); code != 0 || stdout != "" || stderr != "" {
+		t.Errorf("got %d, %q, %q; want 0 and no output", code, stdout, stderr)
+	}
+}

@@ -26,6 +26,7 @@ func CheckContract(t *testing.T) {
 		{"slow request", checkSlowRequest},
 		{"client that does not read", checkClientThatDoesNotRead},
 		{"end finishes a request", checkTerminateFinishesRequest},
+		{"end with clients that never finish", checkTerminateWithUnfinishedClients},
 	})
 }
 
