@@ -18,7 +18,7 @@ func main() {
 }
 
 // newServer returns the article's server, which has no time-outs.
-func newServer(serve.Timeouts) *http.Server {
+func newServer(serve.Timeouts) serve.Server {
 	return &http.Server{Handler: newHandler()}
 }
 

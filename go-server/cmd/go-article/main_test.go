@@ -16,6 +16,10 @@ func TestProgram(t *testing.T) {
 	servetest.CheckProgram(t, "go-article", "net/http")
 }
 
+func TestStandardLibraryOnly(t *testing.T) {
+	servetest.CheckStandardLibraryOnly(t)
+}
+
 // It knows one transport, and no flag that speaks of another.
 func TestWithoutTransports(t *testing.T) {
 	for _, args := range [][]string{{"-h2c"}, {"-tls-cert", "c", "-tls-key", "k"}} {

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"net/http"
 	"os"
 
 	"duet/go-server/internal/backends"
@@ -11,12 +10,15 @@ import (
 	"duet/go-server/internal/serve"
 )
 
+// framework is what the server says that it is built on.
+var framework = "net/http, pgx " + serve.ModuleVersion("github.com/jackc/pgx/v5")
+
 func main() {
 	var options backends.Options
 	os.Exit(serve.Main(serve.Program{
 		Name:      "go-nethttp-backends",
-		Framework: "net/http, pgx " + backends.PgxVersion(),
-		NewServer: func(timeouts serve.Timeouts) *http.Server {
+		Framework: framework,
+		NewServer: func(timeouts serve.Timeouts) serve.Server {
 			mux := nethttp.NewMux()
 			options.Open().Add(mux)
 			return nethttp.NewServer(mux, timeouts)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"duet/go-server/internal/backends"
 	"duet/go-server/internal/servetest"
 )
 
@@ -15,7 +14,11 @@ func TestMain(m *testing.M) {
 }
 
 func TestProgram(t *testing.T) {
-	servetest.CheckProgram(t, "go-nethttp-backends", "net/http, pgx "+backends.PgxVersion())
+	servetest.CheckProgram(t, "go-nethttp-backends", framework)
+}
+
+func TestContract(t *testing.T) {
+	servetest.CheckContract(t)
 }
 
 func TestCommandLinesOfDatabases(t *testing.T) {

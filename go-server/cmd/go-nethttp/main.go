@@ -2,7 +2,6 @@
 package main
 
 import (
-	"net/http"
 	"os"
 
 	"duet/go-server/internal/nethttp"
@@ -18,6 +17,6 @@ func main() {
 	}, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-func newServer(timeouts serve.Timeouts) *http.Server {
+func newServer(timeouts serve.Timeouts) serve.Server {
 	return nethttp.NewServer(nethttp.NewMux(), timeouts)
 }

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"io"
-	"net"
 	"net/http"
 	"testing"
 
@@ -18,38 +15,30 @@ func TestProgram(t *testing.T) {
 	servetest.CheckProgram(t, "go-nethttp", "net/http")
 }
 
-// The 100 Continue shows that the handler has begun, and a refused connection that the end has: so
-// nothing here depends on time.
-func TestTerminateFinishesRequest(t *testing.T) {
-	p := servetest.Start(t)
-	idle := dial(t, p.Addr)
-	send(t, idle, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
-	readAnswer(t, bufio.NewReader(idle), http.MethodGet)
+func TestContract(t *testing.T) {
+	servetest.CheckContract(t)
+}
 
-	busy := dial(t, p.Addr)
-	send(t, busy, "POST /sum?a=1&b=2 HTTP/1.1\r\nHost: x\r\n"+
-		"Content-Length: 1\r\nExpect: 100-continue\r\n\r\n")
-	reader := bufio.NewReader(busy)
-	if got := readAnswer(t, reader, http.MethodPost).status; got != http.StatusContinue {
-		t.Fatalf("got status %d; want 100", got)
-	}
-	p.Terminate()
-	for {
-		conn, err := net.Dial("tcp", p.Addr)
+func TestTransports(t *testing.T) {
+	servetest.CheckTransports(t)
+}
+
+// The contract leaves them open. Here they are refused where a query is read.
+func TestMalformedQueries(t *testing.T) {
+	p := servetest.Start(t)
+	for _, target := range []string{"/sum?a=1&b=2&c=%zz", "/items/1?m=1&%"} {
+		response, err := http.Get("http://" + p.Addr + target)
 		if err != nil {
-			break // the process is bounded in time, so this loop is too
+			t.Fatal(err)
 		}
-		conn.Close()
+		response.Body.Close()
+		if response.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: got %d; want 400", target, response.StatusCode)
+		}
 	}
-	send(t, busy, "3")
-	got := readAnswer(t, reader, http.MethodPost)
-	if got.status != http.StatusOK || got.body != "6" || !got.closes {
-		t.Errorf("got %+v; want 200, 6 and Connection: close", got)
-	}
-	if _, err := reader.ReadByte(); err != io.EOF {
-		t.Errorf("got %v after the answer; want %v", err, io.EOF)
-	}
-	if code, stdout, stderr := p.Wait(); code != 0 || stdout != "" || stderr != "" {
-		t.Errorf("got %d, %q, %q; want 0 and no output", code, stdout, stderr)
-	}
+}
+
+// What is measured in the lane std is the standard library.
+func TestStandardLibraryOnly(t *testing.T) {
+	servetest.CheckStandardLibraryOnly(t)
 }

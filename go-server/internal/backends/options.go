@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"runtime/debug"
 	"strconv"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -58,17 +57,4 @@ func (o *Options) Open() *Services {
 		panic(err) // the configuration has been parsed, and the pool has at least one connection
 	}
 	return &Services{Database: pool}
-}
-
-// PgxVersion is the version of pgx that the program is built with.
-func PgxVersion() string {
-	build, ok := debug.ReadBuildInfo()
-	if ok {
-		for _, module := range build.Deps {
-			if module.Path == "github.com/jackc/pgx/v5" {
-				return module.Version
-			}
-		}
-	}
-	return "of unknown version"
 }

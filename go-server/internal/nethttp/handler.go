@@ -1,5 +1,5 @@
-// Package nethttp has the routes of CONTRACT.md, section 4, on net/http, for every server that uses
-// it.
+// Package nethttp has the routes of CONTRACT.md, section 4, on net/http, and what servers share whose
+// framework is built on it.
 package nethttp
 
 import (
@@ -15,13 +15,13 @@ import (
 // NewMux returns the routes of CONTRACT.md, section 4. A pattern with GET serves HEAD too.
 func NewMux() *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", WithoutBody(index))
-	mux.Handle("GET /hello", WithoutBody(hello))
-	mux.Handle("GET /sum", WithoutBody(sum))
-	mux.Handle("POST /sum", WithBody(sumWithBody))
+	mux.Handle("GET /{$}", WithoutBody(Index))
+	mux.Handle("GET /hello", WithoutBody(Hello))
+	mux.Handle("GET /sum", WithoutBody(Sum))
+	mux.Handle("POST /sum", WithBody(SumWithBody))
 	mux.Handle("GET /items/{n}", WithoutBody(items))
-	mux.Handle("POST /orders", WithBody(orders))
-	mux.Handle("GET /cpu", WithoutBody(cpu))
+	mux.Handle("POST /orders", WithBody(Orders))
+	mux.Handle("GET /cpu", WithoutBody(CPU))
 
 	// The mux's own 404 and 405 are plain text. These patterns are less specific than those above
 	// and so get what is left.
@@ -35,7 +35,8 @@ func NewMux() *http.ServeMux {
 	return mux
 }
 
-func index(w http.ResponseWriter, _ *http.Request) error {
+// Index responds to GET /.
+func Index(w http.ResponseWriter, _ *http.Request) error {
 	header := w.Header()
 	header.Set("Content-Type", HTMLType)
 	header.Set("Content-Length", strconv.Itoa(len(app.Index)))
@@ -44,12 +45,14 @@ func index(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-func hello(w http.ResponseWriter, r *http.Request) error {
+// Hello responds to GET /hello.
+func Hello(w http.ResponseWriter, r *http.Request) error {
 	RespondJSON(w, r, http.StatusOK, app.NewHello())
 	return nil
 }
 
-func sum(w http.ResponseWriter, r *http.Request) error {
+// Sum responds to GET /sum?a=&b=.
+func Sum(w http.ResponseWriter, r *http.Request) error {
 	total, err := sumOfQuery(r)
 	if err != nil {
 		return err
@@ -58,7 +61,8 @@ func sum(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func sumWithBody(w http.ResponseWriter, r *http.Request, body []byte) error {
+// SumWithBody responds to POST /sum?a=&b=.
+func SumWithBody(w http.ResponseWriter, r *http.Request, body []byte) error {
 	total, err := sumOfQuery(r)
 	if err != nil {
 		return err
@@ -72,7 +76,12 @@ func sumWithBody(w http.ResponseWriter, r *http.Request, body []byte) error {
 }
 
 func items(w http.ResponseWriter, r *http.Request) error {
-	n, err := app.ParseCount(r.PathValue("n"), app.ItemCountMax)
+	return Items(w, r, r.PathValue("n"))
+}
+
+// Items responds to GET /items/{n}?m=, where count is what the path has for n.
+func Items(w http.ResponseWriter, r *http.Request, count string) error {
+	n, err := app.ParseCount(count, app.ItemCountMax)
 	if err != nil {
 		return err
 	}
@@ -84,7 +93,8 @@ func items(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func orders(w http.ResponseWriter, r *http.Request, body []byte) error {
+// Orders responds to POST /orders.
+func Orders(w http.ResponseWriter, r *http.Request, body []byte) error {
 	orders, err := app.DecodeOrders(body)
 	if err != nil {
 		return err
@@ -97,7 +107,8 @@ func orders(w http.ResponseWriter, r *http.Request, body []byte) error {
 	return nil
 }
 
-func cpu(w http.ResponseWriter, r *http.Request) error {
+// CPU responds to GET /cpu?n=.
+func CPU(w http.ResponseWriter, r *http.Request) error {
 	n, err := CountFromQuery(r, "n", app.SpectralSizeMax)
 	if err != nil {
 		return err

@@ -23,6 +23,8 @@ const (
 var (
 	// ErrNotFound becomes a 404.
 	ErrNotFound = errors.New("not found")
+	// ErrMethodNotAllowed becomes a 405, whose Allow has been set.
+	ErrMethodNotAllowed = errors.New("method not allowed")
 	// ErrUnavailable, of what the server needs beside itself, becomes a 503.
 	ErrUnavailable = errors.New("service unavailable")
 )
@@ -34,37 +36,33 @@ const bodyMax = 1 << 20
 type route func(w http.ResponseWriter, r *http.Request, body []byte) error
 
 // WithBody adapts a route that takes a body.
-func WithBody(handle route) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := readBody(w, r)
+func WithBody(handle route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := ReadBody(w, r)
 		if err == nil {
 			err = handle(w, r, body)
 		}
 		if err != nil {
-			refuse(w, r, err)
+			Refuse(w, r, err)
 		}
-	})
+	}
 }
 
-// WithoutBody adapts a route that takes no body. If there is one, it is read and ignored. HTTP/1.1
-// says NoBody when there is none, HTTP/2 only that its length is 0.
-func WithoutBody(handle func(w http.ResponseWriter, r *http.Request) error) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var err error
-		if r.Body != http.NoBody && r.ContentLength != 0 {
-			_, err = io.Copy(io.Discard, limited(w, r))
-		}
+// WithoutBody adapts a route that takes no body.
+func WithoutBody(handle func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		err := SkipBody(w, r)
 		if err == nil {
 			err = handle(w, r)
 		}
 		if err != nil {
-			refuse(w, r, err)
+			Refuse(w, r, err)
 		}
-	})
+	}
 }
 
-// readBody reads the body of a request into a buffer of its size, if the client has said it.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// ReadBody reads the body of a request into a buffer of its size, if the client has said it.
+func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	var body bytes.Buffer
 	if 0 < r.ContentLength && r.ContentLength <= bodyMax {
 		// ReadFrom wants room for one more read, which tells it that the body has ended.
@@ -74,52 +72,69 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body.Bytes(), err
 }
 
-// limited does not replace r.Body: the server looks at that for a client still waiting for its
-// 100 Continue.
-func limited(w http.ResponseWriter, r *http.Request) io.Reader {
-	return http.MaxBytesReader(w, r.Body, bodyMax)
+// SkipBody reads the body of a request, if there is one, and ignores it. HTTP/1.1 says NoBody when
+// there is none, HTTP/2 only that its length is 0.
+func SkipBody(w http.ResponseWriter, r *http.Request) error {
+	if r.Body == http.NoBody || r.ContentLength == 0 {
+		return nil
+	}
+	_, err := io.Copy(io.Discard, limited(w, r))
+	return err
 }
 
-// refuse responds to a request that the contract does not allow. After a body that is too large,
+// limited does not replace r.Body: the server looks at that for a client still waiting for its
+// 100 Continue. The server also wants to know of a body that is too large, so that it closes the
+// connection with care: a framework's writer does not pass that on, and is unwrapped.
+func limited(w http.ResponseWriter, r *http.Request) io.Reader {
+	for {
+		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return http.MaxBytesReader(w, r.Body, bodyMax)
+		}
+		w = wrapper.Unwrap()
+	}
+}
+
+// Refuse responds to a request that the contract does not allow. After a body that is too large,
 // its reader has arranged for the connection to close.
-func refuse(w http.ResponseWriter, r *http.Request, err error) {
+func Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	slog.DebugContext(r.Context(), "request refused", "error", err)
+	if !errors.Is(err, ErrMethodNotAllowed) {
+		w.Header().Del("Allow") // which a framework may have set before the body was read
+	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		Fail(w, r, http.StatusRequestEntityTooLarge, "payload too large")
+		fail(w, r, http.StatusRequestEntityTooLarge, "payload too large")
 		return
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		w.Header().Set("Connection", "close")
-		Fail(w, r, http.StatusRequestTimeout, "request timeout")
+		fail(w, r, http.StatusRequestTimeout, "request timeout")
 		return
 	}
 	switch {
 	case errors.Is(err, ErrNotFound):
-		Fail(w, r, http.StatusNotFound, "not found")
+		fail(w, r, http.StatusNotFound, "not found")
+	case errors.Is(err, ErrMethodNotAllowed):
+		fail(w, r, http.StatusMethodNotAllowed, "method not allowed")
 	case errors.Is(err, ErrUnavailable):
-		Fail(w, r, http.StatusServiceUnavailable, "service unavailable")
+		fail(w, r, http.StatusServiceUnavailable, "service unavailable")
 	default:
-		Fail(w, r, http.StatusBadRequest, "bad request")
+		fail(w, r, http.StatusBadRequest, "bad request")
 	}
 }
 
-// NotFound responds to an unknown path.
-func NotFound(w http.ResponseWriter, r *http.Request) error {
-	Fail(w, r, http.StatusNotFound, "not found")
-	return nil
-}
+// NotFound is the route of an unknown path.
+func NotFound(http.ResponseWriter, *http.Request) error { return ErrNotFound }
 
 // MethodNotAllowed returns a handler for a known path and a wrong method.
-func MethodNotAllowed(allow string) http.Handler {
-	return WithoutBody(func(w http.ResponseWriter, r *http.Request) error {
+func MethodNotAllowed(allow string) http.HandlerFunc {
+	return WithoutBody(func(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Allow", allow)
-		Fail(w, r, http.StatusMethodNotAllowed, "method not allowed")
-		return nil
+		return ErrMethodNotAllowed
 	})
 }
 
-// Fail responds with an error.
-func Fail(w http.ResponseWriter, r *http.Request, status int, message string) {
+func fail(w http.ResponseWriter, r *http.Request, status int, message string) {
 	RespondJSON(w, r, status, app.Failure{Error: message})
 }
 

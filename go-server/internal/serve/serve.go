@@ -35,14 +35,25 @@ type Program struct {
 	Framework string // named by --version
 	// NewServer makes the server. One whose clients may take as long as they like, as the
 	// article's, ignores the time-outs.
-	NewServer func(Timeouts) *http.Server
+	NewServer func(Timeouts) Server
 
-	// Transports is whether it speaks TLS and HTTP/2 if the command line says so.
+	// Transports is whether it speaks TLS and HTTP/2 if the command line says so. NewServer makes
+	// an http.Server then.
 	Transports bool
 
 	// Define adds flags of its own, if it has any, of which More is the usage.
 	Define func(*flag.FlagSet)
 	More   string
+}
+
+// A Server serves connections, as http.Server does.
+type Server interface {
+	// Serve accepts connections until the end, and returns http.ErrServerClosed then.
+	Serve(net.Listener) error
+	// Shutdown waits for the requests that have begun.
+	Shutdown(context.Context) error
+	// Close cuts off what Shutdown has not waited for.
+	Close() error
 }
 
 // Usage, on one line.
@@ -106,7 +117,7 @@ func run(ctx context.Context, p Program, args []string, stdout io.Writer) error 
 	if _, err := fmt.Fprintf(stdout, "listening %s\n", listener.Addr()); err != nil {
 		return err
 	}
-	return serve(ctx, server, func() error { return serveConnections(listener) })
+	return serve(ctx, server, listener, serveConnections)
 }
 
 type options struct {
@@ -171,9 +182,11 @@ func checkAddr(addr string) error {
 
 // serve responds until ctx is done, then lets the requests that have begun finish. What
 // serveConnections calls is a method of the server.
-func serve(ctx context.Context, server *http.Server, serveConnections func() error) error {
+func serve(ctx context.Context, server Server, listener net.Listener,
+	serveConnections func(net.Listener) error,
+) error {
 	served := make(chan error, 1)
-	go func() { served <- serveConnections() }()
+	go func() { served <- serveConnections(listener) }()
 	select {
 	case err := <-served:
 		return err
@@ -191,6 +204,7 @@ func serve(ctx context.Context, server *http.Server, serveConnections func() err
 	if err != nil {
 		return err
 	}
+	listener.Close() // closed by now, but for a server that was told to end before it began
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

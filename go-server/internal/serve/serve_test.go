@@ -50,7 +50,7 @@ func TestDrainIsBounded(t *testing.T) {
 	lines, stdout := io.Pipe()
 	ended := make(chan error)
 	go func() {
-		ended <- run(ctx, Program{NewServer: func(Timeouts) *http.Server { return server }}, []string{"-addr", "127.0.0.1:0"}, stdout)
+		ended <- run(ctx, Program{NewServer: func(Timeouts) Server { return server }}, []string{"-addr", "127.0.0.1:0"}, stdout)
 	}()
 
 	buffer := make([]byte, 100)
@@ -76,4 +76,4 @@ func TestDrainIsBounded(t *testing.T) {
 	}
 }
 
-func newServer(Timeouts) *http.Server { return &http.Server{} }
+func newServer(Timeouts) Server { return &http.Server{} }

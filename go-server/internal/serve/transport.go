@@ -54,10 +54,11 @@ func (tr *transport) check() error {
 }
 
 // prepare makes the server speak the transport and returns the method that serves it.
-func (tr *transport) prepare(server *http.Server) (func(net.Listener) error, error) {
+func (tr *transport) prepare(s Server) (func(net.Listener) error, error) {
 	if !tr.h2c && tr.cert == "" {
-		return server.Serve, nil
+		return s.Serve, nil
 	}
+	server := s.(*http.Server) // where Transports is set, which defines the flags
 	server.HTTP2 = &http.HTTP2Config{
 		MaxConcurrentStreams:          http2StreamsMax,
 		MaxReadFrameSize:              http2FrameMax,

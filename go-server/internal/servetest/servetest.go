@@ -1,5 +1,5 @@
-// Package servetest runs a server program as a process of its own and checks what every program
-// promises in CONTRACT.md, section 1.
+// Package servetest runs a server program as a process of its own and checks what it promises in
+// CONTRACT.md: every program section 1, and those that have the routes of 4.1 to 4.3 the rest.
 package servetest
 
 import (
@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -65,11 +66,28 @@ func Run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return launch(t, args).Wait()
 }
 
+// startQuiet is Start for a program that must not have said anything when the test ends it.
+func startQuiet(t *testing.T, args ...string) *Process {
+	t.Helper()
+	p := Start(t, args...)
+	t.Cleanup(func() {
+		if p.cmd.ProcessState != nil {
+			return // goroutines has ended it
+		}
+		p.Terminate()
+		if code, stdout, stderr := p.Wait(); code != 0 || stdout != "" || stderr != "" {
+			t.Errorf("got %d, %q, %q; want 0 and no output", code, stdout, stderr)
+		}
+	})
+	return p
+}
+
 func launch(t *testing.T, args []string) *Process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), processTime)
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = append(os.Environ(), programEnv+"=1")
+	// A program that is built to detect races waits a second at its end, unless it is told not to.
+	cmd.Env = append(os.Environ(), programEnv+"=1", "GORACE=atexit_sleep_ms=0")
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -118,6 +136,38 @@ func (p *Process) Wait() (code int, stdout, stderr string) {
 	return p.cmd.ProcessState.ExitCode(), string(out), p.stderr.String()
 }
 
+// sockets returns how many sockets the process has open.
+func (p *Process) sockets() int {
+	p.t.Helper()
+	folder := fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid)
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	count := 0
+	for _, entry := range entries {
+		// One that was closed in between has no target.
+		target, _ := os.Readlink(filepath.Join(folder, entry.Name()))
+		if strings.HasPrefix(target, "socket:") {
+			count++
+		}
+	}
+	return count
+}
+
+// goroutines ends the process and returns how many goroutines it had: the runtime lists them on
+// SIGQUIT.
+func (p *Process) goroutines() int {
+	p.t.Helper()
+	p.Signal(syscall.SIGQUIT)
+	_, stdout, stderr := p.Wait()
+	count := strings.Count(stderr, "\ngoroutine ")
+	if stdout != "" || count == 0 {
+		p.t.Fatalf("got %q, %q; want a list of goroutines", stdout, stderr)
+	}
+	return count
+}
+
 // CheckProgram checks the command line of a program, and its end on a signal while connections idle.
 func CheckProgram(t *testing.T, name, framework string) {
 	t.Run("version", func(t *testing.T) {
@@ -163,6 +213,23 @@ func CheckProgram(t *testing.T, name, framework string) {
 		t.Run(signal.String()+" with idle connections", func(t *testing.T) {
 			checkEnd(t, signal)
 		})
+	}
+}
+
+// CheckStandardLibraryOnly checks that the package under test, without its tests, is built from the
+// standard library and this module alone.
+func CheckStandardLibraryOnly(t *testing.T) {
+	t.Helper()
+	list := exec.CommandContext(t.Context(), "go", "list", "-deps",
+		"-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".")
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range strings.Fields(string(out)) {
+		if !strings.HasPrefix(path, "duet/go-server/") {
+			t.Errorf("%s is linked", path)
+		}
 	}
 }
 

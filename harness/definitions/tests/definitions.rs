@@ -38,6 +38,18 @@ fn bench_loads() {
 }
 
 #[test]
+fn edits_of_servers_replace_a_text_that_is_in_its_file_once() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let spec = load(&root.join("bench")).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let edits =
+        spec.servers.iter().filter_map(|server| Some((&server.name, server.edit.as_ref()?)));
+    for (name, edit) in edits {
+        let source = std::fs::read_to_string(root.join(&edit.file)).expect("the file of the edit");
+        assert_eq!(source.matches(&edit.replace).count(), 1, "{name}: {}", edit.replace);
+    }
+}
+
+#[test]
 fn standard_suite_has_its_cells_of_servers_and_programs() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench");
     let spec = load(&folder).unwrap_or_else(|mistakes| panic!("{mistakes}"));

@@ -1,5 +1,5 @@
 //! Clients that take too long, against every server with little patience.
-//! `go-server/cmd/go-nethttp/timeouts_test.go` tests the same of the Go server.
+//! `go-server/internal/servetest/timeouts.go` tests the same of the Go server.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;

@@ -1,5 +1,5 @@
 //! TLS and HTTP/2, against the server that offers them.
-//! `go-server/cmd/go-nethttp/transport_test.go` tests the same of the Go server.
+//! `go-server/internal/servetest/transport.go` tests the same of the Go server.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;

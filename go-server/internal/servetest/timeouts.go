@@ -1,4 +1,4 @@
-package main
+package servetest
 
 import (
 	"bufio"
@@ -12,32 +12,31 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"duet/go-server/internal/serve"
 )
 
 // Clients that take too long, against a server with little patience.
 // rust-server/tests/servers/timeouts.rs tests the same of the Rust servers.
 
-const short = 100 * time.Millisecond
+func startImpatient(t *testing.T) *Process {
+	t.Helper()
+	return startQuiet(t, "--timeout-ms", "100")
+}
 
-var impatient = serve.Timeouts{Idle: short, Head: short, Request: short, Write: short}
-
-func TestSilentConnection(t *testing.T) {
-	addr := startServerWith(t, impatient).Listener.Addr().String()
+func checkSilentConnection(t *testing.T) {
+	addr := startImpatient(t).Addr
 	checkEnded(t, dial(t, addr))
 
 	kept := dial(t, addr)
 	reader := bufio.NewReader(kept)
 	send(t, kept, request("GET /hello", ""))
-	if got := readAnswer(t, reader, http.MethodGet); got.body != greeting {
+	if got := readResponse(t, reader, http.MethodGet); got.body != greeting {
 		t.Fatalf("got %d %q; want %q", got.status, got.body, greeting)
 	}
 	checkEnded(t, kept)
 }
 
-func TestSlowRequest(t *testing.T) {
-	addr := startServerWith(t, impatient).Listener.Addr().String()
+func checkSlowRequest(t *testing.T) {
+	addr := startImpatient(t).Addr
 	for _, test := range []struct {
 		name, part string
 	}{
@@ -67,8 +66,8 @@ func TestSlowRequest(t *testing.T) {
 }
 
 // A client that only sends: the server blocks in writing, then gives up.
-func TestClientThatDoesNotRead(t *testing.T) {
-	conn := dial(t, startServerWith(t, impatient).Listener.Addr().String())
+func checkClientThatDoesNotRead(t *testing.T) {
+	conn := dial(t, startImpatient(t).Addr)
 	requests := []byte(strings.Repeat(request("GET /items/1000?m=1", ""), 1000))
 	var err error
 	for err == nil { // the connection's deadline bounds it

@@ -1,4 +1,4 @@
-package main
+package servetest
 
 import (
 	"crypto/tls"
@@ -15,13 +15,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"duet/go-server/internal/servetest"
 )
 
 // TLS and HTTP/2. rust-server/tests/servers/transports.rs tests the same of the Rust server.
 
-func TestEveryTransport(t *testing.T) {
+func checkEveryTransport(t *testing.T) {
 	id := newIdentity(t)
 	for _, over := range transports {
 		p := id.start(t, over)
@@ -65,7 +63,7 @@ func TestEveryTransport(t *testing.T) {
 }
 
 // HTTP/1.1 ends with the connection, HTTP/2 with the stream.
-func TestLargeRequestsOfEveryTransport(t *testing.T) {
+func checkLargeRequestsOfEveryTransport(t *testing.T) {
 	id := newIdentity(t)
 	largest := order + strings.Repeat(" ", bodyMax-len(order))
 	fields := http.Header{}
@@ -95,7 +93,7 @@ func TestLargeRequestsOfEveryTransport(t *testing.T) {
 	}
 }
 
-func TestManyStreamsAtOnce(t *testing.T) {
+func checkManyStreamsAtOnce(t *testing.T) {
 	id := newIdentity(t)
 	for _, over := range []string{overH2, overH2C} {
 		p := id.start(t, over)
@@ -121,7 +119,7 @@ func TestManyStreamsAtOnce(t *testing.T) {
 
 // What CONTRACT.md says of the two servers of the lane: one negotiates what the other does. The
 // order of a Go client's suites is fixed.
-func TestHandshake(t *testing.T) {
+func checkHandshake(t *testing.T) {
 	id := newIdentity(t)
 	p := id.start(t, overH2)
 	for _, test := range []struct {
@@ -155,7 +153,7 @@ func TestHandshake(t *testing.T) {
 	}
 }
 
-func TestHandshakesThatFail(t *testing.T) {
+func checkHandshakesThatFail(t *testing.T) {
 	id := newIdentity(t)
 	p := id.start(t, overH2)
 	for name, config := range map[string]*tls.Config{
@@ -181,7 +179,7 @@ func TestHandshakesThatFail(t *testing.T) {
 }
 
 // everythingAfter sends bytes on a connection of its own and returns all that comes until its end.
-func everythingAfter(t *testing.T, p *servetest.Process, sent string) string {
+func everythingAfter(t *testing.T, p *Process, sent string) string {
 	t.Helper()
 	conn := dial(t, p.Addr)
 	send(t, conn, sent)
@@ -194,7 +192,7 @@ func everythingAfter(t *testing.T, p *servetest.Process, sent string) string {
 
 // A client that is silent, stops in the middle of a handshake or a preface, or sends no request: the
 // server ends the connection.
-func TestClientsThatTakeTooLong(t *testing.T) {
+func checkClientsThatTakeTooLong(t *testing.T) {
 	id := newIdentity(t)
 	for _, over := range transports {
 		t.Run(over, func(t *testing.T) {
@@ -227,7 +225,7 @@ func TestClientsThatTakeTooLong(t *testing.T) {
 }
 
 // A client that comes back with its ticket saves the certificate.
-func TestResumption(t *testing.T) {
+func checkResumption(t *testing.T) {
 	id := newIdentity(t)
 	p := id.start(t, overHTTPS1)
 	config := &tls.Config{RootCAs: id.roots, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
@@ -248,8 +246,8 @@ func TestResumption(t *testing.T) {
 }
 
 // The first frames of a server, byte by byte: the Rust server's test has the same numbers.
-func TestSettingsOfHTTP2(t *testing.T) {
-	p := servetest.Start(t, "--h2c")
+func checkSettingsOfHTTP2(t *testing.T) {
+	p := Start(t, "--h2c")
 	conn := dial(t, p.Addr)
 	send(t, conn, http2Preface)
 	settings := map[uint16]uint32{}
@@ -283,19 +281,19 @@ func TestSettingsOfHTTP2(t *testing.T) {
 }
 
 // Without -h2c there is no HTTP/2 in the clear, with it nothing else.
-func TestOneProtocolInTheClear(t *testing.T) {
+func checkOneProtocolInTheClear(t *testing.T) {
 	// net/http responds to the method PRI as it does any other.
-	got := everythingAfter(t, servetest.Start(t), http2Preface)
+	got := everythingAfter(t, Start(t), http2Preface)
 	if !strings.HasPrefix(got, "HTTP/1.1 ") {
 		t.Errorf("without -h2c: got %q", got)
 	}
 	hello := request("GET /hello", "")
-	if got = everythingAfter(t, servetest.Start(t, "-h2c"), hello); got != "" {
+	if got = everythingAfter(t, Start(t, "-h2c"), hello); got != "" {
 		t.Errorf("with -h2c: got %q; want nothing", got)
 	}
 }
 
-func TestCommandLinesOfTransports(t *testing.T) {
+func checkCommandLinesOfTransports(t *testing.T) {
 	id, other := newIdentity(t), newIdentity(t)
 	nowhere := filepath.Join(t.TempDir(), "missing.pem")
 	for _, test := range []struct {
@@ -315,7 +313,7 @@ func TestCommandLinesOfTransports(t *testing.T) {
 		{1, "key", []string{"-tls-cert", id.cert, "-tls-key", other.key}},
 	} {
 		args := append([]string{"-addr", "127.0.0.1:0"}, test.args...)
-		if line := servetest.CheckRefused(t, test.code, args...); !strings.Contains(line, test.says) {
+		if line := CheckRefused(t, test.code, args...); !strings.Contains(line, test.says) {
 			t.Errorf("%q: got %q; want %q in it", test.args, line, test.says)
 		}
 	}
@@ -323,7 +321,7 @@ func TestCommandLinesOfTransports(t *testing.T) {
 
 // As over plain HTTP/1.1: a request that has begun gets its response, idle connections are closed and new
 // ones refused.
-func TestTerminateFinishesRequestOfEveryTransport(t *testing.T) {
+func checkTerminateFinishesRequestOfEveryTransport(t *testing.T) {
 	id := newIdentity(t)
 	for _, over := range transports {
 		p := id.start(t, over)
@@ -353,7 +351,7 @@ func TestTerminateFinishesRequestOfEveryTransport(t *testing.T) {
 
 // Clients that say nothing, stop in the middle of a handshake or a request, or only keep a
 // connection.
-func TestTerminateWithClientsThatNeverFinish(t *testing.T) {
+func checkTerminateWithClientsThatNeverFinish(t *testing.T) {
 	id := newIdentity(t)
 	for _, over := range transports {
 		p := id.start(t, over)

@@ -1,4 +1,4 @@
-package main
+package servetest
 
 import (
 	"bufio"
@@ -6,16 +6,13 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"duet/go-server/internal/serve"
 )
 
-// The tests speak HTTP by hand: a client library would tidy up what they send and what they get.
+// The checks speak HTTP by hand: a client library would tidy up what they send and what they get.
 
 const (
 	textType = "text/plain; charset=utf-8"
@@ -26,7 +23,7 @@ const (
 	bodyMax = 1 << 20
 )
 
-// exchangeTime is when a test gives up waiting for bytes.
+// exchangeTime is when a check gives up waiting for bytes.
 const exchangeTime = 20 * time.Second
 
 type received struct {
@@ -34,21 +31,6 @@ type received struct {
 	header http.Header // without Connection, which becomes closes
 	closes bool
 	body   string
-}
-
-// startServer serves as main does, but within the test.
-func startServer(t *testing.T) *httptest.Server {
-	t.Helper()
-	return startServerWith(t, serve.ContractTimeouts)
-}
-
-func startServerWith(t *testing.T, timeouts serve.Timeouts) *httptest.Server {
-	t.Helper()
-	server := httptest.NewUnstartedServer(nil)
-	server.Config = newServer(timeouts)
-	server.Start()
-	t.Cleanup(server.Close)
-	return server
 }
 
 func dial(t *testing.T, addr string) net.Conn {
@@ -71,9 +53,9 @@ func send(t *testing.T, conn net.Conn, request string) {
 	}
 }
 
-// readAnswer reads the response to a request of the given method, on which it depends whether there
+// readResponse reads the response to a request of the given method, on which it depends whether there
 // is a body.
-func readAnswer(t *testing.T, reader *bufio.Reader, method string) received {
+func readResponse(t *testing.T, reader *bufio.Reader, method string) received {
 	t.Helper()
 	response, err := http.ReadResponse(reader, &http.Request{Method: method})
 	if err != nil {

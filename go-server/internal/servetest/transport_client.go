@@ -1,4 +1,4 @@
-package main
+package servetest
 
 import (
 	"bytes"
@@ -19,8 +19,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"duet/go-server/internal/servetest"
 )
 
 // The clients of the tests of transports.
@@ -82,13 +80,13 @@ func writePEM(t *testing.T, kind string, der []byte) string {
 	return path
 }
 
-func (id identity) start(t *testing.T, over string, more ...string) *servetest.Process {
+func (id identity) start(t *testing.T, over string, more ...string) *Process {
 	t.Helper()
 	args := []string{"--tls-cert", id.cert, "--tls-key", id.key}
 	if over == overH2C {
 		args = []string{"--h2c"}
 	}
-	return servetest.Start(t, append(args, more...)...)
+	return Start(t, append(args, more...)...)
 }
 
 // client speaks to one server over connections of its own.
@@ -110,7 +108,7 @@ func (id identity) client(t *testing.T, over string) *http.Client {
 	return &http.Client{Transport: transport, Timeout: exchangeTime}
 }
 
-func address(p *servetest.Process, over string) string {
+func address(p *Process, over string) string {
 	if over == overH2C {
 		return "http://" + p.Addr
 	}
@@ -146,7 +144,7 @@ type begun struct {
 	answered <-chan received
 }
 
-func begin(t *testing.T, id identity, p *servetest.Process, over string) begun {
+func begin(t *testing.T, id identity, p *Process, over string) begun {
 	t.Helper()
 	body, writer := io.Pipe()
 	request, err := http.NewRequest("POST", address(p, over)+"/sum?a=1&b=2", body)
