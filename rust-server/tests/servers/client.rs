@@ -16,6 +16,8 @@ pub(crate) const SERVERS: &[&str] = &[
     env!("CARGO_BIN_EXE_rust-axum"),
     #[cfg(feature = "axum")]
     env!("CARGO_BIN_EXE_rust-axum-tuned"),
+    #[cfg(feature = "hyper")]
+    env!("CARGO_BIN_EXE_rust-hyper"),
 ];
 
 /// An answer.
