@@ -25,9 +25,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     if env::var_os("CARGO_FEATURE_BACKENDS").is_some() {
         axum.extend(["deadpool-postgres", "tokio-postgres"]);
     }
-    for (name, packages) in
-        [("AXUM_STACK", axum), ("HYPER_STACK", vec!["hyper", "rustls", "tokio"])]
-    {
+    let stacks = [
+        ("ACTIX_STACK", vec!["actix-web", "tokio"]),
+        ("AXUM_STACK", axum),
+        ("HYPER_STACK", vec!["hyper", "rustls", "tokio"]),
+    ];
+    for (name, packages) in stacks {
         let mut stack = String::new();
         for package in packages {
             let version = locked_version(&lock, package).unwrap_or("of unknown version");
