@@ -25,8 +25,8 @@ use crate::command_line::{self, Offers, Options};
 
 /// The most workers that actix-web takes; it panics of more.
 const WORKERS_MAX: usize = 512;
-/// How far behind the clock may be by which actix-web ends its time-outs: no time-out is shorter than
-/// it is told.
+/// How far behind the clock may be by which actix-web ends its time-outs. None is shorter than it is
+/// told.
 const CLOCK_BEHIND: Duration = Duration::from_millis(500);
 /// How long requests that have begun may take after a signal. actix-web counts in seconds.
 const PATIENCE_S: u64 = 1;
@@ -111,8 +111,8 @@ impl fmt::Display for TooSlow {
 impl Error for TooSlow {}
 
 impl ResponseError for TooSlow {
-    /// Ends the connection without a response. After a response actix-web would read what is left of
-    /// a chunked body, for as long as its client goes on.
+    /// Ends the connection without a response. After a response actix-web would read what is left
+    /// of a chunked body, for as long as its client goes on.
     fn error_response(&self) -> HttpResponse {
         tracing::debug!(error = %self, "request refused");
         HttpResponse::RequestTimeout().body(TooSlow)
