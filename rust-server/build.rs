@@ -18,19 +18,26 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         None => String::new(),
     };
-    let mut packages = vec!["axum", "hyper", "rustls", "tokio"];
+    let mut axum = vec!["axum", "hyper", "rustls", "tokio"];
     if env::var_os("CARGO_FEATURE_MIMALLOC").is_some() {
-        packages.push("mimalloc");
+        axum.push("mimalloc");
     }
     if env::var_os("CARGO_FEATURE_BACKENDS").is_some() {
-        packages.extend(["deadpool-postgres", "tokio-postgres"]);
+        axum.extend(["deadpool-postgres", "tokio-postgres"]);
     }
-    let mut stack = String::new();
-    for package in packages {
-        let version = locked_version(&lock, package).unwrap_or("of unknown version");
-        stack += &format!("{package} {version}, ");
+    let stacks = [
+        ("ACTIX_STACK", vec!["actix-web", "tokio"]),
+        ("AXUM_STACK", axum),
+        ("HYPER_STACK", vec!["hyper", "rustls", "tokio"]),
+    ];
+    for (name, packages) in stacks {
+        let mut stack = String::new();
+        for package in packages {
+            let version = locked_version(&lock, package).unwrap_or("of unknown version");
+            stack += &format!("{package} {version}, ");
+        }
+        println!("cargo::rustc-env={name}={stack}rustc {rustc}");
     }
-    println!("cargo::rustc-env=AXUM_STACK={stack}rustc {rustc}");
     Ok(())
 }
 

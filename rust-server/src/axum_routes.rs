@@ -13,12 +13,13 @@ use axum::http::StatusCode;
 use axum::http::header::CONNECTION;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tower_http::timeout::TimeoutLayer;
 
-use crate::items::{self, Factor, ItemCount, Items};
+use crate::items::{self, ItemCount, Items};
 use crate::number::Integer;
 use crate::orders::{self, Order, Summary};
+use crate::queries::{CpuQuery, ItemsQuery, SumQuery};
 use crate::response::{self, BODY_BYTES_MAX, BadRequest, Failure, Hello};
 use crate::spectral_norm;
 
@@ -66,12 +67,6 @@ async fn hello(_: NoBody) -> Json<Hello> {
     Json(response::HELLO)
 }
 
-#[derive(Deserialize)]
-struct SumQuery {
-    a: Integer,
-    b: Integer,
-}
-
 async fn sum(Query(query): Query<SumQuery>, _: NoBody) -> String {
     (query.a.0 + query.b.0).to_string()
 }
@@ -82,11 +77,6 @@ async fn sum_with_body(
 ) -> Result<String, Error> {
     let third: Integer = body?.parse()?;
     Ok((query.a.0 + query.b.0 + third.0).to_string())
-}
-
-#[derive(Deserialize)]
-struct ItemsQuery {
-    m: Factor,
 }
 
 async fn list_items(
@@ -100,13 +90,6 @@ async fn list_items(
 /// `POST /orders` with strings of its own.
 pub async fn sum_orders(Json(orders): Json<Vec<Order>>) -> Result<Json<Summary>, Error> {
     Ok(Json(orders::summary(orders)?))
-}
-
-/// The query of `/cpu`.
-#[derive(Deserialize)]
-pub struct CpuQuery {
-    /// Rows and columns.
-    pub n: spectral_norm::Size,
 }
 
 async fn cpu(Query(query): Query<CpuQuery>, _: NoBody) -> String {

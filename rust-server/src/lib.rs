@@ -2,8 +2,8 @@
 //!
 //! First the responses of the contract: plain functions from typed values to typed values, which
 //! know no server. Then HTTP, JSON and routes for the server that has only the standard library,
-//! those of the servers on axum with their connections, and last the process around every server.
-//! A server itself is one file in `bin/`.
+//! those of the servers on actix-web, axum and hyper with their connections, and last the process
+//! around every server. A server itself is one file in `bin/`.
 
 #![forbid(unsafe_code)]
 
@@ -20,15 +20,25 @@ pub mod json;
 pub mod query;
 pub mod routes;
 
+#[cfg(feature = "actix")]
+pub mod actix_routes;
+#[cfg(feature = "actix")]
+pub mod actix_server;
 #[cfg(feature = "axum")]
 pub mod axum_routes;
 #[cfg(feature = "axum")]
 pub mod axum_server;
 #[cfg(feature = "backends")]
 pub mod backends;
-#[cfg(feature = "axum")]
+#[cfg(feature = "hyper")]
+pub mod hyper_routes;
+#[cfg(feature = "transports")]
+pub mod hyper_server;
+#[cfg(feature = "serde")]
+pub mod queries;
+#[cfg(feature = "transports")]
 pub mod tls;
-#[cfg(feature = "axum")]
+#[cfg(feature = "transports")]
 pub mod transport;
 
 pub mod command_line;

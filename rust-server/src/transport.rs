@@ -1,21 +1,23 @@
-//! Connections of axum's router: HTTP/1.1 and HTTP/2, in the clear and over TLS.
+//! Connections of a service of hyper: HTTP/1.1 and HTTP/2, in the clear and over TLS.
 //!
 //! It is `axum::serve` with the time-outs that the contract asks for and `axum::serve` has not, and
 //! with TLS: a loop that accepts, a task a connection, and a channel that tells the tasks to end
-//! and says when they have, as in axum's example `serve-with-hyper`.
+//! and says when they have, as in axum's example `serve-with-hyper`. The server without a framework
+//! has the same connections, so that it differs from the one on axum in nothing but axum.
 
-use std::io;
+use std::error::Error;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Router;
-use axum::serve::Listener;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::{http1, http2};
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time;
 use tokio_io_timeout::TimeoutStream;
@@ -45,9 +47,43 @@ const HTTP2_HEAD_MAX: u32 = (64 << 10) + 320;
 /// A connection whose reads and writes fail when they wait too long.
 type Socket = Pin<Box<TimeoutStream<TcpStream>>>;
 
+/// How long nothing is accepted when descriptors have run out: connections have to end first.
+const OUT_OF_DESCRIPTORS: Duration = Duration::from_secs(1);
+
+/// What responds to requests: a service of hyper that connections of both versions of HTTP can have
+/// a copy of.
+pub trait Service:
+    hyper::service::Service<
+        Request<Incoming>,
+        Response = Response<Self::Sent>,
+        Error: Into<Box<dyn Error + Send + Sync>>,
+        Future: Send + 'static,
+    > + Clone
+    + Send
+    + Sync
+    + 'static
+{
+    /// The body of its responses.
+    type Sent: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
+}
+
+impl<S, B> Service for S
+where
+    S: hyper::service::Service<Request<Incoming>, Response = Response<B>>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    S::Future: Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    type Sent = B;
+}
+
 /// How connections are served.
-pub struct Connections {
-    router: Router,
+pub struct Connections<S> {
+    service: S,
     timeouts: Timeouts,
     protocol: Protocol,
     http1: http1::Builder,
@@ -74,10 +110,10 @@ impl Open {
     }
 }
 
-impl Connections {
+impl<S: Service> Connections<S> {
     /// HTTP/1.1 in the clear.
-    pub fn plain(router: Router, timeouts: Timeouts) -> Connections {
-        Connections::new(router, timeouts, Protocol::Http1)
+    pub fn plain(service: S, timeouts: Timeouts) -> Connections<S> {
+        Connections::new(service, timeouts, Protocol::Http1)
     }
 
     /// Over TLS, with the protocol that the client prefers.
@@ -86,21 +122,21 @@ impl Connections {
     ///
     /// If there is no certificate with its key in these files.
     pub fn over_tls(
-        router: Router,
+        service: S,
         timeouts: Timeouts,
         cert: &Path,
         key: &Path,
-    ) -> io::Result<Connections> {
+    ) -> io::Result<Connections<S>> {
         let acceptor = TlsAcceptor::from(Arc::new(tls::config(cert, key)?));
-        Ok(Connections::new(router, timeouts, Protocol::Tls(acceptor)))
+        Ok(Connections::new(service, timeouts, Protocol::Tls(acceptor)))
     }
 
     /// HTTP/2 with prior knowledge, in the clear.
-    pub fn h2c(router: Router, timeouts: Timeouts) -> Connections {
-        Connections::new(router, timeouts, Protocol::Http2)
+    pub fn h2c(service: S, timeouts: Timeouts) -> Connections<S> {
+        Connections::new(service, timeouts, Protocol::Http2)
     }
 
-    fn new(router: Router, timeouts: Timeouts, protocol: Protocol) -> Connections {
+    fn new(service: S, timeouts: Timeouts, protocol: Protocol) -> Connections<S> {
         let mut http1 = http1::Builder::new();
         http1
             .timer(TokioTimer::new())
@@ -114,22 +150,18 @@ impl Connections {
             .initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
             .max_frame_size(HTTP2_FRAME_MAX)
             .max_header_list_size(HTTP2_HEAD_MAX);
-        Connections { router, timeouts, protocol, http1, http2 }
+        Connections { service, timeouts, protocol, http1, http2 }
     }
 
     /// Serves the listener's connections until `stop` is ready, then tells those that are left to
     /// end after the requests that have begun.
-    pub async fn serve(
-        self,
-        mut listener: impl Listener<Io = TcpStream>,
-        stop: impl Future<Output = ()>,
-    ) -> Open {
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> Open {
         let connections = Arc::new(self);
         let (stopping, stopped) = watch::channel(());
         let mut stop = pin!(stop);
         loop {
             tokio::select! {
-                (stream, _) = listener.accept() => {
+                stream = accept(&listener) => {
                     tokio::spawn(Arc::clone(&connections).connection(stream, stopped.clone()));
                 }
                 () = stop.as_mut() => break,
@@ -170,23 +202,44 @@ impl Connections {
         time::timeout(self.timeouts.head, acceptor.accept(socket)).await.ok()?.ok()
     }
 
-    async fn http1<S>(&self, stream: S, stopped: watch::Receiver<()>)
+    async fn http1<C>(&self, stream: C, stopped: watch::Receiver<()>)
     where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let service = TowerToHyperService::new(self.router.clone());
-        let connection = self.http1.serve_connection(TokioIo::new(stream), service);
+        let stream = TokioIo::new(stream);
+        let connection = self.http1.serve_connection(stream, self.service.clone());
         until_stopped(connection, http1::Connection::graceful_shutdown, stopped).await;
     }
 
-    async fn http2<S>(&self, stream: S, stopped: watch::Receiver<()>)
+    async fn http2<C>(&self, stream: C, stopped: watch::Receiver<()>)
     where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let service = TowerToHyperService::new(self.router.clone());
-        let connection = self.http2.serve_connection(TokioIo::new(stream), service);
+        let stream = TokioIo::new(stream);
+        let connection = self.http2.serve_connection(stream, self.service.clone());
         until_stopped(connection, http2::Connection::graceful_shutdown, stopped).await;
     }
+}
+
+/// The next connection.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // If the client has already gone, there is nothing to be set.
+                let _ = stream.set_nodelay(true);
+                return stream;
+            }
+            // The client has gone before it was accepted.
+            Err(error) if is_of_connection(error.kind()) => {}
+            Err(_) => time::sleep(OUT_OF_DESCRIPTORS).await,
+        }
+    }
+}
+
+fn is_of_connection(kind: ErrorKind) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(kind, ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 /// Drives a connection to its end, which comes after the requests that have begun once the server

@@ -4,7 +4,8 @@
 use std::process::ExitCode;
 
 use axum::routing::{get, post};
-use rust_server::axum_routes::{self, CpuQuery, Error, NoBody, Query};
+use rust_server::axum_routes::{self, Error, NoBody, Query};
+use rust_server::queries::CpuQuery;
 use rust_server::{axum_server, spectral_norm};
 use tokio::task;
 

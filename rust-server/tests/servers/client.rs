@@ -12,12 +12,16 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The servers of all routes.
 pub(crate) const SERVERS: &[&str] = &[
     env!("CARGO_BIN_EXE_rust-std"),
+    #[cfg(feature = "actix")]
+    env!("CARGO_BIN_EXE_rust-actix"),
     #[cfg(feature = "axum")]
     env!("CARGO_BIN_EXE_rust-axum"),
     #[cfg(feature = "axum")]
     env!("CARGO_BIN_EXE_rust-axum-tuned"),
     #[cfg(feature = "axum")]
     env!("CARGO_BIN_EXE_rust-axum-blocking"),
+    #[cfg(feature = "hyper")]
+    env!("CARGO_BIN_EXE_rust-hyper"),
 ];
 
 /// An answer.

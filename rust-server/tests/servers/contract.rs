@@ -299,7 +299,7 @@ fn permission_to_continue() {
 fn large_bodies() {
     const LIMIT: usize = 1_048_576;
     let largest = format!("{ORDER}{}", " ".repeat(LIMIT - ORDER.len()));
-    for server in servers() {
+    for (server, program) in servers().into_iter().zip(SERVERS) {
         let mut client = server.client();
         assert_eq!(client.ask(sized("POST /orders", JSON_BODY, &largest)).body, SUMMARY);
         assert_eq!(client.ask(chunked("POST /orders", JSON_BODY, &largest)).body, SUMMARY);
@@ -315,10 +315,10 @@ fn large_bodies() {
                 assert_eq!(
                     (answer.status, content_type, answer.body.as_str()),
                     TOO_LARGE,
-                    "{line}"
+                    "{program} {line}"
                 );
                 assert_eq!(answer.header("connection"), Some("close"));
-                assert!(client.is_closed());
+                assert!(client.is_closed(), "{program} {line}");
             }
         }
     }

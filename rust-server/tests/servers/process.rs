@@ -11,6 +11,14 @@ const STD: &str = env!("CARGO_BIN_EXE_rust-std");
 
 const HELLO: &str = "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n";
 
+/// Those that speak HTTP/1.1 in the clear, and nothing else.
+const PLAIN: &[&str] = &[
+    STD,
+    ARTICLE,
+    #[cfg(feature = "actix")]
+    env!("CARGO_BIN_EXE_rust-actix"),
+];
+
 fn all() -> impl Iterator<Item = &'static str> {
     SERVERS.iter().copied().chain([ARTICLE])
 }
@@ -85,7 +93,7 @@ fn command_lines_that_fail() {
 /// These know one transport, and no argument that speaks of another.
 #[test]
 fn servers_without_transports() {
-    for program in [STD, ARTICLE] {
+    for program in PLAIN {
         for args in [&["--h2c"][..], &["--tls-cert", "c", "--tls-key", "k"]] {
             let output = run(program, args);
             let line = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -26,6 +26,13 @@ use crate::client::{Answer, Answers, Client, PATIENCE, Server};
 
 pub(crate) const AXUM: &str = env!("CARGO_BIN_EXE_rust-axum");
 
+/// The servers of other routes on the same connections.
+pub(crate) const SERVERS: &[&str] = &[
+    AXUM,
+    #[cfg(feature = "hyper")]
+    env!("CARGO_BIN_EXE_rust-hyper"),
+];
+
 pub(crate) const LIMIT: usize = 1_048_576;
 
 /// What a client speaks.
@@ -62,17 +69,17 @@ impl Identity {
     }
 
     pub(crate) fn start(&self, over: Over) -> Server {
-        self.start_with(over, &[])
+        self.start_with(AXUM, over, &[])
     }
 
-    /// Started with these arguments beside the usual ones.
-    pub(crate) fn start_with(&self, over: Over, args: &[&str]) -> Server {
+    /// Another server, with these arguments beside the usual ones.
+    pub(crate) fn start_with(&self, program: &str, over: Over, args: &[&str]) -> Server {
         let (cert, key) = (self.path("cert.pem"), self.path("key.pem"));
         let transport: &[&str] = match over {
             Over::H2c => &["--h2c"],
             _ => &["--tls-cert", &cert, "--tls-key", &key],
         };
-        Server::start_with(AXUM, &[transport, args].concat())
+        Server::start_with(program, &[transport, args].concat())
     }
 
     pub(crate) fn connect(&self, over: Over, server: &Server) -> Connection {

@@ -14,18 +14,23 @@ use crate::client::{Answers, Server, eventually};
 use crate::contract::{ORDER, SUMMARY, check_headers};
 
 use crate::transport_client::{
-    ALL, AXUM, Connection, Identity, LIMIT, Over, client, client_with, head, receive, secure, send,
+    ALL, AXUM, Connection, Identity, LIMIT, Over, SERVERS, client, client_with, head, receive,
+    secure, send,
 };
 
 #[test]
 fn the_contract_over_every_transport() {
     let identity = Identity::new();
-    for over in ALL {
-        let server = identity.start(over);
+    for (program, over) in SERVERS.iter().flat_map(|program| ALL.map(|over| (program, over))) {
+        let server = identity.start_with(program, over, &[]);
         let mut connection = identity.connect(over, &server);
         let mut check = |line: &str, body: &str, status: u16, expected: &str| {
             let answer = connection.ask(line, &[], body);
-            assert_eq!((answer.status, &*answer.body), (status, expected), "{over:?} {line}");
+            assert_eq!(
+                (answer.status, &*answer.body),
+                (status, expected),
+                "{program} {over:?} {line}"
+            );
             check_headers(&answer, &[]);
         };
         check("GET /", "", 200, "<html><body>Hello world</body></html>\r\n");
@@ -41,10 +46,13 @@ fn the_contract_over_every_transport() {
         check("PUT /hello", "body", 405, r#"{"error":"method not allowed"}"#);
         check("HEAD /hello", "", 200, "");
         let items = connection.ask("GET /items/1000?m=1000000", &[], "");
-        assert!(items.body.ends_with(r#""total":8201000000}],"count":1000}"#), "{over:?}");
+        assert!(
+            items.body.ends_with(r#""total":8201000000}],"count":1000}"#),
+            "{program} {over:?}"
+        );
         assert_eq!(items.header("content-length"), Some(&*items.body.len().to_string()));
         let head = connection.ask("HEAD /hello", &[], "");
-        assert_eq!(head.header("content-length"), Some("25"), "{over:?}");
+        assert_eq!(head.header("content-length"), Some("25"), "{program} {over:?}");
     }
 }
 
@@ -56,15 +64,23 @@ fn large_requests() {
     let names: Vec<_> = (0..63).map(|i| format!("x-{i:02}")).collect();
     let usual = "x".repeat(121);
     let fields: Vec<_> = names.iter().map(|name| (name.as_str(), usual.as_str())).collect();
-    for over in ALL {
-        let server = identity.start(over);
+    for (program, over) in SERVERS.iter().flat_map(|program| ALL.map(|over| (program, over))) {
+        let server = identity.start_with(program, over, &[]);
         let mut connection = identity.connect(over, &server);
-        assert_eq!(connection.ask("POST /orders", &[], &largest).body, SUMMARY, "{over:?}");
-        assert_eq!(connection.ask("GET /hello", &fields, "").status, 200, "{over:?}");
+        assert_eq!(
+            connection.ask("POST /orders", &[], &largest).body,
+            SUMMARY,
+            "{program} {over:?}"
+        );
+        assert_eq!(connection.ask("GET /hello", &fields, "").status, 200, "{program} {over:?}");
         for line in ["POST /orders", "GET /hello"] {
             let answer = connection.ask(line, &[], &format!("{largest} "));
             let expected = r#"{"error":"payload too large"}"#;
-            assert_eq!((answer.status, &*answer.body), (413, expected), "{over:?} {line}");
+            assert_eq!(
+                (answer.status, &*answer.body),
+                (413, expected),
+                "{program} {over:?} {line}"
+            );
             if over == Over::Https1 {
                 check_headers(&answer, &["connection"]);
                 connection.closed();
@@ -73,7 +89,7 @@ fn large_requests() {
                 check_headers(&answer, &[]);
             }
         }
-        assert_eq!(connection.ask("GET /hello", &[], "").status, 200, "{over:?}");
+        assert_eq!(connection.ask("GET /hello", &[], "").status, 200, "{program} {over:?}");
     }
 }
 
@@ -294,7 +310,7 @@ fn sigterm_with_clients_that_never_finish() {
 fn clients_that_take_too_long() {
     let identity = Identity::new();
     for over in ALL {
-        let server = identity.start_with(over, &["--timeout-ms", "200"]);
+        let server = identity.start_with(AXUM, over, &["--timeout-ms", "200"]);
         let (mut silent, mut half) = (server.client(), server.client());
         half.send(if over == Over::H2c { "PRI * HT" } else { "\u{16}\u{3}\u{1}\u{1}" });
         for client in [&mut silent, &mut half] {

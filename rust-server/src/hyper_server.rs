@@ -1,0 +1,61 @@
+//! The process around a service of hyper: command line, tokio's threads, signals.
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time;
+
+use crate::command_line::{self, Offers, Options, Transport};
+use crate::transport::{Connections, Service};
+
+/// How long requests that have begun may take after a signal.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// Serves requests by what `service` makes of the command line, until SIGTERM or SIGINT. `version`
+/// is the line that `--version` prints.
+pub fn run<S: Service>(
+    version: &str,
+    offers: Offers,
+    service: impl FnOnce(&Options) -> io::Result<S>,
+) -> ExitCode {
+    command_line::run(version, offers, |options| {
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(options.threads.get())
+            .enable_all()
+            .build()?;
+        let service = service(options)?;
+        // As a task of its own the server accepts on the workers, and the main thread stays out.
+        let served = runtime.block_on(runtime.spawn(serve(service, options.clone())));
+        // Does not wait for what has not ended by now.
+        runtime.shutdown_background();
+        served?
+    })
+}
+
+async fn serve<S: Service>(service: S, options: Options) -> io::Result<()> {
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let timeouts = options.timeouts;
+    let connections = match &options.transport {
+        Transport::Plain => Connections::plain(service, timeouts),
+        Transport::Tls { cert, key } => Connections::over_tls(service, timeouts, cert, key)?,
+        Transport::H2c => Connections::h2c(service, timeouts),
+    };
+    let listener = TcpListener::bind(options.addr).await?;
+    let address = listener.local_addr()?;
+    command_line::announce(address)?;
+    let open = connections.serve(listener, async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    });
+    let open = open.await;
+    // What has not ended by then is cut off.
+    let _ = time::timeout(PATIENCE, open.ended()).await;
+    Ok(())
+}
