@@ -88,6 +88,7 @@ pub(super) fn is_cost(metric: Metric) -> bool {
         | Metric::RssBytesIdle
         | Metric::RssBytesSteady
         | Metric::RssBytesPeak
+        | Metric::RssBytesPerUnit
         | Metric::RssBytesAfter
         | Metric::RssBytesPerConnection
         | Metric::StartupNs

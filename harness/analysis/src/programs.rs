@@ -101,7 +101,8 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
         run.program_blocks.iter().filter(|b| b.cell == *id).collect();
     blocks.sort_by_key(|b| (b.block, b.started_ns));
     let whole = blocks.iter().filter(|b| counts(b) && b.arms.len() == matchup.arms.len());
-    let counted = whole.map(|b| (*b, values(b))).collect();
+    let n = problem.sizes.get(&id.load).copied();
+    let counted = whole.map(|b| (*b, values(b, n))).collect();
     Some(Cell { id, matchup, problem, blocks, counted })
 }
 
@@ -113,21 +114,22 @@ fn counts(block: &ProgramBlock) -> bool {
 /// The ratio of elapsed times of a cell of programs so far, for display while the run goes on.
 #[must_use]
 pub fn running_program_ratio(blocks: &[ProgramBlock], cell: &CellId) -> Option<Estimate> {
-    let log_ratio = |block| values(block).log_ratios.get(&Metric::ElapsedNs).copied();
+    let log_ratio = |block| values(block, None).log_ratios.get(&Metric::ElapsedNs).copied();
     let of_cell = blocks.iter().filter(|b| b.cell == *cell && counts(b));
     geometric(&of_cell.filter_map(log_ratio).collect::<Vec<_>>())
 }
 
-/// The numbers of a block. A zero was not measured: the kernel's CPU times of very short programs
-/// can be zero.
-fn values(block: &ProgramBlock) -> BlockValues {
+/// The numbers of a block at N, where N is known. A zero was not measured: the kernel's CPU times
+/// of very short programs can be zero.
+fn values(block: &ProgramBlock, n: Option<u32>) -> BlockValues {
     let of_arm = |run: &ProgramRun| -> BTreeMap<Metric, f64> {
         let all = [
-            (Metric::ElapsedNs, run.elapsed_ns),
-            (Metric::CpuNs, run.user_ns + run.system_ns),
-            (Metric::RssBytesPeak, run.rss_bytes_peak),
+            (Metric::ElapsedNs, run.elapsed_ns as f64),
+            (Metric::CpuNs, (run.user_ns + run.system_ns) as f64),
+            (Metric::RssBytesPeak, run.rss_bytes_peak as f64),
+            (Metric::RssBytesPerUnit, n.and_then(|n| per_unit(run, n)).unwrap_or(0.0)),
         ];
-        all.into_iter().filter(|(_, v)| *v > 0).map(|(metric, v)| (metric, v as f64)).collect()
+        all.into_iter().filter(|(_, value)| *value > 0.0).collect()
     };
     let arms: Vec<_> = block.arms.iter().map(of_arm).collect();
     let log_ratios = arm_log_ratios(&arms);
@@ -139,6 +141,14 @@ fn values(block: &ProgramBlock) -> BlockValues {
         open: vec![],
         search: vec![],
     }
+}
+
+/// Memory per unit: the slope of peak memory from N = 1 on. Too few units to be seen in whole pages
+/// have none.
+fn per_unit(run: &ProgramRun, n: u32) -> Option<f64> {
+    let units = n.checked_sub(Problem::BASE_N).filter(|units| *units > 0)?;
+    let grown = run.rss_bytes_peak.saturating_sub(run.rss_bytes_base?);
+    Some(grown as f64 / f64::from(units))
 }
 
 impl Cell<'_> {
@@ -186,6 +196,7 @@ impl Cell<'_> {
             switching: None,
             program: Some(ProgramCell {
                 n,
+                unit: self.problem.unit.clone(),
                 arms: (0..self.matchup.arms.len()).map(|arm| self.program(run, arm)).collect(),
             }),
         }
@@ -251,8 +262,8 @@ const SHORT_NS: u64 = 10_000_000;
 mod tests {
     use crate::verdict::Verdict;
     use crate::{Analysis, Standing, analyse};
-    use duet_model::record::{Failure, Stage};
-    use duet_model::spec::{Published, PublishedRow};
+    use duet_model::record::{Failure, ProgramBlock, Stage};
+    use duet_model::spec::{CellId, Problem, Published, PublishedRow};
     use duet_model::testing::programs;
     use duet_units::Metric;
 
@@ -289,6 +300,31 @@ mod tests {
         assert!((second.cpu_load[0] - 1.0).abs() < 1e-9 && (second.cpu_load[1] - 0.5).abs() < 1e-9);
         let cell = &matchup.cells[0];
         assert_eq!((cell.load.as_str(), cell.warnings.len()), ("large, N = 1,000", 0));
+    }
+
+    /// A run at N = 1 takes 100 MiB of the 200 and more; N is 1,000.
+    #[test]
+    fn memory_per_unit_is_what_grows_with_n() {
+        let mut run = programs(8, 1.5);
+        run.header.spec.problems[0].unit = Some("thing".to_owned());
+        for block in run.program_blocks.iter_mut().filter(|b| b.cell.workload == "x") {
+            for arm in &mut block.arms {
+                arm.rss_bytes_base = Some(100 << 20);
+            }
+        }
+        let analysis = analyse(&run);
+        let [with, without] = &analysis.matchups[0].cells[..] else { panic!("two cells") };
+        let of = |cell: &crate::CellAnalysis| {
+            cell.metrics.iter().find(|m| m.metric == Metric::RssBytesPerUnit).cloned()
+        };
+        let found = of(with).expect("one was measured");
+        let mib = found.arms[0].value * 999.0 / 1024.0 / 1024.0;
+        assert!((103.0..104.0).contains(&mib), "{found:?}");
+        let ratio = found.ratio.expect("a ratio").value;
+        assert!((1.95..2.05).contains(&ratio) && found.verdict == Verdict::Slower, "{found:?}");
+        assert_eq!(with.program.as_ref().and_then(|p| p.unit.as_deref()), Some("thing"));
+        assert_eq!(of(without), None);
+        assert!(!analysis.matchups[0].means.iter().any(|m| m.metric == Metric::RssBytesPerUnit));
     }
 
     #[test]
@@ -396,5 +432,43 @@ mod tests {
             assert_eq!(found.standing, standing, "{languages:?} {secs:?}");
             assert!((table.today[0].ratio.value / today - 1.0).abs() < 0.02);
         }
+    }
+
+    /// A matchup of the same languages over problems that a table has not is no part of its means.
+    #[test]
+    fn published_figures_stand_beside_matchups_of_their_problems() {
+        let mut run = programs(8, 1.25);
+        let row = PublishedRow {
+            problem: "x".to_owned(),
+            secs: vec![1.0, 1.5],
+            mem_kb: None,
+            gz_bytes: None,
+            busy_secs: None,
+            cpu_load: None,
+            plain_secs: None,
+            figure: None,
+            note: None,
+        };
+        let languages = ["Rust", "Go"].map(str::to_owned).to_vec();
+        let (date, about) = ("2020-01-01".to_owned(), String::new());
+        run.header.spec.published = vec![Published { date, about, languages, rows: vec![row] }];
+        let spec = &mut run.header.spec;
+        let mut other = spec.matchups.last().cloned().expect("one of programs");
+        other.name = "others".to_owned();
+        spec.matchups.push(other);
+        let z = Problem { name: "z".to_owned(), ..spec.problems[1].clone() };
+        spec.problems.push(z);
+        let of_y = |block: &&ProgramBlock| block.cell.workload == "y";
+        let blocks: Vec<ProgramBlock> = run.program_blocks.iter().filter(of_y).cloned().collect();
+        for problem in ["y", "z"] {
+            let [matchup, workload, load] = ["others", problem, "large"].map(str::to_owned);
+            let cell = CellId { matchup, workload, load };
+            let moved = blocks.iter().map(|b| ProgramBlock { cell: cell.clone(), ..b.clone() });
+            run.program_blocks.extend(moved);
+            run.header.suite.cells.push(cell);
+        }
+        let today = &analyse(&run).published[0].today;
+        let matchups: Vec<&str> = today.iter().map(|mean| mean.matchup.as_str()).collect();
+        assert_eq!(matchups, ["programs"]);
     }
 }

@@ -23,7 +23,12 @@ pub(super) fn analyse(
         let (date, about) = (table.date.clone(), table.about.clone());
         let logs: f64 = rows.iter().map(|row| row.ratio.ln()).sum();
         let mean = (logs / rows.len() as f64).exp();
-        let today = matchups.iter().filter_map(|m| mean_today(m, &languages)).collect();
+        // A matchup of other problems is another kind of work.
+        let is_of_table = |m: &&MatchupAnalysis| {
+            rows.iter().flat_map(|row| &row.today).any(|today| today.cell.matchup == m.name)
+        };
+        let today = matchups.iter().filter(is_of_table);
+        let today = today.filter_map(|m| mean_today(m, &languages)).collect();
         (!rows.is_empty()).then_some(PublishedAnalysis {
             date,
             about,

@@ -61,6 +61,14 @@ fn problem(fields: &mut Fields<'_>, files: &Read<'_>) -> Problem {
             format!("add the right output: `outputs = {{ {} = \"data/FILE\" }}`", test.value);
         fields.mistake(line, problem, hint);
     }
+    let unit = fields.text("unit");
+    if let Some(unit) = &unit
+        && !outputs.contains_key(&Problem::BASE_N.to_string())
+    {
+        let n = Problem::BASE_N;
+        let problem = format!("`unit` takes a run at N = {n}, for which `outputs` has none");
+        fields.mistake(unit.line, problem, format!("add the right output at {n} to `outputs`"));
+    }
     Problem {
         name,
         question,
@@ -68,6 +76,7 @@ fn problem(fields: &mut Fields<'_>, files: &Read<'_>) -> Problem {
         input: input.map(|at| at.value),
         outputs,
         within,
+        unit: unit.map(|at| at.value),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Programs as cells: build and check them, make their inputs, measure blocks of them.
 //!
 //! A block runs each arm twice, in a fresh process each: once to check its output, then once to be
-//! timed, with /dev/null as its output. One run alone is [`crate::program`]'s; whether its output
-//! is valid is decided by [`crate::output`].
+//! timed, with /dev/null as its output. Where N counts units, a run at N = 1 comes before both. One
+//! run alone is [`crate::program`]'s; whether its output is valid is decided by [`crate::output`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -80,8 +80,8 @@ pub fn check(
         source: path,
         failure: None,
     };
-    let checked = check_output(bench, cache, set, problem, n);
-    let hashed = checked.and_then(|()| match &binary {
+    let checked = run_checked(bench, cache, set, problem, n, 0);
+    let hashed = checked.and_then(|_| match &binary {
         Some(path) => Ok(executable_sha256(path, root)?),
         None => Ok(None),
     });
@@ -95,20 +95,23 @@ pub fn check(
     Ok(record)
 }
 
-fn check_output(
+/// Runs a program to compare its output with the one that the definitions have, if any.
+fn run_checked(
     bench: &Bench<'_>,
     cache: &mut ProgramCache,
     set: &ProgramSet,
     problem: &Problem,
     n: u32,
-) -> Result<(), ProgramError> {
-    let task = prepare(bench, cache, set, problem, n, 0)?;
-    let (_, output) = program::run_hashed(&task, None, bench.interrupt)?;
+    padding_bytes: u32,
+) -> Result<Finished, ProgramError> {
+    let task = prepare(bench, cache, set, problem, n, padding_bytes)?;
+    let (finished, output) = program::run_hashed(&task, None, bench.interrupt)?;
     match expected_output(bench, problem, n)? {
         Some(expected) => expected.compare(&output, problem.within),
         None => Ok(()),
     }
-    .map_err(|error| ProgramError::Output(format!("at N = {n} {error}")))
+    .map_err(|error| ProgramError::Output(format!("at N = {n} {error}")))?;
+    Ok(finished)
 }
 
 /// Measures one block.
@@ -180,6 +183,13 @@ fn check_and_time(
     let Some(set) = bench.spec.origin(arm, &problem.name) else {
         unreachable!("the loader has checked that the set has the program")
     };
+    let rss_bytes_base = match &problem.unit {
+        Some(_) => {
+            let base = run_checked(bench, cache, set, problem, Problem::BASE_N, padding_bytes)?;
+            Some(base.rss_bytes_peak)
+        }
+        None => None,
+    };
     let task = prepare(bench, cache, set, problem, n, padding_bytes)?;
     let (checked, output) = program::run_hashed(&task, None, bench.interrupt)?;
     match expected_output(bench, problem, n)? {
@@ -206,6 +216,7 @@ fn check_and_time(
         output_bytes: output.bytes,
         output_sha256: output.sha256,
         checked_elapsed_ns: Some(checked.report.elapsed_ns),
+        rss_bytes_base,
     })
 }
 

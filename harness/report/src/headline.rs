@@ -33,11 +33,11 @@ pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> (Strin
         return (control_headline(&basis, &about), String::new());
     }
     let further = match matchup.programs {
-        true => [Metric::CpuNs, Metric::RssBytesPeak],
-        false => [Metric::RequestsPerSecond, Metric::RssBytesPeak],
+        true => &[Metric::CpuNs, Metric::RssBytesPeak, Metric::RssBytesPerUnit][..],
+        false => &[Metric::RequestsPerSecond, Metric::RssBytesPeak],
     };
     let mut sentences = vec![];
-    let further = further.into_iter().filter(|metric| *metric != basis.metric);
+    let further = further.iter().copied().filter(|metric| *metric != basis.metric);
     let further = further.filter_map(|metric| Basis::of(matchup, metric));
     sentences.extend(further.filter_map(|found| found.further()));
     let unequal = |cell: &CellAnalysis| cell.warnings.iter().any(|w| w.code == "unequal_work");
@@ -82,11 +82,13 @@ impl<'a> Basis<'a> {
         };
         let distance = |(_, found): &(&CellAnalysis, &MetricAnalysis)| {
             let value = found.ratio.map_or(f64::INFINITY, |ratio| ratio.value);
+            // An example in which the other arm is worse would contradict the mean.
+            let against = (value < 1.0) != (mean.ratio.value < 1.0);
             // Rounded, so that of two that are as near the first is taken, whoever is the base.
-            ((value.ln() - mean.ratio.value.ln()).abs() * 1e6).round()
+            (against, ((value.ln() - mean.ratio.value.ln()).abs() * 1e6).round() as i64)
         };
         let in_mean = with_ratio.filter(|(cell, _)| mean.cells.iter().any(|m| m.cell == cell.id));
-        let example = in_mean.min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        let example = in_mean.min_by_key(distance);
         let ratio = wording::oriented_ratio(&mean.ratio)?;
         let verdict = mean.verdict;
         Some(Self { matchup, metric, ratio, verdict, mean: Some(mean), example })
@@ -195,6 +197,7 @@ impl<'a> Basis<'a> {
                 format!("{other} responds to {text} the requests a second of {this}."),
             ),
             Metric::RssBytesPeak => ("peak memory", self.memory(&this, &other)),
+            Metric::RssBytesPerUnit => ("memory per unit", self.per_unit(&this, &other)?),
             _ => ("CPU time", format!("{this} needs {text} the CPU time of {other}.")),
         };
         Some(match self.verdict {
@@ -223,6 +226,16 @@ impl<'a> Basis<'a> {
             ),
             None => format!("At its peak {this} holds {text} the memory of {other}."),
         }
+    }
+
+    /// Memory per unit: `Memory per task: 2.65 KiB in Go, 574 B in Rust (4.73×).`
+    fn per_unit(&self, this: &str, other: &str) -> Option<String> {
+        let (cell, found) = self.example?;
+        let unit = cell.program.as_ref()?.unit.as_deref()?;
+        let value = |arm: usize| Some(self.metric.format(found.arms.get(arm)?.value));
+        let (more, less) = (value(self.worse())?, value(1 - self.worse())?);
+        let text = self.ratio.text();
+        Some(format!("Memory per {unit}: {more} in {this}, {less} in {other} ({text})."))
     }
 
     /// What a mean is not of, and why: `it was busy: hello, page`.

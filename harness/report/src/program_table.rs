@@ -105,7 +105,21 @@ fn program(
     let known = known.collect::<Vec<_>>().join(" · ");
     let asides = [cell.question.clone(), known].into_iter().filter(|aside| !aside.is_empty());
     let asides = asides.collect();
-    group(rows.chain([ratios]).collect(), verdicts(&found), asides)
+    let mut verdicts = verdicts(&found);
+    verdicts.extend(per_unit(analysis, cell, &named));
+    group(rows.chain([ratios]).collect(), verdicts, asides)
+}
+
+/// Memory per unit, behind the verdicts: ` · memory per task: Rust 574 B, Go 2.65 KiB (4.73×, Go
+/// uses 2.09 KiB more)`. It has no column, since few programs have it.
+fn per_unit(analysis: &Analysis, cell: &CellAnalysis, named: &[Arm]) -> Option<Span> {
+    let unit = cell.program.as_ref()?.unit.as_deref()?;
+    let found = cell.metrics.iter().find(|m| m.metric == Metric::RssBytesPerUnit)?;
+    let row = wording::row(&analysis.run, named, found);
+    let values = named.iter().zip(&row.values).map(|(arm, value)| format!("{} {value}", arm.label));
+    let values = values.collect::<Vec<_>>().join(", ");
+    let text = format!(" · memory per {unit}: {values} ({}, {})", row.ratio, row.verdict);
+    Some(Span::new(text, row.conclusion.emphasis()))
 }
 
 /// The verdicts in words: `time: go is slower · memory: tie`.

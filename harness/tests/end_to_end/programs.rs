@@ -150,6 +150,32 @@ fn programs_are_measured_like_any_other_cell() {
     assert_eq!(bench.read("results/latest/report.html"), report);
 }
 
+/// Holds four million bytes for each of N, in the shell itself.
+const HOLDER: &str = "x=$(head -c $(($1 * 4000000)) /dev/zero | tr '\\0' x)\necho \"n is $1\"\n";
+
+#[test]
+fn memory_per_unit_is_that_of_n_less_that_of_one() {
+    let bench = Bench::new(HOLDER, BRIEF);
+    bench.write("one/count.sh", HOLDER);
+    let problems = bench.read("bench/programs.toml");
+    let counted = problems.replacen("sizes", "unit = \"hoard\"\nsizes", 1);
+    bench.write("bench/programs.toml", &counted);
+    bench.duet(&["run", "s"]).exits(0).says("memory per hoard: ");
+    let run = bench.record();
+    for block in run.program_blocks.iter().filter(|block| block.failure.is_none()) {
+        for arm in &block.arms {
+            let Some(base) = arm.rss_bytes_base else {
+                assert_eq!(block.cell.workload, "turn", "{arm:?}");
+                continue;
+            };
+            let unit = arm.rss_bytes_peak - base;
+            assert!(base > 4_000_000 && (3_000_000..12_000_000).contains(&unit), "{arm:?}");
+        }
+    }
+    assert!(bench.read("results/latest/report.md").contains("memory per hoard"));
+    assert!(bench.read("results/latest/summary.json").contains("rss_bytes_per_unit"));
+}
+
 #[test]
 fn verify_checks_sets_of_programs() {
     let bench = Bench::new(GOOD, BRIEF);

@@ -4,7 +4,8 @@ use crate::format;
 use serde::{Deserialize, Serialize};
 
 /// Something measured once per arm and block. Programs have [`Metric::ElapsedNs`],
-/// [`Metric::CpuNs`] and [`Metric::RssBytesPeak`], servers all but the first two.
+/// [`Metric::CpuNs`], [`Metric::RssBytesPeak`] and [`Metric::RssBytesPerUnit`], servers all but
+/// those that are said to be of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -47,6 +48,9 @@ pub enum Metric {
     ElapsedNs,
     /// Of a program: CPU time in user mode and in the kernel, all of its processes.
     CpuNs,
+    /// Of a program whose N counts what it holds at once: its peak memory less that at N = 1, by
+    /// N - 1. What the runtime takes by itself is in neither.
+    RssBytesPerUnit,
 }
 
 /// What decides when requests are sent, and so what a load can tell.
@@ -110,7 +114,7 @@ impl Loop {
 
 impl Metric {
     /// All metrics, in the order reports show them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ElapsedNs,
         Self::CpuNs,
         Self::RequestsPerSecond,
@@ -121,6 +125,7 @@ impl Metric {
         Self::LatencyNsP999,
         Self::CpuNsPerRequest,
         Self::RssBytesPeak,
+        Self::RssBytesPerUnit,
         Self::RssBytesSteady,
         Self::RssBytesIdle,
         Self::RssBytesAfter,
@@ -131,7 +136,8 @@ impl Metric {
     ];
 
     /// The metrics of a program.
-    pub const OF_PROGRAMS: [Self; 3] = [Self::ElapsedNs, Self::CpuNs, Self::RssBytesPeak];
+    pub const OF_PROGRAMS: [Self; 4] =
+        [Self::ElapsedNs, Self::CpuNs, Self::RssBytesPeak, Self::RssBytesPerUnit];
 
     /// Its name in records, summaries and exports: `rss_bytes_peak`.
     #[must_use]
@@ -154,6 +160,7 @@ impl Metric {
             Self::LatencyNsP999 => "latency_ns_p999",
             Self::ElapsedNs => "elapsed_ns",
             Self::CpuNs => "cpu_ns",
+            Self::RssBytesPerUnit => "rss_bytes_per_unit",
         }
     }
 
@@ -178,6 +185,7 @@ impl Metric {
             Self::LatencyNsP999 => "latency, 99.9 %",
             Self::ElapsedNs => "elapsed",
             Self::CpuNs => "CPU",
+            Self::RssBytesPerUnit => "memory per unit",
         }
     }
 
@@ -202,7 +210,7 @@ impl Metric {
     pub fn is_result(self, of: CellKind) -> bool {
         let CellKind::Servers(of) = of else { return Self::OF_PROGRAMS.contains(&self) };
         match self {
-            Self::ElapsedNs | Self::CpuNs => false,
+            Self::ElapsedNs | Self::CpuNs | Self::RssBytesPerUnit => false,
             Self::RequestsPerSecond
             | Self::RssBytesPeak
             | Self::ServiceTimeNsP50
@@ -232,6 +240,7 @@ impl Metric {
             Self::RssBytesIdle
             | Self::RssBytesSteady
             | Self::RssBytesPeak
+            | Self::RssBytesPerUnit
             | Self::RssBytesAfter
             | Self::RssBytesPerConnection => Unit::Bytes,
         }

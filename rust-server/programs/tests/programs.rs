@@ -14,8 +14,9 @@ macro_rules! binaries {
 const BINARIES: &[(&str, &str)] = binaries! {
     "std-binary-trees" "std-fannkuch-redux" "std-fasta" "std-k-nucleotide" "std-mandelbrot"
     "std-n-body" "std-reverse-complement" "std-spectral-norm"
-    "idiomatic-binary-trees" "idiomatic-fannkuch-redux" "idiomatic-k-nucleotide"
-    "idiomatic-mandelbrot" "idiomatic-pidigits" "idiomatic-regex-redux" "idiomatic-spectral-norm"
+    "idiomatic-binary-trees" "idiomatic-contention" "idiomatic-fannkuch-redux"
+    "idiomatic-k-nucleotide" "idiomatic-mandelbrot" "idiomatic-pidigits" "idiomatic-ping-pong"
+    "idiomatic-pipeline" "idiomatic-regex-redux" "idiomatic-spectral-norm" "idiomatic-tasks"
     "tuned-binary-trees" "tuned-fannkuch-redux" "tuned-fasta" "tuned-mandelbrot" "tuned-n-body"
     "tuned-pidigits" "tuned-regex-redux" "tuned-spectral-norm"
 };
@@ -23,14 +24,18 @@ const BINARIES: &[(&str, &str)] = binaries! {
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../bench/data/benchmarks-game");
 
 /// Program, and the least and the greatest N it takes.
-const RANGES: [(&str, &str, &str); 7] = [
+const RANGES: [(&str, &str, &str); 11] = [
     ("binary-trees", "0", "30"),
+    ("contention", "1", "100000000"),
     ("fannkuch-redux", "1", "16"),
     ("fasta", "0", "1000000000"),
     ("mandelbrot", "1", "32768"),
     ("n-body", "0", "10000000000"),
     ("pidigits", "0", "1000000"),
+    ("ping-pong", "1", "1000000000"),
+    ("pipeline", "1", "1000000000"),
     ("spectral-norm", "1", "100000"),
+    ("tasks", "1", "10000000"),
 ];
 
 /// Name and path of a program in each lane that has it.
@@ -129,6 +134,23 @@ fn outputs_at_further_n() {
     for (name, path) in lanes_of("pidigits") {
         let digits = output(path, &["100"], b"");
         assert!(digits.len() == 151 && digits.ends_with(b"\n5342117067\t:100\n"), "{name} 100");
+    }
+}
+
+/// Each output follows from N.
+#[test]
+fn concurrent_programs_lose_nothing() {
+    for n in [1_u64, 3, 4, 5, 1000, 20_001] {
+        let added = 8 * n;
+        let contention = format!("mutex {added}\natomic {added}\nsharded map {added}\n");
+        for (program, want) in [
+            ("contention", contention),
+            ("ping-pong", format!("{}\n", 2 * n)),
+            ("pipeline", format!("{}\n", n * (n + 2))),
+            ("tasks", format!("{n} tasks, sum {}\n", n * (n + 1) / 2)),
+        ] {
+            check(program, &[&n.to_string()], b"", want.as_bytes());
+        }
     }
 }
 

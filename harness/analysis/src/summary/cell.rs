@@ -71,6 +71,9 @@ pub struct Switching {
 pub struct ProgramCell {
     /// N.
     pub n: u32,
+    /// What N counts, where memory per unit is measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
     /// The arms' programs.
     pub arms: Vec<ProgramSummary>,
 }

@@ -186,6 +186,14 @@ fn mistakes_in_problems() {
         "2 = \"data",
         &["programs.toml:4: problem make: `outputs` has none for the size `test`, 1"],
     );
+    // Memory per unit takes a run at N = 1, which is checked like any other.
+    check(
+        f,
+        "test = 1, large = 1_000 }\noutputs = { 1",
+        "test = 2, large = 1_000 }\nunit = \"task\"\noutputs = { 2",
+        &["programs.toml:5: problem make: `unit` takes a run at N = 1, for which `outputs` has \
+             none | add the right output at 1 to `outputs`"],
+    );
     check(f, "sha256:ba", "sha256:", &["programs.toml:12: problem read: `outputs.1` is no hash"]);
 }
 

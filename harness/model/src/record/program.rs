@@ -91,4 +91,8 @@ pub struct ProgramRun {
     /// before there were two runs: there the timed one wrote into the pipe.
     #[serde(default)]
     pub checked_elapsed_ns: Option<u64>,
+    /// The largest resident set of a run at N = 1 in the same block, of problems whose N counts
+    /// units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rss_bytes_base: Option<u64>,
 }

@@ -32,6 +32,15 @@ pub struct Problem {
     /// By how much numbers in the output may differ; absent: outputs are equal byte for byte.
     #[serde(default)]
     pub within: Option<f64>,
+    /// What N counts, where that is what the program holds at once: `task`. Its memory per unit is
+    /// then measured, from a run at [`Problem::BASE_N`] besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+}
+
+impl Problem {
+    /// The N of the run whose peak memory is taken off, where N counts units.
+    pub const BASE_N: u32 = 1;
 }
 
 /// A right output.

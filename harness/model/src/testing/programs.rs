@@ -42,6 +42,7 @@ fn run_of(set: &str, ms: u64) -> ProgramRun {
         output_bytes: 1,
         output_sha256: String::new(),
         checked_elapsed_ns: Some(ms * 1_000_000),
+        rss_bytes_base: None,
     }
 }
 
@@ -68,6 +69,7 @@ pub fn add_programs(run: &mut Run, blocks: u32, times: f64) {
         input: None,
         outputs: Default::default(),
         within: None,
+        unit: None,
     };
     spec.problems = vec![problem("x"), problem("y")];
     let arms = vec!["one".to_owned(), "two".to_owned()];

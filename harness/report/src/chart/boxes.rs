@@ -24,7 +24,8 @@ const BOX: i32 = 26;
 /// A set's box.
 struct Spread<'a> {
     label: &'a str,
-    lane: String,
+    /// Its lane, or its matchup where several are in one lane.
+    of: &'a str,
     mark: Mark,
     /// How many times slower than the faster of the pair, sorted; at least one.
     ratios: Vec<f64>,
@@ -33,8 +34,7 @@ struct Spread<'a> {
 /// The plot; absent where no programs were compared.
 #[must_use]
 pub fn boxes(analysis: &Analysis) -> Option<Picture> {
-    let matchups = analysis.matchups.iter().filter(|m| m.programs && !m.control);
-    let spreads: Vec<Spread<'_>> = matchups.flat_map(|m| spreads(analysis, m)).collect();
+    let spreads: Vec<Spread<'_>> = charted(analysis).flat_map(|m| spreads(analysis, m)).collect();
     let highest = spreads.iter().flat_map(|s| &s.ratios).copied().fold(0.0, f64::max);
     if spreads.is_empty() {
         return None;
@@ -77,6 +77,10 @@ fn marks_to(highest: f64) -> Vec<f64> {
     MARKS[..=end.max(1)].to_vec()
 }
 
+fn charted(analysis: &Analysis) -> impl Iterator<Item = &MatchupAnalysis> {
+    analysis.matchups.iter().filter(|m| m.programs && !m.control)
+}
+
 fn spreads<'a>(analysis: &Analysis, matchup: &'a MatchupAnalysis) -> Vec<Spread<'a>> {
     let languages: Vec<&str> = matchup.arms.iter().map(|a| a.language.as_str()).collect();
     let marks = palette::marks(analysis, &languages);
@@ -93,11 +97,13 @@ fn spreads<'a>(analysis: &Analysis, matchup: &'a MatchupAnalysis) -> Vec<Spread<
     if pairs.is_empty() {
         return vec![];
     }
+    let of_lane = charted(analysis).filter(|other| other.lane == matchup.lane).count();
+    let of = if of_lane == 1 { wording::lane(matchup.lane) } else { &matchup.name };
     let spread = |(arm, mark): (usize, Mark)| {
         let mut ratios: Vec<f64> = pairs.iter().map(|pair| pair[arm]).collect();
         ratios.sort_by(f64::total_cmp);
         let label = wording::source(&matchup.arms, &matchup.arms[arm]);
-        Spread { label, lane: wording::lane(matchup.lane).to_owned(), mark, ratios }
+        Spread { label, of, mark, ratios }
     };
     marks.into_iter().enumerate().map(spread).collect()
 }
@@ -113,7 +119,7 @@ impl Spread<'_> {
     fn sentence(&self) -> String {
         let median = duet_units::ratio(quantile(&self.ratios, 0.5));
         let most = duet_units::ratio(quantile(&self.ratios, 1.0));
-        format!("{}, {}: median {median}, at most {most}.", self.label, self.lane)
+        format!("{}, {}: median {median}, at most {most}.", self.label, self.of)
     }
 
     fn paint(&self, canvas: &mut Canvas<'_>, x: i32, room: i32, y: &dyn Fn(f64) -> i32) {
@@ -132,7 +138,7 @@ impl Spread<'_> {
             canvas.dot((x, y(*outlier)), 3, self.mark.ink);
         }
         canvas.text((x, BOTTOM + 18), Anchor::Middle, room, LABEL, self.label);
-        canvas.text((x, BOTTOM + 35), Anchor::Middle, room, SMALL, &self.lane);
+        canvas.text((x, BOTTOM + 35), Anchor::Middle, room, SMALL, self.of);
     }
 }
 

@@ -108,6 +108,7 @@ pub(super) fn question(metric: Metric) -> &'static str {
         Metric::RssBytesIdle
         | Metric::RssBytesSteady
         | Metric::RssBytesPeak
+        | Metric::RssBytesPerUnit
         | Metric::RssBytesAfter
         | Metric::RssBytesPerConnection => "How many times more memory?",
         Metric::StartupNs

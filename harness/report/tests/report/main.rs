@@ -7,7 +7,7 @@
 )]
 
 use duet_analysis::verdict::Verdict;
-use duet_analysis::{Analysis, Estimate, Interval};
+use duet_analysis::{Analysis, Estimate, Interval, MetricAnalysis};
 use duet_report::chart::{self, Curve, Quantile, Width};
 use duet_report::{self as report, Style};
 use duet_units::Metric;
@@ -248,6 +248,37 @@ fn a_headline_shows_its_parts() {
     ] {
         assert!(answers.contains(want), "{want}\n{answers}");
     }
+}
+
+/// Where most programs take as much memory and one takes more, the one is the example of the mean.
+/// Memory per unit is said by the unit's name.
+#[test]
+fn headlines_of_memory() {
+    let mut analysis = fixture::programs();
+    let matchup = &mut analysis.matchups[0];
+    for cell in &mut matchup.cells[1..] {
+        for found in cell.metrics.iter_mut().filter(|m| m.metric == Metric::RssBytesPeak) {
+            found.ratio = found.ratio.map(|ratio| Estimate { value: 0.99, ..ratio });
+        }
+    }
+    for mean in matchup.means.iter_mut().filter(|mean| mean.metric == Metric::RssBytesPeak) {
+        mean.ratio.value = 1.3;
+    }
+    let cell = &mut matchup.cells[0];
+    let peak = cell.metrics.iter().find(|m| m.metric == Metric::RssBytesPeak);
+    let peak = peak.cloned().expect("each program has it");
+    cell.metrics.push(MetricAnalysis { metric: Metric::RssBytesPerUnit, ..peak });
+    cell.program.as_mut().expect("it is of programs").unit = Some("task".into());
+    let answers = answers(&analysis);
+    for want in [
+        "At its peak Go holds 26.4 MiB more memory than Rust (binary-trees: 44.9 MiB against",
+        "Memory per task: 44.9 MiB in Go, 18.6 MiB in Rust (2.42×",
+    ] {
+        assert!(answers.contains(want), "{want}\n{answers}");
+    }
+    let text = report::text(&analysis, Style::Plain);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("memory per task: Rust 18.6 MiB, Go 44.9 MiB (2.42×"), "{text}");
 }
 
 /// An interval is of its hour: every report of a run says so, whatever its format.

@@ -34,7 +34,7 @@ fn each_kind_has_its_own_metrics() {
     assert_eq!((cell.id.to_string().as_str(), cell.blocks), ("programs/x/large", 8));
     assert_eq!((cell.load.as_str(), &cell.stolen_shares[..]), ("large, N = 1,000", &[0.0; 8][..]));
     let metrics: Vec<Metric> = cell.metrics.iter().map(|m| m.metric).collect();
-    assert_eq!(metrics, Metric::OF_PROGRAMS);
+    assert_eq!(metrics, [Metric::ElapsedNs, Metric::CpuNs, Metric::RssBytesPeak]);
     assert_eq!(cell.principal().len(), 1);
     assert!((cell.metrics[0].change() - 0.255).abs() < 0.01, "{:?}", cell.metrics[0]);
 }

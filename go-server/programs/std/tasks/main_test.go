@@ -1,0 +1,9 @@
+package main
+
+import (
+	"testing"
+
+	"duet/go-server/programs/internal/expect"
+)
+
+func TestTasks(t *testing.T) { expect.Tasks(t, run) }
