@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         packages.push("mimalloc");
     }
     if env::var_os("CARGO_FEATURE_BACKENDS").is_some() {
-        packages.extend(["deadpool-postgres", "tokio-postgres"]);
+        packages.extend(["deadpool-postgres", "reqwest", "tokio-postgres"]);
     }
     let mut stack = String::new();
     for package in packages {

@@ -511,6 +511,21 @@ def make_fortunes():
     yield case("GET", "/fortunes", None, None, page, "text/html; charset=utf-8")
 
 
+def make_fan_out():
+    """A third of the requests each make 1, 3 and 10 calls, of 1 to 5 ms."""
+    random = Random(10)
+    kinds = [(n, ms) for n in [1, 3, 10] for ms in [1, 2, 3, 4, 5]] * 4
+    random.shuffle(kinds)
+    for n, ms in kinds:
+        seed = random.between(0, 1_000_000_000)
+        nonces = [mix((seed * 31 + i) % (1 << 32)) for i in range(n)]
+        answer = {"n": n, "sum": sum(nonces), "max": max(nonces)}
+        made = json_case(f"/fanout?n={n}&ms={ms}&seed={seed}", answer)
+        expect = made.pop("expect")
+        made.update(upstream_calls=n, least_ms=ms, expect=expect)
+        yield made
+
+
 def json_case(path, answer):
     return case("GET", path, None, None, compact(answer), "application/json")
 
@@ -527,6 +542,7 @@ FILES = {
     "pg-page.jsonl": make_pg_page,
     "pg-update.jsonl": make_pg_update,
     "fortunes.jsonl": make_fortunes,
+    "fan-out.jsonl": make_fan_out,
 }
 
 if __name__ == "__main__":

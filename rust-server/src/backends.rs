@@ -1,4 +1,5 @@
-//! The routes of the contract's section 4.4 on axum, with tokio-postgres and the pool of deadpool.
+//! The routes of the contract's section 4.4 on axum; those of a database with tokio-postgres and the
+//! pool of deadpool.
 
 use std::error::Error as _;
 use std::io;
@@ -15,8 +16,9 @@ use tokio_postgres::{Config, NoTls};
 
 use crate::axum_routes::{Error, Json, NoBody, Path, Query, contract, sum_orders, with_limits};
 use crate::command_line::Options;
+use crate::fan_out;
 use crate::fortunes::{self, Fortune};
-use crate::number::{Count, natural};
+use crate::number::{Count, Seed};
 use crate::response::{BODY_BYTES_MAX, BadRequest};
 use crate::worlds::distinct_ids;
 
@@ -41,7 +43,7 @@ type Database = Option<Pool>;
 ///
 /// # Errors
 ///
-/// If the URL of the database is none.
+/// If the URL of the database is none, or the client of the upstream service cannot be made.
 pub fn routes(options: &Options) -> io::Result<Router> {
     let database = options.database.as_deref().map(|url| pool(url, options.pool.get()));
     let update = post(update).layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
@@ -51,7 +53,8 @@ pub fn routes(options: &Options) -> io::Result<Router> {
         .route("/items-page", get(items_page))
         .route("/fortunes", get(list_fortunes))
         .route("/delay", get(delay))
-        .with_state(database.transpose()?);
+        .with_state(database.transpose()?)
+        .merge(fan_out::routes(options.upstream.as_deref())?);
     Ok(with_limits(contract(post(sum_orders)).merge(backends), options.timeouts.request))
 }
 
@@ -242,15 +245,5 @@ impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Error {
         let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
         Error::Unavailable(format!("{error}{cause}"))
-    }
-}
-
-/// A number in digits only.
-struct Seed(u64);
-
-impl<'de> Deserialize<'de> for Seed {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Seed, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        natural(text.as_bytes()).map(Seed).map_err(serde::de::Error::custom)
     }
 }

@@ -35,6 +35,8 @@ pub struct Options {
     pub database: Option<String>,
     /// Connections to the database, at most 1,024; 16 if nobody says.
     pub pool: NonZeroUsize,
+    /// The URL of an upstream service, if there is one.
+    pub upstream: Option<String>,
     /// How long clients may take: as the contract says, if nobody says otherwise.
     pub timeouts: Timeouts,
 }
@@ -62,22 +64,22 @@ pub enum Offers {
     Plain,
     /// All transports.
     Transports,
-    /// All transports, and a database.
-    Database,
+    /// All transports, and the services of the routes that wait.
+    Services,
 }
 
 /// What all servers understand.
 const USAGE: &str = "[--addr HOST:PORT] [--threads N] [--timeout-ms N] [--version] [--help]";
 /// What those with all transports understand beside it.
 const USAGE_TRANSPORTS: &str = " [--tls-cert FILE --tls-key FILE | --h2c]";
-/// What those with a database understand beside it.
-const USAGE_DATABASE: &str = " [--database URL] [--pool N]";
+/// What those with services understand beside it.
+const USAGE_SERVICES: &str = " [--database URL] [--pool N] [--upstream URL]";
 
 impl Offers {
     fn usage(self) -> String {
         let transports = if self == Offers::Plain { "" } else { USAGE_TRANSPORTS };
-        let database = if self == Offers::Database { USAGE_DATABASE } else { "" };
-        format!("usage: {USAGE}{transports}{database}")
+        let services = if self == Offers::Services { USAGE_SERVICES } else { "" };
+        format!("usage: {USAGE}{transports}{services}")
     }
 }
 
@@ -138,6 +140,7 @@ fn parse(offers: Offers, args: impl Iterator<Item = OsString>) -> Result<Command
         transport: Transport::Plain,
         database: None,
         pool: DEFAULT_POOL,
+        upstream: None,
         timeouts: Timeouts::CONTRACT,
     };
     let mut given = TransportArgs::default();
@@ -161,15 +164,14 @@ fn parse(offers: Offers, args: impl Iterator<Item = OsString>) -> Result<Command
                     .map_err(|_| format!("--timeout-ms {text:?} is no number above 0"))?;
                 options.timeouts = Timeouts::all(Duration::from_millis(millis.get().into()));
             }
-            "--database" if offers == Offers::Database => {
-                let url = value()?;
-                if !url.starts_with("postgresql://") {
-                    return Err(format!("--database {url:?} is no URL of PostgreSQL"));
-                }
-                options.database = Some(url);
+            "--database" if offers == Offers::Services => {
+                options.database = Some(url("--database", value()?, "postgresql://")?);
             }
-            "--pool" if offers == Offers::Database => {
+            "--pool" if offers == Offers::Services => {
                 options.pool = number("--pool", &value()?, POOL_MAX)?;
+            }
+            "--upstream" if offers == Offers::Services => {
+                options.upstream = Some(url("--upstream", value()?, "http://")?);
             }
             "--version" => return Ok(Command::Version),
             "--help" | "-h" => return Ok(Command::Help),
@@ -186,6 +188,14 @@ fn parse(offers: Offers, args: impl Iterator<Item = OsString>) -> Result<Command
 fn number(name: &str, text: &str, most: usize) -> Result<NonZeroUsize, String> {
     let number = text.parse().ok().filter(|n: &NonZeroUsize| n.get() <= most);
     number.ok_or_else(|| format!("{name} {text:?} is not from 1 to {most}"))
+}
+
+fn url(name: &str, value: String, scheme: &str) -> Result<String, String> {
+    if value.starts_with(scheme) {
+        Ok(value)
+    } else {
+        Err(format!("{name} {value:?} is no {scheme}…"))
+    }
 }
 
 fn file(value: String) -> Result<PathBuf, String> {
@@ -232,6 +242,7 @@ mod tests {
                 transport: Transport::Plain,
                 database: None,
                 pool: DEFAULT_POOL,
+                upstream: None,
                 timeouts: Timeouts::CONTRACT,
             }))
         };
@@ -257,6 +268,7 @@ mod tests {
             "--tls-cert c --tls-key k",
             "--database postgresql:///x",
             "--pool 1",
+            "--upstream http://a",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

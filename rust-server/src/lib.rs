@@ -26,6 +26,8 @@ pub mod axum_routes;
 pub mod axum_server;
 #[cfg(feature = "backends")]
 pub mod backends;
+#[cfg(feature = "backends")]
+pub mod fan_out;
 #[cfg(feature = "axum")]
 pub mod tls;
 #[cfg(feature = "axum")]

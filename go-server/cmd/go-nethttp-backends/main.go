@@ -1,5 +1,5 @@
 // Command go-nethttp-backends serves all routes of CONTRACT.md with net/http, those that wait for a
-// database with pgx and its pool.
+// database with pgx and its pool, and those that call others with net/http.
 package main
 
 import (

@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Usage is what the command line takes beside what every server does.
-const Usage = " [-database URL] [-pool N]"
+const Usage = " [-database URL] [-pool N] [-upstream URL]"
 
 const (
 	poolDefault = 16
@@ -23,6 +24,7 @@ const (
 type Options struct {
 	database *pgxpool.Config // nil: there is none
 	pool     int32
+	upstream string // a URL; empty: there is none
 }
 
 // Define defines the flags.
@@ -44,20 +46,36 @@ func (o *Options) Define(flags *flag.FlagSet) {
 		o.pool = int32(n)
 		return nil
 	})
+	flags.Func("upstream", "", func(s string) error {
+		if !strings.HasPrefix(s, "http://") {
+			return errors.New("must be a URL of HTTP")
+		}
+		o.upstream = s
+		return nil
+	})
 }
 
-// Open makes the pool, if a database is named. Its connections are made when they are needed.
+// Open makes the clients of the services that are named. Their connections are made when they are
+// needed.
 func (o *Options) Open() *Services {
-	if o.database == nil {
-		return &Services{}
+	var services Services
+	if o.database != nil {
+		services.Database = o.openDatabase()
 	}
+	if o.upstream != "" {
+		services.Upstream = NewUpstream(o.upstream)
+	}
+	return &services
+}
+
+func (o *Options) openDatabase() *pgxpool.Pool {
 	o.database.MaxConns = o.pool
 	o.database.ConnConfig.ConnectTimeout = patience
 	pool, err := pgxpool.NewWithConfig(context.Background(), o.database)
 	if err != nil {
 		panic(err) // the configuration has been parsed, and the pool has at least one connection
 	}
-	return &Services{Database: pool}
+	return pool
 }
 
 // PgxVersion is the version of pgx that the program is built with.

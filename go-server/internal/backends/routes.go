@@ -23,6 +23,9 @@ const (
 	limitMax = 100
 	addMax   = 1_000_000
 	msMax    = 10_000
+
+	callsMax  = 100
+	callMsMax = 1_000
 )
 
 // worldRows is how many rows the table world has.
@@ -31,6 +34,7 @@ const worldRows = 10_000
 // Services are what the routes wait for. Without one, its routes respond with 503.
 type Services struct {
 	Database *pgxpool.Pool
+	Upstream *Upstream
 }
 
 // Add adds the routes to a mux.
@@ -40,10 +44,11 @@ func (s *Services) Add(mux *http.ServeMux) {
 	mux.Handle("GET /worlds", nethttp.WithoutBody(s.worlds))
 	mux.Handle("GET /items-page", nethttp.WithoutBody(s.itemsPage))
 	mux.Handle("GET /fortunes", nethttp.WithoutBody(s.fortunes))
+	mux.Handle("GET /fanout", nethttp.WithoutBody(s.fanOut))
 	mux.Handle("GET /delay", nethttp.WithoutBody(delay))
 
 	mux.Handle("/world/{id}", nethttp.MethodNotAllowed("GET, HEAD, POST"))
-	for _, path := range []string{"/worlds", "/items-page", "/fortunes", "/delay"} {
+	for _, path := range []string{"/worlds", "/items-page", "/fortunes", "/fanout", "/delay"} {
 		mux.Handle(path, nethttp.MethodNotAllowed("GET, HEAD"))
 	}
 }
