@@ -80,6 +80,7 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader) -> Vec<Warning> {
         generator_busy(cell),
         generator_bound(cell),
         services::warning(cell),
+        services::connections(cell),
         parked_cpu(cell, header),
         stolen_time(cell, header),
         foreign_cpu(cell, header),

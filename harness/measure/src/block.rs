@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::host::Cpus;
 use crate::server::{self, Launch, Running};
-use crate::services::work::Ledger;
+use crate::services::work::{Ledger, check_waits};
 use crate::services::{Services, Told};
 use crate::verify::Verifier;
 use crate::{probe, requests};
@@ -175,7 +175,8 @@ fn prove(
     for (used, (_, counts)) in record.services.iter_mut().zip(&counted) {
         used.arms.clone_from(counts);
     }
-    services.check_work(spec, workload, &matchup.arms, &counted)
+    services.check_work(spec, workload, &matchup.arms, &counted, bench.cpus.generator.len())?;
+    check_waits(workload, &matchup.arms, &record.windows)
 }
 
 /// A halt from an error about services, which says what failed.

@@ -272,25 +272,49 @@ fn nothing_is_left_of_services_after_a_signal() {
     wait(|| folder.temporary_folders().is_empty());
 }
 
-#[test]
-fn an_upstream_service_that_hangs_is_a_failure() {
-    let calling = |folder: &Folder| {
-        let all = processes(folder, "duet upstream --addr");
-        let sockets = |pid: &i32| {
-            let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-            let links = files.filter_map(|file| fs::read_link(file.path()).ok());
-            links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
-        };
-        // Three connections for each of four: the load's.
-        all.len() >= 2 && all.iter().any(|pid| sockets(pid) > 12)
+/// Connections of the load to an upstream service: three for each of four.
+fn calling(folder: &Folder) -> bool {
+    let all = upstreams(folder);
+    let sockets = |pid: &i32| {
+        let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let links = files.filter_map(|file| fs::read_link(file.path()).ok());
+        links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
     };
-    let (folder, child) = driven("call", calling);
-    for pid in processes(&folder, "duet upstream --addr") {
-        kill(Pid::from_raw(pid), Signal::SIGSTOP).expect("ours");
+    all.len() >= 2 && all.iter().any(|pid| sockets(pid) > 12)
+}
+
+/// The upstream services, without what supervises them.
+fn upstreams(folder: &Folder) -> Vec<i32> {
+    processes(folder, "duet upstream --addr")
+}
+
+#[test]
+fn an_upstream_service_that_hangs_or_dies_is_a_failure() {
+    for (how, said) in [(Signal::SIGSTOP, ""), (Signal::SIGKILL, "the service calls ended: it")] {
+        let (folder, child) = driven("call", calling);
+        for pid in upstreams(&folder) {
+            kill(Pid::from_raw(pid), how).expect("ours");
+        }
+        ended(child).exits(5);
+        let [block] = &blocks(&folder)[..] else { panic!("one block") };
+        let failure = block.failure.as_ref().expect("it failed");
+        assert!(failure.error.contains(said), "{how}: {}", failure.error);
+        folder.nothing_is_left();
     }
-    ended(child).exits(5);
-    let [block] = &blocks(&folder)[..] else { panic!("one block") };
-    assert!(block.failure.is_some());
+}
+
+#[test]
+fn connections_to_an_upstream_service_that_are_not_kept_are_told() {
+    let folder = bench(&[("reconnect", "call")], 60);
+    let outcome = folder.duet(&["run", "s"]);
+    assert!(matches!(outcome.code, Some(0 | 4)), "{}{}", outcome.out, outcome.err);
+    let arms = counts(&folder, "call");
+    // Four of the load, those that verified, and the one that was tried first.
+    assert!(arms[0].accepts < arms[0].calls.map(|calls| calls / 4), "{arms:?}");
+    assert_eq!(arms[1].accepts, arms[1].calls, "{arms:?}");
+    let report = fs::read_to_string(folder.path().join("results/latest/report.md"));
+    let said = "connections to the upstream service were not kept: reconnect opened";
+    assert!(report.expect("a report").contains(said));
     folder.nothing_is_left();
 }
 

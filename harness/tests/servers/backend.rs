@@ -5,7 +5,8 @@
 //! `GET /row/{id}` with a row of the table `numbers`, `POST /row/{id}` by writing `written` of it,
 //! and `GET /calls` with the sum of the nonces of three calls. FAULT is `cache` (asks once),
 //! `skip-write` (says that it wrote), `wrong-row`, `wrong-write`, `twice` (asks again), `greedy`
-//! (takes all connections first), `sequential` or `made-up` (makes no calls).
+//! (takes all connections first), `sequential`, `made-up` (makes no calls) or `reconnect` (opens a
+//! connection for each call).
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -162,6 +163,9 @@ impl Backend<'_> {
         }
         let url = self.options.upstream.as_deref().ok_or("no --upstream")?;
         let addr = url.strip_prefix("http://").ok_or("no http URL")?;
+        if self.options.fault == "reconnect" {
+            self.calls.clear();
+        }
         while self.calls.len() < 3 {
             self.calls.push(BufReader::new(TcpStream::connect(addr)?));
         }
