@@ -13,8 +13,11 @@ use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, R
 use serde::{Deserialize, Serialize};
 use tokio::time;
 use tokio_postgres::{Config, NoTls};
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
 
 use crate::axum_routes::{Error, Json, NoBody, Path, Query, contract, sum_orders, with_limits};
+use crate::bodies;
 use crate::command_line::Options;
 use crate::fan_out;
 use crate::fortunes::{self, Fortune};
@@ -54,8 +57,18 @@ pub fn routes(options: &Options) -> io::Result<Router> {
         .route("/fortunes", get(list_fortunes))
         .route("/delay", get(delay))
         .with_state(database.transpose()?)
-        .merge(fan_out::routes(options.upstream.as_deref())?);
-    Ok(with_limits(contract(post(sum_orders)).merge(backends), options.timeouts.request))
+        .merge(fan_out::routes(options.upstream.as_deref())?)
+        .merge(bodies::routes());
+    let all = with_limits(contract(post(sum_orders)).merge(backends), options.timeouts.request);
+    Ok(match options.gzip {
+        Some(level) => all.layer(compression(level.get() as i32)), // at most 9
+        None => all,
+    })
+}
+
+/// Compresses bodies of 32 bytes and more where the client accepts it.
+fn compression(level: i32) -> CompressionLayer {
+    CompressionLayer::new().quality(CompressionLevel::Precise(level))
 }
 
 fn pool(url: &str, connections: usize) -> io::Result<Pool> {

@@ -21,6 +21,9 @@ const THREADS_MAX: usize = 1_024;
 /// More connections than a PostgreSQL takes.
 const POOL_MAX: usize = 1_024;
 
+/// The highest level of gzip.
+const GZIP_MAX: usize = 9;
+
 /// What a server is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -37,6 +40,8 @@ pub struct Options {
     pub pool: NonZeroUsize,
     /// The URL of an upstream service, if there is one.
     pub upstream: Option<String>,
+    /// The level, 1 to 9, at which bodies are compressed, if they are.
+    pub gzip: Option<NonZeroUsize>,
     /// How long clients may take: as the contract says, if nobody says otherwise.
     pub timeouts: Timeouts,
 }
@@ -73,7 +78,7 @@ const USAGE: &str = "[--addr HOST:PORT] [--threads N] [--timeout-ms N] [--versio
 /// What those with all transports understand beside it.
 const USAGE_TRANSPORTS: &str = " [--tls-cert FILE --tls-key FILE | --h2c]";
 /// What those with services understand beside it.
-const USAGE_SERVICES: &str = " [--database URL] [--pool N] [--upstream URL]";
+const USAGE_SERVICES: &str = " [--database URL] [--pool N] [--upstream URL] [--gzip LEVEL]";
 
 impl Offers {
     fn usage(self) -> String {
@@ -141,6 +146,7 @@ fn parse(offers: Offers, args: impl Iterator<Item = OsString>) -> Result<Command
         database: None,
         pool: DEFAULT_POOL,
         upstream: None,
+        gzip: None,
         timeouts: Timeouts::CONTRACT,
     };
     let mut given = TransportArgs::default();
@@ -172,6 +178,9 @@ fn parse(offers: Offers, args: impl Iterator<Item = OsString>) -> Result<Command
             }
             "--upstream" if offers == Offers::Services => {
                 options.upstream = Some(url("--upstream", value()?, "http://")?);
+            }
+            "--gzip" if offers == Offers::Services => {
+                options.gzip = Some(number("--gzip", &value()?, GZIP_MAX)?);
             }
             "--version" => return Ok(Command::Version),
             "--help" | "-h" => return Ok(Command::Help),
@@ -243,6 +252,7 @@ mod tests {
                 database: None,
                 pool: DEFAULT_POOL,
                 upstream: None,
+                gzip: None,
                 timeouts: Timeouts::CONTRACT,
             }))
         };
@@ -269,6 +279,7 @@ mod tests {
             "--database postgresql:///x",
             "--pool 1",
             "--upstream http://a",
+            "--gzip 6",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

@@ -27,6 +27,8 @@ pub mod axum_server;
 #[cfg(feature = "backends")]
 pub mod backends;
 #[cfg(feature = "backends")]
+pub mod bodies;
+#[cfg(feature = "backends")]
 pub mod fan_out;
 #[cfg(feature = "axum")]
 pub mod tls;

@@ -19,7 +19,7 @@ func main() {
 		NewServer: func(timeouts serve.Timeouts) *http.Server {
 			mux := nethttp.NewMux()
 			options.Open().Add(mux)
-			return nethttp.NewServer(mux, timeouts)
+			return nethttp.NewServer(options.Handler(mux), timeouts)
 		},
 		Transports: true,
 		Define:     options.Define,

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"compress/gzip"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -25,7 +27,7 @@ func TestProgram(t *testing.T) {
 func TestCommandLinesOfServices(t *testing.T) {
 	for _, args := range [][]string{
 		{"-database", "x://y"}, {"-database"}, {"-pool", "0"}, {"-pool", "1025"}, {"-pool", "x"},
-		{"-upstream", "x"}, {"-upstream"},
+		{"-upstream", "x"}, {"-upstream"}, {"-gzip", "0"}, {"-gzip", "10"}, {"-gzip", "x"},
 	} {
 		servetest.CheckRefused(t, 2, args...)
 	}
@@ -53,10 +55,11 @@ func TestWithoutDatabase(t *testing.T) {
 				"GET /delay", "GET /delay?ms=0", "GET /delay?ms=10001",
 				"GET /fanout?n=0&ms=1&seed=0", "GET /fanout?n=101&ms=1&seed=0",
 				"GET /fanout?n=1&ms=0&seed=0", "GET /fanout?n=1&ms=1001&seed=0",
+				"GET /bytes?n=0&seed=0", "GET /bytes?n=67108865&seed=0", "GET /bytes?n=1",
 				"GET /fanout?n=1&ms=1", "GET /fanout?n=1&ms=1&seed=-1",
 			}},
-			{http.StatusMethodNotAllowed, []string{"PUT /world/7", "POST /worlds", "POST /fanout"}},
-			{http.StatusOK, []string{"GET /delay?ms=1", "GET /hello"}},
+			{http.StatusMethodNotAllowed, []string{"PUT /world/7", "POST /worlds", "POST /fanout", "GET /echo", "POST /bytes"}},
+			{http.StatusOK, []string{"GET /delay?ms=1", "GET /hello", "GET /bytes?n=1&seed=0"}},
 		} {
 			for _, line := range test.lines {
 				if got := status(t, p, line); got != test.status {
@@ -152,4 +155,133 @@ func startUpstream(t *testing.T, accepted *atomic.Int32, respond http.HandlerFun
 	server.Start()
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+// The body comes back before all of it is sent, with its length if that was given.
+func TestEcho(t *testing.T) {
+	p := servetest.Start(t)
+	part := strings.Repeat("0123456789abcdef", 1<<15) // 512 KiB
+	for _, length := range []int64{2 * int64(len(part)), -1} {
+		read, write := io.Pipe()
+		request, err := http.NewRequest("POST", "http://"+p.Addr+"/echo", read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.ContentLength = length
+		go io.WriteString(write, part)
+		response, err := http.DefaultClient.Do(request) // returns with the head
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := make([]byte, 1)
+		if _, err := io.ReadFull(response.Body, first); err != nil || first[0] != '0' {
+			t.Fatalf("the first byte is %q, %v", first, err)
+		}
+		go func() {
+			io.WriteString(write, part)
+			write.Close()
+		}()
+		rest, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil || string(first)+string(rest) != part+part {
+			t.Errorf("%d bytes, %v", 1+len(rest), err)
+		}
+		if response.ContentLength != length {
+			t.Errorf("the length is %d; want %d", response.ContentLength, length)
+		}
+	}
+}
+
+// A body that breaks off is no whole response.
+func TestEchoBrokenOff(t *testing.T) {
+	p := servetest.Start(t)
+	conn, err := net.Dial("tcp", p.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+	conn.(*net.TCPConn).CloseWrite()
+	received, err := io.ReadAll(conn)
+	if err != nil || strings.HasSuffix(string(received), "0\r\n\r\n") {
+		t.Errorf("got %q, %v", received, err)
+	}
+}
+
+// Bodies of any length are chunked, and made of the same characters.
+func TestBytes(t *testing.T) {
+	p := servetest.Start(t)
+	var longest string
+	for _, n := range []int{40_000, 16_384, 100, 1} {
+		response, err := http.Get(fmt.Sprintf("http://%s/bytes?n=%d&seed=7", p.Addr, n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil || len(body) != n || response.ContentLength != -1 {
+			t.Errorf("%d bytes of %d, length %d, %v", len(body), n, response.ContentLength, err)
+		}
+		longest = max(longest, string(body))
+		if !strings.HasPrefix(longest, string(body)) {
+			t.Errorf("%d bytes are not the beginning of more", n)
+		}
+	}
+	if longest[:16] != "XTETIN7x5HzPqAqu" || longest[:16_384] != longest[16_384:32_768] {
+		t.Errorf("they begin with %s", longest[:16])
+	}
+}
+
+// Bodies are compressed where the client names gzip, at the level that the server was told.
+func TestGzip(t *testing.T) {
+	p := servetest.Start(t, "-gzip", "6")
+	plain := servetest.Start(t)
+	ask := func(p *servetest.Process, target, accepts string) (*http.Response, string) {
+		request, err := http.NewRequest("GET", "http://"+p.Addr+target, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Accept-Encoding", accepts) // the client inflates nothing by itself then
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response, string(body)
+	}
+	const items, wrong = "/items/50?m=3", "/items/0?m=3"
+	unasked, want := ask(plain, items, "gzip")
+	if got := unasked.Header; got.Get("Vary") != "" || got.Get("Content-Encoding") != "" {
+		t.Errorf("without -gzip: %v", got)
+	}
+	for _, accepts := range []string{"gzip", "br, GZIP;q=0.5", "gzip, deflate"} {
+		response, body := ask(p, items, accepts)
+		header := response.Header
+		if header.Get("Content-Encoding") != "gzip" || header.Get("Vary") != "Accept-Encoding" ||
+			response.ContentLength != -1 || len(body) > len(want)/4 {
+			t.Errorf("%s: %v, %d bytes", accepts, header, len(body))
+		}
+		inflated, err := gzip.NewReader(strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(inflated); string(got) != want || err != nil {
+			t.Errorf("%s: %s, %v", accepts, got, err)
+		}
+	}
+	for _, accepts := range []string{"identity", "br", "gzip;q=0", "gzip; q=0.0, br"} {
+		response, body := ask(p, items, accepts)
+		header := response.Header
+		if header.Get("Content-Encoding") != "" || header.Get("Vary") != "Accept-Encoding" ||
+			body != want || response.ContentLength != int64(len(want)) {
+			t.Errorf("%q: %v", accepts, header)
+		}
+	}
+	if response, body := ask(p, wrong, "gzip"); body != `{"error":"bad request"}` {
+		t.Errorf("a short body: %v, %q", response.Header, body)
+	}
 }

@@ -1,10 +1,12 @@
 package backends
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -13,7 +15,7 @@ import (
 )
 
 // Usage is what the command line takes beside what every server does.
-const Usage = " [-database URL] [-pool N] [-upstream URL]"
+const Usage = " [-database URL] [-pool N] [-upstream URL] [-gzip LEVEL]"
 
 const (
 	poolDefault = 16
@@ -25,6 +27,7 @@ type Options struct {
 	database *pgxpool.Config // nil: there is none
 	pool     int32
 	upstream string // a URL; empty: there is none
+	gzip     int    // a level; 0: nothing is compressed
 }
 
 // Define defines the flags.
@@ -44,6 +47,14 @@ func (o *Options) Define(flags *flag.FlagSet) {
 			return fmt.Errorf("must be 1 to %d", poolMax)
 		}
 		o.pool = int32(n)
+		return nil
+	})
+	flags.Func("gzip", "", func(s string) error {
+		level, err := strconv.Atoi(s)
+		if err != nil || level < gzip.BestSpeed || level > gzip.BestCompression {
+			return errors.New("must be 1 to 9")
+		}
+		o.gzip = level
 		return nil
 	})
 	flags.Func("upstream", "", func(s string) error {
@@ -66,6 +77,14 @@ func (o *Options) Open() *Services {
 		services.Upstream = NewUpstream(o.upstream)
 	}
 	return &services
+}
+
+// Handler returns the handler of a mux, as the options say.
+func (o *Options) Handler(mux *http.ServeMux) http.Handler {
+	if o.gzip == 0 {
+		return mux
+	}
+	return Gzipped(mux, o.gzip)
 }
 
 func (o *Options) openDatabase() *pgxpool.Pool {

@@ -26,6 +26,7 @@ const (
 
 	callsMax  = 100
 	callMsMax = 1_000
+	bytesMax  = 64 << 20
 )
 
 // worldRows is how many rows the table world has.
@@ -45,10 +46,13 @@ func (s *Services) Add(mux *http.ServeMux) {
 	mux.Handle("GET /items-page", nethttp.WithoutBody(s.itemsPage))
 	mux.Handle("GET /fortunes", nethttp.WithoutBody(s.fortunes))
 	mux.Handle("GET /fanout", nethttp.WithoutBody(s.fanOut))
+	mux.Handle("POST /echo", http.HandlerFunc(echo))
+	mux.Handle("GET /bytes", nethttp.WithoutBody(streamBytes))
 	mux.Handle("GET /delay", nethttp.WithoutBody(delay))
 
 	mux.Handle("/world/{id}", nethttp.MethodNotAllowed("GET, HEAD, POST"))
-	for _, path := range []string{"/worlds", "/items-page", "/fortunes", "/fanout", "/delay"} {
+	mux.Handle("/echo", nethttp.MethodNotAllowed("POST"))
+	for _, path := range []string{"/worlds", "/items-page", "/fortunes", "/fanout", "/bytes", "/delay"} {
 		mux.Handle(path, nethttp.MethodNotAllowed("GET, HEAD"))
 	}
 }

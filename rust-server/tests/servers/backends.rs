@@ -1,8 +1,8 @@
 //! The routes that wait (CONTRACT.md, 4.4), without a database and with one that is dead. With a
 //! living one the harness verifies them.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -21,7 +21,7 @@ const RIGHT: [&str; 7] = [
     r#"POST /world/7 {"add":0,"x":null}"#,
 ];
 
-const WRONG: [&str; 24] = [
+const WRONG: [&str; 27] = [
     "GET /world/0",
     "GET /world/x",
     "GET /world/2147483648",
@@ -46,6 +46,9 @@ const WRONG: [&str; 24] = [
     "GET /fanout?n=1&ms=1001&seed=0",
     "GET /fanout?n=1&ms=1",
     "GET /fanout?n=1&ms=1&seed=-1",
+    "GET /bytes?n=0&seed=0",
+    "GET /bytes?n=67108865&seed=0",
+    "GET /bytes?n=1",
 ];
 
 /// The status of the response to a request, written as method, target and body.
@@ -70,7 +73,7 @@ fn without_a_database() {
         for (lines, expected) in [
             (&RIGHT[..], 503),
             (&WRONG, 400),
-            (&["PUT /world/7", "POST /worlds", "POST /fanout"], 405),
+            (&["PUT /world/7", "POST /worlds", "POST /fanout", "GET /echo", "POST /bytes"], 405),
             (&["GET /delay?ms=1", "GET /hello"], 200),
         ] {
             for line in lines {
@@ -149,4 +152,143 @@ fn fan_out_without_responses() {
         assert_eq!(status(&server, "GET /fanout?n=2&ms=1&seed=0"), 503, "{wrong}");
         assert_eq!(status(&server, "GET /hello"), 200, "{wrong}");
     }
+}
+
+/// What comes until the connection is closed: the head and what follows it.
+fn until_closed(stream: &mut impl Read) -> (String, String) {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+    (head.to_ascii_lowercase(), body.to_owned())
+}
+
+/// The body comes back before all of it is sent, with its length if that was given.
+#[test]
+fn echo() {
+    let server = Server::start(SERVER);
+    let part = "0123456789abcdef".repeat(1 << 15); // 512 KiB
+    let length = 2 * part.len();
+    let chunk = format!("{:x}\r\n{part}\r\n", part.len());
+    for (field, sent, end, told) in [
+        (format!("Content-Length: {length}"), &part, "", true),
+        ("Transfer-Encoding: chunked".to_owned(), &chunk, "0\r\n\r\n", false),
+    ] {
+        let mut client = server.client();
+        client.send(format!(
+            "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{field}\r\n\r\n"
+        ));
+        // Whoever sends and does not read at the same time may wait for ever.
+        let mut reading = client.stream.try_clone().unwrap();
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let reader = thread::spawn(move || {
+            let mut first = [0; 1024];
+            reading.read_exact(&mut first).unwrap();
+            begun.send(()).unwrap();
+            let mut text = first.to_vec();
+            reading.read_to_end(&mut text).unwrap();
+            until_closed(&mut &text[..])
+        });
+        client.send(sent);
+        has_begun.recv().unwrap();
+        client.send(sent);
+        client.send(end);
+        let (head, body) = reader.join().unwrap();
+        assert_eq!(head.contains(&format!("\r\ncontent-length: {length}")), told, "{head}");
+        assert_eq!(head.contains("\r\ntransfer-encoding: chunked"), !told, "{head}");
+        let body = if told { body } else { unchunked(&body) };
+        assert!(body == part.repeat(2), "{} bytes", body.len());
+    }
+}
+
+fn unchunked(body: &str) -> String {
+    String::from_utf8(unchunked_bytes(body.as_bytes())).expect("text")
+}
+
+fn unchunked_bytes(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = vec![];
+    loop {
+        let end = rest.windows(2).position(|two| two == b"\r\n").expect("a chunk");
+        let size =
+            str::from_utf8(&rest[..end]).ok().and_then(|s| usize::from_str_radix(s, 16).ok());
+        let (size, tail) = (size.expect("a size"), &rest[end + 2..]);
+        body.extend_from_slice(&tail[..size]);
+        rest = &tail[size + 2..];
+        if size == 0 {
+            return body;
+        }
+    }
+}
+
+/// A body that breaks off is no whole response.
+#[test]
+fn echo_broken_off() {
+    let server = Server::start(SERVER);
+    let mut client = server.client();
+    client.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    client.stream.shutdown(Shutdown::Write).unwrap();
+    let mut received = String::new();
+    client.stream.read_to_string(&mut received).unwrap();
+    assert!(!received.ends_with("0\r\n\r\n"), "{received}");
+}
+
+/// Bodies of any length are chunked, and made of the same characters.
+#[test]
+fn bytes() {
+    let server = Server::start(SERVER);
+    let body = |n: usize| {
+        let mut client = server.client();
+        let target = format!("/bytes?n={n}&seed=7");
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+        let (head, body) = until_closed(&mut client.stream);
+        assert!(head.contains("\r\ntransfer-encoding: chunked"), "{head}");
+        assert!(!head.contains("content-length"), "{head}");
+        unchunked(&body)
+    };
+    let longest = body(40_000);
+    assert_eq!((longest.len(), &longest[..16]), (40_000, "XTETIN7x5HzPqAqu"));
+    assert!(longest[..16_384] == longest[16_384..32_768]);
+    for n in [16_384, 100, 1] {
+        assert!(body(n) == longest[..n], "{n}");
+    }
+}
+
+/// Bodies are compressed where the client names gzip, at the level that the server was told.
+#[test]
+fn gzip() {
+    let ask = |server: &Server, target: &str, accepts: &str| {
+        let mut client = server.client();
+        client.send(format!(
+            "GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
+             Accept-Encoding: {accepts}\r\n\r\n"
+        ));
+        let mut bytes = vec![];
+        client.stream.read_to_end(&mut bytes).unwrap();
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+        let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+        (head, bytes.split_off(end + 4))
+    };
+    let (items, wrong) = ("/items/50?m=3", "/items/0?m=3");
+    let (plain, server) = (Server::start(SERVER), Server::start_with(SERVER, &["--gzip", "6"]));
+    let (head, want) = ask(&plain, items, "gzip");
+    assert!(!head.contains("vary") && !head.contains("content-encoding"), "{head}");
+    for accepts in ["gzip", "br, GZIP;q=0.5", "gzip, deflate"] {
+        let (head, body) = ask(&server, items, accepts);
+        for field in
+            ["content-encoding: gzip", "vary: accept-encoding", "transfer-encoding: chunked"]
+        {
+            assert!(head.contains(field), "{accepts}: {head}");
+        }
+        let body = unchunked_bytes(&body);
+        assert!(body.len() < want.len() / 4, "{} bytes", body.len());
+        let mut inflated = vec![];
+        flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut inflated).unwrap();
+        assert!(inflated == want, "{accepts}");
+    }
+    for accepts in ["", "br", "gzip;q=0", "gzip; q=0.0, br"] {
+        let (head, body) = ask(&server, items, accepts);
+        assert!(head.contains("vary: accept-encoding"), "{accepts}: {head}");
+        assert!(!head.contains("content-encoding") && body == want, "{accepts}: {head}");
+        assert!(head.contains("content-length"), "{accepts}: {head}");
+    }
+    assert_eq!(ask(&server, wrong, "gzip").1, br#"{"error":"bad request"}"#);
 }
