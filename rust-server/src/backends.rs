@@ -1,5 +1,5 @@
-//! The routes of the contract's section 4.4 on axum; those of a database with tokio-postgres and the
-//! pool of deadpool.
+//! The routes of the contract's section 4.4 on axum; those of a database with tokio-postgres and
+//! the pool of deadpool.
 
 use std::error::Error as _;
 use std::io;

@@ -29,6 +29,9 @@ use observed::memory;
 /// generator compares every answer anyway.
 const VERIFIED_CASES: usize = 8;
 
+/// The longest request that is probed by plain blocking calls: any socket takes as much.
+const PROBED_BYTES_MAX: usize = 64 << 10;
+
 /// How long after the load memory is read again: long enough for connections to be torn down, short
 /// enough to say what a server keeps and not what a collector gives back minutes later.
 const AFTER_LOAD: Duration = Duration::from_millis(200);
@@ -265,10 +268,11 @@ fn first_look(
     let reading = Instant::now();
     let listening = Some(memory(running.root())?);
     let reading = reading.elapsed(); // no part of the server's start
-    let wire: Wire = if transport.is_http2() {
+    let exchange = requests::exchange(workload, case, &running.name, (addr, transport));
+    // The probe reads when it has written: a long body that is streamed back needs both at once.
+    let wire: Wire = if transport.is_http2() || exchange.request.len() > PROBED_BYTES_MAX {
         bench.verifier.case(running, server, (workload, case), bench.interrupt)?
     } else {
-        let exchange = requests::exchange(workload, case, &running.name, (addr, transport));
         let tls = bench.verifier.tls(transport)?;
         probe::first_answer(running, tls.as_ref(), &exchange, ANSWER_LIMIT, bench.interrupt)?
     };

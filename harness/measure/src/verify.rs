@@ -12,14 +12,18 @@ use anyhow::{Context, Result, bail, ensure};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Body, Client, Method, Request, Response};
 use rustls::ClientConfig;
+use streamed::Bound;
+use tokio::sync::Notify;
 
 use crate::certificate::Certificate;
 use crate::server::{Running, Unready};
 use crate::{client, requests};
 use duet_model::record::Wire;
-use duet_model::spec::{Case, ExpectedResponse, Lane, Server, Workload};
+use duet_model::spec::{Case, ExpectedResponse, Lane, Large, Server, Workload};
 use duet_process::interrupt::{Interrupt, POLL};
 use duet_protocol::{Address, Transport};
+
+mod streamed;
 
 /// How long one answer may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
@@ -27,6 +31,9 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// Calls made at once must save at least this much to be told from calls in turn: a busy machine
 /// delays a response by milliseconds, and the upstream service's timer by up to one.
 const SAVED_MIN: Duration = Duration::from_millis(8);
+
+/// How long a response may take that is streamed.
+const STREAM_LIMIT: Duration = Duration::from_secs(8);
 
 /// How often a response is timed that seems to be too slow.
 const TIMED_TRIES: u32 = 5;
@@ -154,7 +161,7 @@ impl Verifier {
                 "GET /no-such-path gave status {}, where 404 was due (CONTRACT.md, 2.5)",
                 response.status().as_u16()
             );
-            contract_headers(response.headers())
+            contract_headers(response.headers(), false)
         })
     }
 
@@ -183,7 +190,7 @@ impl Verifier {
         let content_type = kind.and_then(|kind| kind.to_str().ok()).map(str::to_owned);
         let body = String::from_utf8(client::body(response).await?)
             .context("the body is not UTF-8 text, which definitions can hold")?;
-        Ok(ExpectedResponse { status, content_type, body })
+        Ok(ExpectedResponse { status, content_type, body, ..Default::default() })
     }
 
     /// Carries out a request, and gives up when the harness is interrupted.
@@ -223,9 +230,9 @@ impl Verifier {
             ensure!(got == want, "expected content-type `{want}`, got `{got}`");
         }
         if !exempt(server) {
-            contract_headers(&headers)?;
+            contract_headers(&headers, answer.chunked)?;
         }
-        let want = if case.method == "HEAD" { "" } else { &answer.body };
+        let want = if case.method == "HEAD" { "".into() } else { answer.whole_body() };
         compare(want.as_bytes(), &body)?;
         Ok(wire(&headers, body.len()))
     }
@@ -236,6 +243,11 @@ impl Verifier {
     }
 
     async fn send(&self, running: &Running, case: &Case) -> Result<Response> {
+        self.execute(running, self.request(running, case)?).await
+    }
+
+    /// The request of a case.
+    fn request(&self, running: &Running, case: &Case) -> Result<Request> {
         let method: Method = case.method.parse().context("the method is not valid")?;
         let mut request = self.client.request(method, url(running, &case.path));
         for (name, value) in &case.headers {
@@ -244,7 +256,7 @@ impl Verifier {
                 value.parse().with_context(|| format!("value of header `{name}`"))?;
             request = request.header(name, value);
         }
-        if let Some(body) = &case.body {
+        if let Some(body) = case.sent_body() {
             request = if case.chunked {
                 // A stream of unknown length makes the client send chunks.
                 let half = body.floor_char_boundary(body.len() / 2);
@@ -252,10 +264,41 @@ impl Verifier {
                 let parts = [a, b].map(|part| Ok::<_, std::io::Error>(part.to_owned()));
                 request.body(Body::wrap_stream(futures_util::stream::iter(parts)))
             } else {
-                request.body(body.clone())
+                request.body(body.into_owned())
             };
         }
-        self.execute(running, request.build().context("the case is not valid")?).await
+        request.build().context("the case is not valid")
+    }
+
+    /// Sends a workload's large request, if it has one: whether the server streams it and how its
+    /// memory grows. Over HTTP/1.1 in the clear and TCP; elsewhere nothing is checked.
+    ///
+    /// # Errors
+    /// What is wrong, or an interruption.
+    pub fn large(&self, running: &Running, workload: &Workload, on: &Interrupt) -> Result<()> {
+        let plain =
+            (Transport::Http, true) == (running.transport, matches!(running.addr, Address::Tcp(_)));
+        let Some(large) = workload.large.as_ref().filter(|_| plain) else { return Ok(()) };
+        let Case { method, path, .. } = &large.case;
+        let said = || format!("{method} {path} ({}, large)", workload.name);
+        let bound = Bound::begin(running, large)?;
+        self.with(on, self.streamed(running, large)).with_context(said)?;
+        bound.check().with_context(said)
+    }
+
+    async fn streamed(&self, running: &Running, large: &Large) -> Result<()> {
+        let begun = Arc::new(Notify::new());
+        let mut request = self.request(running, &large.case)?;
+        streamed::in_halves(&mut request, &large.case, &begun);
+        let answer = &large.case.expect;
+        let exchanged = async {
+            let response = self.client.execute(request).await.context("no response")?;
+            let status = response.status().as_u16();
+            ensure!(status == answer.status, "expected status {}, got {status}", answer.status);
+            streamed::compare(response, answer, &begun).await
+        };
+        let late = || format!("no whole response within {} s", STREAM_LIMIT.as_secs());
+        tokio::time::timeout(STREAM_LIMIT, exchanged).await.with_context(late)?
     }
 
     /// Sends a request over the transport that the server was started for.
@@ -328,11 +371,17 @@ fn exempt(server: &Server) -> bool {
 
 /// The headers that every answer has. Others are not an error here: they are compared between the
 /// arms, and a difference is a warning in the report.
-fn contract_headers(headers: &HeaderMap) -> Result<()> {
+fn contract_headers(headers: &HeaderMap, chunked: bool) -> Result<()> {
     let date = headers.get(DATE).context("no Date header (CONTRACT.md, 2.2)")?;
     // Sun, 06 Nov 1994 08:49:37 GMT: every IMF-fixdate has 29 bytes (RFC 9110, 5.6.7).
     ensure!(date.len() == 29, "the Date header is no IMF-fixdate: {date:?} (CONTRACT.md, 2.2)");
-    ensure!(headers.contains_key(CONTENT_LENGTH), "no Content-Length header (CONTRACT.md, 2.2)");
+    match (headers.contains_key(CONTENT_LENGTH), chunked) {
+        (false, false) => bail!("no Content-Length header (CONTRACT.md, 2.2)"),
+        (true, true) => {
+            bail!("a Content-Length header, where the response must be chunked (CONTRACT.md, 4.4)")
+        }
+        _ => {}
+    }
     Ok(())
 }
 

@@ -224,6 +224,7 @@ fn all_responses(
     for workload in workloads {
         let cases = workload.cases.len();
         bench.verifier.workload(running, server, workload, cases, bench.interrupt)?;
+        bench.verifier.large(running, workload, bench.interrupt)?;
     }
     Ok(())
 }

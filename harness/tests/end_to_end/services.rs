@@ -72,6 +72,19 @@ path = "/calls"
 upstream_calls = 3
 least_ms = 5
 expect = { status = 200, body = '{"sum":3668339987}' }
+[[workload]]
+name = "echo"
+question = "A body?"
+method = "POST"
+path = "/echo"
+body_generated = { bytes = 200_000, seed = 3 }
+expect = { status = 200, body_generated = { bytes = 200_000, seed = 3 } }
+[workload.large]
+method = "POST"
+path = "/echo"
+body_generated = { bytes = 20_000_000, seed = 4 }
+expect = { status = 200, body_generated = { bytes = 20_000_000, seed = 4 } }
+rss_growth_mib = 10
 "#;
 
 /// Definitions in which `good` meets servers with faults: each with its name, which is the fault,
@@ -82,7 +95,8 @@ fn bench(faulty: &[(&str, &str)], measure_ms: u32) -> Folder {
             "[[server]]\nname = \"{name}\"\nlanguage = \"Rust\"\nlanes = [\"std\"]\n\
              summary = \"For tests\"\nrun = [\"{BACKEND}\", \"--addr\", \"{{addr}}\", \"--fault\", \
              \"{name}\"]\nversion = [\"{BACKEND}\", \"--version\"]\n\
-             workloads = [\"read\", \"read-tcp\", \"write\", \"call\"]\n[server.services]\n\
+             workloads = [\"read\", \"read-tcp\", \"write\", \"call\", \"echo\"]\n\
+             [server.services]\n\
              db = {{ args = [\"--database\", \"{{service.db}}\"] }}\n\
              db-tcp = {{ args = [\"--database\", \"{{service.db-tcp}}\"] }}\n\
              calls = {{ args = [\"--upstream\", \"{{service.calls}}\"] }}\n"
@@ -204,7 +218,7 @@ fn wrong_rows_a_full_pool_and_calls_in_turn_are_no_valid_responses() {
     }
     let folder = bench(&[("wrong-row", "read"), ("greedy", "read"), ("sequential", "call")], 60);
     let outcome = folder.duet(&["verify"]);
-    outcome.exits(5).says("good: 4 valid responses").says("failed wrong-row: wrong answer");
+    outcome.exits(5).says("good: 5 valid responses").says("failed wrong-row: wrong answer");
     outcome.says("failed greedy").says("500").says("too many clients already");
     outcome.says("failed sequential").says("calls that are made one after the other (15.0 ms)");
     folder.nothing_is_left();
@@ -327,7 +341,7 @@ fn without_a_database_other_cells_are_measured() {
     let measured: Vec<String> = blocks(&folder).into_iter().map(|b| b.cell.workload).collect();
     assert_eq!(measured, ["call"]);
     let outcome = folder.duet(&["verify", "--postgres", "none"]);
-    outcome.exits(0).says("left out workloads that need db:").says("good: 1 valid response");
+    outcome.exits(0).says("left out workloads that need db:").says("good: 2 valid responses");
     folder.duet(&["run", "s", "--only", "read", "--postgres", "none"]).exits(4).says("no cell");
     let wrong = folder.duet(&["run", "s", "--postgres", "/nowhere"]);
     wrong.exits(2).says("there is no initdb and no postgres in /nowhere");
@@ -358,4 +372,24 @@ fn the_upstream_server_counts() {
     assert_eq!(get("/nothing"), "");
     signal(&child, Signal::SIGTERM);
     assert!(child.wait().expect("it ends").success());
+}
+
+#[test]
+fn long_bodies_are_streamed() {
+    let folder = bench(&[("good", "echo"), ("collect", "echo"), ("hoard", "echo")], 60);
+    let outcome = folder.duet(&["verify", "--postgres", "none"]);
+    outcome.exits(5).says("good: 2 valid responses");
+    outcome
+        .says("failed collect: POST /echo (echo, large)")
+        .says("must begin before the request's ends");
+    outcome.says("failed hoard: POST /echo (echo, large): its memory grew by 1");
+    let outcome = folder.duet(&["run", "s", "--only", "of-good", "--postgres", "none"]);
+    assert!(matches!(outcome.code, Some(0 | 4)), "{}{}", outcome.out, outcome.err);
+    let [block] = &blocks(&folder)[..] else { panic!("one block") };
+    assert_eq!(block.failure, None);
+    assert!(block.windows.iter().all(|window| window.received_bytes >= 200_000 * window.requests));
+    // Bodies are made when they are needed: no record holds them.
+    let record = fs::read(folder.path().join("results/latest/run.jsonl")).expect("a record");
+    assert!(record.len() < 200_000, "{}", record.len());
+    folder.nothing_is_left();
 }

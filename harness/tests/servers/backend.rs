@@ -3,10 +3,11 @@
 //!
 //! `backend-server --addr HOST:PORT [--database URL] [--upstream URL] [--fault FAULT]` answers
 //! `GET /row/{id}` with a row of the table `numbers`, `POST /row/{id}` by writing `written` of it,
-//! and `GET /calls` with the sum of the nonces of three calls. FAULT is `cache` (asks once),
-//! `skip-write` (says that it wrote), `wrong-row`, `wrong-write`, `twice` (asks again), `greedy`
-//! (takes all connections first), `sequential`, `made-up` (makes no calls) or `reconnect` (opens a
-//! connection for each call).
+//! `GET /calls` with the sum of the nonces of three calls, and `POST /echo` with the body. FAULT is
+//! `cache` (asks once), `skip-write` (says that it wrote), `wrong-row`, `wrong-write`, `twice` (asks
+//! again), `greedy` (takes all connections first), `sequential`, `made-up` (makes no calls),
+//! `reconnect` (opens a connection for each call), `collect` (echoes a body that has come whole) or
+//! `hoard` (keeps all).
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -82,11 +83,18 @@ fn serve(stream: TcpStream, options: &Options) -> Outcome<()> {
         if reader.read_line(&mut line)? == 0 {
             return Ok(());
         }
-        let mut field = String::new();
+        let (mut field, mut length) = (String::new(), 0);
         while reader.read_line(&mut field)? > 2 {
+            if let Some(value) = field.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse()?;
+            }
             field.clear();
         }
         let target = line.split(' ').nth(1).unwrap_or("/").to_owned();
+        if target == "/echo" {
+            echo(&mut reader, &mut stream, length, &options.fault)?;
+            continue;
+        }
         let (status, body) = match backend.response(&target, line.starts_with("POST")) {
             Ok(Some(body)) => ("200 OK", body),
             Ok(None) => ("404 Not Found", "{\"error\":\"not found\"}".to_owned()),
@@ -102,6 +110,32 @@ fn serve(stream: TcpStream, options: &Options) -> Outcome<()> {
              Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n{body}"
         )?;
     }
+}
+
+/// Sends a body back while it comes.
+fn echo(reader: &mut impl Read, stream: &mut TcpStream, length: usize, fault: &str) -> Outcome<()> {
+    let mut kept = vec![];
+    if fault == "collect" {
+        reader.take(length as u64).read_to_end(&mut kept)?;
+    }
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n"
+    )?;
+    stream.write_all(&kept)?;
+    let (mut left, mut buffer) = (length - kept.len(), vec![0; 16_384]);
+    while left > 0 {
+        let n = reader.read(&mut buffer[..left.min(16_384)])?;
+        if n == 0 {
+            return Err("the body breaks off".into());
+        }
+        left -= n;
+        stream.write_all(&buffer[..n])?;
+        if fault == "hoard" {
+            kept.extend_from_slice(&buffer[..n]);
+        }
+    }
+    Ok(())
 }
 
 struct Backend<'a> {

@@ -75,7 +75,8 @@ pub fn encode(snapshot: &[(u64, u32)]) -> Result<String> {
     Ok(STANDARD.encode(bytes))
 }
 
-/// The shortest time in what [`encode`] has written, to one part in a thousand; none if it is empty.
+/// The shortest time in what [`encode`] has written, to one part in a thousand; none if it is
+/// empty.
 ///
 /// # Errors
 /// When it is no histogram.

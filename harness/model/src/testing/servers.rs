@@ -286,13 +286,14 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         workloads: scene.workloads.iter().map(|&w| w.to_owned()).collect(),
         root: None,
     };
-    let expect = ExpectedResponse { status: 200, content_type: None, body: "hi".to_owned() };
+    let expect = ExpectedResponse { status: 200, body: "hi".to_owned(), ..Default::default() };
     let case = Case {
         method: "GET".to_owned(),
         path: "/".to_owned(),
         headers: BTreeMap::new(),
         body: None,
         chunked: false,
+        body_generated: None,
         upstream_calls: None,
         least_ms: None,
         untimed: false,
@@ -307,6 +308,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         responses: BTreeMap::new(),
         services: vec![],
         database: None,
+        large: None,
         source: None,
     };
     let [base, head] = scene.servers;
