@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         axum.push("mimalloc");
     }
     if env::var_os("CARGO_FEATURE_BACKENDS").is_some() {
-        axum.extend(["deadpool-postgres", "tokio-postgres"]);
+        axum.extend(["deadpool-postgres", "reqwest", "tokio-postgres"]);
     }
     let stacks = [
         ("ACTIX_STACK", vec!["actix-web", "tokio"]),

@@ -511,6 +511,33 @@ def make_fortunes():
     yield case("GET", "/fortunes", None, None, page, "text/html; charset=utf-8")
 
 
+def make_fan_out():
+    """A third of the requests each make 1, 3 and 10 calls, of 1 to 5 ms."""
+    random = Random(10)
+    kinds = [(n, ms) for n in [1, 3, 10] for ms in [1, 2, 3, 4, 5]] * 4
+    random.shuffle(kinds)
+    for n, ms in kinds:
+        seed = random.between(0, 1_000_000_000)
+        nonces = [mix((seed * 31 + i) % (1 << 32)) for i in range(n)]
+        answer = {"n": n, "sum": sum(nonces), "max": max(nonces)}
+        made = json_case(f"/fanout?n={n}&ms={ms}&seed={seed}", answer)
+        expect = made.pop("expect")
+        made.update(upstream_calls=n, least_ms=ms, expect=expect)
+        yield made
+
+
+def make_gzip():
+    """The requests of items that have long responses, which come compressed."""
+    random = Random(11)
+    for n in [10, 20, 50, 100] * 4:
+        made = items_case(n, random.between(1, 1_000_000))
+        made["headers"] = {"Accept-Encoding": "gzip"}
+        expect = made.pop("expect")
+        expect.update(chunked=True, gzip=True)
+        made["expect"] = expect
+        yield made
+
+
 def json_case(path, answer):
     return case("GET", path, None, None, compact(answer), "application/json")
 
@@ -527,6 +554,8 @@ FILES = {
     "pg-page.jsonl": make_pg_page,
     "pg-update.jsonl": make_pg_update,
     "fortunes.jsonl": make_fortunes,
+    "fan-out.jsonl": make_fan_out,
+    "gzip.jsonl": make_gzip,
 }
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-//! The routes of the contract's section 4.4 on axum, with tokio-postgres and the pool of deadpool.
+//! The routes of the contract's section 4.4 on axum; those of a database with tokio-postgres and
+//! the pool of deadpool.
 
 use std::error::Error as _;
 use std::io;
@@ -12,11 +13,15 @@ use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, R
 use serde::{Deserialize, Serialize};
 use tokio::time;
 use tokio_postgres::{Config, NoTls};
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
 
 use crate::axum_routes::{Error, Json, NoBody, Path, Query, contract, sum_orders, with_limits};
+use crate::bodies;
 use crate::command_line::Options;
+use crate::fan_out;
 use crate::fortunes::{self, Fortune};
-use crate::number::{Count, natural};
+use crate::number::{Count, Seed};
 use crate::response::{BODY_BYTES_MAX, BadRequest};
 use crate::worlds::distinct_ids;
 
@@ -41,7 +46,7 @@ type Database = Option<Pool>;
 ///
 /// # Errors
 ///
-/// If the URL of the database is none.
+/// If the URL of the database is none, or the client of the upstream service cannot be made.
 pub fn routes(options: &Options) -> io::Result<Router> {
     let database = options.database.as_deref().map(|url| pool(url, options.pool.get()));
     let update = post(update).layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
@@ -51,8 +56,19 @@ pub fn routes(options: &Options) -> io::Result<Router> {
         .route("/items-page", get(items_page))
         .route("/fortunes", get(list_fortunes))
         .route("/delay", get(delay))
-        .with_state(database.transpose()?);
-    Ok(with_limits(contract(post(sum_orders)).merge(backends), options.timeouts.request))
+        .with_state(database.transpose()?)
+        .merge(fan_out::routes(options.upstream.as_deref())?)
+        .merge(bodies::routes());
+    let all = with_limits(contract(post(sum_orders)).merge(backends), options.timeouts.request);
+    Ok(match options.gzip {
+        Some(level) => all.layer(compression(level.get() as i32)), // at most 9
+        None => all,
+    })
+}
+
+/// Compresses bodies of 32 bytes and more where the client accepts it.
+fn compression(level: i32) -> CompressionLayer {
+    CompressionLayer::new().quality(CompressionLevel::Precise(level))
 }
 
 fn pool(url: &str, connections: usize) -> io::Result<Pool> {
@@ -242,15 +258,5 @@ impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Error {
         let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
         Error::Unavailable(format!("{error}{cause}"))
-    }
-}
-
-/// A number in digits only.
-struct Seed(u64);
-
-impl<'de> Deserialize<'de> for Seed {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Seed, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        natural(text.as_bytes()).map(Seed).map_err(serde::de::Error::custom)
     }
 }

@@ -21,6 +21,9 @@ const THREADS_MAX: usize = 1_024;
 /// More connections than a PostgreSQL takes.
 const POOL_MAX: usize = 1_024;
 
+/// The highest level of gzip.
+const GZIP_MAX: usize = 9;
+
 /// What a server is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -35,6 +38,10 @@ pub struct Options {
     pub database: Option<String>,
     /// Connections to the database, at most 1,024; 16 if nobody says.
     pub pool: NonZeroUsize,
+    /// The URL of an upstream service, if there is one.
+    pub upstream: Option<String>,
+    /// The level, 1 to 9, at which bodies are compressed, if they are.
+    pub gzip: Option<NonZeroUsize>,
     /// How long clients may take: as the contract says, if nobody says otherwise.
     pub timeouts: Timeouts,
 }
@@ -62,28 +69,28 @@ pub enum Offers {
     Plain,
     /// All transports.
     Transports,
-    /// All transports, and a database.
-    Database,
+    /// All transports, and the services of the routes that wait.
+    Services,
 }
 
 /// What all servers understand.
 const USAGE: &str = "[--addr HOST:PORT] [--threads N] [--timeout-ms N] [--version] [--help]";
 /// What those with all transports understand beside it.
 const USAGE_TRANSPORTS: &str = " [--tls-cert FILE --tls-key FILE | --h2c]";
-/// What those with a database understand beside it.
-const USAGE_DATABASE: &str = " [--database URL] [--pool N]";
+/// What those with services understand beside it.
+const USAGE_SERVICES: &str = " [--database URL] [--pool N] [--upstream URL] [--gzip LEVEL]";
 
 impl Offers {
     fn usage(self) -> String {
         let transports = if self == Offers::Plain { "" } else { USAGE_TRANSPORTS };
-        let database = if self == Offers::Database { USAGE_DATABASE } else { "" };
-        format!("usage: {USAGE}{transports}{database}")
+        let services = if self == Offers::Services { USAGE_SERVICES } else { "" };
+        format!("usage: {USAGE}{transports}{services}")
     }
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Command {
-    Serve(Options),
+    Serve(Box<Options>),
     Version,
     Help,
 }
@@ -138,6 +145,8 @@ fn parse(offers: Offers, args: impl Iterator<Item = OsString>) -> Result<Command
         transport: Transport::Plain,
         database: None,
         pool: DEFAULT_POOL,
+        upstream: None,
+        gzip: None,
         timeouts: Timeouts::CONTRACT,
     };
     let mut given = TransportArgs::default();
@@ -161,15 +170,17 @@ fn parse(offers: Offers, args: impl Iterator<Item = OsString>) -> Result<Command
                     .map_err(|_| format!("--timeout-ms {text:?} is no number above 0"))?;
                 options.timeouts = Timeouts::all(Duration::from_millis(millis.get().into()));
             }
-            "--database" if offers == Offers::Database => {
-                let url = value()?;
-                if !url.starts_with("postgresql://") {
-                    return Err(format!("--database {url:?} is no URL of PostgreSQL"));
-                }
-                options.database = Some(url);
+            "--database" if offers == Offers::Services => {
+                options.database = Some(url("--database", value()?, "postgresql://")?);
             }
-            "--pool" if offers == Offers::Database => {
+            "--pool" if offers == Offers::Services => {
                 options.pool = number("--pool", &value()?, POOL_MAX)?;
+            }
+            "--upstream" if offers == Offers::Services => {
+                options.upstream = Some(url("--upstream", value()?, "http://")?);
+            }
+            "--gzip" if offers == Offers::Services => {
+                options.gzip = Some(number("--gzip", &value()?, GZIP_MAX)?);
             }
             "--version" => return Ok(Command::Version),
             "--help" | "-h" => return Ok(Command::Help),
@@ -180,12 +191,20 @@ fn parse(offers: Offers, args: impl Iterator<Item = OsString>) -> Result<Command
         }
     }
     options.transport = given.transport()?;
-    Ok(Command::Serve(options))
+    Ok(Command::Serve(Box::new(options)))
 }
 
 fn number(name: &str, text: &str, most: usize) -> Result<NonZeroUsize, String> {
     let number = text.parse().ok().filter(|n: &NonZeroUsize| n.get() <= most);
     number.ok_or_else(|| format!("{name} {text:?} is not from 1 to {most}"))
+}
+
+fn url(name: &str, value: String, scheme: &str) -> Result<String, String> {
+    if value.starts_with(scheme) {
+        Ok(value)
+    } else {
+        Err(format!("{name} {value:?} is no {scheme}…"))
+    }
 }
 
 fn file(value: String) -> Result<PathBuf, String> {
@@ -226,14 +245,16 @@ mod tests {
         let parse = |line: &str| parse(Offers::Plain, line.split_whitespace().map(OsString::from));
         let serve = |addr: &str, threads: usize| {
             let threads = NonZeroUsize::new(threads).unwrap();
-            Ok(Command::Serve(Options {
+            Ok(Command::Serve(Box::new(Options {
                 addr: addr.to_owned(),
                 threads,
                 transport: Transport::Plain,
                 database: None,
                 pool: DEFAULT_POOL,
+                upstream: None,
+                gzip: None,
                 timeouts: Timeouts::CONTRACT,
-            }))
+            })))
         };
         assert_eq!(parse("--addr [::1]:0 --threads 3"), serve("[::1]:0", 3));
         assert_eq!(parse("--threads 3"), serve(DEFAULT_ADDR, 3));
@@ -257,6 +278,8 @@ mod tests {
             "--tls-cert c --tls-key k",
             "--database postgresql:///x",
             "--pool 1",
+            "--upstream http://a",
+            "--gzip 6",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

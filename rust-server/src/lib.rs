@@ -30,6 +30,10 @@ pub mod axum_routes;
 pub mod axum_server;
 #[cfg(feature = "backends")]
 pub mod backends;
+#[cfg(feature = "backends")]
+pub mod bodies;
+#[cfg(feature = "backends")]
+pub mod fan_out;
 #[cfg(feature = "hyper")]
 pub mod hyper_routes;
 #[cfg(feature = "transports")]

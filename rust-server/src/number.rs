@@ -52,6 +52,18 @@ impl<const MAX: u32> FromStr for Count<MAX> {
     }
 }
 
+/// A number of 1 to 18 digits, nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seed(pub u64);
+
+impl FromStr for Seed {
+    type Err = BadRequest;
+
+    fn from_str(text: &str) -> Result<Seed, BadRequest> {
+        natural(text.as_bytes()).map(Seed)
+    }
+}
+
 /// Reads 1 to 18 digits, nothing else.
 ///
 /// # Errors
@@ -80,10 +92,16 @@ mod serde {
 
     use ::serde::de::{Deserialize, Deserializer, Error};
 
-    use super::{Count, Integer};
+    use super::{Count, Integer, Seed};
 
     impl<'de> Deserialize<'de> for Integer {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Integer, D::Error> {
+            from_text(deserializer)
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Seed {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Seed, D::Error> {
             from_text(deserializer)
         }
     }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 const ROWS: u64 = 10_000;
 
 /// Knuth's multiplicative hash.
-fn mix(x: u64) -> u64 {
+pub(crate) fn mix(x: u64) -> u64 {
     x.wrapping_mul(2_654_435_761) % (1 << 32)
 }
 

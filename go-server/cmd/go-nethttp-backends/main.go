@@ -1,5 +1,5 @@
 // Command go-nethttp-backends serves all routes of CONTRACT.md with net/http, those that wait for a
-// database with pgx and its pool.
+// database with pgx and its pool, and those that call others with net/http.
 package main
 
 import (
@@ -21,7 +21,7 @@ func main() {
 		NewServer: func(timeouts serve.Timeouts) serve.Server {
 			mux := nethttp.NewMux()
 			options.Open().Add(mux)
-			return nethttp.NewServer(mux, timeouts)
+			return nethttp.NewServer(options.Handler(mux), timeouts)
 		},
 		Transports: true,
 		Define:     options.Define,

@@ -22,6 +22,14 @@ func TestDistinctIDs(t *testing.T) {
 	}
 }
 
+// The example of CONTRACT.md.
+func TestNewChunk(t *testing.T) {
+	chunk := string(newChunk(7))
+	if len(chunk) != chunkBytes || !strings.HasPrefix(chunk, "XTETIN7x5HzPqAqu") {
+		t.Errorf("%d bytes, which begin with %.16s", len(chunk), chunk)
+	}
+}
+
 func TestFortunesPage(t *testing.T) {
 	page := fortunesPage([]fortune{{3, "B"}, {2, `b<&>"'`}})
 	rows := "<tr><td>3</td><td>B</td></tr>" +

@@ -1,17 +1,20 @@
 package backends
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Usage is what the command line takes beside what every server does.
-const Usage = " [-database URL] [-pool N]"
+const Usage = " [-database URL] [-pool N] [-upstream URL] [-gzip LEVEL]"
 
 const (
 	poolDefault = 16
@@ -22,6 +25,8 @@ const (
 type Options struct {
 	database *pgxpool.Config // nil: there is none
 	pool     int32
+	upstream string // a URL; empty: there is none
+	gzip     int    // a level; 0: nothing is compressed
 }
 
 // Define defines the flags.
@@ -43,18 +48,50 @@ func (o *Options) Define(flags *flag.FlagSet) {
 		o.pool = int32(n)
 		return nil
 	})
+	flags.Func("gzip", "", func(s string) error {
+		level, err := strconv.Atoi(s)
+		if err != nil || level < gzip.BestSpeed || level > gzip.BestCompression {
+			return errors.New("must be 1 to 9")
+		}
+		o.gzip = level
+		return nil
+	})
+	flags.Func("upstream", "", func(s string) error {
+		if !strings.HasPrefix(s, "http://") {
+			return errors.New("must be a URL of HTTP")
+		}
+		o.upstream = s
+		return nil
+	})
 }
 
-// Open makes the pool, if a database is named. Its connections are made when they are needed.
+// Open makes the clients of the services that are named. Their connections are made when they are
+// needed.
 func (o *Options) Open() *Services {
-	if o.database == nil {
-		return &Services{}
+	var services Services
+	if o.database != nil {
+		services.Database = o.openDatabase()
 	}
+	if o.upstream != "" {
+		services.Upstream = NewUpstream(o.upstream)
+	}
+	return &services
+}
+
+// Handler returns the handler of a mux, as the options say.
+func (o *Options) Handler(mux *http.ServeMux) http.Handler {
+	if o.gzip == 0 {
+		return mux
+	}
+	return Gzipped(mux, o.gzip)
+}
+
+func (o *Options) openDatabase() *pgxpool.Pool {
 	o.database.MaxConns = o.pool
 	o.database.ConnConfig.ConnectTimeout = patience
 	pool, err := pgxpool.NewWithConfig(context.Background(), o.database)
 	if err != nil {
 		panic(err) // the configuration has been parsed, and the pool has at least one connection
 	}
-	return &Services{Database: pool}
+	return pool
 }

@@ -23,6 +23,10 @@ const (
 	limitMax = 100
 	addMax   = 1_000_000
 	msMax    = 10_000
+
+	callsMax  = 100
+	callMsMax = 1_000
+	bytesMax  = 64 << 20
 )
 
 // worldRows is how many rows the table world has.
@@ -31,6 +35,7 @@ const worldRows = 10_000
 // Services are what the routes wait for. Without one, its routes respond with 503.
 type Services struct {
 	Database *pgxpool.Pool
+	Upstream *Upstream
 }
 
 // Add adds the routes to a mux.
@@ -40,10 +45,14 @@ func (s *Services) Add(mux *http.ServeMux) {
 	mux.Handle("GET /worlds", nethttp.WithoutBody(s.worlds))
 	mux.Handle("GET /items-page", nethttp.WithoutBody(s.itemsPage))
 	mux.Handle("GET /fortunes", nethttp.WithoutBody(s.fortunes))
+	mux.Handle("GET /fanout", nethttp.WithoutBody(s.fanOut))
+	mux.Handle("POST /echo", http.HandlerFunc(echo))
+	mux.Handle("GET /bytes", nethttp.WithoutBody(streamBytes))
 	mux.Handle("GET /delay", nethttp.WithoutBody(delay))
 
 	mux.Handle("/world/{id}", nethttp.MethodNotAllowed("GET, HEAD, POST"))
-	for _, path := range []string{"/worlds", "/items-page", "/fortunes", "/delay"} {
+	mux.Handle("/echo", nethttp.MethodNotAllowed("POST"))
+	for _, path := range []string{"/worlds", "/items-page", "/fortunes", "/fanout", "/bytes", "/delay"} {
 		mux.Handle(path, nethttp.MethodNotAllowed("GET, HEAD"))
 	}
 }

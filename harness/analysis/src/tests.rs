@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::verdict::Verdict;
-use duet_model::record::{BlockRecord, Run, ServiceUse};
+use duet_model::record::{BlockRecord, Run, ServiceCounts, ServiceUse};
 use duet_model::testing::{Scene, encode, run};
 use duet_units::Metric;
 
@@ -163,6 +163,52 @@ fn a_busy_service_spoils_rates_and_not_costs() {
     let analysis = analyse(&record(899));
     assert!(cell(&analysis).metrics.iter().all(|found| found.ratio.is_some()));
     assert!(cell(&analysis).warnings.is_empty());
+}
+
+/// Arms that compress to different sizes have not done the same work.
+#[test]
+fn compressed_sizes_that_differ_spoil_all_ratios() {
+    let record = |more: u64, gzip: bool| {
+        let mut record = run(&Scene::default());
+        let workloads = &mut record.header.spec.workloads;
+        workloads.iter_mut().flat_map(|w| &mut w.cases).for_each(|case| case.expect.gzip = gzip);
+        for window in record.blocks.iter_mut().flat_map(|block| &mut block.windows) {
+            let each = if window.arm == 0 { 1_000 } else { 1_000 + more };
+            window.received_bytes = window.requests * each;
+        }
+        record
+    };
+    let analysis = analyse(&record(51, true));
+    for found in &cell(&analysis).metrics {
+        let reason = found.reason.as_deref().unwrap_or_default();
+        assert!(found.ratio.is_none() && reason.contains("1000 bytes, of beta 1051"), "{found:?}");
+    }
+    assert_eq!(codes(&cell(&analysis).warnings), ["compressed_sizes"]);
+    for (more, gzip) in [(50, true), (51, false)] {
+        let analysis = analyse(&record(more, gzip));
+        assert!(cell(&analysis).metrics.iter().all(|found| found.ratio.is_some()));
+    }
+}
+
+#[test]
+fn connections_that_are_not_kept_are_told() {
+    let counts = |calls, accepts| ServiceCounts {
+        calls: Some(calls),
+        accepts: Some(accepts),
+        ..Default::default()
+    };
+    let mut record = run(&Scene::default());
+    for block in &mut record.blocks {
+        let arms = vec![counts(4_000, 1_000), counts(4_000, 1_001)];
+        block.driven_ns = 1_000;
+        block.services =
+            vec![ServiceUse { service: "up".into(), arms, cpus: 1, ..Default::default() }];
+    }
+    let analysis = analyse(&record);
+    let [warning] = &cell(&analysis).warnings[..] else { panic!("{:?}", cell(&analysis).warnings) };
+    assert_eq!(warning.code, "upstream_connections");
+    let said = "beta opened 8,008 connections for 32,000 calls";
+    assert!(warning.message.ends_with(said), "{}", warning.message);
 }
 
 /// 4 ms of a collector in each window of the other arm are the arm's own work.

@@ -1,6 +1,6 @@
 //! What is wrong with a request or its expected answer, wherever they were read from.
 
-use duet_model::spec::{Case, ExpectedResponse};
+use duet_model::spec::{Case, ExpectedResponse, GeneratedBody};
 
 /// Headers that the harness writes itself.
 const OWN_HEADERS: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
@@ -49,7 +49,15 @@ pub(super) fn request_faults(case: &Case) -> Vec<Fault> {
             fault("headers", format!("the header `{name}` is {value:?}"), hint);
         }
     }
-    if case.chunked && case.body.is_none() {
+    if case.body.is_some() && case.body_generated.is_some() {
+        let hint = "remove one of the two";
+        fault("body_generated", "`body_generated` stands beside `body`".to_owned(), hint);
+    }
+    faults.extend(too_long(case.body_generated.as_ref()));
+    let mut fault = |key, problem: String, hint: &str| {
+        faults.push(Fault { key, problem, hint: hint.to_owned() });
+    };
+    if case.chunked && case.body.is_none() && case.body_generated.is_none() {
         let hint = "add a `body`, or take `chunked` out";
         fault("chunked", "`chunked` without a `body`".to_owned(), hint);
     }
@@ -66,10 +74,25 @@ pub(super) fn answer_faults(method: &str, answer: &ExpectedResponse) -> Vec<Faul
     }
     // RFC 9110, 6.4.1: these have no content, so no server could give this answer.
     let empty = method == "HEAD" || matches!(answer.status, 204 | 304);
-    if empty && !answer.body.is_empty() {
+    if !answer.body.is_empty() && answer.body_generated.is_some() {
+        let problem = "`body_generated` stands beside `body`".to_owned();
+        let hint = "remove one of the two".to_owned();
+        faults.push(Fault { key: "body_generated", problem, hint });
+    }
+    faults.extend(too_long(answer.body_generated.as_ref()));
+    let has_body = !answer.body.is_empty()
+        || answer.body_generated.is_some_and(|generated| generated.bytes > 0);
+    if empty && has_body {
         let problem = "a body is expected where HTTP allows none".to_owned();
         let hint = "make it empty: HEAD, 204 and 304 have no body".to_owned();
         faults.push(Fault { key: "body", problem, hint });
     }
     faults
+}
+
+/// A generated body that is longer than any response may be.
+fn too_long(body: Option<&GeneratedBody>) -> Option<Fault> {
+    let bytes = body.map(|body| body.bytes).filter(|bytes| *bytes > GeneratedBody::BYTES_MAX)?;
+    let hint = format!("write a number up to {}", GeneratedBody::BYTES_MAX);
+    Some(Fault { key: "body_generated", problem: format!("`bytes` is {bytes}"), hint })
 }

@@ -4,17 +4,29 @@ use super::errors::{DefinitionError, Found, Kind, MISTAKES_MAX};
 use super::fields::{At, Fields};
 use super::request::{Fault, answer_faults, request_faults};
 use super::source::{Read, read_text, stays_inside};
-use duet_model::spec::{Case, DatabaseWork, ExpectedResponse, Workload};
+use duet_model::spec::{Case, DatabaseWork, ExpectedResponse, GeneratedBody, Large, Workload};
 
 /// The keys of an inline case.
-const INLINE: [&str; 8] =
-    ["method", "path", "headers", "body", "chunked", "upstream_calls", "least_ms", "expect"];
+const INLINE: [&str; 9] = [
+    "method",
+    "path",
+    "headers",
+    "body",
+    "body_generated",
+    "chunked",
+    "upstream_calls",
+    "least_ms",
+    "expect",
+];
 
 /// The most that a request may do in a database, and the most calls it may make.
 const WORK_MAX: u32 = 1_000_000;
 
 /// The longest `least_ms`: a valid response takes less than the two seconds after which it is late.
 const LEAST_MS_MAX: u32 = 1_900;
+
+/// The most that `rss_growth_mib` allows: the memory of a large machine.
+const RSS_GROWTH_MIB_MAX: u32 = 1 << 20;
 
 /// Reads all workloads.
 pub(super) fn read(root: &mut Fields<'_>, files: &Read<'_>) -> Vec<At<Workload>> {
@@ -38,9 +50,15 @@ fn workload(fields: &mut Fields<'_>, files: &Read<'_>) -> Workload {
     for service in &services {
         fields.refer(Kind::Service, &service.value, service.line);
     }
+    let options = fields.texts("options").unwrap_or_default();
     let database = fields.inner("database", database);
+    let large = fields.inner("large", large);
     let source = fields.text("cases");
-    let (method, inline) = inline_case(fields);
+    if source.is_none() {
+        require_case(fields);
+    }
+    let inline = one_case(fields);
+    let method = inline.method.clone();
     let cases = match &source {
         Some(source) => {
             check_alone(fields);
@@ -60,36 +78,51 @@ fn workload(fields: &mut Fields<'_>, files: &Read<'_>) -> Workload {
         cases,
         responses: answers.into_iter().map(|(server, at)| (server, at.value)).collect(),
         services: services.into_iter().map(|at| at.value).collect(),
+        options: options.into_iter().map(|at| at.value).collect(),
         database,
+        large,
         source: source.map(|source| source.value),
     }
 }
 
-/// The case that stands in the workload itself, and its method. Without `cases` it must be whole.
-fn inline_case(fields: &mut Fields<'_>) -> (String, Case) {
-    if !fields.has("cases") {
-        fields.require(&[
-            ("path", "`path = \"/about\"`, or name a file of cases: `cases = \"data/my.jsonl\"`"),
-            ("expect", "a table `[workload.expect]` with `status` and `body`"),
-        ]);
-    }
+/// A case that stands in the workload itself must be whole.
+fn require_case(fields: &mut Fields<'_>) {
+    fields.require(&[
+        ("path", "`path = \"/about\"`, or name a file of cases: `cases = \"data/my.jsonl\"`"),
+        ("expect", "a table `[workload.expect]` with `status` and `body`"),
+    ]);
+}
+
+/// The request that shows whether servers stream.
+fn large(fields: &mut Fields<'_>) -> Large {
+    fields.require(&[
+        ("path", "`path = \"/upload\"`"),
+        ("expect", "a table `expect` with `status` and `body_generated`"),
+        ("rss_growth_mib", "`rss_growth_mib = 32`, which peak memory grows by at most"),
+    ]);
+    let growth = fields.number("rss_growth_mib", 1..=RSS_GROWTH_MIB_MAX);
+    Large { rss_growth_mib: growth.map_or(0, |at| at.value), case: one_case(fields) }
+}
+
+/// The case of a table.
+fn one_case(fields: &mut Fields<'_>) -> Case {
     // Where a value is missing or mistyped, one that no check complains of.
     let method = fields.text("method").map_or_else(|| "GET".to_owned(), |at| at.value);
     let path = fields.text("path").map_or_else(|| "/".to_owned(), |at| at.value);
     let headers = fields.map("headers").into_iter().map(|(name, at)| (name, at.value)).collect();
     let body = fields.text("body").map(|at| at.value);
+    let body_generated = fields.inner("body_generated", generated);
     let chunked = fields.flag("chunked").unwrap_or(false);
     let expect = fields.inner("expect", |expect| answer(expect, &method));
-    let expect =
-        expect.unwrap_or(ExpectedResponse { status: 200, content_type: None, body: String::new() });
+    let expect = expect.unwrap_or(ExpectedResponse { status: 200, ..Default::default() });
     let upstream_calls = fields.number("upstream_calls", 0..=WORK_MAX).map(|at| at.value);
     let least_ms = fields.number("least_ms", 0..=LEAST_MS_MAX).map(|at| at.value);
-    let method_name = method.clone();
     let case = Case {
-        method: method_name,
+        method,
         path,
         headers,
         body,
+        body_generated,
         chunked,
         upstream_calls,
         least_ms,
@@ -98,7 +131,17 @@ fn inline_case(fields: &mut Fields<'_>) -> (String, Case) {
         expect,
     };
     keep(fields, request_faults(&case));
-    (method, case)
+    case
+}
+
+/// The rule that makes a body.
+fn generated(fields: &mut Fields<'_>) -> GeneratedBody {
+    fields.require(&[("bytes", "`bytes = 65536`"), ("seed", "`seed = 1`")]);
+    let mut number = |key, most| fields.number(key, 0..=most).map_or(0, |at| at.value);
+    GeneratedBody {
+        bytes: number("bytes", GeneratedBody::BYTES_MAX),
+        seed: number("seed", u32::MAX),
+    }
 }
 
 /// What a request does in a database.
@@ -126,12 +169,18 @@ fn check_alone(fields: &mut Fields<'_>) {
 }
 
 fn answer(fields: &mut Fields<'_>, method: &str) -> ExpectedResponse {
-    fields.require(&[("status", "`status = 200`"), ("body", "`body = \"the exact body\"`")]);
+    fields.require(&[("status", "`status = 200`")]);
+    if !fields.has("body_generated") {
+        fields.require(&[("body", "`body = \"the exact body\"`")]);
+    }
     let answer = ExpectedResponse {
         // The range fits in 16 bits.
         status: fields.number("status", 200..=599).map_or(200, |status| status.value as u16),
         content_type: fields.text("content_type").map(|at| at.value),
         body: fields.text("body").unwrap_or_default().value,
+        body_generated: fields.inner("body_generated", generated),
+        chunked: fields.flag("chunked").unwrap_or(false),
+        gzip: fields.flag("gzip").unwrap_or(false),
     };
     keep(fields, answer_faults(method, &answer));
     answer
@@ -191,7 +240,8 @@ fn case(text: &str, file: &str, line: usize, found: &mut Found) -> Option<Case> 
         Err(message) => {
             let hint = "write {\"method\":…,\"path\":…,\"expect\":{\"status\":…,\"body\":…}} on \
                         one line; it may also have headers, body, chunked, upstream_calls, \
-                        least_ms, untimed and, in expect, content_type";
+                        least_ms, untimed and, in expect, content_type, chunked and gzip; \
+                        body_generated may stand in the place of body";
             mistake(format!("this is no case: {message}"), hint.to_owned());
             return None;
         }
@@ -209,6 +259,13 @@ fn parse_case(text: &str) -> Result<Case, String> {
         return Err("the line is no JSON object".to_owned());
     }
     // The message ends in " at line 1 column N", and that line is not the file's.
-    serde_json::from_str(text)
-        .map_err(|error| error.to_string().replace(" at line 1 column ", ", at column "))
+    let said =
+        |error: serde_json::Error| error.to_string().replace(" at line 1 column ", ", at column ");
+    let value: serde_json::Value = serde_json::from_str(text).map_err(said)?;
+    if let Some(expect) = value.get("expect").and_then(serde_json::Value::as_object)
+        && !["body", "body_generated"].iter().any(|key| expect.contains_key(*key))
+    {
+        return Err("missing field `body` in `expect`".to_owned());
+    }
+    serde_json::from_str(text).map_err(said)
 }

@@ -2,13 +2,15 @@
 
 use std::fmt::Write;
 
+use duet_loadgen::response::reference::digest;
 use duet_model::spec::{Case, Workload};
 use duet_protocol::{Address, Exchange, Transport};
 
 /// The size of a chunk when a body is sent chunked: small enough that servers see several.
 const CHUNK_BYTES: usize = 4096;
 
-/// One case as bytes of HTTP/1.1, with its expected response. For HTTP/2, which frames bodies
+/// One case as bytes of HTTP/1.1, with its expected response; `compressed` is its body where that
+/// comes compressed. For HTTP/2, which frames bodies
 /// itself, the generator takes the same bytes, without chunks.
 #[must_use]
 pub fn exchange(
@@ -16,6 +18,7 @@ pub fn exchange(
     case: &Case,
     server: &str,
     (addr, transport): (&Address, Transport),
+    compressed: Option<&[u8]>,
 ) -> Exchange {
     let answer = workload.answer(case, server);
     let head = case.method == "HEAD";
@@ -24,7 +27,8 @@ pub fn exchange(
         head,
         status: answer.status,
         content_type: answer.content_type.clone(),
-        body: if head { String::new() } else { answer.body.clone() },
+        body_digest: compressed.map(digest),
+        body: if head { String::new() } else { answer.whole_body().into_owned() },
         untimed: case.untimed,
     }
 }
@@ -62,21 +66,21 @@ fn request(case: &Case, host: &str, close: bool, chunks: bool) -> String {
     if close {
         line(&mut out, "Connection", "close");
     }
-    match &case.body {
+    match case.sent_body() {
         None => out.push_str("\r\n"),
         Some(body) if case.chunked && !chunks => {
             out.push_str("\r\n");
-            out.push_str(body);
+            out.push_str(&body);
         }
         Some(body) if case.chunked => {
             line(&mut out, "Transfer-Encoding", "chunked");
             out.push_str("\r\n");
-            push_chunks(&mut out, body);
+            push_chunks(&mut out, &body);
         }
         Some(body) => {
             line(&mut out, "Content-Length", &body.len().to_string());
             out.push_str("\r\n");
-            out.push_str(body);
+            out.push_str(&body);
         }
     }
     out
@@ -102,17 +106,15 @@ mod tests {
     use duet_model::spec::ExpectedResponse;
 
     fn case(method: &str, body: Option<&str>, chunked: bool) -> Case {
-        let expect = ExpectedResponse { status: 200, content_type: None, body: "x".into() };
+        let expect = ExpectedResponse { status: 200, body: "x".into(), ..Default::default() };
         Case {
             method: method.into(),
             path: "/p?q=1".into(),
             headers: BTreeMap::from([("Accept".into(), "*/*".into())]),
             body: body.map(Into::into),
             chunked,
-            upstream_calls: None,
-            least_ms: None,
-            untimed: false,
             expect,
+            ..Case::default()
         }
     }
 

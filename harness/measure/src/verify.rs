@@ -9,20 +9,34 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue,
+};
 use reqwest::{Body, Client, Method, Request, Response};
 use rustls::ClientConfig;
+use streamed::Bound;
+use tokio::sync::Notify;
 
 use crate::certificate::Certificate;
 use crate::server::{Running, Unready};
 use crate::{client, requests};
 use duet_model::record::Wire;
-use duet_model::spec::{Case, ExpectedResponse, Lane, Server, Workload};
+use duet_model::spec::{Case, ExpectedResponse, Lane, Large, Server, Workload};
 use duet_process::interrupt::{Interrupt, POLL};
 use duet_protocol::{Address, Transport};
 
+mod gzip;
+mod streamed;
+
 /// How long one answer may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// Calls made at once must save at least this much to be told from calls in turn: a busy machine
+/// delays a response by milliseconds, and the upstream service's timer by up to one.
+const SAVED_MIN: Duration = Duration::from_millis(8);
+
+/// How long a response may take that is streamed.
+const STREAM_LIMIT: Duration = Duration::from_secs(8);
 
 /// How often a response is timed that seems to be too slow.
 const TIMED_TRIES: u32 = 5;
@@ -150,7 +164,7 @@ impl Verifier {
                 "GET /no-such-path gave status {}, where 404 was due (CONTRACT.md, 2.5)",
                 response.status().as_u16()
             );
-            contract_headers(response.headers())
+            contract_headers(response.headers(), false)
         })
     }
 
@@ -179,7 +193,7 @@ impl Verifier {
         let content_type = kind.and_then(|kind| kind.to_str().ok()).map(str::to_owned);
         let body = String::from_utf8(client::body(response).await?)
             .context("the body is not UTF-8 text, which definitions can hold")?;
-        Ok(ExpectedResponse { status, content_type, body })
+        Ok(ExpectedResponse { status, content_type, body, ..Default::default() })
     }
 
     /// Carries out a request, and gives up when the harness is interrupted.
@@ -203,6 +217,18 @@ impl Verifier {
         answer: &ExpectedResponse,
     ) -> Result<Wire> {
         let response = self.send(running, case).await?;
+        let (headers, body) = self.checked(response, server, case, answer).await?;
+        Ok(wire(&headers, body.len()))
+    }
+
+    /// Compares a response with the expected one, and returns what came.
+    async fn checked(
+        &self,
+        response: Response,
+        server: &Server,
+        case: &Case,
+        answer: &ExpectedResponse,
+    ) -> Result<(HeaderMap, Vec<u8>)> {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let body = client::body(response).await?;
@@ -219,11 +245,75 @@ impl Verifier {
             ensure!(got == want, "expected content-type `{want}`, got `{got}`");
         }
         if !exempt(server) {
-            contract_headers(&headers)?;
+            contract_headers(&headers, answer.chunked)?;
         }
-        let want = if case.method == "HEAD" { "" } else { &answer.body };
-        compare(want.as_bytes(), &body)?;
-        Ok(wire(&headers, body.len()))
+        let want = if case.method == "HEAD" { "".into() } else { answer.whole_body() };
+        match answer.gzip && case.method != "HEAD" {
+            true => compare(want.as_bytes(), &gzip::inflated(&headers, &body, want.len())?)?,
+            false => {
+                let coding = headers.get(CONTENT_ENCODING);
+                ensure!(coding.is_none(), "a Content-Encoding that was not asked for: {coding:?}");
+                compare(want.as_bytes(), &body)?;
+            }
+        }
+        Ok((headers, body))
+    }
+
+    /// The body of a compressed response as the server sends it, once it has been verified; none
+    /// where the response is not compressed.
+    ///
+    /// # Errors
+    /// A difference, or an interruption.
+    pub fn compressed(
+        &self,
+        running: &Running,
+        server: &Server,
+        (workload, case): (&Workload, &Case),
+        interrupt: &Interrupt,
+    ) -> Result<Option<Vec<u8>>> {
+        let answer = workload.answer(case, &running.name);
+        if !answer.gzip || case.method == "HEAD" {
+            return Ok(None);
+        }
+        let body = self.with(interrupt, async {
+            let response = self.send(running, case).await?;
+            Ok(self.checked(response, server, case, answer).await?.1)
+        });
+        body.map(Some).with_context(|| format!("{} {} ({})", case.method, case.path, workload.name))
+    }
+
+    /// Asks for the first compressed response of a workload without compression: it must come plain
+    /// and say that it may vary.
+    ///
+    /// # Errors
+    /// What is wrong, or an interruption.
+    pub fn unasked(
+        &self,
+        running: &Running,
+        server: &Server,
+        workload: &Workload,
+        interrupt: &Interrupt,
+    ) -> Result<()> {
+        let compressed = |case: &&Case| workload.answer(case, &running.name).gzip;
+        let Some(case) = workload.cases.iter().find(compressed) else { return Ok(()) };
+        let answer = workload.answer(case, &running.name);
+        let plain = ExpectedResponse { gzip: false, chunked: false, ..answer.clone() };
+        for accepts in [None, Some("gzip;q=0")] {
+            let case = gzip::accepting(case, accepts);
+            let came = self.with(interrupt, async {
+                let response = self.send(running, &case).await?;
+                let (headers, _) = self.checked(response, server, &case, &plain).await?;
+                gzip::varies(&headers)
+            });
+            let asked = accepts.unwrap_or("nothing");
+            came.with_context(|| {
+                format!(
+                    "{} {} with Accept-Encoding: {asked} ({})",
+                    case.method, case.path, workload.name
+                )
+            })?;
+        }
+        Ok(())
     }
 
     async fn get(&self, running: &Running, path: &str) -> Result<Response> {
@@ -232,6 +322,11 @@ impl Verifier {
     }
 
     async fn send(&self, running: &Running, case: &Case) -> Result<Response> {
+        self.execute(running, self.request(running, case)?).await
+    }
+
+    /// The request of a case.
+    fn request(&self, running: &Running, case: &Case) -> Result<Request> {
         let method: Method = case.method.parse().context("the method is not valid")?;
         let mut request = self.client.request(method, url(running, &case.path));
         for (name, value) in &case.headers {
@@ -240,7 +335,7 @@ impl Verifier {
                 value.parse().with_context(|| format!("value of header `{name}`"))?;
             request = request.header(name, value);
         }
-        if let Some(body) = &case.body {
+        if let Some(body) = case.sent_body() {
             request = if case.chunked {
                 // A stream of unknown length makes the client send chunks.
                 let half = body.floor_char_boundary(body.len() / 2);
@@ -248,10 +343,41 @@ impl Verifier {
                 let parts = [a, b].map(|part| Ok::<_, std::io::Error>(part.to_owned()));
                 request.body(Body::wrap_stream(futures_util::stream::iter(parts)))
             } else {
-                request.body(body.clone())
+                request.body(body.into_owned())
             };
         }
-        self.execute(running, request.build().context("the case is not valid")?).await
+        request.build().context("the case is not valid")
+    }
+
+    /// Sends a workload's large request, if it has one: whether the server streams it and how its
+    /// memory grows. Over HTTP/1.1 in the clear and TCP; elsewhere nothing is checked.
+    ///
+    /// # Errors
+    /// What is wrong, or an interruption.
+    pub fn large(&self, running: &Running, workload: &Workload, on: &Interrupt) -> Result<()> {
+        let plain =
+            (Transport::Http, true) == (running.transport, matches!(running.addr, Address::Tcp(_)));
+        let Some(large) = workload.large.as_ref().filter(|_| plain) else { return Ok(()) };
+        let Case { method, path, .. } = &large.case;
+        let said = || format!("{method} {path} ({}, large)", workload.name);
+        let bound = Bound::begin(running, large)?;
+        self.with(on, self.streamed(running, large)).with_context(said)?;
+        bound.check().with_context(said)
+    }
+
+    async fn streamed(&self, running: &Running, large: &Large) -> Result<()> {
+        let begun = Arc::new(Notify::new());
+        let mut request = self.request(running, &large.case)?;
+        streamed::in_halves(&mut request, &large.case, &begun);
+        let answer = &large.case.expect;
+        let exchanged = async {
+            let response = self.client.execute(request).await.context("no response")?;
+            let status = response.status().as_u16();
+            ensure!(status == answer.status, "expected status {}, got {status}", answer.status);
+            streamed::compare(response, answer, &begun).await
+        };
+        let late = || format!("no whole response within {} s", STREAM_LIMIT.as_secs());
+        tokio::time::timeout(STREAM_LIMIT, exchanged).await.with_context(late)?
     }
 
     /// Sends a request over the transport that the server was started for.
@@ -275,7 +401,8 @@ fn in_time<T>(case: &Case, mut timed: impl FnMut() -> Result<(T, Duration)>) -> 
     let (mut value, mut elapsed) = timed()?;
     let Some(ms) = case.least_ms else { return Ok(value) };
     let least = Duration::from_millis(ms.into());
-    let most = case.upstream_calls.filter(|calls| *calls > 1).map(|calls| calls * least);
+    let in_turn = case.upstream_calls.map(|calls| calls * least);
+    let most = in_turn.filter(|in_turn| *in_turn >= least + SAVED_MIN);
     for _ in 1..TIMED_TRIES {
         if elapsed < least || most.is_none_or(|most| elapsed < most) {
             break;
@@ -323,11 +450,17 @@ fn exempt(server: &Server) -> bool {
 
 /// The headers that every answer has. Others are not an error here: they are compared between the
 /// arms, and a difference is a warning in the report.
-fn contract_headers(headers: &HeaderMap) -> Result<()> {
+fn contract_headers(headers: &HeaderMap, chunked: bool) -> Result<()> {
     let date = headers.get(DATE).context("no Date header (CONTRACT.md, 2.2)")?;
     // Sun, 06 Nov 1994 08:49:37 GMT: every IMF-fixdate has 29 bytes (RFC 9110, 5.6.7).
     ensure!(date.len() == 29, "the Date header is no IMF-fixdate: {date:?} (CONTRACT.md, 2.2)");
-    ensure!(headers.contains_key(CONTENT_LENGTH), "no Content-Length header (CONTRACT.md, 2.2)");
+    match (headers.contains_key(CONTENT_LENGTH), chunked) {
+        (false, false) => bail!("no Content-Length header (CONTRACT.md, 2.2)"),
+        (true, true) => {
+            bail!("a Content-Length header, where the response must be chunked (CONTRACT.md, 4.4)")
+        }
+        _ => {}
+    }
     Ok(())
 }
 
@@ -385,6 +518,8 @@ mod tests {
         check(Some(3), Some(5), &[15, 40, 14], "");
         check(Some(3), Some(5), &[15, 15, 15, 15, 15], "one after the other (15.0 ms)");
         check(Some(1), Some(5), &[50], "");
+        check(Some(3), Some(3), &[50], "");
+        check(Some(10), Some(1), &[50, 50, 50, 50, 50], "one after the other (10.0 ms)");
     }
 
     #[test]

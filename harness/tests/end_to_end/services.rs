@@ -72,6 +72,26 @@ path = "/calls"
 upstream_calls = 3
 least_ms = 5
 expect = { status = 200, body = '{"sum":3668339987}' }
+[[workload]]
+name = "echo"
+question = "A body?"
+method = "POST"
+path = "/echo"
+body_generated = { bytes = 200_000, seed = 3 }
+expect = { status = 200, body_generated = { bytes = 200_000, seed = 3 } }
+[workload.large]
+method = "POST"
+path = "/echo"
+body_generated = { bytes = 20_000_000, seed = 4 }
+expect = { status = 200, body_generated = { bytes = 20_000_000, seed = 4 } }
+rss_growth_mib = 10
+[[workload]]
+name = "packed"
+question = "Compressed?"
+options = ["pack"]
+path = "/packed"
+headers = { Accept-Encoding = "gzip" }
+expect = { status = 200, gzip = true, body = "NUMBERS" }
 "#;
 
 /// Definitions in which `good` meets servers with faults: each with its name, which is the fault,
@@ -82,10 +102,12 @@ fn bench(faulty: &[(&str, &str)], measure_ms: u32) -> Folder {
             "[[server]]\nname = \"{name}\"\nlanguage = \"Rust\"\nlanes = [\"std\"]\n\
              summary = \"For tests\"\nrun = [\"{BACKEND}\", \"--addr\", \"{{addr}}\", \"--fault\", \
              \"{name}\"]\nversion = [\"{BACKEND}\", \"--version\"]\n\
-             workloads = [\"read\", \"read-tcp\", \"write\", \"call\"]\n[server.services]\n\
+             workloads = [\"read\", \"read-tcp\", \"write\", \"call\", \"echo\", \"packed\"]\n\
+             [server.services]\n\
              db = {{ args = [\"--database\", \"{{service.db}}\"] }}\n\
              db-tcp = {{ args = [\"--database\", \"{{service.db-tcp}}\"] }}\n\
-             calls = {{ args = [\"--upstream\", \"{{service.calls}}\"] }}\n"
+             calls = {{ args = [\"--upstream\", \"{{service.calls}}\"] }}\n\
+             [server.options]\npack = {{ args = [\"--packed\", \"9\"] }}\n"
         )
     };
     let names = faulty.iter().map(|(name, _)| *name).filter(|name| *name != "good");
@@ -107,9 +129,11 @@ fn bench(faulty: &[(&str, &str)], measure_ms: u32) -> Folder {
             "[[matchup]]\nname = \"of-{name}\"\nlane = \"std\"\narms = [\"good\", \"{name}\"]\n"
         ));
     }
+    let numbers: Vec<String> = (0..2_000).map(|n| n.to_string()).collect();
+    let workloads = WORKLOADS.replace("NUMBERS", &numbers.join(" "));
     let folder = Folder::with_definitions([
         ("servers.toml", &servers),
-        ("workloads.toml", WORKLOADS),
+        ("workloads.toml", &workloads),
         ("suites.toml", &suites),
     ]);
     let bench = folder.path().join("bench");
@@ -204,7 +228,7 @@ fn wrong_rows_a_full_pool_and_calls_in_turn_are_no_valid_responses() {
     }
     let folder = bench(&[("wrong-row", "read"), ("greedy", "read"), ("sequential", "call")], 60);
     let outcome = folder.duet(&["verify"]);
-    outcome.exits(5).says("good: 4 valid responses").says("failed wrong-row: wrong answer");
+    outcome.exits(5).says("good: 6 valid responses").says("failed wrong-row: wrong answer");
     outcome.says("failed greedy").says("500").says("too many clients already");
     outcome.says("failed sequential").says("calls that are made one after the other (15.0 ms)");
     folder.nothing_is_left();
@@ -272,25 +296,49 @@ fn nothing_is_left_of_services_after_a_signal() {
     wait(|| folder.temporary_folders().is_empty());
 }
 
-#[test]
-fn an_upstream_service_that_hangs_is_a_failure() {
-    let calling = |folder: &Folder| {
-        let all = processes(folder, "duet upstream --addr");
-        let sockets = |pid: &i32| {
-            let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-            let links = files.filter_map(|file| fs::read_link(file.path()).ok());
-            links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
-        };
-        // Three connections for each of four: the load's.
-        all.len() >= 2 && all.iter().any(|pid| sockets(pid) > 12)
+/// Connections of the load to an upstream service: three for each of four.
+fn calling(folder: &Folder) -> bool {
+    let all = upstreams(folder);
+    let sockets = |pid: &i32| {
+        let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let links = files.filter_map(|file| fs::read_link(file.path()).ok());
+        links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
     };
-    let (folder, child) = driven("call", calling);
-    for pid in processes(&folder, "duet upstream --addr") {
-        kill(Pid::from_raw(pid), Signal::SIGSTOP).expect("ours");
+    all.len() >= 2 && all.iter().any(|pid| sockets(pid) > 12)
+}
+
+/// The upstream services, without what supervises them.
+fn upstreams(folder: &Folder) -> Vec<i32> {
+    processes(folder, "duet upstream --addr")
+}
+
+#[test]
+fn an_upstream_service_that_hangs_or_dies_is_a_failure() {
+    for (how, said) in [(Signal::SIGSTOP, ""), (Signal::SIGKILL, "the service calls ended: it")] {
+        let (folder, child) = driven("call", calling);
+        for pid in upstreams(&folder) {
+            kill(Pid::from_raw(pid), how).expect("ours");
+        }
+        ended(child).exits(5);
+        let [block] = &blocks(&folder)[..] else { panic!("one block") };
+        let failure = block.failure.as_ref().expect("it failed");
+        assert!(failure.error.contains(said), "{how}: {}", failure.error);
+        folder.nothing_is_left();
     }
-    ended(child).exits(5);
-    let [block] = &blocks(&folder)[..] else { panic!("one block") };
-    assert!(block.failure.is_some());
+}
+
+#[test]
+fn connections_to_an_upstream_service_that_are_not_kept_are_told() {
+    let folder = bench(&[("reconnect", "call")], 60);
+    let outcome = folder.duet(&["run", "s"]);
+    assert!(matches!(outcome.code, Some(0 | 4)), "{}{}", outcome.out, outcome.err);
+    let arms = counts(&folder, "call");
+    // Four of the load, those that verified, and the one that was tried first.
+    assert!(arms[0].accepts < arms[0].calls.map(|calls| calls / 4), "{arms:?}");
+    assert_eq!(arms[1].accepts, arms[1].calls, "{arms:?}");
+    let report = fs::read_to_string(folder.path().join("results/latest/report.md"));
+    let said = "connections to the upstream service were not kept: reconnect opened";
+    assert!(report.expect("a report").contains(said));
     folder.nothing_is_left();
 }
 
@@ -303,7 +351,7 @@ fn without_a_database_other_cells_are_measured() {
     let measured: Vec<String> = blocks(&folder).into_iter().map(|b| b.cell.workload).collect();
     assert_eq!(measured, ["call"]);
     let outcome = folder.duet(&["verify", "--postgres", "none"]);
-    outcome.exits(0).says("left out workloads that need db:").says("good: 1 valid response");
+    outcome.exits(0).says("left out workloads that need db:").says("good: 3 valid responses");
     folder.duet(&["run", "s", "--only", "read", "--postgres", "none"]).exits(4).says("no cell");
     let wrong = folder.duet(&["run", "s", "--postgres", "/nowhere"]);
     wrong.exits(2).says("there is no initdb and no postgres in /nowhere");
@@ -334,4 +382,43 @@ fn the_upstream_server_counts() {
     assert_eq!(get("/nothing"), "");
     signal(&child, Signal::SIGTERM);
     assert!(child.wait().expect("it ends").success());
+}
+
+#[test]
+fn long_bodies_are_streamed() {
+    let folder = bench(&[("good", "echo"), ("collect", "echo"), ("hoard", "echo")], 60);
+    let outcome = folder.duet(&["verify", "--postgres", "none"]);
+    outcome.exits(5).says("good: 3 valid responses");
+    outcome
+        .says("failed collect: POST /echo (echo, large)")
+        .says("must begin before the request's ends");
+    outcome.says("failed hoard: POST /echo (echo, large): its memory grew by 1");
+    let outcome = folder.duet(&["run", "s", "--only", "of-good", "--postgres", "none"]);
+    assert!(matches!(outcome.code, Some(0 | 4)), "{}{}", outcome.out, outcome.err);
+    let [block] = &blocks(&folder)[..] else { panic!("one block") };
+    assert_eq!(block.failure, None);
+    assert!(block.windows.iter().all(|window| window.received_bytes >= 200_000 * window.requests));
+    // Bodies are made when they are needed: no record holds them.
+    let record = fs::read(folder.path().join("results/latest/run.jsonl")).expect("a record");
+    assert!(record.len() < 200_000, "{}", record.len());
+    folder.nothing_is_left();
+}
+
+#[test]
+fn compressed_responses_inflate_to_the_body() {
+    let folder = bench(&[("good", "packed"), ("loose", "packed"), ("unasked", "packed")], 60);
+    let outcome = folder.duet(&["verify", "--postgres", "none"]);
+    outcome.exits(5).says("good: 3 valid responses").says("ok loose");
+    outcome.says("failed unasked: GET /packed with Accept-Encoding: nothing (packed)");
+    outcome.says("a Content-Encoding that was not asked for");
+    let outcome = folder.duet(&["run", "s", "--only", "of-loose", "--postgres", "none"]);
+    assert!(matches!(outcome.code, Some(0 | 4)), "{}{}", outcome.out, outcome.err);
+    let [block] = &blocks(&folder)[..] else { panic!("one block") };
+    assert_eq!(block.failure, None);
+    let [good, loose] = &block.arms[..] else { panic!("two arms") };
+    let (a, b) = (good.wire.body_bytes, loose.wire.body_bytes);
+    assert!(a.abs_diff(b) * 20 > a.max(b), "{a}, {b}");
+    let report = fs::read_to_string(folder.path().join("results/latest/report.md"));
+    assert!(report.expect("a report").contains("compressed responses of good have"));
+    folder.nothing_is_left();
 }

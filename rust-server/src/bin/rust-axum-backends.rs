@@ -1,4 +1,4 @@
-//! axum as in `rust-axum`, and routes that wait for a database.
+//! axum as in `rust-axum`, and routes that wait for a database or other servers.
 
 use std::process::ExitCode;
 
@@ -9,5 +9,5 @@ const VERSION: &str =
     concat!("rust-axum-backends ", env!("CARGO_PKG_VERSION"), " (", env!("AXUM_STACK"), ")");
 
 fn main() -> ExitCode {
-    axum_server::run_with(VERSION, Offers::Database, backends::routes)
+    axum_server::run_with(VERSION, Offers::Services, backends::routes)
 }

@@ -12,8 +12,8 @@ fn unequal_work_is_named() {
     }
     let different = duet_model::spec::ExpectedResponse {
         status: 200,
-        content_type: None,
         body: "ho".to_owned(),
+        ..Default::default()
     };
     record.header.spec.workloads[0].responses.insert("beta".to_owned(), different);
     let analysis = analyse(&record);

@@ -243,6 +243,12 @@ fn files_of_cases() {
     check(f, "\n", "\n\n", &["data/many.jsonl:2: this is no case: the line is no JSON object"]);
     check(f, "\"/a\"", "\"a\"", &["data/many.jsonl:1: the path is \"a\""]);
     check(f, "\"body\":\"x\",", "", &["data/many.jsonl:2: `chunked` without a `body`"]);
+    let generated = "200,\"body_generated\":{\"bytes\":67108865,\"seed\":1}";
+    check(f, "200,\"body\":\"b\"", generated, &["data/many.jsonl:2: `bytes` is 67108865"]);
+    let both = "200,\"body\":\"b\",\"body_generated\":{\"bytes\":1,\"seed\":1}";
+    check(f, "200,\"body\":\"b\"", both, &["data/many.jsonl:2: `body_generated` stands beside"]);
+    let none = "data/many.jsonl:2: this is no case: missing field `body` in `expect`";
+    check(f, "200,\"body\":\"b\"", "200", &[none]);
     check(f, "200,\"body\":\"b\"", "100,\"body\":\"b\"", &["data/many.jsonl:2: the status is 100"]);
 }
 

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 
 /// The longest time told apart, one minute; longer ones count as it.
 const HIGHEST_NS: u64 = 60_000_000_000;
@@ -75,6 +75,18 @@ pub fn encode(snapshot: &[(u64, u32)]) -> Result<String> {
     Ok(STANDARD.encode(bytes))
 }
 
+/// The shortest time in what [`encode`] has written, to one part in a thousand; none if it is
+/// empty.
+///
+/// # Errors
+/// When it is no histogram.
+pub fn shortest_ns(text: &str) -> Result<Option<u64>> {
+    let bytes = STANDARD.decode(text).context("a histogram is no base64")?;
+    let histogram: Histogram<u64> =
+        Deserializer::new().deserialize(&mut &bytes[..]).context("a histogram is damaged")?;
+    Ok((!histogram.is_empty()).then(|| histogram.min()))
+}
+
 fn empty() -> Histogram<u32> {
     Histogram::new_with_bounds(1, HIGHEST_NS, SIGNIFICANT_DIGITS)
         .expect("the bounds are constants that the constructor accepts; tests call it")
@@ -82,9 +94,19 @@ fn empty() -> Histogram<u32> {
 
 #[cfg(test)]
 mod tests {
-    use hdrhistogram::serialization::Deserializer;
-
     use super::*;
+
+    #[test]
+    fn the_shortest_time() -> Result<()> {
+        let mut times = TimeHistogram::new();
+        assert_eq!(shortest_ns(&encode(&times.take())?)?, None);
+        times.record(5_000_000);
+        times.record(1_000_000);
+        let shortest = shortest_ns(&encode(&times.take())?)?;
+        assert!(shortest.is_some_and(|ns| (999_000..=1_001_000).contains(&ns)), "{shortest:?}");
+        assert!(shortest_ns("x").is_err());
+        Ok(())
+    }
 
     #[test]
     fn a_window_survives_the_journey() -> Result<()> {

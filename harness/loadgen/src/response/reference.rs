@@ -1,7 +1,8 @@
 //! The reference response of a server: what the others are compared with.
 
 use bytes::Bytes;
-use xxhash_rust::xxh3::Xxh3;
+use duet_protocol::BodyDigest;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::request::exchange::ExpectedBody;
 
@@ -55,6 +56,12 @@ impl BodyLearner {
             false => ExpectedBody::Digest { len: self.len, xxh3: self.digest.digest() },
         }
     }
+}
+
+/// What stands for a body that is to be expected and is no text.
+#[must_use]
+pub fn digest(body: &[u8]) -> BodyDigest {
+    BodyDigest { bytes: body.len() as u64, xxh3: xxh3_64(body) }
 }
 
 #[cfg(test)]

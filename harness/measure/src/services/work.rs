@@ -4,8 +4,10 @@ use anyhow::{Context, Error, Result};
 
 use super::{Running, Services, failure, get};
 use crate::upstream::{self, Counts};
+use duet_loadgen::count::histogram;
 use duet_model::record::{Failure, ServiceCounts, Stage};
-use duet_model::spec::{Service, ServiceKind, Spec, Workload};
+use duet_model::spec::{Case, Service, ServiceKind, Spec, Workload};
+use duet_protocol::WindowResult;
 
 /// What a connection may do beside requests: prepare statements, look up types, ping.
 const TRANSACTIONS_PER_SESSION: u64 = 64;
@@ -15,6 +17,10 @@ const REPEATED_SHARE: u64 = 100;
 
 /// Beside all that.
 const SPARE: u64 = 64;
+
+/// Histograms of times are exact to one part in a thousand, both when they are made and when they
+/// are read.
+const TIMES_EXACT: f64 = 0.998;
 
 /// What services had counted before the arms of a block were started. Databases are new then.
 #[derive(Debug, Default)]
@@ -104,6 +110,7 @@ impl Services {
     }
 
     /// The first arm that did not do the work that its responses need, as its server's failure.
+    /// The load had so many threads, each of which sends all cases in turn.
     ///
     /// # Errors
     /// A [`Failure`] of an arm or of a service, or an interruption.
@@ -113,19 +120,18 @@ impl Services {
         workload: &Workload,
         servers: &[String],
         counted: &[(String, Vec<ServiceCounts>)],
+        threads: usize,
     ) -> Result<()> {
         for (service, counts) in counted {
             for (arm, (counts, server)) in counts.iter().zip(servers).enumerate() {
-                let fits = fits(workload, counts).map_err(|why| format!("in {service}: {why}"));
+                let fits =
+                    fits(workload, counts, threads).map_err(|why| format!("in {service}: {why}"));
                 let left = match fits {
                     Ok(()) => self.left_behind(spec, workload, arm)?,
                     Err(why) => Some(why),
                 };
                 if let Some(error) = left {
-                    let server = Some(server.clone());
-                    return Err(
-                        Failure { stage: Stage::Work, server, error, stderr: vec![] }.into()
-                    );
+                    return Err(of_server(server, error).into());
                 }
             }
         }
@@ -151,8 +157,42 @@ impl Services {
     }
 }
 
+/// The first arm with an ok response that came sooner than any can be valid, as its server's
+/// failure.
+///
+/// # Errors
+/// That [`Failure`], or a histogram that cannot be read.
+pub fn check_waits(
+    workload: &Workload,
+    servers: &[String],
+    windows: &[WindowResult],
+) -> Result<()> {
+    let waits = workload.cases.iter().map(|case| case.least_ms);
+    let Some(least_ms) = waits.min().flatten() else { return Ok(()) };
+    let least_ns = f64::from(least_ms) * 1e6;
+    for window in windows {
+        let shortest_ns = histogram::shortest_ns(&window.service_time)?.map(|ns| ns as f64);
+        let (Some(ns), Some(server)) = (shortest_ns, servers.get(window.arm as usize)) else {
+            continue;
+        };
+        if ns < least_ns * TIMES_EXACT {
+            let error = format!(
+                "a response came after {:.2} ms, and no valid one takes less than {least_ms} ms \
+                 (`least_ms` in workloads.toml): the server does not wait",
+                ns / 1e6
+            );
+            return Err(of_server(server, error).into());
+        }
+    }
+    Ok(())
+}
+
+fn of_server(server: &str, error: String) -> Failure {
+    Failure { stage: Stage::Work, server: Some(server.to_owned()), error, stderr: vec![] }
+}
+
 /// Whether counts fit what responses need.
-fn fits(workload: &Workload, counts: &ServiceCounts) -> Result<(), String> {
+fn fits(workload: &Workload, counts: &ServiceCounts, threads: usize) -> Result<(), String> {
     let repeated = counts.sent / REPEATED_SHARE + SPARE;
     let prepared = counts.sessions.unwrap_or(0) * TRANSACTIONS_PER_SESSION;
     if let Some(database) = &workload.database {
@@ -163,11 +203,27 @@ fn fits(workload: &Workload, counts: &ServiceCounts) -> Result<(), String> {
         // More may be read: by another plan, and of the catalogue.
         within(counts, "rows read", counts.rows_read, (database.rows_read, u32::MAX), 0)?;
     }
-    let calls = workload.cases.iter().filter_map(|case| case.upstream_calls);
-    if let (Some(least), Some(most)) = (calls.clone().min(), calls.max()) {
-        within(counts, "calls", counts.calls, (least, most), repeated)?;
+    if let (Some(calls), Some(bounds)) = (counts.calls, calls(&workload.cases, counts, threads)) {
+        between(counts, "calls", calls, bounds)?;
     }
     Ok(())
+}
+
+/// The fewest calls that ok responses need and the most that all requests may cause. Every thread
+/// of the load sends all cases in turn, so that only its last turn, which is cut short, may have
+/// more or fewer of the costly ones than its share; and which requests failed nobody knows.
+fn calls(cases: &[Case], counts: &ServiceCounts, threads: usize) -> Option<(u64, u64)> {
+    let of_case: Vec<f64> =
+        cases.iter().map(|case| case.upstream_calls.unwrap_or(0).into()).collect();
+    let largest = of_case.iter().copied().reduce(f64::max).filter(|largest| *largest > 0.0)?;
+    let mean = of_case.iter().sum::<f64>() / of_case.len() as f64;
+    let above: f64 = of_case.iter().map(|calls| (calls - mean).max(0.0)).sum();
+    let cut_short = above * threads as f64;
+    let ServiceCounts { ok, sent, .. } = *counts;
+    let not_ok = sent.saturating_sub(ok) as f64 * largest;
+    let repeated = (sent / REPEATED_SHARE + SPARE) as f64 * largest;
+    let least = (ok as f64 * mean - cut_short - not_ok).max(0.0);
+    Some((least.ceil() as u64, (sent as f64 * mean + cut_short + repeated) as u64))
 }
 
 /// Whether a count lies between what ok responses need and what all requests may cause, with some
@@ -180,9 +236,18 @@ fn within(
     spare: u64,
 ) -> Result<(), String> {
     let Some(counted) = counted else { return Ok(()) };
+    let least = counts.ok * u64::from(each.0);
+    let most = counts.sent.saturating_mul(each.1.into()).saturating_add(spare);
+    between(counts, what, counted, (least, most))
+}
+
+fn between(
+    counts: &ServiceCounts,
+    what: &str,
+    counted: u64,
+    (least, most): (u64, u64),
+) -> Result<(), String> {
     let ServiceCounts { ok, sent, .. } = *counts;
-    let least = ok * u64::from(each.0);
-    let most = sent.saturating_mul(each.1.into()).saturating_add(spare);
     if counted < least {
         return Err(format!(
             "{ok} ok responses need at least {least} {what}, and there were {counted}: the server \
@@ -218,7 +283,7 @@ mod tests {
             ..ServiceCounts::default()
         };
         let check = |counts: ServiceCounts, want: &str| {
-            let got = fits(&workload, &counts).err().unwrap_or_default();
+            let got = fits(&workload, &counts, 1).err().unwrap_or_default();
             assert!(got.contains(want) && got.is_empty() == want.is_empty(), "{counts:?}: {got}");
         };
         check(counts(2_000, 3_000, 1_000), "");
@@ -233,15 +298,64 @@ mod tests {
     #[test]
     fn calls_that_fit() {
         let case = |calls| Case { upstream_calls: Some(calls), ..Case::default() };
-        let workload = Workload { cases: vec![case(1), case(10)], ..Workload::default() };
-        let check = |calls, fit| {
+        let check = |of_cases: &[u32], sent, calls, fit| {
+            let cases = of_cases.iter().map(|calls| case(*calls)).collect();
+            let workload = Workload { cases, ..Workload::default() };
             let counts =
-                ServiceCounts { ok: 100, sent: 110, calls: Some(calls), ..Default::default() };
-            assert_eq!(fits(&workload, &counts).is_ok(), fit, "{calls}");
+                ServiceCounts { ok: 1_000, sent, calls: Some(calls), ..Default::default() };
+            assert_eq!(fits(&workload, &counts, 2).is_ok(), fit, "{of_cases:?}, {calls}");
         };
-        check(100, true);
-        check(99, false);
-        check(1_165, true);
-        check(1_166, false);
+        // Where all cases need the same, exactly that.
+        check(&[3], 1_000, 3_000, true);
+        check(&[3], 1_000, 2_999, false);
+        check(&[3, 3], 1_000, 3_000 + 74 * 3, true);
+        check(&[3, 3], 1_000, 3_001 + 74 * 3, false);
+        // Each of two threads may have sent one request of 1 call more than of 10, or fewer.
+        check(&[1, 10], 1_000, 5_491, true);
+        check(&[1, 10], 1_000, 5_490, false);
+        check(&[1, 10], 1_000, 5_509 + 74 * 10, true);
+        check(&[1, 10], 1_000, 5_510 + 74 * 10, false);
+        // Twenty failed, and may have been the costly ones.
+        check(&[1, 10], 1_020, 5_291, true);
+        check(&[1, 10], 1_020, 5_290, false);
+    }
+
+    #[test]
+    fn responses_that_cannot_be() -> Result<()> {
+        let case = |least_ms| Case { least_ms, ..Case::default() };
+        let check = |cases: Vec<Case>, ns, want: &str| {
+            let mut times = histogram::TimeHistogram::new();
+            times.record(ns);
+            let workload = Workload { cases, ..Workload::default() };
+            let window =
+                WindowResult { service_time: histogram::encode(&times.take())?, ..window() };
+            let got = check_waits(&workload, &["a".into()], &[window]).err();
+            let got = got.map(|error| error.to_string()).unwrap_or_default();
+            assert!(got.contains(want) && got.is_empty() == want.is_empty(), "{ns}: {got}");
+            Ok::<_, Error>(())
+        };
+        check(vec![case(Some(2)), case(Some(5))], 2_000_000, "")?;
+        check(vec![case(Some(5)), case(Some(2))], 1_900_000, "came after 1.90 ms")?;
+        check(vec![case(Some(5)), case(None)], 1, "")
+    }
+
+    fn window() -> WindowResult {
+        WindowResult {
+            arm: 0,
+            round: 0,
+            lead_ns: 0,
+            elapsed_ns: 1,
+            requests: 1,
+            errors: std::collections::BTreeMap::new(),
+            received_bytes: 0,
+            server_cpu_ns: vec![],
+            generator_cpu_ns: 0,
+            server_stolen_ns: 0,
+            generator_stolen_ns: 0,
+            outside: None,
+            service_time: String::new(),
+            open: None,
+            probe: None,
+        }
     }
 }

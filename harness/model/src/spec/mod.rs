@@ -3,6 +3,7 @@
 //! Plain types; `duet-definitions` reads them from a folder and checks them. They are written into
 //! the header of every record, so that a record can be read without the folder it came from.
 
+mod body;
 mod claim;
 mod folder;
 mod gate;
@@ -14,6 +15,7 @@ mod suite;
 mod toolchain;
 mod workload;
 
+pub use body::GeneratedBody;
 pub use claim::{Claim, ClaimFigure, ClaimKind, ClaimTest};
 pub use duet_protocol::{Arrivals, Transport};
 pub use folder::{Spec, default_folder};
@@ -24,4 +26,4 @@ pub use server::{Edit, Lane, PLACEHOLDERS, Server, TLS_PLACEHOLDERS};
 pub use service::{DatabaseWork, Listen, Service, ServiceArgs, ServiceKind, ServicePer};
 pub use suite::{CellId, DECIDING_BLOCKS, MOST_BLOCKS, Matchup, SEARCH_MS, Suite};
 pub use toolchain::Toolchain;
-pub use workload::{Case, ExpectedResponse, Workload};
+pub use workload::{Case, ExpectedResponse, Large, Workload};

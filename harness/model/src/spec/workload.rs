@@ -1,9 +1,11 @@
 //! Workloads: requests and the expected responses.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::body::GeneratedBody;
 use super::service::DatabaseWork;
 
 /// What is asked of a server, and the right answers.
@@ -31,9 +33,17 @@ pub struct Workload {
     /// The services that its servers need, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<String>,
+    /// How its servers are started for it, by name: each says what that is ([`Server::options`]).
+    ///
+    /// [`Server::options`]: super::Server::options
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
     /// What each request does in the database among its services; absent: it is not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseWork>,
+    /// A request that is sent once when servers are verified: whether they stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub large: Option<Large>,
     /// The file the cases were read from, relative to the definitions; absent for an inline case.
     #[serde(default)]
     pub source: Option<String>,
@@ -54,6 +64,9 @@ pub struct Case {
     /// The request's body.
     #[serde(default)]
     pub body: Option<String>,
+    /// The rule that makes the body, in place of [`Self::body`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_generated: Option<GeneratedBody>,
     /// Whether the body is sent chunked instead of with its length.
     #[serde(default)]
     pub chunked: bool,
@@ -89,7 +102,48 @@ pub struct ExpectedResponse {
     #[serde(default)]
     pub content_type: Option<String>,
     /// The exact body.
+    #[serde(default)]
     pub body: String,
+    /// The rule that makes the body, in place of [`Self::body`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_generated: Option<GeneratedBody>,
+    /// Whether it comes without `Content-Length`, in chunks over HTTP/1.1; otherwise it has that
+    /// header.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub chunked: bool,
+    /// Whether it comes compressed (`Content-Encoding: gzip`): the body is what it inflates to, and
+    /// its own bytes are the server's own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gzip: bool,
+}
+
+/// A request with a body or a response that is larger than those of the cases.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Large {
+    /// The request and the expected response. If it has a body, the response's begins before the
+    /// request's ends.
+    pub case: Case,
+    /// What the server's peak memory grows by stays below this, in MiB.
+    pub rss_growth_mib: u32,
+}
+
+impl Case {
+    /// The request's body, if it has one.
+    #[must_use]
+    pub fn sent_body(&self) -> Option<Cow<'_, str>> {
+        let generated = self.body_generated.map(|generated| Cow::Owned(generated.text()));
+        generated.or_else(|| self.body.as_deref().map(Cow::Borrowed))
+    }
+}
+
+impl ExpectedResponse {
+    /// The body.
+    #[must_use]
+    pub fn whole_body(&self) -> Cow<'_, str> {
+        self.body_generated.map_or(Cow::Borrowed(&self.body), |generated| generated.text().into())
+    }
 }
 
 impl Workload {

@@ -277,6 +277,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         tls_args: vec![],
         h2c_args: vec![],
         services: BTreeMap::new(),
+        options: BTreeMap::new(),
         version: vec![format!("./{name}"), "--version".to_owned()],
         env: BTreeMap::new(),
         prints: false,
@@ -286,13 +287,14 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         workloads: scene.workloads.iter().map(|&w| w.to_owned()).collect(),
         root: None,
     };
-    let expect = ExpectedResponse { status: 200, content_type: None, body: "hi".to_owned() };
+    let expect = ExpectedResponse { status: 200, body: "hi".to_owned(), ..Default::default() };
     let case = Case {
         method: "GET".to_owned(),
         path: "/".to_owned(),
         headers: BTreeMap::new(),
         body: None,
         chunked: false,
+        body_generated: None,
         upstream_calls: None,
         least_ms: None,
         untimed: false,
@@ -304,10 +306,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         kind: None,
         churn: false,
         cases: vec![case.clone()],
-        responses: BTreeMap::new(),
-        services: vec![],
-        database: None,
-        source: None,
+        ..Workload::default()
     };
     let [base, head] = scene.servers;
     let mut servers = vec![server((base, "Rust"))];

@@ -1,0 +1,99 @@
+//! Whether a server streams: a body larger than that of any case, sent once while memory is
+//! watched. Of a request with a body, half is held back until the response's body has begun.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use futures_util::stream;
+use reqwest::header::CONTENT_LENGTH;
+use reqwest::{Body, Request, Response};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::server::Running;
+use duet_model::spec::{Case, ExpectedResponse, GeneratedBody, Large};
+use duet_process::tree;
+
+/// How long it may take until the response has begun to half of a body.
+const BEGIN_LIMIT: Duration = Duration::from_secs(3);
+
+/// The memory of a server's processes at its highest, and what it may grow by.
+pub(super) struct Bound {
+    root: i32,
+    before_bytes: u64,
+    growth_mib: u32,
+}
+
+impl Bound {
+    /// From now on.
+    pub(super) fn begin(running: &Running, large: &Large) -> Result<Self> {
+        let root = running.root();
+        let before_bytes = tree::rss_bytes_peak(root).context("failed to read peak memory")?;
+        Ok(Self { root, before_bytes, growth_mib: large.rss_growth_mib })
+    }
+
+    /// Whether it was kept.
+    pub(super) fn check(&self) -> Result<()> {
+        let peak = tree::rss_bytes_peak(self.root).context("failed to read peak memory")?;
+        let grown_mib = peak.saturating_sub(self.before_bytes) >> 20;
+        ensure!(
+            grown_mib < self.growth_mib.into(),
+            "its memory grew by {grown_mib} MiB, and by less than {} MiB where a body is streamed \
+             (`rss_growth_mib` in workloads.toml): do not collect it",
+            self.growth_mib
+        );
+        Ok(())
+    }
+}
+
+/// Makes `request` send the body of a case, if it has one, the second half only when `begun` says
+/// that the response's body has begun.
+pub(super) fn in_halves(request: &mut Request, case: &Case, begun: &Arc<Notify>) {
+    let Some(body) = case.sent_body() else { return };
+    let text = body.into_owned().into_bytes();
+    if !case.chunked {
+        request.headers_mut().insert(CONTENT_LENGTH, text.len().into());
+    }
+    let text: Arc<[u8]> = text.into();
+    let begun = Arc::clone(begun);
+    let parts = stream::unfold((0, text, begun), |(at, text, begun)| async move {
+        if at == text.len() {
+            return None;
+        }
+        let half = text.len() / 2;
+        let end = match at {
+            at if at < half => half.min(at + GeneratedBody::CHUNK_BYTES),
+            at => text.len().min(at + GeneratedBody::CHUNK_BYTES),
+        };
+        if at == half && timeout(BEGIN_LIMIT, begun.notified()).await.is_err() {
+            let why = "the response's body must begin before the request's ends: half of that was \
+                        sent, and nothing came back within 3 s";
+            return Some((Err(io::Error::other(why)), (text.len(), text, begun)));
+        }
+        Some((Ok(text[at..end].to_vec()), (end, text, begun)))
+    });
+    *request.body_mut() = Some(Body::wrap_stream(parts));
+}
+
+/// Compares a response's body with the expected one as it comes.
+pub(super) async fn compare(
+    mut response: Response,
+    expected: &ExpectedResponse,
+    begun: &Notify,
+) -> Result<()> {
+    let want = expected.whole_body();
+    let mut at = 0;
+    while let Some(part) = response.chunk().await.context("the body did not arrive")? {
+        begun.notify_one();
+        let end = at + part.len();
+        let equal = want.as_bytes().get(at..end).is_some_and(|want| *want == *part);
+        ensure!(equal, "the body differs in the bytes from {at} to {end}");
+        at = end;
+    }
+    if at < want.len() {
+        bail!("the body has {at} bytes, where {} were expected", want.len());
+    }
+    Ok(())
+}
