@@ -305,19 +305,21 @@ fn first_look(
     })
 }
 
-/// What the generator is told. `compressed`: of each arm, the bodies of its cases that come
-/// compressed.
+/// By case, the body that an arm sends where it compresses it.
+type CompressedBodies = Vec<Option<Vec<u8>>>;
+
+/// What the generator is told.
 fn job(
     bench: &Bench<'_>,
     plan: &BlockPlan,
     workload: &Workload,
-    (arms, compressed): (&[Running], &[Vec<Option<Vec<u8>>>]),
+    (arms, compressed): (&[Running], &[CompressedBodies]),
     window_ns: Option<u64>,
 ) -> Result<Job> {
     let load = load(bench, plan);
     let ms = |ms: u32| u64::from(ms) * 1_000_000;
     let certificate = bench.verifier.certificate(load.transport)?;
-    let arm = |(running, compressed): (&Running, &Vec<Option<Vec<u8>>>)| {
+    let arm = |(running, compressed): (&Running, &CompressedBodies)| {
         let of = (&running.addr, load.transport);
         let exchange = |(case, body): (&Case, &Option<Vec<u8>>)| {
             requests::exchange(workload, case, &running.name, of, body.as_deref())
