@@ -23,8 +23,8 @@ func (l lingeringListener) Accept() (net.Conn, error) {
 }
 
 // A lingeringConn can wait for its client to stop sending before it closes. Otherwise the system
-// would reset the connection for what it has received and nobody has read, and the client might lose
-// the response, such as a 413. net/http does this by itself, fasthttp does not.
+// would reset the connection for what it has received and nobody has read, and the client might
+// lose the response, such as a 413. net/http does this by itself, fasthttp does not.
 type lingeringConn struct {
 	*net.TCPConn
 	linger atomic.Bool

@@ -57,7 +57,7 @@ func sumWithBody(c fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	third, err := app.ParseInteger(string(c.Body()))
+	third, err := app.ParseInteger(string(c.BodyRaw()))
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,8 @@ func items(c fiber.Ctx) error {
 }
 
 func orders(c fiber.Ctx) error {
-	orders, err := app.DecodeOrders(c.Body())
+	// c.Body would decompress what says that it is compressed, however large it becomes.
+	orders, err := app.DecodeOrders(c.BodyRaw())
 	if err != nil {
 		return err
 	}

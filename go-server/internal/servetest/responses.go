@@ -2,6 +2,7 @@ package servetest
 
 import (
 	"bufio"
+	"compress/gzip"
 	"io"
 	"net/http"
 	"strconv"
@@ -179,6 +180,8 @@ func checkBodyLimit(t *testing.T) {
 		{"all, ignored", request("GET /hello", order+blank), 200, greeting},
 		{"all, ignored, chunked", chunked("GET /hello", order+blank, 5000), 200, greeting},
 		{"all, no number", request("POST /sum?a=1&b=2", order+blank), 400, badRequest},
+		{"compressed", request("POST /orders", compressed(order+blank+blank),
+			"Content-Encoding: gzip"), 400, badRequest},
 		{"over", request("POST /orders", order+blank+" "), 413, tooLarge},
 		{"over, chunked", chunked("POST /orders", order+blank+" ", 5000), 413, tooLarge},
 		{"over, one chunk", chunked("POST /orders", order+blank+" ", 2*bodyMax), 413, tooLarge},
@@ -200,6 +203,15 @@ func checkBodyLimit(t *testing.T) {
 			checkConnection(t, conn, reader, closes)
 		})
 	}
+}
+
+// compressed returns the text as gzip. A server does not know that, and takes it as it is.
+func compressed(text string) string {
+	var b strings.Builder
+	w := gzip.NewWriter(&b)
+	io.WriteString(w, text) // a builder takes everything
+	w.Close()
+	return b.String()
 }
 
 // checkConnection checks that a connection is at its end, or else that it still serves.
