@@ -526,6 +526,18 @@ def make_fan_out():
         yield made
 
 
+def make_gzip():
+    """The requests of items that have long responses, which come compressed."""
+    random = Random(11)
+    for n in [10, 20, 50, 100] * 4:
+        made = items_case(n, random.between(1, 1_000_000))
+        made["headers"] = {"Accept-Encoding": "gzip"}
+        expect = made.pop("expect")
+        expect.update(chunked=True, gzip=True)
+        made["expect"] = expect
+        yield made
+
+
 def json_case(path, answer):
     return case("GET", path, None, None, compact(answer), "application/json")
 
@@ -543,6 +555,7 @@ FILES = {
     "pg-update.jsonl": make_pg_update,
     "fortunes.jsonl": make_fortunes,
     "fan-out.jsonl": make_fan_out,
+    "gzip.jsonl": make_gzip,
 }
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ use crate::rounds::rounds;
 use crate::summary::{CellAnalysis, Estimate, MetricAnalysis, RssPoint, Who};
 use crate::values::BlockValues;
 use crate::verdict::Verdict;
-use crate::{negotiated, open, search, services, switching, warnings};
+use crate::{negotiated, open, search, services, sizes, switching, warnings};
 use duet_model::record::{BlockRecord, Run, RunHeader};
 use duet_model::spec::{CellId, Load};
 use duet_units::{Loop, Metric};
@@ -67,6 +67,7 @@ impl Cell<'_> {
         let values: Vec<&BlockValues> = self.counted.iter().map(|b| &b.values).collect();
         let refusal = self
             .refusal(metric)
+            .or_else(|| sizes::refusal(self))
             .or_else(|| services::refusal(self, metric))
             .or_else(|| open::refusal(self, metric));
         let tail = tail(self.counted.iter().map(|b| b.record.started_ns));

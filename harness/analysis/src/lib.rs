@@ -43,6 +43,7 @@ mod run_analysis;
 mod run_summary;
 mod search;
 mod services;
+mod sizes;
 mod summary;
 mod switching;
 mod tails;

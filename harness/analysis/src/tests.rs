@@ -165,6 +165,31 @@ fn a_busy_service_spoils_rates_and_not_costs() {
     assert!(cell(&analysis).warnings.is_empty());
 }
 
+/// Arms that compress to different sizes have not done the same work.
+#[test]
+fn compressed_sizes_that_differ_spoil_all_ratios() {
+    let record = |more: u64, gzip: bool| {
+        let mut record = run(&Scene::default());
+        let workloads = &mut record.header.spec.workloads;
+        workloads.iter_mut().flat_map(|w| &mut w.cases).for_each(|case| case.expect.gzip = gzip);
+        for window in record.blocks.iter_mut().flat_map(|block| &mut block.windows) {
+            let each = if window.arm == 0 { 1_000 } else { 1_000 + more };
+            window.received_bytes = window.requests * each;
+        }
+        record
+    };
+    let analysis = analyse(&record(51, true));
+    for found in &cell(&analysis).metrics {
+        let reason = found.reason.as_deref().unwrap_or_default();
+        assert!(found.ratio.is_none() && reason.contains("1000 bytes, of beta 1051"), "{found:?}");
+    }
+    assert_eq!(codes(&cell(&analysis).warnings), ["compressed_sizes"]);
+    for (more, gzip) in [(50, true), (51, false)] {
+        let analysis = analyse(&record(more, gzip));
+        assert!(cell(&analysis).metrics.iter().all(|found| found.ratio.is_some()));
+    }
+}
+
 #[test]
 fn connections_that_are_not_kept_are_told() {
     let counts = |calls, accepts| ServiceCounts {

@@ -5,7 +5,7 @@ use crate::cell::{Cell, cpus};
 use crate::disturbance::{FOREIGN_SHARE_MAX, share};
 use crate::summary::{CellAnalysis, MetricAnalysis, Warning, Who};
 use crate::verdict::{BLOCKS_MIN, Verdict};
-use crate::{delayed_acks, open, search, services};
+use crate::{delayed_acks, open, search, services, sizes};
 use duet_model::record::{Run, RunHeader, ServiceCpus, ServiceHeader, Wire};
 use duet_model::spec::CellId;
 use duet_units::{Loop, percent, thousands};
@@ -81,6 +81,7 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader) -> Vec<Warning> {
         generator_bound(cell),
         services::warning(cell),
         services::connections(cell),
+        sizes::warning(cell),
         parked_cpu(cell, header),
         stolen_time(cell, header),
         foreign_cpu(cell, header),
@@ -132,7 +133,10 @@ fn unequal_work(cell: &Cell) -> Option<Warning> {
             }
         }
     }
-    if let Some([a, b]) = wires(cell, |a, b| a.body_bytes != b.body_bytes) {
+    // Compressed ones have a limit of their own.
+    if let Some([a, b]) = wires(cell, |a, b| a.body_bytes != b.body_bytes)
+        && !sizes::are_compressed(cell)
+    {
         let (x, y) = (a.1.body_bytes, b.1.body_bytes);
         parts.push(format!("{} responds with {x} bytes of body, {} with {y}", a.0, b.0));
     }

@@ -71,7 +71,7 @@ fn server(fields: &mut Fields<'_>) -> Server {
     let run = fields.some_texts("run").unwrap_or_default();
     let tls_args = fields.some_texts("tls_args").unwrap_or_default();
     let h2c_args = fields.some_texts("h2c_args").unwrap_or_default();
-    let services = services(fields);
+    let (services, options) = (services(fields), options(fields));
     let version = fields.some_texts("version").unwrap_or_default();
     let env = fields.map("env");
     let prints = fields.flag("prints").unwrap_or(false);
@@ -102,6 +102,7 @@ fn server(fields: &mut Fields<'_>) -> Server {
         tls_args: values(tls_args),
         h2c_args: values(h2c_args),
         services,
+        options,
         version: values(version),
         env: env.into_iter().map(|(name, at)| (name, at.value)).collect(),
         prints,
@@ -138,6 +139,23 @@ fn services(fields: &mut Fields<'_>) -> BTreeMap<String, ServiceArgs> {
         services.insert(name, ServiceArgs { args: values(args), env });
     }
     services
+}
+
+/// What is added to its command for workloads that name an option.
+fn options(fields: &mut Fields<'_>) -> BTreeMap<String, ServiceArgs> {
+    let form = "[server.options] NAME = { args = [\"--compress\"] }";
+    let told = fields.named("options", form, |fields| {
+        (fields.some_texts("args").unwrap_or_default(), fields.map("env"))
+    });
+    let mut options = BTreeMap::new();
+    for (name, At { value: (args, env), .. }) in told {
+        for word in args.iter().chain(env.values()) {
+            check_word(fields, &format!("options.{name}"), word, &PLACEHOLDERS);
+        }
+        let env = env.into_iter().map(|(name, at)| (name, at.value)).collect();
+        options.insert(name, ServiceArgs { args: values(args), env });
+    }
+    options
 }
 
 /// What is carried lies below the folder above the definitions.

@@ -50,6 +50,7 @@ fn workload(fields: &mut Fields<'_>, files: &Read<'_>) -> Workload {
     for service in &services {
         fields.refer(Kind::Service, &service.value, service.line);
     }
+    let options = fields.texts("options").unwrap_or_default();
     let database = fields.inner("database", database);
     let large = fields.inner("large", large);
     let source = fields.text("cases");
@@ -77,6 +78,7 @@ fn workload(fields: &mut Fields<'_>, files: &Read<'_>) -> Workload {
         cases,
         responses: answers.into_iter().map(|(server, at)| (server, at.value)).collect(),
         services: services.into_iter().map(|at| at.value).collect(),
+        options: options.into_iter().map(|at| at.value).collect(),
         database,
         large,
         source: source.map(|source| source.value),
@@ -178,6 +180,7 @@ fn answer(fields: &mut Fields<'_>, method: &str) -> ExpectedResponse {
         body: fields.text("body").unwrap_or_default().value,
         body_generated: fields.inner("body_generated", generated),
         chunked: fields.flag("chunked").unwrap_or(false),
+        gzip: fields.flag("gzip").unwrap_or(false),
     };
     keep(fields, answer_faults(method, &answer));
     answer
@@ -237,7 +240,7 @@ fn case(text: &str, file: &str, line: usize, found: &mut Found) -> Option<Case> 
         Err(message) => {
             let hint = "write {\"method\":…,\"path\":…,\"expect\":{\"status\":…,\"body\":…}} on \
                         one line; it may also have headers, body, chunked, upstream_calls, \
-                        least_ms, untimed and, in expect, content_type and chunked; \
+                        least_ms, untimed and, in expect, content_type, chunked and gzip; \
                         body_generated may stand in the place of body";
             mistake(format!("this is no case: {message}"), hint.to_owned());
             return None;

@@ -14,7 +14,7 @@ use crate::verify::Verifier;
 use crate::{probe, requests};
 use duet_model::plan::BlockPlan;
 use duet_model::record::{ArmRecord, BlockRecord, Failure, Memory, Stage, Wire};
-use duet_model::spec::{CellId, Load, Matchup, Rate, Server, Spec, Suite, Workload};
+use duet_model::spec::{Case, CellId, Load, Matchup, Rate, Server, Spec, Suite, Workload};
 use duet_process::interrupt::{Interrupt, Interrupted, POLL};
 use duet_protocol::{ArmJob, Job};
 use duet_units::duration_ns;
@@ -143,7 +143,15 @@ fn measure(
             bench.verifier.workload(running, server, workload, VERIFIED_CASES, bench.interrupt);
         verified.map_err(|e| halt(bench, Some(running), Stage::Verify, &e))?;
     }
-    let job = job(bench, plan, workload, &arms, window_ns)
+    let compressed = arms.iter_mut().map(|running| {
+        let server = definition(bench, &running.name);
+        let of_case =
+            |case| bench.verifier.compressed(running, server, (workload, case), bench.interrupt);
+        let all: Result<Vec<_>> = workload.cases.iter().map(of_case).collect();
+        all.map_err(|error| halt(bench, Some(running), Stage::Verify, &error))
+    });
+    let compressed: Vec<_> = compressed.collect::<Result<_, BlockError>>()?;
+    let job = job(bench, plan, workload, (&arms, &compressed), window_ns)
         .map_err(|error| halt(bench, None, Stage::Drive, &error))?;
     let Bench { cpus, services, interrupt, .. } = *bench;
     let around = Around { cpus, services, workload, interrupt, started };
@@ -268,14 +276,16 @@ fn first_look(
     let reading = Instant::now();
     let listening = Some(memory(running.root())?);
     let reading = reading.elapsed(); // no part of the server's start
-    let exchange = requests::exchange(workload, case, &running.name, (addr, transport));
+    let exchange = requests::exchange(workload, case, &running.name, (addr, transport), None);
+    let compressed = workload.answer(case, &running.name).gzip;
     // The probe reads when it has written: a long body that is streamed back needs both at once.
-    let wire: Wire = if transport.is_http2() || exchange.request.len() > PROBED_BYTES_MAX {
-        bench.verifier.case(running, server, (workload, case), bench.interrupt)?
-    } else {
-        let tls = bench.verifier.tls(transport)?;
-        probe::first_answer(running, tls.as_ref(), &exchange, ANSWER_LIMIT, bench.interrupt)?
-    };
+    let wire: Wire =
+        if transport.is_http2() || compressed || exchange.request.len() > PROBED_BYTES_MAX {
+            bench.verifier.case(running, server, (workload, case), bench.interrupt)?
+        } else {
+            let tls = bench.verifier.tls(transport)?;
+            probe::first_answer(running, tls.as_ref(), &exchange, ANSWER_LIMIT, bench.interrupt)?
+        };
     let startup_ns = duration_ns(running.started.elapsed() - reading);
     Ok(ArmRecord {
         server: running.name.clone(),
@@ -294,31 +304,34 @@ fn first_look(
     })
 }
 
-/// What the generator is told.
+/// What the generator is told. `compressed`: of each arm, the bodies of its cases that come
+/// compressed.
 fn job(
     bench: &Bench<'_>,
     plan: &BlockPlan,
     workload: &Workload,
-    arms: &[Running],
+    (arms, compressed): (&[Running], &[Vec<Option<Vec<u8>>>]),
     window_ns: Option<u64>,
 ) -> Result<Job> {
     let load = load(bench, plan);
     let ms = |ms: u32| u64::from(ms) * 1_000_000;
     let certificate = bench.verifier.certificate(load.transport)?;
-    let arm = |running: &Running| {
+    let arm = |(running, compressed): (&Running, &Vec<Option<Vec<u8>>>)| {
         let of = (&running.addr, load.transport);
-        let exchange = |case| requests::exchange(workload, case, &running.name, of);
+        let exchange = |(case, body): (&Case, &Option<Vec<u8>>)| {
+            requests::exchange(workload, case, &running.name, of, body.as_deref())
+        };
         ArmJob {
             addr: running.addr.clone(),
             certificate_pem: certificate.map(|certificate| certificate.pem().to_owned()),
             server_name: None,
             pid: running.pid(),
             root: Some(running.root()),
-            exchanges: workload.cases.iter().map(exchange).collect(),
+            exchanges: workload.cases.iter().zip(compressed).map(exchange).collect(),
         }
     };
     Ok(Job {
-        arms: arms.iter().map(arm).collect(),
+        arms: arms.iter().zip(compressed).map(arm).collect(),
         connections: load.connections,
         transport: load.transport,
         streams: load.streams,

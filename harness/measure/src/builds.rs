@@ -233,7 +233,8 @@ impl Edited<'_> {
         build::timed_build(&Recipe::from(server), &site.root, interrupt)?;
         let built_ns = duration_ns(started.elapsed());
         let running = server::start(server, &launch, interrupt)?;
-        let exchange = requests::exchange(workload, case, &server.name, (&running.addr, transport));
+        let exchange =
+            requests::exchange(workload, case, &server.name, (&running.addr, transport), None);
         probe::first_answer(&running, None, &exchange, ANSWER_LIMIT, interrupt)?;
         let responded_ns = duration_ns(started.elapsed());
         running.stop().map_err(anyhow::Error::from)?;

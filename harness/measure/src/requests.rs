@@ -2,13 +2,15 @@
 
 use std::fmt::Write;
 
+use duet_loadgen::response::reference::digest;
 use duet_model::spec::{Case, Workload};
 use duet_protocol::{Address, Exchange, Transport};
 
 /// The size of a chunk when a body is sent chunked: small enough that servers see several.
 const CHUNK_BYTES: usize = 4096;
 
-/// One case as bytes of HTTP/1.1, with its expected response. For HTTP/2, which frames bodies
+/// One case as bytes of HTTP/1.1, with its expected response; `compressed` is its body where that
+/// comes compressed. For HTTP/2, which frames bodies
 /// itself, the generator takes the same bytes, without chunks.
 #[must_use]
 pub fn exchange(
@@ -16,6 +18,7 @@ pub fn exchange(
     case: &Case,
     server: &str,
     (addr, transport): (&Address, Transport),
+    compressed: Option<&[u8]>,
 ) -> Exchange {
     let answer = workload.answer(case, server);
     let head = case.method == "HEAD";
@@ -24,6 +27,7 @@ pub fn exchange(
         head,
         status: answer.status,
         content_type: answer.content_type.clone(),
+        body_digest: compressed.map(digest),
         body: if head { String::new() } else { answer.whole_body().into_owned() },
         untimed: case.untimed,
     }

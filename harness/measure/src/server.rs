@@ -175,11 +175,13 @@ fn command(server: &Server, launch: &Launch<'_>, addr: &Address) -> Result<Comma
     let fill = |word: &String| {
         values.clone().fold(word.clone(), |word, (name, value)| word.replace(name, value))
     };
-    let is_told = |name: &String| {
-        let placeholder = Service::placeholder(name);
-        launch.told.iter().any(|(name, _)| *name == placeholder)
+    let is_told = |placeholder: String| launch.told.iter().any(|(name, _)| *name == placeholder);
+    let services = || {
+        let services = server.services.iter();
+        let services = services.filter(|(name, _)| is_told(Service::placeholder(name)));
+        let options = server.options.iter().filter(|(name, _)| is_told(Server::option(name)));
+        services.chain(options).map(|(_, of)| of)
     };
-    let services = || server.services.iter().filter(|(name, _)| is_told(name)).map(|(_, of)| of);
     let (program, arguments) = server.run.split_first().context("the run command is empty")?;
     let spoken = server.arguments(launch.transport).with_context(|| {
         format!("{} has no arguments for {}: see servers.toml", server.name, launch.transport)

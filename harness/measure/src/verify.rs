@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue,
+};
 use reqwest::{Body, Client, Method, Request, Response};
 use rustls::ClientConfig;
 use streamed::Bound;
@@ -23,6 +25,7 @@ use duet_model::spec::{Case, ExpectedResponse, Lane, Large, Server, Workload};
 use duet_process::interrupt::{Interrupt, POLL};
 use duet_protocol::{Address, Transport};
 
+mod gzip;
 mod streamed;
 
 /// How long one answer may take.
@@ -214,6 +217,18 @@ impl Verifier {
         answer: &ExpectedResponse,
     ) -> Result<Wire> {
         let response = self.send(running, case).await?;
+        let (headers, body) = self.checked(response, server, case, answer).await?;
+        Ok(wire(&headers, body.len()))
+    }
+
+    /// Compares a response with the expected one, and returns what came.
+    async fn checked(
+        &self,
+        response: Response,
+        server: &Server,
+        case: &Case,
+        answer: &ExpectedResponse,
+    ) -> Result<(HeaderMap, Vec<u8>)> {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let body = client::body(response).await?;
@@ -233,8 +248,72 @@ impl Verifier {
             contract_headers(&headers, answer.chunked)?;
         }
         let want = if case.method == "HEAD" { "".into() } else { answer.whole_body() };
-        compare(want.as_bytes(), &body)?;
-        Ok(wire(&headers, body.len()))
+        match answer.gzip && case.method != "HEAD" {
+            true => compare(want.as_bytes(), &gzip::inflated(&headers, &body, want.len())?)?,
+            false => {
+                let coding = headers.get(CONTENT_ENCODING);
+                ensure!(coding.is_none(), "a Content-Encoding that was not asked for: {coding:?}");
+                compare(want.as_bytes(), &body)?;
+            }
+        }
+        Ok((headers, body))
+    }
+
+    /// The body of a compressed response as the server sends it, once it has been verified; none
+    /// where the response is not compressed.
+    ///
+    /// # Errors
+    /// A difference, or an interruption.
+    pub fn compressed(
+        &self,
+        running: &Running,
+        server: &Server,
+        (workload, case): (&Workload, &Case),
+        interrupt: &Interrupt,
+    ) -> Result<Option<Vec<u8>>> {
+        let answer = workload.answer(case, &running.name);
+        if !answer.gzip || case.method == "HEAD" {
+            return Ok(None);
+        }
+        let body = self.with(interrupt, async {
+            let response = self.send(running, case).await?;
+            Ok(self.checked(response, server, case, answer).await?.1)
+        });
+        body.map(Some).with_context(|| format!("{} {} ({})", case.method, case.path, workload.name))
+    }
+
+    /// Asks for the first compressed response of a workload without compression: it must come plain
+    /// and say that it may vary.
+    ///
+    /// # Errors
+    /// What is wrong, or an interruption.
+    pub fn unasked(
+        &self,
+        running: &Running,
+        server: &Server,
+        workload: &Workload,
+        interrupt: &Interrupt,
+    ) -> Result<()> {
+        let compressed = |case: &&Case| workload.answer(case, &running.name).gzip;
+        let Some(case) = workload.cases.iter().find(compressed) else { return Ok(()) };
+        let answer = workload.answer(case, &running.name);
+        let plain = ExpectedResponse { gzip: false, chunked: false, ..answer.clone() };
+        for accepts in [None, Some("gzip;q=0")] {
+            let case = gzip::accepting(case, accepts);
+            let came = self.with(interrupt, async {
+                let response = self.send(running, &case).await?;
+                let (headers, _) = self.checked(response, server, &case, &plain).await?;
+                gzip::varies(&headers)
+            });
+            let asked = accepts.unwrap_or("nothing");
+            came.with_context(|| {
+                format!(
+                    "{} {} with Accept-Encoding: {asked} ({})",
+                    case.method, case.path, workload.name
+                )
+            })?;
+        }
+        Ok(())
     }
 
     async fn get(&self, running: &Running, path: &str) -> Result<Response> {

@@ -194,9 +194,22 @@ pub struct Exchange {
     pub content_type: Option<String>,
     /// The expected body.
     pub body: String,
+    /// In place of [`Self::body`], where that is no text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_digest: Option<BodyDigest>,
     /// Whether its responses are checked and counted, and their times are not.
     #[serde(default)]
     pub untimed: bool,
+}
+
+/// What stands for a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BodyDigest {
+    /// Its length.
+    pub bytes: u64,
+    /// Its digest (XXH3, 64 bits).
+    pub xxh3: u64,
 }
 
 /// What the generator prints, a JSON object a line.

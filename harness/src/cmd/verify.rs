@@ -163,7 +163,7 @@ pub(super) fn server(
     let mut record = build::build(server, bench.root, bench.interrupt)?;
     if record.failure.is_none()
         && let Err(error) =
-            transports.into_iter().try_for_each(|over| responses(bench, server, over, workloads))
+            transports.into_iter().try_for_each(|over| all_options(bench, server, over, workloads))
     {
         record.failure = Some(failure(error, Stage::Verify, &server.name)?);
     }
@@ -189,6 +189,23 @@ pub(super) fn failure(
         error: format!("{error:#}"),
         stderr: vec![],
     }))
+}
+
+/// Verifies all responses of a server over a transport, workloads with the same options together.
+fn all_options(
+    bench: &Bench<'_>,
+    server: &Server,
+    transport: Transport,
+    workloads: &[&Workload],
+) -> Result<()> {
+    let mut options: Vec<&Vec<String>> =
+        workloads.iter().map(|workload| &workload.options).collect();
+    options.sort();
+    options.dedup();
+    options.into_iter().try_for_each(|options| {
+        let with = workloads.iter().copied().filter(|workload| workload.options == *options);
+        responses(bench, server, transport, &with.collect::<Vec<_>>())
+    })
 }
 
 /// Starts a server, verifies all its responses over a transport, stops it.
@@ -224,6 +241,7 @@ fn all_responses(
     for workload in workloads {
         let cases = workload.cases.len();
         bench.verifier.workload(running, server, workload, cases, bench.interrupt)?;
+        bench.verifier.unasked(running, server, workload, bench.interrupt)?;
         bench.verifier.large(running, workload, bench.interrupt)?;
     }
     Ok(())

@@ -49,6 +49,7 @@ fn exchange(path: &str, body: &str) -> Exchange {
         status: 200,
         content_type: Some("text/plain".into()),
         body: body.into(),
+        body_digest: None,
         untimed: false,
     }
 }

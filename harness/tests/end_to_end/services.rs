@@ -85,6 +85,13 @@ path = "/echo"
 body_generated = { bytes = 20_000_000, seed = 4 }
 expect = { status = 200, body_generated = { bytes = 20_000_000, seed = 4 } }
 rss_growth_mib = 10
+[[workload]]
+name = "packed"
+question = "Compressed?"
+options = ["pack"]
+path = "/packed"
+headers = { Accept-Encoding = "gzip" }
+expect = { status = 200, gzip = true, body = "NUMBERS" }
 "#;
 
 /// Definitions in which `good` meets servers with faults: each with its name, which is the fault,
@@ -95,11 +102,12 @@ fn bench(faulty: &[(&str, &str)], measure_ms: u32) -> Folder {
             "[[server]]\nname = \"{name}\"\nlanguage = \"Rust\"\nlanes = [\"std\"]\n\
              summary = \"For tests\"\nrun = [\"{BACKEND}\", \"--addr\", \"{{addr}}\", \"--fault\", \
              \"{name}\"]\nversion = [\"{BACKEND}\", \"--version\"]\n\
-             workloads = [\"read\", \"read-tcp\", \"write\", \"call\", \"echo\"]\n\
+             workloads = [\"read\", \"read-tcp\", \"write\", \"call\", \"echo\", \"packed\"]\n\
              [server.services]\n\
              db = {{ args = [\"--database\", \"{{service.db}}\"] }}\n\
              db-tcp = {{ args = [\"--database\", \"{{service.db-tcp}}\"] }}\n\
-             calls = {{ args = [\"--upstream\", \"{{service.calls}}\"] }}\n"
+             calls = {{ args = [\"--upstream\", \"{{service.calls}}\"] }}\n\
+             [server.options]\npack = {{ args = [\"--packed\", \"9\"] }}\n"
         )
     };
     let names = faulty.iter().map(|(name, _)| *name).filter(|name| *name != "good");
@@ -121,9 +129,11 @@ fn bench(faulty: &[(&str, &str)], measure_ms: u32) -> Folder {
             "[[matchup]]\nname = \"of-{name}\"\nlane = \"std\"\narms = [\"good\", \"{name}\"]\n"
         ));
     }
+    let numbers: Vec<String> = (0..2_000).map(|n| n.to_string()).collect();
+    let workloads = WORKLOADS.replace("NUMBERS", &numbers.join(" "));
     let folder = Folder::with_definitions([
         ("servers.toml", &servers),
-        ("workloads.toml", WORKLOADS),
+        ("workloads.toml", &workloads),
         ("suites.toml", &suites),
     ]);
     let bench = folder.path().join("bench");
@@ -218,7 +228,7 @@ fn wrong_rows_a_full_pool_and_calls_in_turn_are_no_valid_responses() {
     }
     let folder = bench(&[("wrong-row", "read"), ("greedy", "read"), ("sequential", "call")], 60);
     let outcome = folder.duet(&["verify"]);
-    outcome.exits(5).says("good: 5 valid responses").says("failed wrong-row: wrong answer");
+    outcome.exits(5).says("good: 6 valid responses").says("failed wrong-row: wrong answer");
     outcome.says("failed greedy").says("500").says("too many clients already");
     outcome.says("failed sequential").says("calls that are made one after the other (15.0 ms)");
     folder.nothing_is_left();
@@ -341,7 +351,7 @@ fn without_a_database_other_cells_are_measured() {
     let measured: Vec<String> = blocks(&folder).into_iter().map(|b| b.cell.workload).collect();
     assert_eq!(measured, ["call"]);
     let outcome = folder.duet(&["verify", "--postgres", "none"]);
-    outcome.exits(0).says("left out workloads that need db:").says("good: 2 valid responses");
+    outcome.exits(0).says("left out workloads that need db:").says("good: 3 valid responses");
     folder.duet(&["run", "s", "--only", "read", "--postgres", "none"]).exits(4).says("no cell");
     let wrong = folder.duet(&["run", "s", "--postgres", "/nowhere"]);
     wrong.exits(2).says("there is no initdb and no postgres in /nowhere");
@@ -378,7 +388,7 @@ fn the_upstream_server_counts() {
 fn long_bodies_are_streamed() {
     let folder = bench(&[("good", "echo"), ("collect", "echo"), ("hoard", "echo")], 60);
     let outcome = folder.duet(&["verify", "--postgres", "none"]);
-    outcome.exits(5).says("good: 2 valid responses");
+    outcome.exits(5).says("good: 3 valid responses");
     outcome
         .says("failed collect: POST /echo (echo, large)")
         .says("must begin before the request's ends");
@@ -391,5 +401,24 @@ fn long_bodies_are_streamed() {
     // Bodies are made when they are needed: no record holds them.
     let record = fs::read(folder.path().join("results/latest/run.jsonl")).expect("a record");
     assert!(record.len() < 200_000, "{}", record.len());
+    folder.nothing_is_left();
+}
+
+#[test]
+fn compressed_responses_inflate_to_the_body() {
+    let folder = bench(&[("good", "packed"), ("loose", "packed"), ("unasked", "packed")], 60);
+    let outcome = folder.duet(&["verify", "--postgres", "none"]);
+    outcome.exits(5).says("good: 3 valid responses").says("ok loose");
+    outcome.says("failed unasked: GET /packed with Accept-Encoding: nothing (packed)");
+    outcome.says("a Content-Encoding that was not asked for");
+    let outcome = folder.duet(&["run", "s", "--only", "of-loose", "--postgres", "none"]);
+    assert!(matches!(outcome.code, Some(0 | 4)), "{}{}", outcome.out, outcome.err);
+    let [block] = &blocks(&folder)[..] else { panic!("one block") };
+    assert_eq!(block.failure, None);
+    let [good, loose] = &block.arms[..] else { panic!("two arms") };
+    let (a, b) = (good.wire.body_bytes, loose.wire.body_bytes);
+    assert!(a.abs_diff(b) * 20 > a.max(b), "{a}, {b}");
+    let report = fs::read_to_string(folder.path().join("results/latest/report.md"));
+    assert!(report.expect("a report").contains("compressed responses of good have"));
     folder.nothing_is_left();
 }

@@ -3,17 +3,19 @@
 //!
 //! `backend-server --addr HOST:PORT [--database URL] [--upstream URL] [--fault FAULT]` answers
 //! `GET /row/{id}` with a row of the table `numbers`, `POST /row/{id}` by writing `written` of it,
-//! `GET /calls` with the sum of the nonces of three calls, and `POST /echo` with the body. FAULT is
-//! `cache` (asks once), `skip-write` (says that it wrote), `wrong-row`, `wrong-write`, `twice` (asks
-//! again), `greedy` (takes all connections first), `sequential`, `made-up` (makes no calls),
-//! `reconnect` (opens a connection for each call), `collect` (echoes a body that has come whole) or
-//! `hoard` (keeps all).
+//! `GET /calls` with the sum of the nonces of three calls, `POST /echo` with the body, and
+//! `GET /packed` compressed where that is asked. FAULT is `cache` (asks once), `skip-write` (says
+//! that it wrote), `wrong-row`, `wrong-write`, `twice` (asks again), `greedy` (takes all
+//! connections first), `sequential`, `made-up` (makes no calls), `reconnect` (opens a connection
+//! for each call), `collect` (echoes a body that has come whole), `hoard` (keeps all), `unasked`
+//! (compresses always) or `loose` (compresses at level 1, not 9).
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::process::exit;
+use std::process::{Command, Stdio, exit};
+use std::sync::OnceLock;
 use std::thread;
 
 use signal_hook::consts::SIGTERM;
@@ -38,6 +40,7 @@ fn main() {
             "--addr" => options.addr = value.unwrap_or_default(),
             "--database" => options.database = value,
             "--upstream" => options.upstream = value,
+            "--packed" => {}
             "--fault" => options.fault = value.unwrap_or_default(),
             "--version" => return println!("backend-server 1"),
             _ => exit(2),
@@ -83,14 +86,19 @@ fn serve(stream: TcpStream, options: &Options) -> Outcome<()> {
         if reader.read_line(&mut line)? == 0 {
             return Ok(());
         }
-        let (mut field, mut length) = (String::new(), 0);
+        let (mut field, mut length, mut asked) = (String::new(), 0, false);
         while reader.read_line(&mut field)? > 2 {
             if let Some(value) = field.to_ascii_lowercase().strip_prefix("content-length:") {
                 length = value.trim().parse()?;
             }
+            asked |= field.trim().eq_ignore_ascii_case("accept-encoding: gzip");
             field.clear();
         }
         let target = line.split(' ').nth(1).unwrap_or("/").to_owned();
+        if target == "/packed" {
+            packed(&mut stream, asked || options.fault == "unasked", &options.fault)?;
+            continue;
+        }
         if target == "/echo" {
             echo(&mut reader, &mut stream, length, &options.fault)?;
             continue;
@@ -110,6 +118,38 @@ fn serve(stream: TcpStream, options: &Options) -> Outcome<()> {
              Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n{body}"
         )?;
     }
+}
+
+/// The numbers to 2000, compressed or plain.
+fn packed(stream: &mut TcpStream, compress: bool, fault: &str) -> Outcome<()> {
+    let numbers: Vec<String> = (0..2_000).map(|n| n.to_string()).collect();
+    let plain = numbers.join(" ");
+    let mut head = "HTTP/1.1 200 OK\r\nVary: Accept-Encoding\r\n\
+                    Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+        .to_owned();
+    let mut body = plain.into_bytes();
+    if compress {
+        let level = if fault == "loose" { "-1" } else { "-9" };
+        body = compressed(&body, level)?;
+        head += "Content-Encoding: gzip\r\n";
+    }
+    write!(stream, "{head}Content-Length: {}\r\n\r\n", body.len())?;
+    Ok(stream.write_all(&body)?)
+}
+
+/// What gzip(1) makes of it; asked once.
+fn compressed(plain: &[u8], level: &str) -> Outcome<Vec<u8>> {
+    static COMPRESSED: OnceLock<Vec<u8>> = OnceLock::new();
+    if let Some(body) = COMPRESSED.get() {
+        return Ok(body.clone());
+    }
+    let mut command = Command::new("gzip");
+    let mut gzip =
+        command.args(["-nc", level]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    // Short enough for a pipe, so that writing all before reading does not wait for ever.
+    gzip.stdin.take().ok_or("a pipe")?.write_all(plain)?;
+    let body = gzip.wait_with_output()?.stdout;
+    Ok(COMPRESSED.get_or_init(|| body).clone())
 }
 
 /// Sends a body back while it comes.

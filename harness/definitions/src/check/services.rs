@@ -15,9 +15,27 @@ pub(super) fn check_services(files: &Files, mistakes: &mut Vec<DefinitionError>)
     }
 }
 
-/// A server must have a way to be told of each service of its workloads.
+/// A server must have a way to be told of each service and each option of its workloads.
 fn check_server(server: &At<Server>, files: &Files, mistakes: &mut Vec<DefinitionError>) {
-    let Server { name, services, workloads, .. } = &server.value;
+    let Server { name, services, options, workloads, .. } = &server.value;
+    let named = workloads.iter().filter_map(|name| files.workload(name));
+    let wanted = named.flat_map(|at| at.value.options.iter().map(|o| (o, &at.value.name)));
+    for (option, workload) in wanted.filter(|(option, _)| !options.contains_key(*option)) {
+        if mistakes.len() >= MISTAKES_MAX {
+            return;
+        }
+        mistakes.push(DefinitionError {
+            file: Kind::Server.file().to_owned(),
+            line: Some(server.line),
+            problem: format!(
+                "server {name}: its workload `{workload}` needs the option `{option}`"
+            ),
+            hint: format!(
+                "add `options = {{ {option} = {{ args = [\"--{option}\"] }} }}`, or take the \
+                 workload out"
+            ),
+        });
+    }
     let workloads = workloads.iter().filter_map(|name| files.workload(name));
     let needed = workloads.flat_map(|at| at.value.services.iter().map(|s| (s, &at.value.name)));
     for (service, workload) in needed {

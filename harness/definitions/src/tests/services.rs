@@ -51,6 +51,28 @@ db = { args = ["--db", "{service.db}"], env = { POOL = "16" } }
 }
 
 #[test]
+fn options() {
+    let wanted = "question = \"How fast?\"\noptions = [\"fast\"]\n";
+    let mut folder = with("workloads.toml", "question = \"How fast?\"\n", wanted);
+    let mistakes = read(&folder).expect_err("nobody has the option");
+    let said = "server alpha: its workload `ping` needs the option `fast`";
+    assert!(mistakes.iter().any(|mistake| mistake.problem == said), "{mistakes:?}");
+    let servers = String::from_utf8(folder["servers.toml"].clone()).expect("text");
+    let with_option = |line: &str| match line {
+        "[[server]]" => {
+            "[[server]]\noptions = { fast = { args = [\"--threads\", \"{threads}\"] } }\n"
+                .to_owned()
+        }
+        line => format!("{line}\n"),
+    };
+    let servers: String = servers.lines().map(with_option).collect();
+    folder.insert("servers.toml".to_owned(), servers.into_bytes());
+    let spec = read(&folder).expect("no mistakes");
+    assert_eq!(spec.workloads[0].options, ["fast"]);
+    assert_eq!(spec.servers[0].options["fast"].args, ["--threads", "{threads}"]);
+}
+
+#[test]
 fn good_services() {
     let spec = read(&with("services.toml", "", "")).expect("no mistakes");
     let [db, calls, cache] = &spec.services[..] else { panic!("{:?}", spec.services) };

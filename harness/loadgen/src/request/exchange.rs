@@ -123,9 +123,10 @@ impl From<&duet_protocol::Exchange> for Exchange {
             head: exchange.head,
             status: Status::Exactly(exchange.status),
             content_type: exchange.content_type.as_ref().map(bytes),
-            body: match exchange.head {
-                true => ExpectedBody::Any,
-                false => ExpectedBody::Exactly(bytes(&exchange.body)),
+            body: match (exchange.head, exchange.body_digest) {
+                (true, _) => ExpectedBody::Any,
+                (false, Some(of)) => ExpectedBody::Digest { len: of.bytes, xxh3: of.xxh3 },
+                (false, None) => ExpectedBody::Exactly(bytes(&exchange.body)),
             },
             untimed: exchange.untimed,
         }

@@ -101,6 +101,7 @@ mod tests {
             status: 200,
             content_type: Some("text/plain".into()),
             body: "The quick brown fox jumps over the lazy dog".into(),
+            body_digest: None,
             untimed: false,
         };
         let response = |status: &str, content_type: &str, body: &str| {

@@ -1,7 +1,8 @@
 //! The reference response of a server: what the others are compared with.
 
 use bytes::Bytes;
-use xxhash_rust::xxh3::Xxh3;
+use duet_protocol::BodyDigest;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::request::exchange::ExpectedBody;
 
@@ -57,6 +58,12 @@ impl BodyLearner {
     }
 }
 
+/// What stands for a body that is to be expected and is no text.
+#[must_use]
+pub fn digest(body: &[u8]) -> BodyDigest {
+    BodyDigest { bytes: body.len() as u64, xxh3: xxh3_64(body) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +78,6 @@ mod tests {
         };
         assert_eq!(learn(8), ExpectedBody::Exactly(vec![b'x'; 8 << 20].into()));
         let ExpectedBody::Digest { len, xxh3 } = learn(9) else { panic!("it is long") };
-        assert_eq!((len, xxh3), (9 << 20, xxhash_rust::xxh3::xxh3_64(&vec![b'x'; 9 << 20])));
+        assert_eq!((len, xxh3), (9 << 20, xxh3_64(&vec![b'x'; 9 << 20])));
     }
 }

@@ -64,6 +64,9 @@ pub struct Server {
     /// that may use [`PLACEHOLDERS`] and the service's own `{service.NAME}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub services: BTreeMap<String, ServiceArgs>,
+    /// What is added to its command for workloads that name an option, by option.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, ServiceArgs>,
     /// The command that prints its version line. Empty: it has none, as only an external one may.
     pub version: Vec<String>,
     /// Environment variables it is started with, beside the harness's own; see [`PLACEHOLDERS`].
@@ -152,6 +155,12 @@ pub const TLS_PLACEHOLDERS: [&str; 2] = ["{tls_cert}", "{tls_key}"];
 impl Server {
     /// How long a server may take to start, in seconds, where its definition does not say.
     pub const START_LIMIT_S: u32 = 10;
+
+    /// What stands for an option among what a server is told.
+    #[must_use]
+    pub fn option(name: &str) -> String {
+        format!("{{option.{name}}}")
+    }
 
     /// How long it may take to start.
     #[must_use]

@@ -93,7 +93,7 @@ impl Service {
     }
 }
 
-/// How a server is told of a service.
+/// How a server is told of a service or an option.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -33,6 +33,11 @@ pub struct Workload {
     /// The services that its servers need, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<String>,
+    /// How its servers are started for it, by name: each says what that is ([`Server::options`]).
+    ///
+    /// [`Server::options`]: super::Server::options
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
     /// What each request does in the database among its services; absent: it is not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseWork>,
@@ -106,6 +111,10 @@ pub struct ExpectedResponse {
     /// header.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub chunked: bool,
+    /// Whether it comes compressed (`Content-Encoding: gzip`): the body is what it inflates to, and
+    /// its own bytes are the server's own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gzip: bool,
 }
 
 /// A request with a body or a response that is larger than those of the cases.

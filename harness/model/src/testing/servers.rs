@@ -277,6 +277,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         tls_args: vec![],
         h2c_args: vec![],
         services: BTreeMap::new(),
+        options: BTreeMap::new(),
         version: vec![format!("./{name}"), "--version".to_owned()],
         env: BTreeMap::new(),
         prints: false,
@@ -305,11 +306,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         kind: None,
         churn: false,
         cases: vec![case.clone()],
-        responses: BTreeMap::new(),
-        services: vec![],
-        database: None,
-        large: None,
-        source: None,
+        ..Workload::default()
     };
     let [base, head] = scene.servers;
     let mut servers = vec![server((base, "Rust"))];

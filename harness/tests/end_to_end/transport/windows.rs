@@ -66,6 +66,7 @@ fn exchange() -> Exchange {
         status: 200,
         content_type: None,
         body: "hello".into(),
+        body_digest: None,
         untimed: false,
     }
 }
