@@ -190,7 +190,9 @@ fn work_in_services_is_counted() {
         assert_eq!(arm.rows_written, Some(arm.sent), "{arm:?}");
     }
     for arm in counts(&folder, "call") {
-        assert_eq!(arm.calls, Some(3 * arm.sent), "{arm:?}");
+        // On a busy machine a verified response is timed again.
+        let calls = arm.calls.expect("they are counted");
+        assert!(calls >= 3 * arm.sent && calls % 3 == 0, "{arm:?}");
     }
     folder.nothing_is_left();
 }
