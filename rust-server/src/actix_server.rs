@@ -25,7 +25,7 @@ use crate::command_line::{self, Offers, Options};
 
 /// The most workers that actix-web takes; it panics of more.
 const WORKERS_MAX: usize = 512;
-/// How far behind the clock may be by which actix-web ends its time-outs. None is shorter than it is
+/// How far behind the clock may be by which actix-web ends its time-outs. None is shorter than
 /// told.
 const CLOCK_BEHIND: Duration = Duration::from_millis(500);
 /// How long requests that have begun may take after a signal. actix-web counts in seconds.

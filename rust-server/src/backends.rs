@@ -9,7 +9,9 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::Html;
 use axum::routing::{get, post};
-use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{
+    Client, Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime,
+};
 use serde::{Deserialize, Serialize};
 use tokio::time;
 use tokio_postgres::{Config, NoTls};
@@ -79,6 +81,8 @@ fn pool(url: &str, connections: usize) -> io::Result<Pool> {
     let manager = Manager::from_config(config, NoTls, manager);
     Pool::builder(manager)
         .max_size(connections)
+        // As pgx's pool does: the connection that was used last is warm, on both sides of it.
+        .queue_mode(QueueMode::Lifo)
         .wait_timeout(Some(PATIENCE))
         .create_timeout(Some(PATIENCE))
         .runtime(Runtime::Tokio1)

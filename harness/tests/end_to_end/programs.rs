@@ -160,7 +160,7 @@ fn memory_per_unit_is_that_of_n_less_that_of_one() {
     let problems = bench.read("bench/programs.toml");
     let counted = problems.replacen("sizes", "unit = \"hoard\"\nsizes", 1);
     bench.write("bench/programs.toml", &counted);
-    bench.duet(&["run", "s"]).exits(0).says("memory per hoard: ");
+    bench.duet(&["run", "s"]).exits(0).says("hoard: A ");
     let run = bench.record();
     for block in run.program_blocks.iter().filter(|block| block.failure.is_none()) {
         for arm in &block.arms {

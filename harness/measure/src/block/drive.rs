@@ -73,9 +73,9 @@ pub(super) fn drive(
         };
         match event {
             Event::Connected { negotiated } => {
-                let agreed =
-                    negotiated.into_iter().map(|of| (of != Negotiated::default()).then_some(of));
-                record.arms.iter_mut().zip(agreed).for_each(|(arm, of)| arm.negotiated = of);
+                for (arm, of) in record.arms.iter_mut().zip(negotiated) {
+                    arm.negotiated = (of != Negotiated::default()).then_some(of);
+                }
             }
             Event::Warm { stationary, elapsed_ns, window_ns, open } => {
                 record.open = open;
@@ -89,10 +89,7 @@ pub(super) fn drive(
                 let least = least.max(job.search_max());
                 deadline = deadline.max(Instant::now() + least + GENERATOR_SLACK);
             }
-            Event::Idle { connections } => {
-                beside_idle(arms, connections, record)?;
-                generator.go_on()?;
-            }
+            Event::Idle { connections } => beside_idle(arms, connections, &mut generator, record)?,
             Event::Driven => {
                 in_windows = false;
                 if let Some(began) = &began {

@@ -126,17 +126,18 @@ pub(super) fn under_load(
     generator.go_on()
 }
 
-/// Reads memory while so many connections of each arm are idle.
+/// Reads memory while so many connections of each arm are idle, and lets the generator go on.
 pub(super) fn beside_idle(
     arms: &[Running],
     connections: u32,
+    generator: &mut Generator,
     record: &mut BlockRecord,
 ) -> Result<()> {
     for (arm, running) in record.arms.iter_mut().zip(arms) {
         let memory = memory(running.root())?;
         arm.idle_connections.push(IdleMemory { connections, memory });
     }
-    Ok(())
+    generator.go_on()
 }
 
 /// The memory of a server's processes, in the record's terms.
