@@ -65,11 +65,7 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
 impl Cell<'_> {
     fn metric(&self, metric: Metric) -> Option<MetricAnalysis> {
         let values: Vec<&BlockValues> = self.counted.iter().map(|b| &b.values).collect();
-        let refusal = self
-            .refusal(metric)
-            .or_else(|| sizes::refusal(self))
-            .or_else(|| services::refusal(self, metric))
-            .or_else(|| open::refusal(self, metric));
+        let refusal = self.no_ratio(metric);
         let tail = tail(self.counted.iter().map(|b| b.record.started_ns));
         let mut found =
             metric_analysis(metric, self.arms.len(), &values, refusal.as_deref(), tail)?;
@@ -80,6 +76,14 @@ impl Cell<'_> {
             (found.verdict, found.reason, found.p) = (Verdict::Inconclusive, Some(reason), None);
         }
         Some(found)
+    }
+
+    /// Why a metric has no ratio here, and no place in a mean; absent where it has one.
+    pub(super) fn no_ratio(&self, metric: Metric) -> Option<String> {
+        self.refusal(metric)
+            .or_else(|| sizes::refusal(self))
+            .or_else(|| services::refusal(self, metric))
+            .or_else(|| open::refusal(self, metric))
     }
 
     pub(super) fn analyse(&self, header: &RunHeader) -> CellAnalysis {

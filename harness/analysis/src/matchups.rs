@@ -45,7 +45,7 @@ fn mean(metric: Metric, own: &[&Cell]) -> Option<Mean> {
     let mut parts = vec![];
     let mut left_out = vec![];
     for cell in own.iter().filter(|cell| belongs(metric, cell, own)) {
-        match cell.refusal(metric) {
+        match cell.no_ratio(metric) {
             None => parts.push(Part {
                 cell: cell.id,
                 kind: cell.workload.kind.as_deref().unwrap_or(&cell.workload.name),
@@ -57,15 +57,20 @@ fn mean(metric: Metric, own: &[&Cell]) -> Option<Mean> {
     means::mean(metric, &parts, left_out)
 }
 
-/// Whether a cell may be in a mean: closed loops may; what a request costs at one fixed rate may
-/// where no closed loop measures the same workload.
+/// Whether a cell may be in a mean: closed loops may; what a request costs at a given rate may where
+/// no closed loop measures the same workload. Of several shares of a capacity none stands for the
+/// workload.
 fn belongs(metric: Metric, cell: &Cell, own: &[&Cell]) -> bool {
     let is_closed = |cell: &Cell| cell.load.kind() == Loop::Closed;
-    let fixed = cell.load.open.is_some_and(|open| matches!(open.rate, Rate::PerSecond(_)));
+    let same = || own.iter().filter(|other| other.workload.name == cell.workload.name);
+    let given = cell.load.open.is_some_and(|open| match open.rate {
+        Rate::PerSecond(_) => true,
+        Rate::Share(_) => same().count() == 1,
+        Rate::Within(_) => false,
+    });
     // The largest memory of an open loop is that of its warm-up.
     let cost = metric == Metric::CpuNsPerRequest;
-    let twin = |other: &&Cell| is_closed(other) && other.workload.name == cell.workload.name;
-    is_closed(cell) || (fixed && cost && !own.iter().any(twin))
+    is_closed(cell) || (given && cost && !same().any(|other| is_closed(other)))
 }
 
 /// Metrics of starts over the cells of a matchup.

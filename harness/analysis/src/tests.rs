@@ -170,7 +170,7 @@ fn a_busy_service_spoils_rates_and_not_costs() {
 #[test]
 fn compressed_sizes_that_differ_spoil_all_ratios() {
     let record = |more: u64, gzip: bool| {
-        let mut record = run(&Scene::default());
+        let mut record = run(&Scene { workloads: vec!["small", "large"], ..Scene::default() });
         let workloads = &mut record.header.spec.workloads;
         workloads.iter_mut().flat_map(|w| &mut w.cases).for_each(|case| case.expect.gzip = gzip);
         for window in record.blocks.iter_mut().flat_map(|block| &mut block.windows) {
@@ -185,9 +185,11 @@ fn compressed_sizes_that_differ_spoil_all_ratios() {
         assert!(found.ratio.is_none() && reason.contains("1000 bytes, of beta 1051"), "{found:?}");
     }
     assert_eq!(codes(&cell(&analysis).warnings), ["compressed_sizes"]);
+    assert!(analysis.matchups[0].means.is_empty(), "what has no ratio is in no mean");
     for (more, gzip) in [(50, true), (51, false)] {
         let analysis = analyse(&record(more, gzip));
         assert!(cell(&analysis).metrics.iter().all(|found| found.ratio.is_some()));
+        assert!(!analysis.matchups[0].means.is_empty());
     }
 }
 

@@ -150,7 +150,8 @@ impl<'a> Basis<'a> {
         let cells = match mean.kinds as usize {
             n if self.matchup.programs => format!("{n} programs at size {}", sizes.join(" and ")),
             kinds if kinds < mean.cells.len() => {
-                format!("{kinds} kinds of work, a vote each: {}", by_kind(mean))
+                let votes = if kinds == 1 { "" } else { ", a vote each" };
+                format!("{} of work{votes}: {}", duet_units::count(kinds, "kind"), by_kind(mean))
             }
             _ => names(mean),
         };
