@@ -1,4 +1,4 @@
-//! `POST /echo` and `GET /bytes` of the contract's section 4.4 on axum: bodies that are streamed.
+//! `POST /echo` and `GET /bytes` of the contract's section 4.5 on axum: bodies that are streamed.
 
 use std::convert::Infallible;
 

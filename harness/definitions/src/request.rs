@@ -72,14 +72,14 @@ pub(super) fn answer_faults(method: &str, answer: &ExpectedResponse) -> Vec<Faul
         let hint = "write a number from 200 to 599".to_owned();
         faults.push(Fault { key: "status", problem, hint });
     }
-    // RFC 9110, 6.4.1: these have no content, so no server could give this answer.
-    let empty = method == "HEAD" || matches!(answer.status, 204 | 304);
     if !answer.body.is_empty() && answer.body_generated.is_some() {
         let problem = "`body_generated` stands beside `body`".to_owned();
         let hint = "remove one of the two".to_owned();
         faults.push(Fault { key: "body_generated", problem, hint });
     }
     faults.extend(too_long(answer.body_generated.as_ref()));
+    // RFC 9110, 6.4.1: these have no content, so no server could give this answer.
+    let empty = method == "HEAD" || matches!(answer.status, 204 | 304);
     let has_body = !answer.body.is_empty()
         || answer.body_generated.is_some_and(|generated| generated.bytes > 0);
     if empty && has_body {

@@ -242,6 +242,7 @@ fn start_all(
             transport,
             certificate,
             told: &told[index],
+            options: &workload.options,
             padding_bytes: bench.padding_bytes + plan.padding_bytes[index],
         };
         let mut running = server::start(server, &launch, bench.interrupt).map_err(|error| {

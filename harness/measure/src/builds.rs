@@ -228,6 +228,7 @@ impl Edited<'_> {
             certificate: None,
             padding_bytes: 0,
             told: &[],
+            options: &workload.options,
         };
         let started = Instant::now();
         build::timed_build(&Recipe::from(server), &site.root, interrupt)?;

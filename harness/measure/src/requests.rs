@@ -10,8 +10,8 @@ use duet_protocol::{Address, Exchange, Transport};
 const CHUNK_BYTES: usize = 4096;
 
 /// One case as bytes of HTTP/1.1, with its expected response; `compressed` is its body where that
-/// comes compressed. For HTTP/2, which frames bodies
-/// itself, the generator takes the same bytes, without chunks.
+/// comes compressed. For HTTP/2, which frames bodies itself, the generator takes the same bytes,
+/// without chunks.
 #[must_use]
 pub fn exchange(
     workload: &Workload,

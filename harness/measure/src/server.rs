@@ -60,6 +60,8 @@ pub struct Launch<'a> {
     pub certificate: Option<&'a Certificate>,
     /// The services that it is told of: placeholders and what they stand for.
     pub told: &'a [(String, String)],
+    /// The options of its workload ([`Server::options`]).
+    pub options: &'a [String],
     /// Size of an environment variable that moves its stack, so that layout effects vary by block.
     pub padding_bytes: u32,
 }
@@ -175,11 +177,13 @@ fn command(server: &Server, launch: &Launch<'_>, addr: &Address) -> Result<Comma
     let fill = |word: &String| {
         values.clone().fold(word.clone(), |word, (name, value)| word.replace(name, value))
     };
-    let is_told = |placeholder: String| launch.told.iter().any(|(name, _)| *name == placeholder);
-    let services = || {
-        let services = server.services.iter();
-        let services = services.filter(|(name, _)| is_told(Service::placeholder(name)));
-        let options = server.options.iter().filter(|(name, _)| is_told(Server::option(name)));
+    let is_told = |name: &String| {
+        let placeholder = Service::placeholder(name);
+        launch.told.iter().any(|(name, _)| *name == placeholder)
+    };
+    let added = || {
+        let services = server.services.iter().filter(|(name, _)| is_told(name));
+        let options = server.options.iter().filter(|(name, _)| launch.options.contains(name));
         services.chain(options).map(|(_, of)| of)
     };
     let (program, arguments) = server.run.split_first().context("the run command is empty")?;
@@ -187,11 +191,9 @@ fn command(server: &Server, launch: &Launch<'_>, addr: &Address) -> Result<Comma
         format!("{} has no arguments for {}: see servers.toml", server.name, launch.transport)
     })?;
     let mut command = Command::new(resolve(launch.root, &fill(program)));
-    let of_services = services().flat_map(|service| &service.args);
-    let arguments = arguments.iter().chain(spoken).chain(of_services);
+    let arguments = arguments.iter().chain(spoken).chain(added().flat_map(|of| &of.args));
     command.args(arguments.map(fill)).current_dir(launch.root);
-    let of_services = services().flat_map(|service| &service.env);
-    let variables = server.env.iter().chain(of_services);
+    let variables = server.env.iter().chain(added().flat_map(|of| &of.env));
     command.envs(variables.map(|(name, value)| (name, fill(value))));
     if launch.padding_bytes > 0 {
         command.env("DUET_PADDING", "x".repeat(launch.padding_bytes as usize));

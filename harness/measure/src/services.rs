@@ -16,7 +16,7 @@ use crate::server::{external, resolve};
 use duet_loadgen::reference;
 use duet_loadgen::response::reference::ReferenceResponse;
 use duet_model::record::{Failure, Memory, ServiceCpus, ServiceHeader, Stage};
-use duet_model::spec::{Server, Service, ServiceKind, ServicePer, Spec, Workload};
+use duet_model::spec::{Service, ServiceKind, ServicePer, Spec, Workload};
 use duet_process::child::{self, Tail};
 use duet_process::interrupt::{Interrupt, Interrupted};
 use duet_process::supervised::{self, Supervised};
@@ -132,8 +132,7 @@ impl Services {
     }
 
     /// Has the services of workloads ready for so many arms: those that do not run, or no longer
-    /// do, are started; databases are cloned afresh. Returns what each arm is told, options of the
-    /// workloads included.
+    /// do, are started; databases are cloned afresh. Returns what each arm is told.
     ///
     /// # Errors
     /// A [`Failure`] of a service, or an interruption.
@@ -144,10 +143,6 @@ impl Services {
         arms: usize,
     ) -> Result<Vec<Told>> {
         let mut told = vec![Told::new(); arms];
-        let workloads: Vec<&Workload> = workloads.into_iter().collect();
-        for option in workloads.iter().flat_map(|workload| &workload.options) {
-            told.iter_mut().for_each(|told| told.push((Server::option(option), String::new())));
-        }
         let mut names: Vec<&String> = workloads.into_iter().flat_map(|w| &w.services).collect();
         names.sort();
         names.dedup();

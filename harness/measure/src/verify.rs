@@ -14,14 +14,12 @@ use reqwest::header::{
 };
 use reqwest::{Body, Client, Method, Request, Response};
 use rustls::ClientConfig;
-use streamed::Bound;
-use tokio::sync::Notify;
 
 use crate::certificate::Certificate;
 use crate::server::{Running, Unready};
 use crate::{client, requests};
 use duet_model::record::Wire;
-use duet_model::spec::{Case, ExpectedResponse, Lane, Large, Server, Workload};
+use duet_model::spec::{Case, ExpectedResponse, Lane, Server, Workload};
 use duet_process::interrupt::{Interrupt, POLL};
 use duet_protocol::{Address, Transport};
 
@@ -34,9 +32,6 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// Calls made at once must save at least this much to be told from calls in turn: a busy machine
 /// delays a response by milliseconds, and the upstream service's timer by up to one.
 const SAVED_MIN: Duration = Duration::from_millis(10);
-
-/// How long a response may take that is streamed.
-const STREAM_LIMIT: Duration = Duration::from_secs(8);
 
 /// How often a response is timed that seems to be too slow.
 const TIMED_TRIES: u32 = 20;
@@ -259,63 +254,6 @@ impl Verifier {
         Ok((headers, body))
     }
 
-    /// The body of a compressed response as the server sends it, once it has been verified; none
-    /// where the response is not compressed.
-    ///
-    /// # Errors
-    /// A difference, or an interruption.
-    pub fn compressed(
-        &self,
-        running: &Running,
-        server: &Server,
-        (workload, case): (&Workload, &Case),
-        interrupt: &Interrupt,
-    ) -> Result<Option<Vec<u8>>> {
-        let answer = workload.answer(case, &running.name);
-        if !answer.gzip || case.method == "HEAD" {
-            return Ok(None);
-        }
-        let body = self.with(interrupt, async {
-            let response = self.send(running, case).await?;
-            Ok(self.checked(response, server, case, answer).await?.1)
-        });
-        body.map(Some).with_context(|| format!("{} {} ({})", case.method, case.path, workload.name))
-    }
-
-    /// Asks for the first compressed response of a workload without compression: it must come plain
-    /// and say that it may vary.
-    ///
-    /// # Errors
-    /// What is wrong, or an interruption.
-    pub fn unasked(
-        &self,
-        running: &Running,
-        server: &Server,
-        workload: &Workload,
-        interrupt: &Interrupt,
-    ) -> Result<()> {
-        let compressed = |case: &&Case| workload.answer(case, &running.name).gzip;
-        let Some(case) = workload.cases.iter().find(compressed) else { return Ok(()) };
-        let answer = workload.answer(case, &running.name);
-        let plain = ExpectedResponse { gzip: false, chunked: false, ..answer.clone() };
-        for accepts in [None, Some("gzip;q=0")] {
-            let case = gzip::accepting(case, accepts);
-            let came = self.with(interrupt, async {
-                let response = self.send(running, &case).await?;
-                let (headers, _) = self.checked(response, server, &case, &plain).await?;
-                gzip::varies(&headers)
-            });
-            let asked = accepts.unwrap_or("nothing");
-            came.with_context(|| {
-                format!(
-                    "{} {} with Accept-Encoding: {asked} ({})",
-                    case.method, case.path, workload.name
-                )
-            })?;
-        }
-        Ok(())
-    }
-
     async fn get(&self, running: &Running, path: &str) -> Result<Response> {
         let request = self.client.get(url(running, path)).build();
         self.execute(running, request.context("the path is not valid")?).await
@@ -347,37 +285,6 @@ impl Verifier {
             };
         }
         request.build().context("the case is not valid")
-    }
-
-    /// Sends a workload's large request, if it has one: whether the server streams it and how its
-    /// memory grows. Over HTTP/1.1 in the clear and TCP; elsewhere nothing is checked.
-    ///
-    /// # Errors
-    /// What is wrong, or an interruption.
-    pub fn large(&self, running: &Running, workload: &Workload, on: &Interrupt) -> Result<()> {
-        let plain =
-            (Transport::Http, true) == (running.transport, matches!(running.addr, Address::Tcp(_)));
-        let Some(large) = workload.large.as_ref().filter(|_| plain) else { return Ok(()) };
-        let Case { method, path, .. } = &large.case;
-        let said = || format!("{method} {path} ({}, large)", workload.name);
-        let bound = Bound::begin(running, large)?;
-        self.with(on, self.streamed(running, large)).with_context(said)?;
-        bound.check().with_context(said)
-    }
-
-    async fn streamed(&self, running: &Running, large: &Large) -> Result<()> {
-        let begun = Arc::new(Notify::new());
-        let mut request = self.request(running, &large.case)?;
-        streamed::in_halves(&mut request, &large.case, &begun);
-        let answer = &large.case.expect;
-        let exchanged = async {
-            let response = self.client.execute(request).await.context("no response")?;
-            let status = response.status().as_u16();
-            ensure!(status == answer.status, "expected status {}, got {status}", answer.status);
-            streamed::compare(response, answer, &begun).await
-        };
-        let late = || format!("no whole response within {} s", STREAM_LIMIT.as_secs());
-        tokio::time::timeout(STREAM_LIMIT, exchanged).await.with_context(late)?
     }
 
     /// Sends a request over the transport that the server was started for.
@@ -457,7 +364,7 @@ fn contract_headers(headers: &HeaderMap, chunked: bool) -> Result<()> {
     match (headers.contains_key(CONTENT_LENGTH), chunked) {
         (false, false) => bail!("no Content-Length header (CONTRACT.md, 2.2)"),
         (true, true) => {
-            bail!("a Content-Length header, where the response must be chunked (CONTRACT.md, 4.4)")
+            bail!("a Content-Length header, where the response must be chunked (CONTRACT.md, 4.5)")
         }
         _ => {}
     }

@@ -204,15 +204,15 @@ fn all_options(
     options.dedup();
     options.into_iter().try_for_each(|options| {
         let with = workloads.iter().copied().filter(|workload| workload.options == *options);
-        responses(bench, server, transport, &with.collect::<Vec<_>>())
+        responses(bench, server, (transport, options), &with.collect::<Vec<_>>())
     })
 }
 
-/// Starts a server, verifies all its responses over a transport, stops it.
+/// Starts a server with options, verifies all its responses over a transport, stops it.
 fn responses(
     bench: &Bench<'_>,
     server: &Server,
-    transport: Transport,
+    (transport, options): (Transport, &[String]),
     workloads: &[&Workload],
 ) -> Result<()> {
     let root = server.root.as_deref().unwrap_or(bench.root);
@@ -221,7 +221,9 @@ fn responses(
     let told = bench.services.ready(bench.spec, workloads.iter().copied(), 1)?;
     let told = told.first().map_or(&[][..], Vec::as_slice);
     let (threads, padding_bytes) = (1, 0);
-    let launch = Launch { root, cpus: &cpus, threads, transport, certificate, told, padding_bytes };
+    let cpus = &cpus;
+    let launch =
+        Launch { root, cpus, threads, transport, certificate, told, options, padding_bytes };
     let mut running = server::start(server, &launch, bench.interrupt)?;
     match all_responses(bench, server, &running, workloads) {
         Ok(()) => Ok(running.stop()?),

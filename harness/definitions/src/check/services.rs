@@ -18,43 +18,30 @@ pub(super) fn check_services(files: &Files, mistakes: &mut Vec<DefinitionError>)
 /// A server must have a way to be told of each service and each option of its workloads.
 fn check_server(server: &At<Server>, files: &Files, mistakes: &mut Vec<DefinitionError>) {
     let Server { name, services, options, workloads, .. } = &server.value;
-    let named = workloads.iter().filter_map(|name| files.workload(name));
-    let wanted = named.flat_map(|at| at.value.options.iter().map(|o| (o, &at.value.name)));
-    for (option, workload) in wanted.filter(|(option, _)| !options.contains_key(*option)) {
-        if mistakes.len() >= MISTAKES_MAX {
-            return;
-        }
-        mistakes.push(DefinitionError {
-            file: Kind::Server.file().to_owned(),
-            line: Some(server.line),
-            problem: format!(
-                "server {name}: its workload `{workload}` needs the option `{option}`"
-            ),
-            hint: format!(
-                "add `options = {{ {option} = {{ args = [\"--{option}\"] }} }}`, or take the \
-                 workload out"
-            ),
-        });
-    }
-    let workloads = workloads.iter().filter_map(|name| files.workload(name));
-    let needed = workloads.flat_map(|at| at.value.services.iter().map(|s| (s, &at.value.name)));
-    for (service, workload) in needed {
-        if mistakes.len() >= MISTAKES_MAX {
-            return;
-        }
-        if files.service(service).is_some() && !services.contains_key(service) {
+    let mut lacks = |workload: &str, what: String, add: String| {
+        if mistakes.len() < MISTAKES_MAX {
             mistakes.push(DefinitionError {
                 file: Kind::Server.file().to_owned(),
                 line: Some(server.line),
-                problem: format!(
-                    "server {name}: its workload `{workload}` needs the service `{service}`, of \
-                     which it has no way to be told"
-                ),
-                hint: format!(
-                    "add `services = {{ {service} = {{ args = [\"--{service}\", \
-                     \"{{service.{service}}}\"] }} }}`, or take the workload out"
-                ),
+                problem: format!("server {name}: its workload `{workload}` needs the {what}"),
+                hint: format!("add `{add}`, or take the workload out"),
             });
+        }
+    };
+    for workload in workloads.iter().filter_map(|name| files.workload(name)) {
+        let Workload { name, services: needed, options: wanted, .. } = &workload.value;
+        for option in wanted.iter().filter(|option| !options.contains_key(*option)) {
+            let add = format!("options = {{ {option} = {{ args = [\"--{option}\"] }} }}");
+            lacks(name, format!("option `{option}`"), add);
+        }
+        let needed = needed.iter().filter(|service| files.service(service).is_some());
+        for service in needed.filter(|service| !services.contains_key(*service)) {
+            let add = format!(
+                "services = {{ {service} = {{ args = [\"--{service}\", \
+                 \"{{service.{service}}}\"] }} }}"
+            );
+            let what = format!("service `{service}`, of which it has no way to be told");
+            lacks(name, what, add);
         }
     }
 }

@@ -11,7 +11,7 @@ pub(crate) struct InFlight {
     pub(crate) measured: bool,
     /// When it was sent.
     pub(crate) sent: Instant,
-    /// Whether only its times do not count. The transport says so when it selects the exchange.
+    /// Whether its times do not count. The transport says so when it selects the exchange.
     pub(crate) untimed: bool,
 }
 

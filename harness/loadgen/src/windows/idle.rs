@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use duet_protocol::Job;
 
+use crate::error_kind::ErrorKind;
 use crate::job_error::JobError;
-use crate::request::exchange::Exchange;
+use crate::request::exchange::{Exchange, ExpectedBody};
+use crate::response::body_check::BodyCheck;
+use crate::response::check::{Mismatch, Received, check};
 use crate::transport::h1::reference::BlockingConnection;
 use crate::transport::target::Target;
 
@@ -54,9 +57,9 @@ impl<'t> IdleConnections<'t> {
     pub(super) fn verify(&mut self) -> Result<(), JobError> {
         for ((arm, target), exchange) in (0..).zip(self.targets).zip(&self.exchanges) {
             for (n, connection) in (1..).zip(&mut self.open[arm as usize]) {
-                ask(connection, target, exchange, self.timeout).map_err(|why| {
-                    let told = format_args!("idle connection {n}, used again: {why}").to_string();
-                    JobError::for_arm(arm, told)
+                let asked = ask(connection, target, exchange, self.timeout);
+                asked.map_err(|why| {
+                    JobError::for_arm(arm, format!("idle connection {n}, used again: {why}"))
                 })?;
             }
         }
@@ -72,9 +75,16 @@ fn ask(
     timeout: Duration,
 ) -> Result<(), String> {
     let got = connection.ask(target, &exchange.request, exchange.head, timeout)?;
-    if !exchange.status.allows(got.status) || !(exchange.body.is_any() || exchange.body == got.body)
-    {
-        return Err(format!("{target} gave another response than expected"));
+    let mut body = BodyCheck::new(&exchange.body);
+    if let ExpectedBody::Exactly(came) = &got.body {
+        body.add(came, &exchange.body);
+    }
+    let content_type = got.content_type.as_deref().map(str::as_bytes);
+    let received = Received { start: &[], status: got.status, content_type, body: &body };
+    match check(&received, exchange) {
+        // Of bodies too long to be kept there are digests.
+        Err(Mismatch { kind: ErrorKind::WrongBody, .. }) if got.body == exchange.body => {}
+        checked => checked.map_err(|mismatch| mismatch.text)?,
     }
     if !got.persistent {
         return Err(format!("{target} does not keep connections open"));

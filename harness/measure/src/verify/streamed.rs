@@ -12,9 +12,15 @@ use reqwest::{Body, Request, Response};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::Verifier;
 use crate::server::Running;
-use duet_model::spec::{Case, ExpectedResponse, GeneratedBody, Large};
+use duet_model::spec::{Case, ExpectedResponse, GeneratedBody, Large, Workload};
+use duet_process::interrupt::Interrupt;
 use duet_process::tree;
+use duet_protocol::{Address, Transport};
+
+/// How long a response may take that is streamed.
+const STREAM_LIMIT: Duration = Duration::from_secs(8);
 
 /// How long it may take until the response has begun to half of a body.
 const BEGIN_LIMIT: Duration = Duration::from_secs(3);
@@ -45,6 +51,39 @@ impl Bound {
             self.growth_mib
         );
         Ok(())
+    }
+}
+
+impl Verifier {
+    /// Sends a workload's large request, if it has one: whether the server streams it and how its
+    /// memory grows. Over HTTP/1.1 in the clear and TCP; elsewhere nothing is checked.
+    ///
+    /// # Errors
+    /// What is wrong, or an interruption.
+    pub fn large(&self, running: &Running, workload: &Workload, on: &Interrupt) -> Result<()> {
+        let plain =
+            (Transport::Http, true) == (running.transport, matches!(running.addr, Address::Tcp(_)));
+        let Some(large) = workload.large.as_ref().filter(|_| plain) else { return Ok(()) };
+        let Case { method, path, .. } = &large.case;
+        let said = || format!("{method} {path} ({}, large)", workload.name);
+        let bound = Bound::begin(running, large)?;
+        self.with(on, self.streamed(running, large)).with_context(said)?;
+        bound.check().with_context(said)
+    }
+
+    async fn streamed(&self, running: &Running, large: &Large) -> Result<()> {
+        let begun = Arc::new(Notify::new());
+        let mut request = self.request(running, &large.case)?;
+        in_halves(&mut request, &large.case, &begun);
+        let answer = &large.case.expect;
+        let exchanged = async {
+            let response = self.client.execute(request).await.context("no response")?;
+            let status = response.status().as_u16();
+            ensure!(status == answer.status, "expected status {}, got {status}", answer.status);
+            compare(response, answer, &begun).await
+        };
+        let late = || format!("no whole response within {} s", STREAM_LIMIT.as_secs());
+        timeout(STREAM_LIMIT, exchanged).await.with_context(late)?
     }
 }
 

@@ -156,12 +156,6 @@ impl Server {
     /// How long a server may take to start, in seconds, where its definition does not say.
     pub const START_LIMIT_S: u32 = 10;
 
-    /// What stands for an option among what a server is told.
-    #[must_use]
-    pub fn option(name: &str) -> String {
-        format!("{{option.{name}}}")
-    }
-
     /// How long it may take to start.
     #[must_use]
     pub fn start_limit(&self) -> Duration {

@@ -80,15 +80,10 @@ pub struct Case {
     pub least_ms: Option<u32>,
     /// Whether its responses are checked and counted, and their times are not: it is the work
     /// beside which the other cases are timed.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub untimed: bool,
     /// The right answer.
     pub expect: ExpectedResponse,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-fn is_false(flag: &bool) -> bool {
-    !*flag
 }
 
 /// The right answer to a request.

@@ -44,6 +44,7 @@ pub(super) fn steady(server: &Server, path: &str, root: &Path) -> Result<Expecte
         certificate: None,
         padding_bytes: 0,
         told: &[],
+        options: &[],
     };
     let verifier = Verifier::new()?;
     let start =

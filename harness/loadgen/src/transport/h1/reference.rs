@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -37,13 +37,13 @@ pub(crate) fn fetch(
 ) -> Result<ReferenceResponse, String> {
     let mut connection = BlockingConnection::open(target, timeout)?;
     let plain = target.tls.is_none();
-    if plain && speaks(&connection.clock) {
+    if plain && speaks(connection.stream.as_fd()) {
         return Err(format!(
             "{target} sends before anything was requested: it does not speak HTTP"
         ));
     }
     let response = connection.ask(target, request, head, timeout)?;
-    if plain && response.persistent && speaks(&connection.clock) {
+    if plain && response.persistent && speaks(connection.stream.as_fd()) {
         return Err(more_than_asked_for(target));
     }
     Ok(response)
@@ -51,22 +51,18 @@ pub(crate) fn fetch(
 
 /// A connection on which one request is sent after the other, each when the last is responded to.
 pub(crate) struct BlockingConnection {
-    stream: Box<dyn ReadWrite>,
-    /// The same socket, whose time-out is set.
-    clock: OwnedFd,
+    stream: Box<dyn Stream>,
 }
 
 impl BlockingConnection {
     /// Opens it, with TLS where there is any.
     pub(crate) fn open(target: &Target, timeout: Duration) -> Result<Self, String> {
         let (socket, tls) = handshake(target, timeout)?;
-        let clock = socket.as_fd().try_clone_to_owned();
-        let clock = clock.map_err(|error| format!("cannot use {target}: {error}"))?;
-        let stream: Box<dyn ReadWrite> = match tls {
-            None => Box::new(socket),
-            Some(tls) => Box::new(StreamOwned::new(tls, socket)),
+        let stream = match tls {
+            None => socket,
+            Some(tls) => Box::new(Encrypted(StreamOwned::new(tls, socket))),
         };
-        Ok(Self { stream, clock })
+        Ok(Self { stream })
     }
 
     /// The response to a request.
@@ -90,7 +86,7 @@ impl BlockingConnection {
         }
         let mut buffer = vec![0; READ_BYTES];
         loop {
-            let n = match read(&mut self.stream, &self.clock, &mut buffer, end) {
+            let n = match read(&mut *self.stream, &mut buffer, end) {
                 // TLS ends without a word.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => 0,
                 read => read.map_err(|error| failed(&error, &incoming, &learner))?,
@@ -150,8 +146,8 @@ fn unanswered(
 
 /// Whether the server sends something although nothing is awaited. A server that does so at once is
 /// found out; one that takes its time is by the loads.
-fn speaks(socket: &OwnedFd) -> bool {
-    let mut readable = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+fn speaks(socket: BorrowedFd<'_>) -> bool {
+    let mut readable = [PollFd::new(socket, PollFlags::POLLIN)];
     if !matches!(poll(&mut readable, UNSOLICITED_PATIENCE_MS), Ok(1)) {
         return false;
     }
@@ -160,24 +156,40 @@ fn speaks(socket: &OwnedFd) -> bool {
     recv(socket.as_raw_fd(), &mut byte, MsgFlags::MSG_PEEK).is_ok_and(|bytes| bytes > 0)
 }
 
-/// What is read from and written to.
-trait ReadWrite: Read + Write {}
-impl<T: Read + Write> ReadWrite for T {}
+/// A connection with TLS.
+struct Encrypted(StreamOwned<ClientConnection, Box<dyn Stream>>);
 
-/// Reads what comes before an instant. The time limit is that of `clock`, the same socket.
-fn read(
-    stream: &mut impl Read,
-    clock: &OwnedFd,
-    buffer: &mut [u8],
-    end: Instant,
-) -> io::Result<usize> {
+impl Read for Encrypted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Encrypted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl AsFd for Encrypted {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.sock.as_fd()
+    }
+}
+
+/// Reads what comes before an instant.
+fn read(stream: &mut dyn Stream, buffer: &mut [u8], end: Instant) -> io::Result<usize> {
     loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(ErrorKind::TimedOut.into());
         }
         let limit = TimeVal::microseconds(left.as_micros().max(1) as i64);
-        setsockopt(clock, sockopt::ReceiveTimeout, &limit)?;
+        setsockopt(&stream, sockopt::ReceiveTimeout, &limit)?;
         match stream.read(buffer) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             read => return read,
