@@ -36,7 +36,7 @@ pub mod null_server;
 pub mod reference;
 pub mod request;
 pub mod response;
-mod system;
+pub mod system;
 pub mod timing;
 pub mod transport;
 mod windows;

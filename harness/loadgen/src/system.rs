@@ -15,9 +15,9 @@ pub(crate) fn pin(cpu: usize) -> Result<(), JobError> {
     })
 }
 
-/// Allows as many connections as the system lets this process have. Where that is too few, opening
-/// them fails and says so.
-pub(crate) fn raise_file_limit() {
+/// Allows as many open files as the system lets this process and those that it starts have: its
+/// soft limit becomes the hard one. Where that is too few, opening them fails and says so.
+pub fn raise_file_limit() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         // Within the hard limit this is always allowed.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);

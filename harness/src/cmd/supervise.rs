@@ -41,6 +41,8 @@ pub(super) struct Supervise {
 pub(super) fn run(args: &Supervise) -> Result<Exit> {
     let signal =
         args.farewell.map(Signal::try_from).transpose().context("there is no such signal")?;
+    // Go raises its own; a server that does not must hold as many connections.
+    duet_loadgen::system::raise_file_limit();
     let farewell = Farewell { user: args.uid.zip(args.gid), signal, folder: args.folder.clone() };
     supervisor::run(&args.cpus, &args.words, &farewell).map(|()| Exit::Done)
 }
