@@ -18,11 +18,17 @@ pub fn fetch(
     head: bool,
     timeout: Duration,
 ) -> Result<ReferenceResponse, String> {
-    if target.http2 {
+    let response = if target.http2 {
         h2::reference::fetch(target, request, timeout)
     } else {
         h1::reference::fetch(target, request, head, timeout)
-    }
+    };
+    response.map_err(|why| match &target.tls {
+        Some(tls) if tls.lacks_certificate() => {
+            format!("{why}; it asks for a certificate of the client: give --cert and --key")
+        }
+        _ => why,
+    })
 }
 
 /// What TLS agrees on with a server, on a connection that is closed at once; nothing without TLS.

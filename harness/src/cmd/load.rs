@@ -19,9 +19,11 @@ mod args;
 mod capacity;
 mod cases;
 mod drive;
+mod form;
 mod limit;
 mod live;
 mod picture;
+mod proxy;
 mod request;
 #[cfg(test)]
 mod schemas;
@@ -35,14 +37,22 @@ pub(super) use args::Load;
 use drive::drive;
 use limit::Verdict;
 use live::View;
+use request::Place;
 use series::Series;
 
 /// Connections where none are asked for: what oha and hey take.
 const CONNECTIONS: u32 = 50;
 
 pub(super) fn run(args: &Load) -> Result<Exit> {
-    let url = request::url(&args.url)?;
-    let load = prepare(args, &url)?;
+    let mut place = Place::new(&args.url)?;
+    if let Some(variable) = proxy::ignored(&place.url) {
+        stdio::note(&format!("{variable} is set, but a load goes to its host without a proxy"));
+    }
+    if args.location {
+        place = cases::follow(args, place)?;
+    }
+    let load = prepare(args, &place)?;
+    let url = place.url;
     let interrupt = Interrupt::watch()?;
     if args.capacity.find_capacity {
         return capacity::run(args, &load, &url, &interrupt);
@@ -95,10 +105,10 @@ fn write(args: &Load, load: &load::Load, url: &Url, measured: &Measured) -> Resu
 }
 
 /// Sends every request once, so that the responses that follow can be checked.
-fn prepare(args: &Load, url: &Url) -> Result<load::Load> {
+fn prepare(args: &Load, place: &Place) -> Result<load::Load> {
     let (connections, threads) = counts(args)?;
     let (model, measure) = model(args)?;
-    let (target, cases, first_index) = cases::prepare(args, url)?;
+    let (target, cases, first_index) = cases::prepare(args, place)?;
     let warmup = args.requests.map_or(Duration::from_secs(1), |_| Duration::ZERO);
     Ok(load::Load {
         target,

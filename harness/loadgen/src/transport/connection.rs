@@ -186,7 +186,7 @@ impl Connection {
         }
     }
 
-    /// Whether the server had closed it before the request came: its system then responses the
+    /// Whether the server had closed it before the request came: its system then answers the
     /// bytes with a reset, which a connection that was closed properly before sees as a broken
     /// pipe.
     #[cold]

@@ -78,6 +78,10 @@ pub(in crate::cmd) struct Load {
     #[command(flatten)]
     pub(super) transport: TransportArgs,
 
+    /// Follow the redirects of the first response, and load where they end.
+    #[arg(short = 'L', long, conflicts_with = "cases")]
+    pub(super) location: bool,
+
     /// Requests that are in flight on each connection, written together: HTTP/1.1 pipelining.
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]

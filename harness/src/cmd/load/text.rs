@@ -9,6 +9,7 @@ use url::Url;
 
 use super::limit::{Limit, Verdict};
 use duet_loadgen::count::latencies::{Latencies, Latency};
+use duet_loadgen::error_kind::ErrorKind;
 use duet_loadgen::load::{Case, DRAIN_MAX, Load, LoadModel, Measured};
 use duet_protocol::Arrivals;
 
@@ -205,6 +206,9 @@ fn accounts(out: &mut String, measured: &Measured) {
     }
     if let Some(mismatch) = &measured.mismatch {
         line(out, format_args!("              the first mismatch: {mismatch}"));
+    }
+    if a.failed_by_kind().contains_key(ErrorKind::WrongBody.name()) {
+        line(out, format_args!("              if bodies may differ: --verify status"));
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Output, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use duet_process::child;
 use nix::sched::sched_getaffinity;
@@ -197,4 +197,64 @@ fn a_response_without_an_end() {
     let cut = |_: &Request| Act::AnswerAndClose(answer("hello")[..66].into());
     let output = command(cut, "-n 1").output().unwrap();
     assert!(said(&output).contains("closed the connection in its response, after"), "{output:?}");
+}
+
+/// What changes from second to second, or with each request, is found out before the load.
+#[test]
+fn bodies_that_show_the_time() {
+    let clock = |_: &Request| {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        Act::Answer(vec![answer(&now.as_secs().to_string())])
+    };
+    let counter = |request: &Request| Act::Answer(vec![answer(&request.index.to_string())]);
+    for (code, json) in [load(clock, "-n 30 -q 20 -c 1"), load(counter, "-n 20 -c 1")] {
+        assert_eq!((code, &json["body_verified"]), (0, &json!(false)), "{json}");
+    }
+    // One that changes later is called wrong, and it is said how to leave it uncompared.
+    let late = |request: &Request| {
+        Act::Answer(vec![answer(if request.index < 10 { "hello" } else { "jello" })])
+    };
+    let output = command(late, "-n 20 -c 1").output().unwrap();
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+    assert!(said(&output).contains("if bodies may differ: --verify status"), "{output:?}");
+}
+
+#[test]
+fn redirects() {
+    let behave = |request: &Request| match request.path.as_str() {
+        "/path" => Act::Answer(vec![
+            b"HTTP/1.1 302 Found\r\nLocation: next?a=b\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        ]),
+        "/next?a=b" => right(),
+        "/round" => Act::Answer(vec![
+            b"HTTP/1.1 301 Moved\r\nLocation: /round\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        ]),
+        path => panic!("nobody asks for {path}"),
+    };
+    let shown = command(behave, "-n 5").output().unwrap();
+    assert_eq!(shown.status.code(), Some(5), "{shown:?}");
+    let hint = "it redirects to next?a=b: load that URL, or follow redirects with --location";
+    assert!(said(&shown).contains(hint), "{shown:?}");
+    let (code, json) = load(behave, "-n 5 --location");
+    assert_eq!((code, requests(&json, "ok")), (0, 5), "{json}");
+    assert!(json["url"].as_str().is_some_and(|url| url.ends_with("/next?a=b")), "{json}");
+    // Wherever it is wanted, its status is.
+    let (code, _) = load(behave, "-n 5 --expect-status 302");
+    assert_eq!(code, 0);
+    let round = duet(&format!("http://{}/round", serve(behave)), "-n 5 -L").output().unwrap();
+    assert_eq!(round.status.code(), Some(5), "{round:?}");
+    assert!(said(&round).contains("more than 50 redirects"), "{round:?}");
+}
+
+#[test]
+fn what_curl_would_send() {
+    let behave = |request: &Request| {
+        let head = &request.head;
+        let basic = head.contains("\r\nAuthorization: Basic YTpi\r\n");
+        let form = head.contains("\r\nContent-Type: multipart/form-data; boundary=")
+            && request.body.starts_with(b"--");
+        if basic && form && head.contains("\r\nCookie: c=d\r\n") { right() } else { Act::Close }
+    };
+    let (code, json) = load(behave, "-n 5 -u a:b -b c=d -F e=f");
+    assert_eq!((code, requests(&json, "ok")), (0, 5), "{json}");
 }

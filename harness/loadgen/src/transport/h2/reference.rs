@@ -26,6 +26,9 @@ pub(crate) fn fetch(
     timeout: Duration,
 ) -> Result<ReferenceResponse, String> {
     let failed = |why: &str| format!("{target} does not respond by HTTP/2: {why}");
+    let other = |why: &str| {
+        format!("{}; if it does not speak HTTP/2, load it without --http2", failed(why))
+    };
     let began = Instant::now();
     let event_loop = Rc::new(EventLoop::new().map_err(|error| failed(error.desc()))?);
     let exchange = Exchange::any_success(request.to_vec(), false);
@@ -53,16 +56,18 @@ pub(crate) fn fetch(
                 return Ok(ReferenceResponse {
                     status,
                     content_type: None,
+                    location: None,
                     body: slot.take_learner().finish(),
                     persistent: true,
                     streams_max: Some(connection.streams_max()),
                 });
             }
-            Poll::Ready(Err(error)) => return Err(failed(&error.to_string())),
+            Poll::Ready(Err(error)) if error.is_remote() => return Err(failed(&error.to_string())),
+            Poll::Ready(Err(error)) => return Err(other(&error.to_string())),
             Poll::Pending => {}
         }
         if let Some(error) = closed {
-            return Err(failed(error.reason)); // a response that had come would be complete
+            return Err(other(error.reason)); // a response that had come would be complete
         }
         if ready.next_connection().is_some() {
             continue;
