@@ -24,6 +24,7 @@ mod limit;
 mod live;
 mod picture;
 mod proxy;
+mod raw;
 mod request;
 #[cfg(test)]
 mod schemas;
@@ -34,9 +35,10 @@ mod transport;
 mod values;
 
 pub(super) use args::Load;
-use drive::drive;
+use drive::{Files, drive};
 use limit::Verdict;
 use live::View;
+use raw::Raw;
 use request::Place;
 use series::Series;
 
@@ -57,13 +59,16 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
     if args.capacity.find_capacity {
         return capacity::run(args, &load, &url, &interrupt);
     }
-    let stream = Stream::beside([&args.hdr, &args.series, &args.svg, &args.hgrm]);
+    let stream = Stream::beside([&args.hdr, &args.series, &args.svg, &args.hgrm, &args.raw]);
     if !args.json {
         stream.print(&text::head(&load, &url))?;
     }
-    let mut series = args.series.as_deref().map(|path| series(path, &load)).transpose()?;
+    let mut files = Files {
+        series: args.series.as_deref().map(|path| series(path, &load)).transpose()?,
+        raw: args.raw.as_deref().map(Raw::create).transpose()?,
+    };
     let view = View::new(&load, true);
-    let driven = drive(&load, &interrupt, view, series.as_mut());
+    let driven = drive(&load, &interrupt, view, &mut files);
     let mut measured = match (driven, interrupt.signal()) {
         (Err(_), Some(signal)) => {
             stdio::note("interrupted before a connection was open: nothing was measured");
@@ -78,14 +83,13 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
     let verdicts: Vec<Verdict> =
         args.limit.iter().map(|limit| limit.judge(text::headline(&load, &measured))).collect();
     let printed = if args.json {
-        let summary = summary::of(&load, &url, &measured, &args.limit, &verdicts);
+        let summary = summary::of(&load, &url, &measured, args, &verdicts);
         stdio::print_raw(&(serde_json::to_string_pretty(&summary)? + "\n"))
     } else {
-        stream.print(&text::result(&load, &measured, &args.limit, &verdicts))
+        stream.print(&text::result(&load, &measured, args, &verdicts))
     };
     let written = write(args, &load, &url, &measured);
-    let series = series.map_or(Ok(()), Series::finish);
-    printed.and(written).and(series)?;
+    printed.and(written).and(files.finish())?;
     Ok(exit(&measured, load.promised, args.max_error_rate, &verdicts, interrupt.signal()))
 }
 

@@ -8,12 +8,12 @@ use serde::Serialize;
 use url::Url;
 
 use super::args::Load;
-use super::drive::drive;
+use super::drive::{Files, drive};
 use super::limit::{Limit, Verdict};
 use super::live::View;
 use super::summary::{self, Quantiles};
 use super::text;
-use super::values::RATE_MAX;
+use super::values::{self, RATE_MAX};
 use crate::cmd::exit::{Exit, ServerUnavailable, UsageError};
 use crate::cmd::stdio;
 use duet_loadgen::capacity::{self, Interval, Next, Probe, Rules};
@@ -97,7 +97,7 @@ pub(super) fn run(
             Next::End(end) => break Some(end),
         };
         let (probe, began) = (at(&load, args, per_second), Instant::now());
-        let measured = drive(&probe, interrupt, View::new(&probe, false), None);
+        let measured = drive(&probe, interrupt, View::new(&probe, false), &mut Files::default());
         if interrupt.signal().is_some() {
             break None; // nothing is known about a rate that was not tried for its whole time
         }
@@ -216,7 +216,8 @@ fn result(per_second: f64, measured: Option<&Measured>, reasons: Vec<String>) ->
         held: reasons.is_empty(),
         reasons,
         error_rate: measured.map(|measured| measured.account.error_rate()),
-        response: measured.map(|measured| summary::quantiles(&measured.response)),
+        response: measured
+            .map(|measured| summary::quantiles(&measured.response, &values::quantiles(&[]))),
         generator_busy_ratio: measured.map(Measured::busy),
         generator_bound: measured.map(Measured::generator_bound),
     }

@@ -246,6 +246,73 @@ fn redirects() {
     assert!(said(&round).contains("more than 50 redirects"), "{round:?}");
 }
 
+/// A row for each request, whose figures are those of the result.
+#[test]
+fn rows_statuses_and_cases() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cases, rows) = (folder.path().join("cases.toml"), folder.path().join("rows.csv"));
+    let text = "[[case]]\npath = '/a'\nweight = 3\n[[case]]\npath = '/b'\n";
+    std::fs::write(&cases, text).unwrap();
+    let behave = |request: &Request| match request.path.as_str() {
+        "/b" if request.index >= 20 => {
+            Act::Answer(vec![b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n".to_vec()])
+        }
+        _ => right(),
+    };
+    let options = format!("--cases {} --raw {} -c 2 -t 2", cases.display(), rows.display());
+    for how in ["-n 400", "-n 400 -q 2000"] {
+        let (code, json) = load(behave, &format!("{options} {how} --percentiles 10,p75"));
+        assert_eq!(code, 5, "{json}");
+        let (ok, failed) = (requests(&json, "ok"), crate::load::failed(&json));
+        assert!(ok >= 200 && failed >= 40 && ok + failed == 400, "{json}");
+        assert_eq!(json["statuses"], json!({ "200": ok, "503": failed }));
+        assert_eq!(json["cases"][0]["request"], "GET /a");
+        let sum = |name: &str| {
+            [0, 1].iter().map(|&i: &usize| json["cases"][i][name].as_u64().unwrap()).sum::<u64>()
+        };
+        assert_eq!((sum("ok"), sum("failed")), (ok, failed), "{json}");
+        assert_eq!(json["cases"][0]["failed"], 0, "{json}");
+        let names: Vec<&String> =
+            json["service"]["quantiles"].as_object().unwrap().keys().collect();
+        assert_eq!(names, ["p10", "p75"], "{json}");
+        assert!(json["connections"]["tcp_handshake"]["max"]["ns"].as_u64() > Some(0), "{json}");
+
+        let text = std::fs::read_to_string(&rows).unwrap();
+        let mut lines = text.lines();
+        let head = lines.next().unwrap();
+        assert_eq!(head, "planned_ns,sent_ns,response_ns,service_ns,elapsed_ns,case,outcome");
+        let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
+        let open = how.contains("-q");
+        for row in &rows {
+            assert_eq!(
+                (row.len(), row[0].is_empty(), row[2].is_empty()),
+                (7, !open, !open || row[6] != "ok")
+            );
+            assert_eq!(row[3].is_empty(), row[6] != "ok");
+        }
+        let count = |case: &str, outcome: &str| {
+            rows.iter().filter(|row| row[5] == case && row[6] == outcome).count() as u64
+        };
+        assert_eq!(count("0", "ok") + count("1", "ok"), ok);
+        assert_eq!(count("1", "bad_status"), failed);
+    }
+    let output = command(right_always, "-n 300 -c 2 --histogram").output().unwrap();
+    let text = said(&output);
+    let bars: Vec<&str> = text.lines().filter(|line| line.starts_with("≤ ")).collect();
+    let counted: u64 = bars
+        .iter()
+        .map(|line| {
+            line.split_whitespace().nth(3).unwrap().replace(',', "").parse::<u64>().unwrap()
+        })
+        .sum();
+    assert_eq!(counted, 300, "{text}");
+    assert!(text.contains("responses     300 with 200; "), "{text}");
+}
+
+fn right_always(_: &Request) -> Act {
+    right()
+}
+
 #[test]
 fn what_curl_would_send() {
     let behave = |request: &Request| {
