@@ -151,6 +151,8 @@ pub struct Measured {
     pub received_measured_bytes: u64,
     /// By case; empty where there is one alone.
     pub cases: Vec<CaseStats>,
+    /// Why requests failed in transport, in the words of the system or the protocol.
+    pub reasons: BTreeMap<&'static str, u64>,
     /// Statuses of responses that were not as expected.
     pub mismatched_statuses: BTreeMap<u16, u64>,
     /// The first mismatch, in words.
@@ -355,6 +357,7 @@ fn merge(load: &Load, phases: Phases, threads: Vec<ThreadResult>) -> Measured {
         threads: vec![],
         received_measured_bytes: 0,
         cases: vec![],
+        reasons: BTreeMap::new(),
         mismatched_statuses: BTreeMap::new(),
         mismatch: None,
         interrupted: false,
@@ -375,6 +378,9 @@ fn merge(load: &Load, phases: Phases, threads: Vec<ThreadResult>) -> Measured {
         all.received_measured_bytes += received_bytes.saturating_sub(stats.received_before);
         all.cases.resize(stats.cases.len(), CaseStats::default());
         all.cases.iter_mut().zip(&stats.cases).for_each(|(all, one)| all.merge(one));
+        for (reason, n) in stats.reasons {
+            *all.reasons.entry(reason).or_default() += n;
+        }
         for (status, n) in stats.mismatched_statuses {
             *all.mismatched_statuses.entry(status).or_default() += n;
         }

@@ -116,6 +116,9 @@ impl Sink for LoadSink<'_> {
     #[cold]
     fn failed(&mut self, request: &InFlight, error: TransportError, now: Instant) {
         self.error(request, error.kind, now);
+        if request.measured {
+            *self.stats.reasons.entry(error.reason).or_default() += 1;
+        }
     }
 
     #[cold]

@@ -42,6 +42,8 @@ pub(crate) struct ThreadStats {
     pub(crate) mismatch: Option<String>,
     /// By exchange; empty where there is one alone.
     pub(crate) cases: Vec<CaseStats>,
+    /// Why requests failed in transport.
+    pub(crate) reasons: BTreeMap<&'static str, u64>,
     /// Statuses of responses that were not as expected.
     pub(crate) mismatched_statuses: BTreeMap<u16, u64>,
     /// Bytes received before the measured time.

@@ -9,7 +9,7 @@ use super::args::{Load, Verify};
 use super::request::{Place, Written};
 use crate::cmd::exit::ServerUnavailable;
 use duet_loadgen::load::Case;
-use duet_loadgen::reference;
+use duet_loadgen::reference::{self, FetchError, Patience};
 use duet_loadgen::request::exchange::{Exchange, ExpectedBody, Status};
 use duet_loadgen::response::reference::ReferenceResponse;
 use duet_loadgen::transport::target::Target;
@@ -107,21 +107,26 @@ fn may_hold_a_clock(body: &ExpectedBody) -> bool {
     }
 }
 
-/// Sends a request once: to the first of the addresses that responds, which alone is left.
+/// Sends a request once: to the first of the addresses that takes a connection, which alone is
+/// left. A request that may have arrived is not sent again, and all of it has one timeout.
 fn fetch(
     targets: &mut Vec<Target>,
     request: &[u8],
     head: bool,
     timeout: Duration,
 ) -> Result<ReferenceResponse, String> {
+    let patience = Patience::new(timeout);
     let mut error = "the host has no address".to_owned();
     for target in targets.iter() {
-        match reference::fetch(target, request, head, timeout) {
-            Ok(response) => {
+        if patience.left().is_zero() {
+            break;
+        }
+        match reference::fetch(target, request, head, patience) {
+            Err(FetchError::Unconnected(why)) => error = why,
+            fetched => {
                 *targets = vec![target.clone()];
-                return Ok(response);
+                return fetched.map_err(|error| error.to_string());
             }
-            Err(why) => error = why,
         }
     }
     Err(error)

@@ -95,6 +95,8 @@ struct Requests {
     shed: u64,
     ok: u64,
     failed: BTreeMap<String, u64>,
+    /// Of those that failed in transport: why, in the words of the system or the protocol.
+    reasons: BTreeMap<&'static str, u64>,
     in_flight: u64,
     error_rate: f64,
 }
@@ -231,6 +233,7 @@ pub(super) fn of(
             shed: account.shed,
             ok: account.ok,
             failed: account.failed_by_kind(),
+            reasons: measured.reasons.clone(),
             in_flight: account.in_flight,
             error_rate: account.error_rate(),
         },

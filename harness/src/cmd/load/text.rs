@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use nix::errno::Errno;
 use url::Url;
 
 use super::args;
@@ -202,6 +203,9 @@ fn accounts(out: &mut String, measured: &Measured) {
         let share = duet_units::percent(a.error_rate());
         line(out, format_args!("failed        {} ({share})", kinds(&a.failed_by_kind())));
     }
+    for (reason, &n) in &measured.reasons {
+        line(out, format_args!("              {}: {reason}", count(n)));
+    }
     if measured.warmup_failed > 0 {
         let failed = count(measured.warmup_failed);
         line(out, format_args!("              and {failed} in the warm-up"));
@@ -376,6 +380,12 @@ pub(super) fn warnings(load: &Load, measured: &Measured) -> Vec<String> {
             count(measured.connections_planned - measured.connections_open),
             count(measured.connections_planned)
         ));
+    }
+    let few_files = [Errno::EMFILE, Errno::ENFILE].map(Errno::desc);
+    if few_files.iter().any(|reason| measured.connections.refused.contains_key(reason)) {
+        warnings.push(
+            "there may be too few open files for so many connections: raise `ulimit -n`".to_owned(),
+        );
     }
     if measured.generator_bound() {
         warnings.push(

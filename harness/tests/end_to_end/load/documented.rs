@@ -8,7 +8,7 @@ use super::series::series;
 use super::*;
 
 /// Objects whose keys are not fixed.
-const MAPS: [&str; 4] = ["failed", "refused", "quantiles", "statuses"];
+const MAPS: [&str; 5] = ["failed", "refused", "reasons", "quantiles", "statuses"];
 /// Objects of one form, documented once.
 const LATENCIES: [&str; 6] =
     ["response", "service", "send_lag", "generator_lag", "tcp_handshake", "tls_handshake"];

@@ -3,8 +3,10 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use duet_process::child;
 use nix::sched::sched_getaffinity;
@@ -307,6 +309,64 @@ fn rows_statuses_and_cases() {
         .sum();
     assert_eq!(counted, 300, "{text}");
     assert!(text.contains("responses     300 with 200; "), "{text}");
+}
+
+/// A request that may have arrived is not sent to the host's next address, and has one timeout.
+#[test]
+fn the_first_request_is_sent_once() {
+    let seen = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&seen);
+    let behave = move |_: &Request| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        Act::Hang
+    };
+    let addr = serve(behave);
+    // Two addresses of one host, both the server's.
+    let url = format!("http://localhost:{}/", addr.port());
+    let began = Instant::now();
+    let output = duet(&url, "-m POST -n 2 --timeout 400ms").output().unwrap();
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+    assert!(said(&output).contains("within 400ms"), "{output:?}");
+    assert_eq!(seen.load(Ordering::SeqCst), 1);
+    assert!(began.elapsed() >= Duration::from_millis(400));
+}
+
+/// What a server says before it closes is read, though the body is still being sent.
+#[test]
+fn early_responses() {
+    let folder = tempfile::tempdir().unwrap();
+    let body = folder.path().join("body");
+    std::fs::write(&body, vec![b'x'; 20 << 20]).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            thread::spawn(move || {
+                let mut head = [0; 64];
+                // The other side may have gone; what it still sends is answered with a reset.
+                let _ = stream.read_exact(&mut head);
+                let answer = b"HTTP/1.1 413 No\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno";
+                let _ = stream.write_all(answer);
+            });
+        }
+    });
+    let options = format!("-n 20 -c 2 --body-file {} --timeout 5s", body.display());
+    let refused = duet(&addr.to_string(), &options).output().unwrap();
+    assert_eq!(refused.status.code(), Some(5), "{refused:?}");
+    assert!(said(&refused).contains("expected status 2xx, got 413"), "{refused:?}");
+    let output = duet(&addr.to_string(), &format!("{options} --expect-status 413 --json"));
+    let (code, json) = result(&{ output }.output().unwrap());
+    assert_eq!((code, requests(&json, "ok")), (0, 20), "{json}");
+}
+
+#[test]
+fn reasons_of_failures() {
+    let behave = |request: &Request| if request.index % 5 == 4 { Act::Reset } else { right() };
+    let output = command(behave, "-n 50 -c 2").output().unwrap();
+    assert!(said(&output).contains("              10: Connection reset by peer"), "{output:?}");
+    let (_, json) = load(behave, "-n 50 -c 2");
+    assert_eq!(json["requests"]["reasons"], json!({ "Connection reset by peer": 10 }), "{json}");
 }
 
 fn right_always(_: &Request) -> Act {

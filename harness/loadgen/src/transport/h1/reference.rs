@@ -13,6 +13,7 @@ use nix::sys::time::{TimeVal, TimeValLike};
 use rustls::{ClientConnection, StreamOwned};
 
 use crate::limits::READ_BYTES;
+use crate::reference::{FetchError, Patience};
 use crate::request::exchange::Exchange;
 use crate::response::incoming::Incoming;
 use crate::response::malformed::Malformed;
@@ -33,9 +34,21 @@ pub(crate) fn fetch(
     target: &Target,
     request: &[u8],
     head: bool,
-    timeout: Duration,
+    patience: Patience,
+) -> Result<ReferenceResponse, FetchError> {
+    let connection = BlockingConnection::open(target, patience.left());
+    let connection = connection.map_err(FetchError::Unconnected)?;
+    exchange(connection, target, request, head, patience).map_err(FetchError::Unanswered)
+}
+
+/// Sends a request and awaits its response, on a connection that was just opened.
+fn exchange(
+    mut connection: BlockingConnection,
+    target: &Target,
+    request: &[u8],
+    head: bool,
+    patience: Patience,
 ) -> Result<ReferenceResponse, String> {
-    let mut connection = BlockingConnection::open(target, timeout)?;
     let plain = target.tls.is_none();
     if plain && let Some(said) = unsolicited(connection.stream.as_fd()) {
         return Err(match error::other_protocol(&said) {
@@ -45,7 +58,7 @@ pub(crate) fn fetch(
             }
         });
     }
-    let response = connection.ask(target, request, head, timeout)?;
+    let response = connection.ask(target, request, head, patience)?;
     if plain && response.persistent && unsolicited(connection.stream.as_fd()).is_some() {
         return Err(more_than_asked_for(target));
     }
@@ -74,13 +87,12 @@ impl BlockingConnection {
         target: &Target,
         request: &[u8],
         head: bool,
-        timeout: Duration,
+        patience: Patience,
     ) -> Result<ReferenceResponse, String> {
-        let end = Instant::now() + timeout;
         let any = Exchange::any_success(vec![], head);
         let (mut incoming, mut learner) = (Incoming::new(&any), BodyLearner::default());
         let failed = |error: &io::Error, incoming: &Incoming, learner: &BodyLearner| {
-            unanswered(target, timeout, error, (incoming, learner.len()))
+            unanswered(target, patience.timeout, error, (incoming, learner.len()))
         };
         match self.stream.write_all(request).and_then(|()| self.stream.flush()) {
             // A server may respond and close before it has read everything.
@@ -89,7 +101,7 @@ impl BlockingConnection {
         }
         let mut buffer = vec![0; READ_BYTES];
         loop {
-            let n = match read(&mut *self.stream, &mut buffer, end) {
+            let n = match read(&mut *self.stream, &mut buffer, patience.end) {
                 // TLS ends without a word.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => 0,
                 read => read.map_err(|error| failed(&error, &incoming, &learner))?,

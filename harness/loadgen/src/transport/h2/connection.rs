@@ -10,6 +10,7 @@ use bytes::Bytes;
 use h2::client::{self, SendRequest};
 
 use super::io::{EventLoop, H2Io};
+use super::stream_slot::goaway;
 use crate::error_kind::ErrorKind;
 use crate::transport::ConnectionState;
 use crate::transport::connection::{Connection, Opening, Phase};
@@ -184,7 +185,7 @@ fn why_closed(error: &h2::Error) -> TransportError {
         }
         Some(error) => TransportError { kind: ErrorKind::Reset, ..TransportError::from_io(error) },
         None if error.is_go_away() && error.is_remote() => {
-            TransportError::new(ErrorKind::GoAway, "HTTP/2: refused by the server (GOAWAY)")
+            TransportError::new(ErrorKind::GoAway, goaway(error))
         }
         None => {
             let reason = "HTTP/2: the server does not keep to the protocol";

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::sys::epoll::EpollEvent;
 
@@ -12,6 +12,7 @@ use super::ready_queue::ReadyQueue;
 use super::request::Request;
 use super::stream_slot::StreamSlot;
 use crate::limits::SWEEP;
+use crate::reference::{FetchError, Patience};
 use crate::request::exchange::Exchange;
 use crate::request::in_flight::InFlight;
 use crate::response::reference::{BodyLearner, ReferenceResponse};
@@ -23,7 +24,19 @@ use crate::transport::target::Target;
 pub(crate) fn fetch(
     target: &Target,
     request: &[u8],
-    timeout: Duration,
+    patience: Patience,
+) -> Result<ReferenceResponse, FetchError> {
+    let mut sent = false;
+    let response = exchange(target, request, patience, &mut sent);
+    response.map_err(if sent { FetchError::Unanswered } else { FetchError::Unconnected })
+}
+
+/// Opens a connection and awaits the response. Notes when the request is `sent`.
+fn exchange(
+    target: &Target,
+    request: &[u8],
+    patience: Patience,
+    sent: &mut bool,
 ) -> Result<ReferenceResponse, String> {
     let failed = |why: &str| format!("{target} does not respond by HTTP/2: {why}");
     let other = |why: &str| {
@@ -46,6 +59,7 @@ pub(crate) fn fetch(
             Polled::Opened => {
                 // The first request on a connection: nothing is in its way.
                 slot.attach(connection.sender());
+                *sent = true;
                 slot.send(&request).map_err(|error| failed(&error.to_string()))?;
                 continue;
             }
@@ -72,11 +86,11 @@ pub(crate) fn fetch(
         if ready.next_connection().is_some() {
             continue;
         }
-        if began.elapsed() > timeout {
+        if patience.left().is_zero() {
             let shut = connection.state() == ConnectionState::Opening;
             let why =
                 if shut { ": no stream is allowed on its connection, or not yet" } else { "" };
-            return Err(format!("no response from {target} within {timeout:?}{why}"));
+            return Err(format!("no response from {target} within {:?}{why}", patience.timeout));
         }
         if poll(&event_loop.epoll, &mut events, SWEEP).map_err(|why| failed(why.desc()))? > 0 {
             connection.arrived();
