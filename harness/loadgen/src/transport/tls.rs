@@ -280,8 +280,17 @@ pub(super) fn hint(error: &io::Error) -> Option<&'static str> {
                  'subjectAltName=DNS:localhost,IP:127.0.0.1'); --sni gives another, --insecure \
                  trusts any"
             }
+            CertificateError::BadSignature => {
+                "its key cannot be used here (one of RSA has 2048 bits or more); --insecure trusts any"
+            }
+            CertificateError::Other(why) if why.to_string().contains("UnsupportedCertVersion") => {
+                "certificates are of version 3, as openssl req -x509 makes them; --insecure trusts any"
+            }
             _ => "trust it or its authority with --cacert FILE, or any with --insecure",
         },
+        rustls::Error::AlertReceived(rustls::AlertDescription::HandshakeFailure) => {
+            "no kind of key or cipher is common to both; --insecure takes keys on P-521, too"
+        }
         rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol)
         | rustls::Error::NoApplicationProtocol => "is HTTP/2 (--http2) what it speaks?",
         _ => return None,
