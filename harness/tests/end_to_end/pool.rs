@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use duet_model::record::{self, Gauge};
 use serde_json::Value;
 
 use crate::binary::{Folder, HELLO, SERVER};
@@ -45,6 +46,25 @@ fn five_days() -> Folder {
         fs::write(to.join("run.jsonl"), text).expect("a file");
     }
     folder
+}
+
+/// The machine's state is read around every block, and beside it what the servers took in user mode
+/// and in the kernel.
+#[test]
+fn blocks_have_gauges() {
+    let folder = two_servers();
+    folder.duet(&["run", "s"]).exits(0);
+    let run = record::read(&folder.path().join("results/latest")).expect("a record");
+    assert!(!run.blocks.is_empty());
+    for block in &run.blocks {
+        let gauges = block.gauges.expect("they were read");
+        for reading in [gauges.before, gauges.after] {
+            assert!(Gauge::ALL.iter().all(|gauge| reading.of(*gauge) > 0.0), "{reading:?}");
+        }
+        // In ticks of 10 ms: either may be none.
+        assert!(block.arms.iter().all(|arm| arm.user_ns.is_some() && arm.system_ns.is_some()));
+    }
+    folder.nothing_is_left();
 }
 
 #[test]
