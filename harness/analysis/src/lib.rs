@@ -58,7 +58,8 @@ mod warnings;
 pub use cell_analysis::running_ratio;
 pub use disturbance::{disturbance, program_disturbance};
 pub use duet_model::record::{
-    BuildRecord, Failure, Finding, FindingLevel, Machine, ServiceCpus, ServiceHeader, Side, Stage,
+    BuildRecord, Failure, Finding, FindingLevel, Gauge, GaugeReading, Machine, ServiceCpus,
+    ServiceHeader, Side, Stage,
 };
 pub use duet_model::spec::{Arrivals, CellId, ClaimFigure, ClaimKind, Lane};
 pub use duet_stats::Interval;

@@ -107,10 +107,7 @@ impl Gauges {
 
 /// Repeats so many operations until a repeat has taken its time, and the repeats. The median of
 /// them, in nanoseconds per operation, to a thousandth.
-fn ns_per_operation(
-    operations: usize,
-    mut repeat: impl FnMut(usize) -> Result<()>,
-) -> Result<f64> {
+fn ns_per_operation(operations: usize, mut repeat: impl FnMut(usize) -> Result<()>) -> Result<f64> {
     let mut found = [0.0; REPEATS];
     for one in &mut found {
         let (started, mut done) = (Instant::now(), 0);
@@ -237,6 +234,9 @@ mod tests {
     fn a_cpu_that_may_not_be_used() {
         let mut gauges = Gauges { cpu: 1023, ..Gauges::new(0).expect("there is memory") };
         let error = format!("{:#}", gauges.read().expect_err("there is no such CPU"));
-        assert!(error.starts_with("failed to read the gauges: failed to pin to CPU 1023"), "{error}");
+        assert!(
+            error.starts_with("failed to read the gauges: failed to pin to CPU 1023"),
+            "{error}"
+        );
     }
 }

@@ -9,14 +9,16 @@ use super::campaign_folder;
 use super::exit::{Exit, UsageError};
 use super::folders::{self, shown};
 use super::stdio;
+use duet_analysis::pool::FILE_NAME;
 use duet_model::record::Run;
 use duet_report::{Style, pool as words};
 
 /// Pools sessions: what the mean over hours is, and what another hour would show
 ///
 /// An interval of one run holds for its hour. Of runs of the same suite in different hours, each is
-/// one value here; from five on there is an interval for another hour. What differs from the newest
-/// run in definitions, executables or machine is left out and listed.
+/// one value here; from five on there is an interval for another hour. Each machine has its hours
+/// for itself; from three on there is an interval for another machine. What differs from the newest
+/// run in definitions or executables is left out and listed.
 #[derive(Debug, Args)]
 pub(super) struct PoolArgs {
     /// Runs' folders, such as results/*-standard, or folders of campaigns, which stand for their
@@ -46,7 +48,7 @@ pub(super) fn pool(folders: &[PathBuf], out: Option<&Path>) -> Result<Exit> {
     let Some(out) = out else { return Ok(Exit::Done) };
     folders::make(out)?;
     let json = serde_json::to_string_pretty(&pooled).context("failed to encode")? + "\n";
-    folders::replace(&out.join("pool.json"), json.as_bytes())?;
+    folders::replace(&out.join(FILE_NAME), json.as_bytes())?;
     folders::replace(&out.join("pool.md"), words::markdown(&pooled).as_bytes())?;
     folders::replace(&out.join("pool.html"), words::html(&pooled).as_bytes())?;
     for (name, svg) in words::charts(&pooled) {

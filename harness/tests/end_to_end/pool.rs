@@ -75,7 +75,7 @@ fn five_sessions_say_what_another_hour_will_show() {
     said.exits(0).says("5 sessions on").says("worse in any hour in 1").says("pooled/pool.html");
     let read = |name: &str| fs::read_to_string(folder.path().join("pooled").join(name));
     let json: Value = serde_json::from_str(&read("pool.json").expect("a file")).expect("JSON");
-    assert_eq!(json["schema"], "duet.pool/1");
+    assert_eq!(json["schema"], "duet.pool/2");
     for name in ["pool.md", "pool.html", "pool-cpu.svg", "pool-memory.svg"] {
         assert!(read(name).is_ok_and(|text| text.len() > 500), "{name}");
     }

@@ -20,6 +20,7 @@ mod exports;
 mod fixture;
 mod hostile;
 mod markup;
+mod pools;
 mod trends;
 
 /// Every chart of an analysis, by name.
