@@ -1,15 +1,17 @@
 //! `duet pool`: what another hour would show.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use super::campaign_folder;
 use super::exit::{Exit, UsageError};
 use super::folders::{self, shown};
 use super::stdio;
-use duet_analysis::pool::FILE_NAME;
+use duet_analysis::pool::{FILE_NAME, Pooled, SCHEMA};
 use duet_model::record::Run;
 use duet_report::{Style, pool as words};
 
@@ -56,4 +58,23 @@ pub(super) fn pool(folders: &[PathBuf], out: Option<&Path>) -> Result<Exit> {
     }
     stdio::line(&format!("Pool: {}", shown(&out.join("pool.html"))))?;
     Ok(Exit::Done)
+}
+
+/// The largest pool that is read: several thousand lines of a hundred sessions.
+const BYTES_MAX: u64 = 256 << 20;
+
+/// A pool as it was written.
+pub(super) fn read(path: &Path) -> Result<Pooled> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text));
+    read.with_context(|| format!("failed to read {}", shown(path)))?;
+    let wrong = |why: String| UsageError(format!("{} is no pool: {why}", shown(path)));
+    let json: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let schema = json.get("schema").and_then(serde_json::Value::as_str).unwrap_or("absent");
+    ensure!(
+        schema == SCHEMA,
+        wrong(format!("its schema is {schema}, and this reads {SCHEMA}: pool the sessions anew"))
+    );
+    Ok(serde_json::from_value(json).map_err(|error| wrong(error.to_string()))?)
 }

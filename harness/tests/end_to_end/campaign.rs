@@ -84,7 +84,7 @@ fn a_campaign_measures_pools_and_is_kept() {
 
     folder.duet(&["pool", "c", "--out", "again"]).exits(0);
     assert_eq!(pooled("again/pool.json"), pooled("c/pool.json"));
-    folder.duet(&["trend", "c"]).exits(0).says("3 runs");
+    folder.duet(&["trend", "c"]).exits(0).says("3 sessions");
 
     // Nothing is measured twice, and nothing is replaced.
     let record = pooled("c/session-02/run.jsonl");

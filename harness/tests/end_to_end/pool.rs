@@ -79,6 +79,17 @@ fn five_sessions_say_what_another_hour_will_show() {
     for name in ["pool.md", "pool.html", "pool-cpu.svg", "pool-memory.svg"] {
         assert!(read(name).is_ok_and(|text| text.len() > 500), "{name}");
     }
+    // A pool is a history of its sessions, by its file or its folder, beside records.
+    for pool in ["pooled", "pooled/pool.json"] {
+        let said = folder.duet(&["trend", pool, "day1", "--metric", "cpu_ns_per_request"]);
+        said.exits(0).says("5 sessions, ");
+    }
+    fs::create_dir(folder.path().join("old")).expect("a folder");
+    let text = read("pool.json").expect("a file").replacen("duet.pool/2", "duet.pool/1", 1);
+    fs::write(folder.path().join("old/pool.json"), text).expect("a file");
+    let said = folder.duet(&["trend", "old"]);
+    said.exits(2).says("old/pool.json is no pool: its schema is duet.pool/1");
+
     folder.duet(&days[..5]).exits(0).says("not known of another hour: five sessions are needed");
 
     // Of another load: left out, and said.
