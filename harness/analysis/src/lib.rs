@@ -27,6 +27,7 @@ mod disturbance;
 mod estimates;
 pub mod gate;
 mod histogram;
+pub mod hours;
 mod matchups;
 mod means;
 pub mod money;
@@ -67,8 +68,8 @@ pub use programs::running_program_ratio;
 pub use run_analysis::analyse;
 pub use run_summary::iso_8601;
 pub use summary::{
-    Analysis, Arm, Bottleneck, BuildFigures, BuildsAnalysis, CellAnalysis, CellFailure,
-    ClaimAnalysis, ClaimCells, ClaimLine, ClaimQuantity, ClaimStanding, ClaimVerdict,
+    Analysis, AnotherHour, Arm, Bottleneck, BuildFigures, BuildsAnalysis, CellAnalysis,
+    CellFailure, ClaimAnalysis, ClaimCells, ClaimLine, ClaimQuantity, ClaimStanding, ClaimVerdict,
     EqualUtilisation, Estimate, LeftOut, MatchupAnalysis, Mean, MeanCell, MeanToday,
     MetricAnalysis, MoneyAnalysis, MoneyArm, MoneyCell, MoneyMonth, OpenAnalysis, OpenArm, Prices,
     ProgramCell, ProgramSummary, PublishedAnalysis, PublishedComparison, RssPoint, RunSummary,

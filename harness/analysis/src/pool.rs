@@ -14,7 +14,7 @@ mod tests;
 
 pub use pooled::{
     APART_S, BLOCKS_MIN, Dependence, FILE_NAME, LeftOut, MachineMean, MachinesLine, PoolVerdict,
-    Pooled, PooledLine, PooledMachine, SCHEMA, Session,
+    Pooled, PooledLine, PooledMachine, PooledMean, SCHEMA, Session,
 };
 
 use crate::comparison::executable_sha256;
@@ -23,7 +23,7 @@ use crate::run_analysis::analyse;
 use crate::run_summary::iso_8601;
 use duet_model::record::{Machine, Run};
 use duet_model::spec::CellId;
-use lines::{Kept, Value, line, over_machines, value};
+use lines::{Kept, Value, line, value, value_of_mean};
 
 /// Pools runs, which come with the names of their folders. What is not the same experiment as in
 /// the newest run is left out and listed.
@@ -31,12 +31,25 @@ use lines::{Kept, Value, line, over_machines, value};
 /// # Errors
 /// When there is nothing to pool.
 pub fn pool(runs: &[(String, Run)]) -> Result<Pooled, String> {
-    let mut runs: Vec<&(String, Run)> = runs.iter().collect();
-    runs.sort_by_key(|(name, run)| (run.header.started_unix_s, name.clone()));
-    let Some((_, newest)) = runs.last() else { return Err("there are no runs".to_owned()) };
+    let newest = (0..runs.len()).max_by_key(|i| (runs[*i].1.header.started_unix_s, &runs[*i].0));
+    let Some(newest) = newest else { return Err("there are no runs".to_owned()) };
+    pool_like(runs, newest)
+}
+
+/// Pools runs. What is not the same experiment as in `runs[model]` is left out and listed.
+///
+/// # Errors
+/// When there is nothing to pool.
+///
+/// # Panics
+/// When there is no such run.
+pub fn pool_like(runs: &[(String, Run)], model: usize) -> Result<Pooled, String> {
+    let model = &runs[model];
+    let mut sorted: Vec<&(String, Run)> = runs.iter().collect();
+    sorted.sort_by_key(|(name, run)| (run.header.started_unix_s, name.clone()));
     let (mut kept, mut machines, mut left_out) = (vec![], vec![], vec![]);
-    for (name, run) in &runs {
-        if run.header.experiment.is_some() || newest.header.experiment.is_some() {
+    for (name, run) in sorted {
+        if run.header.experiment.is_some() || model.1.header.experiment.is_some() {
             let reason = "it compares versions, and is no run of a suite".to_owned();
             left_out.push(LeftOut { run: name.clone(), cell: None, reason });
             continue;
@@ -44,33 +57,35 @@ pub fn pool(runs: &[(String, Run)]) -> Result<Pooled, String> {
         let (gauges, machine) = (state::gauges(run), index(&mut machines, &run.header.machine));
         kept.push(Kept { name, run, analysis: analyse(run), gauges, machine });
     }
-    let mut lines = vec![];
-    let mut of_machines = vec![];
-    let cells = kept.last().into_iter().flat_map(|newest| &newest.analysis.matchups);
-    for cell in cells.flat_map(|matchup| &matchup.cells) {
-        let same: Vec<&Kept<'_>> = kept
-            .iter()
-            .filter(|one| one.cell(&cell.id).is_some())
-            .filter(|one| match refusal(one.run, newest, &cell.id) {
-                None => true,
-                Some(reason) => {
-                    let (run, cell) = (one.name.to_owned(), Some(cell.id.clone()));
-                    left_out.push(LeftOut { run, cell, reason });
-                    false
-                }
-            })
-            .collect();
-        let arms = newest.header.spec.matchup(&cell.id.matchup).map_or(&[][..], |m| &m.arms);
-        for metric in cell.metrics.iter().map(|found| found.metric) {
-            let of_machine = |machine: usize| {
+    let (mut lines, mut means, mut over_machines) = (vec![], vec![], vec![]);
+    let matchups = kept.iter().find(|one| std::ptr::eq(one.run, &model.1));
+    for matchup in matchups.into_iter().flat_map(|one| &one.analysis.matchups) {
+        let arms = model.1.header.spec.matchup(&matchup.name).map_or(&[][..], |m| &m.arms);
+        for cell in &matchup.cells {
+            let same = alike(&kept, &model.1, &cell.id, &mut left_out);
+            for metric in cell.metrics.iter().map(|found| found.metric) {
+                let of_machine = |machine: usize| {
+                    let own = same.iter().filter(|one| one.machine == machine);
+                    let values: Vec<Value<'_>> =
+                        own.filter_map(|one| value(one, &cell.id, metric)).collect();
+                    line((&cell.id, arms, metric), machine, &values)
+                };
+                let found: Vec<PooledLine> = (0..machines.len()).filter_map(of_machine).collect();
+                over_machines.extend(lines::over_machines(&found.iter().collect::<Vec<_>>()));
+                lines.extend(found);
+            }
+        }
+        for mean in &matchup.means {
+            let same = |one: &&Kept<'_>| {
+                mean.cells.iter().all(|m| refusal(one.run, &model.1, &m.cell).is_none())
+            };
+            let same: Vec<&Kept<'_>> = kept.iter().filter(same).collect();
+            means.extend((0..machines.len()).filter_map(|machine| {
                 let own = same.iter().filter(|one| one.machine == machine);
                 let values: Vec<Value<'_>> =
-                    own.filter_map(|one| value(one, &cell.id, metric)).collect();
-                line((&cell.id, arms, metric), machine, &values)
-            };
-            let found: Vec<PooledLine> = (0..machines.len()).filter_map(of_machine).collect();
-            of_machines.extend(over_machines(&found.iter().collect::<Vec<_>>()));
-            lines.extend(found);
+                    own.filter_map(|one| value_of_mean(one, &matchup.name, mean)).collect();
+                lines::mean((&matchup.name, arms, mean), machine, &values)
+            }));
         }
     }
     if lines.is_empty() {
@@ -79,15 +94,28 @@ pub fn pool(runs: &[(String, Run)]) -> Result<Pooled, String> {
     let started = |one: Option<&Kept<'_>>| {
         one.map_or_else(String::new, |one| iso_8601(one.run.header.started_unix_s))
     };
-    Ok(Pooled {
-        schema: SCHEMA.to_owned(),
-        first: started(kept.first()),
-        last: started(kept.last()),
-        machines,
-        lines,
-        over_machines: of_machines,
-        left_out,
-    })
+    let (first, last) = (started(kept.first()), started(kept.last()));
+    let schema = SCHEMA.to_owned();
+    Ok(Pooled { schema, first, last, machines, lines, means, over_machines, left_out })
+}
+
+/// The runs in which a cell is the same experiment as in the model. Others are listed.
+fn alike<'a>(
+    kept: &'a [Kept<'a>],
+    model: &Run,
+    id: &CellId,
+    left_out: &mut Vec<LeftOut>,
+) -> Vec<&'a Kept<'a>> {
+    let mut same = vec![];
+    for one in kept.iter().filter(|one| one.cell(id).is_some()) {
+        match refusal(one.run, model, id) {
+            None => same.push(one),
+            Some(reason) => {
+                left_out.push(LeftOut { run: one.name.to_owned(), cell: Some(id.clone()), reason });
+            }
+        }
+    }
+    same
 }
 
 /// Where a machine is among those that are known, which it becomes one of. Counts its runs.
@@ -111,16 +139,16 @@ fn index(machines: &mut Vec<PooledMachine>, machine: &Machine) -> usize {
     at
 }
 
-/// Why a cell of a run is not pooled with the newest run's, if so.
-fn refusal(run: &Run, newest: &Run, id: &CellId) -> Option<String> {
-    if !is_alike(run, newest, id) {
+/// Why a cell of a run is not pooled with the model's, if so.
+fn refusal(run: &Run, model: &Run, id: &CellId) -> Option<String> {
+    if !is_alike(run, model, id) {
         return Some("its workload, load, windows or CPUs are others".to_owned());
     }
-    let arms = newest.header.spec.matchup(&id.matchup)?.arms.clone();
+    let arms = &model.header.spec.matchup(&id.matchup)?.arms;
     // Of what an interpreter runs only the version line is known.
     let differs = |arm: &&String| {
-        executable_sha256(run, arm, id) != executable_sha256(newest, arm, id)
-            || version(run, arm) != version(newest, arm)
+        executable_sha256(run, arm, id) != executable_sha256(model, arm, id)
+            || version(run, arm) != version(model, arm)
     };
     let arm = arms.iter().find(differs)?;
     Some(format!("{arm} is another executable"))

@@ -18,8 +18,13 @@ pub(super) fn described(machine: &PooledMachine) -> String {
 
 /// The cell of a line, and its machine where there are several.
 pub(super) fn cell(pooled: &Pooled, line: &PooledLine) -> String {
+    on_machine(pooled, line.id.to_string(), line.machine)
+}
+
+/// What is said of a machine, where there are several.
+pub(super) fn on_machine(pooled: &Pooled, what: String, machine: usize) -> String {
     match pooled.machines.len() {
-        0 | 1 => line.id.to_string(),
-        _ => format!("{}, machine {}", line.id, line.machine + 1),
+        0 | 1 => what,
+        _ => format!("{what}, machine {}", machine + 1),
     }
 }

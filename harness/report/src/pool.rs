@@ -2,13 +2,14 @@
 
 use crate::chart::pool_forest;
 use crate::document::{Block, Column, Document, Emphasis, Group, Item, Marker, Row, Span, Table};
-use crate::machines::{cell, described, machines};
+use crate::machines::{cell, described, machines, on_machine};
 use crate::parts::{figure_of, list};
 use crate::render::markdown::Place;
 use crate::render::{self, text::Style};
 use duet_analysis::Interval;
 use duet_analysis::pool::{
-    Dependence, LeftOut, MachinesLine, PoolVerdict, Pooled, PooledLine, PooledMachine,
+    Dependence, LeftOut, MachinesLine, PoolVerdict, Pooled, PooledLine, PooledMachine, PooledMean,
+    Session,
 };
 use duet_units::{Metric, count, percent, ratio, ratio_interval, ratio_number};
 
@@ -167,9 +168,15 @@ fn table(pooled: &Pooled, shown: &[Metric]) -> Table {
     let numbers = ["n", "over hours", "another hour", "seen", "between"];
     let columns = std::iter::once(Column::words("")).chain(numbers.map(Column::numbers));
     let of_metric = |metric: Metric| pooled.lines.iter().filter(move |line| line.metric == metric);
+    let means = |metric: Metric| {
+        let of_metric = pooled.means.iter().filter(move |mean| mean.metric == metric);
+        of_metric.map(|mean| mean_row(pooled, mean))
+    };
     let group = |metric: &Metric| Group {
         name: metric.label().to_owned(),
-        rows: of_metric(*metric).map(|line| row(cell(pooled, line), line)).collect(),
+        rows: means(*metric)
+            .chain(of_metric(*metric).map(|line| row(cell(pooled, line), line)))
+            .collect(),
         ..Group::default()
     };
     Table {
@@ -181,17 +188,33 @@ fn table(pooled: &Pooled, shown: &[Metric]) -> Table {
 }
 
 fn row(name: String, line: &PooledLine) -> Row {
-    let only = line.sessions.first().map_or_else(String::new, |session| ratio(session.ratio));
-    let over = match (line.mean, line.interval) {
-        (Some(mean), Some(interval)) => ratio_interval(mean, interval.low, interval.high),
-        (Some(mean), None) => ratio(mean),
-        (None, _) => only,
-    };
+    let over = over_hours(line.mean, line.interval, &line.sessions);
     let seen = line.range.map_or_else(String::new, span);
     let hours = line.heterogeneity.map_or_else(String::new, percent);
     let plain = [name, line.sessions.len().to_string(), over, another(line.next), seen, hours];
     let cells = plain.into_iter().map(Span::from).chain([verdict(line.verdict, "hour")]);
     Row { cells: cells.collect(), notes: line.dependence.iter().map(dependence).collect() }
+}
+
+/// A mean over cells, of which no session says how sure it is.
+fn mean_row(pooled: &Pooled, mean: &PooledMean) -> Row {
+    let of = format!("{}, mean of {}", mean.matchup, count(mean.cells.len(), "cell"));
+    let name = on_machine(pooled, of, mean.machine);
+    let over = over_hours(mean.mean, mean.interval, &mean.sessions);
+    let seen = mean.range.map_or_else(String::new, span);
+    let sessions = mean.sessions.len().to_string();
+    let plain = [name, sessions, over, another(mean.next), seen, String::new()];
+    let cells = plain.into_iter().map(Span::from).chain([verdict(mean.verdict, "hour")]);
+    Row { cells: cells.collect(), notes: mean.dependence.iter().map(dependence).collect() }
+}
+
+/// The mean over hours, or the only session.
+fn over_hours(mean: Option<f64>, interval: Option<Interval>, sessions: &[Session]) -> String {
+    match (mean, interval) {
+        (Some(mean), Some(interval)) => ratio_interval(mean, interval.low, interval.high),
+        (Some(mean), None) => ratio(mean),
+        (None, _) => sessions.first().map_or_else(String::new, |session| ratio(session.ratio)),
+    }
 }
 
 /// `grows by 0.6 % when the machine is 1 % slower (gauge: system call); at rest 1.73× [1.69,

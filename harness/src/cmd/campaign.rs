@@ -272,7 +272,7 @@ fn measure(of: &UnderWay, index: usize, folder: &Path) -> Result<Analysis> {
     chosen::announce(&header, &folder)?;
     let prepared = session.prepare(header)?;
     session.measure_all(&folder, prepared)?;
-    let analysis = report::derive(&folder, of.prices)?;
+    let analysis = report::derive(&folder, of.prices, &[])?;
     stdio::line(&format!("Report: {}", shown(&folder.join("report.html"))))?;
     Ok(analysis)
 }
@@ -291,15 +291,28 @@ fn name(of: &UnderWay, index: usize, analysis: &Analysis) -> Exit {
     report::exit(analysis)
 }
 
-/// Pools the finished sessions, prints the pool and writes it into the campaign's folder.
+/// Pools the finished sessions, prints the pool and writes it into the campaign's folder. The
+/// sessions' reports are written anew, with what the pool says of another hour.
 fn pool_all(of: &UnderWay) -> Exit {
     let folders = (0..of.plan.sessions.len()).map(|i| of.folder.join(Campaign::folder(i)));
     let finished = |folder: &PathBuf| matches!(campaign_folder::state(folder), State::Finished(_));
     let folders: Vec<PathBuf> = folders.filter(finished).collect();
-    pool::pool(&folders, Some(&of.folder)).unwrap_or_else(|error| {
-        stdio::note(&format!("no pool: {error:#}"));
-        Exit::Unmeasurable
-    })
+    let pooled = match pool::pool(&folders, Some(&of.folder)) {
+        Ok(pooled) => pooled,
+        Err(error) => {
+            stdio::note(&format!("no pool: {error:#}"));
+            return Exit::Unmeasurable;
+        }
+    };
+    // When a session was reported, those after it were not known.
+    let mut exits = vec![];
+    for folder in &folders {
+        if let Err(error) = report::derive_in(folder, of.prices, &pooled) {
+            stdio::note(&format!("no report of {}: {error:#}", shown(folder)));
+            exits.push(Some(CommandError::from(error).exit()));
+        }
+    }
+    Exit::greatest(exits)
 }
 
 /// `session 2 of 6`.

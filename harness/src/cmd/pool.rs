@@ -33,11 +33,12 @@ pub(super) struct PoolArgs {
 }
 
 pub(super) fn run(args: &PoolArgs) -> Result<Exit> {
-    pool(&campaign_folder::sessions(&args.folders)?, args.out.as_deref())
+    pool(&campaign_folder::sessions(&args.folders)?, args.out.as_deref())?;
+    Ok(Exit::Done)
 }
 
 /// Pools the runs in these folders, shows the pool and, where `out` is given, writes it there.
-pub(super) fn pool(folders: &[PathBuf], out: Option<&Path>) -> Result<Exit> {
+pub(super) fn pool(folders: &[PathBuf], out: Option<&Path>) -> Result<Pooled> {
     let mut runs: Vec<(String, Run)> = vec![];
     for folder in folders {
         match folders::read_run(folder) {
@@ -47,7 +48,7 @@ pub(super) fn pool(folders: &[PathBuf], out: Option<&Path>) -> Result<Exit> {
     }
     let pooled = duet_analysis::pool::pool(&runs).map_err(UsageError)?;
     stdio::print(&words::text(&pooled, Style::Plain))?;
-    let Some(out) = out else { return Ok(Exit::Done) };
+    let Some(out) = out else { return Ok(pooled) };
     folders::make(out)?;
     let json = serde_json::to_string_pretty(&pooled).context("failed to encode")? + "\n";
     folders::replace(&out.join(FILE_NAME), json.as_bytes())?;
@@ -57,7 +58,7 @@ pub(super) fn pool(folders: &[PathBuf], out: Option<&Path>) -> Result<Exit> {
         folders::replace(&out.join(name), svg.as_bytes())?;
     }
     stdio::line(&format!("Pool: {}", shown(&out.join("pool.html"))))?;
-    Ok(Exit::Done)
+    Ok(pooled)
 }
 
 /// The largest pool that is read: several thousand lines of a hundred sessions.

@@ -99,7 +99,7 @@ pub(super) fn run(args: &Run) -> Result<Exit> {
     chosen::announce(&header, &folder)?;
     let prepared = session.prepare(header)?;
     session.measure_all(&folder, prepared)?;
-    report::rebuild(&folder, args.prices)
+    report::rebuild(&folder, args.prices, &[])
 }
 
 fn over(text: &str) -> Result<Duration, String> {

@@ -92,11 +92,25 @@ fn five_sessions_say_what_another_hour_will_show() {
 
     folder.duet(&days[..5]).exits(0).says("not known of another hour: five sessions are needed");
 
+    // Beside a session's own ratios stands what they say of another hour.
+    folder.duet(&["report", "day2"]).exits(0).says("what another hour says is not known.");
+    let said = folder.duet(&["report", "day2", "--beside", "day0", "day1", "day3", "day4"]);
+    said.exits(0).says("another hour: ").says("(5 sessions)").says("Another hour: ");
+    let summary = fs::read_to_string(folder.path().join("day2/summary.json")).expect("a file");
+    let summary: Value = serde_json::from_str(&summary).expect("JSON");
+    let metrics = &summary["matchups"][0]["cells"][0]["metrics"];
+    assert_eq!(metrics[0]["another_hour"]["sessions"], 5, "{metrics}");
+    let said = folder.duet(&["report", "day2", "--beside", "day2", "day1"]);
+    said.exits(0).says("another hour: not known (2 sessions, ").says("five are needed");
+    folder.duet(&["report", "day2", "--beside", "bench"]).exits(0).says("skipped bench");
+
     // Of another load: left out, and said.
     let record = folder.path().join("day0/run.jsonl");
     let text = fs::read_to_string(&record).expect("a record");
     fs::write(&record, text.replacen("\"connections\":2", "\"connections\":3", 1)).expect("a file");
     let said = folder.duet(&days);
     said.exits(0).says("day0 pair/hello/c2").says("its workload, load, windows or CPUs are others");
+    let said = folder.duet(&["report", "day2", "--beside", "day0"]);
+    said.exits(0).says("day0 says nothing of another hour: its workload, load, windows or CPUs");
     folder.duet(&["pool", "bench"]).exits(2).says("skipped bench").says("there are no runs");
 }

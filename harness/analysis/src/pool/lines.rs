@@ -1,11 +1,14 @@
-//! Lines of a pool: a metric of a cell over the sessions of a machine, and over machines.
+//! Lines of a pool: a metric of a cell, or a mean over cells, over the sessions of a machine; and
+//! over machines.
+
+use std::collections::BTreeSet;
 
 use super::pooled::{
-    APART_S, BLOCKS_MIN, MachineMean, MachinesLine, PoolVerdict, PooledLine, Session,
+    APART_S, BLOCKS_MIN, MachineMean, MachinesLine, PoolVerdict, PooledLine, PooledMean, Session,
 };
 use super::state;
 use crate::run_summary::iso_8601;
-use crate::summary::{Analysis, CellAnalysis, MetricAnalysis};
+use crate::summary::{Analysis, CellAnalysis, Mean, MetricAnalysis};
 use crate::verdict::TIE_BAND;
 use duet_model::record::{GaugeReading, Run};
 use duet_model::spec::CellId;
@@ -53,6 +56,49 @@ pub(super) fn value<'a>(of: &'a Kept<'a>, id: &CellId, metric: Metric) -> Option
         log_ratio: hodges_lehmann(&found.log_ratios),
         variance: spread.map(|spread| spread * spread / (EFFICIENCY * n as f64)),
         blocks: n as u32,
+    })
+}
+
+/// A run's value of a mean over cells, where it is of the same cells.
+pub(super) fn value_of_mean<'a>(of: &'a Kept<'a>, matchup: &str, mean: &Mean) -> Option<Value<'a>> {
+    let cells = |mean: &Mean| mean.cells.iter().map(|m| m.cell.clone()).collect::<BTreeSet<_>>();
+    let matchup = of.analysis.matchups.iter().find(|found| found.name == matchup)?;
+    let found = matchup.means.iter().find(|found| found.metric == mean.metric)?;
+    let is_whole = found.ratio.n as usize >= BLOCKS_MIN && cells(found) == cells(mean);
+    let log_ratio = found.ratio.value.ln();
+    (is_whole && log_ratio.is_finite()).then_some(Value {
+        of,
+        log_ratio,
+        variance: None,
+        blocks: found.ratio.n,
+    })
+}
+
+/// A mean over cells on a machine, by values of its runs, oldest first. Absent without any.
+pub(super) fn mean(
+    (matchup, arms, mean): (&str, &[String], &Mean),
+    machine: usize,
+    values: &[Value<'_>],
+) -> Option<PooledMean> {
+    let sessions = sessions(values);
+    if sessions.is_empty() {
+        return None;
+    }
+    let pool = pool(&sessions);
+    let ratio = |interval: Interval| interval.map(f64::exp);
+    Some(PooledMean {
+        matchup: matchup.to_owned(),
+        arms: arms.to_vec(),
+        metric: mean.metric,
+        cells: mean.cells.iter().map(|m| m.cell.clone()).collect(),
+        machine,
+        dependence: state::dependence(&sessions),
+        sessions,
+        mean: pool.map(|pool| pool.mean.exp()),
+        interval: pool.and_then(|pool| pool.interval.map(ratio)),
+        next: pool.and_then(|pool| pool.next.map(ratio)),
+        range: pool.map(|pool| ratio(pool.range)),
+        verdict: verdict(pool.as_ref()),
     })
 }
 

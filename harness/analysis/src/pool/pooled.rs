@@ -34,7 +34,9 @@ pub struct Pooled {
     pub last: String,
     /// The cells' metrics in the order of the newest run, each of one machine and its hours.
     pub lines: Vec<PooledLine>,
-    /// The same over machines, where three or more have the cell.
+    /// Means over the cells of a matchup, each of one machine and its hours.
+    pub means: Vec<PooledMean>,
+    /// The cells' metrics over machines, where three or more have the cell.
     pub over_machines: Vec<MachinesLine>,
     /// What was not pooled, and why.
     pub left_out: Vec<LeftOut>,
@@ -93,6 +95,38 @@ pub struct PooledLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dependence: Option<Dependence>,
     /// What may be said of other hours.
+    pub verdict: PoolVerdict,
+}
+
+/// A mean over the cells of a matchup, over sessions of a machine in which it is of the same cells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PooledMean {
+    /// The matchup.
+    pub matchup: String,
+    /// Its arms.
+    pub arms: Vec<String>,
+    /// The metric.
+    pub metric: Metric,
+    /// The cells.
+    pub cells: Vec<CellId>,
+    /// The machine, an index into [`Pooled::machines`].
+    pub machine: usize,
+    /// As of [`PooledLine`].
+    pub sessions: Vec<Session>,
+    /// As of [`PooledLine`].
+    pub mean: Option<f64>,
+    /// As of [`PooledLine`].
+    pub interval: Option<Interval>,
+    /// As of [`PooledLine`].
+    pub next: Option<Interval>,
+    /// As of [`PooledLine`].
+    pub range: Option<Interval>,
+    /// As of [`PooledLine`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dependence: Option<Dependence>,
+    /// As of [`PooledLine`].
     pub verdict: PoolVerdict,
 }
 

@@ -2,7 +2,7 @@
 
 use duet_analysis::pool::{
     Dependence, LeftOut, MachineMean, MachinesLine, PoolVerdict, Pooled, PooledLine, PooledMachine,
-    SCHEMA, Session,
+    PooledMean, SCHEMA, Session,
 };
 use duet_analysis::{CellId, Gauge, Interval};
 use duet_report::{Style, pool};
@@ -67,6 +67,21 @@ fn one_machine() -> Pooled {
         error_of_mean: 0.08,
         p: 0.008,
     };
+    let PooledLine { arms, sessions, mean, interval, next, range, .. } = line("hello", 0);
+    let mean = PooledMean {
+        matchup: "std".to_owned(),
+        arms,
+        metric: Metric::CpuNsPerRequest,
+        cells: vec![line("hello", 0).id, line("page", 0).id],
+        machine: 0,
+        sessions,
+        mean,
+        interval,
+        next,
+        range,
+        dependence: None,
+        verdict: PoolVerdict::WorseInAny,
+    };
     Pooled {
         schema: SCHEMA.to_owned(),
         machines: vec![machine("A Processor")],
@@ -76,6 +91,7 @@ fn one_machine() -> Pooled {
             PooledLine { dependence: Some(dependence), ..line("hello", 0) },
             line("page", 0),
         ],
+        means: vec![mean],
         over_machines: vec![],
         left_out: vec![LeftOut {
             run: "old".to_owned(),
@@ -102,6 +118,7 @@ fn three_machines() -> Pooled {
     Pooled {
         machines: ["A", "B", "C"].map(machine).to_vec(),
         lines: (0..3).map(|machine| line("hello", machine)).collect(),
+        means: vec![],
         over_machines: vec![over],
         left_out: vec![],
         ..one_machine()
