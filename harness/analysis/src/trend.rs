@@ -15,6 +15,9 @@ use duet_units::Metric;
 /// Of the permutations by which changes are tested: the same history says the same.
 const SEED: u64 = 1;
 
+/// With more degrees of freedom Student's law is the normal one, for all that is shown.
+const FREEDOM_MAX: u32 = 1000;
+
 /// In shorter histories even a clear step is found by luck only: it is compared with chance by
 /// permutations of the runs, of which one in a thousand at most may look as clear, and 12 runs can
 /// be halved in 924 ways only.
@@ -219,11 +222,13 @@ fn arms(servers: &[String]) -> Vec<Arm> {
 /// A session's ratio, with the interval of 95 % that its standard error gives by Student's law.
 fn estimate(session: &pool::Session) -> Estimate {
     let pool::Session { ratio, standard_error, blocks, .. } = session;
-    let interval = standard_error.filter(|_| *blocks >= 2).map(|error| {
-        let reach = (student_quantile(0.975, blocks - 1) * error).exp();
+    let freedom = blocks.saturating_sub(1).min(FREEDOM_MAX);
+    let interval = standard_error.filter(|error| freedom > 0 && *error >= 0.0).map(|error| {
+        let reach = (student_quantile(0.975, freedom) * error).exp();
         Interval { low: ratio / reach, high: ratio * reach, confidence: 0.95 }
     });
-    Estimate { value: *ratio, interval, n: *blocks }
+    let sane = |i: &Interval| i.low > 0.0 && i.high.is_finite();
+    Estimate { value: *ratio, interval: interval.filter(sane), n: *blocks }
 }
 
 fn machine(sessions: &[&Session<'_>], wanted: &impl Fn(&CellId, Metric) -> bool) -> MachineTrend {
@@ -370,6 +375,40 @@ mod tests {
         let mut runs = history(2);
         runs[1].1.matchups[0].arms[0].server = "gamma".to_owned();
         assert_eq!(trend(&sources(runs), throughput).machines[0].series.len(), 2);
+    }
+
+    /// A file may say what no pool does.
+    #[test]
+    fn sessions_that_nobody_measured() {
+        let session = |ratio: f64, standard_error: f64, blocks: u32| pool::Session {
+            runs: vec![],
+            started: "yesterday".to_owned(),
+            ratio,
+            standard_error: Some(standard_error),
+            blocks,
+            commit: None,
+            gauges: None,
+        };
+        for (wrong, has_interval) in [
+            (session(1.5, 0.1, u32::MAX), true),
+            (session(1.5, 0.1, 1), false),
+            (session(1.5, 0.1, 0), false),
+            (session(1.5, -0.1, 5), false),
+            (session(1.5, 1e300, 5), false),
+            (session(-1.0, 0.1, 5), false),
+        ] {
+            assert_eq!(estimate(&wrong).interval.is_some(), has_interval, "{wrong:?}");
+        }
+        let mut run = run(&Scene { blocks: 6, rounds: 2, ..Scene::default() });
+        run.header.started_unix_s = 0;
+        let mut pooled = pool::pool(&[("a".to_owned(), run)]).expect("it has ratios");
+        for (i, line) in pooled.lines.iter_mut().enumerate() {
+            line.sessions[0].ratio = -1.0;
+            line.machine = i * 1000;
+        }
+        let trend = trend(&[("a".to_owned(), Source::Pool(pooled))], |_, _| true);
+        let series = trend.machines.iter().flat_map(|machine| &machine.series);
+        assert!(series.flat_map(|series| &series.ratio.points).all(Option::is_none));
     }
 
     #[test]

@@ -91,6 +91,21 @@ fn a_campaign_measures_pools_and_is_kept() {
     folder.duet(&["run", "--resume", "c"]).exits(0).says("pool.html");
     folder.duet(&words).exits(2).says("c holds a campaign already").says("--resume c");
     assert_eq!(pooled("c/session-02/run.jsonl"), record);
+
+    // As if they lay days apart, each says what the others show.
+    for index in 1..3 {
+        let file = folder.path().join("c").join(Campaign::folder(index)).join("run.jsonl");
+        let text = fs::read_to_string(&file).expect("a record");
+        let began = session(&folder, &Campaign::folder(index)).header.started_unix_s;
+        let key = |second: u64| format!("\"started_unix_s\":{second}");
+        let text = text.replacen(&key(began), &key(began + index as u64 * 86_400), 1);
+        fs::write(&file, text).expect("a file");
+    }
+    let said = folder.duet(&["report", "c/session-01"]);
+    said.exits(0).says("another hour: not known (3 sessions, ");
+    folder.duet(&["run", "--resume", "c"]).exits(0).says("3 sessions on");
+    let html = pooled("c/session-02/report.html");
+    assert!(html.contains("another hour: not known (3 sessions, "));
 }
 
 #[test]
