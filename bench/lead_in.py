@@ -14,6 +14,7 @@ server's costs than one after its own (kappa), and the difference of both. Hodge
 over the eight blocks with the exact 96 % interval of the signed-rank test.
 """
 
+import gzip
 import json
 import math
 import shutil
@@ -91,7 +92,7 @@ def run(duet, folder, setting, out):
     for cell in summary["matchups"][0]["cells"]:
         of_metric = {metric["metric"]: metric for metric in cell["metrics"]}
         found[cell["id"]["workload"]] = (of_metric["cpu_ns_per_request"]["log_ratios"], [])
-    for line in (out / "run.jsonl").open(newline="\n"):
+    for line in gzip.open(out / "run.jsonl.gz", "rt", encoding="utf-8", newline="\n"):
         block = json.loads(line)
         if block["record"] == "block" and not block["failure"] and not block["discarded"]:
             found[block["cell"]["workload"]][1].append(kappas(block))

@@ -25,7 +25,7 @@ fn schemas() -> [(&'static str, Value); 7] {
         (
             "run",
             schema::<Record>(
-                "A line of run.jsonl, the record of a session",
+                "A line of run.jsonl.gz, the record of a session",
                 &record::SCHEMA.into(),
             ),
         ),

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 
 use crate::build::CACHE_TAG;
 use crate::git::{self, git};
-use duet_model::record::FILE_NAME as RECORD;
+use duet_model::record;
 
 /// Folders that hold what was built and measured, and no sources.
 const NO_SOURCES: [&str; 3] = [".git", "target", "results"];
@@ -54,7 +54,7 @@ pub(crate) fn list(root: &Path) -> Result<Sources> {
         let path = top.join(file);
         let is_output = || {
             let mut above = file.ancestors().skip(1).map(|folder| top.join(folder));
-            path.starts_with(root.join("results")) || above.any(|f| f.join(RECORD).exists())
+            path.starts_with(root.join("results")) || above.any(|f| record::find(&f).is_some())
         };
         if path.join(".git").exists() {
             // A submodule; another repository that merely lies here is none of the sources.
@@ -128,7 +128,7 @@ fn walk(root: &Path, folder: &Path, files: &mut BTreeSet<PathBuf>) -> Result<()>
             files.insert(below);
         } else if !NO_SOURCES.iter().any(|name| entry.file_name() == *name)
             && !entry.path().join(CACHE_TAG.0).exists()
-            && !entry.path().join(RECORD).exists()
+            && record::find(&entry.path()).is_none()
         {
             walk(root, &below, files)?;
         }

@@ -78,8 +78,8 @@ pub(super) fn run(args: &Baseline) -> Result<Exit> {
 
 fn save(name: &str, run: &Path, root: &Path) -> Result<()> {
     let folder = named(name, root)?;
-    let source = run.join(record::FILE_NAME);
     let read = folders::read_run(run)?;
+    let source = record::find(run).context("its record is gone")?;
     ensure!(
         read.end.as_ref().is_some_and(|end| end.interrupted.is_none()),
         "the run in {} did not come to its end, so it is no measure for others",
@@ -88,7 +88,7 @@ fn save(name: &str, run: &Path, root: &Path) -> Result<()> {
     let number = entries(&folder)?.len() + 1;
     let target = folder.join(format!("{number:03}"));
     fs::create_dir_all(&target)
-        .and_then(|()| fs::copy(&source, target.join(record::FILE_NAME)).map(|_| ()))
+        .and_then(|()| fs::copy(&source, target.join(source.file_name().unwrap_or_default())))
         .with_context(|| format!("failed to copy {} to {}", run.display(), target.display()))?;
     stdio::line(&format!("Kept as {name}, {}.", duet_units::count(number, "run")))?;
     Ok(())

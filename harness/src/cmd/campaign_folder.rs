@@ -61,7 +61,7 @@ pub(super) fn write(folder: &Path, plan: &Campaign) -> Result<()> {
 
 /// What a session has come to, by its record.
 pub(super) fn state(folder: &Path) -> State {
-    if !folder.join(record::FILE_NAME).exists() {
+    if record::find(folder).is_none() {
         return State::Open;
     }
     match record::read(folder) {

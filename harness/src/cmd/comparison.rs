@@ -112,7 +112,7 @@ fn is_read_only(error: &anyhow::Error) -> bool {
 pub(super) fn read(folder: &Path) -> Result<Comparison> {
     let run = folders::read_run(folder)?;
     let confirmation = folder.join(CONFIRMATION);
-    let second = match confirmation.join(record::FILE_NAME).is_file() {
+    let second = match folders::holds_run(&confirmation) {
         true => Some(record::read(&confirmation)?),
         false => None,
     };

@@ -16,7 +16,10 @@ use duet_model::record::{self, BuildRecord, Machine, Run, RunHeader};
 use duet_model::spec::{self, Load, Problem, Suite, Workload};
 
 /// The name of a record in which something failed, once its pair is measured anew.
-const FAILED: &str = "run-failed.jsonl";
+const FAILED: &str = "run-failed.jsonl.gz";
+
+/// The same of one that is not compressed.
+const FAILED_PLAIN: &str = "run-failed.jsonl";
 
 /// What an earlier run of the same pair came to.
 pub(super) enum Earlier {
@@ -95,9 +98,9 @@ fn take_up(run: Run, folder: &Path, prepared: &mut Run) -> Result<Earlier> {
     let second = folder.join(CONFIRMATION);
     if has_failed(&run) || record::read(&second).is_ok_and(|run| has_failed(&run)) {
         for folder in [folder, &second] {
-            let file = folder.join(record::FILE_NAME);
-            if file.exists() {
-                fs::rename(&file, folder.join(FAILED))
+            if let Some(file) = record::find(folder) {
+                let plain = file.ends_with(record::PLAIN_FILE_NAME);
+                fs::rename(&file, folder.join(if plain { FAILED_PLAIN } else { FAILED }))
                     .with_context(|| format!("failed to move {}", file.display()))?;
             }
         }

@@ -14,7 +14,7 @@ use duet_units::Better;
 
 /// Writes a run in a format that other tools read
 ///
-/// Everything is derived from the run.jsonl in DIR. The exit code says whether the export was
+/// Everything is derived from the record in DIR. The exit code says whether the export was
 /// written, not what the run found.
 #[derive(Debug, Args)]
 pub(super) struct Export {

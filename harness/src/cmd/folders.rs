@@ -163,7 +163,7 @@ impl RecordFolder {
     pub(super) fn make_room(&self, former: Former<'_>) -> Result<()> {
         if self.named {
             ensure!(
-                !self.join(record::FILE_NAME).exists(),
+                record::find(self).is_none(),
                 UsageError(format!(
                     "{} holds a run already: choose another folder, or remove it",
                     self.display()
@@ -222,11 +222,16 @@ pub(super) fn for_record(
     Ok(folder)
 }
 
+/// Whether a folder holds a record, compressed or not.
+pub(super) fn holds_run(folder: &Path) -> bool {
+    record::find(folder).is_some_and(|file| file.is_file())
+}
+
 /// The record in a folder that the user names.
 pub(super) fn read_run(folder: &Path) -> Result<Run> {
-    if !folder.join(record::FILE_NAME).is_file() {
-        let name = record::FILE_NAME;
-        bail!(UsageError(format!("{} is no run's folder: it has no {name}", folder.display())));
+    if !holds_run(folder) {
+        let names = format!("no {} and no {}", record::FILE_NAME, record::PLAIN_FILE_NAME);
+        bail!(UsageError(format!("{} is no run's folder: it has {names}", folder.display())));
     }
     record::read(folder)
 }

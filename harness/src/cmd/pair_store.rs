@@ -60,7 +60,7 @@ pub(super) fn attempts(root: &Path, pair: &impl Serialize) -> Result<u32> {
 pub(super) fn set_attempts(root: &Path, pair: &impl Serialize, attempts: u32) -> Result<()> {
     let file = counter(root, pair)?;
     folders::replace(&file, format!("{attempts}\n").as_bytes())?;
-    forget_old(&file, COUNTED, "")
+    forget_old(&file, COUNTED)
 }
 
 /// Copies a pair's record into a folder for records. Whether there was one.
@@ -69,7 +69,7 @@ pub(super) fn set_attempts(root: &Path, pair: &impl Serialize, attempts: u32) ->
 /// When a file cannot be read or written.
 pub(super) fn restore(root: &Path, pair: &impl Serialize, to: &Path) -> Result<bool> {
     let from = folder(root, pair)?;
-    if !from.join(record::FILE_NAME).is_file() {
+    if !folders::holds_run(&from) {
         return Ok(false);
     }
     copy(&from, to)?;
@@ -84,35 +84,38 @@ pub(super) fn keep(root: &Path, pair: &impl Serialize, from: &Path) -> Result<()
     let to = folder(root, pair)?;
     folders::make(&to)?;
     copy(from, &to)?;
-    forget_old(&to, KEPT, record::FILE_NAME)
+    forget_old(&to, KEPT)
 }
 
 /// Copies the record of an experiment, and of the one that confirms it.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     for place in ["", CONFIRMATION] {
         let (from, to) = (from.join(place), to.join(place));
-        let file = from.join(record::FILE_NAME);
-        if file.is_file() {
+        if let Some(file) = record::find(&from).filter(|file| file.is_file()) {
             let text = fs::read(&file);
             let text = text.with_context(|| format!("failed to read {}", file.display()))?;
             folders::make(&to)?;
-            folders::replace(&to.join(record::FILE_NAME), &text)?;
+            let former = record::find(&to);
+            let copy = to.join(file.file_name().unwrap_or_default());
+            folders::replace(&copy, &text)?;
+            // One that is compressed and one that is not would be two records.
+            former.filter(|former| *former != copy).map_or(Ok(()), |it| folders::remove(&it))?;
         }
     }
     Ok(())
 }
 
 /// Removes the pairs beside this one that were not written for the longest time, but for so many:
-/// by the age of their file of this name, or by their own. This one stays, whatever the clock says:
+/// by the age of their record, or by their own. This one stays, whatever the clock says:
 /// where it was set back, what was written before is from the future.
-fn forget_old(newest: &Path, kept: usize, name: &str) -> Result<()> {
+fn forget_old(newest: &Path, kept: usize) -> Result<()> {
     let project = newest.parent().unwrap_or(newest);
     let mut pairs = vec![];
     let entries = fs::read_dir(project);
     for entry in entries.with_context(|| format!("failed to read {}", project.display()))? {
         let path = entry.with_context(|| format!("failed to read {}", project.display()))?.path();
-        let file = if name.is_empty() { path.clone() } else { path.join(name) };
-        let written = fs::metadata(file).and_then(|file| file.modified());
+        let file = record::find(&path);
+        let written = fs::metadata(file.as_ref().unwrap_or(&path)).and_then(|file| file.modified());
         pairs.push((written.unwrap_or(SystemTime::UNIX_EPOCH), path));
     }
     pairs.sort();
@@ -143,7 +146,7 @@ mod tests {
             at(&format!("future{n}"), 2_000_000_000 + n);
         }
         let newest = at("newest", 1_000_000_000);
-        forget_old(&newest, 3, "").expect("they are removed");
+        forget_old(&newest, 3).expect("they are removed");
         let mut left: Vec<_> = fs::read_dir(project.path()).expect("a folder").flatten().collect();
         left.sort_by_key(fs::DirEntry::file_name);
         let left: Vec<_> = left.iter().map(fs::DirEntry::file_name).collect();

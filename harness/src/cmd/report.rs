@@ -20,7 +20,7 @@ use duet_report::{self, Style};
 
 /// Rebuilds tables, charts and reports from a run's record
 ///
-/// Reads run.jsonl in DIR and writes summary.json, report.md, report.html, speed.svg, memory.svg
+/// Reads run.jsonl.gz and writes summary.json, report.md, report.html, speed.svg, memory.svg
 /// and, where there are programs or latency curves, programs.svg and latency.svg beside it. The
 /// exit code is the run's own. Where it is a session of a campaign, and where --beside names
 /// others, the report says what sessions of the same definitions and executables show of another
@@ -46,7 +46,7 @@ pub(super) fn run(args: &Report) -> Result<Exit> {
 
 /// Derives everything from the record in `folder`, writes it there, and shows it.
 pub(super) fn rebuild(folder: &Path, prices: PriceArgs, beside: &[PathBuf]) -> Result<Exit> {
-    if !folder.join(record::FILE_NAME).exists()
+    if record::find(folder).is_none()
         && let Some(builds) = read_builds(folder)?
     {
         return rebuild_builds(&builds, folder);

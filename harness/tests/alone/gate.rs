@@ -14,7 +14,7 @@ pub(crate) mod bench;
 mod programs;
 mod versions;
 
-use crate::binary::{DUET, SERVER, outcome, signal, wait};
+use crate::binary::{DUET, SERVER, outcome, record_text, signal, wait, write_record};
 use bench::{BUILD, Bench};
 
 /// A gate that decides after six blocks.
@@ -75,22 +75,22 @@ fn what_is_better_passes() {
     bench.duet(&["explain", "results/gate", "beauty"]).exits(2).says("requests_per_second");
     // A pair that is another one: the first moves away.
     bench.duet(&["gate", "g", "--base", "server:fast", "--head", "server:fast"]).exits(0);
-    assert!(bench.path().join("results/gate-previous/run.jsonl").is_file());
+    assert!(bench.path().join("results/gate-previous/run.jsonl.gz").is_file());
 }
 
 /// Records alone give the same verdict, reports and charts elsewhere, byte for byte.
 #[track_caller]
 fn replays(bench: &Bench, code: i32) {
     let (here, copy) = (bench.path().join("results/gate"), bench.path().join("copy"));
-    let confirmation = here.join("confirmation/run.jsonl");
+    let confirmation = here.join("confirmation/run.jsonl.gz");
     fs::create_dir_all(copy.join("confirmation")).expect("a folder");
-    fs::copy(here.join("run.jsonl"), copy.join("run.jsonl")).expect("a copy");
+    fs::copy(here.join(record::FILE_NAME), copy.join(record::FILE_NAME)).expect("a copy");
     if confirmation.exists() {
-        fs::copy(confirmation, copy.join("confirmation/run.jsonl")).expect("a copy");
+        fs::copy(confirmation, copy.join("confirmation/run.jsonl.gz")).expect("a copy");
     }
     bench.duet(&["gate", "--replay", "copy"]).exits(code);
     let files = ["comparison.json", "comparison.md", "forest.svg", "blocks.svg", "looks.svg"];
-    let of_servers = fs::read_to_string(here.join("run.jsonl")).expect("it is text");
+    let of_servers = record_text(&here);
     let of_servers = of_servers.contains("\"record\":\"block\"").then_some("quantiles.svg");
     for name in files.into_iter().chain(of_servers) {
         let [one, other] = [&here, &copy].map(|folder| fs::read(folder.join(name)).ok());
@@ -127,7 +127,7 @@ fn what_is_worse_is_confirmed_and_fails() {
 
 /// Whether a folder's record has a block that counts.
 fn counts(folder: &Path) -> bool {
-    let text = fs::read_to_string(folder.join(record::FILE_NAME)).unwrap_or_default();
+    let text = record_text(folder);
     text.contains("\"failure\":null,\"discarded\":null")
 }
 
@@ -313,12 +313,12 @@ fn what_failed_is_measured_anew() {
     let words = ["gate", "--base", "server:slow", "--head", "server:fast"];
     bench.duet(&words).exits(0);
     let folder = bench.path().join("results/gate");
-    let passed = fs::read_to_string(folder.join(record::FILE_NAME)).expect("a record");
+    let passed = record_text(&folder);
     let failure = r#""failure":{"stage":"start","server":"fast","error":"no luck"}"#;
     let failed =
         passed.replacen(r#""failure":null,"discarded""#, &format!("{failure},\"discarded\""), 1);
     assert_ne!(failed, passed);
-    fs::write(folder.join(record::FILE_NAME), &failed).expect("a file");
+    write_record(&folder, &failed);
     bench.duet(&["gate", "--replay", "results/gate"]).exits(5).says("no luck");
 
     bench.duet(&words).exits(0).says("an earlier run of the same pair failed").says("PASS");

@@ -166,7 +166,7 @@ fn the_readme_is_right() {
     assert!(output.contains("verdict=REGRESSED\n") && output.contains("exit-code=1\n"), "{output}");
     assert!(repository.read("summary.md").contains("REGRESSED"));
     assert!(repository.read("duet-gate/junit.xml").contains("<failure"));
-    assert!(repository.path("duet-gate/confirmation/run.jsonl").is_file());
+    assert!(repository.path("duet-gate/confirmation/run.jsonl.gz").is_file());
     repository.0.nothing_is_left();
 }
 

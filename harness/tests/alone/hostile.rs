@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use duet_model::record;
 use nix::sys::signal::Signal;
 
-use crate::binary::{DUET, Outcome, SERVER, outcome, signal, wait};
+use crate::binary::{DUET, Outcome, SERVER, outcome, record_text, signal, wait};
 use crate::gate::bench::{BUILD, Bench};
 
 /// A gate that passes, with a server that is there already.
@@ -33,7 +33,7 @@ fn no_home_and_nothing_for_others() {
     let bench = bench();
     let said = gate_after(&bench, "unset HOME XDG_CACHE_HOME XDG_STATE_HOME; umask 077; exec");
     said.exits(0).says("PASS");
-    let record = bench.path().join("results/gate/run.jsonl");
+    let record = bench.path().join("results/gate/run.jsonl.gz");
     let mode = fs::metadata(record).expect("a record").permissions().mode();
     assert_eq!(mode & 0o077, 0, "{mode:o}");
     bench.nothing_is_left();
@@ -94,7 +94,7 @@ fn a_block_that_slept_does_not_count() {
     let bench = bench();
     let child = bench.command(&GATE.split(' ').collect::<Vec<_>>()).spawn().expect("it starts");
     let folder = bench.path().join("results/gate");
-    let text = || fs::read_to_string(folder.join(record::FILE_NAME)).unwrap_or_default();
+    let text = || record_text(&folder);
     wait(|| text().contains("\"discarded\":null"));
     signal(&child, Signal::SIGSTOP);
     // The fault itself: what is stopped for less than this is only late.

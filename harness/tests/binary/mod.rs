@@ -1,11 +1,14 @@
 //! The real binary in a folder of its own, with all that it leaves behind found again.
 
 use std::fs;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use duet_model::record;
+use flate2::read::MultiGzDecoder;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -153,6 +156,29 @@ pub(crate) fn outcome(output: &Output) -> Outcome {
         code: output.status.code(),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// The text of the record in a folder, as far as it is there.
+pub(crate) fn record_text(folder: &Path) -> String {
+    let Some(path) = record::find(folder) else { return String::new() };
+    let bytes = fs::read(&path).unwrap_or_default();
+    if path.ends_with(record::PLAIN_FILE_NAME) {
+        return String::from_utf8(bytes).expect("a record is text");
+    }
+    let mut text = vec![];
+    match MultiGzDecoder::new(&bytes[..]).read_to_end(&mut text) {
+        Err(error) if error.kind() != ErrorKind::UnexpectedEof => panic!("{error}"),
+        _ => String::from_utf8_lossy(&text).into_owned(),
+    }
+}
+
+/// Puts a record that is not compressed in the place of the one in a folder.
+pub(crate) fn write_record(folder: &Path, text: &str) {
+    fs::write(folder.join(record::PLAIN_FILE_NAME), text).expect("a file");
+    let compressed = folder.join(record::FILE_NAME);
+    if compressed.exists() {
+        fs::remove_file(compressed).expect("it is there");
     }
 }
 

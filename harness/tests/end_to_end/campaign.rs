@@ -10,7 +10,7 @@ use duet_model::record::{self, Run};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::binary::{Folder, Outcome, outcome, signal, wait};
+use crate::binary::{Folder, Outcome, outcome, record_text, signal, wait, write_record};
 use crate::cli::Bench;
 use crate::pool::two_servers;
 
@@ -87,19 +87,20 @@ fn a_campaign_measures_pools_and_is_kept() {
     folder.duet(&["trend", "c"]).exits(0).says("3 sessions");
 
     // Nothing is measured twice, and nothing is replaced.
-    let record = pooled("c/session-02/run.jsonl");
+    let record = || record_text(&folder.path().join("c/session-02"));
+    let measured = record();
     folder.duet(&["run", "--resume", "c"]).exits(0).says("pool.html");
     folder.duet(&words).exits(2).says("c holds a campaign already").says("--resume c");
-    assert_eq!(pooled("c/session-02/run.jsonl"), record);
+    assert_eq!(record(), measured);
 
     // As if they lay days apart, each says what the others show.
     for index in 1..3 {
-        let file = folder.path().join("c").join(Campaign::folder(index)).join("run.jsonl");
-        let text = fs::read_to_string(&file).expect("a record");
+        let place = folder.path().join("c").join(Campaign::folder(index));
+        let text = record_text(&place);
         let began = session(&folder, &Campaign::folder(index)).header.started_unix_s;
         let key = |second: u64| format!("\"started_unix_s\":{second}");
         let text = text.replacen(&key(began), &key(began + index as u64 * 86_400), 1);
-        fs::write(&file, text).expect("a file");
+        write_record(&place, &text);
     }
     let said = folder.duet(&["report", "c/session-01"]);
     said.exits(0).says("another hour: not known (3 sessions, ");
@@ -126,7 +127,7 @@ fn an_interrupted_campaign_goes_on() {
     begin_at(&folder, now - sessions[0].after_ms - 1);
     let resume = ["run", "--resume", "c"];
     let aside = |n: u32| path(&format!("session-01-interrupted-{n}")).exists();
-    let measured = || holds(&path("session-01/run.jsonl"), BLOCK);
+    let measured = || record_text(&path("session-01")).contains(BLOCK);
     let said = interrupt(folder.command(&resume), measured, Signal::SIGINT);
     said.exits(130).says("Session 1 of 2 was due at").says("`duet run --resume c` goes on");
     let anew = || aside(1) && measured();
@@ -137,7 +138,7 @@ fn an_interrupted_campaign_goes_on() {
     said.exits(130).says("its record is in c/session-01-interrupted-2");
     let partial = session(&folder, "session-01-interrupted-1");
     assert!(partial.end.is_some_and(|end| end.interrupted == Some(2)));
-    let whole = fs::read_to_string(path("session-01/run.jsonl")).expect("a record");
+    let whole = record_text(&path("session-01"));
     let blocks = session(&folder, "session-01").blocks;
     assert_eq!(blocks.iter().filter(|block| block.discarded.is_none()).count(), 3);
 
@@ -149,7 +150,7 @@ fn an_interrupted_campaign_goes_on() {
         let said = folder.duet(&resume);
         said.exits(0).says("session 2 of 2 is skipped: it was due at").says("1 session on");
     }
-    assert_eq!(fs::read_to_string(path("session-01/run.jsonl")).expect("a record"), whole);
+    assert_eq!(record_text(&path("session-01")), whole);
     folder.nothing_is_left();
 }
 

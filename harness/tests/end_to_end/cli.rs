@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use nix::sys::signal::Signal;
 
-use crate::binary::{DUET, Folder, HELLO, SERVER, outcome, signal, wait};
+use crate::binary::{DUET, Folder, HELLO, SERVER, outcome, record_text, signal, wait};
 
 /// A folder with definitions of a good and a faulty server.
 pub(crate) struct Bench {
@@ -69,7 +69,7 @@ impl Bench {
     /// Waits until the record holds a block that counts.
     pub(crate) fn wait_for_a_block(&self) {
         wait(|| {
-            let text = fs::read_to_string(self.latest("run.jsonl")).unwrap_or_default();
+            let text = record_text(&self.latest(""));
             text.contains("\"failure\":null,\"discarded\":null")
         });
     }
@@ -99,7 +99,7 @@ fn a_run_measures_and_reports() {
     // The record alone gives the same report elsewhere.
     let copy = bench.path().join("copy");
     fs::create_dir(&copy).expect("a folder");
-    fs::copy(bench.latest("run.jsonl"), copy.join("run.jsonl")).expect("a copy");
+    fs::copy(bench.latest("run.jsonl.gz"), copy.join("run.jsonl.gz")).expect("a copy");
     bench.duet(&["report", "copy"]).exits(0);
     for name in ["summary.json", "report.md", "report.html", "speed.svg", "memory.svg"] {
         let again = fs::read_to_string(copy.join(name)).expect("the report is there");
@@ -116,7 +116,7 @@ fn a_run_measures_and_reports() {
 
     // A second run keeps the first; its number of blocks may be another than the suite's.
     bench.duet(&["run", "s", "--only", "fine", "--blocks", "3"]).exits(0).says("3 blocks each");
-    assert!(bench.path().join("results/previous/run.jsonl").is_file());
+    assert!(bench.path().join("results/previous/run.jsonl.gz").is_file());
     assert_eq!(bench.blocks().len(), 3);
 
     // Both make a history.

@@ -2,7 +2,6 @@
 //! or with an error that names the line, within bounds, and never in a panic.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use duet_analysis::{analyse, comparison};
@@ -12,7 +11,7 @@ use duet_report::{Style, chart, comparison as compared, export};
 use duet_units::{Better, Metric};
 use serde_json::Value;
 
-use crate::binary::{DUET, Folder, outcome};
+use crate::binary::{DUET, Folder, outcome, record_text, write_record};
 use crate::records::{gate, write};
 
 /// What a number becomes; `NaN` is no JSON, and 2^48 is the largest that is read.
@@ -100,7 +99,7 @@ fn check(name: &str, run: &Run) {
             tried += 1;
             for number in NUMBERS.iter().cycle().skip(tried * IN_TURN).take(IN_TURN) {
                 let what = format!("{name}: {place} = {number}");
-                fs::write(folder.path().join(record::FILE_NAME), text(number)).expect("a file");
+                write_record(folder.path(), &text(number));
                 let read = catch_unwind(AssertUnwindSafe(|| match record::read(folder.path()) {
                     Ok(run) => reports(&run),
                     Err(error) => {
@@ -143,8 +142,8 @@ fn memory_is_bounded_by_the_file() {
     for number in ["0", "-1", "1e308", "18446744073709551615"] {
         let folder = Folder::empty();
         write(&folder.path().join("gate"), &gate(Question::Gate));
-        let file = folder.path().join("gate").join(record::FILE_NAME);
-        let text = fs::read_to_string(&file).expect("a record");
+        let place = folder.path().join("gate");
+        let text = record_text(&place);
         let all = |line: &str| -> String {
             let mut value: Value = serde_json::from_str(line).expect("a line is JSON");
             if value["record"] == "header" {
@@ -161,7 +160,7 @@ fn memory_is_bounded_by_the_file() {
             }
             value.to_string() + "\n"
         };
-        fs::write(&file, text.lines().map(all).collect::<String>()).expect("a file");
+        write_record(&place, &text.lines().map(all).collect::<String>());
         for words in ["gate --replay gate", "report gate", "export gate --format csv"] {
             let script = format!("ulimit -v 1048576; exec {DUET} {words}");
             let said = folder.program("sh", &["-c", &script]).output();

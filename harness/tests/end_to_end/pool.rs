@@ -5,7 +5,7 @@ use std::fs;
 use duet_model::record::{self, Gauge};
 use serde_json::Value;
 
-use crate::binary::{Folder, HELLO, SERVER};
+use crate::binary::{Folder, HELLO, SERVER, record_text, write_record};
 
 const SUITES: &str = "[[load]]\nname = \"c2\"\nconnections = 2\n\
     [[matchup]]\nname = \"pair\"\nlane = \"std\"\narms = [\"one\", \"two\"]\n\
@@ -35,7 +35,7 @@ pub(crate) fn two_servers() -> Folder {
 fn five_days() -> Folder {
     let folder = two_servers();
     folder.duet(&["run", "s", "--out", "day0"]).exits(0);
-    let text = fs::read_to_string(folder.path().join("day0/run.jsonl")).expect("a record");
+    let text = record_text(&folder.path().join("day0"));
     let header: Value = serde_json::from_str(text.lines().next().expect("a header")).expect("JSON");
     let key = |second: u64| format!("\"started_unix_s\":{second}");
     let began = header["started_unix_s"].as_u64().expect("a number");
@@ -105,9 +105,9 @@ fn five_sessions_say_what_another_hour_will_show() {
     folder.duet(&["report", "day2", "--beside", "bench"]).exits(0).says("skipped bench");
 
     // Of another load: left out, and said.
-    let record = folder.path().join("day0/run.jsonl");
-    let text = fs::read_to_string(&record).expect("a record");
-    fs::write(&record, text.replacen("\"connections\":2", "\"connections\":3", 1)).expect("a file");
+    let day0 = folder.path().join("day0");
+    let text = record_text(&day0);
+    write_record(&day0, &text.replacen("\"connections\":2", "\"connections\":3", 1));
     let said = folder.duet(&days);
     said.exits(0).says("day0 pair/hello/c2").says("its workload, load, windows or CPUs are others");
     let said = folder.duet(&["report", "day2", "--beside", "day0"]);

@@ -5,11 +5,13 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use crate::binary::{Folder, outcome, signal};
+use crate::binary::{DUET, Folder, outcome, record_text, signal, write_record};
 use crate::cli::Bench;
 use duet_model::record::{Experiment, Question, Record, Run, Version, Writer};
 use duet_model::spec::{Gate, Look, Rule};
@@ -87,7 +89,7 @@ fn two_processes_do_not_record_into_one_folder() {
     bench.wait_for_a_block();
     signal(&child, Signal::SIGKILL);
     child.wait().expect("it ends");
-    fs::remove_file(bench.path().join("results/latest/run.jsonl")).expect("it is there");
+    fs::remove_file(bench.path().join("results/latest/run.jsonl.gz")).expect("it is there");
     let mut child = bench.command(&["run", "s"]).spawn().expect("the binary starts");
     bench.wait_for_a_block();
     signal(&child, Signal::SIGINT);
@@ -106,7 +108,10 @@ fn lines_of_another_run_are_refused() {
         let mut file = OpenOptions::new().append(true).open(path(name)).expect("a record");
         lines.iter().for_each(|line| writeln!(file, "{line}").expect("it is appended"));
     };
-    let two = fs::read_to_string(path("two/run.jsonl")).expect("a record");
+    for name in ["one", "two"] {
+        write_record(&path(name), &record_text(&path(name)));
+    }
+    let two = record_text(&path("two"));
     let two: Vec<&str> = two.lines().collect();
     append("one/run.jsonl", &two[3..4]);
     for words in [&["report", "one"][..], &["export", "one", "--format", "csv"]] {
@@ -130,9 +135,60 @@ fn what_is_no_record_is_not_waited_for() {
     // Sparse: it takes no room on the disk.
     let big = folder.path().join("big");
     write(&big, &suite("big"));
+    write_record(&big, &record_text(&big));
     let file = OpenOptions::new().write(true).open(big.join("run.jsonl")).expect("a record");
     file.set_len(1 << 30).expect("a long file");
     folder.duet(&["report", "big"]).exits(4).says("a line is longer than");
+}
+
+/// Compressed or not, whole or cut off by a kill: reports say the same of the same lines.
+#[test]
+fn both_forms_of_a_record_are_read() {
+    let folder = Folder::empty();
+    let path = |name: &str| folder.path().join(name);
+    for name in ["compressed", "plain", "killed"] {
+        write(&path(name), &suite("one"));
+    }
+    write_record(&path("plain"), &record_text(&path("plain")));
+    let report = |name: &str| {
+        folder.duet(&["report", name]).exits(0);
+        let read = |file: &str| fs::read_to_string(path(name).join(file)).expect("a report");
+        ["summary.json", "report.md"].map(read)
+    };
+    assert_eq!(report("compressed"), report("plain"));
+    folder.duet(&["trend", "compressed", "plain"]).exits(0).says("2 sessions");
+
+    let file = path("killed/run.jsonl.gz");
+    let bytes = fs::read(&file).expect("a record");
+    fs::write(&file, &bytes[..bytes.len() * 9 / 10]).expect("a file");
+    let killed = record_text(&path("killed"));
+    let whole = killed.rfind('\n').expect("it has lines") + 1;
+    let cut = report("killed");
+    fs::create_dir(path("cut")).expect("a folder");
+    write_record(&path("cut"), &killed[..whole + 1]);
+    assert_eq!(report("cut"), cut);
+}
+
+/// A few kilobytes that stand for gigabytes: refused with little memory, and with the reason.
+#[test]
+fn a_compressed_bomb_is_refused() {
+    let folder = Folder::empty();
+    write(&folder.path().join("bomb"), &suite("bomb"));
+    let file = folder.path().join("bomb/run.jsonl.gz");
+    let text = record_text(&folder.path().join("bomb"));
+    let mut bomb = GzEncoder::new(fs::File::create(&file).expect("a file"), Compression::fast());
+    bomb.write_all(text.as_bytes()).expect("it is written");
+    for _ in 0..256 {
+        bomb.write_all(&[b' '; 1 << 20]).expect("it is written");
+    }
+    bomb.finish().expect("it is written");
+    for words in ["report bomb", "compare bomb bomb", "pool bomb", "trend bomb"] {
+        let script = format!("ulimit -v 262144; exec {DUET} {words}");
+        let said = outcome(&folder.program("sh", &["-c", &script]).output().expect("sh starts"));
+        assert!(matches!(said.code, Some(2 | 4)), "{words}: {:?} {}", said.code, said.err);
+        assert!(!said.err.contains("memory allocation"), "{words}: {}", said.err);
+        said.says("longer than");
+    }
 }
 
 #[test]
@@ -200,7 +256,7 @@ fn a_verdict_is_printed_whatever_fails_afterwards() {
     // Who may read the record may judge it.
     let readable = folder.path().join("kept");
     regressed(&readable);
-    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", crate::binary::DUET];
+    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", DUET];
     let words = [&nobody[..], &["gate", "--replay", "kept"]].concat();
     fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .expect("permissions");

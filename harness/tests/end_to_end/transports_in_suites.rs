@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
 
-use crate::binary::{DUET, Folder, SERVER, outcome, signal, wait};
+use crate::binary::{DUET, Folder, SERVER, outcome, record_text, signal, wait};
 use duet_model::record::BlockRecord;
 use duet_protocol::Negotiated;
 
@@ -256,7 +256,7 @@ fn the_certificate_vanishes_when_interrupted() {
     let bench = Bench::new([&tls, &tls], "path = \"/\"", &loads, "blocks = 60");
     let child = bench.command(&["run", "s"]).spawn().expect("the binary starts");
     wait(|| {
-        let text = fs::read_to_string(bench.latest("run.jsonl")).unwrap_or_default();
+        let text = record_text(&bench.latest(""));
         text.contains("\"record\":\"block\"")
     });
     assert!(bench.temporary_folders().iter().any(|folder| folder.join("key.pem").exists()));

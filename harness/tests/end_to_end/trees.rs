@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 
 use nix::sys::signal::Signal;
 
-use crate::binary::{DUET, Folder, HELLO, Outcome, SERVER, outcome, signal, wait};
+use crate::binary::{DUET, Folder, HELLO, Outcome, SERVER, outcome, record_text, signal, wait};
 use duet_model::record::{self, ArmRecord, BlockRecord};
 
 /// Definitions of external servers.
@@ -66,8 +66,7 @@ impl Bench {
         let bench = self.edit("suites.toml", "blocks = 2", "blocks = 60");
         let child = bench.0.command(&["run", "s"]).spawn().expect("the binary starts");
         wait(|| {
-            let path = bench.0.path().join("results/latest/run.jsonl");
-            let text = fs::read_to_string(path).unwrap_or_default();
+            let text = record_text(&bench.0.path().join("results/latest"));
             text.contains("\"failure\":null,\"discarded\":null")
         });
         (bench, child)

@@ -57,7 +57,7 @@ impl FromStr for Arm {
             "dir" => path_and_name(rest, Origin::Folder),
             "bin" => path_and_name(rest, Origin::Binary),
             "baseline" => (Origin::Baseline(rest.to_owned()), None),
-            _ if Path::new(given).join(record::FILE_NAME).is_file() => {
+            _ if record::find(Path::new(given)).is_some_and(|file| file.is_file()) => {
                 (Origin::Run(given.into()), None)
             }
             _ => return Err(FORMS.to_owned()),

@@ -252,7 +252,7 @@ fn of_ignored(top: &Path, root: &Path, carry: &[String]) -> Result<Option<String
     let is_kept = |path: &PathBuf| {
         ["target", "results"].iter().any(|name| *path == root.join(name))
             || path.join(CACHE_TAG.0).exists()
-            || path.join(duet_model::record::FILE_NAME).exists()
+            || duet_model::record::find(path).is_some()
             || carry.iter().any(|name| *path == root.join(name))
     };
     let absolute = git::paths(&listed).map(|path| top.join(path.components().as_path()));

@@ -1,4 +1,8 @@
-//! `run.jsonl` on disk: appending a line at a time, reading a run back.
+//! A record on disk: appending a line at a time, reading a run back.
+//!
+//! It is compressed as it is written (gzip, RFC 1952): after each line the compressor hands out all
+//! that it holds (a sync flush), so that a kill loses the last, unfinished line at most. One that
+//! was not compressed, or of which others made several members, is read as well.
 //!
 //! The header gives the run an id, and every further line repeats it. A file into which two
 //! processes wrote, or somebody's editor, is refused and not judged.
@@ -6,9 +10,12 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use flate2::Compression;
+use flate2::bufread::MultiGzDecoder;
+use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
 use super::bounds;
@@ -17,14 +24,24 @@ use super::run::{Record, Run, SCHEMA};
 use crate::spec::CellId;
 
 /// The file name of a record within a run's folder.
-pub const FILE_NAME: &str = "run.jsonl";
+pub const FILE_NAME: &str = "run.jsonl.gz";
+
+/// The same of one that is not compressed. Where a folder has both, this is the older one.
+pub const PLAIN_FILE_NAME: &str = "run.jsonl";
 
 /// Its name until it may take the place of another.
-const PARTIAL: &str = "run.jsonl.partial";
+const PARTIAL: &str = "run.jsonl.gz.partial";
 
-/// The longest record that is read: forty times the longest that was published. What is longer is
-/// no record, and would fill the memory.
+/// The longest record that is read, before it is compressed: forty times the longest that was
+/// published. What is longer is no record, and would fill the memory.
 const BYTES_MAX: u64 = 256 << 20;
+
+/// A compressed record is no more than so many times as long before: ten times what those have that
+/// were published. Compression itself would allow a thousand.
+const EXPANSION_MAX: u64 = 64;
+
+/// What one may have beyond that.
+const EXPANSION_SPARE: u64 = 4 << 20;
 
 /// The longest line that is read, likewise.
 const LINE_BYTES_MAX: u64 = 16 << 20;
@@ -33,6 +50,8 @@ const LINE_BYTES_MAX: u64 = 16 << 20;
 #[derive(Debug)]
 pub struct Writer {
     file: File,
+    /// Compresses; holds what is not in the file yet. Gone behind the last line.
+    stream: Option<GzEncoder<Vec<u8>>>,
     /// The id that the header gives.
     run: Option<String>,
 }
@@ -57,30 +76,26 @@ struct LineRef<'a> {
 }
 
 impl Writer {
-    /// Begins `run.jsonl` in `folder` with these records, in the place of the one that is there, if
-    /// any: whatever happens meanwhile, the file holds the old record or all of these.
+    /// Begins the record in `folder` with these records, in the place of the one that is there, if
+    /// any: whatever happens meanwhile, the folder holds the old record or all of these.
     ///
     /// # Errors
     /// When the file cannot be written or replaced.
     pub fn replace(folder: &Path, records: impl IntoIterator<Item = Record>) -> Result<Self> {
         let (path, partial) = (folder.join(FILE_NAME), folder.join(PARTIAL));
-        match fs::remove_file(&partial) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(error)
-                    .with_context(|| format!("failed to remove {}", partial.display()));
-            }
-            _ => {}
-        }
+        remove(&partial)?;
         let file = OpenOptions::new()
             .append(true)
             .create_new(true)
             .open(&partial)
             .with_context(|| format!("failed to create {}", partial.display()))?;
-        let mut writer = Self { file, run: None };
+        let stream = Some(GzEncoder::new(vec![], Compression::best()));
+        let mut writer = Self { file, stream, run: None };
         let written = records.into_iter().try_for_each(|record| writer.append(&record));
         let replaced = written.and_then(|()| {
             fs::rename(&partial, &path)
-                .with_context(|| format!("failed to replace {}", path.display()))
+                .with_context(|| format!("failed to replace {}", path.display()))?;
+            remove(&folder.join(PLAIN_FILE_NAME))
         });
         if replaced.is_err() {
             // The error that is reported is the one that matters.
@@ -89,8 +104,8 @@ impl Writer {
         replaced.map(|()| writer)
     }
 
-    /// Appends one record and hands it to the kernel in one write, so that a record is either
-    /// whole or the last, cut-off line.
+    /// Appends one record and hands it to the disk in one write, so that a record is either whole
+    /// or the last, cut-off line. Nothing follows an end.
     ///
     /// # Errors
     /// When the file cannot be written: a full disk, most likely.
@@ -104,11 +119,41 @@ impl Writer {
         };
         let mut line = line.context("failed to encode a record")?;
         line.push(b'\n');
-        self.file
-            .write_all(&line)
-            .and_then(|()| self.file.sync_data())
-            .context("failed to append to run.jsonl (is the disk full?); finished blocks are kept")
+        let is_end = matches!(record, Record::End(_));
+        let compressed = self.compress(&line, is_end).context("failed to compress a record")?;
+        self.file.write_all(&compressed).and_then(|()| self.file.sync_data()).with_context(|| {
+            format!("failed to append to {FILE_NAME} (is the disk full?); finished blocks are kept")
+        })
     }
+
+    /// A line as the bytes to be appended: all of it can be read from them and those before.
+    fn compress(&mut self, line: &[u8], is_end: bool) -> Result<Vec<u8>> {
+        let mut stream = self.stream.take().context("the record has ended")?;
+        stream.write_all(line)?;
+        if is_end {
+            return Ok(stream.finish()?);
+        }
+        stream.flush()?;
+        let bytes = std::mem::take(stream.get_mut());
+        self.stream = Some(stream);
+        Ok(bytes)
+    }
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("failed to remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The record in a folder, compressed or not; absent where there is none.
+#[must_use]
+pub fn find(folder: &Path) -> Option<PathBuf> {
+    [FILE_NAME, PLAIN_FILE_NAME].map(|name| folder.join(name)).into_iter().find(|f| f.exists())
 }
 
 /// Reads a run's folder.
@@ -118,21 +163,51 @@ impl Writer {
 /// line other than the last is damaged, a line is of another run, a block is there twice or was not
 /// planned, or the file is longer than any record.
 pub fn read(folder: &Path) -> Result<Run> {
-    let path = folder.join(FILE_NAME);
+    let path = find(folder).unwrap_or_else(|| folder.join(FILE_NAME));
     let failed = || format!("failed to open {} (is this a run's folder?)", path.display());
     // Before it is opened: a pipe would be waited for.
     let kind = fs::metadata(&path).with_context(failed)?;
     ensure!(kind.is_file(), "{} is no regular file", path.display());
-    let file = File::open(&path).with_context(failed)?;
-    read_lines(BufReader::new(file)).with_context(|| format!("failed to read {}", path.display()))
+    let file = BufReader::new(File::open(&path).with_context(failed)?);
+    let run = match path.extension().is_some_and(|extension| extension == "gz") {
+        true => read_compressed(file, kind.len()),
+        false => read_lines(file, BYTES_MAX),
+    };
+    run.with_context(|| format!("failed to read {}", path.display()))
 }
 
-/// Reads records from `input`, line by line. Bytes, since a line may be cut off within a character;
-/// only one without its end can be.
-fn read_lines(input: impl BufRead) -> Result<Run> {
-    let mut input = input.take(BYTES_MAX + 1);
+/// Reads compressed records from `input`, which has so many bytes.
+fn read_compressed(input: impl BufRead, bytes: u64) -> Result<Run> {
+    let bytes_max = bytes.saturating_mul(EXPANSION_MAX).saturating_add(EXPANSION_SPARE);
+    let lines = Inflated { stream: Some(MultiGzDecoder::new(input)) };
+    read_lines(BufReader::new(lines), bytes_max.min(BYTES_MAX))
+}
+
+/// What a compressed file holds, as far as it goes: where it was cut off, it ends.
+struct Inflated<R> {
+    /// Absent behind the end.
+    stream: Option<MultiGzDecoder<R>>,
+}
+
+impl<R: BufRead> Read for Inflated<R> {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        let Some(stream) = &mut self.stream else { return Ok(0) };
+        match stream.read(to) {
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                self.stream = None;
+                Ok(0)
+            }
+            read => read,
+        }
+    }
+}
+
+/// Reads records from `input`, line by line, so many bytes at most. Bytes, since a line may be cut
+/// off within a character; only one without its end can be.
+fn read_lines(input: impl BufRead, bytes_max: u64) -> Result<Run> {
+    let mut input = input.take(bytes_max + 1);
     let mut line = vec![];
-    ensure!(next_line(&mut input, &mut line)?, "the record is empty");
+    ensure!(next_line(&mut input, bytes_max, &mut line)?, "the record is empty");
     let header = match serde_json::from_slice(&line).context("line 1 is no header")? {
         Record::Header(header) => *header,
         _ => bail!("line 1 is no header"),
@@ -143,7 +218,7 @@ fn read_lines(input: impl BufRead) -> Result<Run> {
     check_names(&header).context("line 1 cannot be trusted")?;
     let (mut run, mut seen) = (Run::of(header), Seen::default());
     for n in 2_u64.. {
-        if !next_line(&mut input, &mut line).with_context(|| format!("line {n}"))? {
+        if !next_line(&mut input, bytes_max, &mut line).with_context(|| format!("line {n}"))? {
             break;
         }
         let record = match serde_json::from_slice(&line) {
@@ -201,11 +276,16 @@ fn excerpt(name: &str) -> &str {
     name.char_indices().nth(40).map_or(name, |(end, _)| &name[..end])
 }
 
-/// Reads the next line with its end into `line`; false where there is none.
-fn next_line(input: &mut std::io::Take<impl BufRead>, line: &mut Vec<u8>) -> Result<bool> {
+/// Reads the next line of an input of so many bytes with its end into `line`; false where there is
+/// none.
+fn next_line(
+    input: &mut std::io::Take<impl BufRead>,
+    bytes_max: u64,
+    line: &mut Vec<u8>,
+) -> Result<bool> {
     line.clear();
     input.by_ref().take(LINE_BYTES_MAX + 1).read_until(b'\n', line)?;
-    ensure!(input.limit() > 0, "it is longer than {} MiB, so it is no record", BYTES_MAX >> 20);
+    ensure!(input.limit() > 0, "it is longer than {} MiB, so it is no record", bytes_max >> 20);
     let bytes = line.len() as u64;
     ensure!(bytes <= LINE_BYTES_MAX, "a line is longer than {} MiB", LINE_BYTES_MAX >> 20);
     Ok(!line.is_empty())
@@ -284,6 +364,25 @@ mod tests {
             .collect()
     }
 
+    fn plain(input: impl BufRead) -> Result<Run> {
+        read_lines(input, BYTES_MAX)
+    }
+
+    /// What a folder's record holds, as far as it goes.
+    fn text(folder: &Path) -> String {
+        let bytes = fs::read(folder.join(FILE_NAME)).expect("a record");
+        let mut lines = Inflated { stream: Some(MultiGzDecoder::new(&bytes[..])) };
+        let mut text = String::new();
+        lines.read_to_string(&mut text).expect("it is compressed text");
+        text
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut stream = GzEncoder::new(vec![], Compression::fast());
+        stream.write_all(bytes).expect("a vector takes all");
+        stream.finish().expect("a vector takes all")
+    }
+
     #[test]
     fn a_run_is_read_back_as_it_was_written() {
         for run in [run(&Scene::default()), programs(4, 1.2)] {
@@ -303,6 +402,7 @@ mod tests {
         let end = |elapsed_ns| {
             Record::End(crate::record::RunEnd { elapsed_ns, interrupted: None, stopped: None })
         };
+        fs::write(folder.path().join(PLAIN_FILE_NAME), "an older one").expect("a file");
         // What was left of an attempt that was killed is in nobody's way.
         fs::write(folder.path().join(PARTIAL), "{").expect("a file");
         for elapsed_ns in [1, 2] {
@@ -312,22 +412,100 @@ mod tests {
             assert_eq!(read.end.map(|end| end.elapsed_ns), Some(elapsed_ns));
         }
         assert!(!folder.path().join(PARTIAL).exists());
+        assert!(!folder.path().join(PLAIN_FILE_NAME).exists());
     }
 
     #[test]
     fn a_record_cut_short_is_read_as_far_as_it_goes() {
         let mut text = lines().join("\n");
-        let whole = read_lines(text.as_bytes()).expect("it is whole");
+        let whole = plain(text.as_bytes()).expect("it is whole");
         assert_eq!((whole.blocks.len(), whole.end.is_some(), whole.truncated), (2, true, false));
         text.truncate(text.len() - 5);
-        let cut = read_lines(text.as_bytes()).expect("only the last line is damaged");
+        let cut = plain(text.as_bytes()).expect("only the last line is damaged");
         assert_eq!((cut.blocks.len(), cut.end, cut.truncated), (2, None, true));
         // Within a character.
         let mut bytes = lines()[..2].join("\n").into_bytes();
         bytes.extend_from_slice("\n{\"×".as_bytes());
         bytes.pop();
-        let cut = read_lines(&bytes[..]).expect("only the last line is damaged");
+        let cut = plain(&bytes[..]).expect("only the last line is damaged");
         assert_eq!((cut.blocks.len(), cut.truncated), (1, true));
+    }
+
+    /// Whatever is cut off, all lines before it are there, and a cut within a line is told.
+    #[test]
+    fn a_compressed_record_cut_short_is_read_as_far_as_it_goes() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let run = run(&Scene::default());
+        let records: Vec<Record> = run.records().take(8).collect();
+        let mut writer = Writer::replace(folder.path(), []).expect("it is written");
+        let path = folder.path().join(FILE_NAME);
+        // Behind each line: how long the file is, and how many blocks it has.
+        let mut ends = vec![];
+        for (n, record) in records.iter().enumerate() {
+            writer.append(record).expect("it is appended");
+            let blocks = records[..=n].iter().filter(|r| matches!(r, Record::Block(_))).count();
+            ends.push((fs::metadata(&path).expect("a file").len() as usize, blocks));
+        }
+        let bytes = fs::read(&path).expect("a record");
+        let read = |cut: usize| read_compressed(&bytes[..cut], cut as u64);
+        let mut told = 0;
+        for pair in ends.windows(2) {
+            let ((before, blocks), (after, more)) = (pair[0], pair[1]);
+            let whole = read(before).expect("it ends between lines");
+            assert_eq!((whole.blocks.len(), whole.truncated, whole.end), (blocks, false, None));
+            for cut in [before + 1, before.midpoint(after), after - 5] {
+                let cut = read(cut).expect("its last line is cut off");
+                assert!((blocks..=more).contains(&cut.blocks.len()), "{}", cut.blocks.len());
+                told += u32::from(cut.truncated);
+            }
+        }
+        assert!(told > 0, "a line that was cut off is told");
+        assert!(read(0).is_err() && read(5).is_err(), "there is no header");
+    }
+
+    #[test]
+    fn a_compressed_record_may_have_members_and_no_damage() {
+        let lines: Vec<String> = lines().into_iter().map(|line| line + "\n").collect();
+        let whole = plain(lines.concat().as_bytes()).expect("it is whole");
+        let read = |bytes: &[u8]| read_compressed(bytes, bytes.len() as u64);
+        let members: Vec<Vec<u8>> = lines.iter().map(|line| gzip(line.as_bytes())).collect();
+        assert_eq!(read(&members.concat()).expect("a member each"), whole);
+        let bytes = members.concat();
+        let cut = read(&bytes[..bytes.len() - 9]).expect("the last member is cut off");
+        assert_eq!(cut.blocks, whole.blocks);
+        // A member that is cut off, and another behind it.
+        let joined = [&members[0][..], &members[1][..members[1].len() / 2], &members[2]].concat();
+        assert!(read(&joined).is_err());
+        let twice = [gzip(lines.concat().as_bytes()), members[1].clone()].concat();
+        let error = read(&twice).expect_err("something follows the end");
+        assert!(format!("{error:#}").contains("had ended before"), "{error:#}");
+        let mut damaged = gzip(lines.concat().as_bytes());
+        let checksum = damaged.len() - 8;
+        damaged[checksum] ^= 1;
+        assert!(read(&damaged).is_err(), "its checksum is of other lines");
+        assert!(read(lines.concat().as_bytes()).is_err(), "it is not compressed");
+    }
+
+    #[test]
+    fn a_bomb_is_refused() {
+        let header = lines()[0].clone() + "\n";
+        let spaces = " ".repeat(4_000);
+        let build = |n: u32| format!("{{\"record\":\"build\",{spaces}\"server\":\"{n}\"}}\n");
+        let cases = [
+            // A line without an end, lines that are none, and many that are lines.
+            header.clone() + &" ".repeat(20 << 20),
+            header.clone() + &"\n".repeat(8 << 20),
+            header.clone() + &"[".repeat(8 << 20),
+            header.clone() + &(0..5_000).map(build).collect::<String>(),
+        ];
+        for text in cases {
+            let bytes = gzip(text.as_bytes());
+            let bound = bytes.len() as u64 * EXPANSION_MAX + EXPANSION_SPARE;
+            assert!((text.len() as u64) > bound, "{} is no bomb", bytes.len());
+            let error = read_compressed(&bytes[..], bytes.len() as u64).expect_err("a bomb");
+            let said = format!("{error:#}");
+            assert!(said.contains("it is no record") || said.contains("damaged"), "{said}");
+        }
     }
 
     #[test]
@@ -338,12 +516,12 @@ mod tests {
         let mut writer = Writer::replace(folder.path(), first.records()).expect("it is written");
         let end = crate::record::RunEnd { elapsed_ns: 1, interrupted: None, stopped: None };
         writer.append(&Record::End(end.clone())).expect("it is appended");
-        let text = fs::read_to_string(folder.path().join(FILE_NAME)).expect("a record");
+        let text = text(folder.path());
         assert!(text.lines().skip(1).all(|line| line.starts_with("{\"run\":\"first\",")), "{text}");
         assert_eq!(read(folder.path()).expect("it is a record"), Run { end: Some(end), ..first });
         // A second run's lines, lines of an older program, or an id that the header does not know.
         let check = |text: String| {
-            let error = read_lines(text.as_bytes()).expect_err("it is of two runs");
+            let error = plain(text.as_bytes()).expect_err("it is of two runs");
             assert!(format!("{error:#}").contains("line 3 is of another run"), "{error:#}");
         };
         let at_third = |change: fn(&str) -> String| {
@@ -362,11 +540,11 @@ mod tests {
         let whole = lines().join("\n") + "\n";
         let spaces = std::io::repeat(b' ');
         let line = BufReader::new(whole.as_bytes().chain(spaces));
-        let error = read_lines(line).expect_err("its last line has no end");
+        let error = plain(line).expect_err("its last line has no end");
         assert!(format!("{error:#}").contains("longer than 16 MiB"), "{error:#}");
         let nested = format!("{whole}{}", "[".repeat(100_000));
-        assert!(read_lines(nested.as_bytes()).expect("its last line is cut off").truncated);
-        let error = read_lines(format!("{nested}\n").as_bytes()).expect_err("it is damaged");
+        assert!(plain(nested.as_bytes()).expect("its last line is cut off").truncated);
+        let error = plain(format!("{nested}\n").as_bytes()).expect_err("it is damaged");
         assert!(format!("{error:#}").contains("is damaged"), "{error:#}");
     }
 
@@ -375,7 +553,7 @@ mod tests {
         let check = |change: fn(&mut Vec<String>), want: &str| {
             let mut lines = lines();
             change(&mut lines);
-            let error = read_lines(lines.join("\n").as_bytes()).expect_err(want);
+            let error = plain(lines.join("\n").as_bytes()).expect_err(want);
             assert!(format!("{error:#}").contains(want), "{error:#}");
         };
         check(Vec::clear, "empty");

@@ -1,4 +1,5 @@
-//! The record of a run: `run.jsonl`, one JSON object a line, appended and flushed as it happens.
+//! The record of a run: `run.jsonl.gz`, one JSON object a line, compressed, appended and flushed as
+//! it happens.
 //!
 //! The first line is the [`RunHeader`], then a [`BuildRecord`] per server and set of programs, a
 //! [`ProgramRecord`] per program, a [`BlockRecord`] or [`ProgramBlock`] per block, and a [`RunEnd`]
@@ -24,7 +25,7 @@ pub use block::{
 pub use builds::{BUILDS_FILE_NAME, BUILDS_SCHEMA, BuildsRecord, ServerBuilds, read_builds};
 pub use experiment::{Absence, Experiment, NoiseFloor, Question, Side, Version};
 pub use failure::{Failure, Stage};
-pub use file::{FILE_NAME, Writer, read};
+pub use file::{FILE_NAME, PLAIN_FILE_NAME, Writer, find, read};
 pub use gauge::{BlockGauges, Gauge, GaugeReading};
 pub use header::{BuildRecord, CampaignSession, RunEnd, RunHeader, ServiceCpus, ServiceHeader};
 pub use machine::{Finding, FindingLevel, Machine};

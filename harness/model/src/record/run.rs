@@ -9,7 +9,7 @@ use super::program::{ProgramBlock, ProgramRecord};
 /// The version of the record's format; raised when a reader of the old format would be wrong.
 pub const SCHEMA: u32 = 1;
 
-/// One line of `run.jsonl`. All but the first also hold the header's `id`, as `run`: the writer
+/// One line of `run.jsonl.gz`. All but the first also hold the header's `id`, as `run`: the writer
 /// adds it, the reader compares and drops it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
