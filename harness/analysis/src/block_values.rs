@@ -29,13 +29,13 @@ pub(super) fn block_values(block: &BlockRecord) -> Result<BlockValues, String> {
             arm.retain(|metric, _| metric.is_result(CellKind::Servers(Loop::Open)));
             continue;
         }
-        match service_times(&windows) {
+        match service_times(&block.arms[i], &windows) {
             Ok(times) => arm.extend(times),
             Err(error) => histogram_error = Some(format!("{error:#}")),
         }
     }
     if block.open.is_some() {
-        match open::values(&rounds, arms.len()) {
+        match open::values(&rounds, &block.arms) {
             Ok(OpenBlock { latencies, values, log_ratios }) => {
                 arms.iter_mut().zip(latencies).for_each(|(arm, own)| arm.extend(own));
                 (open, tails) = (values, log_ratios);

@@ -4,30 +4,31 @@ use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::Deserializer;
+use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 
 /// Significant digits of merged histograms, as of those the generator records.
 const DIGITS: u8 = 3;
 
-/// The sum of histograms.
+/// A histogram from its text.
 ///
 /// # Errors
-/// When one of them is damaged.
-pub(super) fn merge<'a>(encoded: impl IntoIterator<Item = &'a str>) -> Result<Histogram<u64>> {
-    Ok(sum(&read(encoded)?))
+/// When it is damaged.
+pub(super) fn read(text: &str) -> Result<Histogram<u64>> {
+    let bytes = STANDARD.decode(text).context("a histogram is not base64")?;
+    Deserializer::new().deserialize(&mut bytes.as_slice()).context("a histogram is damaged")
 }
 
-/// Histograms one by one.
+/// A histogram as text, with so many significant digits.
 ///
 /// # Errors
-/// When one of them is damaged.
-pub(super) fn read<'a>(encoded: impl IntoIterator<Item = &'a str>) -> Result<Vec<Histogram<u64>>> {
-    let mut deserializer = Deserializer::new();
-    let mut one = |text: &str| -> Result<Histogram<u64>> {
-        let bytes = STANDARD.decode(text).context("a histogram is not base64")?;
-        deserializer.deserialize(&mut bytes.as_slice()).context("a histogram is damaged")
-    };
-    encoded.into_iter().map(&mut one).collect()
+/// When it cannot be written, which would be a mistake of ours.
+pub(super) fn encode(histogram: &Histogram<u64>, digits: u8) -> Result<String> {
+    let mut coarse = Histogram::<u64>::new(digits)?;
+    coarse.add(histogram)?;
+    let mut bytes = vec![];
+    let encoded = V2DeflateSerializer::new().serialize(&coarse, &mut bytes);
+    encoded.context("failed to encode a histogram")?;
+    Ok(STANDARD.encode(bytes))
 }
 
 /// The sum of histograms that were read.
@@ -42,23 +43,30 @@ pub(super) fn sum<'a>(histograms: impl IntoIterator<Item = &'a Histogram<u64>>) 
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::encode as encode_coarse;
+    use super::{read, sum};
     use duet_model::testing::encode;
 
     #[test]
     fn merging() {
         let texts = [encode(&[1_000, 2_000]), encode(&[3_000, 4_000_000_000]), encode(&[])];
-        let merged = merge(texts.iter().map(String::as_str)).expect("all are well formed");
+        let read: Vec<_> =
+            texts.iter().map(|text| read(text).expect("all are well formed")).collect();
+        let merged = sum(&read);
         assert_eq!(merged.len(), 4);
         assert!(merged.equivalent(merged.value_at_quantile(0.5), 2_000));
         assert!(merged.equivalent(merged.max(), 4_000_000_000));
+        let coarse = super::read(&encode_coarse(&merged, 2).expect("it is encoded"));
+        let coarse = coarse.expect("it is read back");
+        assert_eq!((coarse.len(), coarse.sigfig()), (4, 2));
+        assert!(coarse.value_at_quantile(0.5).abs_diff(2_000) <= 20);
     }
 
     #[test]
     fn damage_is_named() {
         let cut = &encode(&[1_000])[..16];
         for (text, want) in [("%", "not base64"), ("AAAA", "damaged"), (cut, "damaged")] {
-            let error = merge([text]).expect_err("it is damaged");
+            let error = read(text).expect_err("it is damaged");
             assert!(error.to_string().contains(want), "{text}: {error}");
         }
     }

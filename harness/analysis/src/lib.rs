@@ -21,6 +21,7 @@ pub mod builds;
 mod cell;
 mod cell_analysis;
 pub mod claims;
+mod compact;
 pub mod comparison;
 mod delayed_acks;
 mod disturbance;
@@ -50,6 +51,7 @@ mod switching;
 mod tails;
 #[cfg(test)]
 mod tests;
+mod times;
 pub mod trend;
 mod utilisation;
 mod values;
@@ -57,6 +59,7 @@ pub mod verdict;
 mod warnings;
 
 pub use cell_analysis::running_ratio;
+pub use compact::compact;
 pub use disturbance::{disturbance, program_disturbance};
 pub use duet_model::record::{
     BuildRecord, Failure, Finding, FindingLevel, Gauge, GaugeReading, Machine, ServiceCpus,

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use hdrhistogram::Histogram;
 
 use crate::cell::{Cell, Counted};
-use crate::histogram;
 use crate::rounds::Rounds;
 use crate::summary::{OpenAnalysis, OpenArm, Warning, Who};
 use crate::tails::{self, TAIL_MIN, WindowTimes};
+use crate::times::{self, ArmTimes};
 use crate::values::OpenValues;
+use duet_model::record::ArmRecord;
 use duet_model::spec::{OpenLoop, Rate};
-use duet_protocol::{ResolvedRate, WindowResult};
+use duet_protocol::{ResolvedRate, TimeSummary, Times, WindowResult};
 use duet_units::{Metric, nanoseconds, percent, thousands};
 
 #[cfg(test)]
@@ -53,27 +53,28 @@ pub(super) struct OpenBlock {
 ///
 /// # Errors
 /// When a histogram is damaged.
-pub(super) fn values(rounds: &Rounds<'_>, arms: usize) -> Result<OpenBlock> {
+pub(super) fn values(rounds: &Rounds<'_>, arms: &[ArmRecord]) -> Result<OpenBlock> {
     let mut windows = vec![];
     let mut found = OpenBlock { latencies: vec![], values: vec![], log_ratios: vec![] };
-    for arm in 0..arms {
+    for (arm, record) in arms.iter().enumerate() {
         let records: Vec<&WindowResult> = rounds.of_arm(arm).map(|w| w.record).collect();
-        let times = response_times(&records)?;
-        let all = histogram::sum(&times);
+        let times = times::arm_times(record, &records)?;
+        let all = times.all.response_time.unwrap_or_default();
         let quantiles = Metric::ALL.into_iter().filter_map(|m| Some((m, m.latency_quantile()?)));
-        let supported = quantiles.filter(|(_, p)| duet_stats::supports_quantile(*p, all.len()));
-        let latencies = supported.map(|(m, p)| (m, all.value_at_quantile(p).max(1) as f64));
+        let supported = quantiles.filter(|(_, p)| duet_stats::supports_quantile(*p, all.count));
+        let latencies =
+            supported.filter_map(|(m, p)| Some((m, times::quantile(&all, p)?.max(1) as f64)));
         found.latencies.push(latencies.collect());
-        found.values.push(arm_values(&records, all.len())?);
-        windows.extend(records.iter().zip(times).map(|(record, times)| WindowTimes {
+        found.values.push(arm_values(&records, &times));
+        windows.extend(records.iter().zip(&times.windows).map(|(record, times)| WindowTimes {
             arm,
             round: record.round,
-            times,
+            times: times.response_time.unwrap_or_default(),
         }));
     }
     let quantiles = Metric::ALL.into_iter().filter_map(|m| Some((m, m.latency_quantile()?)));
     for (metric, p) in quantiles.filter(|(_, p)| *p >= TAIL_MIN) {
-        let Some(tail) = tails::tail(&windows, p, arms) else { continue };
+        let Some(tail) = tails::tail(&windows, p, arms.len()) else { continue };
         let own = found.latencies.iter_mut().zip(&mut found.values);
         for ((latencies, values), (value, beyond)) in
             own.zip(tail.values.iter().zip(tail.windows_beyond))
@@ -87,39 +88,28 @@ pub(super) fn values(rounds: &Rounds<'_>, arms: usize) -> Result<OpenBlock> {
     Ok(found)
 }
 
-/// The response times of each window. Sorted among the others, lower bounds give lower bounds of
-/// the quantiles.
-fn response_times(windows: &[&WindowResult]) -> Result<Vec<Histogram<u64>>> {
-    let of_open = || windows.iter().filter_map(|window| window.open.as_ref());
-    let mut times = histogram::read(of_open().map(|open| open.response_time.as_str()))?;
-    for (times, open) in times.iter_mut().zip(of_open()) {
-        times.add(&histogram::merge(open.response_time_lower_bounds.as_deref())?)?;
-    }
-    Ok(times)
-}
-
 /// What the windows of an arm say beside its quantiles.
-fn arm_values(windows: &[&WindowResult], responses: u64) -> Result<OpenValues> {
+fn arm_values(windows: &[&WindowResult], times: &ArmTimes) -> OpenValues {
     let of_open = || windows.iter().filter_map(|window| window.open.as_ref());
-    let bounds = of_open().filter_map(|open| open.response_time_lower_bounds.as_deref());
-    let bounds = histogram::merge(bounds)?;
-    let send_lag = histogram::read(of_open().map(|open| open.send_lag.as_str()))?;
-    let generator_lag = histogram::read(of_open().map(|open| open.generator_lag.as_str()))?;
-    let service = histogram::read(windows.iter().map(|window| window.service_time.as_str()))?;
-    let stalled = generator_lag.iter().filter(|lag| lag.max() > STALL_NS).count();
-    Ok(OpenValues {
+    let lags = times.windows.iter().filter_map(|times| times.generator_lag);
+    let stalled = lags.filter(|lag| lag.ns_max > STALL_NS).count();
+    let p99 = |of: fn(&Times) -> Option<TimeSummary>| {
+        let windows: Vec<TimeSummary> = times.windows.iter().filter_map(of).collect();
+        tails::typical(&windows, &of(&times.all).unwrap_or_default(), 0.99)
+    };
+    OpenValues {
         planned: of_open().map(|open| open.planned).sum(),
         sent_late: of_open().map(|open| open.sent_late).sum(),
         unsent: of_open().map(|open| open.unsent).sum(),
-        responses,
-        lower_bound_ns: (!bounds.is_empty()).then(|| bounds.min()),
-        send_lag_ns_p99: tails::typical(&send_lag, 0.99),
-        generator_lag_ns_p99: tails::typical(&generator_lag, 0.99),
-        service_time_ns_p99: tails::typical(&service, 0.99),
+        responses: times.all.response_time.unwrap_or_default().count,
+        lower_bound_ns: times.all.response_time_lower_bounds.and_then(|bounds| bounds.ns_min),
+        send_lag_ns_p99: p99(|times| times.send_lag),
+        generator_lag_ns_p99: p99(|times| times.generator_lag),
+        service_time_ns_p99: p99(|times| Some(times.service_time)),
         windows_beyond: BTreeMap::new(),
         windows: windows.len() as u64,
         windows_stalled: stalled as u64,
-    })
+    }
 }
 
 /// What reports say of an open loop; absent in a closed one, and where no block counts.

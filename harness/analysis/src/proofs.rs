@@ -137,7 +137,8 @@ fn window(arm: u32, round: u32, speed: f64) -> WindowResult {
         server_stolen_ns: 0,
         generator_stolen_ns: 0,
         outside: None,
-        service_time: String::new(),
+        service_time: None,
+        times: None,
         open: None,
         probe: None,
     }

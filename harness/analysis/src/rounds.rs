@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::histogram;
+use crate::times;
 use crate::values::sign;
-use duet_model::record::BlockRecord;
+use duet_model::record::{ArmRecord, BlockRecord};
 use duet_protocol::WindowResult;
 use duet_units::Metric;
 
@@ -140,10 +140,19 @@ pub(super) fn window_values(windows: &[Window]) -> Vec<(Metric, f64)> {
 }
 
 /// Quantiles of service time, where enough requests stand behind them.
-pub(super) fn service_times(windows: &[Window]) -> anyhow::Result<Vec<(Metric, f64)>> {
-    let merged = histogram::merge(windows.iter().map(|w| w.record.service_time.as_str()))?;
+///
+/// # Errors
+/// When a histogram is damaged.
+pub(super) fn service_times(
+    arm: &ArmRecord,
+    windows: &[Window],
+) -> anyhow::Result<Vec<(Metric, f64)>> {
+    let records: Vec<&WindowResult> = windows.iter().map(|w| w.record).collect();
+    let merged = times::arm_times(arm, &records)?.all.service_time;
     let quantiles = [(Metric::ServiceTimeNsP50, 0.5), (Metric::ServiceTimeNsP99, 0.99)];
     let supported =
-        quantiles.into_iter().filter(|(_, p)| duet_stats::supports_quantile(*p, merged.len()));
-    Ok(supported.map(|(metric, p)| (metric, merged.value_at_quantile(p).max(1) as f64)).collect())
+        quantiles.into_iter().filter(|(_, p)| duet_stats::supports_quantile(*p, merged.count));
+    let values =
+        supported.filter_map(|(m, p)| Some((m, times::quantile(&merged, p)?.max(1) as f64)));
+    Ok(values.collect())
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use crate::bottleneck::{Cpus, Usage, bottleneck, usage};
 use crate::cell::Cell;
-use crate::histogram;
 use crate::summary::{Bottleneck, SearchAnalysis, SearchArm, Warning, Who};
+use crate::times;
 use crate::values::{BlockValues, SearchValues, arm_log_ratios, start_values};
 use duet_model::record::{ArmRecord, BlockRecord};
 use duet_model::spec::Rate;
@@ -31,16 +31,16 @@ pub(super) fn values(block: &BlockRecord) -> Result<BlockValues, String> {
     let arms: Vec<BTreeMap<Metric, f64>> = block.arms.iter().map(arm_values).collect();
     let mut search = vec![];
     let mut histogram_error = None;
-    for (arm, found) in (0..).zip(searches) {
-        let upper = || block.windows.iter().filter(|window| is_upper(block, window));
-        let lags = upper().filter(|window| window.arm == arm);
-        let lags = lags.filter_map(|window| Some(window.open.as_ref()?.generator_lag.as_str()));
-        match histogram::merge(lags) {
-            Ok(lags) => search.push(SearchValues {
+    for ((arm, record), found) in (0..).zip(&block.arms).zip(searches) {
+        let own = || block.windows.iter().filter(|window| window.arm == arm);
+        let upper: Vec<&WindowResult> = own().filter(|window| is_upper(block, window)).collect();
+        match times::arm_times(record, &upper) {
+            Ok(times) => search.push(SearchValues {
                 found,
-                probes: block.windows.iter().filter(|window| window.arm == arm).count() as u64,
-                generator_lag_ns_p99: (!lags.is_empty())
-                    .then(|| lags.value_at_quantile(0.99) as f64),
+                probes: own().count() as u64,
+                generator_lag_ns_p99: (times.all.generator_lag)
+                    .filter(|lag| lag.count > 0)
+                    .map(|lag| lag.ns_p99 as f64),
             }),
             Err(error) => histogram_error = Some(format!("{error:#}")),
         }
@@ -72,7 +72,7 @@ pub(super) fn log_ratio(block: &BlockRecord) -> Option<f64> {
 }
 
 /// Whether a window tried the lowest rate that its arm failed at.
-fn is_upper(block: &BlockRecord, window: &WindowResult) -> bool {
+pub(super) fn is_upper(block: &BlockRecord, window: &WindowResult) -> bool {
     let search = block.arms.get(window.arm as usize).and_then(|arm| arm.search);
     let failed = search.and_then(|found| found.failed_per_second);
     failed.is_some() && failed == window.probe.map(|probe| probe.rate_per_second)

@@ -7,9 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use hdrhistogram::Histogram;
-
 use crate::rounds::DROPPED_DIVISOR;
+use crate::times::quantile;
+use duet_protocol::TimeSummary;
 
 /// Quantiles from here on are taken window by window.
 pub(super) const TAIL_MIN: f64 = 0.99;
@@ -23,7 +23,7 @@ const BEYOND_MIN: f64 = 9.0;
 pub(super) struct WindowTimes {
     pub(super) arm: usize,
     pub(super) round: u32,
-    pub(super) times: Histogram<u64>,
+    pub(super) times: TimeSummary,
 }
 
 /// A quantile by windows.
@@ -37,13 +37,10 @@ pub(super) struct Tail {
     pub(super) windows_beyond: Vec<u64>,
 }
 
-/// Whether a window has enough times for a quantile.
-fn has_enough(times: &Histogram<u64>, p: f64) -> bool {
-    times.len() as f64 * (1.0 - p) >= BEYOND_MIN
-}
-
-fn ln_quantile(times: &Histogram<u64>, p: f64) -> f64 {
-    (times.value_at_quantile(p).max(1) as f64).ln()
+/// The logarithm of a window's quantile, where it has enough times for it.
+fn ln_quantile(times: &TimeSummary, p: f64) -> Option<f64> {
+    let enough = times.count as f64 * (1.0 - p) >= BEYOND_MIN;
+    quantile(times, p).filter(|_| enough).map(|ns| (ns.max(1) as f64).ln())
 }
 
 /// The quantile `p` of the first two arms; absent where windows of more than one in four rounds
@@ -54,14 +51,15 @@ pub(super) fn tail(windows: &[WindowTimes], p: f64, arms: usize) -> Option<Tail>
         rounds.entry(window.round).or_default().push(window);
     }
     let all = rounds.len();
-    let enough = |round: &Vec<&WindowTimes>| round.iter().all(|w| has_enough(&w.times, p));
+    let enough =
+        |round: &Vec<&WindowTimes>| round.iter().all(|w| ln_quantile(&w.times, p).is_some());
     let rounds: Vec<Vec<&WindowTimes>> = rounds.into_values().filter(enough).collect();
     if rounds.is_empty() || (all - rounds.len()) * DROPPED_DIVISOR > all {
         return None;
     }
     let of_arm = |windows: &[&WindowTimes], arm: usize| -> Vec<f64> {
         let own = windows.iter().filter(|w| w.arm == arm);
-        own.map(|w| ln_quantile(&w.times, p)).collect()
+        own.filter_map(|w| ln_quantile(&w.times, p)).collect()
     };
     let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
     let of_rounds: Vec<f64> =
@@ -70,26 +68,29 @@ pub(super) fn tail(windows: &[WindowTimes], p: f64, arms: usize) -> Option<Tail>
     let values: Vec<f64> =
         (0..arms).map(|arm| duet_stats::hodges_lehmann(&of_arm(&kept, arm)).exp()).collect();
     let beyond = |(arm, value): (usize, &f64)| {
-        kept.iter().filter(|w| w.arm == arm && w.times.max() as f64 > *value).count() as u64
+        kept.iter().filter(|w| w.arm == arm && w.times.ns_max as f64 > *value).count() as u64
     };
     let windows_beyond = values.iter().enumerate().map(beyond).collect();
     Some(Tail { log_ratio: duet_stats::hodges_lehmann(&of_rounds), values, windows_beyond })
 }
 
-/// The quantile `p` of some windows' histograms: that of a window where all have enough for it, of
-/// all together otherwise.
-pub(super) fn typical(windows: &[Histogram<u64>], p: f64) -> f64 {
-    if !windows.is_empty() && windows.iter().all(|times| has_enough(times, p)) {
-        let logs: Vec<f64> = windows.iter().map(|times| ln_quantile(times, p)).collect();
-        return duet_stats::hodges_lehmann(&logs).exp();
+/// The quantile `p` of some windows: that of a window where all have enough for it, of all together
+/// otherwise.
+pub(super) fn typical(windows: &[TimeSummary], all: &TimeSummary, p: f64) -> f64 {
+    let logs: Option<Vec<f64>> = windows.iter().map(|times| ln_quantile(times, p)).collect();
+    match logs.filter(|logs| !logs.is_empty()) {
+        Some(logs) => duet_stats::hodges_lehmann(&logs).exp(),
+        None => quantile(all, p).unwrap_or(0) as f64,
     }
-    crate::histogram::sum(windows).value_at_quantile(p) as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::histogram;
+    use crate::times::summary;
     use duet_stats::SplitMix64;
+    use hdrhistogram::Histogram;
 
     fn times(values: impl IntoIterator<Item = u64>) -> Histogram<u64> {
         let mut histogram = Histogram::new(3).expect("three digits");
@@ -97,9 +98,23 @@ mod tests {
         histogram
     }
 
+    /// A window with all its times.
+    struct Made {
+        arm: usize,
+        round: u32,
+        times: Histogram<u64>,
+    }
+
+    /// The quantile of such windows.
+    fn tail_of(made: &[Made], p: f64) -> Option<Tail> {
+        let judged =
+            |w: &Made| WindowTimes { arm: w.arm, round: w.round, times: summary(&w.times) };
+        tail(&made.iter().map(judged).collect::<Vec<_>>(), p, 2)
+    }
+
     /// Rounds of four windows, ABBA, of exponential times about the arms' means. In every tenth
     /// window the machine stands still for 20 ms, which a fifth of its requests wait for.
-    fn windows(means: [f64; 2], rounds: u32, n: u64, seed: u64) -> Vec<WindowTimes> {
+    fn windows(means: [f64; 2], rounds: u32, n: u64, seed: u64) -> Vec<Made> {
         let mut random = SplitMix64::new(seed);
         let offset = random.below(10) as usize;
         let mut made = vec![];
@@ -112,7 +127,7 @@ mod tests {
                     (own + wait) as u64
                 };
                 let values: Vec<u64> = (0..n).map(|i| one(i, &mut random)).collect();
-                made.push(WindowTimes { arm, round, times: times(values) });
+                made.push(Made { arm, round, times: times(values) });
             }
         }
         made
@@ -123,24 +138,26 @@ mod tests {
     #[test]
     fn stalls_do_not_decide() {
         let made = windows([1e5, 2e5], 10, 1000, 1);
-        let found = tail(&made, 0.99, 2).expect("enough requests");
+        let found = tail_of(&made, 0.99).expect("enough requests");
         assert!((found.log_ratio - 2_f64.ln()).abs() < 0.1, "{found:?}");
         assert!((found.values[0] / 4.6e5 - 1.0).abs() < 0.15, "{found:?}");
         assert!(found.windows_beyond.iter().all(|n| *n >= 19), "{found:?}");
         let all: Vec<Histogram<u64>> = made.into_iter().map(|w| w.times).collect();
-        assert!(crate::histogram::sum(&all).value_at_quantile(0.99) > 5_000_000);
-        assert!(typical(&all, 0.99) < 1e6);
+        let together = summary(&histogram::sum(&all));
+        assert!(together.ns_p99 > 5_000_000);
+        let windows: Vec<TimeSummary> = all.iter().map(summary).collect();
+        assert!(typical(&windows, &together, 0.99) < 1e6);
     }
 
     #[test]
     fn few_requests_give_none() {
         let mut made = windows([1e5, 1e5], 5, 1000, 2);
-        assert!(tail(&made, 0.99, 2).is_some() && tail(&made, 0.999, 2).is_none());
+        assert!(tail_of(&made, 0.99).is_some() && tail_of(&made, 0.999).is_none());
         made[0].times = times([5; 899]);
-        assert!(tail(&made, 0.99, 2).is_some(), "one of five rounds is left out");
+        assert!(tail_of(&made, 0.99).is_some(), "one of five rounds is left out");
         made[4].times = times([5; 899]);
-        assert_eq!(tail(&made, 0.99, 2), None);
-        assert_eq!(tail(&[], 0.99, 2), None);
+        assert_eq!(tail_of(&made, 0.99), None);
+        assert_eq!(tail_of(&[], 0.99), None);
     }
 
     /// Equal arms on a machine that stands still now and then: intervals over eight blocks hold the
@@ -153,12 +170,12 @@ mod tests {
             let (mut own, mut merged) = (vec![], vec![]);
             for block in 0..blocks {
                 let made = windows([1e5, 1e5], 5, 1000, trial * blocks + block + 100);
-                own.push(tail(&made, 0.99, 2).expect("enough").log_ratio);
+                own.push(tail_of(&made, 0.99).expect("enough").log_ratio);
                 let whole = |arm: usize| {
                     let mut sum = times([]);
                     let of_arm = made.iter().filter(|w| w.arm == arm);
                     of_arm.for_each(|w| sum.add(&w.times).expect("it resizes"));
-                    ln_quantile(&sum, 0.99)
+                    ln_quantile(&summary(&sum), 0.99).expect("enough")
                 };
                 merged.push(whole(1) - whole(0));
             }

@@ -428,7 +428,7 @@ fn quantiles_need_enough_requests() {
     let mut record = run(&Scene::default());
     let mut quantiles = |requests_per_window: usize| -> Vec<Metric> {
         for window in record.blocks.iter_mut().flat_map(|b| &mut b.windows) {
-            window.service_time = encode(&vec![1_000; requests_per_window]);
+            window.service_time = Some(encode(&vec![1_000; requests_per_window]));
         }
         let analysis = analyse(&record);
         let metrics = cell(&analysis).metrics.iter().map(|m| m.metric);

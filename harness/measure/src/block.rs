@@ -311,6 +311,8 @@ fn first_look(
         negotiated: None,
         idle_connections: vec![],
         search: None,
+        times: None,
+        histograms: None,
     })
 }
 

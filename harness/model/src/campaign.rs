@@ -50,6 +50,9 @@ pub struct Campaign {
     /// also where it lies outside of the project: `--postgres` says it then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postgres: Option<String>,
+    /// Whether records keep the histograms of all windows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub full: bool,
     /// The seed of all that is drawn.
     pub seed: u64,
     /// When the campaign began, in milliseconds since 1970 (UTC).

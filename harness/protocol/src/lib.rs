@@ -317,8 +317,13 @@ pub struct WindowResult {
     /// What the driven arm did outside of the window; absent in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outside: Option<Outside>,
-    /// Service times of ok responses in nanoseconds: a HdrHistogram, V2, deflated, base64.
-    pub service_time: String,
+    /// Service times of ok responses in nanoseconds: a HdrHistogram, V2, deflated, base64. Absent
+    /// where a record has [`Self::times`] in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_time: Option<String>,
+    /// What is judged of its times, in the place of all histograms. The generator leaves it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<Times>,
     /// What an open loop adds; absent in a closed one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenResult>,
@@ -358,14 +363,81 @@ pub struct OpenResult {
     /// The generator's CPU time waiting busily for the next planned instant, over all threads.
     pub generator_spin_ns: u64,
     /// Response times of ok responses: from the planned instant to the last byte.
-    pub response_time: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_time: Option<String>,
     /// Lower bounds of the response times of requests that timed out or were never sent; absent
     /// where there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_time_lower_bounds: Option<String>,
     /// From the planned instants to sending.
-    pub send_lag: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_lag: Option<String>,
     /// That part of it for which a connection was free, so that the generator alone was late.
-    pub generator_lag: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator_lag: Option<String>,
+}
+
+/// The times of a window, or of several: what is judged of each histogram.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Times {
+    /// Of [`WindowResult::service_time`].
+    pub service_time: TimeSummary,
+    /// Of [`OpenResult::response_time`], the lower bounds among them; absent in a closed loop, here
+    /// and below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_time: Option<TimeSummary>,
+    /// Of those lower bounds; absent where there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_time_lower_bounds: Option<TimeSummary>,
+    /// Of [`OpenResult::send_lag`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_lag: Option<TimeSummary>,
+    /// Of [`OpenResult::generator_lag`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator_lag: Option<TimeSummary>,
+}
+
+impl Times {
+    /// Without what is not judged of one window.
+    #[must_use]
+    pub fn of_window(self) -> Self {
+        let one = |of: TimeSummary| TimeSummary { ns_min: None, ns_p90: None, ..of };
+        Self {
+            service_time: one(self.service_time),
+            response_time: self.response_time.map(one),
+            response_time_lower_bounds: self.response_time_lower_bounds.map(one),
+            send_lag: self.send_lag.map(one),
+            generator_lag: self.generator_lag.map(one),
+        }
+    }
+}
+
+/// What is judged of a histogram, in nanoseconds and as exact as it was: to one part in a thousand.
+/// A quantile is the longest time that counts as it; all are 0 where there are no times.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TimeSummary {
+    /// How many times.
+    pub count: u64,
+    /// Their mean; times [`Self::count`] their sum.
+    pub ns_mean: u64,
+    /// The shortest; absent for one window, since it is not judged there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ns_min: Option<u64>,
+    /// The median.
+    pub ns_p50: u64,
+    /// The 90th percentile; absent likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ns_p90: Option<u64>,
+    /// The 99th percentile.
+    pub ns_p99: u64,
+    /// The 99.9th percentile.
+    pub ns_p999: u64,
+    /// The longest.
+    pub ns_max: u64,
 }
 
 /// Where an arm's highest rate within the limit lies, in requests per second.

@@ -36,6 +36,7 @@ pub(super) struct Wanted<'a> {
     pub(super) seed: Option<u64>,
     pub(super) out: Option<&'a Path>,
     pub(super) prices: PriceArgs,
+    pub(super) full: bool,
 }
 
 /// A campaign that is being carried out.
@@ -134,6 +135,7 @@ fn plan(wanted: &Wanted<'_>, folder: &Path, root: &Path) -> Result<Campaign> {
         blocks: wanted.choice.blocks,
         bench: folders::within_project(folder, root, &wanted.bench.bench)?,
         postgres,
+        full: wanted.full,
         seed,
         started_unix_ms: now.as_millis() as u64,
         over_ms,
@@ -259,7 +261,8 @@ fn session(of: &UnderWay, index: usize) -> Result<(Session, RunHeader)> {
     let cpus = host::choose_cpus(suite.server_cpus, suite.generator_cpus, order)?;
     let root = of.chosen.root.clone();
     let interrupt = of.interrupt.clone();
-    let session = Session::on(cpus, root, &of.bench.bench, &of.postgres, interrupt)?;
+    let mut session = Session::on(cpus, root, &of.bench.bench, &of.postgres, interrupt)?;
+    session.full = of.plan.full;
     let mut header = of.chosen.header(&session, Some(drawn.seed))?;
     header.campaign = Some(of.plan.session(index));
     Ok((session, header))

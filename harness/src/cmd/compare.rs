@@ -61,6 +61,10 @@ pub(super) struct Compare {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
+    /// Keep the histograms of all windows in the record, which makes it several times as large.
+    #[arg(long)]
+    full: bool,
+
     #[command(flatten)]
     outputs: Outputs,
 
@@ -110,7 +114,8 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
     let suite = suite(args, &spec, &pair)?;
     let pair = [pair];
     let spec = pairs::definitions(&pairs::of_both(&spec, &base, &head, &pair), &pair);
-    let session = Session::new(root, &args.bench.bench, &suite, &args.postgres)?;
+    let mut session = Session::new(root, &args.bench.bench, &suite, &args.postgres)?;
+    session.full = args.full;
     let mut header = session.header(args.seed, &spec, &suite)?;
     let stream = args.outputs.stream();
     stream.line(&format!(

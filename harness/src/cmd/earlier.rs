@@ -161,6 +161,9 @@ fn key(run: &Run) -> Option<PairKey> {
     if executables.is_none() && trees.contains(&None) {
         return None;
     }
+    // A record has no others.
+    let is_used = |w: &&Workload| suite.cells.iter().any(|cell| cell.workload == w.name);
+    let workloads = spec.workloads.iter().filter(is_used).cloned().collect();
     let servers = spec.servers.iter().map(|s| (s.run.clone(), s.env.clone()));
     let sets = spec.sets.iter().map(|s| (s.run.clone(), BTreeMap::new()));
     Some(PairKey {
@@ -168,7 +171,7 @@ fn key(run: &Run) -> Option<PairKey> {
         executables,
         policy: experiment.gate.clone(),
         started: servers.chain(sets).collect(),
-        driven: (spec.workloads.clone(), spec.loads.clone(), spec.problems.clone()),
+        driven: (workloads, spec.loads.clone(), spec.problems.clone()),
         suite: suite.clone(),
         machine: Some(machine.clone()),
     })

@@ -84,8 +84,14 @@ pub(super) struct Gate {
     even_identical: bool,
 
     /// Measure nothing; judge the records in DIR again.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["base", "out", "seed", "only"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = [
+        "base", "out", "seed", "only", "full",
+    ])]
     replay: Option<PathBuf>,
+
+    /// Keep the histograms of all windows in the record, which makes it several times as large.
+    #[arg(long)]
+    full: bool,
 
     #[command(flatten)]
     outputs: Outputs,
@@ -144,7 +150,8 @@ fn judge(args: &Gate) -> Result<Exit> {
     let suite = policy::suite(&gate, guarded.cells, args.only.as_deref())?;
     let default = if args.anchor { ANCHOR_FOLDER } else { FOLDER };
     let folder = folders::lock(args.out.as_deref(), &root, default)?;
-    let session = Session::new(root, &args.bench.bench, &suite, &args.postgres)?;
+    let mut session = Session::new(root, &args.bench.bench, &suite, &args.postgres)?;
+    session.full = args.full;
     let mut header = session.header(args.seed, &spec, &suite)?;
     let floors = floor_store::floors(&session.root, &header, first_look(&gate))?;
     header.experiment = Some(Experiment {

@@ -60,11 +60,15 @@ pub(super) struct Run {
     #[arg(long, value_name = "TIME", requires = "sessions", value_parser = over)]
     over: Option<Duration>,
 
+    /// Keep the histograms of all windows in the record, which makes it several times as large.
+    #[arg(long)]
+    full: bool,
+
     /// Goes on with the campaign in DIR. Finished sessions are kept, a half-measured one is
     /// measured anew, one that was missed is measured at once if time is left. --bench and
     /// --postgres are needed again where DIR does not lie in the project, or PostgreSQL does not.
     #[arg(long, value_name = "DIR", conflicts_with_all = [
-        "suite", "out", "seed", "only", "blocks", "sessions", "over",
+        "suite", "out", "seed", "only", "blocks", "sessions", "over", "full",
     ])]
     resume: Option<PathBuf>,
 
@@ -86,13 +90,14 @@ pub(super) fn run(args: &Run) -> Result<Exit> {
     let choice = Choice { name, only: args.only.as_deref(), blocks: args.blocks };
     if let Some((sessions, over)) = args.sessions.zip(args.over) {
         let (bench, postgres, out) = (&args.bench, &args.postgres, args.out.as_deref());
-        let (seed, prices) = (args.seed, args.prices);
-        let wanted = Wanted { choice, bench, postgres, sessions, over, seed, out, prices };
+        let (seed, prices, full) = (args.seed, args.prices, args.full);
+        let wanted = Wanted { choice, bench, postgres, sessions, over, seed, out, prices, full };
         return campaign::begin(&wanted);
     }
     let chosen = chosen::choose(&choice, &args.bench, &args.postgres)?;
     let root = chosen.root.clone();
-    let session = Session::new(root, &args.bench.bench, &chosen.suite, &args.postgres)?;
+    let mut session = Session::new(root, &args.bench.bench, &chosen.suite, &args.postgres)?;
+    session.full = args.full;
     let header = chosen.header(&session, args.seed)?;
     let (out, former) = (args.out.as_deref(), Former::MovedTo("previous"));
     let folder = folders::for_record(out, &session.root, "results/latest", former)?;

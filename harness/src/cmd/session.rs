@@ -43,6 +43,8 @@ pub(super) struct Session {
     verifier: Verifier,
     services: Services,
     awake: Awake,
+    /// Whether records keep the histograms of all windows.
+    pub(super) full: bool,
     pub(super) interrupt: Interrupt,
     pub(super) progress: Progress,
 }
@@ -83,6 +85,7 @@ impl Session {
             cpus,
             verifier: Verifier::new()?,
             awake: Awake::watch()?,
+            full: false,
             interrupt,
             progress: Progress::new(),
         })
@@ -235,6 +238,8 @@ impl<'a> Recording<'a> {
     /// Begins a record in `folder`, with what is known by now: what was built, and what an earlier
     /// part of the same experiment measured, whose record it replaces.
     pub(super) fn begin(session: &'a Session, folder: &Path, mut run: Run) -> Result<Self> {
+        let RunHeader { suite, spec, .. } = &mut run.header;
+        spec.keep_workloads_of(&suite.cells);
         run.header.to_project = folders::to_project(folder, &session.root)?;
         run.header.id = Some(new_id()?);
         let gauges = Gauges::new(session.cpus.servers[0])?;
@@ -327,6 +332,11 @@ impl<'a> Recording<'a> {
                     Block::Servers(block) => duet_analysis::disturbance(block, header),
                     Block::Programs(block) => duet_analysis::program_disturbance(block, header),
                 });
+            }
+            if let Block::Servers(block) = &mut block
+                && !self.session.full
+            {
+                duet_analysis::compact(block);
             }
             let again = block.attempt().discarded;
             let record = Record::from(block);

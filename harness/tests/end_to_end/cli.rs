@@ -91,6 +91,8 @@ fn a_run_measures_and_reports() {
     assert_eq!(blocks.len(), 4);
     assert!(blocks.iter().all(|block| block.failure.is_none() && !block.windows.is_empty()));
     assert!(blocks.iter().all(|block| block.arms.iter().all(|arm| arm.rss_bytes_peak > 0)));
+    let mut windows = blocks.iter().flat_map(|block| &block.windows);
+    assert!(windows.any(|window| window.times.is_some() && window.service_time.is_none()));
     for name in ["summary.json", "report.md", "report.html", "speed.svg", "memory.svg"] {
         assert!(bench.latest(name).is_file(), "{name}");
     }
@@ -115,9 +117,12 @@ fn a_run_measures_and_reports() {
     assert_eq!(file, metrics);
 
     // A second run keeps the first; its number of blocks may be another than the suite's.
-    bench.duet(&["run", "s", "--only", "fine", "--blocks", "3"]).exits(0).says("3 blocks each");
+    let words = ["run", "s", "--only", "fine", "--blocks", "3", "--full"];
+    bench.duet(&words).exits(0).says("3 blocks each");
     assert!(bench.path().join("results/previous/run.jsonl.gz").is_file());
-    assert_eq!(bench.blocks().len(), 3);
+    let blocks = bench.blocks();
+    assert_eq!(blocks.len(), 3);
+    assert!(blocks.iter().flat_map(|b| &b.windows).all(|window| window.service_time.is_some()));
 
     // Both make a history.
     let words = ["trend", "results/previous", "results/latest", "--svg", "trend.svg"];

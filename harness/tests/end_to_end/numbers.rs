@@ -124,6 +124,14 @@ fn numbers_of_suites() {
 }
 
 #[test]
+fn numbers_of_what_is_kept_of_times() {
+    let mut run = testing::open(testing::run(&small()), [2e5, 3e5]);
+    run.blocks.iter_mut().for_each(duet_analysis::compact);
+    assert!(run.blocks.iter().all(|block| block.arms[0].times.is_some()));
+    check("times", &run);
+}
+
+#[test]
 fn numbers_of_gates() {
     let mut run = gate(Question::Gate);
     run.header.suite.blocks = 8;

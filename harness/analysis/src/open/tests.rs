@@ -123,7 +123,7 @@ fn a_generator_that_is_late_is_named() {
         let mut record = run();
         for block in &mut record.blocks {
             change(block, |open| {
-                open.generator_lag = encode(&[450_000 * share / 100; 100]);
+                open.generator_lag = Some(encode(&[450_000 * share / 100; 100]));
             });
         }
         let analysis = analyse(&record);
@@ -157,7 +157,7 @@ fn quantiles_that_few_windows_reach_beyond_are_shown_and_not_judged() {
     assert_eq!((verdict, reason.as_str()), (Verdict::Inconclusive, want));
     let mut short = run();
     let few = encode(&(0..800).map(|i| 250_000 + i).collect::<Vec<_>>());
-    short.blocks.iter_mut().for_each(|b| change(b, |open| open.response_time = few.clone()));
+    short.blocks.iter_mut().for_each(|b| change(b, |open| open.response_time = Some(few.clone())));
     let (verdict, reason) = p99(&short);
     let want = "for information: windows hold fewer than 1,000 requests";
     assert!(verdict == Verdict::Inconclusive && reason.starts_with(want), "{reason}");
@@ -167,7 +167,7 @@ fn quantiles_that_few_windows_reach_beyond_are_shown_and_not_judged() {
 fn windows_with_a_stall_are_counted() {
     let mut record = run();
     let stalled = encode(&[1_000, 6_000_000]);
-    change(&mut record.blocks[0], |open| open.generator_lag = stalled.clone());
+    change(&mut record.blocks[0], |open| open.generator_lag = Some(stalled.clone()));
     let analysis = analyse(&record);
     let open = cell(&analysis).open.as_ref().expect("the loop is open");
     assert_eq!((open.arms[1].windows, open.arms[1].windows_stalled), (80, 10));
@@ -176,7 +176,7 @@ fn windows_with_a_stall_are_counted() {
 #[test]
 fn damage_is_named() {
     let mut record = run();
-    change(&mut record.blocks[0], |open| open.send_lag = "?".to_owned());
+    change(&mut record.blocks[0], |open| open.send_lag = Some("?".to_owned()));
     let analysis = analyse(&record);
     assert_eq!(codes(cell(&analysis)), ["damaged_histogram"]);
     assert_eq!(metric(cell(&analysis), Metric::LatencyNsP50).ratio.map(|r| r.n), Some(7));

@@ -99,7 +99,7 @@ fn a_generator_that_ends_the_searches_is_named() {
     let late = |ns: u64| {
         move |window: &mut WindowResult| {
             let open = window.open.as_mut().expect("the loop is open");
-            open.generator_lag = encode(&[ns; 100]);
+            open.generator_lag = Some(encode(&[ns; 100]));
         }
     };
     assert_eq!(found(&late(2_000_000)), (Who::Server, String::new(), true));
@@ -118,7 +118,7 @@ fn a_generator_that_ends_the_searches_is_named() {
 fn damage_is_named() {
     let mut record = run();
     let spoil = |w: &mut WindowResult| {
-        w.open.as_mut().expect("the loop is open").generator_lag = "?".to_owned();
+        w.open.as_mut().expect("the loop is open").generator_lag = Some("?".to_owned());
     };
     record.blocks.truncate(1);
     change(&mut record, spoil);

@@ -115,7 +115,7 @@ fn warnings_about_a_cell() {
     check("cpu_lost", |b| b.arms[1].cpu_lost = true);
     check("generator_waited", |b| b.generator_run_delay_ns = Some(60_000_000));
     check("warmup_not_stationary", |b| b.warmup_stationary = b.block > 2);
-    check("damaged_histogram", |b| b.windows[0].service_time = "?".to_owned());
+    check("damaged_histogram", |b| b.windows[0].service_time = Some("?".to_owned()));
     check("blocks_dropped", |b| b.windows[0].arm = if b.block == 3 { 2 } else { 0 });
     check("short_windows", |b| {
         for window in &mut b.windows {

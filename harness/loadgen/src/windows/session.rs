@@ -430,7 +430,8 @@ fn result(window: &Window, next: &ClockReading, open: bool) -> Result<WindowResu
             failed: errors.total(),
             server_cpu_ns: outside,
         }),
-        service_time: encode(&counts.service)?,
+        service_time: Some(encode(&counts.service)?),
+        times: None,
         open: open.then(|| open_result(counts)).transpose()?,
         probe: *probe,
     })
@@ -451,10 +452,10 @@ fn open_result(counts: &WindowCounts) -> Result<OpenResult, JobError> {
         sent_late: counts.sent_late,
         unsent: account.unsent,
         generator_spin_ns: counts.spin_ns,
-        response_time: encode(&counts.response)?,
+        response_time: Some(encode(&counts.response)?),
         response_time_lower_bounds: lower_bounds.transpose()?,
-        send_lag: encode(&counts.send_lag)?,
-        generator_lag: encode(&counts.generator_lag)?,
+        send_lag: Some(encode(&counts.send_lag)?),
+        generator_lag: Some(encode(&counts.generator_lag)?),
     })
 }
 

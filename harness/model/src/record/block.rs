@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::failure::Failure;
 use super::gauge::BlockGauges;
 use crate::spec::CellId;
-use duet_protocol::{Negotiated, ResolvedRate, SearchResult, WindowResult};
+use duet_protocol::{Negotiated, ResolvedRate, SearchResult, Times, WindowResult};
 
 /// A block: one fresh start of every arm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,6 +109,26 @@ pub struct ArmRecord {
     /// Where the highest rate within a limit lies; absent where none was searched for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchResult>,
+    /// What is judged of the times of its windows together, where these have no histograms; of a
+    /// search, of those at the lowest rate that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<Times>,
+    /// Histograms of the same windows; absent where the windows have theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub histograms: Option<ArmHistograms>,
+}
+
+/// The times of several windows of an arm, for quantiles that no verdict is about: each a
+/// HdrHistogram, V2, deflated, base64, to one part in a hundred.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ArmHistograms {
+    /// As [`WindowResult::service_time`].
+    pub service_time: String,
+    /// Response times, lower bounds among them; absent in a closed loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_time: Option<String>,
 }
 
 /// Memory while connections are idle.

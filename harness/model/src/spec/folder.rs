@@ -63,6 +63,11 @@ impl Spec {
         self.workloads.iter().find(|w| w.name == name)
     }
 
+    /// Forgets the workloads that these cells do not name: their bodies would be most of a record.
+    pub fn keep_workloads_of(&mut self, cells: &[CellId]) {
+        self.workloads.retain(|own| cells.iter().any(|cell| cell.workload == own.name));
+    }
+
     /// The service of this name.
     #[must_use]
     pub fn service(&self, name: &str) -> Option<&Service> {

@@ -150,10 +150,10 @@ pub fn open(mut run: Run, latencies_ns: [f64; 2]) -> Run {
                 sent_late: 0,
                 unsent: 0,
                 generator_spin_ns: 80_000_000,
-                response_time: response_time.clone(),
+                response_time: Some(response_time.clone()),
                 response_time_lower_bounds: None,
-                send_lag: lag.clone(),
-                generator_lag: lag.clone(),
+                send_lag: Some(lag.clone()),
+                generator_lag: Some(lag.clone()),
             });
         }
     }
@@ -401,6 +401,8 @@ fn arm_record(arm: &Speed, server: &str) -> ArmRecord {
         negotiated: None,
         idle_connections: vec![],
         search: None,
+        times: None,
+        histograms: None,
     }
 }
 
@@ -431,7 +433,8 @@ fn window(arms: &[Speed], arm: u32, round: u32, now: f64) -> WindowResult {
         server_stolen_ns: 0,
         generator_stolen_ns: 0,
         outside: None,
-        service_time: encode(&service_times),
+        service_time: Some(encode(&service_times)),
+        times: None,
         open: None,
         probe: None,
     }
