@@ -69,6 +69,7 @@ fn build(run: &Run, server: &str) -> BuildRecord {
         toolchain_version: None,
         binary_bytes: None,
         binary_sha256: None,
+        layout: None,
         clean_build_ns: None,
         failure: None,
     })

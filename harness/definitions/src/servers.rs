@@ -7,7 +7,7 @@ use super::fields::{At, Fields};
 use super::nearest::suggestion;
 use super::source::stays_inside;
 use duet_model::spec::{
-    Edit, Lane, PLACEHOLDERS, Server, Service, ServiceArgs, TLS_PLACEHOLDERS, Toolchain,
+    Edit, LAYOUT, Lane, PLACEHOLDERS, Server, Service, ServiceArgs, TLS_PLACEHOLDERS, Toolchain,
 };
 
 const LANES: [(&str, Lane); 4] = [
@@ -302,14 +302,16 @@ fn no_placeholders<'a>(
     key: &str,
     words: impl IntoIterator<Item = &'a At<String>>,
 ) {
+    let known = |word: &str| {
+        let own = PLACEHOLDERS.iter().find(|placeholder| word.contains(**placeholder));
+        own.copied().or_else(|| (key != "build" && word.contains(LAYOUT)).then_some(LAYOUT))
+    };
     for word in words {
-        if let Some(placeholder) = PLACEHOLDERS.iter().find(|p| word.value.contains(**p)) {
+        if let Some(placeholder) = known(&word.value) {
             let problem = format!("`{key}` has the placeholder {placeholder}");
-            fields.mistake(
-                word.line,
-                problem,
-                "take it out: only `run` and `env` have placeholders replaced",
-            );
+            let hint = "take it out: only `run` and `env` have placeholders replaced, and in \
+                        `build` {layout}";
+            fields.mistake(word.line, problem, hint);
         }
     }
 }

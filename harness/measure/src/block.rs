@@ -56,6 +56,8 @@ pub struct Bench<'a> {
     pub cpus: &'a Cpus,
     /// Bytes by which servers' environments are larger than the plan of a block says.
     pub padding_bytes: u32,
+    /// The layout of executables; absent: that of any build.
+    pub layout: Option<u32>,
     /// The client that verifies.
     pub verifier: &'a Verifier,
     /// What servers need beside themselves.

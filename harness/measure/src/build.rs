@@ -13,8 +13,8 @@ use crate::output::Output;
 use crate::server::resolve;
 use crate::toolchain;
 use crate::versions::places;
-use duet_model::record::BuildRecord;
-use duet_model::spec::{ProgramSet, Server, Toolchain};
+use duet_model::record::{BuildRecord, Layout};
+use duet_model::spec::{self, ProgramSet, Server, Toolchain};
 use duet_process::interrupt::{Interrupt, Interrupted};
 use duet_units::duration_ns;
 
@@ -56,8 +56,10 @@ pub struct Recipe<'a> {
     pub needs: &'a [String],
     /// The compiler that builds it; absent: the one that is installed.
     pub toolchain: Option<&'a Toolchain>,
-    /// The command that builds it; empty: nothing to build.
-    pub build: &'a [String],
+    /// The command that builds it in its usual layout; empty: nothing to build.
+    pub build: Vec<String>,
+    /// The same as its table has it, with the words that tell a layout.
+    laid_out: &'a [String],
     /// Where the build keeps its intermediate files, by environment variable.
     pub build_cache: &'a BTreeMap<String, String>,
     /// Other environment variables of the build, as `NAME=value`.
@@ -78,7 +80,8 @@ impl<'a> From<&'a Server> for Recipe<'a> {
             name: &server.name,
             needs: &server.needs,
             toolchain: server.toolchain.as_ref(),
-            build: &server.build,
+            build: spec::laid_out(&server.build, None),
+            laid_out: &server.build,
             build_cache: &server.build_cache,
             build_env: vec![],
             version: &server.version,
@@ -95,7 +98,8 @@ impl<'a> From<&'a ProgramSet> for Recipe<'a> {
             name: &set.name,
             needs: &set.needs,
             toolchain: set.toolchain.as_ref(),
-            build: &set.build,
+            build: spec::laid_out(&set.build, None),
+            laid_out: &set.build,
             build_cache: &set.build_cache,
             build_env: set.build_env.iter().map(|(name, text)| format!("{name}={text}")).collect(),
             version: &set.version,
@@ -126,6 +130,56 @@ pub fn build<'a>(
     Ok(record)
 }
 
+/// Links what was built once more, in another layout, where its command says how. Where that cannot
+/// be done, or changes nothing, the record says why and the usual build is there again.
+///
+/// # Errors
+/// Only when interrupted.
+pub fn lay_out<'a>(
+    what: impl Into<Recipe<'a>>,
+    root: &Path,
+    layout: u32,
+    record: &mut BuildRecord,
+    interrupt: &Interrupt,
+) -> Result<(), Interrupted> {
+    let usual = what.into();
+    if record.failure.is_some() || spec::laid_out(usual.laid_out, Some(layout)) == usual.build {
+        return Ok(());
+    }
+    let root = usual.root.unwrap_or(root);
+    let (binary_sha256, refused) = match link(&usual, root, layout, record, interrupt) {
+        Ok(hash) => (hash, None),
+        Err(error) => {
+            interrupt.check()?;
+            if let Err(error) = run_build(&usual, root, interrupt) {
+                interrupt.check()?;
+                record.failure = Some(error.failure(usual.name));
+            }
+            (None, Some(error.failure(usual.name).error))
+        }
+    };
+    record.layout = Some(Layout { number: layout, binary_sha256, refused });
+    Ok(())
+}
+
+/// Builds in a layout; returns the hash of the executable, where it is one.
+fn link(
+    usual: &Recipe<'_>,
+    root: &Path,
+    layout: u32,
+    record: &BuildRecord,
+    interrupt: &Interrupt,
+) -> Result<Option<String>, CommandError> {
+    let build = spec::laid_out(usual.laid_out, Some(layout));
+    run_build(&Recipe { build, ..usual.clone() }, root, interrupt)?;
+    let Some(binary) = usual.binary.map(|binary| resolve(root, binary)) else { return Ok(None) };
+    let hash = executable_sha256(&binary, root)?;
+    if hash.is_some() && hash == record.binary_sha256 {
+        Err(anyhow!("the build took no notice of the layout: the executable is the same"))?;
+    }
+    Ok(hash)
+}
+
 fn fill(
     record: &mut BuildRecord,
     server: &Recipe<'_>,
@@ -141,7 +195,7 @@ fn fill(
     let mut remembered = remembered(&memory);
     let timed = !server.build.is_empty() && !server.build_cache.is_empty();
     let of_toolchain = server.toolchain.map(|one| format!("{}={one}", one.variable()));
-    let build = [of_toolchain.as_slice(), &server.build_env, server.build].concat();
+    let build = [of_toolchain.as_slice(), &server.build_env, &server.build].concat();
     let known = remembered.get(server.name).filter(|known| known.build == build).cloned();
     let mut clean = None;
     if timed && known.is_none() {
@@ -267,7 +321,7 @@ fn make_cache(folder: &Path) -> Result<()> {
 /// Runs the build command.
 fn run_build(server: &Recipe<'_>, root: &Path, interrupt: &Interrupt) -> Result<(), CommandError> {
     let environment = environment(server, root)?;
-    command::run(server.build, root, &environment, BUILD_LIMIT, interrupt).map(drop)
+    command::run(&server.build, root, &environment, BUILD_LIMIT, interrupt).map(drop)
 }
 
 /// The environment variables of a build: toolchain, flags and caches, whose folders are made where

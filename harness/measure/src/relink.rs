@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::versions::{self, Checkout, Workspace};
-use duet_model::spec::Server;
+use duet_model::spec::{Server, laid_out};
 
 /// What links a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,14 +42,18 @@ pub fn relinked(
     Ok(Checkout { servers: vec![server], sets: vec![], root, ..checkout.clone() })
 }
 
-/// The command that builds a server in another layout. Flags that the environment or the command
-/// has stay in force.
+/// The command that builds a server in another layout: as its table says by `{layout}`, or by what
+/// is known of its tool. Flags that the environment or the command has stay in force.
 fn build(
     server: &Server,
     seed: u32,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Vec<String>> {
     let seed = seed.max(1);
+    let told = laid_out(&server.build, Some(seed));
+    if told != laid_out(&server.build, None) {
+        return Ok(told);
+    }
     let with = |name: &str, flag: &str| {
         let flags = variable(name).map_or_else(|| flag.to_owned(), |own| format!("{own} {flag}"));
         [vec!["env".to_owned(), format!("{name}={flags}")], server.build.clone()].concat()
@@ -126,6 +130,7 @@ mod tests {
             &[("RUSTFLAGS", "-Cx")],
             Some(&format!("env|RUSTFLAGS=-Cx {shuffle}|cargo|build")),
         );
+        check("x|--order={layout}|y", &[("RUSTFLAGS", "-Cx")], Some("x|--order=7|y"));
         check("go|build", &[], Some("env|GOFLAGS=-ldflags=-randlayout=7|go|build"));
         check("go|build|-ldflags=-s|.", &[], Some("go|build|-ldflags=-s -randlayout=7|."));
         check("go|build|-ldflags|-s -w", &[], Some("go|build|-ldflags|-s -w -randlayout=7"));

@@ -2,8 +2,9 @@
 //! says what another hour would show.
 //!
 //! Its plan is a pure function of a seed. When a session begins, the order of its cells, which CPUs
-//! are whose and the size of the environment are accidents. Each is drawn anew for every session,
-//! so that they become part of the spread between sessions and favour no arm by habit.
+//! are whose, the size of the environment and the layout of executables are accidents. Each is
+//! drawn anew for every session, so that they become part of the spread between sessions and favour
+//! no arm by habit.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,9 @@ pub const SESSIONS_MAX: u32 = 99;
 
 /// The longest campaign, in milliseconds: thirty days. More is a slip of the pen.
 pub const OVER_MS_MAX: u64 = 30 * 86_400_000;
+
+/// How many layouts there are to draw from: build caches may keep each that was linked.
+pub const LAYOUTS: u32 = 64;
 
 /// How far apart sessions begin where there is time for it, in milliseconds: the hour within which
 /// a pool counts runs as one session, and a minute, since a run begins a little after it is due.
@@ -75,6 +79,9 @@ pub struct PlannedSession {
     /// Bytes by which the environments of servers and programs are larger than the plan of a block
     /// says.
     pub padding_bytes: u32,
+    /// The layout of executables, from 1 to [`LAYOUTS`]; absent in older plans: that of any build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<u32>,
 }
 
 /// Draws the sessions of a campaign: each begins at random in its share of the time, and
@@ -94,6 +101,7 @@ pub fn draw(seed: u64, sessions: u32, over_ms: u64) -> Vec<PlannedSession> {
             // Of 32 bits: every reader of JSON keeps it.
             seed: u64::from(random.below(u32::MAX)),
             padding_bytes: random.below(PADDING_BYTES_END),
+            layout: Some(1 + random.below(LAYOUTS)),
         }
     };
     (0..sessions).map(session).collect()
@@ -140,6 +148,7 @@ impl Campaign {
             campaign_seed: self.seed,
             due_unix_ms: self.due_unix_ms(index),
             padding_bytes: self.sessions[index].padding_bytes,
+            layout: self.sessions[index].layout,
         }
     }
 }
@@ -167,6 +176,7 @@ mod tests {
                 let within = from..from + DAY_MS / 6;
                 assert!(within.contains(&session.after_ms), "{seed}: {share}: {session:?}");
                 assert!(session.padding_bytes < PADDING_BYTES_END);
+                assert!(session.layout.is_some_and(|layout| (1..=LAYOUTS).contains(&layout)));
             }
         }
         // A pool counts each of them, where there is time for that.

@@ -23,8 +23,8 @@ use duet_model::spec::MOST_BLOCKS;
 ///
 /// One run says nothing of another hour. A campaign does: `duet run standard --sessions 6 --over
 /// 24h --blocks 4` measures six times in a day, at random, and pools the sessions. Each draws anew
-/// the order of cells, which CPUs are whose and the size of the environment. --resume goes on after
-/// Ctrl-C, a kill or a reboot.
+/// the order of cells, which CPUs are whose, the size of the environment and the layout of
+/// executables. --resume goes on after Ctrl-C, a kill or a reboot.
 #[derive(Debug, Args)]
 pub(super) struct Run {
     /// The suite, such as `standard` (see `duet list`).

@@ -22,8 +22,8 @@ use duet_measure::services::{Places, Services};
 use duet_measure::verify::Verifier;
 use duet_model::plan::{self, BlockPlan};
 use duet_model::record::{
-    self, Attempt, Block, Failure, FindingLevel, ProgramRecord, Record, Run, RunEnd, RunHeader,
-    Writer,
+    self, Attempt, Block, BuildRecord, Failure, FindingLevel, ProgramRecord, Record, Run, RunEnd,
+    RunHeader, Writer,
 };
 use duet_model::spec::{CellId, ProgramSet, Server, Spec, Suite, Workload};
 use duet_process::interrupt::{Interrupt, Interrupted};
@@ -154,21 +154,49 @@ impl Session {
             let workloads: Vec<_> = verify::workloads(bench.spec, server).filter(used).collect();
             let build = verify::server(&bench, server, transports, &workloads)?;
             self.print_failure(&server.name, build.failure.as_ref());
+            self.print_layout(&build);
             builds.push(build);
         }
         let mut cache = ProgramCache::default();
         for set in bench.spec.origins(&bench.suite.cells) {
             self.progress.say(&format!("building and checking {}", set.name));
-            let build = build::build(set, &self.root, &self.interrupt)?;
-            let is_built = build.failure.is_none();
-            self.print_failure(&set.name, build.failure.as_ref());
-            builds.push(build);
-            if is_built {
-                programs.extend(self.check_programs(&bench, &mut cache, set)?);
+            let mut build = build::build(set, &self.root, &self.interrupt)?;
+            if build.failure.is_none() {
+                programs.extend(self.check_set(&bench, &mut cache, set, &mut build)?);
             }
+            self.print_failure(&set.name, build.failure.as_ref());
+            self.print_layout(&build);
+            builds.push(build);
         }
         self.progress.finish();
         Ok(Run { builds, programs, ..Run::of(header) })
+    }
+
+    /// Checks those programs of a set that the suite needs, as usual and in the session's layout.
+    /// What is recorded of them is of the usual build.
+    fn check_set(
+        &self,
+        bench: &Bench<'_>,
+        cache: &mut ProgramCache,
+        set: &ProgramSet,
+        build: &mut BuildRecord,
+    ) -> Result<Vec<ProgramRecord>> {
+        let mut checked = self.check_programs(bench, cache, set)?;
+        let Some(layout) = bench.layout else { return Ok(checked) };
+        build::lay_out(set, bench.root, layout, build, bench.interrupt)?;
+        if build.layout.as_ref().is_some_and(|layout| layout.refused.is_none()) {
+            for (usual, other) in checked.iter_mut().zip(self.check_programs(bench, cache, set)?) {
+                usual.failure = usual.failure.take().or(other.failure);
+            }
+        }
+        Ok(checked)
+    }
+
+    /// Says what could not be laid out as it was drawn.
+    fn print_layout(&self, build: &BuildRecord) {
+        if let Some(why) = build.layout.as_ref().and_then(|layout| layout.refused.as_ref()) {
+            self.progress.print(&format!("{} keeps its usual layout: {why}", build.server));
+        }
     }
 
     /// Checks those programs of a set that the suite needs.
@@ -206,6 +234,7 @@ impl Session {
             suite: &header.suite,
             cpus: &self.cpus,
             padding_bytes: header.campaign.map_or(0, |drawn| drawn.padding_bytes),
+            layout: header.campaign.and_then(|drawn| drawn.layout),
             verifier: &self.verifier,
             services: &self.services,
             run_started,

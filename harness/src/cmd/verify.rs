@@ -71,6 +71,7 @@ pub(super) fn run(args: &Verify) -> Result<Exit> {
         suite: &Suite { program_limit_s, program_limit_mib, ..Suite::default() },
         cpus: &cpus,
         padding_bytes: 0,
+        layout: None,
         verifier: &verifier,
         services: &services,
         run_started: Instant::now(),
@@ -161,6 +162,9 @@ pub(super) fn server(
     workloads: &[&Workload],
 ) -> Result<BuildRecord, Interrupted> {
     let mut record = build::build(server, bench.root, bench.interrupt)?;
+    if let Some(layout) = bench.layout {
+        build::lay_out(server, bench.root, layout, &mut record, bench.interrupt)?;
+    }
     if record.failure.is_none()
         && let Err(error) =
             transports.into_iter().try_for_each(|over| all_options(bench, server, over, workloads))

@@ -10,7 +10,7 @@ use duet_model::record::{self, Run};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::binary::{Folder, Outcome, outcome, record_text, signal, wait, write_record};
+use crate::binary::{Folder, Outcome, SERVER, outcome, record_text, signal, wait, write_record};
 use crate::cli::Bench;
 use crate::pool::two_servers;
 
@@ -194,6 +194,57 @@ fn a_session_that_fails_is_named_and_the_campaign_goes_on() {
     let said = bench.duet(&["run", "--resume", "c"]);
     said.exits(5).says("session 1 of 2 is skipped").says("session 2 of 2 failed in part:");
     bench.nothing_is_left();
+}
+
+/// Builds that can be told a layout are, anew for each session; the pool takes them for what they
+/// were built from. One that takes no notice has its usual layout, and that is said.
+#[test]
+fn sessions_draw_layouts() {
+    let folder = two_servers();
+    let path = |name: &str| folder.path().join(name);
+    // What stands behind an executable's own bytes changes its hash and nothing else.
+    let told = format!("cp {SERVER} $0 && printf '%s' \"$1\" >> $0 && echo \"$0$1\" >> built");
+    fs::write(path("told.sh"), told.replace("$0", "one")).expect("a file");
+    fs::write(path("deaf.sh"), format!("cp {SERVER} two")).expect("a file");
+    let mut servers = fs::read_to_string(path("bench/servers.toml")).expect("definitions");
+    for (name, script) in [("one", "told.sh"), ("two", "deaf.sh")] {
+        let build = format!("build = [\"sh\", \"{script}\", \"{{layout}}\"]");
+        let own = format!("run = [\"{SERVER}\"");
+        servers = servers.replacen(&own, &format!("{build}\nrun = [\"./{name}\""), 1);
+    }
+    fs::write(path("bench/servers.toml"), servers).expect("a file");
+    folder.duet(&["run", "s", "--out", "usual"]).exits(0);
+    let differ = |seed: &u64| draw(*seed, 2, 1000)[0].layout != draw(*seed, 2, 1000)[1].layout;
+    let seed = (1..).find(differ).expect("nearly every seed").to_string();
+    let words = ["run", "s", "--sessions", "2", "--over", "1s", "--seed", &seed, "--out", "c"];
+    let said = folder.duet(&words);
+    said.exits(0).says("two keeps its usual layout: the build took no notice of the layout");
+    let drawn: Vec<u32> = plan(&folder).sessions.iter().filter_map(|s| s.layout).collect();
+    let [first, second] = drawn[..] else { panic!("{drawn:?}") };
+    let built = fs::read_to_string(path("built")).expect("a file");
+    let lines = format!("one\none\none{first}\none\none{second}\n");
+    assert_eq!(built, lines, "each session builds as usual, and then in its layout");
+
+    let usual = record::read(&path("usual")).expect("a record").builds;
+    let mut hashes = vec![usual[0].binary_sha256.clone()];
+    for (index, drawn) in [first, second].into_iter().enumerate() {
+        let [one, two] = &session(&folder, &Campaign::folder(index)).builds[..] else {
+            panic!("two servers")
+        };
+        assert_eq!(one.binary_sha256, usual[0].binary_sha256);
+        let layout = one.layout.as_ref().expect("it was laid out");
+        assert_eq!((layout.number, layout.refused.as_ref()), (drawn, None));
+        hashes.push(layout.binary_sha256.clone());
+        let layout = two.layout.as_ref().expect("it was told");
+        assert!(layout.binary_sha256.is_none() && layout.refused.is_some(), "{layout:?}");
+    }
+    hashes.sort();
+    hashes.dedup();
+    assert!(hashes.len() == 3 && hashes.iter().all(Option::is_some), "{hashes:?}");
+    let said = folder.duet(&["pool", "usual", "c"]);
+    said.exits(0).says("1 session on");
+    assert!(!said.out.contains("another executable"), "{}", said.out);
+    folder.nothing_is_left();
 }
 
 #[test]

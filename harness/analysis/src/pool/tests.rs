@@ -63,6 +63,7 @@ fn what_a_campaign_draws_is_pooled() {
         campaign_seed: 7,
         due_unix_ms: 0,
         padding_bytes: 100,
+        layout: Some(7),
     });
     let pooled = pool(&[other, session(DAY, 1.0)]).expect("they are alike");
     assert_eq!((pooled.left_out.len(), throughput(&pooled).sessions.len()), (0, 2));

@@ -73,6 +73,9 @@ pub struct CampaignSession {
     /// Bytes by which the environments of servers and programs were larger than the plan of a block
     /// says.
     pub padding_bytes: u32,
+    /// The layout of executables; absent: that of any build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<u32>,
 }
 
 /// A service as it was found and is set up.
@@ -126,13 +129,31 @@ pub struct BuildRecord {
     pub toolchain_version: Option<String>,
     /// The size of its binary.
     pub binary_bytes: Option<u64>,
-    /// The binary's SHA-256 in hexadecimal digits.
+    /// The binary's SHA-256 in hexadecimal digits: of the usual build, whatever its layout.
     #[serde(default)]
     pub binary_sha256: Option<String>,
+    /// The layout that it was linked in for this session; absent: the usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Layout>,
     /// How long a build with empty caches took (sources of dependencies already fetched), once.
     pub clean_build_ns: Option<u64>,
     /// Why it cannot be measured.
     pub failure: Option<Failure>,
+}
+
+/// An executable that was linked in another layout.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Layout {
+    /// What the build was told in the place of `{layout}`.
+    pub number: u32,
+    /// The SHA-256 of the binary that was measured; absent of a set, and where it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binary_sha256: Option<String>,
+    /// Why it has the usual layout after all, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// How a run ended.

@@ -28,7 +28,9 @@ pub use experiment::{Absence, Experiment, NoiseFloor, Question, Side, Version};
 pub use failure::{Failure, Stage};
 pub use file::{FILE_NAME, PLAIN_FILE_NAME, Writer, find, read};
 pub use gauge::{BlockGauges, Gauge, GaugeReading};
-pub use header::{BuildRecord, CampaignSession, RunEnd, RunHeader, ServiceCpus, ServiceHeader};
+pub use header::{
+    BuildRecord, CampaignSession, Layout, RunEnd, RunHeader, ServiceCpus, ServiceHeader,
+};
 pub use machine::{Finding, FindingLevel, Machine};
 pub use program::{ProgramBlock, ProgramRecord, ProgramRun};
 pub use run::{Record, Run, SCHEMA};

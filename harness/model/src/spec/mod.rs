@@ -22,7 +22,7 @@ pub use folder::{Spec, default_folder};
 pub use gate::{Budget, Gate, GateScope, GatedPrograms, Look, PolicyRule, Quantity, Rule, Waiver};
 pub use load::{Load, OpenLoop, Rate};
 pub use problem::{Output, Problem, ProgramSet, Published, PublishedRow, TEST_SIZE};
-pub use server::{Edit, Lane, PLACEHOLDERS, Server, TLS_PLACEHOLDERS};
+pub use server::{Edit, LAYOUT, Lane, PLACEHOLDERS, Server, TLS_PLACEHOLDERS, laid_out};
 pub use service::{DatabaseWork, Listen, Service, ServiceArgs, ServiceKind, ServicePer};
 pub use suite::{CellId, DECIDING_BLOCKS, MOST_BLOCKS, Matchup, SEARCH_MS, Suite};
 pub use toolchain::Toolchain;

@@ -144,6 +144,21 @@ impl Lane {
     }
 }
 
+/// What stands for a layout in build commands: a word that holds it is for builds that have one.
+pub const LAYOUT: &str = "{layout}";
+
+/// A build command in a layout: each word as it is with the number of it. Without one, words that
+/// would tell it are left out, so that the command is that of any build.
+#[must_use]
+pub fn laid_out(build: &[String], layout: Option<u32>) -> Vec<String> {
+    let word = |word: &String| match layout {
+        _ if !word.contains(LAYOUT) => Some(word.clone()),
+        Some(number) => Some(word.replace(LAYOUT, &number.to_string())),
+        None => None,
+    };
+    build.iter().filter_map(word).collect()
+}
+
 /// The placeholders that `run`, `env`, `tls_args` and `h2c_args` may use. A server that is told a
 /// `{socket}` listens on that Unix socket, which is in a folder of the run.
 pub const PLACEHOLDERS: [&str; 5] = ["{addr}", "{host}", "{port}", "{socket}", "{threads}"];

@@ -104,6 +104,7 @@ pub fn run(scene: &Scene) -> Run {
         binary_sha256: None,
         toolchain_version: None,
         clean_build_ns: Some(20_000_000_000),
+        layout: None,
         failure: None,
     });
     let end = Some(RunEnd { elapsed_ns: 60_000_000_000, interrupted: None, stopped: None });
