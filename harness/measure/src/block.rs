@@ -15,6 +15,7 @@ use crate::{probe, requests};
 use duet_model::plan::BlockPlan;
 use duet_model::record::{ArmRecord, BlockRecord, Failure, Memory, Stage, Wire};
 use duet_model::spec::{Case, CellId, Load, Matchup, Rate, Server, Spec, Suite, Workload};
+use duet_process::cgroup::{Group, Limits};
 use duet_process::interrupt::{Interrupt, Interrupted, POLL};
 use duet_protocol::{ArmJob, Job};
 use duet_units::duration_ns;
@@ -243,6 +244,7 @@ fn start_all(
             certificate,
             told: &told[index],
             options: &workload.options,
+            limits: Limits::default(),
             padding_bytes: bench.padding_bytes + plan.padding_bytes[index],
         };
         let mut running = server::start(server, &launch, bench.interrupt).map_err(|error| {
@@ -294,6 +296,7 @@ fn first_look(
         listening,
         idle: memory(running.root())?,
         loaded: Memory::default(),
+        group: None,
         after: Memory::default(),
         rss_bytes_peak: 0,
         threads: 0,
@@ -331,6 +334,7 @@ fn job(
             server_name: None,
             pid: running.pid(),
             root: Some(running.root()),
+            cgroup: running.group().map(Group::words).unwrap_or_default(),
             exchanges: workload.cases.iter().zip(compressed).map(exchange).collect(),
         }
     };

@@ -9,8 +9,9 @@ use crate::generator::Generator;
 use crate::host::{self, Cpus};
 use crate::server::Running;
 use crate::services::Services;
-use duet_model::record::{BlockRecord, IdleMemory, Memory, RssSample, ServiceUse};
+use duet_model::record::{BlockRecord, GroupMemory, IdleMemory, Memory, RssSample, ServiceUse};
 use duet_model::spec::Workload;
+use duet_process::cgroup::Group;
 use duet_process::proc::{self, CpuClock, StolenTime};
 use duet_process::tree;
 use duet_units::duration_ns;
@@ -57,7 +58,7 @@ pub(super) fn usage(
     let of_generator = CpuClock::of(generator.pid()).and_then(CpuClock::read_ns);
     own_ns += of_generator.context("failed to read the generator's CPU clock")?;
     for arm in arms {
-        let clocks = tree::cpu_ns(arm.root());
+        let clocks = tree::cpu_ns(arm.root(), arm.group());
         own_ns += clocks.with_context(|| format!("failed to read {}'s CPU clocks", arm.name))?;
     }
     if services.shares_cpus() {
@@ -117,6 +118,7 @@ pub(super) fn under_load(
     for (arm, running) in record.arms.iter_mut().zip(arms) {
         let root = running.root();
         arm.loaded = memory(root)?;
+        arm.group = running.group().map(group_memory).transpose()?;
         let of_each = tree::rss_bytes_peak(root).context("failed to read peak memory")?;
         // Of processes that have ended meanwhile, samples alone know.
         let sampled = arm.rss.iter().map(|sample| sample.rss_bytes).max().unwrap_or(0);
@@ -138,6 +140,17 @@ pub(super) fn beside_idle(
         arm.idle_connections.push(IdleMemory { connections, memory });
     }
     generator.go_on()
+}
+
+/// The memory of a server's control group, in the record's terms.
+fn group_memory(group: &Group) -> Result<GroupMemory> {
+    let memory = group.memory().context("failed to read the memory of a control group")?;
+    Ok(GroupMemory {
+        anonymous_bytes: memory.anonymous_bytes,
+        file_bytes: memory.file_bytes,
+        shared_bytes: memory.shared_bytes,
+        socket_bytes: memory.socket_bytes,
+    })
 }
 
 /// The memory of a server's processes, in the record's terms.

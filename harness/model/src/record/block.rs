@@ -71,8 +71,12 @@ pub struct ArmRecord {
     pub listening: Option<Memory>,
     /// Memory after the first valid response, which the workload decides.
     pub idle: Memory,
-    /// Memory right after the last window.
+    /// Memory right after the last window, with the load's connections open.
     pub loaded: Memory,
+    /// The same moment's memory of the control group that its processes were in; absent where they
+    /// were in none of their own, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupMemory>,
     /// Memory a moment after the load's connections were closed.
     pub after: Memory,
     /// The largest resident memory: the sum of what the kernel says of each process, or, where
@@ -171,6 +175,24 @@ pub struct Memory {
     pub pss_bytes: u64,
     /// Private pages, clean and dirty.
     pub private_bytes: u64,
+}
+
+/// The memory of a server's control group at one moment, as the kernel has it (`memory.stat`). A
+/// page is in the group whose process touched it first, so that a program's own file is mostly in
+/// none of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct GroupMemory {
+    /// Anonymous memory: heaps and stacks.
+    pub anonymous_bytes: u64,
+    /// Pages of files, shared memory included.
+    pub file_bytes: u64,
+    /// Shared memory.
+    pub shared_bytes: u64,
+    /// Buffers of sockets; absent where the kernel does not count them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket_bytes: Option<u64>,
 }
 
 /// Resident memory at a moment of a block.
