@@ -29,6 +29,7 @@ pub mod gate;
 mod histogram;
 mod matchups;
 mod means;
+mod memory_search;
 pub mod money;
 mod multiplicity;
 mod negotiated;
@@ -69,7 +70,8 @@ pub use summary::{
     Analysis, Arm, Bottleneck, BuildFigures, BuildsAnalysis, CellAnalysis, CellFailure,
     ClaimAnalysis, ClaimCells, ClaimLine, ClaimQuantity, ClaimStanding, ClaimVerdict,
     EqualUtilisation, Estimate, LeftOut, MatchupAnalysis, Mean, MeanCell, MeanToday,
-    MetricAnalysis, MoneyAnalysis, MoneyArm, MoneyCell, MoneyMonth, OpenAnalysis, OpenArm, Prices,
-    ProgramCell, ProgramSummary, PublishedAnalysis, PublishedComparison, RssPoint, RunSummary,
-    SCHEMA, SearchAnalysis, SearchArm, ServerSummary, Standing, Switching, Today, Warning, Who,
+    MemorySearchAnalysis, MemorySearchArm, MetricAnalysis, MoneyAnalysis, MoneyArm, MoneyCell,
+    MoneyMonth, OpenAnalysis, OpenArm, Prices, ProgramCell, ProgramSummary, PublishedAnalysis,
+    PublishedComparison, RssPoint, RunSummary, SCHEMA, SearchAnalysis, SearchArm, ServerSummary,
+    Standing, Switching, Today, Warning, Who,
 };

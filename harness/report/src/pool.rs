@@ -9,7 +9,7 @@ use duet_analysis::pool::{HourVerdict, LeftOut, Pooled, PooledLine};
 use duet_units::{Metric, count, ratio, ratio_interval, ratio_number};
 
 /// The metrics that are shown, in this order; `pool.json` has all.
-const SHOWN: [Metric; 10] = [
+const SHOWN: [Metric; 11] = [
     Metric::CpuNsPerRequest,
     Metric::RequestsPerSecond,
     Metric::RateWithinPerSecond,
@@ -19,6 +19,7 @@ const SHOWN: [Metric; 10] = [
     Metric::LatencyNsP50,
     Metric::RssBytesPeak,
     Metric::RssBytesPerUnit,
+    Metric::MemoryLimitBytes,
     Metric::RssBytesIdle,
 ];
 

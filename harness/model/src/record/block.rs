@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
 use crate::spec::CellId;
-use duet_protocol::{Negotiated, ResolvedRate, SearchResult, WindowResult};
+use duet_protocol::{Negotiated, ResolvedRate, SearchEnd, SearchResult, WindowResult};
 
 /// A block: one fresh start of every arm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,6 +100,67 @@ pub struct ArmRecord {
     /// Where the highest rate within a limit lies; absent where none was searched for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchResult>,
+    /// Where the smallest memory limit lies that holds the load's rate; absent where none was
+    /// searched for. What else is said of the arm was then seen at the smallest limit that held,
+    /// and is zero where none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_search: Option<MemorySearch>,
+}
+
+/// Where an arm's smallest memory limit lies under which it holds the rate of its load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MemorySearch {
+    /// The smallest limit that held; absent where none did.
+    pub held_bytes: Option<u64>,
+    /// The largest that did not, below that; absent where all held.
+    pub failed_bytes: Option<u64>,
+    /// Why the search was over. Of all that are tried, limits take the place of rates.
+    pub end: SearchEnd,
+    /// Its probes, in their order.
+    pub probes: Vec<MemoryProbe>,
+}
+
+/// A fresh start under a memory limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MemoryProbe {
+    /// The limit, page cache included and without swap.
+    pub limit_bytes: u64,
+    /// Whether the server started, responded as expected and held the rate.
+    pub held: bool,
+    /// How many of its processes the kernel killed for want of memory.
+    pub oom_kills: u64,
+    /// Why it did not hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+impl ArmRecord {
+    /// An arm of which nothing was seen yet.
+    #[must_use]
+    pub fn unseen(server: &str) -> Self {
+        Self {
+            server: server.to_owned(),
+            startup_ns: 0,
+            listening: None,
+            idle: Memory::default(),
+            loaded: Memory::default(),
+            group: None,
+            after: Memory::default(),
+            rss_bytes_peak: 0,
+            cpu_lost: false,
+            threads: 0,
+            rss: vec![],
+            wire: Wire::default(),
+            negotiated: None,
+            idle_connections: vec![],
+            search: None,
+            memory_search: None,
+        }
+    }
 }
 
 /// Memory while connections are idle.

@@ -399,6 +399,7 @@ fn arm_record(arm: &Speed, server: &str) -> ArmRecord {
         },
         negotiated: None,
         idle_connections: vec![],
+        memory_search: None,
         search: None,
     }
 }
