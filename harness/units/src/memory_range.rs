@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use crate::format::bytes;
 
 /// Below this no process starts, and above it no machine has it: a slip of the pen.
-const BYTES: std::ops::RangeInclusive<u64> = (1 << 20)..=(1 << 40);
+const BYTES: std::ops::RangeInclusive<u64> = (256 << 10)..=(1 << 40);
 
 /// The least and the most memory that a search tries as a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MemoryRange {
-    /// The smallest limit, at least 1 MiB.
+    /// The smallest limit, at least 256 KiB.
     pub least_bytes: u64,
     /// The largest, above it.
     pub most_bytes: u64,
@@ -26,7 +26,7 @@ impl FromStr for MemoryRange {
 
     fn from_str(text: &str) -> Result<Self, String> {
         parse(text).ok_or_else(|| {
-            "write two sizes, the smaller first, such as \"32MiB..256MiB\", from 1MiB to 1024GiB"
+            "write two sizes, the smaller first, such as \"32MiB..256MiB\", from 256KiB to 1024GiB"
                 .to_owned()
         })
     }
@@ -66,7 +66,8 @@ mod tests {
             ("1MiB..1024GiB", Some((1 << 20, 1 << 40))),
             ("256MiB..32MiB", None),
             ("32MiB..32MiB", None),
-            ("1023KiB..2MiB", None),
+            ("256KiB..2MiB", Some((256 << 10, 2 << 20))),
+            ("255KiB..2MiB", None),
             ("1MiB..1025GiB", None),
             ("32..256", None),
             ("32MB..256MB", None),

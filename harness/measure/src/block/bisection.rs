@@ -11,12 +11,13 @@ use duet_units::MemoryRange;
 /// Limits are whole pages.
 const PAGE_BYTES: u64 = 4096;
 
-/// A search ends when its limits are no further apart than this, ...
-const NEAR_BYTES: u64 = 1 << 20;
+/// A search ends when its limits are no further apart than what the kernel charges to a CPU at a
+/// time (64 pages, MEMCG_CHARGE_BATCH), below which a limit is not exact, ...
+const NEAR_BYTES: u64 = 64 * PAGE_BYTES;
 /// ... or than this share of the one that held.
 const NEAR_SHARE: f64 = 0.05;
 
-/// More than halving a range of 1 MiB to 1 TiB takes: log2(ln 2^20 / ln 1.05) is 8.2, with cuts
+/// More than halving a range of 256 KiB to 1 TiB takes: log2(ln 2^22 / ln 1.05) is 8.3, with cuts
 /// that are not in the middle.
 pub(super) const PROBES_MAX: usize = 16;
 
@@ -127,7 +128,7 @@ mod tests {
         let (end, search) = searched((4 * MIB, 256 * MIB), 4 * MIB + 1, 0.5);
         assert_eq!((end, search.failed), (SearchEnd::Narrow, Some(4 * MIB)));
         // The widest range, and one that is narrow from the beginning.
-        assert_eq!(searched((MIB, 1 << 40), 12_345_678_901, 0.9).0, SearchEnd::Narrow);
+        assert_eq!(searched((MIB / 4, 1 << 40), 12_345_678_901, 0.9).0, SearchEnd::Narrow);
         assert_eq!(searched((100 * MIB, 101 * MIB), 101 * MIB, 0.9).0, SearchEnd::Narrow);
     }
 }

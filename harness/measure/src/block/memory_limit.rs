@@ -131,12 +131,15 @@ fn probe(
             Ok(running) => attempt(bench, plan, (running, server), started, record),
             Err(error) => {
                 let oom_kills = error.downcast_ref().map_or(0, |OomKilled(kills)| *kills);
-                let why = failure(bench, error, |error| Failure {
+                let mut why = failure(bench, error, |error| Failure {
                     stage: Stage::Start,
                     server: Some(server.name.clone()),
                     error,
                     stderr: vec![],
                 })?;
+                if oom_kills > 0 {
+                    why.error = OomKilled(oom_kills).to_string();
+                }
                 Ok(Outcome { held: None, oom_kills, why: Some(why), slow: false })
             }
         }?;
@@ -168,7 +171,8 @@ fn attempt(
         Ok((_, Some(why))) => (None, Some(why), lives && oom_kills == 0),
         Err(error) => {
             let error = failure(bench, error, |error| running.failure(stage, &error))?.error;
-            (None, Some(error), lives && oom_kills == 0)
+            let why = if oom_kills > 0 { OomKilled(oom_kills).to_string() } else { error };
+            (None, Some(why), lives && oom_kills == 0)
         }
     };
     let mut why = why.map(|error| Failure {
