@@ -53,6 +53,7 @@ pub(super) fn metric_analysis(
             informational: false,
             p: None,
             q: None,
+            another_hour: None,
         });
     }
     let log_ratios: Vec<f64> = complete.iter().map(|b| b.log_ratios[&metric]).collect();
@@ -70,6 +71,7 @@ pub(super) fn metric_analysis(
         informational: false,
         p,
         q: None,
+        another_hour: None,
     })
 }
 

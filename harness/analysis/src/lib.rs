@@ -27,6 +27,7 @@ mod disturbance;
 mod estimates;
 pub mod gate;
 mod histogram;
+pub mod hours;
 mod matchups;
 mod means;
 mod memory_search;
@@ -59,7 +60,8 @@ mod warnings;
 pub use cell_analysis::running_ratio;
 pub use disturbance::{disturbance, program_disturbance};
 pub use duet_model::record::{
-    BuildRecord, Failure, Finding, FindingLevel, Machine, ServiceCpus, ServiceHeader, Side, Stage,
+    BuildRecord, Failure, Finding, FindingLevel, Gauge, GaugeReading, Machine, ServiceCpus,
+    ServiceHeader, Side, Stage,
 };
 pub use duet_model::spec::{Arrivals, CellId, ClaimFigure, ClaimKind, Lane};
 pub use duet_stats::Interval;
@@ -67,8 +69,8 @@ pub use programs::running_program_ratio;
 pub use run_analysis::analyse;
 pub use run_summary::iso_8601;
 pub use summary::{
-    Analysis, Arm, Bottleneck, BuildFigures, BuildsAnalysis, CellAnalysis, CellFailure,
-    ClaimAnalysis, ClaimCells, ClaimLine, ClaimQuantity, ClaimStanding, ClaimVerdict,
+    Analysis, AnotherHour, Arm, Bottleneck, BuildFigures, BuildsAnalysis, CellAnalysis,
+    CellFailure, ClaimAnalysis, ClaimCells, ClaimLine, ClaimQuantity, ClaimStanding, ClaimVerdict,
     EqualUtilisation, Estimate, LeftOut, MatchupAnalysis, Mean, MeanCell, MeanToday,
     MemorySearchAnalysis, MemorySearchArm, MetricAnalysis, MoneyAnalysis, MoneyArm, MoneyCell,
     MoneyMonth, OpenAnalysis, OpenArm, Prices, ProgramCell, ProgramSummary, PublishedAnalysis,

@@ -51,7 +51,17 @@ pub(super) fn mean(metric: Metric, parts: &[Part<'_>], left_out: Vec<LeftOut>) -
     let (ratio, p) = judged(value, mean_of_centres(&samples), n);
     let (verdict, _) = verdict(ratio.interval, &[]);
     let kinds = cells_of_kind.len() as u32;
-    (cells.len() > 1).then_some(Mean { metric, cells, kinds, left_out, ratio, verdict, p, q: None })
+    (cells.len() > 1).then_some(Mean {
+        metric,
+        cells,
+        kinds,
+        left_out,
+        ratio,
+        verdict,
+        p,
+        q: None,
+        another_hour: None,
+    })
 }
 
 /// A ratio with the interval and the p value that its standard error gives. As with blocks of one

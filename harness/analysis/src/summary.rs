@@ -25,7 +25,7 @@ pub use loads::{
     MemorySearchAnalysis, MemorySearchArm, OpenAnalysis, OpenArm, SearchAnalysis, SearchArm,
 };
 pub use matchup::{Arm, EqualUtilisation, LeftOut, MatchupAnalysis, Mean, MeanCell};
-pub use metric::{Estimate, MetricAnalysis};
+pub use metric::{AnotherHour, Estimate, MetricAnalysis};
 pub use money::{MoneyAnalysis, MoneyArm, MoneyCell, MoneyMonth, Prices};
 pub use published::{MeanToday, PublishedAnalysis, PublishedComparison, Standing, Today};
 

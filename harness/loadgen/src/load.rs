@@ -1,5 +1,6 @@
 //! One load on one address, closed or open, carried out by threads of this process.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use crate::count::account::Account;
 use crate::count::latencies::Latencies;
 use crate::count::load_sink::LoadSink;
 use crate::count::seconds::{Live, SecondRecorder};
-use crate::count::thread_stats::{ThreadHealth, ThreadStats};
+use crate::count::thread_stats::{CaseStats, ThreadHealth, ThreadStats};
 use crate::driver::{Driver, NEVER};
 use crate::job_error::JobError;
 pub use crate::limits::DRAIN_MAX;
@@ -146,6 +147,14 @@ pub struct Measured {
     pub connections: ConnectionStats,
     /// One per thread.
     pub threads: Vec<ThreadHealth>,
+    /// Of them, those received in the measured time and while responses were awaited after it.
+    pub received_measured_bytes: u64,
+    /// By case; empty where there is one alone.
+    pub cases: Vec<CaseStats>,
+    /// Why requests failed in transport, in the words of the system or the protocol.
+    pub reasons: BTreeMap<&'static str, u64>,
+    /// Statuses of responses that were not as expected.
+    pub mismatched_statuses: BTreeMap<u16, u64>,
     /// The first mismatch, in words.
     pub mismatch: Option<String>,
     /// When the measured time was cut short, or the warm-up was, by Ctrl-C.
@@ -273,7 +282,8 @@ fn drive(
     when_to_begin: &Receiver<Phases>,
 ) -> Result<Option<ThreadResult>, JobError> {
     let now = Instant::now();
-    let sink = LoadSink::new(transport.connections(), SecondRecorder::new(None, now, now));
+    let seconds = SecondRecorder::new(None, now, now);
+    let sink = LoadSink::new(transport.connections(), load.cases.len(), seconds);
     let stop = Some(&live.stop);
     let mut driver = Driver::new(transport, sink, load.timeout, load.churn, stop)?;
     if load.promised {
@@ -345,6 +355,10 @@ fn merge(load: &Load, phases: Phases, threads: Vec<ThreadResult>) -> Measured {
         connections_open: 0,
         connections: ConnectionStats::default(),
         threads: vec![],
+        received_measured_bytes: 0,
+        cases: vec![],
+        reasons: BTreeMap::new(),
+        mismatched_statuses: BTreeMap::new(),
         mismatch: None,
         interrupted: false,
         ceiling: None,
@@ -361,6 +375,15 @@ fn merge(load: &Load, phases: Phases, threads: Vec<ThreadResult>) -> Measured {
         all.send_lag.merge(&stats.send_lag);
         all.generator_lag.merge(&stats.generator_lag);
         all.received_bytes += received_bytes;
+        all.received_measured_bytes += received_bytes.saturating_sub(stats.received_before);
+        all.cases.resize(stats.cases.len(), CaseStats::default());
+        all.cases.iter_mut().zip(&stats.cases).for_each(|(all, one)| all.merge(one));
+        for (reason, n) in stats.reasons {
+            *all.reasons.entry(reason).or_default() += n;
+        }
+        for (status, n) in stats.mismatched_statuses {
+            *all.mismatched_statuses.entry(status).or_default() += n;
+        }
         all.connections_open += stats.open;
         all.connections.merge(&connections);
         all.threads.push(stats.health);
@@ -384,6 +407,29 @@ impl Measured {
     #[must_use]
     pub fn ok_per_second(&self) -> Option<f64> {
         (self.elapsed_ns > 0).then(|| self.ok as f64 * 1e9 / self.elapsed_ns as f64)
+    }
+
+    /// Bytes received per second of the measured time.
+    #[must_use]
+    pub fn received_per_second(&self) -> Option<f64> {
+        (self.elapsed_ns > 0)
+            .then(|| self.received_measured_bytes as f64 * 1e9 / self.elapsed_ns as f64)
+    }
+
+    /// Whole responses by status, those that were not as expected included; `2xx` where any
+    /// success is expected and was.
+    #[must_use]
+    pub fn statuses(&self, load: &Load) -> BTreeMap<String, u64> {
+        let mut all = BTreeMap::new();
+        let ok = load.cases.iter().enumerate().map(|(i, case)| {
+            let ok = self.cases.get(i).map_or(self.account.ok, |case| case.ok);
+            (case.exchange.status.to_string(), ok)
+        });
+        let not_ok = self.mismatched_statuses.iter().map(|(status, &n)| (status.to_string(), n));
+        for (status, n) in ok.chain(not_ok).filter(|&(_, n)| n > 0) {
+            *all.entry(status).or_default() += n;
+        }
+        all
     }
 
     /// The share of the busiest thread's time in which it had work, or could not run: 0 to 1.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::gauges::Gauges;
 use crate::host::Cpus;
 use crate::server::{self, Launch, Running};
 use crate::services::work::{Ledger, check_waits};
@@ -13,7 +14,7 @@ use crate::services::{Services, Told};
 use crate::verify::Verifier;
 use crate::{probe, requests};
 use duet_model::plan::BlockPlan;
-use duet_model::record::{ArmRecord, BlockRecord, Failure, Stage, Wire};
+use duet_model::record::{ArmRecord, BlockGauges, BlockRecord, Failure, Stage, Wire};
 use duet_model::spec::{Case, CellId, Load, Matchup, Rate, Server, Spec, Suite, Workload};
 use duet_process::cgroup::{Group, Limits};
 use duet_process::interrupt::{Interrupt, Interrupted, POLL};
@@ -88,6 +89,7 @@ pub fn window_ns(so_far: &[BlockRecord], cell: &CellId) -> Option<u64> {
 /// Only when interrupted; a block that fails is a record with a failure.
 pub fn run(
     bench: &Bench<'_>,
+    gauges: &mut Gauges,
     plan: &BlockPlan,
     window_ns: Option<u64>,
 ) -> Result<BlockRecord, Interrupted> {
@@ -105,13 +107,14 @@ pub fn run(
         foreign_cpu_ns: 0,
         throttled_ns: None,
         generator_run_delay_ns: None,
+        gauges: None,
         arms: vec![],
         services: vec![],
         windows: vec![],
         failure: None,
         discarded: None,
     };
-    let outcome = measure(bench, plan, window_ns, started, &mut record);
+    let outcome = measure(bench, gauges, plan, (window_ns, started), &mut record);
     bench.services.end_block(bench.spec, definitions(bench, plan).1);
     match outcome {
         Ok(()) => {}
@@ -130,9 +133,9 @@ pub fn run(
 
 fn measure(
     bench: &Bench<'_>,
+    gauges: &mut Gauges,
     plan: &BlockPlan,
-    window_ns: Option<u64>,
-    started: Instant,
+    (window_ns, started): (Option<u64>, Instant),
     record: &mut BlockRecord,
 ) -> Result<(), BlockError> {
     let (matchup, workload) = definitions(bench, plan);
@@ -158,6 +161,8 @@ fn measure(
         .map_err(|error| halt(bench, None, Stage::Drive, &error))?;
     let Bench { cpus, services, interrupt, .. } = *bench;
     let around = Around { cpus, services, workload, interrupt, started };
+    let mut state = || gauges.read().map_err(|error| halt(bench, None, Stage::Drive, &error));
+    let before = state()?;
     let totals = match drive(&around, &job, &arms, record) {
         Ok(totals) => totals,
         Err(error) => return Err(blame(bench, &mut arms, workload, &error)),
@@ -166,6 +171,7 @@ fn measure(
     for (arm, running) in record.arms.iter_mut().zip(&arms) {
         arm.after = memory(running.root()).map_err(|e| halt(bench, None, Stage::Drive, &e))?;
     }
+    record.gauges = Some(BlockGauges { before, after: state()? });
     for running in arms {
         running.stop().map_err(BlockError::Failed)?;
     }

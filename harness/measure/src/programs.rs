@@ -13,12 +13,13 @@ use anyhow::{Context, Result, anyhow};
 
 use crate::block::Bench;
 use crate::build::{self, executable_sha256, file_bytes};
+use crate::gauges::Gauges;
 use crate::output::{Output, OutputHasher, compare};
 use crate::program::{self, Finished, ProgramError, Task};
 use crate::server::resolve;
 use crate::source::{self, Syntax};
 use duet_model::plan::BlockPlan;
-use duet_model::record::{ProgramBlock, ProgramRecord, ProgramRun};
+use duet_model::record::{BlockGauges, ProgramBlock, ProgramRecord, ProgramRun};
 use duet_model::spec;
 use duet_model::spec::{CellId, Problem, ProgramSet, TEST_SIZE};
 use duet_process::interrupt::Interrupted;
@@ -121,6 +122,7 @@ fn run_checked(
 pub fn block(
     bench: &Bench<'_>,
     cache: &mut ProgramCache,
+    gauges: &mut Gauges,
     plan: &BlockPlan,
 ) -> Result<ProgramBlock, Interrupted> {
     let started = Instant::now();
@@ -130,12 +132,13 @@ pub fn block(
         started_ns: duration_ns(started - bench.run_started),
         elapsed_ns: 0,
         order: plan.start_order.clone(),
+        gauges: None,
         arms: vec![],
         failure: None,
         discarded: None,
     };
-    match measure(bench, cache, plan) {
-        Ok(arms) => record.arms = arms,
+    match measure(bench, cache, gauges, plan) {
+        Ok((arms, gauges)) => (record.arms, record.gauges) = (arms, Some(gauges)),
         Err((set, error)) => {
             bench.interrupt.check()?;
             if matches!(error, ProgramError::Run { over_limit: true, .. }) {
@@ -148,18 +151,25 @@ pub fn block(
     Ok(record)
 }
 
-/// Runs the arms in the plan's order; they come back in the matchup's. An error names its set.
+/// Runs the arms in the plan's order, between two readings of the gauges; they come back in the
+/// matchup's. An error names its set, and what the harness could not do the first one.
 fn measure(
     bench: &Bench<'_>,
     cache: &mut ProgramCache,
+    gauges: &mut Gauges,
     plan: &BlockPlan,
-) -> Result<Vec<ProgramRun>, (String, ProgramError)> {
+) -> Result<(Vec<ProgramRun>, BlockGauges), (String, ProgramError)> {
     let cell = &plan.cell;
     let found = (bench.spec.matchup(&cell.matchup), bench.spec.problem(&cell.workload));
     let (Some(matchup), Some(problem)) = found else {
         unreachable!("the plan was made from these definitions")
     };
     let n = problem.sizes[&cell.load];
+    let mut state = || {
+        let read = gauges.read();
+        read.map_err(|error| (matchup.arms[0].clone(), ProgramError::Harness(error)))
+    };
+    let before = state()?;
     let mut runs: Vec<Option<ProgramRun>> = matchup.arms.iter().map(|_| None).collect();
     for &index in &plan.start_order {
         let index = index as usize;
@@ -168,7 +178,7 @@ fn measure(
         let run = check_and_time(bench, cache, (arm, cell), problem, n, padding_bytes);
         runs[index] = Some(run.map_err(|error| (arm.clone(), error))?);
     }
-    Ok(runs.into_iter().flatten().collect())
+    Ok((runs.into_iter().flatten().collect(), BlockGauges { before, after: state()? }))
 }
 
 /// Runs an arm to check its output, then to time it.

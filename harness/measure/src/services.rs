@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio::runtime::Runtime;
 
 use crate::server::{external, resolve};
-use duet_loadgen::reference;
+use duet_loadgen::reference::{self, Patience};
 use duet_loadgen::response::reference::ReferenceResponse;
 use duet_model::record::{Failure, Memory, ServiceCpus, ServiceHeader, Stage};
 use duet_model::spec::{Service, ServiceKind, ServicePer, Spec, Workload};
@@ -327,7 +327,9 @@ fn is_ready(addr: SocketAddr, path: Option<&str>) -> bool {
 /// The response to a request.
 fn get(addr: SocketAddr, path: &str) -> Result<ReferenceResponse, String> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
-    reference::fetch(&addr.into(), request.as_bytes(), false, CONNECT_LIMIT)
+    let patience = Patience::new(CONNECT_LIMIT);
+    let response = reference::fetch(&addr.into(), request.as_bytes(), false, patience);
+    response.map_err(|error| error.to_string())
 }
 
 impl Running {

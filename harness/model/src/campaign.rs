@@ -15,7 +15,7 @@ use duet_stats::SplitMix64;
 pub const FILE_NAME: &str = "campaign.json";
 
 /// The version of [`FILE_NAME`]; raised when a reader of the old format would be wrong.
-pub const SCHEMA: &str = "duet.campaign/1";
+pub const SCHEMA: &str = "duet.campaign/2";
 
 /// The most sessions of a campaign: one an hour for four days.
 pub const SESSIONS_MAX: u32 = 99;
@@ -42,9 +42,12 @@ pub struct Campaign {
     /// Blocks of a cell in a session, where they are others than the suite's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<u32>,
-    /// The folder of definitions.
-    pub bench: String,
-    /// The folder of PostgreSQL, where one was named.
+    /// The folder of definitions, from the campaign's folder, so that a campaign can be published.
+    /// Absent where the campaign lies outside of the project: `--bench` says it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bench: Option<String>,
+    /// The folder of PostgreSQL, where one was named: `none`, or from the campaign's folder. Absent
+    /// also where it lies outside of the project: `--postgres` says it then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postgres: Option<String>,
     /// The seed of all that is drawn.

@@ -70,6 +70,8 @@ fn below(root: i32, parents: &BTreeMap<i32, i32>) -> Vec<i32> {
 
 /// Fields of `/proc/PID/stat`, counted from the one behind the name (proc_pid_stat(5)).
 const PARENT: usize = 1;
+const USER: usize = 11;
+const SYSTEM: usize = 12;
 const WAITED_FOR_USER: usize = 13;
 const WAITED_FOR_SYSTEM: usize = 14;
 
@@ -171,6 +173,24 @@ pub fn cpu_ns(root: i32, group: Option<&Group>) -> io::Result<u64> {
         total += live.unwrap_or(0) + ended_ns(pid).unwrap_or(0); // ended meanwhile
     }
     Ok(total)
+}
+
+/// CPU time of everything below `root`, and of `root` itself, in user mode and in the kernel, from
+/// the kernel's ticks of 10 ms.
+///
+/// # Errors
+/// When `root` is gone.
+pub fn user_system_ns(root: i32) -> io::Result<(u64, u64)> {
+    let of = |pid: i32| -> io::Result<(u64, u64)> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let field = |field| field_of(&stat, field).ok_or_else(|| proc::unexpected("stat"));
+        let user = field(USER)? + field(WAITED_FOR_USER)?;
+        let system = field(SYSTEM)? + field(WAITED_FOR_SYSTEM)?;
+        Ok((user * TICK_NS, system * TICK_NS))
+    };
+    let mut all = of_each(root, of)?;
+    all.push(of(root)?);
+    Ok(all.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1)))
 }
 
 /// The CPU clock of everything below a root. It never goes back.
@@ -331,8 +351,13 @@ mod tests {
     #[test]
     fn fields_of_stat() {
         let stat = "7 (a) b (c)) S 3 7 7 0 -1 4 1 2 3 4 5 6 70 80 20 0 1 0 9";
-        let cases = [(PARENT, Some(3)), (WAITED_FOR_USER, Some(70)), (WAITED_FOR_SYSTEM, Some(80))];
-        for (field, want) in cases {
+        for (field, want) in [
+            (PARENT, Some(3)),
+            (USER, Some(5)),
+            (SYSTEM, Some(6)),
+            (WAITED_FOR_USER, Some(70)),
+            (WAITED_FOR_SYSTEM, Some(80)),
+        ] {
             assert_eq!(field_of(stat, field), want, "{field}");
         }
         assert_eq!(field_of("7 (a", 0), None);

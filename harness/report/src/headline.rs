@@ -11,6 +11,11 @@ use duet_units::Metric;
 pub(super) const ONE_SESSION: &str = "Measured here and now: one machine, one session. An \
     interval says what this session would say again; what another hour says is not known.";
 
+/// The same where there are stored sessions of the same experiment.
+pub(super) const BESIDE_OTHERS: &str = "Measured here and now: one machine, one session. An \
+    interval says what this session would say again; beside it stands where other sessions put \
+    another hour.";
+
 /// The answer of a matchup in one sentence, without its name, and what else there is to say.
 pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> (String, String) {
     let costs = match matchup.programs {
@@ -135,7 +140,19 @@ impl<'a> Basis<'a> {
         let parts: Vec<String> = self.example_values().into_iter().chain(self.range()).collect();
         let parts =
             if parts.is_empty() { parts.concat() } else { format!(": {}", parts.join("; ")) };
-        format!("On this machine {said}{parts}.")
+        let hour = self.another_hour().map_or_else(String::new, |said| format!(" {said}."));
+        format!("On this machine {said}{parts}.{hour}")
+    }
+
+    /// What stored sessions say of another hour: `Another hour: 1.50 to 2.55 (5 sessions)`.
+    fn another_hour(&self) -> Option<String> {
+        let (hour, ratio) = match (self.mean, self.example) {
+            (Some(mean), _) => (mean.another_hour.as_ref(), Some(&mean.ratio)),
+            (None, Some((_, found))) => (found.another_hour.as_ref(), found.ratio.as_ref()),
+            (None, None) => (None, None),
+        };
+        let said = wording::another_hour(hour, ratio)?;
+        Some(format!("A{}", said.strip_prefix('a')?))
     }
 
     /// What it is of.

@@ -20,6 +20,7 @@ pub mod export;
 pub mod github;
 mod headline;
 mod load_kinds;
+mod machines;
 mod money;
 mod parts;
 pub mod pool;

@@ -66,7 +66,7 @@ fn table_row(row: &TableRow, arms: usize) -> Row {
     let verdict = Span::new(&row.verdict, row.conclusion.emphasis());
     let ends = [row.ratio.as_str().into(), verdict];
     let cells = std::iter::once(row.metric.into()).chain((0..arms).map(value)).chain(ends);
-    Row { cells: cells.collect(), notes: vec![] }
+    Row { cells: cells.collect(), notes: row.another_hour.iter().cloned().collect() }
 }
 
 /// Metrics that belong together.

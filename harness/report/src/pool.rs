@@ -1,12 +1,17 @@
-//! A pool of sessions: what another hour would show, cell by cell.
+//! A pool of sessions: what another hour would show, cell by cell, and another machine.
 
 use crate::chart::pool_forest;
 use crate::document::{Block, Column, Document, Emphasis, Group, Item, Marker, Row, Span, Table};
+use crate::machines::{cell, described, machines, on_machine};
 use crate::parts::{figure_of, list};
 use crate::render::markdown::Place;
 use crate::render::{self, text::Style};
-use duet_analysis::pool::{HourVerdict, LeftOut, Pooled, PooledLine};
-use duet_units::{Metric, count, ratio, ratio_interval, ratio_number};
+use duet_analysis::Interval;
+use duet_analysis::pool::{
+    Dependence, LeftOut, MachinesLine, PoolVerdict, Pooled, PooledLine, PooledMachine, PooledMean,
+    Session,
+};
+use duet_units::{Metric, count, percent, ratio, ratio_interval, ratio_number};
 
 /// The metrics that are shown, in this order; `pool.json` has all.
 const SHOWN: [Metric; 11] = [
@@ -29,7 +34,15 @@ const LEGEND: &str = "A ratio says how many times worse the second arm is. Each 
     do not depend on each other. Another hour: where the next session will lie, with 95 %; both \
     need five sessions. Seen: the smallest and the largest of n sessions; the next lies between \
     with probability (n-1)/(n+1). Between: the share of the variance between sessions that their \
-    own intervals do not explain. Any hour: another hour will say so too.";
+    own intervals do not explain. Any hour: another hour will say so too. At rest: the ratio with \
+    the gauge at the best that it was in a session; told only where the gauge predicts a session \
+    which the line has not seen better than the mean of the others does, and where 5 % at most of \
+    permutations of the sessions look as good.";
+
+/// How to read the table over machines.
+const MACHINES_LEGEND: &str = "Each machine has one value, the mean of its sessions. [ ]: where \
+    the mean over machines lies, another machine: where the mean of the next one will lie, both \
+    with 95 % for machines that were drawn at random, from three on.";
 
 /// The pool for the terminal.
 #[must_use]
@@ -69,51 +82,64 @@ fn pictures(pooled: &Pooled) -> Vec<(&'static str, crate::chart::Picture)> {
 }
 
 fn document(pooled: &Pooled) -> Document {
-    let hours = pooled.lines.iter().map(|line| line.sessions.len()).max().unwrap_or(0);
+    let sessions =
+        count((0..pooled.machines.len()).map(|m| sessions_of(pooled, m)).sum(), "session");
     let shown: Vec<Metric> = SHOWN
         .into_iter()
         .filter(|metric| pooled.lines.iter().any(|line| line.metric == *metric))
         .collect();
-    let of_pool = format!(
-        "{} on {}, {} to {}.",
-        count(hours, "session"),
-        pooled.machine,
-        pooled.first,
-        pooled.last
-    );
+    let place = format!("{}, {} to {}", machines(pooled), pooled.first, pooled.last);
+    let others = match (pooled.machines.len(), pooled.over_machines.is_empty()) {
+        (0 | 1, _) => "One machine; others: not known.",
+        (2, _) => "Two machines; others: not known, three are needed.",
+        (_, true) => "Other machines: not known, since no cell was measured on three.",
+        (_, false) => "What another machine will show stands below.",
+    };
     let answer = vec![
-        Block::paragraph(of_pool, Emphasis::Strong),
+        Block::paragraph(format!("{sessions} on {place}. {others}"), Emphasis::Strong),
         Block::points(shown.iter().map(|metric| summary(pooled, *metric))),
     ];
     let mut body: Vec<Block> = pictures(pooled)
         .into_iter()
         .map(|(file, picture)| Block::Figure(figure_of(Some(file), &picture, None, "")))
         .collect();
+    if !pooled.over_machines.is_empty() {
+        body.push(Block::heading("Over machines"));
+        body.push(Block::Table(machines_table(pooled, &shown)));
+        body.push(Block::paragraph(MACHINES_LEGEND, Emphasis::Quiet));
+    }
     body.push(Block::heading("All cells"));
     body.push(Block::Table(table(pooled, &shown)));
+    if pooled.machines.len() > 1 {
+        let item = |(i, machine): (usize, &PooledMachine)| {
+            let sessions = count(sessions_of(pooled, i), "session");
+            format!("machine {}: {}, {sessions}", i + 1, described(machine))
+        };
+        body.push(Block::points(pooled.machines.iter().enumerate().map(item)));
+    }
     let left_out = pooled.left_out.iter().map(left_out).collect();
     body.extend(list("Not pooled", Marker::Warning, left_out));
     body.push(Block::heading("How to read this"));
     body.push(Block::paragraph(LEGEND, Emphasis::Quiet));
-    Document {
-        title: format!("Pool of {}", count(hours, "session")),
-        place: format!("{}; {} to {}", pooled.machine, pooled.first, pooled.last),
-        answer,
-        body,
-        maker: String::new(),
-    }
+    Document { title: format!("Pool of {sessions}"), place, answer, body, maker: String::new() }
+}
+
+/// How many sessions a machine has.
+fn sessions_of(pooled: &Pooled, machine: usize) -> usize {
+    let own = pooled.lines.iter().filter(|line| line.machine == machine);
+    own.map(|line| line.sessions.len()).max().unwrap_or(0)
 }
 
 /// `CPU per request: of 21 cells the second arm is worse in any hour in 17, on average in 2`.
 fn summary(pooled: &Pooled, metric: Metric) -> String {
     let of_metric = || pooled.lines.iter().filter(|line| line.metric == metric);
     let verdicts = [
-        (HourVerdict::WorseInAnyHour, "worse in any hour"),
-        (HourVerdict::WorseOnAverage, "worse on average"),
-        (HourVerdict::BetterInAnyHour, "better in any hour"),
-        (HourVerdict::BetterOnAverage, "better on average"),
-        (HourVerdict::DependsOnTheHour, "one or the other by the hour"),
-        (HourVerdict::NotKnown, "not known of another hour: five sessions are needed"),
+        (PoolVerdict::WorseInAny, "worse in any hour"),
+        (PoolVerdict::WorseOnAverage, "worse on average"),
+        (PoolVerdict::BetterInAny, "better in any hour"),
+        (PoolVerdict::BetterOnAverage, "better on average"),
+        (PoolVerdict::Depends, "one or the other by the hour"),
+        (PoolVerdict::NotKnown, "not known of another hour: five sessions are needed"),
     ];
     let said: Vec<String> = verdicts
         .into_iter()
@@ -121,8 +147,16 @@ fn summary(pooled: &Pooled, metric: Metric) -> String {
         .filter(|(cells, _)| *cells > 0)
         .map(|(cells, words)| format!("{words} in {cells}"))
         .collect();
-    let all = count(of_metric().count(), "cell");
-    format!("{}: of {all} the second arm is {}", metric.label(), said.join(", "))
+    let all = match of_metric().count() {
+        n if pooled.machines.len() > 1 => format!("{n} cells of machines"),
+        n => count(n, "cell"),
+    };
+    let dependent = of_metric().filter(|line| line.dependence.is_some()).count();
+    let dependent = match dependent {
+        0 => String::new(),
+        n => format!("; in {n} the ratio follows the state of the machine"),
+    };
+    format!("{}: of {all} the second arm is {}{dependent}", metric.label(), said.join(", "))
 }
 
 fn left_out(one: &LeftOut) -> Item {
@@ -134,9 +168,16 @@ fn left_out(one: &LeftOut) -> Item {
 fn table(pooled: &Pooled, shown: &[Metric]) -> Table {
     let numbers = ["n", "over hours", "another hour", "seen", "between"];
     let columns = std::iter::once(Column::words("")).chain(numbers.map(Column::numbers));
+    let of_metric = |metric: Metric| pooled.lines.iter().filter(move |line| line.metric == metric);
+    let means = |metric: Metric| {
+        let of_metric = pooled.means.iter().filter(move |mean| mean.metric == metric);
+        of_metric.map(|mean| mean_row(pooled, mean))
+    };
     let group = |metric: &Metric| Group {
         name: metric.label().to_owned(),
-        rows: pooled.lines.iter().filter(|line| line.metric == *metric).map(row).collect(),
+        rows: means(*metric)
+            .chain(of_metric(*metric).map(|line| row(cell(pooled, line), line)))
+            .collect(),
         ..Group::default()
     };
     Table {
@@ -147,30 +188,97 @@ fn table(pooled: &Pooled, shown: &[Metric]) -> Table {
     }
 }
 
-fn row(line: &PooledLine) -> Row {
-    let only = line.sessions.first().map_or_else(String::new, |session| ratio(session.ratio));
-    let over = match (line.mean, line.interval) {
+fn row(name: String, line: &PooledLine) -> Row {
+    let over = over_hours(line.mean, line.interval, &line.sessions);
+    let seen = line.range.map_or_else(String::new, span);
+    let hours = line.heterogeneity.map_or_else(String::new, percent);
+    let plain = [name, line.sessions.len().to_string(), over, another(line.next), seen, hours];
+    let cells = plain.into_iter().map(Span::from).chain([verdict(line.verdict, "hour")]);
+    Row { cells: cells.collect(), notes: line.dependence.iter().map(dependence).collect() }
+}
+
+/// A mean over cells, of which no session says how sure it is.
+fn mean_row(pooled: &Pooled, mean: &PooledMean) -> Row {
+    let of = format!("{}, mean of {}", mean.matchup, count(mean.cells.len(), "cell"));
+    let name = on_machine(pooled, of, mean.machine);
+    let over = over_hours(mean.mean, mean.interval, &mean.sessions);
+    let seen = mean.range.map_or_else(String::new, span);
+    let sessions = mean.sessions.len().to_string();
+    let plain = [name, sessions, over, another(mean.next), seen, String::new()];
+    let cells = plain.into_iter().map(Span::from).chain([verdict(mean.verdict, "hour")]);
+    Row { cells: cells.collect(), notes: mean.dependence.iter().map(dependence).collect() }
+}
+
+/// The mean over hours, or the only session.
+fn over_hours(mean: Option<f64>, interval: Option<Interval>, sessions: &[Session]) -> String {
+    match (mean, interval) {
         (Some(mean), Some(interval)) => ratio_interval(mean, interval.low, interval.high),
         (Some(mean), None) => ratio(mean),
-        (None, _) => only,
+        (None, _) => sessions.first().map_or_else(String::new, |session| ratio(session.ratio)),
+    }
+}
+
+/// `grows by 0.6 % when the machine is 1 % slower (gauge: system call); at rest 1.73× [1.69,
+/// 1.77]`.
+fn dependence(found: &Dependence) -> String {
+    let change = 1.01_f64.powf(found.slope) - 1.0;
+    let moves = if change < 0.0 { "falls" } else { "grows" };
+    let Interval { low, high, .. } = found.at_rest_interval;
+    format!(
+        "{moves} by {} when the machine is 1 % slower (gauge: {}); at rest {}",
+        percent(change.abs()),
+        found.gauge.label(),
+        ratio_interval(found.at_rest, low, high)
+    )
+}
+
+/// A group a metric, a row a cell.
+fn machines_table(pooled: &Pooled, shown: &[Metric]) -> Table {
+    let numbers = ["machines", "over machines", "another machine", "seen"];
+    let columns = std::iter::once(Column::words("")).chain(numbers.map(Column::numbers));
+    let row = |line: &MachinesLine| {
+        let over = match line.interval {
+            Some(Interval { low, high, .. }) => ratio_interval(line.mean, low, high),
+            None => ratio(line.mean),
+        };
+        let machines = line.machines.len().to_string();
+        let plain = [line.id.to_string(), machines, over, another(line.next), span(line.range)];
+        let verdict = verdict(line.verdict, "machine");
+        Row { cells: plain.into_iter().map(Span::from).chain([verdict]).collect(), notes: vec![] }
     };
-    let next = line.next.map_or_else(
-        || "not known".to_owned(),
-        |next| format!("{} to {}", ratio_number(next.low), ratio_number(next.high)),
-    );
-    let seen = line.range.map_or_else(String::new, |range| {
-        format!("{} to {}", ratio_number(range.low), ratio_number(range.high))
-    });
-    let hours = line.heterogeneity.map_or_else(String::new, duet_units::percent);
-    let (words, emphasis) = match line.verdict {
-        HourVerdict::BetterInAnyHour => ("better, any hour", Emphasis::Strong),
-        HourVerdict::WorseInAnyHour => ("worse, any hour", Emphasis::Strong),
-        HourVerdict::BetterOnAverage => ("better, average", Emphasis::Plain),
-        HourVerdict::WorseOnAverage => ("worse, average", Emphasis::Plain),
-        HourVerdict::DependsOnTheHour => ("by the hour", Emphasis::Open),
-        HourVerdict::NotKnown => ("not known", Emphasis::Open),
+    let of_metric =
+        |metric: Metric| pooled.over_machines.iter().filter(move |line| line.metric == metric);
+    let group = |metric: &Metric| Group {
+        name: metric.label().to_owned(),
+        rows: of_metric(*metric).map(row).collect(),
+        ..Group::default()
     };
-    let plain = [line.id.to_string(), line.sessions.len().to_string(), over, next, seen, hours];
-    let verdict = Span::new(words, emphasis);
-    Row { cells: plain.into_iter().map(Span::from).chain([verdict]).collect(), notes: vec![] }
+    Table {
+        caption: String::new(),
+        columns: columns.chain([Column::words("second arm")]).collect(),
+        groups: shown.iter().map(group).filter(|group| !group.rows.is_empty()).collect(),
+        apart: true,
+    }
+}
+
+/// Where another one will lie.
+fn another(next: Option<Interval>) -> String {
+    next.map_or_else(|| "not known".to_owned(), span)
+}
+
+fn span(interval: Interval) -> String {
+    format!("{} to {}", ratio_number(interval.low), ratio_number(interval.high))
+}
+
+/// What may be said of others: hours, or machines.
+fn verdict(verdict: PoolVerdict, of: &str) -> Span {
+    let (words, emphasis) = match verdict {
+        PoolVerdict::BetterInAny => (format!("better, any {of}"), Emphasis::Strong),
+        PoolVerdict::WorseInAny => (format!("worse, any {of}"), Emphasis::Strong),
+        PoolVerdict::BetterOnAverage => ("better, average".to_owned(), Emphasis::Plain),
+        PoolVerdict::WorseOnAverage => ("worse, average".to_owned(), Emphasis::Plain),
+        PoolVerdict::Depends => (format!("by the {of}"), Emphasis::Open),
+        PoolVerdict::NotKnown => ("not known".to_owned(), Emphasis::Open),
+    };
+    Span::new(words, emphasis)
 }

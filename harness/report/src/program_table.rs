@@ -42,7 +42,8 @@ pub(super) fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> Vec<Blo
         let mean = |mean| {
             let row = wording::mean_row(&analysis.run, &arms, mean);
             let verdict = Span::new(row.verdict, row.conclusion.emphasis());
-            Row { cells: vec![row.metric.into(), row.ratio.into(), verdict], notes: vec![] }
+            let notes = row.another_hour.into_iter().collect();
+            Row { cells: vec![row.metric.into(), row.ratio.into(), verdict], notes }
         };
         let caption = format!("geometric mean of {} cells", first.cells.len());
         let columns =
@@ -98,7 +99,13 @@ fn program(
     });
     let text = |row: &Option<TableRow>| row.as_ref().map_or_else(dash, |row| row.ratio.clone());
     let ratios = [&text(secs), &text(memory), &gz_ratio(&sizes), &text(cpu), ""];
+    let hours = [("secs", secs), ("mem", memory), ("cpu secs", cpu)].into_iter();
+    let hours = hours.filter_map(|(column, row)| {
+        let said = row.as_ref()?.another_hour.as_ref()?;
+        Some(format!("{column}, {said}"))
+    });
     let ratios = Row::plain(std::iter::once("ratio").chain(ratios));
+    let ratios = Row { notes: hours.collect(), ..ratios };
     let known = arms.iter().zip(programs).map(|(arm, program)| (arm, facts(program)));
     let known = known.filter(|(_, facts)| !facts.is_empty());
     let known = known.map(|(arm, facts)| format!("{}: {facts}", source(arms, arm)));

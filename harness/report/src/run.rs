@@ -2,7 +2,7 @@
 
 use super::chart::{self, Picture, Width};
 use super::document::{Block, Column, Document, Emphasis, Group, Item, Marker, Row, Span, Table};
-use super::headline::{ONE_SESSION, headline};
+use super::headline::{BESIDE_OTHERS, ONE_SESSION, headline};
 use super::parts::{LABEL, about, columns, figure_of, group, list, names, short};
 use super::wording::{self, Conclusion};
 use super::{claims, details, load_kinds, money, program_table, published, run_metadata, warnings};
@@ -59,7 +59,12 @@ fn answer(analysis: &Analysis) -> Vec<Block> {
     let mut matchups = wording::controls_last(analysis);
     matchups.sort_by_key(|matchup| (matchup.control, matchup.programs));
     let answers = matchups.into_iter().map(answer).collect();
-    let one_session = Block::paragraph(ONE_SESSION, Emphasis::Quiet);
+    let mut metrics = analysis.matchups.iter().flat_map(|m| &m.cells).flat_map(|c| &c.metrics);
+    let one_session = match metrics.any(|metric| metric.another_hour.is_some()) {
+        true => BESIDE_OTHERS,
+        false => ONE_SESSION,
+    };
+    let one_session = Block::paragraph(one_session, Emphasis::Quiet);
     caveats.chain([Block::List(Marker::Answer, answers), one_session]).collect()
 }
 

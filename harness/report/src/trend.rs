@@ -9,8 +9,8 @@ use duet_units::{Better, Metric};
 
 /// How to read the tables.
 const LEGEND: &str = "A ratio says how many times worse the second arm is; [ ] is its 95 % \
-    interval. A change is one of level by more than 1 %, p < .001 by permutation of the runs; it \
-    is no verdict.";
+    interval. A change is one of level by more than 1 %, p < .001 by permutation of the \
+    sessions; it is no verdict. Of sessions of a pool only ratios are known.";
 
 /// The histories as text.
 #[must_use]
@@ -43,7 +43,7 @@ pub(super) fn name(series: &Series) -> String {
 fn summary(machine: &MachineTrend) -> Vec<Block> {
     let ends = [machine.runs.first(), machine.runs.last()];
     let [Some(first), Some(last)] = ends else { return vec![] };
-    let runs = count(machine.runs.len(), "run");
+    let runs = count(machine.runs.len(), "session");
     let head = format!("{}: {runs}, {} to {}", title(machine), day(first), day(last));
     let mut changes: Vec<(usize, Item)> = vec![];
     for series in &machine.series {
@@ -61,7 +61,7 @@ fn summary(machine: &MachineTrend) -> Vec<Block> {
     }
     blocks.push(Block::List(Marker::Point, changes.into_iter().map(|(_, item)| item).collect()));
     if machine.runs.len() < RUNS_ENOUGH {
-        let few = format!("too few runs to tell a change from noise; {RUNS_ENOUGH} are enough");
+        let few = format!("too few sessions to tell a change from noise; {RUNS_ENOUGH} are enough");
         blocks.push(Block::points([few]));
     }
     blocks
@@ -102,7 +102,7 @@ fn table(machine: &MachineTrend, series: &Series) -> Table {
     let columns = own.chain(arms).chain([Column::numbers("ratio")]).collect();
     let row = |(i, run): (usize, &TrendRun)| {
         let values: Vec<_> = series.values.iter().map(|series| series.points[i]).collect();
-        if values.iter().all(Option::is_none) {
+        if values.iter().all(Option::is_none) && series.ratio.points[i].is_none() {
             return None;
         }
         let value = |value: &Option<duet_analysis::Estimate>| {

@@ -7,8 +7,8 @@ use super::document::Emphasis;
 use super::load_kinds;
 use duet_analysis::verdict::Verdict;
 use duet_analysis::{
-    Analysis, Arm, CellAnalysis, Estimate, Lane, MatchupAnalysis, Mean, MetricAnalysis, RunSummary,
-    Stage, Who,
+    Analysis, AnotherHour, Arm, CellAnalysis, Estimate, Interval, Lane, MatchupAnalysis, Mean,
+    MetricAnalysis, RunSummary, Stage, Who,
 };
 use duet_units::{CellKind, Loop, Metric, Unit};
 
@@ -89,6 +89,8 @@ pub(super) struct TableRow {
     pub(super) conclusion: Conclusion,
     /// Why there is no verdict, where a verdict was wanted.
     pub(super) reason: Option<String>,
+    /// What stored sessions say of another hour.
+    pub(super) another_hour: Option<String>,
 }
 
 /// A ratio ratio so that it is at least one.
@@ -142,6 +144,7 @@ pub(super) fn row(run: &RunSummary, arms: &[Arm], m: &MetricAnalysis) -> TableRo
     let values = m.arms.iter().map(|e| m.metric.format(e.value)).collect();
     let mut row = judged(run, arms, m.metric, m.ratio.as_ref(), m.verdict);
     row.values = values;
+    row.another_hour = another_hour(m.another_hour.as_ref(), m.ratio.as_ref());
     row.reason = m.reason.clone().filter(|_| run.verdicts || m.ratio.is_none());
     if let (Unit::Bytes, Some(best), [a, b]) = (m.metric.unit(), row.best, &m.arms[..]) {
         // What a runtime takes before it does anything is an offset and not a factor.
@@ -153,7 +156,30 @@ pub(super) fn row(run: &RunSummary, arms: &[Arm], m: &MetricAnalysis) -> TableRo
 
 /// The geometric mean over a matchup's cells as a line without values.
 pub(super) fn mean_row(run: &RunSummary, arms: &[Arm], mean: &Mean) -> TableRow {
-    judged(run, arms, mean.metric, Some(&mean.ratio), mean.verdict)
+    let row = judged(run, arms, mean.metric, Some(&mean.ratio), mean.verdict);
+    let another_hour = another_hour(mean.another_hour.as_ref(), Some(&mean.ratio));
+    TableRow { another_hour, ..row }
+}
+
+/// What stored sessions say of a ratio in another hour, turned as the ratio is: `another hour: 1.50
+/// to 2.55 (5 sessions)`.
+pub(super) fn another_hour(hour: Option<&AnotherHour>, ratio: Option<&Estimate>) -> Option<String> {
+    let (hour, turned) = (hour?, oriented_ratio(ratio?)?);
+    let span = |interval: Interval| {
+        let (low, high) = match turned.worse {
+            0 => (1.0 / interval.high, 1.0 / interval.low),
+            _ => (interval.low, interval.high),
+        };
+        format!("{} to {}", duet_units::ratio_number(low), duet_units::ratio_number(high))
+    };
+    let sessions = duet_units::count(hour.sessions as usize, "session");
+    Some(match hour.next {
+        Some(next) => format!("another hour: {} ({sessions})", span(next)),
+        None => {
+            let seen = span(hour.seen);
+            format!("another hour: not known ({sessions}, {seen}; five are needed)")
+        }
+    })
 }
 
 /// A ratio and its verdict in words.
@@ -191,6 +217,7 @@ fn judged(
         verdict: words,
         conclusion,
         reason: None,
+        another_hour: None,
     }
 }
 

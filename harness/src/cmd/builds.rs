@@ -56,7 +56,7 @@ pub(super) fn run(args: &Builds) -> Result<Exit> {
         record.interrupted = Some(error.downcast::<Interrupted>()?.0);
     }
     write(&record, &folder)?;
-    report::rebuild(&folder, PriceArgs::default())?;
+    report::rebuild(&folder, PriceArgs::default(), &[])?;
     Ok(report::builds_exit(&duet_analysis::builds::analyse(&record)))
 }
 

@@ -20,7 +20,11 @@ use duet_analysis::{Analysis, iso_8601};
 use duet_measure::host;
 use duet_model::campaign::{self, Campaign};
 use duet_model::record::RunHeader;
+use duet_model::spec::default_folder;
 use duet_process::interrupt::{Interrupt, POLL};
+
+/// The word for no PostgreSQL at all, which is no folder.
+const NO_POSTGRES: &str = "none";
 
 /// What the command line says of a new campaign.
 pub(super) struct Wanted<'a> {
@@ -66,7 +70,7 @@ pub(super) fn begin(wanted: &Wanted<'_>) -> Result<Exit> {
         ))
     );
     let under_way = UnderWay {
-        plan: plan(wanted)?,
+        plan: plan(wanted, &folder, &chosen.root)?,
         folder,
         chosen,
         bench: wanted.bench.clone(),
@@ -82,10 +86,29 @@ pub(super) fn begin(wanted: &Wanted<'_>) -> Result<Exit> {
 }
 
 /// Goes on with a campaign.
-pub(super) fn resume(folder: &Path, prices: PriceArgs) -> Result<Exit> {
+///
+/// # Errors
+/// When a folder is given that the plan names already.
+pub(super) fn resume(
+    folder: &Path,
+    (bench, postgres): (&BenchFolder, &PostgresFolder),
+    prices: PriceArgs,
+) -> Result<Exit> {
     let plan = campaign_folder::read(folder)?;
-    let bench = BenchFolder { bench: PathBuf::from(&plan.bench) };
-    let postgres = PostgresFolder { postgres: plan.postgres.as_ref().map(PathBuf::from) };
+    let named = |option: &str, planned: Option<&String>, given: Option<&PathBuf>| {
+        let Some(planned) = planned else { return Ok(given.cloned()) };
+        let of_plan = format!("the campaign's plan names its own, {planned}: leave out {option}");
+        ensure!(given.is_none(), UsageError(of_plan));
+        Ok(Some(match planned.as_str() {
+            NO_POSTGRES => PathBuf::from(planned),
+            _ => folder.join(planned),
+        }))
+    };
+    let given = Some(&bench.bench).filter(|bench| **bench != default_folder());
+    let given = named("--bench", plan.bench.as_ref(), given)?;
+    let bench = BenchFolder { bench: given.unwrap_or_else(default_folder) };
+    let postgres = named("--postgres", plan.postgres.as_ref(), postgres.postgres.as_ref())?;
+    let postgres = PostgresFolder { postgres };
     let only = plan.only.as_deref();
     let choice = Choice { name: &plan.suite, only, blocks: plan.blocks };
     let chosen = chosen::choose(&choice, &bench, &postgres)?;
@@ -94,28 +117,23 @@ pub(super) fn resume(folder: &Path, prices: PriceArgs) -> Result<Exit> {
     carry_out(&UnderWay { folder, plan, chosen, bench, postgres, interrupt, prices })
 }
 
-/// The plan of a new campaign, which begins now. Without a seed the clock gives one.
-fn plan(wanted: &Wanted<'_>) -> Result<Campaign> {
+/// The plan of a new campaign in `folder`, which begins now. Without a seed the clock gives one.
+fn plan(wanted: &Wanted<'_>, folder: &Path, root: &Path) -> Result<Campaign> {
     let now = now()?;
     let seed = wanted.seed.unwrap_or(u64::from(now.subsec_nanos()));
     let over_ms = wanted.over.as_millis() as u64;
-    let text = |path: &Path| -> Result<String> {
-        let path = path.canonicalize()?;
-        Ok(path.to_str().context("the folder's name is not UTF-8")?.to_owned())
+    let postgres = match wanted.postgres.postgres.as_deref() {
+        Some(word) if word == Path::new(NO_POSTGRES) => Some(NO_POSTGRES.to_owned()),
+        Some(path) => folders::within_project(folder, root, path)?,
+        None => None,
     };
-    // `none` is a word and no folder.
-    let postgres = wanted.postgres.postgres.as_deref();
-    let postgres = postgres.map(|path| match path.exists() {
-        true => text(path),
-        false => Ok(path.display().to_string()),
-    });
     Ok(Campaign {
         schema: campaign::SCHEMA.to_owned(),
         suite: wanted.choice.name.to_owned(),
         only: wanted.choice.only.map(str::to_owned),
         blocks: wanted.choice.blocks,
-        bench: text(&wanted.bench.bench)?,
-        postgres: postgres.transpose()?,
+        bench: folders::within_project(folder, root, &wanted.bench.bench)?,
+        postgres,
         seed,
         started_unix_ms: now.as_millis() as u64,
         over_ms,
@@ -192,13 +210,24 @@ fn carry_out(of: &UnderWay) -> Result<Exit> {
             });
         }
         if let Some(signal) = of.interrupt.signal() {
-            let folder = shown(&of.folder);
-            stdio::note(&format!("interrupted: `duet run --resume {folder}` goes on"));
+            stdio::note(&format!("interrupted: `{}` goes on", resumption(of)));
             return Ok(Exit::Interrupted(signal));
         }
     }
     exits.push(Some(pool_all(of)));
     Ok(Exit::greatest(exits))
+}
+
+/// The command that goes on with a campaign, with the folders that its plan does not name.
+fn resumption(of: &UnderWay) -> String {
+    let mut command = format!("duet run --resume {}", shown(&of.folder));
+    if of.plan.bench.is_none() && of.bench.bench != default_folder() {
+        command += &format!(" --bench {}", shown(&of.bench.bench));
+    }
+    if let (None, Some(postgres)) = (&of.plan.postgres, &of.postgres.postgres) {
+        command += &format!(" --postgres {}", shown(postgres));
+    }
+    command
 }
 
 /// Waits until a session is due, or a signal comes.
@@ -243,7 +272,7 @@ fn measure(of: &UnderWay, index: usize, folder: &Path) -> Result<Analysis> {
     chosen::announce(&header, &folder)?;
     let prepared = session.prepare(header)?;
     session.measure_all(&folder, prepared)?;
-    let analysis = report::derive(&folder, of.prices)?;
+    let analysis = report::derive(&folder, of.prices, &[])?;
     stdio::line(&format!("Report: {}", shown(&folder.join("report.html"))))?;
     Ok(analysis)
 }
@@ -262,15 +291,28 @@ fn name(of: &UnderWay, index: usize, analysis: &Analysis) -> Exit {
     report::exit(analysis)
 }
 
-/// Pools the finished sessions, prints the pool and writes it into the campaign's folder.
+/// Pools the finished sessions, prints the pool and writes it into the campaign's folder. The
+/// sessions' reports are written anew, with what the pool says of another hour.
 fn pool_all(of: &UnderWay) -> Exit {
     let folders = (0..of.plan.sessions.len()).map(|i| of.folder.join(Campaign::folder(i)));
     let finished = |folder: &PathBuf| matches!(campaign_folder::state(folder), State::Finished(_));
     let folders: Vec<PathBuf> = folders.filter(finished).collect();
-    pool::pool(&folders, Some(&of.folder)).unwrap_or_else(|error| {
-        stdio::note(&format!("no pool: {error:#}"));
-        Exit::Unmeasurable
-    })
+    let pooled = match pool::pool(&folders, Some(&of.folder)) {
+        Ok(pooled) => pooled,
+        Err(error) => {
+            stdio::note(&format!("no pool: {error:#}"));
+            return Exit::Unmeasurable;
+        }
+    };
+    // When a session was reported, those after it were not known.
+    let mut exits = vec![];
+    for folder in &folders {
+        if let Err(error) = report::derive_in(folder, of.prices, &pooled) {
+            stdio::note(&format!("no report of {}: {error:#}", shown(folder)));
+            exits.push(Some(CommandError::from(error).exit()));
+        }
+    }
+    Exit::greatest(exits)
 }
 
 /// `session 2 of 6`.

@@ -83,6 +83,17 @@ pub(super) fn move_aside(folder: &Path) -> Result<PathBuf> {
     Ok(aside)
 }
 
+/// The finished sessions of the campaign that a run's folder is part of; none where it is part of
+/// none.
+pub(super) fn siblings(folder: &Path) -> Result<Vec<PathBuf>> {
+    let folder = folder.canonicalize().with_context(|| format!("no folder: {}", shown(folder)))?;
+    let Some(campaign) = folder.parent().filter(|parent| is_campaign(parent)) else {
+        return Ok(vec![]);
+    };
+    let folders = (0..read(campaign)?.sessions.len()).map(|i| campaign.join(Campaign::folder(i)));
+    Ok(folders.filter(|folder| matches!(state(folder), State::Finished(_))).collect())
+}
+
 /// Folders of runs: in the place of a campaign's folder those of its finished sessions. Sessions
 /// that are not finished are named.
 pub(super) fn sessions(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {

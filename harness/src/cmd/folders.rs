@@ -256,6 +256,20 @@ pub(super) fn to_project(folder: &Path, root: &Path) -> Result<String> {
     })
 }
 
+/// The way from a record's folder to another one, where both lie in the project: what is published
+/// names no path of this machine.
+pub(super) fn within_project(folder: &Path, root: &Path, other: &Path) -> Result<Option<String>> {
+    let find = |path: &Path| {
+        path.canonicalize().with_context(|| format!("failed to find {}", path.display()))
+    };
+    let (folder, root, other) = (find(folder)?, find(root)?, find(other)?);
+    let (Ok(folder), Ok(other)) = (folder.strip_prefix(&root), other.strip_prefix(&root)) else {
+        return Ok(None);
+    };
+    let other = other.to_str().context("the folder's name is not UTF-8")?;
+    Ok(Some("../".repeat(folder.components().count()) + other))
+}
+
 /// Replaces a file of a folder whole: a reader sees the old or the new one, also when the disk is
 /// full. A link of its name is replaced, not followed. Its folder is made where it is missing.
 pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {

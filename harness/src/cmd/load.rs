@@ -19,9 +19,12 @@ mod args;
 mod capacity;
 mod cases;
 mod drive;
+mod form;
 mod limit;
 mod live;
 mod picture;
+mod proxy;
+mod raw;
 mod request;
 #[cfg(test)]
 mod schemas;
@@ -32,28 +35,40 @@ mod transport;
 mod values;
 
 pub(super) use args::Load;
-use drive::drive;
+use drive::{Files, drive};
 use limit::Verdict;
 use live::View;
+use raw::Raw;
+use request::Place;
 use series::Series;
 
 /// Connections where none are asked for: what oha and hey take.
 const CONNECTIONS: u32 = 50;
 
 pub(super) fn run(args: &Load) -> Result<Exit> {
-    let url = request::url(&args.url)?;
-    let load = prepare(args, &url)?;
+    let mut place = Place::new(&args.url)?;
+    if let Some(variable) = proxy::ignored(&place.url) {
+        stdio::note(&format!("{variable} is set, but a load goes to its host without a proxy"));
+    }
+    if args.location {
+        place = cases::follow(args, place)?;
+    }
+    let load = prepare(args, &place)?;
+    let url = place.url;
     let interrupt = Interrupt::watch()?;
     if args.capacity.find_capacity {
         return capacity::run(args, &load, &url, &interrupt);
     }
-    let stream = Stream::beside([&args.hdr, &args.series, &args.svg, &args.hgrm]);
+    let stream = Stream::beside([&args.hdr, &args.series, &args.svg, &args.hgrm, &args.raw]);
     if !args.json {
         stream.print(&text::head(&load, &url))?;
     }
-    let mut series = args.series.as_deref().map(|path| series(path, &load)).transpose()?;
+    let mut files = Files {
+        series: args.series.as_deref().map(|path| series(path, &load)).transpose()?,
+        raw: args.raw.as_deref().map(Raw::create).transpose()?,
+    };
     let view = View::new(&load, true);
-    let driven = drive(&load, &interrupt, view, series.as_mut());
+    let driven = drive(&load, &interrupt, view, &mut files);
     let mut measured = match (driven, interrupt.signal()) {
         (Err(_), Some(signal)) => {
             stdio::note("interrupted before a connection was open: nothing was measured");
@@ -68,14 +83,13 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
     let verdicts: Vec<Verdict> =
         args.limit.iter().map(|limit| limit.judge(text::headline(&load, &measured))).collect();
     let printed = if args.json {
-        let summary = summary::of(&load, &url, &measured, &args.limit, &verdicts);
+        let summary = summary::of(&load, &url, &measured, args, &verdicts);
         stdio::print_raw(&(serde_json::to_string_pretty(&summary)? + "\n"))
     } else {
-        stream.print(&text::result(&load, &measured, &args.limit, &verdicts))
+        stream.print(&text::result(&load, &measured, args, &verdicts))
     };
     let written = write(args, &load, &url, &measured);
-    let series = series.map_or(Ok(()), Series::finish);
-    printed.and(written).and(series)?;
+    printed.and(written).and(files.finish())?;
     Ok(exit(&measured, load.promised, args.max_error_rate, &verdicts, interrupt.signal()))
 }
 
@@ -95,10 +109,10 @@ fn write(args: &Load, load: &load::Load, url: &Url, measured: &Measured) -> Resu
 }
 
 /// Sends every request once, so that the responses that follow can be checked.
-fn prepare(args: &Load, url: &Url) -> Result<load::Load> {
+fn prepare(args: &Load, place: &Place) -> Result<load::Load> {
     let (connections, threads) = counts(args)?;
     let (model, measure) = model(args)?;
-    let (target, cases, first_index) = cases::prepare(args, url)?;
+    let (target, cases, first_index) = cases::prepare(args, place)?;
     let warmup = args.requests.map_or(Duration::from_secs(1), |_| Duration::ZERO);
     Ok(load::Load {
         target,

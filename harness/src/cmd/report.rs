@@ -1,16 +1,19 @@
 //! `duet report`: everything a run's folder can show, from its record alone.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
 
+use super::campaign_folder;
 use super::exit::Exit;
 use super::folders::{self, shown};
 use super::prices::PriceArgs;
 use super::stdio;
-use duet_analysis::{self, Analysis, BuildsAnalysis, money};
+use duet_analysis::pool::{self, Pooled};
+use duet_analysis::{self, Analysis, BuildsAnalysis, hours, money};
 use duet_model::record;
 use duet_report::chart::Width;
 use duet_report::{self, Style};
@@ -19,37 +22,88 @@ use duet_report::{self, Style};
 ///
 /// Reads run.jsonl in DIR and writes summary.json, report.md, report.html, speed.svg, memory.svg
 /// and, where there are programs or latency curves, programs.svg and latency.svg beside it. The
-/// exit code is the run's own. The record of `duet builds`, builds.json, is shown in the run's
-/// report, or alone as builds.md and builds.html where there is no run.
+/// exit code is the run's own. Where it is a session of a campaign, and where --beside names
+/// others, the report says what sessions of the same definitions and executables show of another
+/// hour. The record of `duet builds`, builds.json, is shown in the run's report, or alone as
+/// builds.md and builds.html where there is no run.
 #[derive(Debug, Args)]
 pub(super) struct Report {
     /// A run's folder, such as results/latest.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 
+    /// Runs' folders, or folders of campaigns: stored sessions, which say what another hour shows.
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    beside: Vec<PathBuf>,
+
     #[command(flatten)]
     prices: PriceArgs,
 }
 
 pub(super) fn run(args: &Report) -> Result<Exit> {
-    rebuild(&args.folder, args.prices)
+    rebuild(&args.folder, args.prices, &args.beside)
 }
 
 /// Derives everything from the record in `folder`, writes it there, and shows it.
-pub(super) fn rebuild(folder: &Path, prices: PriceArgs) -> Result<Exit> {
+pub(super) fn rebuild(folder: &Path, prices: PriceArgs, beside: &[PathBuf]) -> Result<Exit> {
     if !folder.join(record::FILE_NAME).exists()
         && let Some(builds) = read_builds(folder)?
     {
         return rebuild_builds(&builds, folder);
     }
-    let analysis = derive(folder, prices)?;
+    let analysis = derive(folder, prices, beside)?;
     show(&analysis, folder)?;
     Ok(exit(&analysis))
 }
 
-/// Derives everything from the record in `folder`, and writes it there.
-pub(super) fn derive(folder: &Path, prices: PriceArgs) -> Result<Analysis> {
+/// Derives everything from the record in `folder`, and writes it there. Of another hour says what
+/// the other sessions of its campaign show, and the runs in `beside`.
+pub(super) fn derive(folder: &Path, prices: PriceArgs, beside: &[PathBuf]) -> Result<Analysis> {
     let mut analysis = read(folder)?;
+    if let Some(pooled) = pooled(folder, beside)? {
+        hours::add(&mut analysis, &shown(folder), &pooled);
+    }
+    finish(analysis, folder, prices)
+}
+
+/// The same, with a pool that it is part of.
+pub(super) fn derive_in(folder: &Path, prices: PriceArgs, pooled: &Pooled) -> Result<Analysis> {
+    let mut analysis = read(folder)?;
+    hours::add(&mut analysis, &shown(folder), pooled);
+    finish(analysis, folder, prices)
+}
+
+/// The run in `folder` with stored sessions of the same experiment. Absent where there are none.
+fn pooled(folder: &Path, beside: &[PathBuf]) -> Result<Option<Pooled>> {
+    let own = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let others = campaign_folder::sessions(beside)?;
+    let mut known = BTreeSet::from([own]);
+    let mut runs = vec![(shown(folder), folders::read_run(folder)?)];
+    for other in others.iter().chain(&campaign_folder::siblings(folder)?) {
+        if !known.insert(other.canonicalize().unwrap_or_else(|_| other.clone())) {
+            continue;
+        }
+        match folders::read_run(other) {
+            Ok(run) => runs.push((shown(other), run)),
+            Err(error) => stdio::note(&format!("skipped {}: {error:#}", shown(other))),
+        }
+    }
+    if runs.len() == 1 {
+        return Ok(None);
+    }
+    // Without any ratio there is nothing to say of another hour.
+    let Ok(pooled) = pool::pool_like(&runs, 0) else { return Ok(None) };
+    let of_lines = pooled.lines.iter().flat_map(|line| &line.sessions);
+    let used: BTreeSet<&String> = of_lines.flat_map(|session| &session.runs).collect();
+    for (name, _) in runs.iter().skip(1).filter(|(name, _)| !used.contains(name)) {
+        let reason = pooled.left_out.iter().find(|left| left.run == *name);
+        let reason = reason.map_or("it has no cell in common", |left| &left.reason);
+        stdio::note(&format!("{name} says nothing of another hour: {reason}"));
+    }
+    Ok(Some(pooled))
+}
+
+fn finish(mut analysis: Analysis, folder: &Path, prices: PriceArgs) -> Result<Analysis> {
     analysis.money = money::analyse(&analysis, prices.prices());
     write(&analysis, folder)?;
     Ok(analysis)

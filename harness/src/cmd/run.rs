@@ -61,9 +61,10 @@ pub(super) struct Run {
     over: Option<Duration>,
 
     /// Goes on with the campaign in DIR. Finished sessions are kept, a half-measured one is
-    /// measured anew, one that was missed is measured at once if time is left.
+    /// measured anew, one that was missed is measured at once if time is left. --bench and
+    /// --postgres are needed again where DIR does not lie in the project, or PostgreSQL does not.
     #[arg(long, value_name = "DIR", conflicts_with_all = [
-        "suite", "out", "seed", "only", "blocks", "sessions", "over", "postgres", "bench",
+        "suite", "out", "seed", "only", "blocks", "sessions", "over",
     ])]
     resume: Option<PathBuf>,
 
@@ -79,7 +80,7 @@ pub(super) struct Run {
 
 pub(super) fn run(args: &Run) -> Result<Exit> {
     if let Some(folder) = &args.resume {
-        return campaign::resume(folder, args.prices);
+        return campaign::resume(folder, (&args.bench, &args.postgres), args.prices);
     }
     let name = args.suite.as_deref().unwrap_or_default();
     let choice = Choice { name, only: args.only.as_deref(), blocks: args.blocks };
@@ -98,7 +99,7 @@ pub(super) fn run(args: &Run) -> Result<Exit> {
     chosen::announce(&header, &folder)?;
     let prepared = session.prepare(header)?;
     session.measure_all(&folder, prepared)?;
-    report::rebuild(&folder, args.prices)
+    report::rebuild(&folder, args.prices, &[])
 }
 
 fn over(text: &str) -> Result<Duration, String> {

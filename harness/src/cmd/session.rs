@@ -15,6 +15,7 @@ use super::{fitness, folders, stdio, verify};
 use duet_measure::awake::Awake;
 use duet_measure::block::{self, Bench};
 use duet_measure::build;
+use duet_measure::gauges::Gauges;
 use duet_measure::host::{self, Cpus};
 use duet_measure::programs::{self, ProgramCache};
 use duet_measure::services::{Places, Services};
@@ -225,6 +226,7 @@ pub(super) struct Recording<'a> {
     started: Instant,
     plans: Vec<BlockPlan>,
     cache: ProgramCache,
+    gauges: Gauges,
     /// What has been recorded.
     pub(super) run: Run,
 }
@@ -235,6 +237,7 @@ impl<'a> Recording<'a> {
     pub(super) fn begin(session: &'a Session, folder: &Path, mut run: Run) -> Result<Self> {
         run.header.to_project = folders::to_project(folder, &session.root)?;
         run.header.id = Some(new_id()?);
+        let gauges = Gauges::new(session.cpus.servers[0])?;
         let RunHeader { suite, spec, seed, .. } = &run.header;
         Ok(Self {
             session,
@@ -242,6 +245,7 @@ impl<'a> Recording<'a> {
             started: Instant::now(),
             plans: plan::plan(suite, spec, *seed),
             cache: ProgramCache::default(),
+            gauges,
             run,
         })
     }
@@ -299,10 +303,15 @@ impl<'a> Recording<'a> {
         );
         while !self.cache.has_given_up(cell) {
             let mut block = match of_programs {
-                true => Block::Programs(Box::new(programs::block(bench, &mut self.cache, plan)?)),
+                true => Block::Programs(Box::new(programs::block(
+                    bench,
+                    &mut self.cache,
+                    &mut self.gauges,
+                    plan,
+                )?)),
                 false => {
                     let window_ns = block::window_ns(&self.run.blocks, cell);
-                    Block::Servers(Box::new(block::run(bench, plan, window_ns)?))
+                    Block::Servers(Box::new(block::run(bench, &mut self.gauges, plan, window_ns)?))
                 }
             };
             // Also of the time before the block: caches and clocks of the CPUs are cold after it.

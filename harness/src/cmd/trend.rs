@@ -9,9 +9,12 @@ use super::campaign_folder;
 use super::exit::{Exit, UsageError};
 use super::folders::{self, shown};
 use super::output;
+use super::pool;
 use super::stdio::{self, Stream};
 use duet_analysis::Analysis;
-use duet_analysis::trend::trend;
+use duet_analysis::pool::FILE_NAME as POOL;
+use duet_analysis::trend::{Source, trend};
+use duet_model::record;
 use duet_report::{chart, trend as text};
 use duet_units::Metric;
 
@@ -26,14 +29,15 @@ const USUAL: [Metric; 5] = [
 
 /// Shows what several runs say of the same cells over time
 ///
-/// Runs are put in order by when they began, and apart by machine: processor, number of CPUs and
-/// kernel. Comparisons and gates form histories of their own. Folders that hold no run are skipped,
-/// and named. Changes of level are marked, for people to look at; the exit code does not depend on
-/// them.
+/// Sessions are put in order by when they began, and apart by machine: processor, number of CPUs
+/// and kernel. A pool is a history of its sessions, of which it knows the ratios; where the record
+/// of one is given too, that is taken. Comparisons and gates form histories of their own. Folders
+/// that hold neither are skipped, and named. Changes of level are marked, for people to look at;
+/// the exit code does not depend on them.
 #[derive(Debug, Args)]
 pub(super) struct TrendArgs {
-    /// Runs' folders, such as results/*-standard, or folders of campaigns, which stand for their
-    /// finished sessions.
+    /// Runs' folders, such as results/*-standard, folders of campaigns, which stand for their
+    /// finished sessions, and pools: pool.json, or the folder it is in.
     #[arg(value_name = "DIR", required = true)]
     folders: Vec<PathBuf>,
     /// Only cells whose name (matchup/workload/load) contains FILTER.
@@ -49,13 +53,13 @@ pub(super) struct TrendArgs {
 
 pub(super) fn run(args: &TrendArgs) -> Result<Exit> {
     let metrics = metrics(&args.metrics)?;
-    let folders = campaign_folder::sessions(&args.folders)?;
-    let runs = read_all(&folders)?;
+    let sources = read_all(&args.folders)?;
     let only = args.only.as_deref().unwrap_or_default();
-    let found =
-        trend(&runs, |cell, metric| metrics.contains(&metric) && cell.to_string().contains(only));
+    let found = trend(&sources, |cell, metric| {
+        metrics.contains(&metric) && cell.to_string().contains(only)
+    });
     if found.machines.iter().all(|machine| machine.series.is_empty()) {
-        bail!(UsageError("none of these runs has such a cell with such a metric".to_owned()));
+        bail!(UsageError("none of these has such a cell with such a metric".to_owned()));
     }
     let stream = Stream::beside([&args.svg]);
     stream.print(&text(&found))?;
@@ -66,22 +70,40 @@ pub(super) fn run(args: &TrendArgs) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// What folders of runs say. Those that hold none are skipped, and named.
-fn read_all(folders: &[PathBuf]) -> Result<Vec<(String, Analysis)>> {
-    let mut runs = vec![];
-    for folder in folders {
-        if let Err(error) = folder.read_dir() {
-            bail!(UsageError(format!("no runs' folder: {}: {error}", folder.display())));
+/// What folders of runs and pools say. Those that hold none are skipped, and named.
+fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, Source)>> {
+    let (mut sources, mut folders) = (vec![], vec![]);
+    for path in paths {
+        let pool = if path.is_dir() { path.join(POOL) } else { path.clone() };
+        let holds_more =
+            campaign_folder::is_campaign(path) || path.join(record::FILE_NAME).exists();
+        let is_pool = pool.is_file();
+        if is_pool {
+            match pool::read(&pool) {
+                Ok(pooled) => sources.push((shown(path), Source::Pool(pooled))),
+                // Records say the same.
+                Err(error) if holds_more => stdio::note(&format!("skipped: {error:#}")),
+                Err(error) => return Err(error),
+            }
         }
-        match history(folder) {
-            Ok(analysis) => runs.push((shown(folder), analysis)),
-            Err(error) => stdio::note(&format!("skipped {}: {error:#}", shown(folder))),
+        if is_pool && !holds_more {
+            continue;
+        }
+        if let Err(error) = path.read_dir() {
+            bail!(UsageError(format!("no run's folder and no pool: {}: {error}", path.display())));
+        }
+        folders.push(path.clone());
+    }
+    for folder in campaign_folder::sessions(&folders)? {
+        match history(&folder) {
+            Ok(analysis) => sources.push((shown(&folder), Source::Run(Box::new(analysis)))),
+            Err(error) => stdio::note(&format!("skipped {}: {error:#}", shown(&folder))),
         }
     }
-    if runs.is_empty() {
-        bail!(UsageError("none of these are runs' folders".to_owned()));
+    if sources.is_empty() {
+        bail!(UsageError("none of these are runs' folders or pools".to_owned()));
     }
-    Ok(runs)
+    Ok(sources)
 }
 
 /// What a run says, as a part of a history. The versions of comparisons and gates have other names

@@ -33,6 +33,7 @@
 #![warn(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
 
 mod change_points;
+mod dependence;
 mod families;
 mod location;
 mod means;
@@ -43,10 +44,11 @@ mod random;
 mod signed_rank;
 
 pub use change_points::{ChangePoint, change_points};
+pub use dependence::{Dependence, dependence};
 pub use families::{benjamini_hochberg, holm};
 pub use location::{hodges_lehmann, median};
 pub use means::{MeanOfCentres, mean_of_centres};
-pub use pool::{Pool, SESSIONS_MIN, pool};
+pub use pool::{MACHINES_MIN, Pool, SESSIONS_MIN, pool};
 pub use power::{
     POWER, blocks_for, blocks_for_tie, next_within, smallest_detectable, standard_deviation,
     standard_error,

@@ -12,6 +12,9 @@ use crate::signed_rank::Interval;
 /// Fewer sessions give no interval: two or three that agree by accident would give a narrow one.
 pub const SESSIONS_MIN: usize = 5;
 
+/// Fewer machines give no interval.
+pub const MACHINES_MIN: usize = 3;
+
 /// What sessions say together. All sessions have the same weight, whatever their own intervals:
 /// where hours differ, that is most of the variance.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,10 +26,10 @@ pub struct Pool {
     /// The standard deviation between them.
     pub spread: f64,
     /// Where the mean over hours lies, with 95 %: `mean ± t(.975, k-1) s / sqrt(k)`. Needs sessions
-    /// that do not depend on each other, so ones on several days. Absent below [`SESSIONS_MIN`].
+    /// that do not depend on each other, so ones on several days. Absent where there are too few.
     pub interval: Option<Interval>,
     /// Where the next session will lie, with 95 %: `mean ± t(.975, k-1) s sqrt(1 + 1/k)`. Absent
-    /// below [`SESSIONS_MIN`].
+    /// where there are too few.
     pub next: Option<Interval>,
     /// From the smallest to the largest session. The next one lies within with the probability
     /// (k-1)/(k+1), whatever the law, which is the confidence here.
@@ -39,12 +42,12 @@ pub struct Pool {
 }
 
 /// What sessions say together: a value each, and the variance of its estimate where it is known.
-/// Absent below two.
+/// Absent below two, and without intervals below `least`. Means of machines are pooled alike.
 ///
 /// # Panics
 /// With a value that is not finite.
 #[must_use]
-pub fn pool(sessions: &[(f64, Option<f64>)]) -> Option<Pool> {
+pub fn pool(sessions: &[(f64, Option<f64>)], least: usize) -> Option<Pool> {
     let values: Vec<f64> = sessions.iter().map(|(value, _)| *value).collect();
     assert!(values.iter().all(|value| value.is_finite()), "sessions are finite: {values:?}");
     let spread = standard_deviation(&values)?;
@@ -53,7 +56,7 @@ pub fn pool(sessions: &[(f64, Option<f64>)]) -> Option<Pool> {
     let around = |reach: f64| {
         let t = student_quantile(0.975, values.len() as u32 - 1);
         let (low, high) = (mean - t * reach, mean + t * reach);
-        (values.len() >= SESSIONS_MIN).then_some(Interval { low, high, confidence: 0.95 })
+        (values.len() >= least).then_some(Interval { low, high, confidence: 0.95 })
     };
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -82,7 +85,7 @@ mod tests {
     #[test]
     fn five_sessions() {
         let values = [1.88, 1.73, 2.10, 1.95, 2.15_f64].map(|ratio| (ratio.ln(), Some(0.0002)));
-        let pool = pool(&values).expect("five are enough");
+        let pool = pool(&values, SESSIONS_MIN).expect("five are enough");
         let [mean, next] = [pool.interval, pool.next].map(|i| i.expect("five are enough"));
         // By hand: mean .6714, s .0875; t(.975, 4) = 2.7764.
         let near = |got: f64, want: f64| assert!((got - want).abs() < 5e-4, "{got} {want}");
@@ -97,8 +100,8 @@ mod tests {
 
     #[test]
     fn few_sessions_give_no_interval() {
-        assert_eq!(pool(&[(0.5, None)]), None);
-        let four = pool(&[(0.5, None); 4]).expect("two are enough");
+        assert_eq!(pool(&[(0.5, None)], SESSIONS_MIN), None);
+        let four = pool(&[(0.5, None); 4], SESSIONS_MIN).expect("two are enough");
         assert_eq!((four.interval, four.next, four.heterogeneity), (None, None, None));
         assert_eq!((four.mean, four.spread), (0.5, 0.0));
     }
@@ -139,14 +142,14 @@ mod tests {
     }
 
     /// How often the interval of another hour holds the next session, and that of the mean 0.
-    fn coverage(hours: Hours, k: usize) -> (f64, f64) {
+    fn coverage(hours: Hours, k: usize, least: usize) -> (f64, f64) {
         const RUNS: u32 = 1500;
         let mut random = SplitMix64::new(13);
         let (mut next, mut mean) = (0, 0);
         for _ in 0..RUNS {
             let all = sessions(hours, k + 1, &mut random);
             let known: Vec<(f64, Option<f64>)> = all[..k].iter().map(|y| (*y, None)).collect();
-            let pool = pool(&known).expect("enough");
+            let pool = pool(&known, least).expect("enough");
             let holds = |interval: Option<Interval>, value: f64| {
                 u32::from(interval.is_some_and(|i| i.low <= value && value <= i.high))
             };
@@ -162,7 +165,7 @@ mod tests {
     #[test]
     fn what_intervals_hold() {
         let check = |hours: Hours, k: usize, least: (f64, f64)| {
-            let (next, mean) = coverage(hours, k);
+            let (next, mean) = coverage(hours, k, SESSIONS_MIN);
             assert!(next >= least.0 && mean >= least.1, "{hours:?} {k}: {next} {mean}");
         };
         for k in [5, 8] {
@@ -173,5 +176,19 @@ mod tests {
         check(Hours::TwoStates, 8, (0.93, 0.93));
         check(Hours::Persistent, 5, (0.91, 0.77));
         check(Hours::Persistent, 8, (0.91, 0.74));
+    }
+
+    /// Three machines, each with its own mean. Of two kinds of machine three may all be of one.
+    #[test]
+    fn what_intervals_of_machines_hold() {
+        let check = |hours: Hours, least: (f64, f64)| {
+            let (next, mean) = coverage(hours, 3, MACHINES_MIN);
+            assert!(next >= least.0 && mean >= least.1, "{hours:?}: {next} {mean}");
+        };
+        check(Hours::Normal, (0.93, 0.93));
+        check(Hours::HeavyTails, (0.92, 0.93));
+        check(Hours::TwoStates, (0.80, 0.77));
+        let two = pool(&[(0.1, None), (0.2, None)], MACHINES_MIN).expect("two have a mean");
+        assert_eq!((two.interval, two.next), (None, None));
     }
 }

@@ -69,6 +69,8 @@ fn a_campaign_measures_pools_and_is_kept() {
 
     let plan = plan(&folder);
     assert_eq!(plan.sessions, draw(plan.seed, 3, 2000));
+    // It can be published: it names no path of this machine.
+    assert_eq!((plan.bench.as_deref(), plan.postgres.as_deref()), (Some("../bench"), None));
     for (index, planned) in plan.sessions.iter().enumerate() {
         let header = session(&folder, &Campaign::folder(index)).header;
         assert_eq!((header.seed, header.campaign), (planned.seed, Some(plan.session(index))));
@@ -82,13 +84,28 @@ fn a_campaign_measures_pools_and_is_kept() {
 
     folder.duet(&["pool", "c", "--out", "again"]).exits(0);
     assert_eq!(pooled("again/pool.json"), pooled("c/pool.json"));
-    folder.duet(&["trend", "c"]).exits(0).says("3 runs");
+    folder.duet(&["trend", "c"]).exits(0).says("3 sessions");
 
     // Nothing is measured twice, and nothing is replaced.
     let record = pooled("c/session-02/run.jsonl");
     folder.duet(&["run", "--resume", "c"]).exits(0).says("pool.html");
     folder.duet(&words).exits(2).says("c holds a campaign already").says("--resume c");
     assert_eq!(pooled("c/session-02/run.jsonl"), record);
+
+    // As if they lay days apart, each says what the others show.
+    for index in 1..3 {
+        let file = folder.path().join("c").join(Campaign::folder(index)).join("run.jsonl");
+        let text = fs::read_to_string(&file).expect("a record");
+        let began = session(&folder, &Campaign::folder(index)).header.started_unix_s;
+        let key = |second: u64| format!("\"started_unix_s\":{second}");
+        let text = text.replacen(&key(began), &key(began + index as u64 * 86_400), 1);
+        fs::write(&file, text).expect("a file");
+    }
+    let said = folder.duet(&["report", "c/session-01"]);
+    said.exits(0).says("another hour: not known (3 sessions, ");
+    folder.duet(&["run", "--resume", "c"]).exits(0).says("3 sessions on");
+    let html = pooled("c/session-02/report.html");
+    assert!(html.contains("another hour: not known (3 sessions, "));
 }
 
 #[test]
@@ -133,6 +150,30 @@ fn an_interrupted_campaign_goes_on() {
         said.exits(0).says("session 2 of 2 is skipped: it was due at").says("1 session on");
     }
     assert_eq!(fs::read_to_string(path("session-01/run.jsonl")).expect("a record"), whole);
+    folder.nothing_is_left();
+}
+
+/// Where the campaign lies outside of the project, its plan does not say where the definitions are.
+#[test]
+fn a_campaign_outside_of_the_project() {
+    let (folder, elsewhere) = (two_servers(), Folder::empty());
+    let out = elsewhere.path().join("c").display().to_string();
+    let words = ["run", "s", "--sessions", "2", "--over", "20d", "--out", &out];
+    let file = elsewhere.path().join("c/campaign.json");
+    let command = folder.command(&[&words[..], &["--postgres", "none"]].concat());
+    let said = interrupt(command, || holds(&file, "\n}\n"), Signal::SIGINT);
+    said.exits(130).says(&format!("`duet run --resume {out}` goes on"));
+    let text = fs::read_to_string(&file).expect("a plan");
+    let here = folder.path().display().to_string();
+    assert!(!text.contains(&here) && text.contains("\"postgres\": \"none\""), "{text}");
+    // From another folder it needs them again.
+    let bench = folder.path().join("bench").display().to_string();
+    elsewhere.duet(&["run", "--resume", "c"]).exits(2).says("bench");
+    begin_at(&elsewhere, 1);
+    let said = elsewhere.duet(&["run", "--resume", "c", "--bench", &bench]);
+    said.exits(4).says("session 1 of 2 is skipped").says("no pool");
+    let said = elsewhere.duet(&["run", "--resume", "c", "--postgres", "none", "--bench", &bench]);
+    said.exits(2).says("the campaign's plan names its own, none: leave out --postgres");
     folder.nothing_is_left();
 }
 

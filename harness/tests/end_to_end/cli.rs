@@ -121,10 +121,10 @@ fn a_run_measures_and_reports() {
 
     // Both make a history.
     let words = ["trend", "results/previous", "results/latest", "--svg", "trend.svg"];
-    bench.duet(&words).exits(0).says("2 runs").says("fine/hello/c2: requests per second");
+    bench.duet(&words).exits(0).says("2 sessions").says("fine/hello/c2: requests per second");
     assert!(bench.path().join("trend.svg").is_file());
     let words = ["trend", "results/latest", "--only", "pair"];
-    bench.duet(&words).exits(2).says("none of these runs has such a cell");
+    bench.duet(&words).exits(2).says("none of these has such a cell");
 }
 
 #[test]
@@ -217,7 +217,11 @@ fn wrong_usage_exits_with_2() {
         .says("there is no server or set `god`: did you mean `good`? there are good, faulty");
     bench.duet(&["report", "bench"]).exits(2).says("is no run's folder");
     bench.duet(&["export", "bench", "--format", "csv"]).exits(2).says("is no run's folder");
-    bench.duet(&["trend", "bench", "nowhere"]).exits(2).says("no runs' folder").says("nowhere");
+    bench
+        .duet(&["trend", "bench", "nowhere"])
+        .exits(2)
+        .says("no run's folder and no pool")
+        .says("nowhere");
     bench.duet(&["trend", ".", "--metric", "speed"]).exits(2).says("requests_per_second");
     bench.duet(&["export", "bench", "--format", "xml"]).exits(2).says("gha-bench-smaller");
     fs::create_dir(bench.path().join("out")).expect("a folder");

@@ -127,6 +127,7 @@ fn programs_are_measured_like_any_other_cell() {
     for block in &counted {
         assert_eq!(block.failure, None);
         assert_eq!(block.arms.len(), 2);
+        assert!(block.gauges.is_some_and(|gauges| gauges.after.alu_ns > 0.0));
         for arm in &block.arms {
             assert!(arm.elapsed_ns > 0 && arm.rss_bytes_peak > 100_000, "{arm:?}");
             assert_eq!(arm.cpu_busy_ns.len(), 2);

@@ -142,7 +142,12 @@ fn a_history_skips_what_is_no_run_and_says_so() {
     write(&folder.path().join("results/b"), &suite("b"));
     fs::create_dir(folder.path().join("results/noise")).expect("a folder");
     let words = ["trend", "results/a", "results/b", "results/noise"];
-    folder.duet(&words).exits(0).says("2 runs").says("skipped results/noise").says("no run.jsonl");
+    folder
+        .duet(&words)
+        .exits(0)
+        .says("2 sessions")
+        .says("skipped results/noise")
+        .says("no run.jsonl");
     folder.duet(&["trend", "results/noise"]).exits(2).says("none of these");
 
     // Gates form a history although their versions have other names each time.
@@ -159,7 +164,7 @@ fn a_history_skips_what_is_no_run_and_says_so() {
     }
     let words = ["trend", "results/g1", "results/g2", "--metric", "requests_per_second"];
     let found = folder.duet(&words);
-    found.exits(0).says("2 runs").says("head");
+    found.exits(0).says("2 sessions").says("head");
     assert_eq!(
         found.out.matches("pair/small/c64: requests per second").count(),
         1,

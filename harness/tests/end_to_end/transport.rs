@@ -10,6 +10,7 @@ use serde_json::Value;
 mod http2;
 mod server;
 mod tls;
+mod trust;
 mod windows;
 
 use server::{answer, serve};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cell::CellAnalysis;
-use super::metric::{Estimate, MetricAnalysis};
+use super::metric::{AnotherHour, Estimate, MetricAnalysis};
 use crate::verdict::Verdict;
 use duet_model::spec::{CellId, Lane};
 use duet_units::Metric;
@@ -89,6 +89,9 @@ pub struct Mean {
     pub p: Option<f64>,
     /// As of [`MetricAnalysis::q`].
     pub q: Option<f64>,
+    /// As of [`MetricAnalysis::another_hour`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub another_hour: Option<AnotherHour>,
 }
 
 /// A cell of a mean.

@@ -52,4 +52,22 @@ pub struct MetricAnalysis {
     /// better or worse needs 0.05 at most.
     #[serde(default)]
     pub q: Option<f64>,
+    /// What stored sessions say of another hour; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub another_hour: Option<AnotherHour>,
+}
+
+/// What several sessions of the same experiment on the same machine, this one among them, say of
+/// the ratio in another hour.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AnotherHour {
+    /// The sessions.
+    pub sessions: u32,
+    /// Where another hour will lie, with 95 %; absent below five sessions.
+    pub next: Option<Interval>,
+    /// From the smallest to the largest session, with the probability that another hour lies
+    /// within.
+    pub seen: Interval,
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::seconds::SecondRecorder;
-use super::thread_stats::{ThreadClocks, ThreadStats};
+use super::thread_stats::{CaseStats, ThreadClocks, ThreadStats};
 use super::{Mode, Sink};
 use crate::error_kind::ErrorKind;
 use crate::job_error::JobError;
@@ -22,20 +22,29 @@ pub(crate) struct LoadSink<'l> {
 }
 
 impl<'l> LoadSink<'l> {
-    /// Of a thread with so many connections.
-    pub(crate) fn new(connections: usize, seconds: SecondRecorder<'l>) -> Self {
-        let stats = ThreadStats { ok_per_connection: vec![0; connections], ..Default::default() };
+    /// Of a thread with so many connections and exchanges.
+    pub(crate) fn new(connections: usize, exchanges: usize, seconds: SecondRecorder<'l>) -> Self {
+        let cases = if exchanges > 1 { exchanges } else { 0 };
+        let stats = ThreadStats {
+            ok_per_connection: vec![0; connections],
+            cases: vec![CaseStats::default(); cases],
+            ..Default::default()
+        };
         Self { stats, seconds, measured_from: None }
     }
 
     #[cold]
     fn error(&mut self, request: &InFlight, kind: ErrorKind, now: Instant) {
         self.seconds.failed(now, kind);
+        self.seconds.row(request, None, now, kind.name());
         if !request.measured {
             self.stats.warmup_failed += 1;
             return;
         }
         self.stats.account.fail(kind);
+        if let Some(case) = self.stats.cases.get_mut(request.exchange as usize) {
+            case.failed += 1;
+        }
         if kind == ErrorKind::Timeout {
             self.censored(request, now);
         }
@@ -90,9 +99,14 @@ impl Sink for LoadSink<'_> {
         let response_ns =
             request.planned.map(|planned| nanoseconds(planned, request.sent) + service_ns);
         self.seconds.ok(now, response_ns.unwrap_or(service_ns));
+        self.seconds.row(request, Some(service_ns), now, "ok");
         if request.measured {
             stats.account.ok += 1;
             stats.service.record(service_ns);
+            if let Some(case) = stats.cases.get_mut(request.exchange as usize) {
+                case.ok += 1;
+                case.service.record(service_ns);
+            }
             if let Some(ns) = response_ns {
                 stats.response.record(ns);
             }
@@ -102,6 +116,9 @@ impl Sink for LoadSink<'_> {
     #[cold]
     fn failed(&mut self, request: &InFlight, error: TransportError, now: Instant) {
         self.error(request, error.kind, now);
+        if request.measured {
+            *self.stats.reasons.entry(error.reason).or_default() += 1;
+        }
     }
 
     #[cold]
@@ -112,6 +129,9 @@ impl Sink for LoadSink<'_> {
         now: Instant,
     ) -> Result<(), JobError> {
         self.error(request, mismatch.kind, now);
+        if let Some(status) = mismatch.status.filter(|_| request.measured) {
+            *self.stats.mismatched_statuses.entry(status).or_default() += 1;
+        }
         self.unsolicited(mismatch)
     }
 
@@ -130,8 +150,14 @@ impl Sink for LoadSink<'_> {
         }
     }
 
-    fn begin_measuring(&mut self, now: Instant, open: usize, _: u64) -> Result<(), JobError> {
+    fn begin_measuring(
+        &mut self,
+        now: Instant,
+        open: usize,
+        received: u64,
+    ) -> Result<(), JobError> {
         self.stats.open = open as u64;
+        self.stats.received_before = received;
         self.measured_from = Some(ThreadClocks::read(now)?);
         Ok(())
     }
@@ -152,6 +178,7 @@ impl Sink for LoadSink<'_> {
     fn abandoned(&mut self, request: &InFlight, now: Instant) {
         if request.measured {
             self.stats.account.in_flight += 1;
+            self.seconds.row(request, None, now, "in_flight");
             self.censored(request, now);
         }
     }
@@ -201,7 +228,7 @@ mod tests {
             (100, 900, 0),
             (3000, 3500, 0),
         ] {
-            let mut sink = LoadSink::new(1, SecondRecorder::new(None, begin, phases.from));
+            let mut sink = LoadSink::new(1, 1, SecondRecorder::new(None, begin, phases.from));
             let request = InFlight::new(None, sent >= 1000, at(sent));
             sink.ok(&request, 0, nanoseconds(at(sent), at(now)), at(now), &phases);
             assert_eq!(sink.stats.in_use_ns, expected_ms * 1_000_000, "{sent} {now}");

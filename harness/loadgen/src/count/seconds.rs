@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::latencies::Latencies;
 use crate::error_kind::{ErrorCounts, ErrorKind};
+use crate::request::in_flight::{InFlight, nanoseconds};
 
 const SECOND_NS: i128 = 1_000_000_000;
 
@@ -30,6 +31,25 @@ pub struct Second {
     pub errors: ErrorCounts,
     /// If asked for.
     pub times: Option<SecondTimes>,
+    /// A row for each request of the measured time that ended, if asked for.
+    pub rows: Option<Vec<Row>>,
+}
+
+/// A request of the measured time that was sent and has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// When it was due, in nanoseconds from the end of the warm-up; absent in a closed loop.
+    pub planned_ns: Option<u64>,
+    /// When it was sent.
+    pub sent_ns: u64,
+    /// From sending to the last byte; absent where it failed.
+    pub service_ns: Option<u64>,
+    /// From sending until it was over, whatever it was.
+    pub elapsed_ns: u64,
+    /// Which of the cases it was, from 0.
+    pub case: u32,
+    /// `ok`, a kind of failure, or `in_flight`: waiting for it was given up.
+    pub outcome: &'static str,
 }
 
 /// Latencies of the responses that came in a second.
@@ -71,6 +91,9 @@ impl Second {
             mine.latencies.merge(&theirs.latencies);
             mine.send_lag.merge(&theirs.send_lag);
         }
+        if let (Some(mine), Some(theirs)) = (&mut self.rows, &other.rows) {
+            mine.extend(theirs);
+        }
     }
 }
 
@@ -83,10 +106,10 @@ pub struct Live {
 }
 
 impl Live {
-    /// A load that is watched, with latencies if asked for.
+    /// A load that is watched, with latencies and with rows if asked for.
     #[must_use]
-    pub fn watched(with_times: bool) -> (Self, SecondsReceiver) {
-        let (sender, seconds) = channel(with_times);
+    pub fn watched(with_times: bool, with_rows: bool) -> (Self, SecondsReceiver) {
+        let (sender, seconds) = channel(with_times, with_rows);
         (Self { stop: AtomicBool::new(false), sender: Some(sender) }, seconds)
     }
 
@@ -101,6 +124,7 @@ impl Live {
 pub(crate) struct SecondsSender {
     to: Sender<Second>,
     with_times: bool,
+    with_rows: bool,
 }
 
 /// Puts the threads' seconds together.
@@ -111,10 +135,10 @@ pub struct SecondsReceiver {
     open: BTreeMap<i64, (Second, usize)>,
 }
 
-/// A channel for seconds, with latencies if asked for.
-fn channel(with_times: bool) -> (SecondsSender, SecondsReceiver) {
+/// A channel for seconds, with latencies and with rows if asked for.
+fn channel(with_times: bool, with_rows: bool) -> (SecondsSender, SecondsReceiver) {
     let (to, from) = mpsc::channel();
-    (SecondsSender { to, with_times }, SecondsReceiver { from, open: BTreeMap::new() })
+    (SecondsSender { to, with_times, with_rows }, SecondsReceiver { from, open: BTreeMap::new() })
 }
 
 impl SecondsReceiver {
@@ -215,6 +239,28 @@ impl<'l> SecondRecorder<'l> {
         }
     }
 
+    /// A request has ended.
+    #[inline]
+    pub(crate) fn row(
+        &mut self,
+        request: &InFlight,
+        service_ns: Option<u64>,
+        now: Instant,
+        outcome: &'static str,
+    ) {
+        let from = self.from;
+        if let (Some(rows), true) = (&mut self.at(now).rows, request.measured) {
+            rows.push(Row {
+                planned_ns: request.planned.map(|planned| nanoseconds(from, planned)),
+                sent_ns: nanoseconds(from, request.sent),
+                service_ns,
+                elapsed_ns: nanoseconds(request.sent, now),
+                case: request.exchange,
+                outcome,
+            });
+        }
+    }
+
     /// A request was too old to be sent.
     pub(crate) fn shed(&mut self, now: Instant, age_ns: u64) {
         self.at(now).shed += 1;
@@ -249,8 +295,13 @@ impl<'l> SecondRecorder<'l> {
 
     fn open(&mut self, offset_s: i64) {
         let with_times = self.sender.is_some_and(|sender| sender.with_times);
-        self.now =
-            Second { offset_s, times: with_times.then(SecondTimes::default), ..Second::default() };
+        let with_rows = self.sender.is_some_and(|sender| sender.with_rows);
+        self.now = Second {
+            offset_s,
+            times: with_times.then(SecondTimes::default),
+            rows: with_rows.then(Vec::new),
+            ..Second::default()
+        };
         let end_s = Duration::from_secs((offset_s + 1).unsigned_abs());
         self.ends = if offset_s + 1 < 0 { self.from - end_s } else { self.from + end_s };
     }
@@ -264,7 +315,7 @@ mod tests {
 
     #[test]
     fn two_threads() {
-        let (sender, mut seconds) = channel(true);
+        let (sender, mut seconds) = channel(true, true);
         let begin = Instant::now();
         let from = begin + 1500 * MS;
         let mut threads = [0, 1].map(|_| SecondRecorder::new(Some(&sender), begin, from));
@@ -296,7 +347,7 @@ mod tests {
         recorder.ok(begin + 5000 * MS, 1);
         recorder.finish(begin + 5001 * MS);
         assert_eq!(recorder.now.offset_s, 5);
-        let (sender, seconds) = channel(false);
+        let (sender, seconds) = channel(false, false);
         drop(seconds);
         let mut recorder = SecondRecorder::new(Some(&sender), begin, begin);
         recorder.sent(begin + 3000 * MS, None);

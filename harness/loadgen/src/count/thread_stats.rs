@@ -1,5 +1,6 @@
 //! What one thread of a load counted.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use duet_process::proc::{self, CpuClock};
@@ -39,6 +40,33 @@ pub(crate) struct ThreadStats {
     pub(crate) health: ThreadHealth,
     /// The first mismatch, in words.
     pub(crate) mismatch: Option<String>,
+    /// By exchange; empty where there is one alone.
+    pub(crate) cases: Vec<CaseStats>,
+    /// Why requests failed in transport.
+    pub(crate) reasons: BTreeMap<&'static str, u64>,
+    /// Statuses of responses that were not as expected.
+    pub(crate) mismatched_statuses: BTreeMap<u16, u64>,
+    /// Bytes received before the measured time.
+    pub(crate) received_before: u64,
+}
+
+/// What became of the requests of one case in the measured time.
+#[derive(Debug, Clone, Default)]
+pub struct CaseStats {
+    /// Ok responses.
+    pub ok: u64,
+    /// Requests that were sent and failed.
+    pub failed: u64,
+    /// From sending to the last byte of ok responses.
+    pub service: Latencies,
+}
+
+impl CaseStats {
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.ok += other.ok;
+        self.failed += other.failed;
+        self.service.merge(&other.service);
+    }
 }
 
 /// What a thread of the generator did with its time, from the end of the warm-up until it stopped

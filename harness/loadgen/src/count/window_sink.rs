@@ -209,7 +209,7 @@ impl Sink for WindowSink<'_> {
 
     #[cold]
     fn unsolicited(&mut self, mismatch: Mismatch) -> Result<(), JobError> {
-        let Mismatch { kind, text } = mismatch;
+        let Mismatch { kind, text, .. } = mismatch;
         Err(JobError::for_arm(self.arm, format_args!("{}: {text}", kind.name())))
     }
 

@@ -27,7 +27,7 @@ fn a_load_that_is_stopped_adds_up() {
     let (warmup, measured) = (arrivals(0), arrivals(1_000_000_000));
     let schedule = Schedule::Open { warmup, measured, deadline: None };
     let begin = Instant::now() - Duration::from_millis(10);
-    let sink = LoadSink::new(1, SecondRecorder::new(None, begin, begin));
+    let sink = LoadSink::new(1, 1, SecondRecorder::new(None, begin, begin));
     let stop = AtomicBool::new(false);
     let timeout = Duration::from_secs(10);
     let mut driver = Driver::new(transport, sink, timeout, false, Some(&stop))

@@ -13,13 +13,15 @@ pub(crate) struct InFlight {
     pub(crate) sent: Instant,
     /// Whether its times do not count. The transport says so when it selects the exchange.
     pub(crate) untimed: bool,
+    /// Which exchange it is of. The transport says so likewise.
+    pub(crate) exchange: u32,
 }
 
 impl InFlight {
     /// A request that is sent at an instant.
     #[inline]
     pub(crate) fn new(planned: Option<Instant>, measured: bool, sent: Instant) -> Self {
-        Self { planned, measured, sent, untimed: false }
+        Self { planned, measured, sent, untimed: false, exchange: 0 }
     }
 }
 

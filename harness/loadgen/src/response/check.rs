@@ -11,6 +11,8 @@ use super::malformed::Malformed;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mismatch {
     pub(crate) kind: ErrorKind,
+    /// The response's status; none: it had none, or is no response.
+    pub(crate) status: Option<u16>,
     /// What was expected, what came.
     pub(crate) text: String,
 }
@@ -27,7 +29,10 @@ pub(crate) struct Received<'r> {
 
 /// Whether a response is the expected one.
 pub(crate) fn check(received: &Received<'_>, expected: &Exchange) -> Result<(), Mismatch> {
-    let mismatch = |kind, text: String| Err(mismatch(kind, expected, &text));
+    let mismatch = |kind, text: String| {
+        let status = Some(received.status);
+        Err(Mismatch { status, ..mismatch(kind, expected, &text) })
+    };
     if !expected.status.allows(received.status) {
         let start = excerpt(received.start, 0, START);
         let (want, got) = (expected.status, received.status);
@@ -78,7 +83,7 @@ pub(crate) fn unsolicited(bytes: &[u8], expected: &Exchange) -> Mismatch {
 fn mismatch(kind: ErrorKind, expected: &Exchange, text: &str) -> Mismatch {
     let end = expected.request.iter().position(|byte| b"\r\n".contains(byte));
     let request = &expected.request[..end.unwrap_or(expected.request.len())];
-    Mismatch { kind, text: format!("{}: {text}", excerpt(request, 0, START)) }
+    Mismatch { kind, status: None, text: format!("{}: {text}", excerpt(request, 0, START)) }
 }
 
 #[cfg(test)]
@@ -155,6 +160,7 @@ mod tests {
             let got = outcome(bytes.as_bytes(), &response, &expected).err();
             let want = want.map(|(kind, text)| Mismatch {
                 kind,
+                status: Some(response.status),
                 text: format!("\"GET /hello HTTP/1.1\": {text}"),
             });
             assert_eq!(got, want);

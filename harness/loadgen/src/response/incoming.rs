@@ -109,6 +109,12 @@ impl Incoming {
         self.bytes.is_empty()
     }
 
+    /// The value of its `Location`, as text.
+    pub(crate) fn location(&self) -> Option<String> {
+        let head = self.head.as_ref()?;
+        parse::field(&self.bytes[head.start..head.len], "location")
+    }
+
     /// The beginning of it.
     pub(crate) fn start(&self) -> &[u8] {
         &self.bytes

@@ -91,7 +91,9 @@ pub(crate) struct Head {
     pub(crate) date: Option<Range<usize>>,
     framing: Framing,
     pub(crate) persistent: bool,
-    /// Offset behind it, informational heads before it included.
+    /// Offset of it: informational heads come before.
+    pub(crate) start: usize,
+    /// Offset behind it.
     pub(crate) len: usize,
 }
 
@@ -132,6 +134,15 @@ pub(crate) fn final_head(bytes: &[u8]) -> Result<Option<Head>, Malformed> {
     }
 }
 
+/// The value of a field of a head, as text.
+pub(crate) fn field(head: &[u8], name: &str) -> Option<String> {
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
+    let mut response = httparse::Response::new(&mut fields);
+    lenient().parse_response(&mut response, head).ok()?;
+    let value = values(response.headers, name).next()?;
+    Some(String::from_utf8_lossy(value).into_owned())
+}
+
 fn head_at(bytes: &[u8], start: usize) -> Result<Option<Head>, Malformed> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut response = httparse::Response::new(&mut fields);
@@ -156,6 +167,7 @@ fn head_at(bytes: &[u8], start: usize) -> Result<Option<Head>, Malformed> {
         date: place(bytes, response.headers, "date"),
         framing: framing(response.headers)?,
         persistent: persistent(response.headers, version),
+        start,
         len: start + length,
     }))
 }

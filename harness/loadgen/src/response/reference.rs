@@ -16,6 +16,8 @@ pub struct ReferenceResponse {
     pub status: u16,
     /// Its `Content-Type`, as text.
     pub content_type: Option<String>,
+    /// Its `Location`, as text; over HTTP/1.1 only.
+    pub location: Option<String>,
     /// Its body, without framing, as what others are compared with; never [`ExpectedBody::Any`].
     pub body: ExpectedBody,
     /// Whether the connection stays open behind it.

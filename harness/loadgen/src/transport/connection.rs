@@ -33,6 +33,17 @@ pub(super) enum Phase {
     Closing(u64),
 }
 
+/// When a connection was opened, step by step.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Opening {
+    /// When it began.
+    pub(super) began: Option<Instant>,
+    /// When TCP's handshake was over.
+    pub(super) connected: Option<Instant>,
+    /// When that of TLS was.
+    pub(super) encrypted: Option<Instant>,
+}
+
 /// One connection, or the place of one.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -53,6 +64,8 @@ pub(super) struct Connection {
     pub(super) incoming: Option<Box<Incoming>>,
     /// The requests behind it.
     pub(super) pipeline: Pipeline,
+    /// How long it took to open.
+    pub(super) opening: Opening,
     /// Whether the epoll instance watches for room to write.
     wants_room: bool,
     /// Whether it reports only what is new, which saves it a second look at each socket that was
@@ -79,6 +92,7 @@ impl Connection {
             matched: 0,
             incoming: None,
             pipeline: Pipeline::default(),
+            opening: Opening::default(),
             wants_room: false,
             edge_triggered,
         }
@@ -87,6 +101,7 @@ impl Connection {
     /// Begins to open it, without waiting: `epoll` says when to [`Self::advance`].
     pub(super) fn begin(&mut self, target: &Target, epoll: &Epoll, key: u64) -> io::Result<()> {
         let tls = target.tls.as_ref().map(|tls| Session::new(tls).map(Box::new)).transpose()?;
+        self.opening = Opening { began: Some(Instant::now()), ..Opening::default() };
         let socket = Socket::connect(&target.addr)?;
         epoll.add(&socket, EpollEvent::new(self.watch(true), key))?;
         self.socket = Some(socket);
@@ -109,6 +124,7 @@ impl Connection {
         if self.tls.is_none() || self.wants_room {
             let Some(socket) = &self.socket else { return Err(Errno::ENOTCONN.into()) };
             socket.check()?;
+            self.opening.connected.get_or_insert_with(Instant::now);
             self.write(&[], epoll, key)?;
         } else {
             match self.read(buffer, epoll, key) {
@@ -121,6 +137,9 @@ impl Connection {
         }
         if self.tls.as_ref().is_none_or(|session| !session.is_handshaking()) {
             self.phase = Phase::Idle;
+            if self.tls.is_some() {
+                self.opening.encrypted = Some(Instant::now());
+            }
         }
         Ok(early)
     }
@@ -186,7 +205,7 @@ impl Connection {
         }
     }
 
-    /// Whether the server had closed it before the request came: its system then responses the
+    /// Whether the server had closed it before the request came: its system then answers the
     /// bytes with a reset, which a connection that was closed properly before sees as a broken
     /// pipe.
     #[cold]

@@ -62,12 +62,30 @@ fn reason(error: &io::Error) -> &'static str {
 pub(crate) fn unopened(addr: &str, error: &io::Error) -> String {
     let closed = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset];
     match tls::reason(error) {
-        Some(_) => format!("no TLS with {addr}: {error}"),
+        Some(reason) => match tls::hint(error) {
+            Some(hint) => format!("no TLS with {addr}: {error}; {hint}"),
+            None => format!("no TLS with {addr} ({reason}): {error}"),
+        },
         None if closed.contains(&error.kind()) => {
-            format!("{addr} closed the connection in the handshake: does it speak TLS?")
+            format!(
+                "{addr} closed the connection in the handshake: does it speak TLS? if not, give \
+                 an http:// URL"
+            )
         }
         None if error.kind() == io::ErrorKind::Other => format!("cannot use {addr}: {error}"),
         None => unconnected(addr, error.raw_os_error(), NO_REPLY),
+    }
+}
+
+/// Which protocol a server speaks whose bytes these are, where it is another one than HTTP/1.1
+/// without TLS: what to do about it.
+pub(crate) fn other_protocol(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        // A fatal alert (RFC 8446, section 6).
+        [0x15, 3, ..] => Some("it speaks TLS: give an https:// URL"),
+        // The frame SETTINGS, with which a server of HTTP/2 begins (RFC 9113, section 3.4).
+        [0, _, _, 4, 0, 0, 0, 0, 0, ..] => Some("it speaks HTTP/2: add --http2"),
+        _ => None,
     }
 }
 

@@ -189,6 +189,7 @@ impl H1 {
             Ok(early) if early > 0 => self.received(key, &buffer[..early], Instant::now()),
             Ok(_) if connection.phase == Phase::Idle => {
                 self.stats.opened += 1;
+                self.stats.opening.record(&connection.opening);
                 Progress::Opened
             }
             Ok(_) => Progress::Pending,
@@ -281,6 +282,7 @@ impl Transport for H1 {
         let next = self.selector.next();
         let exchange = &mut self.exchanges[next.exchange];
         request.untimed = exchange.untimed;
+        request.exchange = next.exchange as u32;
         exchange.number(self.config.seed, next.index);
         if self.config.depth > 1 {
             self.connections[slot].enqueue(next, request, &exchange.request);

@@ -170,6 +170,7 @@ impl H2 {
             Polled::Pending => None,
             Polled::Opened => {
                 self.stats.opened += 1;
+                self.stats.opening.record(&self.connections[connection].opening);
                 let allowed = self.connections[connection].streams_max();
                 let slots = self.slots_of(connection);
                 let slot = slots.start;
@@ -273,6 +274,7 @@ impl Transport for H2 {
     fn enqueue(&mut self, slot: usize, mut request: InFlight) {
         let next = self.requests.next();
         request.untimed = self.requests.exchanges[next.exchange].untimed;
+        request.exchange = next.exchange as u32;
         self.slots[slot].enqueue(next, request);
     }
 

@@ -19,12 +19,12 @@ pub(crate) mod connection;
 pub(crate) mod error;
 pub(crate) mod h1;
 pub(crate) mod h2;
-mod insecure_verifier;
 mod pipeline;
 mod socket;
 pub mod stats;
 pub mod target;
 pub mod tls;
+mod verifiers;
 
 /// A thread's connections to one server.
 pub(crate) trait Transport {

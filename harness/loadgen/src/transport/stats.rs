@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::connection::Opening;
+use crate::count::latencies::Latencies;
+use crate::request::in_flight::nanoseconds;
+
 /// What became of connections.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct ConnectionStats {
     /// Opened, replacements included.
     pub opened: u64,
@@ -17,6 +21,29 @@ pub struct ConnectionStats {
     pub unsolicited: u64,
     /// Closed here, since the server had not behind the last response.
     pub left_open: u64,
+    /// How long they took to open. Those that a request opens (a connection for each) are not
+    /// among them: that is in the request's time.
+    pub opening: OpeningTimes,
+}
+
+/// How long connections took to open.
+#[derive(Debug, Clone, Default)]
+pub struct OpeningTimes {
+    /// The handshake of TCP, or that of a Unix socket.
+    pub connect: Latencies,
+    /// The handshake of TLS behind it.
+    pub tls: Latencies,
+}
+
+impl OpeningTimes {
+    pub(super) fn record(&mut self, opening: &Opening) {
+        if let (Some(began), Some(connected)) = (opening.began, opening.connected) {
+            self.connect.record(nanoseconds(began, connected));
+        }
+        if let (Some(connected), Some(encrypted)) = (opening.connected, opening.encrypted) {
+            self.tls.record(nanoseconds(connected, encrypted));
+        }
+    }
 }
 
 impl ConnectionStats {
@@ -26,6 +53,8 @@ impl ConnectionStats {
         self.retried += other.retried;
         self.unsolicited += other.unsolicited;
         self.left_open += other.left_open;
+        self.opening.connect.merge(&other.opening.connect);
+        self.opening.tls.merge(&other.opening.tls);
         for (reason, count) in &other.refused {
             *self.refused.entry(reason).or_default() += count;
         }

@@ -3,19 +3,20 @@
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, ensure};
 use duet_protocol::Negotiated;
-use rustls::client::Resumption;
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{SupportedKxGroup, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{CertificateError, ClientConfig, ClientConnection};
 
 pub use rustls::RootCertStore;
 
-use super::insecure_verifier::InsecureVerifier;
 use super::socket::{ReadOutcome, Socket};
+use super::verifiers::{Given, Insecure, NoCertificate};
 
 /// Of a buffer for reading, so much more than half is for decrypted bytes: at most a record may
 /// have been kept back by an earlier read (16 KiB and overhead, RFC 8446, section 5.2).
@@ -27,6 +28,29 @@ pub struct Tls {
     config: Arc<ClientConfig>,
     /// The name that the server's certificate must have.
     name: ServerName<'static>,
+    /// Where there is no certificate of the client's: whether one was asked for.
+    no_certificate: Option<Arc<NoCertificate>>,
+}
+
+/// A client's own certificate.
+#[derive(Debug)]
+pub struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// From texts in PEM form: the certificate, with those of its issuers behind it, and its key.
+    ///
+    /// # Errors
+    /// When one of them cannot be read.
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self> {
+        let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>();
+        let chain = chain.context("not a certificate in PEM form")?;
+        ensure!(!chain.is_empty(), "no certificate in PEM form");
+        let key = PrivateKeyDer::from_pem_slice(key).context("not a private key in PEM form")?;
+        Ok(Self { chain, key })
+    }
 }
 
 /// Which certificates are trusted.
@@ -34,8 +58,10 @@ pub struct Tls {
 pub enum Trust {
     /// Any. Signatures of the handshake are verified nevertheless.
     Insecure,
-    /// Those of these authorities; a server's own certificate may be one.
+    /// Those of these authorities.
     Roots(RootCertStore),
+    /// Those of these authorities, and each of these certificates for itself.
+    Given(RootCertStore, Vec<CertificateDer<'static>>),
 }
 
 impl Trust {
@@ -45,12 +71,14 @@ impl Trust {
     /// When it cannot be read, or holds none.
     pub fn from_pem(pem: &[u8]) -> Result<Self> {
         let mut roots = RootCertStore::empty();
+        let mut given = vec![];
         for certificate in CertificateDer::pem_slice_iter(pem) {
             let certificate = certificate.context("not a certificate in PEM form")?;
-            roots.add(certificate).context("not a certificate that can be trusted")?;
+            roots.add(certificate.clone()).context("not a certificate that can be trusted")?;
+            given.push(certificate);
         }
         ensure!(!roots.is_empty(), "it holds no certificate in PEM form");
-        Ok(Self::Roots(roots))
+        Ok(Self::Given(roots, given))
     }
 }
 
@@ -59,24 +87,46 @@ impl Tls {
     /// makes the whole handshake: no ticket of one makes that of another cheaper.
     ///
     /// # Errors
-    /// When a certificate cannot have this name.
-    pub fn new(trust: Trust, name: &str, http2: bool) -> Result<Self> {
+    /// When a certificate cannot have this name, or the key does not belong to the identity.
+    pub fn new(trust: Trust, identity: Option<Identity>, name: &str, http2: bool) -> Result<Self> {
         let provider = Arc::new(ring::default_provider());
         let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .context("failed to set up TLS")?;
-        let mut config = match trust {
+        let config = match trust {
             Trust::Insecure => {
-                let verifier = Arc::new(InsecureVerifier(provider));
-                config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+                config.dangerous().with_custom_certificate_verifier(Arc::new(Insecure(provider)))
             }
-            Trust::Roots(roots) => config.with_root_certificates(roots).with_no_client_auth(),
+            Trust::Roots(roots) => config.with_root_certificates(roots),
+            Trust::Given(roots, certificates) => {
+                let roots = Arc::new(roots);
+                let authorities = WebPkiServerVerifier::builder_with_provider(roots, provider);
+                let authorities = authorities.build().context("failed to set up TLS")?;
+                let given = Given { authorities, certificates };
+                config.dangerous().with_custom_certificate_verifier(Arc::new(given))
+            }
+        };
+        let mut no_certificate = None;
+        let mut config = match identity {
+            Some(Identity { chain, key }) => {
+                let config = config.with_client_auth_cert(chain, key);
+                config.context("the client's certificate and its key cannot be used")?
+            }
+            None => {
+                let resolver = no_certificate.insert(Arc::new(NoCertificate::default()));
+                config.with_client_cert_resolver(Arc::clone(resolver) as _)
+            }
         };
         config.alpn_protocols = vec![if http2 { b"h2".into() } else { b"http/1.1".into() }];
         config.resumption = Resumption::disabled();
         let known = ServerName::try_from(name.to_owned());
         let name = known.with_context(|| format!("`{name}` is no name of a certificate"))?;
-        Ok(Self { config: Arc::new(config), name })
+        Ok(Self { config: Arc::new(config), name, no_certificate })
+    }
+
+    /// Whether a server has asked for a certificate of the client, which has none.
+    pub(crate) fn lacks_certificate(&self) -> bool {
+        self.no_certificate.as_ref().is_some_and(|none| none.was_asked.load(Ordering::Relaxed))
     }
 
     /// The client's side of a connection.
@@ -207,10 +257,43 @@ pub(super) fn reason(error: &io::Error) -> Option<&'static str> {
             _ => "TLS: bad certificate",
         },
         rustls::Error::InvalidMessage(_) => "TLS: what came is not TLS",
+        rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired) => {
+            "TLS: a certificate of the client is required"
+        }
         rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol)
         | rustls::Error::NoApplicationProtocol => "TLS: no common protocol (ALPN)",
         rustls::Error::AlertReceived(_) => "TLS: refused by the server",
         _ => "TLS: handshake failed",
+    })
+}
+
+/// What to do about it, where that is known.
+pub(super) fn hint(error: &io::Error) -> Option<&'static str> {
+    Some(match cause(error)? {
+        rustls::Error::InvalidMessage(_) => "does it speak TLS? if not, give an http:// URL",
+        rustls::Error::InvalidCertificate(why) => match why {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "--insecure trusts any certificate"
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "names are those of its subjectAltName (with openssl req: -addext \
+                 'subjectAltName=DNS:localhost,IP:127.0.0.1'); --sni gives another, --insecure \
+                 trusts any"
+            }
+            CertificateError::BadSignature => {
+                "its key cannot be used here (one of RSA has 2048 bits or more); --insecure trusts any"
+            }
+            CertificateError::Other(why) if why.to_string().contains("UnsupportedCertVersion") => {
+                "certificates are of version 3, as openssl req -x509 makes them; --insecure trusts any"
+            }
+            _ => "trust it or its authority with --cacert FILE, or any with --insecure",
+        },
+        rustls::Error::AlertReceived(rustls::AlertDescription::HandshakeFailure) => {
+            "no kind of key or cipher is common to both; --insecure takes keys on P-521, too"
+        }
+        rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol)
+        | rustls::Error::NoApplicationProtocol => "is HTTP/2 (--http2) what it speaks?",
+        _ => return None,
     })
 }
 

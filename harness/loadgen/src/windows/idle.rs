@@ -7,6 +7,7 @@ use duet_protocol::Job;
 
 use crate::error_kind::ErrorKind;
 use crate::job_error::JobError;
+use crate::reference::Patience;
 use crate::request::exchange::{Exchange, ExpectedBody};
 use crate::response::body_check::BodyCheck;
 use crate::response::check::{Mismatch, Received, check};
@@ -74,7 +75,7 @@ fn ask(
     exchange: &Exchange,
     timeout: Duration,
 ) -> Result<(), String> {
-    let got = connection.ask(target, &exchange.request, exchange.head, timeout)?;
+    let got = connection.ask(target, &exchange.request, exchange.head, Patience::new(timeout))?;
     let mut body = BodyCheck::new(&exchange.body);
     if let ExpectedBody::Exactly(came) = &got.body {
         body.add(came, &exchange.body);

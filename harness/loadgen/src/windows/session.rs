@@ -121,8 +121,8 @@ fn targets(job: &Job) -> Result<Vec<Target>, JobError> {
         let name = of_arm.server_name.as_deref().unwrap_or(SERVER_NAME);
         let pem = of_arm.certificate_pem.as_deref().unwrap_or_default();
         let tls = job.transport.is_tls().then(|| {
-            let tls =
-                Trust::from_pem(pem.as_bytes()).and_then(|trust| Tls::new(trust, name, http2));
+            let tls = Trust::from_pem(pem.as_bytes())
+                .and_then(|trust| Tls::new(trust, None, name, http2));
             tls.map_err(|why| JobError::for_arm(arm, format_args!("its certificate: {why:#}")))
         });
         Ok(Target { addr: of_arm.addr.clone(), tls: tls.transpose()?, http2 })

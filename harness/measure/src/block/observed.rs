@@ -24,12 +24,19 @@ pub(super) struct Usage {
     pub(super) throttled_ns: Option<u64>,
     /// Of the generator.
     pub(super) run_delay_ns: Option<u64>,
+    /// CPU time of each arm, in user mode and in the kernel.
+    pub(super) arms: Vec<(u64, u64)>,
     /// CPU time of each service, and of all processes on its CPUs.
     pub(super) services: Vec<(u64, u64)>,
 }
 
-/// Writes down what may have disturbed a block between two moments.
+/// Writes down what may have disturbed a block between two moments, and what its arms took.
 pub(super) fn disturbances(record: &mut BlockRecord, began: &Usage, ended: &Usage) {
+    let times = began.arms.iter().zip(&ended.arms);
+    for (arm, (began, ended)) in record.arms.iter_mut().zip(times) {
+        arm.user_ns = Some(ended.0.saturating_sub(began.0));
+        arm.system_ns = Some(ended.1.saturating_sub(began.1));
+    }
     record.driven_ns = duration_ns(ended.at - began.at);
     record.foreign_cpu_ns = ended.foreign_ns.saturating_sub(began.foreign_ns);
     record.throttled_ns = grown(began.throttled_ns, ended.throttled_ns);
@@ -57,9 +64,11 @@ pub(super) fn usage(
     let mut own_ns = CpuClock::own().read_ns().context("failed to read the CPU clock")?;
     let of_generator = CpuClock::of(generator.pid()).and_then(CpuClock::read_ns);
     own_ns += of_generator.context("failed to read the generator's CPU clock")?;
+    let mut of_arms = vec![];
     for arm in arms {
-        let clocks = tree::cpu_ns(arm.root(), arm.group());
-        own_ns += clocks.with_context(|| format!("failed to read {}'s CPU clocks", arm.name))?;
+        let why = || format!("failed to read {}'s CPU clocks", arm.name);
+        own_ns += tree::cpu_ns(arm.root(), arm.group()).with_context(why)?;
+        of_arms.push(tree::user_system_ns(arm.root()).with_context(why)?);
     }
     if services.shares_cpus() {
         own_ns += of_services.iter().map(|(own_ns, _)| own_ns).sum::<u64>();
@@ -69,6 +78,7 @@ pub(super) fn usage(
         foreign_ns: all_ns.saturating_sub(own_ns),
         throttled_ns: host::throttled_ns(),
         run_delay_ns: proc::run_delay_ns_of(generator.pid()).ok(),
+        arms: of_arms,
         services: of_services,
     })
 }

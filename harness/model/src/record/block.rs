@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
+use super::gauge::BlockGauges;
 use crate::spec::CellId;
 use duet_protocol::{Negotiated, ResolvedRate, SearchEnd, SearchResult, WindowResult};
 
@@ -42,6 +43,10 @@ pub struct BlockRecord {
     /// Absent where the kernel keeps no such account.
     #[serde(default)]
     pub generator_run_delay_ns: Option<u64>,
+    /// The state of the machine before and after; absent in older records, and where the block
+    /// failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gauges: Option<BlockGauges>,
     /// The arms in the matchup's order. Empty where the block failed before it was driven to
     /// its end.
     pub arms: Vec<ArmRecord>,
@@ -85,6 +90,14 @@ pub struct ArmRecord {
     /// Whether its CPU time is unknown: processes of it ended without anybody waiting for them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cpu_lost: bool,
+    /// CPU time in user mode from the first window to the last, whosever they are, of all its
+    /// processes. From the kernel's ticks of 10 ms, so only sums over blocks mean something. Absent
+    /// in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_ns: Option<u64>,
+    /// The same in the kernel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system_ns: Option<u64>,
     /// Threads right after the last window, of all its processes.
     pub threads: u32,
     /// Resident memory over time, from the start of the warm-up to the end of the block.
@@ -152,6 +165,8 @@ impl ArmRecord {
             after: Memory::default(),
             rss_bytes_peak: 0,
             cpu_lost: false,
+            user_ns: None,
+            system_ns: None,
             threads: 0,
             rss: vec![],
             wire: Wire::default(),

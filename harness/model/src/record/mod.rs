@@ -11,6 +11,7 @@ mod builds;
 mod experiment;
 mod failure;
 mod file;
+mod gauge;
 mod header;
 mod machine;
 mod program;
@@ -25,6 +26,7 @@ pub use builds::{BUILDS_FILE_NAME, BUILDS_SCHEMA, BuildsRecord, ServerBuilds, re
 pub use experiment::{Absence, Experiment, NoiseFloor, Question, Side, Version};
 pub use failure::{Failure, Stage};
 pub use file::{FILE_NAME, Writer, read};
+pub use gauge::{BlockGauges, Gauge, GaugeReading};
 pub use header::{BuildRecord, CampaignSession, RunEnd, RunHeader, ServiceCpus, ServiceHeader};
 pub use machine::{Finding, FindingLevel, Machine};
 pub use program::{ProgramBlock, ProgramRecord, ProgramRun};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
+use super::gauge::BlockGauges;
 use crate::spec::CellId;
 
 /// A program: what can be said of it without running it for long.
@@ -46,6 +47,11 @@ pub struct ProgramBlock {
     pub elapsed_ns: u64,
     /// The order in which the arms ran, indices into the matchup.
     pub order: Vec<u32>,
+    /// As [`BlockRecord::gauges`].
+    ///
+    /// [`BlockRecord::gauges`]: super::BlockRecord::gauges
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gauges: Option<BlockGauges>,
     /// The arms in the matchup's order. Empty where one of them failed.
     pub arms: Vec<ProgramRun>,
     /// Why the block does not count.

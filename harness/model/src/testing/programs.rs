@@ -87,6 +87,7 @@ pub fn add_programs(run: &mut Run, blocks: u32, times: f64) {
                 started_ns: u64::from(block),
                 elapsed_ns: 1,
                 order: vec![0, 1],
+                gauges: None,
                 arms: vec![run_of("one", ms), run_of("two", slow_ms)],
                 failure: None,
                 discarded: None,

@@ -4,6 +4,7 @@ use super::axis::{self, Axis};
 use super::canvas::{self, Anchor, Canvas, Picture};
 use super::palette::{BAND, GRID, MUTED, PLAIN, TEXT};
 use super::typography::{LABEL, LINE, MARGIN, SMALL, TITLE, WORD};
+use crate::machines::{cell, machines};
 use duet_analysis::pool::{Pooled, PooledLine};
 use duet_units::{Metric, count, ratio, ratio_interval, ratio_number};
 
@@ -37,12 +38,14 @@ pub(crate) fn pool_forest(
         Metric::CpuNs => "How many times more CPU do programs take, hour by hour?",
         _ => "How many times more CPU, hour by hour?",
     };
-    let said: Vec<String> = lines.iter().map(|line| sentence(line)).collect();
+    let said: Vec<String> = lines.iter().map(|line| sentence(&cell(pooled, line), line)).collect();
     let bottom = TOP + ROW * lines.len() as i32;
     let foot = format!(
         "A circle: a session. Bar: where another hour will lie, with 95 %. Line: the mean over \
          hours, with 95 %. {}; {} to {}.",
-        pooled.machine, pooled.first, pooled.last
+        machines(pooled),
+        pooled.first,
+        pooled.last
     );
     let foot = canvas::wrap(&foot, WIDTH - 2 * MARGIN, SMALL);
     let height = bottom + 40 + LINE * foot.len() as i32;
@@ -55,7 +58,7 @@ pub(crate) fn pool_forest(
             canvas.text((x, TOP - 18), Anchor::Middle, 50, SMALL, &axis::label(mark));
         }
         for (i, line) in (0..).zip(lines) {
-            paint(canvas, &axis, TOP + ROW * i + ROW / 2, line);
+            paint(canvas, &axis, TOP + ROW * i + ROW / 2, pooled, line);
         }
         for (i, text) in (0..).zip(&foot) {
             let at = (MARGIN, bottom + 28 + LINE * i);
@@ -66,9 +69,9 @@ pub(crate) fn pool_forest(
 
 /// `go-nethttp, idiomatic/hello/c64: CPU per request 1.96× [1.75, 2.19] over 5 hours; another hour
 /// 1.49 to 2.57`.
-fn sentence(line: &PooledLine) -> String {
+fn sentence(name: &str, line: &PooledLine) -> String {
     let sessions = line.sessions.len();
-    let what = format!("{}: {}", line.id, line.metric.label());
+    let what = format!("{name}: {}", line.metric.label());
     let Some(mean) = line.mean else {
         let only = line.sessions.first().map_or(1.0, |session| session.ratio);
         return format!("{what} {} in one hour; another hour: not known", ratio(only));
@@ -91,17 +94,15 @@ fn sentence(line: &PooledLine) -> String {
     }
 }
 
-fn paint(canvas: &mut Canvas<'_>, axis: &Axis, y: i32, line: &PooledLine) {
+fn paint(canvas: &mut Canvas<'_>, axis: &Axis, y: i32, pooled: &Pooled, line: &PooledLine) {
     let name = format!("{} {}", line.id.matchup, line.id.workload);
     canvas.text((MARGIN, y - 6), Anchor::Start, 240, LABEL, &name);
     let sessions = count(line.sessions.len(), "session");
-    canvas.text(
-        (MARGIN, y + 9),
-        Anchor::Start,
-        190,
-        SMALL,
-        &format!("{}, {sessions}", line.id.load),
-    );
+    let of = match pooled.machines.len() {
+        0 | 1 => sessions,
+        _ => format!("machine {}, {sessions}", line.machine + 1),
+    };
+    canvas.text((MARGIN, y + 9), Anchor::Start, 190, SMALL, &format!("{}, {of}", line.id.load));
     if let Some(next) = line.next {
         canvas.rect((axis.at(next.low), y - BAR), (axis.at(next.high), y + BAR), BAND);
     }

@@ -7,7 +7,7 @@
 )]
 
 use duet_analysis::verdict::Verdict;
-use duet_analysis::{Analysis, Estimate, Interval, MetricAnalysis};
+use duet_analysis::{Analysis, AnotherHour, Estimate, Interval, MetricAnalysis};
 use duet_report::chart::{self, Curve, Quantile, Width};
 use duet_report::{self as report, Style};
 use duet_units::Metric;
@@ -20,6 +20,7 @@ mod exports;
 mod fixture;
 mod hostile;
 mod markup;
+mod pools;
 mod trends;
 
 /// Every chart of an analysis, by name.
@@ -391,4 +392,49 @@ fn latencies_by_percentile() {
         let dashes: usize = slanted.map(|path| path.matches('M').count()).sum();
         assert_eq!(dashes > 10, name == "unknown", "{dashes} dashes");
     }
+}
+
+/// What stored sessions say stands beside the ratios, turned as they are.
+#[test]
+fn another_hour_stands_beside_ratios() {
+    let interval = |low, high| Interval { low, high, confidence: 0.95 };
+    let hour = |ratio: f64, sessions: u32| AnotherHour {
+        sessions,
+        next: (sessions >= 5).then(|| interval(ratio * 0.8, ratio * 1.25)),
+        seen: interval(ratio * 0.9, ratio * 1.1),
+    };
+    let flat = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (sessions, said) in [(5, "to"), (3, "five are needed")] {
+        let mut analysis = fixture::standard();
+        for matchup in &mut analysis.matchups {
+            for mean in &mut matchup.means {
+                mean.another_hour = Some(hour(mean.ratio.value, sessions));
+            }
+            for metric in matchup.cells.iter_mut().flat_map(|cell| &mut cell.metrics) {
+                metric.another_hour = metric.ratio.map(|ratio| hour(ratio.value, sessions));
+            }
+        }
+        let all = [
+            report::text(&analysis, Style::Plain),
+            report::markdown(&analysis),
+            report::html(&analysis),
+        ];
+        for text in all.map(flat) {
+            assert!(text.contains("Another hour: ") && text.contains("another hour: "), "{text}");
+            assert!(
+                text.contains(&format!("({sessions} session")) && text.contains(said),
+                "{text}"
+            );
+            assert!(!text.contains("what another hour says is not known."), "{text}");
+            assert!(text.contains("where other sessions put another hour."), "{text}");
+        }
+    }
+    // 2 times better in this session is 1.6 to 2.5 times worse for the other arm.
+    let mut analysis = fixture::standard();
+    let cell = analysis.matchups.iter_mut().find(|m| !m.programs).expect("servers");
+    let metric = &mut cell.cells[0].metrics[0];
+    metric.ratio = Some(Estimate { value: 0.5, interval: None, n: 8 });
+    metric.another_hour = Some(hour(0.5, 5));
+    let text = flat(report::text(&analysis, Style::Plain));
+    assert!(text.contains("another hour: 1.60 to 2.50 (5 sessions)"), "{text}");
 }

@@ -1,7 +1,7 @@
 //! Histories of made-up runs.
 
 use duet_analysis::Analysis;
-use duet_analysis::trend::{self, Trend};
+use duet_analysis::trend::{self, Source, Trend};
 use duet_report::{self as report, chart};
 use duet_units::Metric;
 
@@ -10,7 +10,11 @@ use super::{fixture, markup};
 /// A run a day; from the 13th on the second arm of the article's matchup serves 8 % less. The last
 /// two are on another machine, the third was interrupted.
 fn history() -> Trend {
-    let runs: Vec<(String, Analysis)> = (0..26).map(one).collect();
+    let of_day = |day| {
+        let (name, run) = one(day);
+        (name, Source::Run(Box::new(run)))
+    };
+    let runs: Vec<(String, Source)> = (0..26).map(of_day).collect();
     trend::trend(&runs, |cell, metric| {
         let metrics = [Metric::RequestsPerSecond, Metric::RssBytesPeak];
         ["article", "null"].contains(&&cell.matchup[..])

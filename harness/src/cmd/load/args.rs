@@ -6,10 +6,11 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, ValueEnum};
 
 use super::limit::Limit;
+use super::raw;
 use super::request::RequestArgs;
 use super::series;
 use super::transport::TransportArgs;
-use super::values::{count, duration, rate, share, status, timeout};
+use super::values::{Percentile, count, duration, percentile, rate, share, status, timeout};
 use duet_loadgen::request::exchange::Status;
 use duet_loadgen::timing::arrivals::Rate;
 
@@ -78,6 +79,10 @@ pub(in crate::cmd) struct Load {
     #[command(flatten)]
     pub(super) transport: TransportArgs,
 
+    /// Follow the redirects of the first response, and load where they end.
+    #[arg(short = 'L', long, conflicts_with = "cases")]
+    pub(super) location: bool,
+
     /// Requests that are in flight on each connection, written together: HTTP/1.1 pipelining.
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
@@ -114,6 +119,14 @@ pub(in crate::cmd) struct Load {
     #[arg(long)]
     pub(super) no_ceiling: bool,
 
+    /// Quantiles to show, in per cent, such as 50,90,99.5 [default: 50,90,99,99.9,99.99].
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = percentile)]
+    pub(super) percentiles: Vec<Percentile>,
+
+    /// Print a histogram of the times that limits are about.
+    #[arg(long, conflicts_with_all = ["json", "find_capacity"])]
+    pub(super) histogram: bool,
+
     /// Print the result as JSON (schema duet.load/1).
     #[arg(long)]
     pub(super) json: bool,
@@ -125,6 +138,10 @@ pub(in crate::cmd) struct Load {
     /// Write a line for each second: .csv or .jsonl.
     #[arg(long, value_name = "FILE", value_parser = series::file)]
     pub(super) series: Option<PathBuf>,
+
+    /// Write a row for each request of the measured time: .csv.
+    #[arg(long, value_name = "FILE", value_parser = raw::file)]
+    pub(super) raw: Option<PathBuf>,
 
     /// Write the percentiles as a picture.
     #[arg(long, value_name = "FILE")]
@@ -152,7 +169,7 @@ pub(super) struct CapacityArgs {
     /// Search for the highest rate at which every --limit holds; --rate is where to begin
     /// [default: 1000].
     #[arg(long, requires = "limit", conflicts_with_all = ["requests", "duration", "pipeline"])]
-    #[arg(conflicts_with_all = ["hdr", "hgrm", "series", "svg"])]
+    #[arg(conflicts_with_all = ["hdr", "hgrm", "series", "svg", "raw", "percentiles"])]
     pub(super) find_capacity: bool,
 
     /// How long each probe measures.

@@ -8,12 +8,12 @@ use serde::Serialize;
 use url::Url;
 
 use super::args::Load;
-use super::drive::drive;
+use super::drive::{Files, drive};
 use super::limit::{Limit, Verdict};
 use super::live::View;
 use super::summary::{self, Quantiles};
 use super::text;
-use super::values::RATE_MAX;
+use super::values::{self, RATE_MAX};
 use crate::cmd::exit::{Exit, ServerUnavailable, UsageError};
 use crate::cmd::stdio;
 use duet_loadgen::capacity::{self, Interval, Next, Probe, Rules};
@@ -33,6 +33,9 @@ const PRECISION: f64 = 0.05;
 /// Doubling from one request a second to the highest rate takes 24 probes, bisection with repeated
 /// failures up to ten.
 const PROBES_MAX: usize = 40;
+/// A probe lasts as long as so many responses one after the other, or what is in flight at its end
+/// is more than the fiftieth that may be missing ([`capacity::is_achieved`]).
+const PROBE_RESPONSES: u64 = 50;
 /// The longest warm-up of a probe unless --warmup says otherwise.
 const WARMUP_MAX: Duration = Duration::from_secs(1);
 
@@ -90,18 +93,22 @@ pub(super) fn run(
     if !args.json {
         stdio::print(&head(args, &load, url))?;
     }
-    let (mut probes, mut results) = (vec![], vec![]);
+    let (mut probes, mut results, mut slowest_ns) = (vec![], vec![], 0);
     let end = loop {
         let per_second = match capacity::next(&rules, &probes) {
             Next::Probe(per_second) => per_second,
             Next::End(end) => break Some(end),
         };
         let (probe, began) = (at(&load, args, per_second), Instant::now());
-        let measured = drive(&probe, interrupt, View::new(&probe, false), None);
+        let measured = drive(&probe, interrupt, View::new(&probe, false), &mut Files::default());
         if interrupt.signal().is_some() {
             break None; // nothing is known about a rate that was not tried for its whole time
         }
         let measured = connected(measured, &results)?;
+        if let Some(measured) = &measured {
+            let typical = measured.service.quantile(0.5).or_else(|| measured.service.max());
+            slowest_ns = slowest_ns.max(typical.map_or(0, |latency| latency.ns));
+        }
         let reasons = measured.as_ref().map_or_else(
             || vec!["no connection could be opened".to_owned()],
             |measured| reasons(args, measured),
@@ -112,7 +119,8 @@ pub(super) fn run(
         probes.push(Probe { per_second, held: reasons.is_empty(), took: began.elapsed() });
         results.push(result(per_second, measured.as_ref(), reasons));
     };
-    let found = summary(args, &load, url, capacity::interval(&probes), end, results);
+    let mut found = summary(args, &load, url, capacity::interval(&probes), end, results);
+    found.warnings.extend(too_short(&load, &found, slowest_ns));
     if args.json {
         stdio::print_raw(&(serde_json::to_string_pretty(&found)? + "\n"))?;
     } else {
@@ -216,7 +224,8 @@ fn result(per_second: f64, measured: Option<&Measured>, reasons: Vec<String>) ->
         held: reasons.is_empty(),
         reasons,
         error_rate: measured.map(|measured| measured.account.error_rate()),
-        response: measured.map(|measured| summary::quantiles(&measured.response)),
+        response: measured
+            .map(|measured| summary::quantiles(&measured.response, &values::quantiles(&[]))),
         generator_busy_ratio: measured.map(Measured::busy),
         generator_bound: measured.map(Measured::generator_bound),
     }
@@ -271,6 +280,21 @@ fn summary(
         probes,
         warnings,
     }
+}
+
+/// Where no rate held: whether the probes are too short for how long responses take, and which would
+/// decide.
+fn too_short(load: &load::Load, found: &Summary, slowest_ns: u64) -> Option<String> {
+    let probe_ns = load.measure.as_nanos() as u64;
+    (found.held_per_second.is_none() && slowest_ns * PROBE_RESPONSES > probe_ns).then(|| {
+        format!(
+            "responses take {}, of which a probe of {} holds too few: --probe-duration {}s would \
+             decide",
+            duet_units::nanoseconds(slowest_ns as f64),
+            duet_units::nanoseconds(probe_ns as f64),
+            (slowest_ns * PROBE_RESPONSES).div_ceil(1_000_000_000)
+        )
+    })
 }
 
 fn head(args: &Load, load: &load::Load, url: &Url) -> String {

@@ -2,7 +2,8 @@
 
 use url::Url;
 
-use super::text::{self, QUANTILES};
+use super::text;
+use super::values::{self, Percentile};
 use duet_loadgen::count::latencies::{self, Latencies};
 use duet_loadgen::load::{Load, Measured};
 use duet_report::chart::{self, Curve, Quantile};
@@ -19,7 +20,8 @@ pub(super) fn picture(load: &Load, url: &Url, measured: &Measured) -> String {
 }
 
 fn curve(name: &str, latencies: &Latencies) -> Curve {
-    let words = QUANTILES.iter().map(|(name, p)| (*name, latencies.quantile(*p)));
+    let quantiles = values::quantiles(&[]);
+    let words = quantiles.iter().map(|Percentile { name, p }| (&**name, latencies.quantile(*p)));
     let words = words.chain([("max", latencies.max())]);
     let words = words.filter_map(|(name, found)| Some(format!("{name} {}", found?)));
     // As far as there are enough requests.

@@ -4,16 +4,19 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use url::Url;
 
+use super::form;
 use crate::cmd::exit::UsageError;
 use duet_definitions::{Header, MixCase};
 use duet_loadgen::request::exchange::{Exchange, Status};
 use duet_loadgen::request::placeholder::{self, Placeholder};
 
 /// What is sent.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct RequestArgs {
     /// The method [default: GET, or POST with a body].
     #[arg(short, long, conflicts_with = "cases")]
@@ -40,6 +43,23 @@ pub(super) struct RequestArgs {
     #[arg(long, value_name = "DATA", group = "a_body")]
     data_binary: Option<String>,
 
+    /// A field of a form with files (multipart), as curl has it: NAME=VALUE, NAME=@FILE or
+    /// NAME=<FILE; may be repeated.
+    #[arg(short = 'F', long, value_name = "FIELD", group = "a_body")]
+    form: Vec<String>,
+
+    /// User and password (basic authentication).
+    #[arg(short, long, value_name = "USER:PASSWORD", conflicts_with = "bearer")]
+    user: Option<String>,
+
+    /// A token (bearer authentication).
+    #[arg(long, value_name = "TOKEN", alias = "oauth2-bearer")]
+    bearer: Option<String>,
+
+    /// Cookies: 'NAME=VALUE; NAME=VALUE'.
+    #[arg(short = 'b', long, value_name = "COOKIES")]
+    cookie: Option<String>,
+
     /// Several requests, drawn by weight: a file with a table [[case]] each.
     ///
     /// It is TOML, and the keys of a table are weight, method, path, headers (a list), body or
@@ -63,49 +83,82 @@ pub(super) struct Written {
     pub(super) expect_body: Option<Vec<u8>>,
 }
 
-/// Reads a URL; `http://` may be left out.
-pub(super) fn url(text: &str) -> Result<Url> {
-    let number = text.bytes().all(|byte| byte.is_ascii_digit());
-    ensure!(
-        !number,
-        UsageError(format!("`{text}` is no URL: is http://127.0.0.1:{text}/ what is meant?"))
-    );
-    let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let url = Url::parse(&text).map_err(|e| UsageError(format!("`{text}` is no URL: {e}")))?;
-    match url.scheme() {
-        "http" | "https" => {}
-        other => {
-            bail!(UsageError(format!(
-                "`{other}` is not supported: give an http:// or https:// URL"
-            )))
+/// What a URL says, and how it was written.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) url: Url,
+    pub(super) text: String,
+}
+
+impl Place {
+    /// Reads a URL; `http://` may be left out.
+    pub(super) fn new(text: &str) -> Result<Self> {
+        let number = text.bytes().all(|byte| byte.is_ascii_digit());
+        ensure!(
+            !number,
+            UsageError(format!("`{text}` is no URL: is http://127.0.0.1:{text}/ what is meant?"))
+        );
+        let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let plain = match zone(&whole) {
+            Some((start, end)) => format!("{}{}", &whole[..start], &whole[end..]),
+            None => whole,
+        };
+        let url = Url::parse(&plain).map_err(|e| UsageError(format!("`{text}` is no URL: {e}")))?;
+        match url.scheme() {
+            "http" | "https" => {}
+            other => {
+                bail!(UsageError(format!(
+                    "`{other}` is not supported: give an http:// or https:// URL"
+                )))
+            }
         }
+        ensure!(
+            url.username().is_empty() && url.password().is_none(),
+            UsageError("give credentials by --user USER:PASSWORD".into())
+        );
+        Ok(Self { url, text: text.to_owned() })
     }
-    ensure!(
-        url.username().is_empty() && url.password().is_none(),
-        UsageError("give credentials as a header: -H 'Authorization: ...'".into())
-    );
-    Ok(url)
+
+    /// The zone of its IPv6 address (`[fe80::1%eth0]`, RFC 6874), which the URL lacks.
+    pub(super) fn zone(&self) -> Option<&str> {
+        let (start, end) = zone(&self.text)?;
+        let zone = &self.text[start + 1..end];
+        Some(zone.strip_prefix("25").filter(|rest| !rest.is_empty()).unwrap_or(zone))
+    }
+}
+
+/// Where a URL has the zone of an address, from its `%` to the bracket.
+fn zone(url: &str) -> Option<(usize, usize)> {
+    let from = url.find("://").map_or(0, |at| at + 3);
+    let rest = url[from..].strip_prefix('[')?;
+    let end = rest.find(']')?;
+    let start = rest[..end].find('%')?;
+    Some((from + 1 + start, from + 1 + end))
 }
 
 impl RequestArgs {
     /// All requests.
-    pub(super) fn written(&self, url: &Url, text: &str) -> Result<Vec<Written>> {
-        let target = target(text)?;
+    pub(super) fn written(&self, place: &Place) -> Result<Vec<Written>> {
+        let target = target(&place.text)?;
+        let form = match self.form.as_slice() {
+            [] => None,
+            fields => Some(form::multipart(fields)?),
+        };
         let mut common = vec![];
         for header in &self.headers {
             common.push(header.parse::<Header>().map_err(UsageError)?);
         }
         let cases = match &self.cases {
             Some(path) => duet_definitions::read_mix(path)?,
-            None => vec![self.single()?],
+            None => vec![self.single(form.as_ref().map(|(body, _)| body))?],
         };
-        let defaults = self.defaults(url);
+        let defaults = self.defaults(&place.url, form.as_ref().map(|(_, boundary)| boundary))?;
         let write = |case: MixCase| write(&target, &defaults, &common, case);
         Ok(cases.into_iter().map(write).collect())
     }
 
     /// The request of the command line.
-    fn single(&self) -> Result<MixCase> {
+    fn single(&self, form: Option<&Vec<u8>>) -> Result<MixCase> {
         let method = self.method.clone();
         if let Some(method) = method.as_ref().filter(|method| !duet_definitions::is_method(method))
         {
@@ -127,26 +180,33 @@ impl RequestArgs {
                 }
                 None => data.clone().into_bytes(),
             }),
-            (None, None, None, None) => None,
+            (None, None, None, None) => form.cloned(),
         };
         Ok(MixCase { weight: 1, method, body, ..MixCase::default() })
     }
 
     /// The headers that are sent unless others of their names are given.
-    fn defaults(&self, url: &Url) -> Vec<Header> {
+    fn defaults(&self, url: &Url, boundary: Option<&String>) -> Result<Vec<Header>> {
         let form = self.data.is_some() || self.data_binary.is_some();
+        let form = form.then(|| "application/x-www-form-urlencoded".to_owned());
+        let multipart = boundary.map(|one| format!("multipart/form-data; boundary={one}"));
+        let basic =
+            self.user.as_ref().map(|user| format!("Basic {}", BASE64_STANDARD.encode(user)));
+        let bearer = self.bearer.as_ref().map(|token| format!("Bearer {token}"));
+        let close = self.disable_keepalive.then(|| "close".to_owned());
         let all = [
-            (true, "Host", url.authority()),
-            (true, "User-Agent", concat!("duet/", env!("CARGO_PKG_VERSION"))),
-            (true, "Accept", "*/*"),
-            (form, "Content-Type", "application/x-www-form-urlencoded"),
-            (self.disable_keepalive, "Connection", "close"),
+            ("Host", Some(url.authority().to_owned())),
+            ("User-Agent", Some(concat!("duet/", env!("CARGO_PKG_VERSION")).to_owned())),
+            ("Accept", Some("*/*".to_owned())),
+            ("Authorization", basic.or(bearer)),
+            ("Cookie", self.cookie.clone()),
+            ("Content-Type", form.or(multipart)),
+            ("Connection", close),
         ];
-        let header = |(_, name, value): (bool, &str, &str)| Header {
-            name: name.to_owned(),
-            value: Some(value.to_owned()),
-        };
-        all.into_iter().filter(|(sent, ..)| *sent).map(header).collect()
+        let sent = all.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        // What comes from the command line is read as a header is: no line breaks.
+        sent.map(|(name, value)| Ok(format!("{name}: {value}").parse().map_err(UsageError)?))
+            .collect()
     }
 }
 
@@ -232,17 +292,14 @@ mod tests {
             method: method.map(Into::into),
             headers: headers.iter().map(|&h| h.into()).collect(),
             body: body.map(Into::into),
-            body_file: None,
-            data: None,
-            data_binary: None,
-            cases: None,
             disable_keepalive: false,
+            ..RequestArgs::default()
         };
         of(target, &args)
     }
 
     fn of(target: &str, args: &RequestArgs) -> String {
-        let written = url(target).and_then(|url| args.written(&url, target));
+        let written = Place::new(target).and_then(|place| args.written(&place));
         match written.as_deref() {
             Ok([one]) => String::from_utf8_lossy(&one.exchange.request).into_owned(),
             Ok(several) => panic!("{several:?}"),
@@ -259,6 +316,7 @@ mod tests {
         let cases = [
             (bytes("http://a.b/c?d=e#f", None, &[], None), plain("GET /c?d=e", "a.b")),
             (bytes("https://a:443/", None, &[], None), plain("GET /", "a")),
+            (bytes("[fe80::1%25lo]:81/x%25", None, &[], None), plain("GET /x%25", "[fe80::1]:81")),
             (bytes("localhost:80", None, &[], None), plain("GET /", "localhost")),
             (bytes("[::1]:81/x", Some("PUT"), &[], None), {
                 plain("PUT /x", "[::1]:81").replace("\r\n\r\n", "\r\nContent-Length: 0\r\n\r\n")
@@ -306,6 +364,36 @@ mod tests {
     }
 
     #[test]
+    fn headers_of_options() {
+        let with = |change: fn(&mut RequestArgs)| {
+            let mut args = RequestArgs::default();
+            change(&mut args);
+            of("a", &args)
+        };
+        let cases = [
+            (with(|args| args.user = Some("a:b".into())), "\r\nAuthorization: Basic YTpi\r\n"),
+            (with(|args| args.bearer = Some("x.y".into())), "\r\nAuthorization: Bearer x.y\r\n"),
+            (with(|args| args.cookie = Some("a=b; c=d".into())), "\r\nCookie: a=b; c=d\r\n"),
+            (with(|args| args.cookie = Some("a\r\nb: c".into())), "is no header"),
+            (
+                with(|args| args.form = vec!["a=b".into()]),
+                "\r\nContent-Type: multipart/form-data; boundary=------------------------duet\r\n",
+            ),
+            (with(|args| args.form = vec!["a=b".into()]), "name=\"a\"\r\n\r\nb\r\n--"),
+            (
+                with(|args| {
+                    args.user = Some("a:b".into());
+                    args.headers = vec!["authorization: c".into()];
+                }),
+                "\r\nAccept: */*\r\nauthorization: c\r\n\r\n",
+            ),
+        ];
+        for (got, want) in cases {
+            assert!(got.contains(want), "{got} lacks {want}");
+        }
+    }
+
+    #[test]
     fn bodies_as_curl_has_them() {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let path = folder.path().join("body");
@@ -319,14 +407,10 @@ mod tests {
         ];
         for (data, data_binary, expected) in cases {
             let args = RequestArgs {
-                method: None,
-                headers: vec![],
-                body: None,
-                body_file: None,
                 data,
                 data_binary,
-                cases: None,
                 disable_keepalive: true,
+                ..RequestArgs::default()
             };
             let got = of("a", &args);
             assert!(got.contains(expected), "{got}");

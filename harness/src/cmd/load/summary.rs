@@ -9,10 +9,13 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use serde::Serialize;
 use url::Url;
 
-use super::limit::{Limit, Verdict};
-use super::text::{self, QUANTILES};
+use super::args;
+use super::limit::Verdict;
+use super::text;
+use super::values::{self, Percentile};
 use duet_loadgen::count::latencies::{Latencies, Latency};
-use duet_loadgen::load::{Load, LoadModel, Measured};
+use duet_loadgen::count::thread_stats::CaseStats;
+use duet_loadgen::load::{Case, Load, LoadModel, Measured};
 
 /// The name and version of the JSON's form. Fields may be added; a change of meaning is a new
 /// version.
@@ -53,7 +56,14 @@ pub(super) struct Summary {
     service: Quantiles,
     /// From the planned instant to sending; open loop only.
     send_lag: Option<Quantiles>,
+    /// The warm-up included.
     received_bytes: u64,
+    /// In the measured time.
+    received_per_second: Option<f64>,
+    /// Whole responses in the measured time, by status; `2xx`: any success.
+    statuses: BTreeMap<String, u64>,
+    /// By case, in the order of the file; empty where there is one alone.
+    cases: Vec<CaseResult>,
     connections: Connections,
     generator: Generator,
     limits: Vec<LimitResult>,
@@ -61,6 +71,17 @@ pub(super) struct Summary {
     interrupted: bool,
     warnings: Vec<String>,
     mismatch: Option<String>,
+}
+
+/// What became of the requests of one case.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct CaseResult {
+    /// Method and path.
+    request: String,
+    ok: u64,
+    failed: u64,
+    service: Quantiles,
 }
 
 /// Requests planned after the warm-up: planned = sent + unsent + shed, and sent = ok +
@@ -74,6 +95,8 @@ struct Requests {
     shed: u64,
     ok: u64,
     failed: BTreeMap<String, u64>,
+    /// Of those that failed in transport: why, in the words of the system or the protocol.
+    reasons: BTreeMap<&'static str, u64>,
     in_flight: u64,
     error_rate: f64,
 }
@@ -95,7 +118,7 @@ pub(super) struct Quantiles {
     censored_count: u64,
     /// Absent where lower bounds are among the values.
     mean_ns: Option<f64>,
-    quantiles: BTreeMap<&'static str, Value>,
+    quantiles: BTreeMap<String, Value>,
     max: Option<Value>,
 }
 
@@ -119,6 +142,10 @@ struct Connections {
     unsolicited: u64,
     /// Left open by the server behind a response that was the last, and closed by the generator.
     left_open: u64,
+    /// How long the handshake of TCP took, and that of TLS behind it; absent with a connection for
+    /// each request, where they are in the service time.
+    tcp_handshake: Option<Quantiles>,
+    tls_handshake: Option<Quantiles>,
     /// Requests in flight on average, of those with an ok response.
     in_flight: Option<f64>,
     /// The smallest and largest number of ok responses of a connection, as multiples of an
@@ -166,16 +193,19 @@ pub(super) fn of(
     load: &Load,
     url: &Url,
     measured: &Measured,
-    limits: &[Limit],
+    args: &args::Load,
     verdicts: &[Verdict],
 ) -> Summary {
+    let shown = values::quantiles(&args.percentiles);
+    let quantiles = |latencies: &Latencies| quantiles(latencies, &shown);
     let rate = match load.model {
         LoadModel::Open { rate, .. } => Some(rate),
         LoadModel::Closed { .. } => None,
     };
     let open = |latencies| rate.map(|_| quantiles(latencies));
     let account = &measured.account;
-    let limits = limits
+    let limits = args
+        .limit
         .iter()
         .zip(verdicts)
         .map(|(limit, verdict)| LimitResult { limit: limit.to_string(), verdict: verdict.name() });
@@ -203,6 +233,7 @@ pub(super) fn of(
             shed: account.shed,
             ok: account.ok,
             failed: account.failed_by_kind(),
+            reasons: measured.reasons.clone(),
             in_flight: account.in_flight,
             error_rate: account.error_rate(),
         },
@@ -214,7 +245,10 @@ pub(super) fn of(
         service: quantiles(&measured.service),
         send_lag: open(&measured.send_lag),
         received_bytes: measured.received_bytes,
-        connections: connections(measured),
+        received_per_second: measured.received_per_second(),
+        statuses: measured.statuses(load),
+        cases: cases(load, measured, &shown),
+        connections: connections(measured, &shown),
         generator: generator(measured, open(&measured.generator_lag)),
         limits: limits.collect(),
         interrupted: measured.interrupted,
@@ -223,11 +257,11 @@ pub(super) fn of(
     }
 }
 
-pub(super) fn quantiles(latencies: &Latencies) -> Quantiles {
+pub(super) fn quantiles(latencies: &Latencies, shown: &[Percentile]) -> Quantiles {
     let value = |latency: Latency| Value { ns: latency.ns, lower_bound: latency.lower_bound };
-    let quantiles = QUANTILES
-        .iter()
-        .filter_map(|(name, p)| latencies.quantile(*p).map(|latency| (*name, value(latency))));
+    let quantiles = shown.iter().filter_map(|Percentile { name, p }| {
+        latencies.quantile(*p).map(|latency| (name.clone(), value(latency)))
+    });
     Quantiles {
         count: latencies.count(),
         censored_count: latencies.censored_count(),
@@ -237,9 +271,20 @@ pub(super) fn quantiles(latencies: &Latencies) -> Quantiles {
     }
 }
 
-fn connections(measured: &Measured) -> Connections {
+fn cases(load: &Load, measured: &Measured, shown: &[Percentile]) -> Vec<CaseResult> {
+    let case = |(case, stats): (&Case, &CaseStats)| CaseResult {
+        request: text::request_line(case),
+        ok: stats.ok,
+        failed: stats.failed,
+        service: quantiles(&stats.service, shown),
+    };
+    load.cases.iter().zip(&measured.cases).map(case).collect()
+}
+
+fn connections(measured: &Measured, shown: &[Percentile]) -> Connections {
     let connections = &measured.connections;
     let fairness = measured.fairness();
+    let handshake = |times: &Latencies| (times.count() > 0).then(|| quantiles(times, shown));
     Connections {
         planned: measured.connections_planned,
         open: measured.connections_open,
@@ -249,6 +294,8 @@ fn connections(measured: &Measured) -> Connections {
         retried: connections.retried,
         unsolicited: connections.unsolicited,
         left_open: connections.left_open,
+        tcp_handshake: handshake(&connections.opening.connect),
+        tls_handshake: handshake(&connections.opening.tls),
         in_flight: measured.in_flight(),
         least_served_ratio: fairness.map(|(least, _)| least),
         best_served_ratio: fairness.map(|(_, best)| best),

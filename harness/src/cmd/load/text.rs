@@ -5,16 +5,16 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use nix::errno::Errno;
 use url::Url;
 
-use super::limit::{Limit, Verdict};
+use super::args;
+use super::limit::Verdict;
+use super::values::{Percentile, quantiles};
 use duet_loadgen::count::latencies::{Latencies, Latency};
+use duet_loadgen::error_kind::ErrorKind;
 use duet_loadgen::load::{Case, DRAIN_MAX, Load, LoadModel, Measured};
 use duet_protocol::Arrivals;
-
-/// The quantiles shown, where enough requests stand behind them.
-pub(super) const QUANTILES: [(&str, f64); 5] =
-    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
 
 /// The send lag of the generator's own making, at p99, from which on it casts doubt on the
 /// response times: this share of their p99.
@@ -113,18 +113,22 @@ fn compared(cases: &[Case]) -> String {
 pub(super) fn result(
     load: &Load,
     measured: &Measured,
-    limits: &[Limit],
+    args: &args::Load,
     verdicts: &[Verdict],
 ) -> String {
     let mut out = String::new();
     let bold = Style::new().bold();
     let rate = measured.ok_per_second().map_or("no".to_owned(), duet_units::rate);
     line(&mut out, format_args!("\n{bold}{rate}{bold:#} ok responses per second\n"));
-    latencies(&mut out, load, measured);
+    latencies(&mut out, load, measured, &quantiles(&args.percentiles));
+    if args.histogram {
+        out.push_str(&histogram(headline(load, measured)));
+    }
     accounts(&mut out, measured);
+    responses(&mut out, load, measured);
     connections(&mut out, load, measured);
     health(&mut out, load, measured);
-    for (limit, verdict) in limits.iter().zip(verdicts) {
+    for (limit, verdict) in args.limit.iter().zip(verdicts) {
         let color = match verdict {
             Verdict::Kept => AnsiColor::Green,
             Verdict::Broken => AnsiColor::Red,
@@ -141,7 +145,7 @@ pub(super) fn result(
     out
 }
 
-fn latencies(out: &mut String, load: &Load, measured: &Measured) {
+fn latencies(out: &mut String, load: &Load, measured: &Measured, quantiles: &[Percentile]) {
     let columns = columns(load, measured);
     let row = |name: &str, cell: &dyn Fn(&Latencies) -> Option<String>| {
         let cells: Vec<Option<String>> = columns.iter().map(|(_, l)| cell(l)).collect();
@@ -153,8 +157,8 @@ fn latencies(out: &mut String, load: &Load, measured: &Measured) {
     let names: String = columns.iter().map(|(name, _)| format!("{name:>12}")).collect();
     line(out, format_args!("{:<8}{names}", ""));
     let shown = |latency: Option<Latency>| latency.map(|latency| latency.to_string());
-    for (name, p) in QUANTILES {
-        if let Some(row) = row(name, &|l| shown(l.quantile(p))) {
+    for Percentile { name, p } in quantiles {
+        if let Some(row) = row(name, &|l| shown(l.quantile(*p))) {
             line(out, format_args!("{row}"));
         }
     }
@@ -199,6 +203,9 @@ fn accounts(out: &mut String, measured: &Measured) {
         let share = duet_units::percent(a.error_rate());
         line(out, format_args!("failed        {} ({share})", kinds(&a.failed_by_kind())));
     }
+    for (reason, &n) in &measured.reasons {
+        line(out, format_args!("              {}: {reason}", count(n)));
+    }
     if measured.warmup_failed > 0 {
         let failed = count(measured.warmup_failed);
         line(out, format_args!("              and {failed} in the warm-up"));
@@ -206,6 +213,74 @@ fn accounts(out: &mut String, measured: &Measured) {
     if let Some(mismatch) = &measured.mismatch {
         line(out, format_args!("              the first mismatch: {mismatch}"));
     }
+    if a.failed_by_kind().contains_key(ErrorKind::WrongBody.name()) {
+        line(out, format_args!("              if bodies may differ: --verify status"));
+    }
+}
+
+/// Statuses, bytes, and the cases one by one, where there is more to say than that all was as
+/// expected.
+fn responses(out: &mut String, load: &Load, measured: &Measured) {
+    let statuses = measured.statuses(load);
+    let words: Vec<String> =
+        statuses.iter().map(|(status, &n)| format!("{} with {status}", count(n))).collect();
+    let rate = measured.received_per_second().map(duet_units::bytes);
+    if let (false, Some(rate)) = (words.is_empty(), rate) {
+        line(out, format_args!("responses     {}; {rate} per second", words.join(", ")));
+    }
+    if measured.cases.is_empty() {
+        return;
+    }
+    line(out, format_args!("\n{:>12}{:>10}{:>12}{:>12}  case", "ok", "failed", "p50", "p99"));
+    for (case, stats) in load.cases.iter().zip(&measured.cases) {
+        let shown = |p| stats.service.quantile(p).map_or("".to_owned(), |found| found.to_string());
+        line(
+            out,
+            format_args!(
+                "{:>12}{:>10}{:>12}{:>12}  {}",
+                count(stats.ok),
+                count(stats.failed),
+                shown(0.5),
+                shown(0.99),
+                request_line(case)
+            ),
+        );
+    }
+    out.push('\n');
+}
+
+/// Method and path of a case.
+pub(super) fn request_line(case: &Case) -> String {
+    let request = &case.exchange.request;
+    let end = request.iter().position(|byte| b"\r\n".contains(byte));
+    let line = request[..end.unwrap_or(request.len())].escape_ascii().to_string();
+    line.trim_end_matches(" HTTP/1.1").to_owned()
+}
+
+/// A row for each class of times, which are as wide on a logarithmic scale, with a bar.
+fn histogram(latencies: &Latencies) -> String {
+    const BAR: usize = 40;
+    let all = latencies.all();
+    let (Some(min), Some(max)) = (latencies.min(), latencies.max()) else { return String::new() };
+    // Ends of classes: 1, 2 and 5 times powers of ten.
+    let ends = (0..).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_u64.pow(power)));
+    let ends: Vec<u64> = ends.take_while(|&end| end < 10 * max.ns.max(1)).collect();
+    let class = |ns| ends.partition_point(|&end| end < ns);
+    let mut counts = vec![0; ends.len() + 1];
+    for value in all.iter_recorded() {
+        counts[class(value.value_iterated_to())] += value.count_at_value();
+    }
+    let classes: Vec<(u64, u64)> = ends.iter().copied().zip(counts).collect();
+    let classes = &classes[class(min.ns)..=class(max.ns)];
+    let most = classes.iter().map(|&(_, n)| n).max().unwrap_or(1).max(1);
+    let mut out = String::new();
+    for &(end, n) in classes {
+        let bar = "█".repeat(((n as f64 / most as f64) * BAR as f64).round() as usize);
+        let end = duet_units::nanoseconds(end as f64);
+        line(&mut out, format_args!("{}", format!("≤ {end:<12}{:>12} {bar}", count(n)).trim_end()));
+    }
+    out.push('\n');
+    out
 }
 
 fn connections(out: &mut String, load: &Load, measured: &Measured) {
@@ -236,6 +311,18 @@ fn connections(out: &mut String, load: &Load, measured: &Measured) {
         let _ = write!(words, " ({})", kinds(&c.refused));
     }
     line(out, format_args!("connections   {words}"));
+    let opening = [("TCP", &c.opening.connect), ("TLS", &c.opening.tls)];
+    let opening: Vec<String> = opening
+        .into_iter()
+        .filter_map(|(what, times)| {
+            let middle =
+                times.quantile(0.5).map(|p50| format!("{p50} at the median, ")).unwrap_or_default();
+            Some(format!("{what} {middle}{} at most", times.max()?))
+        })
+        .collect();
+    if !opening.is_empty() {
+        line(out, format_args!("              handshakes: {}", opening.join("; ")));
+    }
     if let Some((least, most)) = measured.fairness()
         && measured.connections_planned > 1
     {
@@ -293,6 +380,12 @@ pub(super) fn warnings(load: &Load, measured: &Measured) -> Vec<String> {
             count(measured.connections_planned - measured.connections_open),
             count(measured.connections_planned)
         ));
+    }
+    let few_files = [Errno::EMFILE, Errno::ENFILE].map(Errno::desc);
+    if few_files.iter().any(|reason| measured.connections.refused.contains_key(reason)) {
+        warnings.push(
+            "there may be too few open files for so many connections: raise `ulimit -n`".to_owned(),
+        );
     }
     if measured.generator_bound() {
         warnings.push(

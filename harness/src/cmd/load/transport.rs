@@ -1,16 +1,17 @@
 //! How requests get to the server: addresses, Unix sockets, TLS.
 
 use std::fs;
-use std::net::ToSocketAddrs;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use url::Url;
 
 use crate::cmd::exit::UsageError;
 use duet_loadgen::transport::target::Target;
-use duet_loadgen::transport::tls::{RootCertStore, Tls, Trust};
+use duet_loadgen::transport::tls::{Identity, RootCertStore, Tls, Trust};
 use duet_protocol::Address;
 
 /// How requests get to the server.
@@ -27,6 +28,35 @@ pub(super) struct TransportArgs {
     /// Trust the authorities in this file (PEM) instead of the system's.
     #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     cacert: Option<PathBuf>,
+
+    /// The client's certificate (PEM), with those of its issuers behind it.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+
+    /// The key of the client's certificate (PEM).
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+
+    /// The name that TLS asks for and the certificate must have, instead of the URL's host.
+    #[arg(long, value_name = "NAME")]
+    sni: Option<String>,
+
+    /// Connect to ADDR where the URL has HOST and PORT, as curl does; may be repeated.
+    #[arg(long, value_name = "HOST:PORT:ADDR")]
+    resolve: Vec<Resolve>,
+
+    /// Connect to HOST2 and PORT2 where the URL has HOST1 and PORT1, as curl does; each may be
+    /// empty: any, or the URL's. May be repeated.
+    #[arg(long, value_name = "HOST1:PORT1:HOST2:PORT2")]
+    connect_to: Vec<ConnectTo>,
+
+    /// Use IPv4 addresses of the host only.
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    ipv4: bool,
+
+    /// Use IPv6 addresses of the host only.
+    #[arg(short = '6', long)]
+    ipv6: bool,
 
     /// Speak HTTP/2: with https:// as agreed on with the server (ALPN), with http:// unsolicited.
     #[arg(long, visible_alias = "http2-prior-knowledge", conflicts_with = "disable_keepalive")]
@@ -54,36 +84,75 @@ impl TransportArgs {
         Ok(())
     }
 
-    /// Where the server may be, in the order of what the host's name stands for.
-    pub(super) fn targets(&self, url: &Url) -> Result<Vec<Target>> {
+    /// Where the server may be, in the order of what the host's name stands for. `zone` is that of
+    /// an IPv6 address.
+    pub(super) fn targets(&self, url: &Url, zone: Option<&str>) -> Result<Vec<Target>> {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let tls = self.tls(url, host)?;
         let addrs = match &self.unix_socket {
             Some(path) => vec![Address::Unix(path.clone())],
             None => {
-                let port = url.port_or_known_default().unwrap_or(80);
-                let addrs = (host, port).to_socket_addrs();
-                let addrs =
-                    addrs.with_context(|| format!("failed to find the address of {host}"))?;
-                addrs.map(Address::Tcp).collect()
+                let addrs = self.addresses(host, url.port_or_known_default().unwrap_or(80))?;
+                let zone = zone.map(scope).transpose()?;
+                addrs.into_iter().map(|addr| Address::Tcp(scoped(addr, zone))).collect()
             }
         };
         let target = |addr| Target { addr, tls: tls.clone(), http2: self.http2 };
         Ok(addrs.into_iter().map(target).collect())
     }
 
+    fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>> {
+        let is = |name: &str| name.is_empty() || name.eq_ignore_ascii_case(host);
+        if let Some(found) = self.resolve.iter().find(|one| is(&one.host) && one.port == port) {
+            return Ok(vec![SocketAddr::new(found.addr, port)]);
+        }
+        let other = self.connect_to.iter();
+        let other = other.clone().find(|one| is(&one.from.0) && one.from.1.unwrap_or(port) == port);
+        let (host, port) = match other.map(|one| &one.to) {
+            Some((name, other)) => {
+                (if name.is_empty() { host } else { name }, other.unwrap_or(port))
+            }
+            None => (host, port),
+        };
+        let addrs = (host, port).to_socket_addrs();
+        let addrs = addrs.with_context(|| format!("failed to find the address of {host}"))?;
+        let wanted = |addr: &SocketAddr| match (self.ipv4, self.ipv6) {
+            (true, _) => addr.is_ipv4(),
+            (_, true) => addr.is_ipv6(),
+            _ => true,
+        };
+        let addrs: Vec<SocketAddr> = addrs.filter(wanted).collect();
+        let family = if self.ipv4 { "IPv4" } else { "IPv6" };
+        ensure!(!addrs.is_empty(), UsageError(format!("{host} has no {family} address")));
+        Ok(addrs)
+    }
+
     fn tls(&self, url: &Url, host: &str) -> Result<Option<Tls>> {
         if url.scheme() != "https" {
-            let given = if self.insecure { Some("--insecure") } else { None };
-            let given = given.or(self.cacert.as_ref().map(|_| "--cacert"));
-            ensure!(
-                given.is_none(),
-                UsageError(format!("{} is about https:// URLs", given.unwrap_or_default()))
-            );
+            let given = [
+                ("--insecure", self.insecure),
+                ("--cacert", self.cacert.is_some()),
+                ("--cert", self.cert.is_some()),
+                ("--sni", self.sni.is_some()),
+            ];
+            if let Some((option, _)) = given.into_iter().find(|(_, given)| *given) {
+                bail!(UsageError(format!("{option} is about https:// URLs")));
+            }
             return Ok(None);
         }
-        let tls = Tls::new(self.trust()?, host, self.http2);
+        let name = self.sni.as_deref().unwrap_or(host);
+        let tls = Tls::new(self.trust()?, self.identity()?, name, self.http2);
         Ok(Some(tls.map_err(|error| UsageError(format!("{error:#}")))?))
+    }
+
+    fn identity(&self) -> Result<Option<Identity>> {
+        let (Some(cert), Some(key)) = (&self.cert, &self.key) else { return Ok(None) };
+        let read = |path: &PathBuf| {
+            fs::read(path).with_context(|| format!("failed to read {}", path.display()))
+        };
+        let identity = Identity::from_pem(&read(cert)?, &read(key)?);
+        let wrong = |why| UsageError(format!("{} and {}: {why:#}", cert.display(), key.display()));
+        Ok(Some(identity.map_err(wrong)?))
     }
 
     fn trust(&self) -> Result<Trust> {
@@ -98,6 +167,84 @@ impl TransportArgs {
     }
 }
 
+/// `--resolve`: an address for a host's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Resolve {
+    host: String,
+    port: u16,
+    addr: IpAddr,
+}
+
+impl FromStr for Resolve {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not HOST:PORT:ADDR, such as localhost:80:127.0.0.1");
+        let (host, rest) = host_of(text).ok_or_else(wrong)?;
+        let (port, addr) = rest.split_once(':').ok_or_else(wrong)?;
+        let addr = addr.trim_matches(['[', ']']);
+        Ok(Self {
+            host,
+            port: port.parse().map_err(|_| wrong())?,
+            addr: addr.parse().map_err(|_| wrong())?,
+        })
+    }
+}
+
+/// `--connect-to`: another host and port in place of the URL's. An empty host is any, or the
+/// URL's; so is a port that is absent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ConnectTo {
+    from: (String, Option<u16>),
+    to: (String, Option<u16>),
+}
+
+impl FromStr for ConnectTo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            let port = |text: &str| match text {
+                "" => Some(None),
+                text => text.parse().ok().map(Some),
+            };
+            let (host1, rest) = host_of(text)?;
+            let (port1, rest) = rest.split_once(':')?;
+            let (host2, port2) = host_of(rest)?;
+            Some(Self { from: (host1, port(port1)?), to: (host2, port(port2)?) })
+        };
+        read().ok_or_else(|| format!("`{text}` is not HOST1:PORT1:HOST2:PORT2"))
+    }
+}
+
+/// The host before the next colon, which may be an IPv6 address in brackets, and what follows.
+fn host_of(text: &str) -> Option<(String, &str)> {
+    let (host, rest) = match text.strip_prefix('[') {
+        Some(inside) => inside.split_once("]:")?,
+        None => text.split_once(':')?,
+    };
+    Some((host.to_owned(), rest))
+}
+
+/// The index of a zone: of the interface of this name, or a number.
+fn scope(zone: &str) -> Result<u32> {
+    if let Ok(index) = zone.parse() {
+        return Ok(index);
+    }
+    let index = nix::net::if_::if_nametoindex(zone);
+    Ok(index.map_err(|_| UsageError(format!("there is no interface `{zone}`")))?)
+}
+
+fn scoped(addr: SocketAddr, zone: Option<u32>) -> SocketAddr {
+    match (addr, zone) {
+        (SocketAddr::V6(mut addr), Some(zone)) => {
+            addr.set_scope_id(zone);
+            addr.into()
+        }
+        (addr, _) => addr,
+    }
+}
+
 fn system_authorities() -> Result<Trust> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
@@ -108,4 +255,40 @@ fn system_authorities() -> Result<Trust> {
         || UsageError(format!("this system trusts nobody{why}: give --cacert or --insecure"));
     ensure!(added > 0, none());
     Ok(Trust::Roots(roots))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_in_the_place_of_others() {
+        let resolve = |text: &str| text.parse::<Resolve>().map(|r| (r.host, r.port, r.addr));
+        let local = IpAddr::from([127, 0, 0, 1]);
+        assert_eq!(resolve("a.b:80:127.0.0.1"), Ok(("a.b".to_owned(), 80, local)));
+        let six = "::1".parse().expect("it is an address");
+        assert_eq!(resolve("[::2]:81:[::1]"), Ok(("::2".to_owned(), 81, six)));
+        for wrong in ["a", "a:80", "a:x:127.0.0.1", "a:80:b"] {
+            assert!(resolve(wrong).is_err(), "{wrong}");
+        }
+        let connect = |text: &str| text.parse::<ConnectTo>().map(|one| (one.from, one.to));
+        let pair = |host: &str, port| (host.to_owned(), port);
+        assert_eq!(connect("a:80:b:81"), Ok((pair("a", Some(80)), pair("b", Some(81)))));
+        assert_eq!(connect("::[::1]:"), Ok((pair("", None), pair("::1", None))));
+        for wrong in ["a", "a:80", "a:80:b", "a:x:b:1"] {
+            assert!(connect(wrong).is_err(), "{wrong}");
+        }
+        let args = TransportArgs {
+            resolve: vec!["a:80:127.0.0.2".parse().expect("it is one")],
+            connect_to: vec![":82:127.0.0.3:83".parse().expect("it is one")],
+            ..TransportArgs::default()
+        };
+        let address = |host, port| {
+            let found = args.addresses(host, port).expect("it is an address");
+            found.first().expect("there is one").to_string()
+        };
+        assert_eq!(address("A", 80), "127.0.0.2:80");
+        assert_eq!(address("a", 82), "127.0.0.3:83");
+        assert_eq!(address("127.0.0.1", 84), "127.0.0.1:84");
+    }
 }

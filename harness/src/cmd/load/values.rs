@@ -32,6 +32,34 @@ pub(super) fn status(text: &str) -> Result<Status, String> {
     }
 }
 
+/// A quantile that is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Percentile {
+    /// `p99.5`.
+    pub(super) name: String,
+    /// 0.995.
+    pub(super) p: f64,
+}
+
+/// The quantiles that are shown unless others are asked for, where enough requests stand behind
+/// them.
+pub(super) fn quantiles(asked: &[Percentile]) -> Vec<Percentile> {
+    if !asked.is_empty() {
+        return asked.to_vec();
+    }
+    let all = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
+    all.map(|(name, p)| Percentile { name: name.to_owned(), p }).into()
+}
+
+/// Reads a percentile: `99.5`, or `p99.5`.
+pub(super) fn percentile(text: &str) -> Result<Percentile, String> {
+    let number = text.strip_prefix('p').unwrap_or(text);
+    let percent: Option<f64> = number.parse().ok();
+    let within = percent.filter(|percent| (0.0..100.0).contains(percent));
+    let percent = within.ok_or("a percentile is a number from 0 to below 100, such as 99.9")?;
+    Ok(Percentile { name: format!("p{percent}"), p: percent / 100.0 })
+}
+
 /// Reads a number of requests.
 pub(super) fn count(text: &str) -> Result<u64, String> {
     match duet_units::parse_count(text)? {

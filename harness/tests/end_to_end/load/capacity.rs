@@ -53,6 +53,20 @@ fn a_capacity() {
     assert_eq!((code, &json["end"]), (5, &"none_held".into()), "{json}");
 }
 
+/// It is said which probe would decide.
+#[test]
+fn responses_too_slow_for_the_probes() {
+    let slow = |_: &Request| {
+        thread::sleep(Duration::from_millis(100));
+        right()
+    };
+    let (code, json) = search(slow, "-c 8 --rate 60 --probe-duration 200ms --limit max=1h");
+    assert_eq!((code, &json["end"]), (1, &"none_held".into()), "{json}");
+    let warnings = json["warnings"].to_string();
+    assert!(warnings.contains("of which a probe of 200 ms holds too few"), "{json}");
+    assert!(warnings.contains("s would decide"), "{json}");
+}
+
 #[test]
 fn an_interrupted_search() {
     let asked = Arc::new(AtomicU64::new(0));

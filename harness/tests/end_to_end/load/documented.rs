@@ -8,9 +8,10 @@ use super::series::series;
 use super::*;
 
 /// Objects whose keys are not fixed.
-const MAPS: [&str; 3] = ["failed", "refused", "quantiles"];
+const MAPS: [&str; 5] = ["failed", "refused", "reasons", "quantiles", "statuses"];
 /// Objects of one form, documented once.
-const LATENCIES: [&str; 4] = ["response", "service", "send_lag", "generator_lag"];
+const LATENCIES: [&str; 6] =
+    ["response", "service", "send_lag", "generator_lag", "tcp_handshake", "tls_handshake"];
 
 fn document() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../LOAD.md");
@@ -88,10 +89,14 @@ fn results() {
         _ => right(),
     };
     let dying = |request: &Request| if request.index >= 50 { Act::Die } else { right() };
+    let folder = tempfile::tempdir().unwrap();
+    let cases = folder.path().join("cases.toml");
+    std::fs::write(&cases, "[[case]]\npath = '/a'\n[[case]]\npath = '/b'\n").unwrap();
     let written = [
         load(failing, "-n 500 -q 1000 --warmup 0 --limit max=1h").1,
         load(failing, "-n 100 -c 2").1,
         load(dying, "-n 200 -c 2 --timeout 500ms").1,
+        load(|_| right(), &format!("-n 20 -c 2 --cases {}", cases.display())).1,
     ];
     assert_eq!(written[0]["schema"], "duet.load/1");
     check("`duet.load/1`", &written);

@@ -3,8 +3,10 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use duet_process::child;
 use nix::sched::sched_getaffinity;
@@ -197,4 +199,189 @@ fn a_response_without_an_end() {
     let cut = |_: &Request| Act::AnswerAndClose(answer("hello")[..66].into());
     let output = command(cut, "-n 1").output().unwrap();
     assert!(said(&output).contains("closed the connection in its response, after"), "{output:?}");
+}
+
+/// What changes from second to second, or with each request, is found out before the load.
+#[test]
+fn bodies_that_show_the_time() {
+    let clock = |_: &Request| {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        Act::Answer(vec![answer(&now.as_secs().to_string())])
+    };
+    let counter = |request: &Request| Act::Answer(vec![answer(&request.index.to_string())]);
+    for (code, json) in [load(clock, "-n 30 -q 20 -c 1"), load(counter, "-n 20 -c 1")] {
+        assert_eq!((code, &json["body_verified"]), (0, &json!(false)), "{json}");
+    }
+    // One that changes later is called wrong, and it is said how to leave it uncompared.
+    let late = |request: &Request| {
+        Act::Answer(vec![answer(if request.index < 10 { "hello" } else { "jello" })])
+    };
+    let output = command(late, "-n 20 -c 1").output().unwrap();
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+    assert!(said(&output).contains("if bodies may differ: --verify status"), "{output:?}");
+}
+
+#[test]
+fn redirects() {
+    let behave = |request: &Request| match request.path.as_str() {
+        "/path" => Act::Answer(vec![
+            b"HTTP/1.1 302 Found\r\nLocation: next?a=b\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        ]),
+        "/next?a=b" => right(),
+        "/round" => Act::Answer(vec![
+            b"HTTP/1.1 301 Moved\r\nLocation: /round\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        ]),
+        path => panic!("nobody asks for {path}"),
+    };
+    let shown = command(behave, "-n 5").output().unwrap();
+    assert_eq!(shown.status.code(), Some(5), "{shown:?}");
+    let hint = "it redirects to next?a=b: load that URL, or follow redirects with --location";
+    assert!(said(&shown).contains(hint), "{shown:?}");
+    let (code, json) = load(behave, "-n 5 --location");
+    assert_eq!((code, requests(&json, "ok")), (0, 5), "{json}");
+    assert!(json["url"].as_str().is_some_and(|url| url.ends_with("/next?a=b")), "{json}");
+    // Wherever it is wanted, its status is.
+    let (code, _) = load(behave, "-n 5 --expect-status 302");
+    assert_eq!(code, 0);
+    let round = duet(&format!("http://{}/round", serve(behave)), "-n 5 -L").output().unwrap();
+    assert_eq!(round.status.code(), Some(5), "{round:?}");
+    assert!(said(&round).contains("more than 50 redirects"), "{round:?}");
+}
+
+/// A row for each request, whose figures are those of the result.
+#[test]
+fn rows_statuses_and_cases() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cases, rows) = (folder.path().join("cases.toml"), folder.path().join("rows.csv"));
+    let text = "[[case]]\npath = '/a'\nweight = 3\n[[case]]\npath = '/b'\n";
+    std::fs::write(&cases, text).unwrap();
+    let behave = |request: &Request| match request.path.as_str() {
+        "/b" if request.index >= 20 => {
+            Act::Answer(vec![b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n".to_vec()])
+        }
+        _ => right(),
+    };
+    let options = format!("--cases {} --raw {} -c 2 -t 2", cases.display(), rows.display());
+    for how in ["-n 400", "-n 400 -q 2000"] {
+        let (code, json) = load(behave, &format!("{options} {how} --percentiles 10,p75"));
+        assert_eq!(code, 5, "{json}");
+        let (ok, failed) = (requests(&json, "ok"), crate::load::failed(&json));
+        assert!(ok >= 200 && failed >= 40 && ok + failed == 400, "{json}");
+        assert_eq!(json["statuses"], json!({ "200": ok, "503": failed }));
+        assert_eq!(json["cases"][0]["request"], "GET /a");
+        let sum = |name: &str| {
+            [0, 1].iter().map(|&i: &usize| json["cases"][i][name].as_u64().unwrap()).sum::<u64>()
+        };
+        assert_eq!((sum("ok"), sum("failed")), (ok, failed), "{json}");
+        assert_eq!(json["cases"][0]["failed"], 0, "{json}");
+        let names: Vec<&String> =
+            json["service"]["quantiles"].as_object().unwrap().keys().collect();
+        assert_eq!(names, ["p10", "p75"], "{json}");
+        assert!(json["connections"]["tcp_handshake"]["max"]["ns"].as_u64() > Some(0), "{json}");
+
+        let text = std::fs::read_to_string(&rows).unwrap();
+        let mut lines = text.lines();
+        let head = lines.next().unwrap();
+        assert_eq!(head, "planned_ns,sent_ns,response_ns,service_ns,elapsed_ns,case,outcome");
+        let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
+        let open = how.contains("-q");
+        for row in &rows {
+            assert_eq!(
+                (row.len(), row[0].is_empty(), row[2].is_empty()),
+                (7, !open, !open || row[6] != "ok")
+            );
+            assert_eq!(row[3].is_empty(), row[6] != "ok");
+        }
+        let count = |case: &str, outcome: &str| {
+            rows.iter().filter(|row| row[5] == case && row[6] == outcome).count() as u64
+        };
+        assert_eq!(count("0", "ok") + count("1", "ok"), ok);
+        assert_eq!(count("1", "bad_status"), failed);
+    }
+    let output = command(right_always, "-n 300 -c 2 --histogram").output().unwrap();
+    let text = said(&output);
+    let bars: Vec<&str> = text.lines().filter(|line| line.starts_with("≤ ")).collect();
+    let counted: u64 = bars
+        .iter()
+        .map(|line| {
+            line.split_whitespace().nth(3).unwrap().replace(',', "").parse::<u64>().unwrap()
+        })
+        .sum();
+    assert_eq!(counted, 300, "{text}");
+    assert!(text.contains("responses     300 with 200; "), "{text}");
+}
+
+/// A request that may have arrived is not sent to the host's next address, and has one timeout.
+#[test]
+fn the_first_request_is_sent_once() {
+    let seen = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&seen);
+    let behave = move |_: &Request| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        Act::Hang
+    };
+    let addr = serve(behave);
+    // Two addresses of one host, both the server's.
+    let url = format!("http://localhost:{}/", addr.port());
+    let began = Instant::now();
+    let output = duet(&url, "-m POST -n 2 --timeout 400ms").output().unwrap();
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+    assert!(said(&output).contains("within 400ms"), "{output:?}");
+    assert_eq!(seen.load(Ordering::SeqCst), 1);
+    assert!(began.elapsed() >= Duration::from_millis(400));
+}
+
+/// What a server says before it closes is read, though the body is still being sent.
+#[test]
+fn early_responses() {
+    let folder = tempfile::tempdir().unwrap();
+    let body = folder.path().join("body");
+    std::fs::write(&body, vec![b'x'; 20 << 20]).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            thread::spawn(move || {
+                let mut head = [0; 64];
+                // The other side may have gone; what it still sends is answered with a reset.
+                let _ = stream.read_exact(&mut head);
+                let answer = b"HTTP/1.1 413 No\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno";
+                let _ = stream.write_all(answer);
+            });
+        }
+    });
+    let options = format!("-n 20 -c 2 --body-file {} --timeout 5s", body.display());
+    let refused = duet(&addr.to_string(), &options).output().unwrap();
+    assert_eq!(refused.status.code(), Some(5), "{refused:?}");
+    assert!(said(&refused).contains("expected status 2xx, got 413"), "{refused:?}");
+    let output = duet(&addr.to_string(), &format!("{options} --expect-status 413 --json"));
+    let (code, json) = result(&{ output }.output().unwrap());
+    assert_eq!((code, requests(&json, "ok")), (0, 20), "{json}");
+}
+
+#[test]
+fn reasons_of_failures() {
+    let behave = |request: &Request| if request.index % 5 == 4 { Act::Reset } else { right() };
+    let output = command(behave, "-n 50 -c 2").output().unwrap();
+    assert!(said(&output).contains("              10: Connection reset by peer"), "{output:?}");
+    let (_, json) = load(behave, "-n 50 -c 2");
+    assert_eq!(json["requests"]["reasons"], json!({ "Connection reset by peer": 10 }), "{json}");
+}
+
+fn right_always(_: &Request) -> Act {
+    right()
+}
+
+#[test]
+fn what_curl_would_send() {
+    let behave = |request: &Request| {
+        let head = &request.head;
+        let basic = head.contains("\r\nAuthorization: Basic YTpi\r\n");
+        let form = head.contains("\r\nContent-Type: multipart/form-data; boundary=")
+            && request.body.starts_with(b"--");
+        if basic && form && head.contains("\r\nCookie: c=d\r\n") { right() } else { Act::Close }
+    };
+    let (code, json) = load(behave, "-n 5 -u a:b -b c=d -F e=f");
+    assert_eq!((code, requests(&json, "ok")), (0, 5), "{json}");
 }

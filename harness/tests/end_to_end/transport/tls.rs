@@ -50,11 +50,11 @@ impl Identity {
 }
 
 /// A listener that speaks TLS to all connections but those that `drops` says it drops.
-struct Tls<F> {
-    listener: TcpListener,
-    config: Arc<ServerConfig>,
-    count: AtomicU64,
-    drops: F,
+pub(crate) struct Tls<F> {
+    pub(crate) listener: TcpListener,
+    pub(crate) config: Arc<ServerConfig>,
+    pub(crate) count: AtomicU64,
+    pub(crate) drops: F,
 }
 
 impl<F: Fn(u64) -> bool + Send + 'static> Listener for Tls<F> {
@@ -72,7 +72,7 @@ impl<F: Fn(u64) -> bool + Send + 'static> Listener for Tls<F> {
 }
 
 /// Says that it closes.
-struct Polite(StreamOwned<ServerConnection, TcpStream>);
+pub(crate) struct Polite(StreamOwned<ServerConnection, TcpStream>);
 
 impl Read for Polite {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {

@@ -13,6 +13,7 @@ use nix::sys::time::{TimeVal, TimeValLike};
 use rustls::{ClientConnection, StreamOwned};
 
 use crate::limits::READ_BYTES;
+use crate::reference::{FetchError, Patience};
 use crate::request::exchange::Exchange;
 use crate::response::incoming::Incoming;
 use crate::response::malformed::Malformed;
@@ -33,17 +34,32 @@ pub(crate) fn fetch(
     target: &Target,
     request: &[u8],
     head: bool,
-    timeout: Duration,
+    patience: Patience,
+) -> Result<ReferenceResponse, FetchError> {
+    let connection = BlockingConnection::open(target, patience.left());
+    let connection = connection.map_err(FetchError::Unconnected)?;
+    exchange(connection, target, request, head, patience).map_err(FetchError::Unanswered)
+}
+
+/// Sends a request and awaits its response, on a connection that was just opened.
+fn exchange(
+    mut connection: BlockingConnection,
+    target: &Target,
+    request: &[u8],
+    head: bool,
+    patience: Patience,
 ) -> Result<ReferenceResponse, String> {
-    let mut connection = BlockingConnection::open(target, timeout)?;
     let plain = target.tls.is_none();
-    if plain && speaks(connection.stream.as_fd()) {
-        return Err(format!(
-            "{target} sends before anything was requested: it does not speak HTTP"
-        ));
+    if plain && let Some(said) = unsolicited(connection.stream.as_fd()) {
+        return Err(match error::other_protocol(&said) {
+            Some(hint) => format!("{target} does not speak HTTP/1.1; {hint}"),
+            None => {
+                format!("{target} sends before anything was requested: it does not speak HTTP")
+            }
+        });
     }
-    let response = connection.ask(target, request, head, timeout)?;
-    if plain && response.persistent && speaks(connection.stream.as_fd()) {
+    let response = connection.ask(target, request, head, patience)?;
+    if plain && response.persistent && unsolicited(connection.stream.as_fd()).is_some() {
         return Err(more_than_asked_for(target));
     }
     Ok(response)
@@ -71,13 +87,12 @@ impl BlockingConnection {
         target: &Target,
         request: &[u8],
         head: bool,
-        timeout: Duration,
+        patience: Patience,
     ) -> Result<ReferenceResponse, String> {
-        let end = Instant::now() + timeout;
         let any = Exchange::any_success(vec![], head);
         let (mut incoming, mut learner) = (Incoming::new(&any), BodyLearner::default());
         let failed = |error: &io::Error, incoming: &Incoming, learner: &BodyLearner| {
-            unanswered(target, timeout, error, (incoming, learner.len()))
+            unanswered(target, patience.timeout, error, (incoming, learner.len()))
         };
         match self.stream.write_all(request).and_then(|()| self.stream.flush()) {
             // A server may respond and close before it has read everything.
@@ -86,15 +101,20 @@ impl BlockingConnection {
         }
         let mut buffer = vec![0; READ_BYTES];
         loop {
-            let n = match read(&mut *self.stream, &mut buffer, end) {
+            let n = match read(&mut *self.stream, &mut buffer, patience.end) {
                 // TLS ends without a word.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => 0,
                 read => read.map_err(|error| failed(&error, &incoming, &learner))?,
             };
             let taken = incoming.read_into(&buffer[..n], head, n == 0, |part| learner.add(part));
-            let taken = taken.map_err(|Malformed(why)| {
-                format!("the response of {target} is malformed ({why}): {}", incoming.shown())
-            })?;
+            let taken =
+                taken.map_err(|Malformed(why)| match error::other_protocol(incoming.start()) {
+                    Some(hint) => format!("{target} does not speak HTTP/1.1; {hint}"),
+                    None => format!(
+                        "the response of {target} is malformed ({why}): {}",
+                        incoming.shown()
+                    ),
+                })?;
             if let (Some(status), Some(taken)) = (incoming.status(), taken) {
                 if taken < n {
                     return Err(more_than_asked_for(target));
@@ -103,6 +123,7 @@ impl BlockingConnection {
                 return Ok(ReferenceResponse {
                     status,
                     content_type: content_type.map(|t| String::from_utf8_lossy(t).into_owned()),
+                    location: incoming.location(),
                     persistent: incoming.is_persistent(),
                     body: learner.finish(),
                     streams_max: None,
@@ -144,16 +165,17 @@ fn unanswered(
     }
 }
 
-/// Whether the server sends something although nothing is awaited. A server that does so at once is
-/// found out; one that takes its time is by the loads.
-fn speaks(socket: BorrowedFd<'_>) -> bool {
+/// The first bytes that the server sends although nothing is awaited. A server that does so at once
+/// is found out; one that takes its time is by the loads.
+fn unsolicited(socket: BorrowedFd<'_>) -> Option<Vec<u8>> {
     let mut readable = [PollFd::new(socket, PollFlags::POLLIN)];
     if !matches!(poll(&mut readable, UNSOLICITED_PATIENCE_MS), Ok(1)) {
-        return false;
+        return None;
     }
     // The end of the connection is readable, too.
-    let mut byte = [0];
-    recv(socket.as_raw_fd(), &mut byte, MsgFlags::MSG_PEEK).is_ok_and(|bytes| bytes > 0)
+    let mut bytes = [0; 9];
+    let n = recv(socket.as_raw_fd(), &mut bytes, MsgFlags::MSG_PEEK).ok()?;
+    (n > 0).then(|| bytes[..n].to_vec())
 }
 
 /// A connection with TLS.

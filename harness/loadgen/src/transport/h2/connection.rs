@@ -10,9 +10,10 @@ use bytes::Bytes;
 use h2::client::{self, SendRequest};
 
 use super::io::{EventLoop, H2Io};
+use super::stream_slot::goaway;
 use crate::error_kind::ErrorKind;
 use crate::transport::ConnectionState;
-use crate::transport::connection::{Connection, Phase};
+use crate::transport::connection::{Connection, Opening, Phase};
 use crate::transport::error::{CLOSED, TransportError};
 use crate::transport::target::Target;
 use crate::transport::tls::Session;
@@ -31,6 +32,8 @@ pub(super) struct H2Connection {
     state: State,
     /// Whether the socket may have something to read.
     arrived: Rc<Cell<bool>>,
+    /// How long it took to open, but for HTTP/2's own handshake.
+    pub(super) opening: Opening,
 }
 
 enum State {
@@ -59,7 +62,8 @@ pub(super) enum Polled {
 
 impl H2Connection {
     pub(super) fn new() -> Self {
-        Self { state: State::Vacant, arrived: Rc::new(Cell::new(false)) }
+        let arrived = Rc::new(Cell::new(false));
+        Self { state: State::Vacant, arrived, opening: Opening::default() }
     }
 
     pub(super) fn state(&self) -> ConnectionState {
@@ -116,6 +120,7 @@ impl H2Connection {
             if connection.tls().and_then(Session::protocol).is_some_and(|name| name != ALPN) {
                 return Polled::Closed(TransportError::new(ErrorKind::Connect, NO_HTTP2));
             }
+            self.opening = connection.opening;
             let connection = std::mem::replace(connection, Connection::vacant());
             let arrived = Rc::clone(&self.arrived);
             let io = H2Io::new(connection, Rc::clone(event_loop), key as u64, early, arrived);
@@ -180,7 +185,7 @@ fn why_closed(error: &h2::Error) -> TransportError {
         }
         Some(error) => TransportError { kind: ErrorKind::Reset, ..TransportError::from_io(error) },
         None if error.is_go_away() && error.is_remote() => {
-            TransportError::new(ErrorKind::GoAway, "HTTP/2: refused by the server (GOAWAY)")
+            TransportError::new(ErrorKind::GoAway, goaway(error))
         }
         None => {
             let reason = "HTTP/2: the server does not keep to the protocol";

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::sys::epoll::EpollEvent;
 
@@ -12,6 +12,7 @@ use super::ready_queue::ReadyQueue;
 use super::request::Request;
 use super::stream_slot::StreamSlot;
 use crate::limits::SWEEP;
+use crate::reference::{FetchError, Patience};
 use crate::request::exchange::Exchange;
 use crate::request::in_flight::InFlight;
 use crate::response::reference::{BodyLearner, ReferenceResponse};
@@ -23,9 +24,24 @@ use crate::transport::target::Target;
 pub(crate) fn fetch(
     target: &Target,
     request: &[u8],
-    timeout: Duration,
+    patience: Patience,
+) -> Result<ReferenceResponse, FetchError> {
+    let mut sent = false;
+    let response = exchange(target, request, patience, &mut sent);
+    response.map_err(if sent { FetchError::Unanswered } else { FetchError::Unconnected })
+}
+
+/// Opens a connection and awaits the response. Notes when the request is `sent`.
+fn exchange(
+    target: &Target,
+    request: &[u8],
+    patience: Patience,
+    sent: &mut bool,
 ) -> Result<ReferenceResponse, String> {
     let failed = |why: &str| format!("{target} does not respond by HTTP/2: {why}");
+    let other = |why: &str| {
+        format!("{}; if it does not speak HTTP/2, load it without --http2", failed(why))
+    };
     let began = Instant::now();
     let event_loop = Rc::new(EventLoop::new().map_err(|error| failed(error.desc()))?);
     let exchange = Exchange::any_success(request.to_vec(), false);
@@ -43,6 +59,7 @@ pub(crate) fn fetch(
             Polled::Opened => {
                 // The first request on a connection: nothing is in its way.
                 slot.attach(connection.sender());
+                *sent = true;
                 slot.send(&request).map_err(|error| failed(&error.to_string()))?;
                 continue;
             }
@@ -53,25 +70,27 @@ pub(crate) fn fetch(
                 return Ok(ReferenceResponse {
                     status,
                     content_type: None,
+                    location: None,
                     body: slot.take_learner().finish(),
                     persistent: true,
                     streams_max: Some(connection.streams_max()),
                 });
             }
-            Poll::Ready(Err(error)) => return Err(failed(&error.to_string())),
+            Poll::Ready(Err(error)) if error.is_remote() => return Err(failed(&error.to_string())),
+            Poll::Ready(Err(error)) => return Err(other(&error.to_string())),
             Poll::Pending => {}
         }
         if let Some(error) = closed {
-            return Err(failed(error.reason)); // a response that had come would be complete
+            return Err(other(error.reason)); // a response that had come would be complete
         }
         if ready.next_connection().is_some() {
             continue;
         }
-        if began.elapsed() > timeout {
+        if patience.left().is_zero() {
             let shut = connection.state() == ConnectionState::Opening;
             let why =
                 if shut { ": no stream is allowed on its connection, or not yet" } else { "" };
-            return Err(format!("no response from {target} within {timeout:?}{why}"));
+            return Err(format!("no response from {target} within {:?}{why}", patience.timeout));
         }
         if poll(&event_loop.epoll, &mut events, SWEEP).map_err(|why| failed(why.desc()))? > 0 {
             connection.arrived();

@@ -20,6 +20,29 @@ use crate::response::reference::BodyLearner;
 use crate::transport::Outcome;
 use crate::transport::error::TransportError;
 
+/// A frame's name and the name of its error code (RFC 9113, section 7).
+macro_rules! coded {
+    ($frame:literal, $error:expr) => {
+        match $error.reason().unwrap_or(h2::Reason::from(u32::MAX)) {
+            h2::Reason::NO_ERROR => concat!("HTTP/2: ", $frame, " NO_ERROR"),
+            h2::Reason::PROTOCOL_ERROR => concat!("HTTP/2: ", $frame, " PROTOCOL_ERROR"),
+            h2::Reason::INTERNAL_ERROR => concat!("HTTP/2: ", $frame, " INTERNAL_ERROR"),
+            h2::Reason::FLOW_CONTROL_ERROR => concat!("HTTP/2: ", $frame, " FLOW_CONTROL_ERROR"),
+            h2::Reason::SETTINGS_TIMEOUT => concat!("HTTP/2: ", $frame, " SETTINGS_TIMEOUT"),
+            h2::Reason::STREAM_CLOSED => concat!("HTTP/2: ", $frame, " STREAM_CLOSED"),
+            h2::Reason::FRAME_SIZE_ERROR => concat!("HTTP/2: ", $frame, " FRAME_SIZE_ERROR"),
+            h2::Reason::REFUSED_STREAM => concat!("HTTP/2: ", $frame, " REFUSED_STREAM"),
+            h2::Reason::CANCEL => concat!("HTTP/2: ", $frame, " CANCEL"),
+            h2::Reason::COMPRESSION_ERROR => concat!("HTTP/2: ", $frame, " COMPRESSION_ERROR"),
+            h2::Reason::CONNECT_ERROR => concat!("HTTP/2: ", $frame, " CONNECT_ERROR"),
+            h2::Reason::ENHANCE_YOUR_CALM => concat!("HTTP/2: ", $frame, " ENHANCE_YOUR_CALM"),
+            h2::Reason::INADEQUATE_SECURITY => concat!("HTTP/2: ", $frame, " INADEQUATE_SECURITY"),
+            h2::Reason::HTTP_1_1_REQUIRED => concat!("HTTP/2: ", $frame, " HTTP_1_1_REQUIRED"),
+            _ => concat!("HTTP/2: ", $frame, " of an unknown code"),
+        }
+    };
+}
+
 /// A request that a server refused to look at so many times more is not sent again.
 const RETRIES_MAX: u32 = 3;
 
@@ -235,13 +258,23 @@ fn is_unprocessed(error: &h2::Error) -> bool {
 /// What an error of `h2` is to a request. `began` says that part of the response had come.
 pub(super) fn stream_error(error: &h2::Error, began: bool) -> TransportError {
     let (kind, reason) = if error.is_go_away() && error.is_remote() {
-        (ErrorKind::GoAway, "HTTP/2: refused by the server (GOAWAY)")
+        (ErrorKind::GoAway, goaway(error))
     } else if error.is_library() {
         (ErrorKind::Malformed, "HTTP/2: the server does not keep to the protocol")
     } else if error.is_io() && began {
         (ErrorKind::Truncated, "closed by the server")
     } else {
-        (ErrorKind::Reset, "reset by the server")
+        (ErrorKind::Reset, reset(error))
     };
     TransportError::new(kind, reason)
+}
+
+/// With which code a server sends a connection away, in words that a table of counts can have.
+pub(super) fn goaway(error: &h2::Error) -> &'static str {
+    coded!("GOAWAY", error)
+}
+
+/// With which code a server resets a stream.
+fn reset(error: &h2::Error) -> &'static str {
+    if error.is_reset() { coded!("RST_STREAM", error) } else { "closed by the server" }
 }
