@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::open::OpenBlock;
 use crate::rounds::{Window, rounds, service_times, window_values};
 use crate::values::{BlockValues, arm_log_ratios, start_values};
-use crate::{open, search};
+use crate::{memory_search, open, search};
 use duet_model::record::BlockRecord;
 use duet_units::{CellKind, Loop, Metric};
 
@@ -16,6 +16,9 @@ use duet_units::{CellKind, Loop, Metric};
 pub(super) fn block_values(block: &BlockRecord) -> Result<BlockValues, String> {
     if block.arms.iter().any(|arm| arm.search.is_some()) {
         return search::values(block);
+    }
+    if block.arms.iter().any(|arm| arm.memory_search.is_some()) {
+        return memory_search::values(block);
     }
     let rounds = rounds(block)?;
     let mut arms: Vec<BTreeMap<Metric, f64>> = block.arms.iter().map(start_values).collect();

@@ -65,6 +65,7 @@ impl Cell<'_> {
                  measured and not the servers: give it more CPUs (generator_cpus), or choose a \
                  workload with more work per request"
             }
+            Loop::MemorySearch => "the generator was the bottleneck: lower the rate",
         })
     }
 
@@ -91,6 +92,7 @@ pub(super) fn is_cost(metric: Metric) -> bool {
         | Metric::RssBytesPerUnit
         | Metric::RssBytesAfter
         | Metric::RssBytesPerConnection
+        | Metric::MemoryLimitBytes
         | Metric::StartupNs
         | Metric::ElapsedNs
         | Metric::CpuNs => true,

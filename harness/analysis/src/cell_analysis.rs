@@ -10,7 +10,7 @@ use crate::rounds::rounds;
 use crate::summary::{CellAnalysis, Estimate, MetricAnalysis, RssPoint, Who};
 use crate::values::BlockValues;
 use crate::verdict::Verdict;
-use crate::{negotiated, open, search, services, sizes, switching, warnings};
+use crate::{memory_search, negotiated, open, search, services, sizes, switching, warnings};
 use duet_model::record::{BlockRecord, Run, RunHeader};
 use duet_model::spec::{CellId, Load};
 use duet_units::{Loop, Metric};
@@ -58,6 +58,7 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
         Loop::Closed => who,
         Loop::Open => open::bottleneck(&cell, who),
         Loop::Search => search::bottleneck_by_lag(&cell, who),
+        Loop::MemorySearch => Who::Unknown,
     };
     Some(cell)
 }
@@ -108,13 +109,15 @@ impl Cell<'_> {
             program: None,
             open: open::analyse(self),
             search: search::analyse(self),
+            memory_search: memory_search::analyse(self),
             switching,
         }
     }
 
     /// The length of the windows, where they are all alike.
     fn window_ns(&self) -> Option<u64> {
-        let first = self.counted.first().filter(|_| self.load.kind() != Loop::Search);
+        let alike = !matches!(self.load.kind(), Loop::Search | Loop::MemorySearch);
+        let first = self.counted.first().filter(|_| alike);
         first.map(|block| block.record.window_ns)
     }
 
@@ -151,7 +154,7 @@ impl Cell<'_> {
 
 /// The throughput ratio of a cell so far, for display while the run goes on: how many times worse
 /// the second arm is. In an open loop, where throughput is given, the ratio of CPU per request; of
-/// searches, that of the rates they found.
+/// searches, that of the rates or of the memory limits they found.
 /// Absent before a block counts, and where the generator was the bottleneck.
 ///
 /// Works on rounds alone: decoding histograms would take too long to do it after every block.
@@ -169,6 +172,7 @@ pub fn running_ratio(
         Loop::Closed => rounds(b).ok()?.log_ratio(Metric::RequestsPerSecond),
         Loop::Open => rounds(b).ok()?.log_ratio(Metric::CpuNsPerRequest),
         Loop::Search => search::log_ratio(b),
+        Loop::MemorySearch => memory_search::log_ratio(b),
     };
     let (counted, log_ratios): (Vec<&BlockRecord>, Vec<f64>) =
         of_cell.into_iter().filter_map(|b| Some((b, log_ratio(b)?))).unzip();
@@ -178,6 +182,7 @@ pub fn running_ratio(
     }
     let bottleneck = match of {
         Loop::Search => search::bottleneck_of(counted, arms, cpus),
+        Loop::MemorySearch => return geometric(&log_ratios),
         _ => bottleneck(&usage(counted, arms, |_, _| true), cpus, of == Loop::Open),
     };
     if bottleneck.who == Who::Generator { None } else { geometric(&log_ratios) }

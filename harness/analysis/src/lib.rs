@@ -31,6 +31,7 @@ mod histogram;
 pub mod hours;
 mod matchups;
 mod means;
+mod memory_search;
 pub mod money;
 mod multiplicity;
 mod negotiated;
@@ -74,7 +75,8 @@ pub use summary::{
     Analysis, AnotherHour, Arm, Bottleneck, BuildFigures, BuildsAnalysis, CellAnalysis,
     CellFailure, ClaimAnalysis, ClaimCells, ClaimLine, ClaimQuantity, ClaimStanding, ClaimVerdict,
     EqualUtilisation, Estimate, LeftOut, MatchupAnalysis, Mean, MeanCell, MeanToday,
-    MetricAnalysis, MoneyAnalysis, MoneyArm, MoneyCell, MoneyMonth, OpenAnalysis, OpenArm, Prices,
-    ProgramCell, ProgramSummary, PublishedAnalysis, PublishedComparison, RssPoint, RunSummary,
-    SCHEMA, SearchAnalysis, SearchArm, ServerSummary, Standing, Switching, Today, Warning, Who,
+    MemorySearchAnalysis, MemorySearchArm, MetricAnalysis, MoneyAnalysis, MoneyArm, MoneyCell,
+    MoneyMonth, OpenAnalysis, OpenArm, Prices, ProgramCell, ProgramSummary, PublishedAnalysis,
+    PublishedComparison, RssPoint, RunSummary, SCHEMA, SearchAnalysis, SearchArm, ServerSummary,
+    Standing, Switching, Today, Warning, Who,
 };

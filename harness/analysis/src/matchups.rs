@@ -64,7 +64,7 @@ fn belongs(metric: Metric, cell: &Cell, own: &[&Cell]) -> bool {
     let is_closed = |cell: &Cell| cell.load.kind() == Loop::Closed;
     let same = || own.iter().filter(|other| other.workload.name == cell.workload.name);
     let given = cell.load.open.is_some_and(|open| match open.rate {
-        Rate::PerSecond(_) => true,
+        Rate::PerSecond(_) => cell.load.memory_limit.is_none(),
         Rate::Share(_) => same().count() == 1,
         Rate::Within(_) => false,
     });

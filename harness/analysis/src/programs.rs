@@ -193,6 +193,7 @@ impl Cell<'_> {
             warnings: self.warnings(run),
             open: None,
             search: None,
+            memory_search: None,
             switching: None,
             program: Some(ProgramCell {
                 n,

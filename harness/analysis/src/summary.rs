@@ -21,7 +21,9 @@ pub use cell::{
 pub use claims::{
     ClaimAnalysis, ClaimCells, ClaimLine, ClaimQuantity, ClaimStanding, ClaimVerdict,
 };
-pub use loads::{OpenAnalysis, OpenArm, SearchAnalysis, SearchArm};
+pub use loads::{
+    MemorySearchAnalysis, MemorySearchArm, OpenAnalysis, OpenArm, SearchAnalysis, SearchArm,
+};
 pub use matchup::{Arm, EqualUtilisation, LeftOut, MatchupAnalysis, Mean, MeanCell};
 pub use metric::{AnotherHour, Estimate, MetricAnalysis};
 pub use money::{MoneyAnalysis, MoneyArm, MoneyCell, MoneyMonth, Prices};

@@ -20,7 +20,7 @@ const TOLERANCE: f64 = 0.01;
 /// blocks of the difference of two medians of logarithms. Absent where no block has both kinds of
 /// windows for both arms, and of searches, whose probes differ in their rates.
 pub(super) fn analyse(cell: &Cell) -> Option<Switching> {
-    if cell.load.kind() == Loop::Search {
+    if matches!(cell.load.kind(), Loop::Search | Loop::MemorySearch) {
         return None;
     }
     let blocks = cell.counted.iter().filter_map(|block| of_block(block.record));

@@ -5,7 +5,7 @@ use crate::cell::{Cell, cpus};
 use crate::disturbance::{FOREIGN_SHARE_MAX, share};
 use crate::summary::{CellAnalysis, MetricAnalysis, Warning, Who};
 use crate::verdict::{BLOCKS_MIN, Verdict};
-use crate::{delayed_acks, open, search, services, sizes};
+use crate::{delayed_acks, memory_search, open, search, services, sizes};
 use duet_model::record::{Run, RunHeader, ServiceCpus, ServiceHeader, Wire};
 use duet_model::spec::CellId;
 use duet_units::{Loop, percent, thousands};
@@ -92,6 +92,7 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader) -> Vec<Warning> {
         open::overload(cell),
         open::send_lag(cell),
         search::unfinished(cell),
+        memory_search::unfinished(cell),
         search::generator_bound(cell),
         few_threads(cell, header),
         damaged_histograms(cell),
@@ -213,7 +214,8 @@ fn errors(cell: &Cell) -> Option<Warning> {
 }
 
 fn not_stationary(cell: &Cell, header: &RunHeader) -> Option<Warning> {
-    if !header.suite.verdicts {
+    // Probes of memory limits have no warm-up to speak of.
+    if !header.suite.verdicts || cell.load.memory_limit.is_some() {
         return None; // a suite for a first look has no time to warm up, and says so itself
     }
     let n = cell.counted.iter().filter(|b| !b.record.warmup_stationary).count();

@@ -13,7 +13,7 @@ use duet_model::spec::{
     Arrivals, CellId, DECIDING_BLOCKS, Lane, Load, MOST_BLOCKS, Matchup, OpenLoop, Rate, Suite,
     Transport,
 };
-use duet_units::Limit;
+use duet_units::{Limit, MemoryRange};
 
 /// The highest rate of an open loop: more than any generator of today sends. More is a slip of the
 /// pen.
@@ -31,6 +31,10 @@ const RATE_SHARES: RangeInclusive<f64> = 0.01..=0.99;
 
 /// The keys that make a load an open loop; a load has one of them at most.
 const RATES: [&str; 3] = ["rate", "rate_share", "rate_within"];
+
+/// The CPUs' worth of time that a server may be given: less than the least, and the period in which
+/// the kernel counts it has no time for a request.
+const CPU_LIMITS: RangeInclusive<f64> = 0.05..=256.0;
 
 /// The quantiles that a search may limit. A lower one does not see most of the requests, and a
 /// higher one would need more of them than a probe has.
@@ -120,7 +124,43 @@ fn load(fields: &mut Fields<'_>) -> At<Load> {
     let (transport, streams) = transport(fields, connections);
     let idle = idle(fields, transport);
     let open = open_loop(fields);
-    At { line: fields.line, value: Load { name, connections, transport, streams, idle, open } }
+    let cpu_limit = cpu_limit(fields);
+    let memory_limit = memory_limit(fields, open, idle);
+    let load = Load { name, connections, transport, streams, idle, open, cpu_limit, memory_limit };
+    At { line: fields.line, value: load }
+}
+
+/// CPUs' worth of time of a server.
+fn cpu_limit(fields: &mut Fields<'_>) -> Option<f64> {
+    let limit = fields.fraction("cpu_limit")?;
+    if CPU_LIMITS.contains(&limit.value) {
+        return Some(limit.value);
+    }
+    let (least, most) = (CPU_LIMITS.start(), CPU_LIMITS.end());
+    let hint = format!("write CPUs' worth of time, from {least} to {most}");
+    fields.mistake(limit.line, format!("`cpu_limit` is {}", limit.value), hint);
+    None
+}
+
+/// The limits of memory that a search tries.
+fn memory_limit(fields: &mut Fields<'_>, open: Option<OpenLoop>, idle: u32) -> Option<MemoryRange> {
+    let text = fields.text("memory_limit")?;
+    if !open.is_some_and(|open| matches!(open.rate, Rate::PerSecond(_))) {
+        let hint = "add `rate`, the requests per second that a server has to hold within it";
+        fields.mistake(text.line, "`memory_limit` without `rate`", hint);
+    }
+    if idle > 0 {
+        let hint = "take one of them out: their memory is measured without a limit";
+        fields.mistake(text.line, "`memory_limit` beside `idle`", hint);
+    }
+    match text.value.parse() {
+        Ok(range) => Some(range),
+        Err(hint) => {
+            let hint: String = hint;
+            fields.mistake(text.line, format!("`memory_limit` is {:?}", text.value), hint);
+            None
+        }
+    }
 }
 
 /// How requests travel, and how many of them are in flight on a connection.

@@ -14,13 +14,16 @@ use crate::services::{Services, Told};
 use crate::verify::Verifier;
 use crate::{probe, requests};
 use duet_model::plan::BlockPlan;
-use duet_model::record::{ArmRecord, BlockGauges, BlockRecord, Failure, Memory, Stage, Wire};
+use duet_model::record::{ArmRecord, BlockGauges, BlockRecord, Failure, Stage, Wire};
 use duet_model::spec::{Case, CellId, Load, Matchup, Rate, Server, Spec, Suite, Workload};
+use duet_process::cgroup::{Group, Limits};
 use duet_process::interrupt::{Interrupt, Interrupted, POLL};
 use duet_protocol::{ArmJob, Job};
 use duet_units::duration_ns;
 
+mod bisection;
 mod drive;
+mod memory_limit;
 mod observed;
 
 use drive::{Around, DriveError, drive};
@@ -140,6 +143,9 @@ fn measure(
     let (matchup, workload) = definitions(bench, plan);
     let service = |error: anyhow::Error| of_service(bench, error);
     let told = bench.services.ready(bench.spec, [workload], matchup.arms.len()).map_err(service)?;
+    if let Some(range) = load(bench, plan).memory_limit {
+        return memory_limit::measure(bench, plan, (range, &told), started, record);
+    }
     let ledger = bench.services.open_ledger(bench.spec, workload).map_err(service)?;
     let mut arms = start_all(bench, plan, &told, record)?;
     for running in &mut arms {
@@ -149,11 +155,8 @@ fn measure(
         verified.map_err(|e| halt(bench, Some(running), Stage::Verify, &e))?;
     }
     let compressed = arms.iter_mut().map(|running| {
-        let server = definition(bench, &running.name);
-        let of_case =
-            |case| bench.verifier.compressed(running, server, (workload, case), bench.interrupt);
-        let all: Result<Vec<_>> = workload.cases.iter().map(of_case).collect();
-        all.map_err(|error| halt(bench, Some(running), Stage::Verify, &error))
+        let bodies = compressed_bodies(bench, running, workload);
+        bodies.map_err(|error| halt(bench, Some(running), Stage::Verify, &error))
     });
     let compressed: Vec<_> = compressed.collect::<Result<_, BlockError>>()?;
     let job = job(bench, plan, workload, (&arms, &compressed), window_ns)
@@ -236,23 +239,13 @@ fn start_all(
 ) -> Result<Vec<Running>, BlockError> {
     let (matchup, workload) = definitions(bench, plan);
     let mut arms: Vec<Option<(Running, ArmRecord)>> = matchup.arms.iter().map(|_| None).collect();
-    let transport = load(bench, plan).transport;
-    let certificate = bench.verifier.certificate(transport);
-    let certificate = certificate.map_err(|error| halt(bench, None, Stage::Start, &error))?;
+    let limits = Limits { cpus: load(bench, plan).cpu_limit, memory_bytes: None };
     for &index in &plan.start_order {
         let index = index as usize;
         let name = &matchup.arms[index];
         let server = definition(bench, name);
-        let launch = Launch {
-            root: server.root.as_deref().unwrap_or(bench.root),
-            cpus: &bench.cpus.servers,
-            threads: bench.suite.server_cpus,
-            transport,
-            certificate,
-            told: &told[index],
-            options: &workload.options,
-            padding_bytes: bench.padding_bytes + plan.padding_bytes[index],
-        };
+        let launch = launch(bench, plan, server, (index, &told[index], limits))
+            .map_err(|error| halt(bench, None, Stage::Start, &error))?;
         let mut running = server::start(server, &launch, bench.interrupt).map_err(|error| {
             match error.downcast::<Failure>() {
                 Ok(failure) => BlockError::Failed(failure),
@@ -271,6 +264,39 @@ fn start_all(
     let (arms, records) = arms.into_iter().flatten().unzip();
     record.arms = records;
     Ok(arms)
+}
+
+/// How an arm is started.
+fn launch<'a>(
+    bench: &'a Bench<'_>,
+    plan: &BlockPlan,
+    server: &'a Server,
+    (arm, told, limits): (usize, &'a Told, Limits),
+) -> Result<Launch<'a>> {
+    let transport = load(bench, plan).transport;
+    Ok(Launch {
+        root: server.root.as_deref().unwrap_or(bench.root),
+        cpus: &bench.cpus.servers,
+        threads: bench.suite.server_cpus,
+        transport,
+        certificate: bench.verifier.certificate(transport)?,
+        told,
+        options: &definitions(bench, plan).1.options,
+        limits,
+        padding_bytes: bench.padding_bytes + plan.padding_bytes[arm],
+    })
+}
+
+/// By case, the body that an arm sends where it compresses it.
+fn compressed_bodies(
+    bench: &Bench<'_>,
+    running: &Running,
+    workload: &Workload,
+) -> Result<CompressedBodies> {
+    let server = definition(bench, &running.name);
+    let of_case =
+        |case| bench.verifier.compressed(running, server, (workload, case), bench.interrupt);
+    workload.cases.iter().map(of_case).collect()
 }
 
 /// The first right answer of a server that has just started, and its memory then.
@@ -296,26 +322,8 @@ fn first_look(
             probe::first_answer(running, tls.as_ref(), &exchange, ANSWER_LIMIT, bench.interrupt)?
         };
     let startup_ns = duration_ns(running.started.elapsed() - reading);
-    Ok(ArmRecord {
-        server: running.name.clone(),
-        startup_ns,
-        listening,
-        idle: memory(running.root())?,
-        loaded: Memory::default(),
-        after: Memory::default(),
-        rss_bytes_peak: 0,
-        threads: 0,
-        cpu_lost: false,
-        user_ns: None,
-        system_ns: None,
-        rss: vec![],
-        wire,
-        negotiated: None,
-        idle_connections: vec![],
-        search: None,
-        times: None,
-        histograms: None,
-    })
+    let idle = memory(running.root())?;
+    Ok(ArmRecord { startup_ns, listening, idle, wire, ..ArmRecord::unseen(&running.name) })
 }
 
 /// By case, the body that an arm sends where it compresses it.
@@ -343,6 +351,7 @@ fn job(
             server_name: None,
             pid: running.pid(),
             root: Some(running.root()),
+            cgroup: running.group().map(Group::words).unwrap_or_default(),
             exchanges: workload.cases.iter().zip(compressed).map(exchange).collect(),
         }
     };

@@ -17,6 +17,7 @@ use crate::server::{self, Launch, resolve};
 use crate::{copy, dependencies, elf, probe, requests};
 use duet_model::record::ServerBuilds;
 use duet_model::spec::{Edit, Server, Spec, Transport};
+use duet_process::cgroup::Limits;
 use duet_process::interrupt::{Interrupt, Interrupted};
 use duet_units::duration_ns;
 
@@ -229,6 +230,7 @@ impl Edited<'_> {
             padding_bytes: 0,
             told: &[],
             options: &workload.options,
+            limits: Limits::default(),
         };
         let started = Instant::now();
         build::timed_build(&Recipe::from(server), &site.root, interrupt)?;

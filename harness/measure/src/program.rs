@@ -20,7 +20,7 @@ use duet_model::record::{Failure, Stage};
 use duet_process::background;
 use duet_process::child::{self, Tail};
 use duet_process::interrupt::Interrupt;
-use duet_process::leftover;
+use duet_process::owner;
 use duet_process::proc;
 use duet_process::tree;
 
@@ -220,7 +220,7 @@ fn start(task: &Task<'_>, stdout: Stdout<'_>, socket: UnixStream) -> Result<Chil
     if task.padding_bytes > 0 {
         command.env("DUET_PADDING", "x".repeat(task.padding_bytes as usize));
     }
-    command.envs(leftover::owner().map(|owner| (leftover::OWNER, owner)));
+    command.envs(owner::owner().map(|owner| (owner::OWNER, owner)));
     command.stdin(Stdio::from(OwnedFd::from(socket)));
     command.stdout(match stdout {
         Stdout::Null => Stdio::null(),

@@ -17,9 +17,10 @@ use crate::socket;
 use duet_model::record::{Failure, Stage};
 use duet_model::spec::{Server, Service};
 use duet_process::background;
+use duet_process::cgroup::{self, Group, Limits};
 use duet_process::child::{self, Tail};
 use duet_process::interrupt::{Interrupt, Interrupted, POLL};
-use duet_process::supervised::{self, Supervised};
+use duet_process::supervised::{self, Supervised, Supervision};
 use duet_process::tree;
 use duet_protocol::{Address, Transport};
 use tempfile::TempDir;
@@ -45,6 +46,11 @@ const PIPE_BYTES: u32 = 1 << 20;
 #[error("{0}")]
 pub(crate) struct Unready(pub(crate) String);
 
+/// The kernel has killed so many of a server's processes because its memory was at its limit.
+#[derive(Debug, thiserror::Error)]
+#[error("the kernel killed {0} of its processes: its memory was at its limit")]
+pub(crate) struct OomKilled(pub(crate) u64);
+
 /// How a server is started.
 #[derive(Debug)]
 pub struct Launch<'a> {
@@ -62,6 +68,8 @@ pub struct Launch<'a> {
     pub told: &'a [(String, String)],
     /// The options of its workload ([`Server::options`]).
     pub options: &'a [String],
+    /// What it and all that it starts may take at most, where there are control groups.
+    pub limits: Limits,
     /// Size of an environment variable that moves its stack, so that layout effects vary by block.
     pub padding_bytes: u32,
 }
@@ -114,7 +122,10 @@ fn begin(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Result<
         }
     };
     let command = command(server, launch, &addr)?;
-    let mut process = supervised::start(&command, launch.cpus, (Stdio::piped(), Stdio::piped()))
+    let group = cgroup::here().ok().map(|groups| (groups.group(), launch.limits));
+    let supervision = Supervision { group, ..Supervision::default() };
+    let outputs = (Stdio::piped(), Stdio::piped());
+    let mut process = supervised::start_under(&command, launch.cpus, outputs, &supervision)
         .with_context(|| format!("failed to start {}", server.run.join(" ")))?;
     let (Some(stdout), Some(stderr)) = process.take_outputs() else {
         unreachable!("both streams were asked for");
@@ -150,7 +161,13 @@ fn begin(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Result<
             Ok(running)
         }
         Err(error) if error.is::<Interrupted>() => Err(error),
-        Err(error) => Err(running.failure(Stage::Start, &format!("{error:#}")).into()),
+        Err(error) => {
+            let failure = anyhow::Error::from(running.failure(Stage::Start, &format!("{error:#}")));
+            match running.oom_kills() {
+                0 => Err(failure),
+                kills => Err(failure.context(OomKilled(kills))),
+            }
+        }
     }
 }
 
@@ -285,6 +302,18 @@ impl Running {
     #[must_use]
     pub fn root(&self) -> i32 {
         self.process.root()
+    }
+
+    /// The control group that all of its processes are in, where there are such groups.
+    #[must_use]
+    pub fn group(&self) -> Option<&Group> {
+        self.process.group()
+    }
+
+    /// How many of its processes the kernel has killed for want of memory, as far as is known.
+    #[must_use]
+    pub fn oom_kills(&self) -> u64 {
+        self.group().and_then(|group| group.oom_kills().ok()).unwrap_or(0)
     }
 
     /// Whether it may still be starting: an external one may listen before it can respond.

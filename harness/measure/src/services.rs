@@ -271,7 +271,8 @@ impl Services {
     pub(crate) fn cpu_ns(&self, name: &str) -> Result<(u64, u64)> {
         let all = self.running.borrow();
         let roots = all.get(name).map(Running::roots).unwrap_or_default();
-        let own = roots.into_iter().map(tree::cpu_ns).sum::<std::io::Result<u64>>();
+        let own =
+            roots.into_iter().map(|root| tree::cpu_ns(root, None)).sum::<std::io::Result<u64>>();
         let own = own.with_context(|| format!("failed to read the CPU clocks of {name}"))?;
         let mut stat = proc::StolenTime::open().context("failed to open /proc/stat")?;
         let stat = stat.read().context("failed to read /proc/stat")?;

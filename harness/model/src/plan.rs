@@ -5,7 +5,7 @@
 //! A block's draws depend on the seed, its cell and its index only: leaving cells out of a suite
 //! does not change the plan of the others.
 
-use crate::spec::{CellId, SEARCH_MS, Spec, Suite};
+use crate::spec::{CellId, Load, MEMORY_PROBE_MS, MEMORY_PROBES, SEARCH_MS, Spec, Suite};
 use duet_stats::SplitMix64;
 use duet_units::Loop;
 
@@ -77,8 +77,11 @@ pub fn block_ms(suite: &Suite, spec: &Spec, cell: &CellId) -> u64 {
     if spec.is_of_programs(cell) {
         return u64::from(suite.program_block_ms);
     }
-    let searches = spec.load(&cell.load).is_some_and(|load| load.kind() == Loop::Search);
-    let windows_ms = if searches { SEARCH_MS } else { suite.measure_ms };
+    let windows_ms = match spec.load(&cell.load).map(Load::kind) {
+        Some(Loop::Search) => SEARCH_MS,
+        Some(Loop::MemorySearch) => MEMORY_PROBES * (suite.measure_ms / 2 + MEMORY_PROBE_MS),
+        _ => suite.measure_ms,
+    };
     let warmup_ms = u64::from(suite.warmup_ms) / WARMUP_DIVISOR;
     let window_ms = u64::from(suite.window_ms.max(1));
     let led_ms = u64::from(windows_ms) * (window_ms + u64::from(suite.lead_ms)) / window_ms;

@@ -1,6 +1,7 @@
 //! Child processes that are pinned, stay in a group of their own and never outlive the harness.
 
-use std::io::{BufRead, BufReader, Read};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,8 +35,17 @@ const READ_LIMIT: Duration = Duration::from_millis(500);
 /// # Errors
 /// When a CPU number is not one the kernel's sets can hold.
 pub fn tame(command: &mut Command, cpus: &[usize]) -> Result<()> {
+    tame_in(command, cpus, vec![])
+}
+
+/// The same, in the control groups that these files move a process into which writes `0` to them
+/// (cgroups(7)). It is in them before it runs.
+///
+/// # Errors
+/// As [`tame`].
+pub fn tame_in(command: &mut Command, cpus: &[usize], groups: Vec<File>) -> Result<()> {
     command.process_group(0);
-    prepare(command, cpus, true)
+    prepare(command, cpus, true, groups)
 }
 
 /// Makes `command` start in a process group of its own and stay when the harness dies: for a
@@ -50,7 +60,7 @@ pub fn part(command: &mut Command) {
 /// As [`tame`].
 pub fn part_pinned(command: &mut Command, cpus: &[usize]) -> Result<()> {
     part(command);
-    prepare(command, cpus, false)
+    prepare(command, cpus, false, vec![])
 }
 
 /// Makes `command` start in this process's own group and be killed by the kernel when this process
@@ -59,11 +69,11 @@ pub fn part_pinned(command: &mut Command, cpus: &[usize]) -> Result<()> {
 /// # Errors
 /// Never; it is a result because [`tame`] is one.
 pub fn tie(command: &mut Command) -> Result<()> {
-    prepare(command, &[], true)
+    prepare(command, &[], true, vec![])
 }
 
 #[expect(unsafe_code, reason = "std offers no safe way to pin a child or tie it to its parent")]
-fn prepare(command: &mut Command, cpus: &[usize], ends: bool) -> Result<()> {
+fn prepare(command: &mut Command, cpus: &[usize], ends: bool, groups: Vec<File>) -> Result<()> {
     let mut set = CpuSet::new();
     for &cpu in cpus {
         set.set(cpu).with_context(|| format!("CPU {cpu} is out of range"))?;
@@ -71,7 +81,7 @@ fn prepare(command: &mut Command, cpus: &[usize], ends: bool) -> Result<()> {
     let pin = !cpus.is_empty();
     let parent = Pid::this();
     // SAFETY: the closure runs in the forked child before exec. It makes system calls only (prctl,
-    // getppid, sched_setaffinity), which are async-signal-safe, and allocates nothing.
+    // getppid, sched_setaffinity, write), which are async-signal-safe, and allocates nothing.
     unsafe {
         command.pre_exec(move || {
             if ends {
@@ -83,6 +93,9 @@ fn prepare(command: &mut Command, cpus: &[usize], ends: bool) -> Result<()> {
             }
             if pin {
                 sched_setaffinity(Pid::from_raw(0), &set)?;
+            }
+            for mut group in &groups {
+                group.write_all(b"0")?;
             }
             Ok(())
         });

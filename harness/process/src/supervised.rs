@@ -16,8 +16,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use crate::cgroup::{Group, Limits};
 use crate::supervisor::{Farewell, Report, monotonic_ns};
-use crate::{child, leftover, tree};
+use crate::{child, owner, tree};
 
 /// How long a supervisor may take to start its process.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -35,6 +36,9 @@ pub struct Supervision {
     pub farewell: Option<Signal>,
     /// A folder that the supervisor removes when all has ended, unless it is told to keep it.
     pub folder: Option<PathBuf>,
+    /// The control group that it is started in, which the supervisor makes and removes, and what it
+    /// may take at most.
+    pub group: Option<(Group, Limits)>,
 }
 
 /// A process, and all that it has started. Dropping it ends them.
@@ -55,6 +59,8 @@ pub struct Supervised {
     reaped: bool,
     /// How long the supervisor may take to end.
     end_limit: Duration,
+    /// The control group that it is in, with all that it has started.
+    group: Option<Group>,
 }
 
 impl Drop for Supervised {
@@ -100,6 +106,17 @@ pub fn start_under(
     if let Some(folder) = &supervision.folder {
         outer.arg("--folder").arg(folder);
     }
+    if let Some((group, limits)) = &supervision.group {
+        for word in group.words() {
+            outer.args(["--cgroup", &word]);
+        }
+        if let Some(cpus) = limits.cpus {
+            outer.args(["--cpu-limit", &cpus.to_string()]);
+        }
+        if let Some(bytes) = limits.memory_bytes {
+            outer.args(["--memory-limit", &bytes.to_string()]);
+        }
+    }
     outer.arg("--").arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
@@ -110,7 +127,7 @@ pub fn start_under(
     if let Some(folder) = command.get_current_dir() {
         outer.current_dir(folder);
     }
-    outer.envs(leftover::owner().map(|owner| (leftover::OWNER, owner)));
+    outer.envs(owner::owner().map(|owner| (owner::OWNER, owner)));
     outer.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(outputs.0).stderr(outputs.1);
     child::part(&mut outer);
     let supervisor = outer.spawn().context("failed to start the supervisor")?;
@@ -128,6 +145,7 @@ pub fn start_under(
             Some(_) => END_LIMIT + Farewell::LIMIT,
             None => END_LIMIT,
         },
+        group: supervision.group.as_ref().map(|(group, _)| group.clone()),
     };
     // The command holds the other end of the socket, and of the streams.
     drop(outer);
@@ -156,6 +174,12 @@ impl Supervised {
     #[must_use]
     pub fn root(&self) -> i32 {
         child::pid(&self.supervisor).as_raw()
+    }
+
+    /// The control group that it is in, if it is in one of its own.
+    #[must_use]
+    pub fn group(&self) -> Option<&Group> {
+        self.group.as_ref()
     }
 
     /// Just before the process was made.
@@ -235,6 +259,11 @@ impl Supervised {
             let _ = killpg(Pid::from_raw(self.pid), Signal::SIGKILL);
         }
         child::destroy(&mut self.supervisor);
+        // The supervisor has done it, unless it was killed or is not done yet.
+        if let Some(group) = &self.group {
+            group.kill();
+            drop(group.remove());
+        }
         self.reaped = true;
         self.left.as_deref()
     }

@@ -29,6 +29,7 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdout};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use crate::cgroup::{self, Group, Limits};
 use crate::{background, child, tree};
 
 /// How long everything may take to end after SIGKILL; it takes longer only in the kernel's hands.
@@ -95,6 +96,8 @@ pub struct Farewell {
     pub signal: Option<Signal>,
     /// The folder that is removed when everything has ended.
     pub folder: Option<PathBuf>,
+    /// The control group that everything is in, which is made before and removed after it.
+    pub group: Option<(Group, Limits)>,
 }
 
 /// How often the removal of a folder is tried.
@@ -124,12 +127,15 @@ pub fn run(cpus: &[usize], words: &[OsString], farewell: &Farewell) -> Result<()
     if let Some((uid, gid)) = farewell.user {
         command.uid(uid).gid(gid);
     }
-    child::tame(&mut command, cpus)?;
     let at_ns = monotonic_ns()?;
-    let child = match command.spawn() {
+    let spawned = enter(farewell).and_then(|groups| {
+        child::tame_in(&mut command, cpus, groups)?;
+        Ok(command.spawn()?)
+    });
+    let child = match spawned {
         Ok(child) => child,
         Err(error) => {
-            Report::Failed(error.to_string()).send(&socket);
+            Report::Failed(format!("{error:#}")).send(&socket);
             remove(farewell);
             return Ok(());
         }
@@ -141,7 +147,7 @@ pub fn run(cpus: &[usize], words: &[OsString], farewell: &Farewell) -> Result<()
     let reaper = (socket.try_clone().context("failed to share the socket")?, Arc::clone(&ended));
     if let Err(error) = background::thread("reaper", move || reap_all(pid, &reaper.0, &reaper.1)) {
         // What the harness hears of is the end; what was started must not stay.
-        drop(end_descendants());
+        drop(end_all(farewell));
         return Err(error);
     }
     let (mut byte, mut keep) = ([0], false);
@@ -162,9 +168,9 @@ pub fn run(cpus: &[usize], words: &[OsString], farewell: &Farewell) -> Result<()
             thread::sleep(END_PAUSE);
         }
     }
-    let left = end_descendants();
+    let left = end_all(farewell);
     if !keep {
-        remove(farewell);
+        remove_folder(farewell);
     }
     if !left.is_empty() {
         Report::Left(left.join(", ")).send(&socket);
@@ -172,9 +178,36 @@ pub fn run(cpus: &[usize], words: &[OsString], farewell: &Farewell) -> Result<()
     Ok(())
 }
 
+/// Makes the control group, if there is to be one. Returns the files that move a process into it.
+fn enter(farewell: &Farewell) -> Result<Vec<File>> {
+    let Some((group, limits)) = &farewell.group else { return Ok(vec![]) };
+    let made = group.make().and_then(|()| group.limit(limits)).and_then(|()| group.entries());
+    made.with_context(|| {
+        format!("failed to make a control group (`{}=none` does without)", cgroup::CHOICE)
+    })
+}
+
+/// Ends everything, and removes its control group. Returns what is left: id and name.
+fn end_all(farewell: &Farewell) -> Vec<String> {
+    let group = farewell.group.as_ref().map(|(group, _)| group);
+    if let Some(group) = group {
+        group.kill();
+    }
+    let left = end_descendants();
+    // What is left keeps its group. The next session tries again.
+    drop(group.map(Group::remove));
+    left
+}
+
+/// Removes what there is of something that did not start.
+fn remove(farewell: &Farewell) {
+    drop(farewell.group.as_ref().map(|(group, _)| group.remove()));
+    remove_folder(farewell);
+}
+
 /// Removes the folder of what has ended. Somebody who was told of it may still write into it, which
 /// is then not empty when its turn comes.
-fn remove(farewell: &Farewell) {
+fn remove_folder(farewell: &Farewell) {
     let Some(folder) = &farewell.folder else { return };
     for _ in 0..REMOVALS_MAX {
         match fs::remove_dir_all(folder) {

@@ -180,6 +180,10 @@ pub struct ArmJob {
     /// together. Absent: [`Self::pid`] is the only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<i32>,
+    /// The control group that these processes have to themselves: `CONTROLLER=FOLDER` each; empty
+    /// where they have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cgroup: Vec<String>,
     /// Requests and the expected responses.
     pub exchanges: Vec<Exchange>,
 }

@@ -7,8 +7,9 @@ use super::document::{Block, Emphasis, Fold, Table};
 use super::parts::{columns, figure_of, group};
 use super::wording;
 use duet_analysis::{
-    Analysis, Arm, Arrivals, CellAnalysis, Estimate, MatchupAnalysis, MetricAnalysis, OpenAnalysis,
-    OpenArm, SearchAnalysis, SearchArm, Switching, Who,
+    Analysis, Arm, Arrivals, CellAnalysis, Estimate, MatchupAnalysis, MemorySearchAnalysis,
+    MemorySearchArm, MetricAnalysis, OpenAnalysis, OpenArm, SearchAnalysis, SearchArm, Switching,
+    Who,
 };
 use duet_units::{CellKind, Loop};
 
@@ -34,13 +35,16 @@ pub(super) fn details(analysis: &Analysis, matchup: &MatchupAnalysis, cell: &Cel
 
 fn facts(matchup: &MatchupAnalysis, cell: &CellAnalysis) -> Vec<(&'static str, String)> {
     let mut facts = vec![];
-    if cell.kind() != CellKind::Servers(Loop::Search) {
+    let probed = [Loop::Search, Loop::MemorySearch].map(CellKind::Servers);
+    if !probed.contains(&cell.kind()) {
         let windows = cell.window_ns.map(|ns| duet_units::nanoseconds(ns as f64));
         facts.push(("windows", windows.unwrap_or_else(|| "none".to_owned())));
     }
     facts.extend(cell.open.as_ref().map(|open| ("open loop", open_loop(matchup, open))));
     let found = cell.search.as_ref();
     facts.extend(found.map(|found| ("searches", searches(matchup, found, cell.blocks))));
+    let found = cell.memory_search.as_ref();
+    facts.extend(found.map(|found| ("searches", memory_searches(matchup, found, cell.blocks))));
     facts.push(("bottleneck", bottleneck(matchup, cell)));
     let switched = cell.switching.as_ref();
     facts.extend(switched.map(|switched| ("switching", switching(matchup, switched))));
@@ -103,6 +107,29 @@ fn open_loop(matchup: &MatchupAnalysis, open: &OpenAnalysis) -> String {
     format!(
         "{} requests a second, {arrivals}, the same for all arms{capacity}. {}",
         thousands(open.rate_per_second),
+        arms.join(". ")
+    )
+}
+
+/// What searches for the smallest memory limit came to.
+fn memory_searches(matchup: &MatchupAnalysis, found: &MemorySearchAnalysis, blocks: u32) -> String {
+    let bytes = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), duet_units::bytes);
+    let of_arm = |(arm, of): (&Arm, &MemorySearchArm)| {
+        format!(
+            "{}: {} of {blocks} found, {} held and {} did not, {} with {} for want of memory",
+            arm.label,
+            of.found,
+            bytes(of.held_bytes),
+            bytes(of.failed_bytes),
+            duet_units::count(of.probes as usize, "probe"),
+            duet_units::count(of.oom_kills as usize, "kill")
+        )
+    };
+    let arms: Vec<String> = matchup.arms.iter().zip(&found.arms).map(of_arm).collect();
+    format!(
+        "limits from {} to {}. {}",
+        duet_units::bytes(found.least_bytes as f64),
+        duet_units::bytes(found.most_bytes as f64),
         arms.join(". ")
     )
 }

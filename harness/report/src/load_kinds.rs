@@ -14,6 +14,7 @@ pub(super) fn headline_metrics(cell: &CellAnalysis) -> &'static [Metric] {
             Metric::RssBytesPerConnection,
         ],
         CellKind::Servers(Loop::Search) => &[Metric::RateWithinPerSecond],
+        CellKind::Servers(Loop::MemorySearch) => &[Metric::MemoryLimitBytes],
         CellKind::Servers(Loop::Open) => &[
             Metric::LatencyNsP50,
             Metric::LatencyNsP99,
@@ -45,9 +46,17 @@ const RATE_WITHIN: &str = "The rate within a limit is the highest at which a ser
     limit of latency, in an open loop. Probes search for it in every block, for each server on its \
     own; its value is the middle between the last rate that held and the first that failed.";
 
+/// What a smallest memory limit is, for reports that have one.
+const MEMORY_LIMIT: &str = "The smallest memory limit is that of a control group in which a server \
+    starts and holds the rate without a failed request. Every block searches for it by fresh \
+    starts, for each server on its own; its value is the middle between the smallest limit that \
+    held and the largest that did not. Where the kernel kills the server for want of memory, the \
+    limit did not hold.";
+
 /// Whether something was measured of which speeds can be compared: all but rates that were given.
 pub(super) fn has_speeds(analysis: &Analysis) -> bool {
-    kinds(analysis).any(|kind| kind != CellKind::Servers(Loop::Open)) || is_empty(analysis)
+    let given = [Loop::Open, Loop::MemorySearch].map(CellKind::Servers);
+    kinds(analysis).any(|kind| !given.contains(&kind)) || is_empty(analysis)
 }
 
 /// Whether something was measured of which peaks of memory can be compared.
@@ -58,7 +67,8 @@ pub(super) fn has_peaks(analysis: &Analysis) -> bool {
 
 /// What is to be said of the loops that were measured.
 pub(super) fn explanations(analysis: &Analysis) -> Vec<&'static str> {
-    let said = [(Loop::Open, LATENCY), (Loop::Search, RATE_WITHIN)];
+    let said =
+        [(Loop::Open, LATENCY), (Loop::Search, RATE_WITHIN), (Loop::MemorySearch, MEMORY_LIMIT)];
     said.into_iter().filter(|(of, _)| has(analysis, *of)).map(|(_, words)| words).collect()
 }
 

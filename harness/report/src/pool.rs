@@ -14,7 +14,7 @@ use duet_analysis::pool::{
 use duet_units::{Metric, count, percent, ratio, ratio_interval, ratio_number};
 
 /// The metrics that are shown, in this order; `pool.json` has all.
-const SHOWN: [Metric; 10] = [
+const SHOWN: [Metric; 11] = [
     Metric::CpuNsPerRequest,
     Metric::RequestsPerSecond,
     Metric::RateWithinPerSecond,
@@ -24,6 +24,7 @@ const SHOWN: [Metric; 10] = [
     Metric::LatencyNsP50,
     Metric::RssBytesPeak,
     Metric::RssBytesPerUnit,
+    Metric::MemoryLimitBytes,
     Metric::RssBytesIdle,
 ];
 

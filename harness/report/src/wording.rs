@@ -227,6 +227,7 @@ fn worse_at(metric: Metric) -> &'static str {
         (Metric::CpuNsPerRequest | Metric::CpuNs, _) => "uses more CPU",
         (Metric::StartupNs, _) => "starts slower",
         (Metric::RateWithinPerSecond, _) => "holds less",
+        (Metric::MemoryLimitBytes, _) => "needs more memory",
         (Metric::ServiceTimeNsP50 | Metric::ServiceTimeNsP99, _) => "takes longer",
         (metric, _) if metric.latency_quantile().is_some() => "responds later",
         (_, Unit::Bytes) => "uses more memory",
@@ -313,6 +314,9 @@ pub(super) fn silence(
         }
         None if cell.kind() == CellKind::Servers(Loop::Search) => {
             "no ratio: no search found both a rate that held and one that failed".to_owned()
+        }
+        None if cell.kind() == CellKind::Servers(Loop::MemorySearch) => {
+            "no ratio: no search found both a limit that held and one that failed".to_owned()
         }
         None if cell.blocks == 0 => "not measured: the run ended before".to_owned(),
         None => "no ratio".to_owned(),

@@ -12,6 +12,7 @@ use super::stdio;
 use duet_measure::{host, services};
 use duet_model::record::{Finding, FindingLevel};
 use duet_model::spec::{ServiceKind, Spec, Toolchain};
+use duet_process::cgroup;
 use duet_report::hanging;
 
 /// The width of the tables that commands print themselves.
@@ -42,6 +43,7 @@ pub(super) fn run(args: &Doctor) -> Result<Exit> {
     ))?;
     let mut findings = findings(&spec);
     findings.extend(postgres(&spec, args)?);
+    findings.push(groups());
     stdio::print(&text(&findings))?;
     let unfit = findings.iter().any(|finding| finding.level == FindingLevel::Unfit);
     Ok(if unfit { Exit::Unmeasurable } else { Exit::Done })
@@ -64,6 +66,27 @@ fn findings(spec: &Spec) -> Vec<Finding> {
     findings.extend(toolchains.into_iter().map(host::toolchain));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
     findings
+}
+
+/// Whether servers have control groups of their own.
+fn groups() -> Finding {
+    let finding = |level, found| Finding {
+        name: "control groups".to_owned(),
+        level,
+        found,
+        effect:
+            "cells with `cpu_limit` or `memory_limit` are left out; memory is not broken down, \
+                 and what ended processes of a server took is known to 10 ms"
+                .to_owned(),
+        hint: cgroup::HOW_TO_ALLOW.to_owned(),
+    };
+    match cgroup::here() {
+        Ok(groups) => {
+            let limits = if groups.limits_cpu { "" } else { ", without limits of CPU time" };
+            finding(FindingLevel::Good, format!("{}{limits}", groups.version))
+        }
+        Err(why) => finding(FindingLevel::Warning, why.to_owned()),
+    }
 }
 
 /// Which PostgreSQL the services are, where there are such.

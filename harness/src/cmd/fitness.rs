@@ -13,6 +13,7 @@ use duet_measure::host;
 use duet_measure::services::{self, Services};
 use duet_model::record::{Finding, FindingLevel};
 use duet_model::spec::{CellId, ProgramSet, Service, Spec, Suite};
+use duet_process::cgroup;
 
 /// The sets whose programs need what this CPU has not, and what that is.
 fn unfit<'a>(
@@ -33,6 +34,12 @@ pub(super) fn refuse_unfit(spec: &Spec, suite: &Suite, services: &Services) -> R
              set out",
             set.name,
             lacking.join(", ")
+        );
+    }
+    if let Some(why) = suite.cells.iter().find_map(|cell| limits(spec, cell).err()) {
+        bail!(
+            "this machine cannot limit what servers take: no control groups: {why}; {}",
+            cgroup::HOW_TO_ALLOW
         );
     }
     for service in spec.needed(&suite.cells) {
@@ -58,6 +65,42 @@ pub(super) fn leave_out_unfit(spec: &Spec, suite: &mut Suite) -> Result<Vec<Find
     ensure!(!cells.is_empty(), "no cell is left to measure: {found}");
     suite.cells = cells;
     Ok(findings)
+}
+
+/// Whether this machine can give servers what a load allows them.
+fn limits(spec: &Spec, cell: &CellId) -> Result<(), &'static str> {
+    let load = spec
+        .load(&cell.load)
+        .filter(|load| load.cpu_limit.is_some() || load.memory_limit.is_some());
+    let Some(load) = load else { return Ok(()) };
+    let groups = cgroup::here()?;
+    match load.cpu_limit {
+        Some(_) if !groups.limits_cpu => Err("the controller cpu is not enabled"),
+        _ => Ok(()),
+    }
+}
+
+/// Takes out the cells whose loads limit servers where no control groups can be made. A finding
+/// says so.
+///
+/// # Errors
+/// When no cell is left.
+pub(super) fn leave_out_unlimited(spec: &Spec, suite: &mut Suite) -> Result<Option<Finding>> {
+    let why = suite.cells.iter().find_map(|cell| limits(spec, cell).err());
+    let Some(why) = why else { return Ok(None) };
+    suite.cells.retain(|cell| limits(spec, cell).is_ok());
+    let hint = cgroup::HOW_TO_ALLOW;
+    ensure!(
+        !suite.cells.is_empty(),
+        "no cell is left to measure: no control groups: {why}; {hint}"
+    );
+    Ok(Some(Finding {
+        name: "control groups".to_owned(),
+        level: FindingLevel::Warning,
+        found: format!("none can be made: {why}"),
+        effect: "the cells with `cpu_limit` or `memory_limit` are left out".to_owned(),
+        hint: hint.to_owned(),
+    }))
 }
 
 /// Takes out the cells that need a service which is not there. A finding per service says so.

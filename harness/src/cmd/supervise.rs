@@ -8,6 +8,7 @@ use clap::Args;
 use nix::sys::signal::Signal;
 
 use super::exit::Exit;
+use duet_process::cgroup::{Group, Limits};
 use duet_process::supervisor::{self, Farewell};
 
 /// What is supervised.
@@ -33,6 +34,18 @@ pub(super) struct Supervise {
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
 
+    /// The control group that everything is in: CONTROLLER=FOLDER.
+    #[arg(long = "cgroup", value_name = "WORD")]
+    cgroup: Vec<String>,
+
+    /// CPUs' worth of time that the group may take.
+    #[arg(long, value_name = "CPUS", requires = "cgroup")]
+    cpu_limit: Option<f64>,
+
+    /// Memory that the group may take, in bytes.
+    #[arg(long, value_name = "BYTES", requires = "cgroup")]
+    memory_limit: Option<u64>,
+
     /// The command.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     words: Vec<OsString>,
@@ -43,6 +56,10 @@ pub(super) fn run(args: &Supervise) -> Result<Exit> {
         args.farewell.map(Signal::try_from).transpose().context("there is no such signal")?;
     // Go raises its own; a server that does not must hold as many connections.
     duet_loadgen::system::raise_file_limit();
-    let farewell = Farewell { user: args.uid.zip(args.gid), signal, folder: args.folder.clone() };
+    let group = Group::parse(&args.cgroup).context("there is no such controller")?;
+    let limits = Limits { cpus: args.cpu_limit, memory_bytes: args.memory_limit };
+    let group = (!args.cgroup.is_empty()).then_some((group, limits));
+    let folder = args.folder.clone();
+    let farewell = Farewell { user: args.uid.zip(args.gid), signal, folder, group };
     supervisor::run(&args.cpus, &args.words, &farewell).map(|()| Exit::Done)
 }

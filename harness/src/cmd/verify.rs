@@ -18,6 +18,7 @@ use duet_measure::services::{Places, Services};
 use duet_measure::verify::Verifier;
 use duet_model::record::{BuildRecord, Failure, ServiceCpus, Stage};
 use duet_model::spec::{ProgramSet, Server, Spec, Suite, Transport, Workload};
+use duet_process::cgroup::Limits;
 use duet_process::interrupt::{Interrupt, Interrupted};
 use duet_report::{printable, printable_lines};
 
@@ -226,8 +227,18 @@ fn responses(
     let told = told.first().map_or(&[][..], Vec::as_slice);
     let (threads, padding_bytes) = (1, 0);
     let cpus = &cpus;
-    let launch =
-        Launch { root, cpus, threads, transport, certificate, told, options, padding_bytes };
+    let limits = Limits::default();
+    let launch = Launch {
+        root,
+        cpus,
+        threads,
+        transport,
+        certificate,
+        told,
+        options,
+        limits,
+        padding_bytes,
+    };
     let mut running = server::start(server, &launch, bench.interrupt)?;
     match all_responses(bench, server, &running, workloads) {
         Ok(()) => Ok(running.stop()?),

@@ -68,6 +68,7 @@ pub(crate) fn job_at(addrs: &[Address], exchanges: &[Exchange]) -> Job {
         server_name: None,
         pid: std::process::id() as i32,
         root: None,
+        cgroup: vec![],
         exchanges: exchanges.to_vec(),
     });
     let forth: Vec<u32> = (0..addrs.len() as u32).collect();

@@ -11,6 +11,7 @@ mod dependencies;
 mod generator;
 mod init;
 mod load;
+mod memory_limits;
 mod numbers;
 mod outputs;
 mod pool;

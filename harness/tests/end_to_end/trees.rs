@@ -2,12 +2,14 @@
 //! them; and how they start.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Child, Command};
 
 use nix::sys::signal::Signal;
 
 use crate::binary::{DUET, Folder, HELLO, Outcome, SERVER, outcome, record_text, signal, wait};
 use duet_model::record::{self, ArmRecord, BlockRecord};
+use duet_process::cgroup;
 
 /// Definitions of external servers.
 struct Bench(Folder);
@@ -49,11 +51,28 @@ impl Bench {
     /// Measures the suite: every block counts.
     #[track_caller]
     fn runs(&self) -> Outcome {
-        let outcome = self.0.duet(&["run", "s"]);
+        self.runs_with(&mut self.0.command(&["run", "s"]))
+    }
+
+    /// The same, without control groups.
+    #[track_caller]
+    fn runs_without_groups(&self) -> Outcome {
+        self.runs_with(self.0.command(&["run", "s"]).env("DUET_CGROUP", "none"))
+    }
+
+    #[track_caller]
+    fn runs_with(&self, command: &mut Command) -> Outcome {
+        let child = command.spawn().expect("the binary starts");
+        let pid = child.id();
+        let outcome = outcome(&child.wait_with_output().expect("it ends"));
+        assert_eq!(groups_of(pid), [] as [PathBuf; 0]);
         // 4 where the machine is so busy that nothing can be said.
         assert!(matches!(outcome.code, Some(0 | 4)), "{}{}", outcome.out, outcome.err);
         let blocks = self.record();
-        assert_eq!(blocks.iter().filter(|block| block.failure.is_none()).count(), 2);
+        assert_eq!(
+            blocks.iter().filter(|b| b.failure.is_none() && b.discarded.is_none()).count(),
+            2
+        );
         outcome
     }
 
@@ -79,6 +98,30 @@ impl Bench {
     }
 }
 
+/// The control groups that a duet has made and that are still there.
+fn groups_of(pid: u32) -> Vec<PathBuf> {
+    let mark = format!("-{pid:010}-");
+    let mut found = vec![PathBuf::from("/sys/fs/cgroup")];
+    let mut next = 0;
+    while next < found.len() {
+        let entries = fs::read_dir(&found[next]).into_iter().flatten().flatten();
+        found.extend(entries.filter(|e| e.path().is_dir()).map(|e| e.path()));
+        next += 1;
+    }
+    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    found.retain(|path| name(path).starts_with("duet-") && name(path).contains(&mark));
+    found
+}
+
+/// Whether control groups can be made here.
+fn has_groups() -> bool {
+    let has = cgroup::here().is_ok();
+    if !has {
+        eprintln!("skipped: no control groups can be made here");
+    }
+    has
+}
+
 /// A server that is the tests' own, with these options.
 fn direct(options: &str) -> String {
     let options: String = options.split_whitespace().map(|word| format!(", \"{word}\"")).collect();
@@ -98,6 +141,12 @@ fn a_family_ends_with_the_run() {
     let bench = Bench::new(&[(&shell(FAMILY), "")]);
     bench.runs();
     bench.0.nothing_is_left();
+    assert!(bench.record().iter().flat_map(|b| &b.arms).all(|arm| {
+        arm.group.is_some_and(|memory| memory.anonymous_bytes > 0) == cgroup::here().is_ok()
+    }));
+    bench.runs_without_groups();
+    bench.0.nothing_is_left();
+    assert!(bench.record().iter().flat_map(|b| &b.arms).all(|arm| arm.group.is_none()));
 }
 
 #[test]
@@ -106,6 +155,7 @@ fn a_family_ends_with_a_harness_that_is_killed() {
     signal(&child, Signal::SIGKILL);
     child.wait().expect("it ends");
     bench.0.nothing_is_left();
+    wait(|| groups_of(child.id()).is_empty());
 }
 
 /// Nobody is left to end the family then but the next duet, this test's or another's.
@@ -133,17 +183,21 @@ fn a_family_whose_supervisor_was_killed_too_ends_with_the_next_run() {
     }
     signal(&child, Signal::SIGKILL);
     child.wait().expect("it ends");
+    // Another test's duet may have come first.
     let bench = bench.edit("suites.toml", "blocks = 60", "blocks = 2");
     bench.runs();
     bench.0.nothing_is_left();
+    assert_eq!(groups_of(child.id()), [] as [PathBuf; 0]);
 }
 
 #[test]
 fn a_family_ends_with_ctrl_c() {
     let (bench, child) = Bench::new(&[(&shell(FAMILY), "")]).begin();
     signal(&child, Signal::SIGINT);
+    let pid = child.id();
     outcome(&child.wait_with_output().expect("it ends")).exits(130);
     bench.0.nothing_is_left();
+    assert_eq!(groups_of(pid), [] as [PathBuf; 0]);
 }
 
 #[test]
@@ -226,8 +280,21 @@ fn cpu_time_that_nobody_waited_for_is_unknown() {
         "measure_ms = 2000",
     );
     fs::write(bench.0.path().join("forgetful.py"), FORGETFUL).expect("a file");
-    bench.runs().says("the CPU time of s1 is unknown").says("wait for them");
+    bench.runs_without_groups().says("the CPU time of s1 is unknown").says("wait for them");
     assert_eq!(bench.sums(|_, _, arm| arm.cpu_lost.into()), [0, 2]);
+    bench.0.nothing_is_left();
+    if !has_groups() {
+        return;
+    }
+    // A control group knows it: the children are at work all of the time, and the server is not.
+    let bench = bench.edit("suites.toml", "measure_ms = 2000", "measure_ms = 200");
+    bench.runs();
+    assert_eq!(bench.sums(|_, _, arm| arm.cpu_lost.into()), [0, 0]);
+    let cpu = bench.sums(|block, arm, _| {
+        let windows = block.windows.iter().filter(|window| window.arm as usize == arm);
+        windows.map(|window| window.server_cpu_ns[arm] * 1000 / window.elapsed_ns.max(1)).sum()
+    });
+    assert!(cpu[1] > 0, "{cpu:?}");
     bench.0.nothing_is_left();
 }
 

@@ -1,7 +1,8 @@
 //! A server that keeps the contract until it is told not to. The end-to-end tests measure it.
 //!
 //! `faulty-server --addr HOST:PORT|unix:PATH [--tls-cert FILE --tls-key FILE] [--fault FAULT]
-//! [--after N] [--delay-us D | --delay-us-file FILE]` answers every request with the same JSON;
+//! [--after N] [--hold-mib M]
+//! [--delay-us D | --delay-us-file FILE]` answers every request with the same JSON;
 //! FAULT strikes with the Nth request, or at start or stop.
 
 use std::error::Error;
@@ -31,6 +32,7 @@ struct Options {
     tls: [Option<String>; 2],
     fault: String,
     after: u64,
+    hold_mib: usize,
     delay: Duration,
 }
 
@@ -47,6 +49,8 @@ fn main() {
         "babble" => println!("starting up, please wait"),
         _ => {}
     }
+    // Memory that is touched stays in use.
+    std::mem::forget(vec![1_u8; options.hold_mib << 20]);
     stop_on_sigterm(options.fault.clone());
     let streams = listen(&options).unwrap_or_else(|e| {
         eprintln!("failed to listen on {}: {e}", options.addr);
@@ -113,6 +117,7 @@ fn options() -> Options {
             "--addr" => options.addr = value(),
             "--tls-cert" => options.tls[0] = Some(value()),
             "--tls-key" => options.tls[1] = Some(value()),
+            "--hold-mib" => options.hold_mib = value().parse().unwrap_or(0),
             "--fault" => options.fault = value(),
             "--after" => options.after = value().parse().unwrap_or(1),
             "--delay-us" => {

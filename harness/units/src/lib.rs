@@ -12,6 +12,7 @@
 mod duration;
 mod format;
 mod limit;
+mod memory_range;
 mod metric;
 
 pub use duration::{duration_ns, parse_count, parse_duration};
@@ -20,4 +21,5 @@ pub use format::{
     thousands, whole_nanoseconds,
 };
 pub use limit::Limit;
+pub use memory_range::MemoryRange;
 pub use metric::{Better, CellKind, Loop, Metric, Unit};

@@ -15,6 +15,9 @@ pub enum Metric {
     /// The highest rate of an open loop at which a limit of latency is kept: the geometric middle
     /// of the highest that kept it and the lowest that did not.
     RateWithinPerSecond,
+    /// The smallest memory limit under which a server holds a rate without a failed request: the
+    /// geometric middle of the smallest that held and the largest that did not.
+    MemoryLimitBytes,
     /// The server's CPU time per response that is ok, all threads, background work included.
     CpuNsPerRequest,
     /// Resident memory before the first request. (In older records after the first response.)
@@ -62,6 +65,9 @@ pub enum Loop {
     Open,
     /// Rates that a search tries, for each arm on its own: the highest within a limit of latency.
     Search,
+    /// A rate that is the same for all arms, under memory limits that a search tries, for each arm
+    /// on its own: the smallest that holds it.
+    MemorySearch,
 }
 
 /// What a cell measures, which decides what its results are.
@@ -99,7 +105,7 @@ pub enum Better {
 
 impl Loop {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::Search];
+    pub const ALL: [Self; 4] = [Self::Closed, Self::Open, Self::Search, Self::MemorySearch];
 
     /// The word for several of them.
     #[must_use]
@@ -108,17 +114,19 @@ impl Loop {
             Self::Closed => "closed loops",
             Self::Open => "open loops",
             Self::Search => "loads with `rate_within`",
+            Self::MemorySearch => "loads with `memory_limit`",
         }
     }
 }
 
 impl Metric {
     /// All metrics, in the order reports show them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ElapsedNs,
         Self::CpuNs,
         Self::RequestsPerSecond,
         Self::RateWithinPerSecond,
+        Self::MemoryLimitBytes,
         Self::LatencyNsP50,
         Self::LatencyNsP90,
         Self::LatencyNsP99,
@@ -145,6 +153,7 @@ impl Metric {
         match self {
             Self::RequestsPerSecond => "requests_per_second",
             Self::RateWithinPerSecond => "rate_within_per_second",
+            Self::MemoryLimitBytes => "memory_limit_bytes",
             Self::CpuNsPerRequest => "cpu_ns_per_request",
             Self::RssBytesIdle => "rss_bytes_idle",
             Self::RssBytesSteady => "rss_bytes_steady",
@@ -170,6 +179,7 @@ impl Metric {
         match self {
             Self::RequestsPerSecond => "requests per second",
             Self::RateWithinPerSecond => "rate within limit",
+            Self::MemoryLimitBytes => "smallest memory limit",
             Self::CpuNsPerRequest => "CPU per request",
             Self::RssBytesIdle => "memory, idle",
             Self::RssBytesSteady => "memory, steady",
@@ -205,10 +215,14 @@ impl Metric {
     /// Whether it is a result of such a cell. In an open loop the rate is given, and the largest
     /// memory is that of the warm-up, a closed loop; the latencies of a closed loop are its
     /// throughput again. A search drives each arm at other rates, at which neither latencies nor
-    /// the cost of a request can be compared.
+    /// the cost of a request can be compared; one for memory limits starts a server at each anew,
+    /// so that nothing else of it can.
     #[must_use]
     pub fn is_result(self, of: CellKind) -> bool {
         let CellKind::Servers(of) = of else { return Self::OF_PROGRAMS.contains(&self) };
+        if of == Loop::MemorySearch || self == Self::MemoryLimitBytes {
+            return of == Loop::MemorySearch && self == Self::MemoryLimitBytes;
+        }
         match self {
             Self::ElapsedNs | Self::CpuNs | Self::RssBytesPerUnit => false,
             Self::RequestsPerSecond
@@ -242,7 +256,8 @@ impl Metric {
             | Self::RssBytesPeak
             | Self::RssBytesPerUnit
             | Self::RssBytesAfter
-            | Self::RssBytesPerConnection => Unit::Bytes,
+            | Self::RssBytesPerConnection
+            | Self::MemoryLimitBytes => Unit::Bytes,
         }
     }
 

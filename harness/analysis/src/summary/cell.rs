@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::loads::{OpenAnalysis, SearchAnalysis};
+use super::loads::{MemorySearchAnalysis, OpenAnalysis, SearchAnalysis};
 use super::metric::{Estimate, MetricAnalysis};
 use duet_model::spec::CellId;
 use duet_units::{CellKind, Loop};
@@ -46,6 +46,10 @@ pub struct CellAnalysis {
     /// where no block counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchAnalysis>,
+    /// What searches for the smallest memory limit came to; absent where there were none, and where
+    /// no block counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_search: Option<MemorySearchAnalysis>,
     /// Whether alternating costs both arms alike; absent where no block can say, and of searches
     /// and programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,6 +169,7 @@ impl CellAnalysis {
     pub fn kind(&self) -> CellKind {
         match (&self.program, &self.open, &self.search) {
             (Some(_), _, _) => CellKind::Programs,
+            _ if self.memory_search.is_some() => CellKind::Servers(Loop::MemorySearch),
             (None, _, Some(_)) => CellKind::Servers(Loop::Search),
             (None, Some(_), None) => CellKind::Servers(Loop::Open),
             (None, None, None) => CellKind::Servers(Loop::Closed),

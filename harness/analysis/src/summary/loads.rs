@@ -62,6 +62,37 @@ pub struct SearchAnalysis {
     pub arms: Vec<SearchArm>,
 }
 
+/// What searches for the smallest memory limit that holds a rate came to. Where each arm's lies is
+/// a metric of the cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MemorySearchAnalysis {
+    /// The smallest limit that is tried.
+    pub least_bytes: u64,
+    /// The largest.
+    pub most_bytes: u64,
+    /// The arms.
+    pub arms: Vec<MemorySearchArm>,
+}
+
+/// The searches of an arm for its smallest memory limit, over all blocks that count.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MemorySearchArm {
+    /// Those that found a limit that held and one that failed.
+    pub found: u32,
+    /// Probes, in all of them.
+    pub probes: u64,
+    /// Processes that the kernel killed for want of memory, in all of them.
+    pub oom_kills: u64,
+    /// The smallest limit that held: the median over blocks.
+    pub held_bytes: Option<f64>,
+    /// The largest limit that failed: the median over blocks.
+    pub failed_bytes: Option<f64>,
+}
+
 /// The searches of an arm, over all blocks that count.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -9,8 +9,8 @@ use super::super::gates::GateTable;
 use super::super::suites::Suites;
 use super::loads::{check_loads, check_transports};
 use super::programs::check_problems;
-use duet_model::spec::SEARCH_MS;
 use duet_model::spec::{CellId, GateScope, Quantity, Server};
+use duet_model::spec::{MEMORY_PROBE_MS, MEMORY_PROBES, SEARCH_MS};
 use duet_units::{CellKind, Loop, Metric};
 
 /// Every server of a gate must implement one of its workloads, every workload must be implemented
@@ -191,6 +191,9 @@ fn check_time(gate: &GateTable, cells: &[CellKind], mistake: &mut Keep<'_>) {
     let Some(first) = policy.looks.first() else { return };
     let of_cell_ms = |kind: &CellKind| match kind {
         CellKind::Servers(Loop::Search) => SEARCH_MS,
+        CellKind::Servers(Loop::MemorySearch) => {
+            MEMORY_PROBES * (policy.measure_ms / 2 + MEMORY_PROBE_MS)
+        }
         CellKind::Servers(_) => policy.measure_ms,
         CellKind::Programs => 0,
     };

@@ -52,6 +52,20 @@ pub(super) fn check_transports<'a>(
             let hint = "choose a load over `http` or `https` for it".to_owned();
             mistake(name.line, problem, hint);
         }
+        let served = |name: &&At<String>| {
+            let known = files.workloads.iter().flatten().find(|w| w.value.name == name.value);
+            known.is_some_and(|workload| !workload.value.services.is_empty())
+        };
+        let searches = load.value.memory_limit.is_some();
+        for workload in workloads.iter().filter(served).filter(|_| searches) {
+            let problem = format!(
+                "workload `{}` needs services, and load `{}` has `memory_limit`",
+                workload.value, name.value
+            );
+            let hint = "choose a workload without services for it: their work is not counted by \
+                        probe";
+            mistake(name.line, problem, hint.to_owned());
+        }
         for workload in workloads.iter().filter(churns).filter(|_| load.value.idle > 0) {
             let problem = format!(
                 "workload `{}` has a connection for each request, and load `{}` has idle ones",

@@ -253,6 +253,37 @@ fn files_of_cases() {
 }
 
 #[test]
+fn limits_of_servers() {
+    let f = "suites.toml";
+    let to = |more: &str| format!("connections = 4\n{more}");
+    let check = |more: &str, want: &[&str]| check(f, "connections = 4", &to(more), want);
+    for good in [
+        "cpu_limit = 0.5",
+        "cpu_limit = 2\nrate_share = 0.5",
+        "rate = 100\nmemory_limit = \"32MiB..256MiB\"",
+        "rate = 100\ncpu_limit = 1\nmemory_limit = \"2MiB .. 1GiB\"",
+    ] {
+        check(good, &[]);
+    }
+    for bad in ["0.04", "257"] {
+        let want = format!("suites.toml:4: load four: `cpu_limit` is {bad} | write CPUs' worth");
+        check(&format!("cpu_limit = {bad}"), &[&want]);
+    }
+    for bad in ["256MiB..32MiB", "32MiB", "32..64"] {
+        let want = format!("suites.toml:5: load four: `memory_limit` is {bad:?} | write two sizes");
+        check(&format!("rate = 5\nmemory_limit = \"{bad}\""), &[&want]);
+    }
+    for rate in ["", "rate_share = 0.5", "rate_within = \"p99=5ms\""] {
+        let want = "suites.toml:4: load four: `memory_limit` without `rate` | add `rate`";
+        check(&format!("memory_limit = \"2MiB..9MiB\"\n{rate}"), &[want]);
+    }
+    check(
+        "rate = 5\nidle = 10\nmemory_limit = \"2MiB..9MiB\"",
+        &["suites.toml:6: load four: `memory_limit` beside `idle` | take one"],
+    );
+}
+
+#[test]
 fn open_loops() {
     let f = "suites.toml";
     let to = |more: &str| format!("connections = 4\n{more}");

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Instant;
 
+use duet_process::cgroup::Group;
 use duet_process::proc::{self, CpuClock, StolenTime};
 use duet_process::tree::TreeClock;
 use duet_protocol::{ArmJob, Job};
@@ -30,7 +31,10 @@ impl ServerClock {
     fn of(arm: &ArmJob) -> io::Result<Self> {
         Ok(match arm.root {
             None => Self::Process(CpuClock::of(arm.pid)?),
-            Some(root) => Self::Tree(TreeClock::below(root)?),
+            Some(root) => {
+                let group = Group::parse(&arm.cgroup).filter(|_| !arm.cgroup.is_empty());
+                Self::Tree(TreeClock::below(root, group.as_ref())?)
+            }
         })
     }
 

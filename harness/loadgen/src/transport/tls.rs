@@ -281,10 +281,12 @@ pub(super) fn hint(error: &io::Error) -> Option<&'static str> {
                  trusts any"
             }
             CertificateError::BadSignature => {
-                "its key cannot be used here (one of RSA has 2048 bits or more); --insecure trusts any"
+                "its key cannot be used here (one of RSA has 2048 bits or more); --insecure trusts \
+                 any"
             }
             CertificateError::Other(why) if why.to_string().contains("UnsupportedCertVersion") => {
-                "certificates are of version 3, as openssl req -x509 makes them; --insecure trusts any"
+                "certificates are of version 3, as openssl req -x509 makes them; --insecure trusts \
+                 any"
             }
             _ => "trust it or its authority with --cacert FILE, or any with --insecure",
         },

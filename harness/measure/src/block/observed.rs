@@ -9,8 +9,9 @@ use crate::generator::Generator;
 use crate::host::{self, Cpus};
 use crate::server::Running;
 use crate::services::Services;
-use duet_model::record::{BlockRecord, IdleMemory, Memory, RssSample, ServiceUse};
+use duet_model::record::{BlockRecord, GroupMemory, IdleMemory, Memory, RssSample, ServiceUse};
 use duet_model::spec::Workload;
+use duet_process::cgroup::Group;
 use duet_process::proc::{self, CpuClock, StolenTime};
 use duet_process::tree;
 use duet_units::duration_ns;
@@ -66,7 +67,7 @@ pub(super) fn usage(
     let mut of_arms = vec![];
     for arm in arms {
         let why = || format!("failed to read {}'s CPU clocks", arm.name);
-        own_ns += tree::cpu_ns(arm.root()).with_context(why)?;
+        own_ns += tree::cpu_ns(arm.root(), arm.group()).with_context(why)?;
         of_arms.push(tree::user_system_ns(arm.root()).with_context(why)?);
     }
     if services.shares_cpus() {
@@ -127,6 +128,7 @@ pub(super) fn under_load(
     for (arm, running) in record.arms.iter_mut().zip(arms) {
         let root = running.root();
         arm.loaded = memory(root)?;
+        arm.group = running.group().map(group_memory).transpose()?;
         let of_each = tree::rss_bytes_peak(root).context("failed to read peak memory")?;
         // Of processes that have ended meanwhile, samples alone know.
         let sampled = arm.rss.iter().map(|sample| sample.rss_bytes).max().unwrap_or(0);
@@ -148,6 +150,17 @@ pub(super) fn beside_idle(
         arm.idle_connections.push(IdleMemory { connections, memory });
     }
     generator.go_on()
+}
+
+/// The memory of a server's control group, in the record's terms.
+fn group_memory(group: &Group) -> Result<GroupMemory> {
+    let memory = group.memory().context("failed to read the memory of a control group")?;
+    Ok(GroupMemory {
+        anonymous_bytes: memory.anonymous_bytes,
+        file_bytes: memory.file_bytes,
+        shared_bytes: memory.shared_bytes,
+        socket_bytes: memory.socket_bytes,
+    })
 }
 
 /// The memory of a server's processes, in the record's terms.

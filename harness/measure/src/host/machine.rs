@@ -8,6 +8,7 @@ use super::cpus::allowed_cpus;
 use super::kernel_files::{self, meminfo};
 use crate::git::git;
 use duet_model::record::Machine;
+use duet_process::cgroup;
 
 /// Tools whose versions belong into a record, with the argument that prints the version.
 const TOOLS: [(&str, &str); 2] = [("rustc", "--version"), ("go", "version")];
@@ -37,6 +38,7 @@ pub fn machine() -> Machine {
             .find_map(|line| line.strip_prefix("PRETTY_NAME="))
             .map_or_else(|| "unknown".to_owned(), |name| name.trim_matches('"').to_owned()),
         hypervisor,
+        groups: cgroup::here().ok().map(|groups| groups.version.to_string()),
         tools: TOOLS.iter().filter_map(|(tool, argument)| tool_version(tool, argument)).collect(),
     }
 }

@@ -302,8 +302,12 @@ fn launch(
         command.args(["-c", &format!("{name}={value}")]);
     }
     // An immediate shutdown: its shared memory goes, its data is not written.
-    let supervision =
-        Supervision { user, farewell: Some(Signal::SIGQUIT), folder: Some(folder.to_owned()) };
+    let supervision = Supervision {
+        user,
+        farewell: Some(Signal::SIGQUIT),
+        folder: Some(folder.to_owned()),
+        group: None,
+    };
     let outputs = (Stdio::null(), Stdio::piped());
     let mut process = supervised::start_under(&command, start.cpus, outputs, &supervision)
         .with_context(|| cannot_run(&postgres, user))?;

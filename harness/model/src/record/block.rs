@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::failure::Failure;
 use super::gauge::BlockGauges;
 use crate::spec::CellId;
-use duet_protocol::{Negotiated, ResolvedRate, SearchResult, Times, WindowResult};
+use duet_protocol::{Negotiated, ResolvedRate, SearchEnd, SearchResult, Times, WindowResult};
 
 /// A block: one fresh start of every arm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,8 +76,12 @@ pub struct ArmRecord {
     pub listening: Option<Memory>,
     /// Memory after the first valid response, which the workload decides.
     pub idle: Memory,
-    /// Memory right after the last window.
+    /// Memory right after the last window, with the load's connections open.
     pub loaded: Memory,
+    /// The same moment's memory of the control group that its processes were in; absent where they
+    /// were in none of their own, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupMemory>,
     /// Memory a moment after the load's connections were closed.
     pub after: Memory,
     /// The largest resident memory: the sum of what the kernel says of each process, or, where
@@ -109,6 +113,11 @@ pub struct ArmRecord {
     /// Where the highest rate within a limit lies; absent where none was searched for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchResult>,
+    /// Where the smallest memory limit lies that holds the load's rate; absent where none was
+    /// searched for. What else is said of the arm was then seen at the smallest limit that held,
+    /// and is zero where none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_search: Option<MemorySearch>,
     /// What is judged of the times of its windows together, where these have no histograms; of a
     /// search, of those at the lowest rate that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,6 +138,66 @@ pub struct ArmHistograms {
     /// Response times, lower bounds among them; absent in a closed loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_time: Option<String>,
+}
+
+/// Where an arm's smallest memory limit lies under which it holds the rate of its load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MemorySearch {
+    /// The smallest limit that held; absent where none did.
+    pub held_bytes: Option<u64>,
+    /// The largest that did not, below that; absent where all held.
+    pub failed_bytes: Option<u64>,
+    /// Why the search was over. Of all that are tried, limits take the place of rates.
+    pub end: SearchEnd,
+    /// Its probes, in their order.
+    pub probes: Vec<MemoryProbe>,
+}
+
+/// A fresh start under a memory limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MemoryProbe {
+    /// The limit, page cache included and without swap.
+    pub limit_bytes: u64,
+    /// Whether the server started, responded as expected and held the rate.
+    pub held: bool,
+    /// How many of its processes the kernel killed for want of memory.
+    pub oom_kills: u64,
+    /// Why it did not hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+impl ArmRecord {
+    /// An arm of which nothing was seen yet.
+    #[must_use]
+    pub fn unseen(server: &str) -> Self {
+        Self {
+            server: server.to_owned(),
+            startup_ns: 0,
+            listening: None,
+            idle: Memory::default(),
+            loaded: Memory::default(),
+            group: None,
+            after: Memory::default(),
+            rss_bytes_peak: 0,
+            cpu_lost: false,
+            user_ns: None,
+            system_ns: None,
+            threads: 0,
+            rss: vec![],
+            wire: Wire::default(),
+            negotiated: None,
+            idle_connections: vec![],
+            search: None,
+            memory_search: None,
+            times: None,
+            histograms: None,
+        }
+    }
 }
 
 /// Memory while connections are idle.
@@ -204,6 +273,24 @@ pub struct Memory {
     pub pss_bytes: u64,
     /// Private pages, clean and dirty.
     pub private_bytes: u64,
+}
+
+/// The memory of a server's control group at one moment, as the kernel has it (`memory.stat`). A
+/// page is in the group whose process touched it first, so that a program's own file is mostly in
+/// none of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct GroupMemory {
+    /// Anonymous memory: heaps and stacks.
+    pub anonymous_bytes: u64,
+    /// Pages of files, shared memory included.
+    pub file_bytes: u64,
+    /// Shared memory.
+    pub shared_bytes: u64,
+    /// Buffers of sockets; absent where the kernel does not count them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket_bytes: Option<u64>,
 }
 
 /// Resident memory at a moment of a block.

@@ -21,6 +21,10 @@ pub struct Machine {
     pub os: String,
     /// The hypervisor, if the processor reports one.
     pub hypervisor: Option<String>,
+    /// What servers are measured and ended by where control groups of duet's own can be made:
+    /// `cgroup v1`, `cgroup v2`; absent where none can, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<String>,
     /// Versions of tools that matter, by name (`rustc`, `go`).
     pub tools: BTreeMap<String, String>,
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use duet_protocol::{Arrivals, Transport};
-use duet_units::{Limit, Loop};
+use duet_units::{Limit, Loop, MemoryRange};
 
 /// How hard a server is driven. Closed loop: each connection sends its next request when the
 /// previous one is answered. Open loop: requests are sent when they are due, at a rate that is the
@@ -28,6 +28,13 @@ pub struct Load {
     /// When requests are due; absent in a closed loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenLoop>,
+    /// CPUs' worth of time that a server may take; absent: all that its CPUs have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_limit: Option<f64>,
+    /// The limits of memory of which the smallest is searched for that holds the rate; absent:
+    /// servers have none. With a rate in requests per second only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<MemoryRange>,
 }
 
 /// When the requests of an open loop are due.
@@ -72,7 +79,7 @@ impl Load {
     #[must_use]
     pub fn closed(name: &str, connections: u32) -> Self {
         let (name, transport) = (name.to_owned(), Transport::Http);
-        Self { name, connections, transport, streams: 1, idle: 0, open: None }
+        Self { name, connections, transport, streams: 1, ..Self::default() }
     }
 
     /// The connections for people: `64 connections`, `8 HTTP/2 connections × 16 streams`.
@@ -93,12 +100,18 @@ impl Load {
             0 => String::new(),
             n => format!(" beside {} idle ones", duet_units::thousands(n.into())),
         };
-        format!("{} {spoken}connection{plural}{streams}{idle}", self.connections)
+        let cpus = self.cpu_limit.map_or_else(String::new, |cpus| format!(" with {cpus} CPU"));
+        let range = self.memory_limit;
+        let memory = range.map_or_else(String::new, |range| format!(" within {range} of memory"));
+        format!("{} {spoken}connection{plural}{streams}{idle}{cpus}{memory}", self.connections)
     }
 
     /// What decides when requests are sent.
     #[must_use]
     pub fn kind(&self) -> Loop {
+        if self.memory_limit.is_some() {
+            return Loop::MemorySearch;
+        }
         match self.open.map(|open| open.rate) {
             None => Loop::Closed,
             Some(Rate::PerSecond(_) | Rate::Share(_)) => Loop::Open,

@@ -110,7 +110,8 @@ pub(super) fn question(metric: Metric) -> &'static str {
         | Metric::RssBytesPeak
         | Metric::RssBytesPerUnit
         | Metric::RssBytesAfter
-        | Metric::RssBytesPerConnection => "How many times more memory?",
+        | Metric::RssBytesPerConnection
+        | Metric::MemoryLimitBytes => "How many times more memory?",
         Metric::StartupNs
         | Metric::ServiceTimeNsP50
         | Metric::ServiceTimeNsP99

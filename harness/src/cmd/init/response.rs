@@ -14,6 +14,7 @@ use duet_measure::server::{self, Launch, Running};
 use duet_measure::verify::{Verifier, excerpt};
 use duet_model::record::Stage;
 use duet_model::spec::{ExpectedResponse, Server, Transport};
+use duet_process::cgroup::Limits;
 use duet_process::interrupt::{Interrupt, Interrupted, POLL};
 
 /// How much of a body is shown.
@@ -45,6 +46,7 @@ pub(super) fn steady(server: &Server, path: &str, root: &Path) -> Result<Expecte
         padding_bytes: 0,
         told: &[],
         options: &[],
+        limits: Limits::default(),
     };
     let verifier = Verifier::new()?;
     let start =

@@ -282,8 +282,8 @@ fn summary(
     }
 }
 
-/// Where no rate held: whether the probes are too short for how long responses take, and which would
-/// decide.
+/// Where no rate held: whether the probes are too short for how long responses take, and which
+/// would decide.
 fn too_short(load: &load::Load, found: &Summary, slowest_ns: u64) -> Option<String> {
     let probe_ns = load.measure.as_nanos() as u64;
     (found.held_per_second.is_none() && slowest_ns * PROBE_RESPONSES > probe_ns).then(|| {
