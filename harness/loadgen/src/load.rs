@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, ensure};
 use duet_protocol::Arrivals;
+use nix::errno::Errno;
 
 use crate::count::account::Account;
 use crate::count::latencies::Latencies;
@@ -22,6 +23,7 @@ use crate::system::{self, pin};
 use crate::timing::arrivals::{ArrivalSchedule, Rate};
 use crate::timing::schedule::{Phases, Schedule};
 use crate::transport::Transport;
+use crate::transport::error;
 use crate::transport::h1::{ClientConfig, H1};
 use crate::transport::h2::H2;
 use crate::transport::stats::ConnectionStats;
@@ -173,15 +175,28 @@ pub struct Ceiling {
     pub lower_bound: bool,
 }
 
-/// No connection could be opened.
+/// No connection could be opened, after those of the first responses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unconnected {
     to: String,
+    /// Why most of the attempts failed; none: none of them did in time.
+    reason: Option<&'static str>,
+}
+
+impl Unconnected {
+    /// Whether it is this machine that has no room for another connection.
+    #[must_use]
+    pub fn is_of_this_machine(&self) -> bool {
+        let errno = self.reason.and_then(error::errno);
+        matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::EADDRNOTAVAIL))
+    }
 }
 
 impl fmt::Display for Unconnected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no connection to {} could be opened", self.to)
+        let reason = self.reason.unwrap_or(error::NO_REPLY);
+        let errno = error::errno(reason).map(|errno| errno as i32);
+        f.write_str(&error::unconnected(&self.to, errno, reason))
     }
 }
 
@@ -214,13 +229,18 @@ pub fn run(load: &Load, live: &Live) -> Result<Measured> {
                 let _ = begin.send(phases);
             }
         }
-        let mut parts = vec![];
+        let (mut parts, mut refused) = (vec![], ConnectionStats::default());
         for (_, begin, thread) in threads {
             drop(begin);
             let part = thread.join().map_err(|_| anyhow!("a thread of the generator has died"))?;
-            parts.extend(part.map_err(|error| anyhow!(error.to_string()))?);
+            match part.map_err(|error| anyhow!(error.to_string()))? {
+                Ok(part) => parts.push(part),
+                Err(stats) => refused.merge(&stats),
+            }
         }
-        ensure!(open > 0, Unconnected { to: load.target.to_string() });
+        let reason = refused.refused.iter().max_by_key(|(_, count)| **count);
+        let reason = reason.map(|(reason, _)| *reason);
+        ensure!(open > 0, Unconnected { to: load.target.to_string(), reason });
         Ok(merge(load, phases, parts))
     })
 }
@@ -232,14 +252,14 @@ fn phases(load: &Load, begin: Instant) -> Phases {
     Phases { begin, from, until, to: if load.promised { begin + NEVER } else { until } }
 }
 
-/// One thread, from its first connection to its last response; none: it was not told to begin.
+/// One thread, from its first connection to its last response.
 fn one_thread(
     load: &Load,
     thread: usize,
     live: &Live,
     connected: &Sender<usize>,
     when_to_begin: &Receiver<Phases>,
-) -> Result<Option<ThreadResult>, JobError> {
+) -> Result<Driven, JobError> {
     if !load.cpus.is_empty() {
         pin(load.cpus[thread % load.cpus.len()])?;
     }
@@ -265,6 +285,9 @@ fn one_thread(
     drive(load, thread, transport, live, connected, when_to_begin)
 }
 
+/// What a thread came to; what became of its connections where it was not told to begin.
+type Driven = Result<Box<ThreadResult>, Box<ConnectionStats>>;
+
 /// What a thread came to.
 struct ThreadResult {
     stats: ThreadStats,
@@ -280,7 +303,7 @@ fn drive(
     live: &Live,
     connected: &Sender<usize>,
     when_to_begin: &Receiver<Phases>,
-) -> Result<Option<ThreadResult>, JobError> {
+) -> Result<Driven, JobError> {
     let now = Instant::now();
     let seconds = SecondRecorder::new(None, now, now);
     let sink = LoadSink::new(transport.connections(), load.cases.len(), seconds);
@@ -291,7 +314,9 @@ fn drive(
     }
     // Whoever waits for this has given up where it cannot be sent.
     let _ = connected.send(driver.connect()?);
-    let Ok(phases) = when_to_begin.recv() else { return Ok(None) };
+    let Ok(phases) = when_to_begin.recv() else {
+        return Ok(Err(Box::new(driver.transport.stats().clone())));
+    };
     driver.sink.seconds = SecondRecorder::new(live.sender(), phases.begin, phases.from);
     std::thread::sleep(phases.begin.saturating_duration_since(Instant::now()));
     driver.drive(schedule(load, thread), phases)?;
@@ -302,7 +327,7 @@ fn drive(
         connections.opened += driver.sent().saturating_sub(refused);
     }
     let received_bytes = driver.transport.received_bytes();
-    Ok(Some(ThreadResult { stats: driver.sink.stats, connections, received_bytes }))
+    Ok(Ok(Box::new(ThreadResult { stats: driver.sink.stats, connections, received_bytes })))
 }
 
 fn schedule(load: &Load, thread: usize) -> Schedule {
@@ -335,7 +360,7 @@ fn end(load: &Load, phases: &Phases, stats: &ThreadStats) -> Option<Instant> {
     }
 }
 
-fn merge(load: &Load, phases: Phases, threads: Vec<ThreadResult>) -> Measured {
+fn merge(load: &Load, phases: Phases, threads: Vec<Box<ThreadResult>>) -> Measured {
     let end = threads.iter().filter_map(|thread| end(load, &phases, &thread.stats)).max();
     let end = end.unwrap_or(phases.from);
     let mut all = Measured {
@@ -363,7 +388,8 @@ fn merge(load: &Load, phases: Phases, threads: Vec<ThreadResult>) -> Measured {
         interrupted: false,
         ceiling: None,
     };
-    for ThreadResult { stats, connections, received_bytes } in threads {
+    for thread in threads {
+        let ThreadResult { stats, connections, received_bytes } = *thread;
         all.account.merge(&stats.account);
         all.warmup_sent += stats.warmup_sent;
         all.warmup_failed += stats.warmup_failed;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 use url::Url;
 
-use super::exit::{Exit, UsageError};
+use super::exit::{Exit, ServerUnavailable, UsageError};
 use super::output;
 use super::stdio::{self, Stream};
-use duet_loadgen::load::{self, Ceiling, LoadModel, Measured};
+use duet_loadgen::load::{self, Ceiling, LoadModel, Measured, Unconnected};
 use duet_measure::ceiling;
 use duet_measure::host;
 use duet_process::interrupt::Interrupt;
@@ -74,7 +74,7 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
             stdio::note("interrupted before a connection was open: nothing was measured");
             return Ok(Exit::Interrupted(signal));
         }
-        (driven, _) => driven?,
+        (driven, _) => driven.map_err(unconnected)?,
     };
     measured.interrupted = interrupt.signal().is_some();
     if !args.no_ceiling && measured.account.ok > 0 && !measured.interrupted {
@@ -91,6 +91,15 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
     let written = write(args, &load, &url, &measured);
     printed.and(written).and(files.finish())?;
     Ok(exit(&measured, load.promised, args.max_error_rate, &verdicts, interrupt.signal()))
+}
+
+/// A server that took the first requests, and takes no connections any more, has failed; it is
+/// another matter where this machine has no room for them.
+fn unconnected(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<Unconnected>() {
+        Some(why) if !why.is_of_this_machine() => ServerUnavailable(why.to_string()).into(),
+        _ => error,
+    }
 }
 
 /// Writes the files that are wanted.

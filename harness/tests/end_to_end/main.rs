@@ -9,6 +9,7 @@ mod claims;
 mod cli;
 mod dependencies;
 mod generator;
+mod hostile_server;
 mod init;
 mod load;
 mod memory_limits;

@@ -13,7 +13,8 @@ use crate::transport::error::{NO_REPLY, TransportError};
 use crate::transport::{ConnectionState, Transport};
 
 /// A connection of a load that failed twice in a row is opened anew after this, then after twice as
-/// long, ...
+/// long, ... never more than a quarter of the timeout, or the pauses would look like a server that
+/// takes no connections.
 const BACK_OFF: Duration = Duration::from_millis(100);
 /// ... but never more often doubled than this: 1.6 seconds.
 const DOUBLED_MAX: u32 = 4;
@@ -104,7 +105,7 @@ impl<T: Transport, S: Sink> Driver<'_, T, S> {
         recovery.failures += 1;
         let failures = recovery.failures;
         let pause = match S::MODE {
-            Mode::Load => Some(back_off(failures)),
+            Mode::Load => Some(back_off(failures).min(self.timeout / 4)),
             Mode::Window => {
                 let useful = kind != Some(ErrorKind::Connect) && failures < FAILURES_MAX;
                 useful.then_some(Duration::ZERO)

@@ -33,9 +33,9 @@ impl TransportError {
     /// An error of an operation on a connection.
     pub(crate) fn from_io(error: &io::Error) -> Self {
         let errno = error.raw_os_error();
-        let kind = match errno.map(Errno::from_raw) {
-            Some(Errno::ECONNRESET | Errno::EPIPE) => ErrorKind::Reset,
-            _ if error.kind() == io::ErrorKind::BrokenPipe => ErrorKind::Reset,
+        let lost = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
+        let kind = match errno {
+            _ if lost.contains(&error.kind()) => ErrorKind::Reset,
             _ if tls::reason(error).is_some() => ErrorKind::Tls,
             _ => ErrorKind::Connect,
         };
@@ -49,13 +49,22 @@ impl TransportError {
     }
 }
 
-/// Why there is no connection, in words that a table of counts can have.
+/// Why there is no connection, in words that a table of counts can have. Of an error that went
+/// through `h2` only the kind is left.
 fn reason(error: &io::Error) -> &'static str {
-    match error.raw_os_error() {
-        Some(errno) => Errno::from_raw(errno).desc(),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => CLOSED,
-        None => tls::reason(error).unwrap_or(NO_REPLY),
+    match (error.raw_os_error(), error.kind()) {
+        (Some(errno), _) => Errno::from_raw(errno).desc(),
+        (None, io::ErrorKind::UnexpectedEof) => CLOSED,
+        (None, io::ErrorKind::ConnectionReset) => Errno::ECONNRESET.desc(),
+        (None, io::ErrorKind::BrokenPipe) => Errno::EPIPE.desc(),
+        (None, _) => tls::reason(error).unwrap_or(NO_REPLY),
     }
+}
+
+/// The system's error that has these words, of those that people can do something about.
+pub(crate) fn errno(reason: &str) -> Option<Errno> {
+    let known = [Errno::ECONNREFUSED, Errno::EADDRNOTAVAIL, Errno::EMFILE, Errno::ENFILE];
+    known.into_iter().find(|errno| errno.desc() == reason)
 }
 
 /// Why no connection to `addr` could be opened, in words that say what to do.

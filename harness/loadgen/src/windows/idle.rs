@@ -40,7 +40,7 @@ impl<'t> IdleConnections<'t> {
         for (arm, target) in (0..).zip(self.targets) {
             let (open, exchange) = (&mut self.open[arm as usize], &self.exchanges[arm as usize]);
             while open.len() < wanted as usize {
-                let opened = BlockingConnection::open(target, self.timeout);
+                let opened = BlockingConnection::open(target, Patience::new(self.timeout));
                 let opened = opened.and_then(|mut connection| {
                     ask(&mut connection, target, exchange, self.timeout)?;
                     Ok(connection)

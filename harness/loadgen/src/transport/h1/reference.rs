@@ -20,14 +20,12 @@ use crate::response::malformed::Malformed;
 use crate::response::reference::{BodyLearner, ReferenceResponse};
 use crate::transport::error;
 use crate::transport::target::Target;
-use crate::transport::tls::{self, Tls};
+use crate::transport::tls;
 
 /// How long it is looked for bytes that nobody has asked for.
 const UNSOLICITED_PATIENCE_MS: u8 = 5;
-
-/// A connection whose calls wait.
-trait Stream: Read + Write + AsFd {}
-impl<T: Read + Write + AsFd> Stream for T {}
+/// What is left for a connection at least: no time at all is an error of its own.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// Sends a request once, on a connection of its own.
 pub(crate) fn fetch(
@@ -36,7 +34,7 @@ pub(crate) fn fetch(
     head: bool,
     patience: Patience,
 ) -> Result<ReferenceResponse, FetchError> {
-    let connection = BlockingConnection::open(target, patience.left());
+    let connection = BlockingConnection::open(target, patience);
     let connection = connection.map_err(FetchError::Unconnected)?;
     exchange(connection, target, request, head, patience).map_err(FetchError::Unanswered)
 }
@@ -50,7 +48,7 @@ fn exchange(
     patience: Patience,
 ) -> Result<ReferenceResponse, String> {
     let plain = target.tls.is_none();
-    if plain && let Some(said) = unsolicited(connection.stream.as_fd()) {
+    if plain && let Some(said) = unsolicited(connection.stream.socket().as_fd()) {
         return Err(match error::other_protocol(&said) {
             Some(hint) => format!("{target} does not speak HTTP/1.1; {hint}"),
             None => {
@@ -59,7 +57,7 @@ fn exchange(
         });
     }
     let response = connection.ask(target, request, head, patience)?;
-    if plain && response.persistent && unsolicited(connection.stream.as_fd()).is_some() {
+    if plain && response.persistent && unsolicited(connection.stream.socket().as_fd()).is_some() {
         return Err(more_than_asked_for(target));
     }
     Ok(response)
@@ -67,16 +65,16 @@ fn exchange(
 
 /// A connection on which one request is sent after the other, each when the last is responded to.
 pub(crate) struct BlockingConnection {
-    stream: Box<dyn Stream>,
+    stream: Stream,
 }
 
 impl BlockingConnection {
     /// Opens it, with TLS where there is any.
-    pub(crate) fn open(target: &Target, timeout: Duration) -> Result<Self, String> {
-        let (socket, tls) = handshake(target, timeout)?;
+    pub(crate) fn open(target: &Target, patience: Patience) -> Result<Self, String> {
+        let (socket, tls) = handshake(target, patience)?;
         let stream = match tls {
-            None => socket,
-            Some(tls) => Box::new(Encrypted(StreamOwned::new(tls, socket))),
+            None => Stream::Plain(socket),
+            Some(tls) => Stream::Encrypted(Box::new(StreamOwned::new(tls, socket))),
         };
         Ok(Self { stream })
     }
@@ -94,6 +92,7 @@ impl BlockingConnection {
         let failed = |error: &io::Error, incoming: &Incoming, learner: &BodyLearner| {
             unanswered(target, patience.timeout, error, (incoming, learner.len()))
         };
+        self.stream.socket().end = patience.end;
         match self.stream.write_all(request).and_then(|()| self.stream.flush()) {
             // A server may respond and close before it has read everything.
             Err(error) if !is_closed(&error) => return Err(failed(&error, &incoming, &learner)),
@@ -101,7 +100,8 @@ impl BlockingConnection {
         }
         let mut buffer = vec![0; READ_BYTES];
         loop {
-            let n = match read(&mut *self.stream, &mut buffer, patience.end) {
+            let n = match self.stream.read(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 // TLS ends without a word.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => 0,
                 read => read.map_err(|error| failed(&error, &incoming, &learner))?,
@@ -151,11 +151,11 @@ fn unanswered(
     (incoming, came): (&Incoming, u64),
 ) -> String {
     match error.kind() {
-        ErrorKind::TimedOut | ErrorKind::WouldBlock if incoming.status().is_some() => format!(
+        ErrorKind::TimedOut if incoming.status().is_some() => format!(
             "the response of {target} does not end: {came} bytes of its body came within \
              {timeout:?}; if it is a stream, it cannot be loaded"
         ),
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => {
+        ErrorKind::TimedOut => {
             format!("no response from {target} within {timeout:?}")
         }
         _ if !incoming.is_empty() => {
@@ -178,45 +178,95 @@ fn unsolicited(socket: BorrowedFd<'_>) -> Option<Vec<u8>> {
     (n > 0).then(|| bytes[..n].to_vec())
 }
 
-/// A connection with TLS.
-struct Encrypted(StreamOwned<ClientConnection, Box<dyn Stream>>);
+/// A connection's bytes, encrypted or not.
+enum Stream {
+    Plain(Socket),
+    Encrypted(Box<StreamOwned<ClientConnection, Socket>>),
+}
 
-impl Read for Encrypted {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
+impl Stream {
+    fn socket(&mut self) -> &mut Socket {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Encrypted(stream) => &mut stream.sock,
+        }
     }
 }
 
-impl Write for Encrypted {
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read(buffer),
+            Self::Encrypted(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        match self {
+            Self::Plain(socket) => socket.write(bytes),
+            Self::Encrypted(stream) => stream.write(bytes),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        match self {
+            Self::Plain(socket) => socket.flush(),
+            Self::Encrypted(stream) => stream.flush(),
+        }
     }
 }
 
-impl AsFd for Encrypted {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.sock.as_fd()
-    }
+/// What a socket of either family can do.
+trait Family: Read + Write + AsFd {}
+impl<T: Read + Write + AsFd> Family for T {}
+
+/// A socket whose calls wait until an instant and no longer, however little each of them brings: a
+/// server that sends, or reads, byte by byte gains no time by that.
+struct Socket {
+    socket: Box<dyn Family>,
+    end: Instant,
 }
 
-/// Reads what comes before an instant.
-fn read(stream: &mut dyn Stream, buffer: &mut [u8], end: Instant) -> io::Result<usize> {
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
+impl Socket {
+    /// How long a call may wait.
+    fn left(&self) -> io::Result<TimeVal> {
+        let left = self.end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(ErrorKind::TimedOut.into());
         }
-        let limit = TimeVal::microseconds(left.as_micros().max(1) as i64);
-        setsockopt(&stream, sockopt::ReceiveTimeout, &limit)?;
-        match stream.read(buffer) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            read => return read,
-        }
+        Ok(TimeVal::microseconds(left.as_micros().max(1) as i64))
     }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        setsockopt(&self.socket, sockopt::ReceiveTimeout, &self.left()?)?;
+        self.socket.read(buffer).map_err(in_words)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        setsockopt(&self.socket, sockopt::SendTimeout, &self.left()?)?;
+        self.socket.write(bytes).map_err(in_words)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// The system says of a call that has waited for long enough that it would block.
+fn in_words(error: io::Error) -> io::Error {
+    if error.kind() == ErrorKind::WouldBlock { ErrorKind::TimedOut.into() } else { error }
 }
 
 fn is_closed(error: &io::Error) -> bool {
@@ -225,41 +275,40 @@ fn is_closed(error: &io::Error) -> bool {
 
 /// What TLS agrees on with a server.
 pub(crate) fn negotiate(target: &Target, timeout: Duration) -> Result<Negotiated, String> {
-    let (_, tls) = handshake(target, timeout)?;
+    let (_, tls) = handshake(target, Patience::new(timeout))?;
     Ok(tls.map(|tls| tls::negotiated(&tls)).unwrap_or_default())
 }
 
 /// An open connection, and its TLS where there is any.
 fn handshake(
     target: &Target,
-    timeout: Duration,
-) -> Result<(Box<dyn Stream>, Option<ClientConnection>), String> {
-    let connect = || -> io::Result<_> {
-        let mut socket = connect(&target.addr, timeout)?;
-        let tls = target.tls.as_ref().map(Tls::client).transpose()?;
-        let tls = tls.map(|mut tls| {
-            while tls.is_handshaking() {
-                tls.complete_io(&mut socket)?;
-            }
-            io::Result::Ok(tls)
-        });
-        Ok((socket, tls.transpose()?))
-    };
-    connect().map_err(|error| error::unopened(&target.to_string(), &error))
+    patience: Patience,
+) -> Result<(Socket, Option<ClientConnection>), String> {
+    let unopened = |error: io::Error| error::unopened(&target.to_string(), &error);
+    let socket = connect(&target.addr, patience.left().max(MOMENT)).map_err(unopened)?;
+    let mut socket = Socket { socket, end: patience.end };
+    let Some(tls) = &target.tls else { return Ok((socket, None)) };
+    let mut tls = tls.client().map_err(unopened)?;
+    while tls.is_handshaking() {
+        tls.complete_io(&mut socket).map_err(|error| match error.kind() {
+            ErrorKind::TimedOut => format!(
+                "{target} does not end the handshake of TLS within {:?}: does it speak TLS? if \
+                 not, give an http:// URL",
+                patience.timeout
+            ),
+            _ => unopened(error),
+        })?;
+    }
+    Ok((socket, Some(tls)))
 }
 
-fn connect(addr: &Address, timeout: Duration) -> io::Result<Box<dyn Stream>> {
+fn connect(addr: &Address, timeout: Duration) -> io::Result<Box<dyn Family>> {
     Ok(match addr {
         Address::Tcp(addr) => {
             let socket = TcpStream::connect_timeout(addr, timeout)?;
             socket.set_nodelay(true)?;
-            socket.set_read_timeout(Some(timeout))?;
             Box::new(socket)
         }
-        Address::Unix(path) => {
-            let socket = UnixStream::connect(path)?;
-            socket.set_read_timeout(Some(timeout))?;
-            Box::new(socket)
-        }
+        Address::Unix(path) => Box::new(UnixStream::connect(path)?),
     })
 }
