@@ -83,7 +83,7 @@ load-figures: build ## duet load: system calls, memory, send lag, overload (five
 lead-in: build ## what lead-in and length of windows do to a ratio: the table of METHOD.md (a quarter of an hour)
 	python3 bench/lead_in.py $(DUET)
 
-fuzz: ## feed the parser of answers and the template check with mutations for two minutes
+fuzz: ## feed parser, template check and HTTP/2 with mutations of responses for three minutes
 	@sh .ci/fuzz.sh 60
 
 program-scaling: build ## measure how the programs gain from a second CPU (a quarter of an hour)

@@ -8,8 +8,10 @@ if ! cargo fuzz --version >/dev/null 2>&1; then
     echo "    cargo install cargo-fuzz --locked"
     exit 0
 fi
-for target in parser template; do
+for target in parser template http2; do
     mkdir -p "fuzz/corpus/$target"
-    RUSTC_BOOTSTRAP=1 cargo fuzz run "$target" "fuzz/corpus/$target" fuzz/seeds -- \
+    seeds=fuzz/seeds
+    if [ "$target" = http2 ]; then seeds=fuzz/seeds-http2; fi
+    RUSTC_BOOTSTRAP=1 cargo fuzz run "$target" "fuzz/corpus/$target" "$seeds" -- \
         -max_total_time="$1" -max_len=4096
 done

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use duet_stats::SplitMix64;
 
+#[path = "../../../fuzz/http2.rs"]
+mod http2;
 #[path = "../../../fuzz/properties.rs"]
 mod properties;
 
@@ -29,8 +31,8 @@ const PARTS: [&[u8]; 16] = [
     b"Date: Mon, 07 Nov 1994 08:49:38 GMT\r\n",
 ];
 
-fn seeds() -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds");
+fn seeds(folder: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz").join(folder);
     let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     paths.sort();
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
@@ -50,12 +52,13 @@ fn mutate(bytes: &mut Vec<u8>, below: &mut impl FnMut(usize) -> usize) {
     }
 }
 
-/// How many mutations were interesting, of `rounds` of each seed, which the property also gets.
-fn interesting(rounds: usize, property: impl Fn(&[u8], &[u8]) -> bool) -> usize {
+/// How many mutations were interesting, of `rounds` of each seed in a folder, which the property
+/// also gets.
+fn interesting(folder: &str, rounds: usize, property: impl Fn(&[u8], &[u8]) -> bool) -> usize {
     let mut random = SplitMix64::new(1);
     let mut below = |n: usize| (random.next() % n as u64) as usize;
     let mut count = 0;
-    for seed in seeds() {
+    for seed in seeds(folder) {
         for round in 0..rounds {
             let mut bytes = seed.clone();
             for _ in 0..round.min(1 + below(3)) {
@@ -69,15 +72,21 @@ fn interesting(rounds: usize, property: impl Fn(&[u8], &[u8]) -> bool) -> usize 
 
 #[test]
 fn the_parser_agrees_with_httparse() {
-    let count = interesting(100, |_, bytes| properties::parser(bytes));
+    let count = interesting("seeds", 100, |_, bytes| properties::parser(bytes));
     assert!(count > 500, "only {count} mutations were answers");
 }
 
 #[test]
 fn what_the_template_recognises_is_right() {
-    let count = interesting(100, |seed, bytes| {
+    let count = interesting("seeds", 100, |seed, bytes| {
         let (after, twice) = ([seed, bytes].concat(), [bytes, bytes].concat());
         properties::template(&after) | properties::template(&twice)
     });
     assert!(count > 500, "only {count} mutations were recognised");
+}
+
+#[test]
+fn a_load_over_http2_adds_up() {
+    let count = interesting("seeds-http2", 50, |_, bytes| http2::http2(bytes));
+    assert!(count > 50, "only {count} mutations had an ok response");
 }
