@@ -286,7 +286,7 @@ fn one_thread(
 }
 
 /// What a thread came to; what became of its connections where it was not told to begin.
-type Driven = Result<Box<ThreadResult>, Box<ConnectionStats>>;
+type Driven = Result<ThreadResult, Box<ConnectionStats>>;
 
 /// What a thread came to.
 struct ThreadResult {
@@ -327,7 +327,7 @@ fn drive(
         connections.opened += driver.sent().saturating_sub(refused);
     }
     let received_bytes = driver.transport.received_bytes();
-    Ok(Ok(Box::new(ThreadResult { stats: driver.sink.stats, connections, received_bytes })))
+    Ok(Ok(ThreadResult { stats: driver.sink.stats, connections, received_bytes }))
 }
 
 fn schedule(load: &Load, thread: usize) -> Schedule {
@@ -360,7 +360,7 @@ fn end(load: &Load, phases: &Phases, stats: &ThreadStats) -> Option<Instant> {
     }
 }
 
-fn merge(load: &Load, phases: Phases, threads: Vec<Box<ThreadResult>>) -> Measured {
+fn merge(load: &Load, phases: Phases, threads: Vec<ThreadResult>) -> Measured {
     let end = threads.iter().filter_map(|thread| end(load, &phases, &thread.stats)).max();
     let end = end.unwrap_or(phases.from);
     let mut all = Measured {
@@ -388,8 +388,7 @@ fn merge(load: &Load, phases: Phases, threads: Vec<Box<ThreadResult>>) -> Measur
         interrupted: false,
         ceiling: None,
     };
-    for thread in threads {
-        let ThreadResult { stats, connections, received_bytes } = *thread;
+    for ThreadResult { stats, connections, received_bytes } in threads {
         all.account.merge(&stats.account);
         all.warmup_sent += stats.warmup_sent;
         all.warmup_failed += stats.warmup_failed;

@@ -17,16 +17,18 @@ use serde_json::Value;
 
 use crate::binary::DUET;
 
+mod frames;
 mod http1;
+mod http2;
 
 /// The longest that a run may take, in seconds: by far more than its timeouts add up to.
 const PATIENCE_S: &str = "60";
 /// The most data a run may have, in KiB. A build for tests takes a tenth of it.
 const DATA_KIB_MAX: u64 = 400_000;
 /// Runs at the same time.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 12;
 /// Between the bytes of a response that comes in drops.
-const DROP_PAUSE: Duration = Duration::from_millis(20);
+const DROP_PAUSE: Duration = Duration::from_millis(50);
 /// Requests of a load, of which every fifth that the server sees meets the behaviour.
 const REQUESTS: u64 = 20;
 /// The requests from which the reference response is learnt: they are the server's first.
@@ -122,6 +124,14 @@ fn load(url: &str, options: &str) -> Result<Ran, String> {
         Some(code) => Ok(Ran { code, stdout, stderr }),
         None => Err(format!("it does not end, or takes too much memory: {stderr}")),
     }
+}
+
+/// The timeout for a behaviour: short where it is waited for, and else so long that a busy machine
+/// does not matter.
+fn timeout(first: &str, later: &str) -> &'static str {
+    let waits = ["no response", "does not end", "no reply", "timeout", "no stream", "*"];
+    let waited_for = waits.iter().any(|words| first.contains(words) || later.contains(words));
+    if waited_for { "--timeout 400ms" } else { "--timeout 5s" }
 }
 
 /// Whether an error is a line, with the exit code of a server that failed, and has these words.

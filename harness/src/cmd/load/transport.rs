@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use url::Url;
 
-use crate::cmd::exit::UsageError;
+use crate::cmd::exit::{ServerUnavailable, UsageError};
 use duet_loadgen::transport::target::Target;
 use duet_loadgen::transport::tls::{Identity, RootCertStore, Tls, Trust};
 use duet_protocol::Address;
@@ -77,6 +77,8 @@ impl TransportArgs {
     /// Whether the server, which allows `max` requests in flight on a connection, allows that many.
     pub(super) fn check_streams(&self, max: Option<usize>) -> Result<()> {
         let (streams, max) = (self.streams(), max.unwrap_or(usize::MAX));
+        let none = || ServerUnavailable("the server allows no streams any more".to_owned());
+        ensure!(max > 0, none());
         let error = || {
             UsageError(format!("the server allows {max} streams on a connection, not {streams}"))
         };

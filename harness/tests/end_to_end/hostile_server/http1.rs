@@ -1,16 +1,18 @@
 //! What a server of HTTP/1.1 may do wrong.
 
+use std::net::TcpListener;
+
 use super::Act::{Close, Drip, Endless, Finish, Greet, Hold, Reset, Send, Unread};
 use super::{
     Behaviour, FIRST, Mode, OK, REQUESTS, STRUCK, check, counts, fails, load, mismatch, serve,
+    timeout,
 };
 
-const MODES: [Mode; 5] = [
+const MODES: [Mode; 4] = [
     ("at once", "-c 1", false),
     ("closed loop", "-c 2", true),
-    ("two threads", "-c 2 -t 2", true),
-    ("open loop", "-c 2 -q 500 --warmup 0", true),
-    ("connection per request", "-c 2 --disable-keepalive", true),
+    ("open loop, two threads", "-c 2 -t 2 -q 500 --warmup 0", true),
+    ("connection per request, two threads", "-c 2 -t 2 --disable-keepalive", true),
 ];
 
 /// A head with these lines, and `hello`.
@@ -47,7 +49,8 @@ fn run(behaviour: &Behaviour, &(_, mode, later): &Mode) -> Result<(), String> {
         return Ok(());
     }
     let addr = serve(behaviour.act.clone(), later);
-    let options = format!("-n {REQUESTS} --timeout 300ms {mode} {}", behaviour.options);
+    let timeout = timeout(behaviour.first, behaviour.later);
+    let options = format!("-n {REQUESTS} {timeout} {mode} {}", behaviour.options);
     let ran = load(&addr, &options)?;
     match behaviour.first {
         first if !later && first.starts_with("ok") => counts(&ran, first, REQUESTS),
@@ -493,4 +496,17 @@ fn connections() -> Vec<Behaviour> {
             "",
         ),
     ]
+}
+
+/// A request that is longer than what the systems in between take up has a timeout, too.
+#[test]
+fn a_server_that_does_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let body = folder.path().join("body");
+    std::fs::write(&body, vec![b'x'; 20 << 20]).unwrap();
+    // Its system takes connections for it.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    let ran = load(&addr, &format!("-n 4 --timeout 300ms --body-file {}", body.display())).unwrap();
+    assert_eq!(fails(&ran, "no response from"), Ok(()));
 }

@@ -10,7 +10,7 @@ use super::connection::{H2Connection, Polled};
 use super::io::EventLoop;
 use super::ready_queue::ReadyQueue;
 use super::request::Request;
-use super::stream_slot::StreamSlot;
+use super::stream_slot::{StreamSlot, stream_error};
 use crate::limits::SWEEP;
 use crate::reference::{FetchError, Patience};
 use crate::request::exchange::Exchange;
@@ -76,8 +76,10 @@ fn exchange(
                     streams_max: Some(connection.streams_max()),
                 });
             }
-            Poll::Ready(Err(error)) if error.is_remote() => return Err(failed(&error.to_string())),
-            Poll::Ready(Err(error)) => return Err(other(&error.to_string())),
+            Poll::Ready(Err(error)) => {
+                let why = format!("{} ({error})", stream_error(&error, false).reason);
+                return Err(if error.is_remote() { failed(&why) } else { other(&why) });
+            }
             Poll::Pending => {}
         }
         if let Some(error) = closed {
