@@ -20,6 +20,7 @@ use crate::binary::DUET;
 mod frames;
 mod http1;
 mod http2;
+mod tls;
 
 /// The longest that a run may take, in seconds: by far more than its timeouts add up to.
 const PATIENCE_S: &str = "60";

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 mod http2;
 mod server;
-mod tls;
+pub(crate) mod tls;
 mod trust;
 mod windows;
 

@@ -21,6 +21,9 @@ pub struct ConnectionStats {
     pub unsolicited: u64,
     /// Closed here, since the server had not behind the last response.
     pub left_open: u64,
+    /// Responses without a length that ended with a connection whose TLS did not say that it ends
+    /// (close_notify): whether they were whole is not known.
+    pub unannounced: u64,
     /// How long they took to open. Those that a request opens (a connection for each) are not
     /// among them: that is in the request's time.
     pub opening: OpeningTimes,
@@ -53,6 +56,7 @@ impl ConnectionStats {
         self.retried += other.retried;
         self.unsolicited += other.unsolicited;
         self.left_open += other.left_open;
+        self.unannounced += other.unannounced;
         self.opening.connect.merge(&other.opening.connect);
         self.opening.tls.merge(&other.opening.tls);
         for (reason, count) in &other.refused {

@@ -153,8 +153,10 @@ pub(super) fn negotiated(tls: &ClientConnection) -> Negotiated {
 #[derive(Debug)]
 pub(crate) struct Session {
     tls: ClientConnection,
-    /// The server has said that it sends no more.
+    /// The server sends no more, ...
     closed: bool,
+    /// ... and has said so.
+    announced: bool,
 }
 
 impl Session {
@@ -162,12 +164,18 @@ impl Session {
         let mut tls = tls.client()?;
         // A request is accepted whole. It is the user's, and there is one at a time.
         tls.set_buffer_limit(None);
-        Ok(Self { tls, closed: false })
+        Ok(Self { tls, closed: false, announced: false })
     }
 
     /// Whether the two sides do not agree yet.
     pub(super) fn is_handshaking(&self) -> bool {
         self.tls.is_handshaking()
+    }
+
+    /// Whether the server has said that it sends no more (close_notify). Without that, whoever is
+    /// in between may have cut off what it sent (RFC 8446, section 6.1).
+    pub(super) fn is_end_announced(&self) -> bool {
+        self.announced
     }
 
     /// The application protocol agreed on (ALPN).
@@ -212,6 +220,7 @@ impl Session {
             })?;
             taken.bytes += self.decrypted(&mut plain[taken.bytes..])?;
             taken.closed = state.peer_has_closed();
+            self.announced |= taken.closed;
         }
         self.closed = taken.closed;
         Ok(taken)

@@ -387,6 +387,13 @@ pub(super) fn warnings(load: &Load, measured: &Measured) -> Vec<String> {
             "there may be too few open files for so many connections: raise `ulimit -n`".to_owned(),
         );
     }
+    if measured.connections.unannounced > 0 {
+        warnings.push(format!(
+            "{} responses without a length ended with a connection whose TLS did not say that it \
+             ends (close_notify): they may have been cut off",
+            count(measured.connections.unannounced)
+        ));
+    }
     if measured.generator_bound() {
         warnings.push(
             "generator-bound: the generator had no time to spare or was near its ceiling, so that \

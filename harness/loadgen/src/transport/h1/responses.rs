@@ -69,6 +69,7 @@ impl H1 {
     /// Handles the end of the connection.
     pub(super) fn closed(&mut self, key: usize, now: Instant) -> Progress {
         let connection = &mut self.connections[key];
+        let unannounced = connection.tls().is_some_and(|session| !session.is_end_announced());
         match connection.phase {
             Phase::Closing(service_ns) => self.ended(key, service_ns),
             Phase::InFlight if connection.matched == 0 && connection.incoming.is_none() => {
@@ -84,14 +85,18 @@ impl H1 {
             }
             Phase::InFlight => {
                 let template = self.templates[connection.next.exchange].as_ref();
-                if connection.incoming.is_none()
+                let progress = if connection.incoming.is_none()
                     && template.is_some_and(|t| t.ends_at_close(connection.matched))
                 {
                     let service_ns = nanoseconds(connection.request.sent, now);
                     self.ended(key, service_ns)
                 } else {
                     self.parse(key, &[], true, now)
+                };
+                if unannounced && matches!(progress, Progress::Completed(_, Outcome::Ok { .. })) {
+                    self.stats.unannounced += 1; // nothing but the end says where it ends
                 }
+                progress
             }
             Phase::Opening | Phase::Idle | Phase::Vacant => {
                 self.disconnected(key, TransportError::new(ErrorKind::Reset, CLOSED))
