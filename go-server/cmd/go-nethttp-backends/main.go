@@ -7,6 +7,7 @@ import (
 
 	"duet/go-server/internal/backends"
 	"duet/go-server/internal/nethttp"
+	"duet/go-server/internal/pgxdb"
 	"duet/go-server/internal/serve"
 )
 
@@ -14,7 +15,7 @@ import (
 var framework = "net/http, pgx " + serve.ModuleVersion("github.com/jackc/pgx/v5")
 
 func main() {
-	var options backends.Options
+	options := backends.Options{Driver: pgxdb.Driver}
 	os.Exit(serve.Main(serve.Program{
 		Name:      "go-nethttp-backends",
 		Framework: framework,

@@ -2,15 +2,12 @@ package backends
 
 import (
 	"compress/gzip"
-	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
-
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Usage is what the command line takes beside what every server does.
@@ -21,9 +18,11 @@ const (
 	poolMax     = 1024
 )
 
-// Options say where the services are.
+// Options say where the services are, and by which driver the database is reached.
 type Options struct {
-	database *pgxpool.Config // nil: there is none
+	Driver Driver
+
+	database func(Pool) Database // opens it; nil: there is none
 	pool     int32
 	upstream string // a URL; empty: there is none
 	gzip     int    // a level; 0: nothing is compressed
@@ -33,11 +32,11 @@ type Options struct {
 func (o *Options) Define(flags *flag.FlagSet) {
 	o.pool = poolDefault
 	flags.Func("database", "", func(s string) error {
-		config, err := pgxpool.ParseConfig(s)
+		open, err := o.Driver(s)
 		if err != nil {
 			return errors.New("must be a URL of PostgreSQL")
 		}
-		o.database = config
+		o.database = open
 		return nil
 	})
 	flags.Func("pool", "", func(s string) error {
@@ -70,7 +69,7 @@ func (o *Options) Define(flags *flag.FlagSet) {
 func (o *Options) Open() *Services {
 	var services Services
 	if o.database != nil {
-		services.Database = o.openDatabase()
+		services.Database = o.database(Pool{Size: o.pool, Patience: patience})
 	}
 	if o.upstream != "" {
 		services.Upstream = NewUpstream(o.upstream)
@@ -84,14 +83,4 @@ func (o *Options) Handler(mux *http.ServeMux) http.Handler {
 		return mux
 	}
 	return Gzipped(mux, o.gzip)
-}
-
-func (o *Options) openDatabase() *pgxpool.Pool {
-	o.database.MaxConns = o.pool
-	o.database.ConnConfig.ConnectTimeout = patience
-	pool, err := pgxpool.NewWithConfig(context.Background(), o.database)
-	if err != nil {
-		panic(err) // the configuration has been parsed, and the pool has at least one connection
-	}
-	return pool
 }
