@@ -27,7 +27,10 @@ pub fn run<S: Service>(
             .worker_threads(options.threads.get())
             .enable_all()
             .build()?;
+        // Pools have tasks of their own.
+        let context = runtime.enter();
         let service = service(options)?;
+        drop(context);
         // As a task of its own the server accepts on the workers, and the main thread stays out.
         let served = runtime.block_on(runtime.spawn(serve(service, options.clone())));
         // Does not wait for what has not ended by now.

@@ -28,11 +28,13 @@ pub mod actix_server;
 pub mod axum_routes;
 #[cfg(feature = "axum")]
 pub mod axum_server;
-#[cfg(feature = "backends")]
+#[cfg(feature = "services")]
 pub mod backends;
-#[cfg(feature = "backends")]
+#[cfg(feature = "services")]
 pub mod bodies;
-#[cfg(feature = "backends")]
+#[cfg(feature = "services")]
+pub mod database;
+#[cfg(feature = "services")]
 pub mod fan_out;
 #[cfg(feature = "hyper")]
 pub mod hyper_routes;

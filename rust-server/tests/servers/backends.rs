@@ -11,6 +11,13 @@ use crate::client::Server;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_rust-axum-backends");
 
+/// Those with a database.
+const WITH_DATABASE: &[&str] = &[
+    SERVER,
+    #[cfg(feature = "sqlx")]
+    env!("CARGO_BIN_EXE_rust-axum-sqlx"),
+];
+
 const RIGHT: [&str; 7] = [
     "GET /world/7",
     "GET /worlds?n=20&seed=0",
@@ -68,8 +75,9 @@ fn status(server: &Server, line: &str) -> u16 {
 fn without_a_database() {
     let folder = tempfile::tempdir().unwrap();
     let dead = format!("postgresql:///arm0?host={}&user=nobody", folder.path().display());
-    for args in [vec![], vec!["--database", &dead]] {
-        let server = Server::start_with(SERVER, &args);
+    let args = [vec![], vec!["--database", &dead]];
+    for (program, args) in WITH_DATABASE.iter().flat_map(|p| args.iter().map(move |a| (p, a))) {
+        let server = Server::start_with(program, args);
         for (lines, expected) in [
             (&RIGHT[..], 503),
             (&WRONG, 400),
@@ -77,7 +85,7 @@ fn without_a_database() {
             (&["GET /delay?ms=1", "GET /hello"], 200),
         ] {
             for line in lines {
-                assert_eq!(status(&server, line), expected, "{args:?}, {line}");
+                assert_eq!(status(&server, line), expected, "{program} {args:?}, {line}");
             }
         }
     }

@@ -22,6 +22,8 @@ pub(crate) const SERVERS: &[&str] = &[
     env!("CARGO_BIN_EXE_rust-axum-blocking"),
     #[cfg(feature = "hyper")]
     env!("CARGO_BIN_EXE_rust-hyper"),
+    #[cfg(feature = "sqlx")]
+    env!("CARGO_BIN_EXE_rust-axum-sqlx"),
 ];
 
 /// An answer.
