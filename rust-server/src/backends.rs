@@ -12,7 +12,9 @@ use tokio::time;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
-use crate::axum_routes::{Error, Json, NoBody, Path, Query, contract, sum_orders, with_limits};
+use crate::axum_routes::{
+    Error, Json, NoBody, Path, Query, contract, sum_orders, with_limits, with_refusals,
+};
 use crate::bodies;
 use crate::command_line::Options;
 use crate::database::{Database, Item, Limits, World};
@@ -27,6 +29,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The largest number that is added to a row.
 const ADD_MAX: i32 = 1_000_000;
 
+/// The database, if there is one, and what is set of its pool.
+#[derive(Clone)]
+struct Backend<D> {
+    database: Option<D>,
+    limits: Option<Limits>,
+}
+
 /// All routes. `open` makes the pool of a URL, which makes its connections when they are needed.
 /// Where no database is named, its routes respond with 503.
 ///
@@ -35,10 +44,11 @@ const ADD_MAX: i32 = 1_000_000;
 /// If the URL of the database is none, or the client of the upstream service cannot be made.
 pub fn routes<D: Database>(
     options: &Options,
-    open: impl FnOnce(&str, Limits) -> io::Result<D>,
+    open: impl FnOnce(&str, Option<Limits>) -> io::Result<D>,
 ) -> io::Result<Router> {
     let limits = Limits { connections: options.pool.get(), patience: PATIENCE };
-    let database = options.database.as_deref().map(|url| open(url, limits));
+    let limits = (!options.defaults).then_some(limits);
+    let database = options.database.as_deref().map(|url| open(url, limits)).transpose()?;
     let update = post(update::<D>).layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
     let backends = Router::new()
         .route("/world/{id}", get(world::<D>).merge(update))
@@ -46,10 +56,14 @@ pub fn routes<D: Database>(
         .route("/items-page", get(items_page::<D>))
         .route("/fortunes", get(list_fortunes::<D>))
         .route("/delay", get(delay))
-        .with_state(database.transpose()?)
+        .with_state(Backend { database, limits })
         .merge(fan_out::routes(options.upstream.as_deref())?)
         .merge(bodies::routes());
-    let all = with_limits(contract(post(sum_orders)).merge(backends), options.timeouts.request);
+    let all = contract(post(sum_orders)).merge(backends);
+    let all = match options.defaults {
+        false => with_limits(all, options.timeouts.request),
+        true => with_refusals(all),
+    };
     Ok(match options.gzip {
         Some(level) => all.layer(compression(level.get() as i32)), // at most 9
         None => all,
@@ -65,11 +79,11 @@ fn compression(level: i32) -> CompressionLayer {
 type Id = Count<{ i32::MAX.cast_unsigned() }>;
 
 async fn world<D: Database>(
-    State(database): State<Option<D>>,
+    State(backend): State<Backend<D>>,
     Path(id): Path<Id>,
     _: NoBody,
 ) -> Result<Json<World>, Error> {
-    ask(&database, async |database| database.world(id.get().cast_signed()).await).await.map(Json)
+    ask(&backend, async |database| database.world(id.get().cast_signed()).await).await.map(Json)
 }
 
 #[derive(Deserialize)]
@@ -79,12 +93,12 @@ struct WorldsQuery {
 }
 
 async fn worlds<D: Database>(
-    State(database): State<Option<D>>,
+    State(backend): State<Backend<D>>,
     Query(query): Query<WorldsQuery>,
     _: NoBody,
 ) -> Result<Json<Vec<World>>, Error> {
     let ids = distinct_ids(query.n.get(), query.seed.0);
-    ask(&database, async |database| database.worlds(ids).await).await.map(Json)
+    ask(&backend, async |database| database.worlds(ids).await).await.map(Json)
 }
 
 #[derive(Deserialize)]
@@ -101,13 +115,13 @@ struct ItemsPage {
 }
 
 async fn items_page<D: Database>(
-    State(database): State<Option<D>>,
+    State(backend): State<Backend<D>>,
     Query(query): Query<PageQuery>,
     _: NoBody,
 ) -> Result<Json<ItemsPage>, Error> {
     let (from, to) = (query.from.get().cast_signed(), query.to.get().cast_signed());
     let limit = query.limit.get().into();
-    let items = ask(&database, async |database| database.items(from, to, limit).await).await?;
+    let items = ask(&backend, async |database| database.items(from, to, limit).await).await?;
     Ok(Json(ItemsPage { count: items.len(), items }))
 }
 
@@ -123,7 +137,7 @@ struct Updated {
 }
 
 async fn update<D: Database>(
-    State(database): State<Option<D>>,
+    State(backend): State<Backend<D>>,
     Path(id): Path<Id>,
     Json(change): Json<Change>,
 ) -> Result<Json<Updated>, Error> {
@@ -131,15 +145,15 @@ async fn update<D: Database>(
         return Err(BadRequest::new("add is out of range").into());
     }
     let id = id.get().cast_signed();
-    let last = ask(&database, async |database| database.update(id, change.add).await).await?;
+    let last = ask(&backend, async |database| database.update(id, change.add).await).await?;
     Ok(Json(Updated { id, last }))
 }
 
 async fn list_fortunes<D: Database>(
-    State(database): State<Option<D>>,
+    State(backend): State<Backend<D>>,
     _: NoBody,
 ) -> Result<Html<String>, Error> {
-    let mut all = ask(&database, async |database| database.fortunes().await).await?;
+    let mut all = ask(&backend, async |database| database.fortunes().await).await?;
     all.push(Fortune::added());
     Ok(Html(fortunes::page(all)))
 }
@@ -160,14 +174,16 @@ async fn delay(Query(query): Query<DelayQuery>, _: NoBody) -> Json<Delayed> {
     Json(Delayed { ms })
 }
 
-/// Asks the database, if there is one, for as long as its patience lasts.
+/// Asks the database, if there is one, for as long as its patience lasts, if that has an end.
 async fn ask<D: Database, T>(
-    database: &Option<D>,
+    backend: &Backend<D>,
     query: impl AsyncFnOnce(&D) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let Some(database) = database else {
+    let Some(database) = &backend.database else {
         return Err(Error::Unavailable("there is no database".to_owned()));
     };
+    let asked = query(database);
+    let Some(limits) = backend.limits else { return asked.await };
     let late = |_| Error::Unavailable("the database is late".to_owned());
-    time::timeout(PATIENCE, query(database)).await.map_err(late)?
+    time::timeout(limits.patience, asked).await.map_err(late)?
 }

@@ -21,12 +21,12 @@ const LOCK_WORLD: &str = "SELECT random_number FROM world WHERE id = $1 FOR UPDA
 const UPDATE_WORLD: &str = "UPDATE world SET last = $2 WHERE id = $1";
 const SELECT_FORTUNES: &str = "SELECT id, message FROM fortune";
 
-/// What the contract sets of a pool.
+/// What the contract sets of a pool. Without it a pool is as its library has it.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// How many connections are kept at most.
     pub connections: usize,
-    /// Bounds the wait for a connection, and the making of one.
+    /// Bounds the wait for a connection, and for all statements of a request.
     pub patience: Duration,
 }
 

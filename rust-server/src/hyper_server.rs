@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -42,16 +43,11 @@ pub fn run<S: Service>(
 async fn serve<S: Service>(service: S, options: Options) -> io::Result<()> {
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let timeouts = options.timeouts;
-    let connections = match &options.transport {
-        Transport::Plain => Connections::plain(service, timeouts),
-        Transport::Tls { cert, key } => Connections::over_tls(service, timeouts, cert, key)?,
-        Transport::H2c => Connections::h2c(service, timeouts),
-    };
+    let connections = connections(service, &options)?;
     let listener = TcpListener::bind(options.addr).await?;
     let address = listener.local_addr()?;
     command_line::announce(address)?;
-    let open = connections.serve(listener, async move {
+    let open = Arc::new(connections).serve(listener, async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -61,4 +57,14 @@ async fn serve<S: Service>(service: S, options: Options) -> io::Result<()> {
     // What has not ended by then is cut off.
     let _ = time::timeout(PATIENCE, open.ended()).await;
     Ok(())
+}
+
+/// How connections are served, as the command line says it.
+fn connections<S: Service>(service: S, options: &Options) -> io::Result<Connections<S>> {
+    let timeouts = (!options.defaults).then_some(options.timeouts);
+    Ok(match &options.transport {
+        Transport::Plain => Connections::plain(service, timeouts),
+        Transport::Tls { cert, key } => Connections::over_tls(service, timeouts, cert, key)?,
+        Transport::H2c => Connections::h2c(service, timeouts),
+    })
 }

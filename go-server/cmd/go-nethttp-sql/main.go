@@ -6,7 +6,6 @@ import (
 	"os"
 
 	"duet/go-server/internal/backends"
-	"duet/go-server/internal/nethttp"
 	"duet/go-server/internal/serve"
 	"duet/go-server/internal/sqldb"
 )
@@ -17,13 +16,9 @@ var framework = "net/http, database/sql, pgx " + serve.ModuleVersion("github.com
 func main() {
 	options := backends.Options{Driver: sqldb.Driver}
 	os.Exit(serve.Main(serve.Program{
-		Name:      "go-nethttp-sql",
-		Framework: framework,
-		NewServer: func(timeouts serve.Timeouts) serve.Server {
-			mux := nethttp.NewMux()
-			options.Open().Add(mux)
-			return nethttp.NewServer(options.Handler(mux), timeouts)
-		},
+		Name:       "go-nethttp-sql",
+		Framework:  framework,
+		NewServer:  options.NewServer,
 		Transports: true,
 		Define:     options.Define,
 		More:       backends.Usage,

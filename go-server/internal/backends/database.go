@@ -38,10 +38,11 @@ type Database interface {
 	Fortunes(ctx context.Context) ([]Fortune, error)
 }
 
-// A Pool is what the contract sets of a pool of connections.
+// A Pool is what the contract sets of a pool of connections. Of the zero value nothing is set: the pool
+// is as its library has it.
 type Pool struct {
 	Size     int32         // how many connections are kept at most
-	Patience time.Duration // how long the making of one may take
+	Patience time.Duration // how long the making of one may take, and a request with all statements
 }
 
 // A Driver reads the URL of a database and returns what opens it. Its connections are made when they

@@ -8,10 +8,13 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"duet/go-server/internal/nethttp"
+	"duet/go-server/internal/serve"
 )
 
 // Usage is what the command line takes beside what every server does.
-const Usage = " [-database URL] [-pool N] [-upstream URL] [-gzip LEVEL]"
+const Usage = " [-database URL] [-pool N] [-upstream URL] [-gzip LEVEL] [-defaults]"
 
 const (
 	poolDefault = 16
@@ -26,11 +29,13 @@ type Options struct {
 	pool     int32
 	upstream string // a URL; empty: there is none
 	gzip     int    // a level; 0: nothing is compressed
+	defaults bool   // neither time-outs nor the pool are as the contract says
 }
 
 // Define defines the flags.
 func (o *Options) Define(flags *flag.FlagSet) {
 	o.pool = poolDefault
+	flags.BoolVar(&o.defaults, "defaults", false, "")
 	flags.Func("database", "", func(s string) error {
 		open, err := o.Driver(s)
 		if err != nil {
@@ -64,12 +69,25 @@ func (o *Options) Define(flags *flag.FlagSet) {
 	})
 }
 
-// Open makes the clients of the services that are named. Their connections are made when they are
+// NewServer returns a server of all routes.
+func (o *Options) NewServer(timeouts serve.Timeouts) serve.Server {
+	if o.defaults {
+		timeouts = serve.Timeouts{} // http.Server has none then
+	}
+	mux := nethttp.NewMux()
+	o.open().Add(mux)
+	return nethttp.NewServer(o.handler(mux), timeouts)
+}
+
+// open makes the clients of the services that are named. Their connections are made when they are
 // needed.
-func (o *Options) Open() *Services {
+func (o *Options) open() *Services {
 	var services Services
+	if !o.defaults {
+		services.Pool = Pool{Size: o.pool, Patience: patience}
+	}
 	if o.database != nil {
-		services.Database = o.database(Pool{Size: o.pool, Patience: patience})
+		services.Database = o.database(services.Pool)
 	}
 	if o.upstream != "" {
 		services.Upstream = NewUpstream(o.upstream)
@@ -77,8 +95,8 @@ func (o *Options) Open() *Services {
 	return &services
 }
 
-// Handler returns the handler of a mux, as the options say.
-func (o *Options) Handler(mux *http.ServeMux) http.Handler {
+// handler returns the handler of a mux, as the options say.
+func (o *Options) handler(mux *http.ServeMux) http.Handler {
 	if o.gzip == 0 {
 		return mux
 	}

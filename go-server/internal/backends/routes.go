@@ -33,6 +33,7 @@ const worldRows = 10_000
 // Services are what the routes wait for. Without one, its routes respond with 503.
 type Services struct {
 	Database Database
+	Pool     Pool // of the database
 	Upstream *Upstream
 }
 
@@ -146,14 +147,18 @@ func (s *Services) fortunes(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// ask asks the database, for as long as its patience lasts.
+// ask asks the database, for as long as its patience lasts, if that has an end.
 func ask[T any](s *Services, r *http.Request, query func(context.Context) (T, error)) (T, error) {
 	var none T
 	if s.Database == nil {
 		return none, nethttp.ErrUnavailable
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
-	defer cancel()
+	ctx := r.Context()
+	if s.Pool.Patience > 0 {
+		limited, cancel := context.WithTimeout(ctx, s.Pool.Patience)
+		defer cancel()
+		ctx = limited
+	}
 	value, err := query(ctx)
 	if errors.Is(err, sql.ErrNoRows) {
 		return none, nethttp.ErrNotFound

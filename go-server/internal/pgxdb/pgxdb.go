@@ -19,8 +19,10 @@ func Driver(url string) (func(backends.Pool) backends.Database, error) {
 		return nil, err
 	}
 	return func(limits backends.Pool) backends.Database {
-		config.MaxConns = limits.Size
-		config.ConnConfig.ConnectTimeout = limits.Patience
+		if limits.Size > 0 {
+			config.MaxConns = limits.Size
+			config.ConnConfig.ConnectTimeout = limits.Patience
+		}
 		pool, err := pgxpool.NewWithConfig(context.Background(), config)
 		if err != nil {
 			panic(err) // the configuration has been parsed, and the pool has at least one connection

@@ -1,6 +1,7 @@
 package servetest
 
 import (
+	"bufio"
 	"io"
 	"net/http"
 	"strings"
@@ -13,6 +14,17 @@ import (
 func CheckServices(t *testing.T) {
 	t.Run("command lines", checkCommandLinesOfServices)
 	t.Run("without a database", checkWithoutDatabase)
+	t.Run("defaults", checkDefaults)
+}
+
+// With -defaults a client may take as long as it likes: its connection outlives one that is ended.
+func checkDefaults(t *testing.T) {
+	patient := dial(t, Start(t, "-defaults", "-timeout-ms", "100").Addr)
+	checkEnded(t, dial(t, Start(t, "-timeout-ms", "100").Addr))
+	send(t, patient, request("GET /hello", ""))
+	if got := readResponse(t, bufio.NewReader(patient), http.MethodGet); got.body != greeting {
+		t.Errorf("got %d %q; want %q", got.status, got.body, greeting)
+	}
 }
 
 func checkCommandLinesOfServices(t *testing.T) {

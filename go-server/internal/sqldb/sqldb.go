@@ -20,6 +20,9 @@ func Driver(url string) (func(backends.Pool) backends.Database, error) {
 		return nil, err
 	}
 	return func(limits backends.Pool) backends.Database {
+		if limits.Size == 0 {
+			return database{stdlib.OpenDB(*config)}
+		}
 		config.ConnectTimeout = limits.Patience
 		pool := stdlib.OpenDB(*config)
 		pool.SetMaxOpenConns(int(limits.Size))

@@ -18,15 +18,18 @@ use crate::fortunes::Fortune;
 /// # Errors
 ///
 /// If the URL is none.
-pub fn open(url: &str, limits: Limits) -> io::Result<PgPool> {
+pub fn open(url: &str, limits: Option<Limits>) -> io::Result<PgPool> {
     let options: PgConnectOptions =
         url.parse().map_err(|error| io::Error::other(format!("--database: {error}")))?;
-    let pool = PgPoolOptions::new()
-        .max_connections(u32::try_from(limits.connections).unwrap_or(u32::MAX)) // at most 1,024
-        .acquire_timeout(limits.patience)
-        // As the other clients: by default a connection is asked whether it lives before each use.
-        // It is asked after each use too, which cannot be turned off.
-        .test_before_acquire(false);
+    let mut pool = PgPoolOptions::new();
+    if let Some(limits) = limits {
+        pool = pool
+            .max_connections(u32::try_from(limits.connections).unwrap_or(u32::MAX)) // at most 1,024
+            .acquire_timeout(limits.patience)
+            // As the other clients: by default a connection is asked whether it lives before each
+            // use. It is asked after each use too, which cannot be turned off.
+            .test_before_acquire(false);
+    }
     Ok(pool.connect_lazy_with(options))
 }
 

@@ -20,20 +20,23 @@ use crate::fortunes::Fortune;
 /// # Errors
 ///
 /// If the URL is none.
-pub fn open(url: &str, limits: Limits) -> io::Result<Pool> {
+pub fn open(url: &str, limits: Option<Limits>) -> io::Result<Pool> {
     let mut config: Config =
         url.parse().map_err(|error| io::Error::other(format!("--database: {error}")))?;
-    config.connect_timeout(limits.patience);
+    if let Some(limits) = limits {
+        config.connect_timeout(limits.patience);
+    }
     let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    Pool::builder(Manager::from_config(config, NoTls, manager))
-        .max_size(limits.connections)
-        // As pgx's pool does: the connection that was used last is warm, on both sides of it.
-        .queue_mode(QueueMode::Lifo)
-        .wait_timeout(Some(limits.patience))
-        .create_timeout(Some(limits.patience))
-        .runtime(Runtime::Tokio1)
-        .build()
-        .map_err(io::Error::other)
+    let mut builder = Pool::builder(Manager::from_config(config, NoTls, manager));
+    if let Some(limits) = limits {
+        builder = builder
+            .max_size(limits.connections)
+            // As pgx's pool does: the connection that was used last is warm, on both sides of it.
+            .queue_mode(QueueMode::Lifo)
+            .wait_timeout(Some(limits.patience))
+            .create_timeout(Some(limits.patience));
+    }
+    builder.runtime(Runtime::Tokio1).build().map_err(io::Error::other)
 }
 
 impl Database for Pool {

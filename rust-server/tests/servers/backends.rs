@@ -91,6 +91,21 @@ fn without_a_database() {
     }
 }
 
+/// With `--defaults` a client may take as long as it likes: its connection outlives one that is
+/// ended.
+#[test]
+fn defaults() {
+    for program in WITH_DATABASE {
+        let lasting = Server::start_with(program, &["--defaults", "--timeout-ms", "100"]);
+        let ending = Server::start_with(program, &["--timeout-ms", "100"]);
+        let (mut patient, mut ended) = (lasting.client(), ending.client());
+        let mut received = vec![];
+        ended.stream.read_to_end(&mut received).expect("the connection is ended");
+        let answer = patient.ask("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(answer.status, 200, "{program}");
+    }
+}
+
 /// An upstream service: what it responds with to a target, empty for nothing at all, and how many
 /// connections it has accepted. It ends with the tests.
 fn upstream(
