@@ -43,6 +43,8 @@ pub mod hyper_server;
 #[cfg(feature = "serde")]
 pub mod queries;
 #[cfg(feature = "transports")]
+pub mod reuseport_server;
+#[cfg(feature = "transports")]
 pub mod tls;
 #[cfg(feature = "transports")]
 pub mod transport;
