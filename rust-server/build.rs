@@ -22,8 +22,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     if env::var_os("CARGO_FEATURE_MIMALLOC").is_some() {
         axum.push("mimalloc");
     }
-    if env::var_os("CARGO_FEATURE_BACKENDS").is_some() {
-        axum.extend(["deadpool-postgres", "reqwest", "tokio-postgres"]);
+    for (feature, packages) in [
+        ("CARGO_FEATURE_BACKENDS", &["deadpool-postgres", "tokio-postgres"][..]),
+        ("CARGO_FEATURE_SQLX", &["sqlx"]),
+        ("CARGO_FEATURE_SERVICES", &["reqwest"]),
+    ] {
+        if env::var_os(feature).is_some() {
+            axum.extend(packages);
+        }
     }
     let stacks = [
         ("ACTIX_STACK", vec!["actix-web", "tokio"]),

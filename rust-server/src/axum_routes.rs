@@ -51,12 +51,15 @@ pub fn contract_with(orders: MethodRouter, cpu: MethodRouter) -> Router {
         .route("/cpu", cpu)
 }
 
-/// What is refused on all routes.
+/// What is refused on all routes, and what takes longer than the time-out.
 pub fn with_limits(router: Router, timeout: Duration) -> Router {
-    router
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
+    with_refusals(router)
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout))
+}
+
+/// What is refused on all routes.
+pub fn with_refusals(router: Router) -> Router {
+    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed)
 }
 
 async fn page(_: NoBody) -> Html<&'static str> {

@@ -42,6 +42,9 @@ pub struct Options {
     pub upstream: Option<String>,
     /// The level, 1 to 9, at which bodies are compressed, if they are.
     pub gzip: Option<NonZeroUsize>,
+    /// Whether time-outs, TCP_NODELAY and the pool are as each library has them by default, and not
+    /// as the contract says.
+    pub defaults: bool,
     /// How long clients may take: as the contract says, if nobody says otherwise.
     pub timeouts: Timeouts,
 }
@@ -78,7 +81,8 @@ const USAGE: &str = "[--addr HOST:PORT] [--threads N] [--timeout-ms N] [--versio
 /// What those with all transports understand beside it.
 const USAGE_TRANSPORTS: &str = " [--tls-cert FILE --tls-key FILE | --h2c]";
 /// What those with services understand beside it.
-const USAGE_SERVICES: &str = " [--database URL] [--pool N] [--upstream URL] [--gzip LEVEL]";
+const USAGE_SERVICES: &str =
+    " [--database URL] [--pool N] [--upstream URL] [--gzip LEVEL] [--defaults]";
 
 impl Offers {
     fn usage(self) -> String {
@@ -147,6 +151,7 @@ fn parse(offers: Offers, args: impl Iterator<Item = OsString>) -> Result<Command
         pool: DEFAULT_POOL,
         upstream: None,
         gzip: None,
+        defaults: false,
         timeouts: Timeouts::CONTRACT,
     };
     let mut given = TransportArgs::default();
@@ -182,6 +187,7 @@ fn parse(offers: Offers, args: impl Iterator<Item = OsString>) -> Result<Command
             "--gzip" if offers == Offers::Services => {
                 options.gzip = Some(number("--gzip", &value()?, GZIP_MAX)?);
             }
+            "--defaults" if offers == Offers::Services => options.defaults = true,
             "--version" => return Ok(Command::Version),
             "--help" | "-h" => return Ok(Command::Help),
             "--tls-cert" if offers != Offers::Plain => given.cert = Some(file(value()?)?),
@@ -253,6 +259,7 @@ mod tests {
                 pool: DEFAULT_POOL,
                 upstream: None,
                 gzip: None,
+                defaults: false,
                 timeouts: Timeouts::CONTRACT,
             })))
         };
@@ -280,6 +287,7 @@ mod tests {
             "--pool 1",
             "--upstream http://a",
             "--gzip 6",
+            "--defaults",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

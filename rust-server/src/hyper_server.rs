@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -13,7 +14,7 @@ use crate::command_line::{self, Offers, Options, Transport};
 use crate::transport::{Connections, Service};
 
 /// How long requests that have begun may take after a signal.
-const PATIENCE: Duration = Duration::from_millis(1_500);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// Serves requests by what `service` makes of the command line, until SIGTERM or SIGINT. `version`
 /// is the line that `--version` prints.
@@ -27,7 +28,10 @@ pub fn run<S: Service>(
             .worker_threads(options.threads.get())
             .enable_all()
             .build()?;
+        // Pools have tasks of their own.
+        let context = runtime.enter();
         let service = service(options)?;
+        drop(context);
         // As a task of its own the server accepts on the workers, and the main thread stays out.
         let served = runtime.block_on(runtime.spawn(serve(service, options.clone())));
         // Does not wait for what has not ended by now.
@@ -37,25 +41,35 @@ pub fn run<S: Service>(
 }
 
 async fn serve<S: Service>(service: S, options: Options) -> io::Result<()> {
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let timeouts = options.timeouts;
-    let connections = match &options.transport {
-        Transport::Plain => Connections::plain(service, timeouts),
-        Transport::Tls { cert, key } => Connections::over_tls(service, timeouts, cert, key)?,
-        Transport::H2c => Connections::h2c(service, timeouts),
-    };
+    let stop = stop()?;
+    let connections = connections(service, &options)?;
     let listener = TcpListener::bind(options.addr).await?;
     let address = listener.local_addr()?;
     command_line::announce(address)?;
-    let open = connections.serve(listener, async move {
+    let open = Arc::new(connections).serve(listener, stop).await;
+    // What has not ended by then is cut off.
+    let _ = time::timeout(PATIENCE, open.ended()).await;
+    Ok(())
+}
+
+/// Is ready at SIGTERM or SIGINT, neither of which ends the process by itself from now on.
+pub(crate) fn stop() -> io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-    });
-    let open = open.await;
-    // What has not ended by then is cut off.
-    let _ = time::timeout(PATIENCE, open.ended()).await;
-    Ok(())
+    })
+}
+
+/// How connections are served, as the command line says it.
+pub(crate) fn connections<S: Service>(service: S, options: &Options) -> io::Result<Connections<S>> {
+    let timeouts = (!options.defaults).then_some(options.timeouts);
+    Ok(match &options.transport {
+        Transport::Plain => Connections::plain(service, timeouts),
+        Transport::Tls { cert, key } => Connections::over_tls(service, timeouts, cert, key)?,
+        Transport::H2c => Connections::h2c(service, timeouts),
+    })
 }

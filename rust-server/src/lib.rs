@@ -28,11 +28,13 @@ pub mod actix_server;
 pub mod axum_routes;
 #[cfg(feature = "axum")]
 pub mod axum_server;
-#[cfg(feature = "backends")]
+#[cfg(feature = "services")]
 pub mod backends;
-#[cfg(feature = "backends")]
+#[cfg(feature = "services")]
 pub mod bodies;
-#[cfg(feature = "backends")]
+#[cfg(feature = "services")]
+pub mod database;
+#[cfg(feature = "services")]
 pub mod fan_out;
 #[cfg(feature = "hyper")]
 pub mod hyper_routes;
@@ -40,6 +42,8 @@ pub mod hyper_routes;
 pub mod hyper_server;
 #[cfg(feature = "serde")]
 pub mod queries;
+#[cfg(feature = "transports")]
+pub mod reuseport_server;
 #[cfg(feature = "transports")]
 pub mod tls;
 #[cfg(feature = "transports")]

@@ -81,10 +81,11 @@ where
     type Sent = B;
 }
 
-/// How connections are served.
+/// How connections are served. Without time-outs TCP_NODELAY is not set either: all that is set of
+/// HTTP/1.1 then is how large a head may be.
 pub struct Connections<S> {
     service: S,
-    timeouts: Timeouts,
+    timeouts: Option<Timeouts>,
     protocol: Protocol,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
@@ -112,7 +113,7 @@ impl Open {
 
 impl<S: Service> Connections<S> {
     /// HTTP/1.1 in the clear.
-    pub fn plain(service: S, timeouts: Timeouts) -> Connections<S> {
+    pub fn plain(service: S, timeouts: Option<Timeouts>) -> Connections<S> {
         Connections::new(service, timeouts, Protocol::Http1)
     }
 
@@ -123,7 +124,7 @@ impl<S: Service> Connections<S> {
     /// If there is no certificate with its key in these files.
     pub fn over_tls(
         service: S,
-        timeouts: Timeouts,
+        timeouts: Option<Timeouts>,
         cert: &Path,
         key: &Path,
     ) -> io::Result<Connections<S>> {
@@ -132,17 +133,17 @@ impl<S: Service> Connections<S> {
     }
 
     /// HTTP/2 with prior knowledge, in the clear.
-    pub fn h2c(service: S, timeouts: Timeouts) -> Connections<S> {
+    pub fn h2c(service: S, timeouts: Option<Timeouts>) -> Connections<S> {
         Connections::new(service, timeouts, Protocol::Http2)
     }
 
-    fn new(service: S, timeouts: Timeouts, protocol: Protocol) -> Connections<S> {
+    fn new(service: S, timeouts: Option<Timeouts>, protocol: Protocol) -> Connections<S> {
         let mut http1 = http1::Builder::new();
-        http1
-            .timer(TokioTimer::new())
+        http1.max_header_size(HEAD_BYTES_MAX);
+        if let Some(timeouts) = timeouts {
             // It begins with the wait for a request, so it is the time-out of idle connections too.
-            .header_read_timeout(timeouts.head)
-            .max_header_size(HEAD_BYTES_MAX);
+            http1.timer(TokioTimer::new()).header_read_timeout(timeouts.head);
+        }
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
             .max_concurrent_streams(HTTP2_STREAMS_MAX)
@@ -155,14 +156,18 @@ impl<S: Service> Connections<S> {
 
     /// Serves the listener's connections until `stop` is ready, then tells those that are left to
     /// end after the requests that have begun.
-    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> Open {
-        let connections = Arc::new(self);
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        stop: impl Future<Output = ()>,
+    ) -> Open {
+        let nodelay = self.timeouts.is_some();
         let (stopping, stopped) = watch::channel(());
         let mut stop = pin!(stop);
         loop {
             tokio::select! {
-                stream = accept(&listener) => {
-                    tokio::spawn(Arc::clone(&connections).connection(stream, stopped.clone()));
+                stream = accept(&listener, nodelay) => {
+                    tokio::spawn(Arc::clone(&self).connection(stream, stopped.clone()));
                 }
                 () = stop.as_mut() => break,
             }
@@ -173,11 +178,12 @@ impl<S: Service> Connections<S> {
 
     async fn connection(self: Arc<Self>, stream: TcpStream, mut stopped: watch::Receiver<()>) {
         let mut socket = Box::pin(TimeoutStream::new(stream));
-        socket.as_mut().set_write_timeout_pinned(Some(self.timeouts.write));
+        let (write, idle) = self.timeouts.map(|of| (of.write, of.idle)).unzip();
+        socket.as_mut().set_write_timeout_pinned(write);
         let acceptor = match &self.protocol {
             Protocol::Http1 => return self.http1(socket, stopped).await,
             Protocol::Http2 => {
-                socket.as_mut().set_read_timeout_pinned(Some(self.timeouts.idle));
+                socket.as_mut().set_read_timeout_pinned(idle);
                 return self.http2(socket, stopped).await;
             }
             Protocol::Tls(acceptor) => acceptor,
@@ -189,7 +195,7 @@ impl<S: Service> Connections<S> {
         };
         let Some(mut stream) = stream else { return };
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-            stream.get_mut().0.as_mut().set_read_timeout_pinned(Some(self.timeouts.idle));
+            stream.get_mut().0.as_mut().set_read_timeout_pinned(idle);
             self.http2(stream, stopped).await;
         } else {
             self.http1(stream, stopped).await;
@@ -199,7 +205,11 @@ impl<S: Service> Connections<S> {
     /// `None` if the client does not speak TLS as the server does, or too slowly. There is nobody
     /// to tell.
     async fn handshake(&self, acceptor: &TlsAcceptor, socket: Socket) -> Option<TlsStream<Socket>> {
-        time::timeout(self.timeouts.head, acceptor.accept(socket)).await.ok()?.ok()
+        let handshake = acceptor.accept(socket);
+        match self.timeouts {
+            Some(timeouts) => time::timeout(timeouts.head, handshake).await.ok()?.ok(),
+            None => handshake.await.ok(),
+        }
     }
 
     async fn http1<C>(&self, stream: C, stopped: watch::Receiver<()>)
@@ -222,12 +232,14 @@ impl<S: Service> Connections<S> {
 }
 
 /// The next connection.
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener, nodelay: bool) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // If the client has already gone, there is nothing to be set.
-                let _ = stream.set_nodelay(true);
+                if nodelay {
+                    // If the client has already gone, there is nothing to be set.
+                    let _ = stream.set_nodelay(true);
+                }
                 return stream;
             }
             // The client has gone before it was accepted.
@@ -258,4 +270,20 @@ async fn until_stopped<C, E>(
         _ = connection.as_mut() => return,
     }
     let _ = connection.await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kernel's own choice is not to set it.
+    #[tokio::test]
+    async fn nodelay() -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        for wanted in [true, false] {
+            let _client = TcpStream::connect(listener.local_addr()?).await?;
+            assert_eq!(accept(&listener, wanted).await.nodelay()?, wanted);
+        }
+        Ok(())
+    }
 }

@@ -6,7 +6,7 @@ import (
 	"os"
 
 	"duet/go-server/internal/backends"
-	"duet/go-server/internal/nethttp"
+	"duet/go-server/internal/pgxdb"
 	"duet/go-server/internal/serve"
 )
 
@@ -14,15 +14,11 @@ import (
 var framework = "net/http, pgx " + serve.ModuleVersion("github.com/jackc/pgx/v5")
 
 func main() {
-	var options backends.Options
+	options := backends.Options{Driver: pgxdb.Driver}
 	os.Exit(serve.Main(serve.Program{
-		Name:      "go-nethttp-backends",
-		Framework: framework,
-		NewServer: func(timeouts serve.Timeouts) serve.Server {
-			mux := nethttp.NewMux()
-			options.Open().Add(mux)
-			return nethttp.NewServer(options.Handler(mux), timeouts)
-		},
+		Name:       "go-nethttp-backends",
+		Framework:  framework,
+		NewServer:  options.NewServer,
 		Transports: true,
 		Define:     options.Define,
 		More:       backends.Usage,

@@ -31,8 +31,9 @@ func TestNewChunk(t *testing.T) {
 }
 
 func TestFortunesPage(t *testing.T) {
-	page := fortunesPage([]fortune{{3, "B"}, {2, `b<&>"'`}})
-	rows := "<tr><td>3</td><td>B</td></tr>" +
+	page := fortunesPage([]Fortune{{3, "B"}, {2, `b<&>"'`}})
+	rows := "<tr><td>0</td><td>Additional fortune added at request time.</td></tr>" +
+		"<tr><td>3</td><td>B</td></tr>" +
 		"<tr><td>2</td><td>b&lt;&amp;&gt;&quot;&#39;</td></tr></table></body></html>"
 	if !strings.HasPrefix(page, "<!DOCTYPE html><html><head>") || !strings.HasSuffix(page, rows) {
 		t.Errorf("the page is %s", page)

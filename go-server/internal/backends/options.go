@@ -2,7 +2,6 @@ package backends
 
 import (
 	"compress/gzip"
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -10,34 +9,39 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"duet/go-server/internal/nethttp"
+	"duet/go-server/internal/serve"
 )
 
 // Usage is what the command line takes beside what every server does.
-const Usage = " [-database URL] [-pool N] [-upstream URL] [-gzip LEVEL]"
+const Usage = " [-database URL] [-pool N] [-upstream URL] [-gzip LEVEL] [-defaults]"
 
 const (
 	poolDefault = 16
 	poolMax     = 1024
 )
 
-// Options say where the services are.
+// Options say where the services are, and by which driver the database is reached.
 type Options struct {
-	database *pgxpool.Config // nil: there is none
+	Driver Driver
+
+	database func(Pool) Database // opens it; nil: there is none
 	pool     int32
 	upstream string // a URL; empty: there is none
 	gzip     int    // a level; 0: nothing is compressed
+	defaults bool   // neither time-outs nor the pool are as the contract says
 }
 
 // Define defines the flags.
 func (o *Options) Define(flags *flag.FlagSet) {
 	o.pool = poolDefault
+	flags.BoolVar(&o.defaults, "defaults", false, "")
 	flags.Func("database", "", func(s string) error {
-		config, err := pgxpool.ParseConfig(s)
+		open, err := o.Driver(s)
 		if err != nil {
 			return errors.New("must be a URL of PostgreSQL")
 		}
-		o.database = config
+		o.database = open
 		return nil
 	})
 	flags.Func("pool", "", func(s string) error {
@@ -65,12 +69,25 @@ func (o *Options) Define(flags *flag.FlagSet) {
 	})
 }
 
-// Open makes the clients of the services that are named. Their connections are made when they are
+// NewServer returns a server of all routes.
+func (o *Options) NewServer(timeouts serve.Timeouts) serve.Server {
+	if o.defaults {
+		timeouts = serve.Timeouts{} // http.Server has none then
+	}
+	mux := nethttp.NewMux()
+	o.open().Add(mux)
+	return nethttp.NewServer(o.handler(mux), timeouts)
+}
+
+// open makes the clients of the services that are named. Their connections are made when they are
 // needed.
-func (o *Options) Open() *Services {
+func (o *Options) open() *Services {
 	var services Services
+	if !o.defaults {
+		services.Pool = Pool{Size: o.pool, Patience: patience}
+	}
 	if o.database != nil {
-		services.Database = o.openDatabase()
+		services.Database = o.database(services.Pool)
 	}
 	if o.upstream != "" {
 		services.Upstream = NewUpstream(o.upstream)
@@ -78,20 +95,10 @@ func (o *Options) Open() *Services {
 	return &services
 }
 
-// Handler returns the handler of a mux, as the options say.
-func (o *Options) Handler(mux *http.ServeMux) http.Handler {
+// handler returns the handler of a mux, as the options say.
+func (o *Options) handler(mux *http.ServeMux) http.Handler {
 	if o.gzip == 0 {
 		return mux
 	}
 	return Gzipped(mux, o.gzip)
-}
-
-func (o *Options) openDatabase() *pgxpool.Pool {
-	o.database.MaxConns = o.pool
-	o.database.ConnConfig.ConnectTimeout = patience
-	pool, err := pgxpool.NewWithConfig(context.Background(), o.database)
-	if err != nil {
-		panic(err) // the configuration has been parsed, and the pool has at least one connection
-	}
-	return pool
 }

@@ -2,14 +2,12 @@ package backends
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
 	"time"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"duet/go-server/internal/app"
 	"duet/go-server/internal/nethttp"
@@ -34,7 +32,8 @@ const worldRows = 10_000
 
 // Services are what the routes wait for. Without one, its routes respond with 503.
 type Services struct {
-	Database *pgxpool.Pool
+	Database Database
+	Pool     Pool // of the database
 	Upstream *Upstream
 }
 
@@ -63,7 +62,7 @@ func (s *Services) world(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	row, err := ask(s, r, func(ctx context.Context) (World, error) {
-		return world(ctx, s.Database, id)
+		return s.Database.World(ctx, int32(id))
 	})
 	if err != nil {
 		return err
@@ -86,13 +85,13 @@ func (s *Services) update(w http.ResponseWriter, r *http.Request, body []byte) e
 	if change.Add == nil || *change.Add > addMax {
 		return errors.New("add is missing or too large")
 	}
-	row, err := ask(s, r, func(ctx context.Context) (Updated, error) {
-		return update(ctx, s.Database, id, *change.Add)
+	last, err := ask(s, r, func(ctx context.Context) (int32, error) {
+		return s.Database.Update(ctx, int32(id), int32(*change.Add))
 	})
 	if err != nil {
 		return err
 	}
-	nethttp.RespondJSON(w, r, http.StatusOK, row)
+	nethttp.RespondJSON(w, r, http.StatusOK, Updated{ID: int32(id), Last: last})
 	return nil
 }
 
@@ -106,7 +105,7 @@ func (s *Services) worlds(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	rows, err := ask(s, r, func(ctx context.Context) ([]World, error) {
-		return worlds(ctx, s.Database, distinctIDs(n, seed))
+		return s.Database.Worlds(ctx, distinctIDs(n, seed))
 	})
 	if err != nil {
 		return err
@@ -127,37 +126,41 @@ func (s *Services) itemsPage(w http.ResponseWriter, r *http.Request) error {
 		}
 		values[i] = value
 	}
-	page, err := ask(s, r, func(ctx context.Context) (Page, error) {
-		return itemsPage(ctx, s.Database, values[0], values[1], values[2])
+	items, err := ask(s, r, func(ctx context.Context) ([]Item, error) {
+		return s.Database.Items(ctx, int32(values[0]), int32(values[1]), int64(values[2]))
 	})
 	if err != nil {
 		return err
 	}
-	nethttp.RespondJSON(w, r, http.StatusOK, page)
+	nethttp.RespondJSON(w, r, http.StatusOK, Page{Items: items, Count: len(items)})
 	return nil
 }
 
 func (s *Services) fortunes(w http.ResponseWriter, r *http.Request) error {
-	page, err := ask(s, r, func(ctx context.Context) (string, error) {
-		return fortunes(ctx, s.Database)
+	all, err := ask(s, r, func(ctx context.Context) ([]Fortune, error) {
+		return s.Database.Fortunes(ctx)
 	})
 	if err != nil {
 		return err
 	}
-	nethttp.Respond(w, http.StatusOK, nethttp.HTMLType, []byte(page))
+	nethttp.Respond(w, http.StatusOK, nethttp.HTMLType, []byte(fortunesPage(all)))
 	return nil
 }
 
-// ask asks the database, for as long as its patience lasts.
+// ask asks the database, for as long as its patience lasts, if that has an end.
 func ask[T any](s *Services, r *http.Request, query func(context.Context) (T, error)) (T, error) {
 	var none T
 	if s.Database == nil {
 		return none, nethttp.ErrUnavailable
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
-	defer cancel()
+	ctx := r.Context()
+	if s.Pool.Patience > 0 {
+		limited, cancel := context.WithTimeout(ctx, s.Pool.Patience)
+		defer cancel()
+		ctx = limited
+	}
 	value, err := query(ctx)
-	if errors.Is(err, pgx.ErrNoRows) {
+	if errors.Is(err, sql.ErrNoRows) {
 		return none, nethttp.ErrNotFound
 	}
 	if err != nil {

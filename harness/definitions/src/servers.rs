@@ -21,6 +21,9 @@ const LANES: [(&str, Lane); 4] = [
 /// block.
 const START_LIMIT_MAX_S: u32 = 600;
 
+/// The largest `pool`: more connections than a PostgreSQL takes.
+const POOL_MAX: u32 = 1_024;
+
 /// Reads all servers.
 pub(super) fn read(root: &mut Fields<'_>) -> Vec<At<Server>> {
     root.require(&[("server", "a table `[[server]]`")]);
@@ -76,7 +79,6 @@ fn server(fields: &mut Fields<'_>) -> Server {
     let env = fields.map("env");
     let prints = fields.flag("prints").unwrap_or(false);
     let carry = fields.texts("carry").unwrap_or_default();
-    let start_limit_s = fields.number("start_limit_s", 1..=START_LIMIT_MAX_S).map(|at| at.value);
     let workloads = fields.some_texts("workloads").unwrap_or_default();
     check_run(fields, &run, &env);
     check_braces(fields, "h2c_args", &h2c_args, &PLACEHOLDERS);
@@ -108,7 +110,8 @@ fn server(fields: &mut Fields<'_>) -> Server {
         prints,
         external,
         carry: values(carry),
-        start_limit_s,
+        pool: fields.number("pool", 1..=POOL_MAX).map(|at| at.value),
+        start_limit_s: fields.number("start_limit_s", 1..=START_LIMIT_MAX_S).map(|at| at.value),
         workloads: values(workloads),
         root: None,
     }

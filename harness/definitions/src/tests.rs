@@ -154,7 +154,7 @@ fn keys_and_types() {
          name, language, lanes, summary, run, workloads, external, version, needs, toolchain, \
          build, build_cache, std_build, dependencies, edit, tls_args, h2c_args, services, options, \
              env, prints, \
-         carry, start_limit_s",
+         carry, pool, start_limit_s",
         ],
     );
     check(f, "name = \"alpha\"", "", &["servers.toml:1: server: `name` is missing", "suites"]);

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::gauges::Gauges;
 use crate::host::Cpus;
 use crate::server::{self, Launch, Running};
-use crate::services::work::{Ledger, check_waits};
+use crate::services::work::{Driven, Ledger, check_waits};
 use crate::services::{Services, Told};
 use crate::verify::Verifier;
 use crate::{probe, requests};
@@ -165,8 +165,8 @@ fn measure(
     let around = Around { cpus, services, workload, interrupt, started };
     let mut state = || gauges.read().map_err(|error| halt(bench, None, Stage::Drive, &error));
     let before = state()?;
-    let totals = match drive(&around, &job, &arms, record) {
-        Ok(totals) => totals,
+    let driven = match drive(&around, &job, &arms, record) {
+        Ok(driven) => driven,
         Err(error) => return Err(blame(bench, &mut arms, workload, &error)),
     };
     wait(bench.interrupt, AFTER_LOAD)?;
@@ -177,7 +177,7 @@ fn measure(
     for running in arms {
         running.stop().map_err(BlockError::Failed)?;
     }
-    prove(bench, matchup, workload, (&ledger, &totals), record)
+    prove(bench, matchup, workload, (&ledger, &driven), record)
         .map_err(|error| of_service(bench, error))
 }
 
@@ -186,14 +186,15 @@ fn prove(
     bench: &Bench<'_>,
     matchup: &Matchup,
     workload: &Workload,
-    (ledger, totals): (&Ledger, &[(u64, u64)]),
+    (ledger, driven): (&Ledger, &[Driven]),
     record: &mut BlockRecord,
 ) -> Result<()> {
     // The first response, and those that the full client has compared.
     let verified = (1 + workload.cases.len().min(VERIFIED_CASES)) as u64;
-    let totals: Vec<_> = totals.iter().map(|(ok, sent)| (*ok, sent + verified)).collect();
+    let driven: Vec<_> =
+        driven.iter().map(|of| Driven { sent: of.sent + verified, ..*of }).collect();
     let (services, spec) = (bench.services, bench.spec);
-    let counted = services.close_ledger(spec, workload, ledger, &totals)?;
+    let counted = services.close_ledger(spec, workload, ledger, &driven)?;
     for (used, (_, counts)) in record.services.iter_mut().zip(&counted) {
         used.arms.clone_from(counts);
     }

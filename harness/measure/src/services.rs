@@ -279,6 +279,21 @@ impl Services {
         Ok((own, proc::process_ns(stat, &self.places.cpus)))
     }
 
+    /// How many connections each arm has open to the database of a workload, where it has one.
+    ///
+    /// # Errors
+    /// When the database does not say.
+    pub(crate) fn connections(&self, workload: &Workload, arms: usize) -> Result<Vec<Option<u64>>> {
+        let all = self.running.borrow();
+        let mut of_service = workload.services.iter().filter_map(|name| all.get(name));
+        let postgres = of_service.find_map(|running| match running {
+            Running::Postgres(postgres) => Some(postgres),
+            Running::Instances(_) => None,
+        });
+        let Some(postgres) = postgres else { return Ok(vec![None; arms]) };
+        (0..arms).map(|arm| postgres.connections(&self.runtime, arm).map(Some)).collect()
+    }
+
     /// Memory of a service's processes.
     ///
     /// # Errors

@@ -100,7 +100,8 @@ fn bench(faulty: &[(&str, &str)], measure_ms: u32) -> Folder {
     let server = |name: &str| {
         format!(
             "[[server]]\nname = \"{name}\"\nlanguage = \"Rust\"\nlanes = [\"std\"]\n\
-             summary = \"For tests\"\nrun = [\"{BACKEND}\", \"--addr\", \"{{addr}}\", \"--fault\", \
+             summary = \"For tests\"\npool = 6\n\
+             run = [\"{BACKEND}\", \"--addr\", \"{{addr}}\", \"--fault\", \
              \"{name}\"]\nversion = [\"{BACKEND}\", \"--version\"]\n\
              workloads = [\"read\", \"read-tcp\", \"write\", \"call\", \"echo\", \"packed\"]\n\
              [server.services]\n\
@@ -185,6 +186,8 @@ fn work_in_services_is_counted() {
     for arm in counts(&folder, "read").into_iter().chain(counts(&folder, "read-tcp")) {
         assert!(arm.transactions >= Some(arm.ok) && arm.rows_read >= Some(arm.ok), "{arm:?}");
         assert_eq!(arm.rows_written, Some(0), "{arm:?}");
+        // One for each connection of the load, and perhaps those of verifying and timing alone.
+        assert!((Some(4)..=Some(6)).contains(&arm.connections), "{arm:?}");
     }
     for arm in counts(&folder, "write") {
         assert_eq!(arm.rows_written, Some(arm.sent), "{arm:?}");
@@ -208,6 +211,7 @@ fn other_work_than_responses_need_is_a_failure() {
         ("wrong-write", "write", "1 rows of its database are none that these requests leave"),
         ("twice", "read", "the server does other work than the workload says"),
         ("made-up", "call", "calls, and there were 0"),
+        ("double", "read", "its table says at most 6 (`pool` in servers.toml)"),
     ];
     let faulty = cases.map(|(fault, workload, _)| (fault, workload));
     // So many requests that what is to spare does not hide a second transaction.

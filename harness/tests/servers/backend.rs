@@ -6,9 +6,10 @@
 //! `GET /calls` with the sum of the nonces of three calls, `POST /echo` with the body, and
 //! `GET /packed` compressed where that is asked. FAULT is `cache` (asks once), `skip-write` (says
 //! that it wrote), `wrong-row`, `wrong-write`, `twice` (asks again), `greedy` (takes all
-//! connections first), `sequential`, `made-up` (makes no calls), `reconnect` (opens a connection
-//! for each call), `collect` (echoes a body that has come whole), `hoard` (keeps all), `unasked`
-//! (compresses always) or `loose` (compresses at level 1, not 9).
+//! connections first), `double` (opens two connections to the database where others open one),
+//! `sequential`, `made-up` (makes no calls), `reconnect` (opens a connection for each call),
+//! `collect` (echoes a body that has come whole), `hoard` (keeps all), `unasked` (compresses
+//! always) or `loose` (compresses at level 1, not 9).
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -80,7 +81,7 @@ fn serve(stream: TcpStream, options: &Options) -> Outcome<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut stream = stream;
-    let mut backend = Backend { options, database: None, calls: vec![], cached: None };
+    let mut backend = Backend { options, database: None, spare: None, calls: vec![], cached: None };
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 {
@@ -181,6 +182,7 @@ fn echo(reader: &mut impl Read, stream: &mut TcpStream, length: usize, fault: &s
 struct Backend<'a> {
     options: &'a Options,
     database: Option<Database>,
+    spare: Option<Database>,
     calls: Vec<BufReader<TcpStream>>,
     cached: Option<(String, String)>,
 }
@@ -220,6 +222,9 @@ impl Backend<'_> {
         if self.database.is_none() {
             let url = self.options.database.as_deref().ok_or("no --database")?;
             self.database = Some(Database::connect(url)?);
+            if self.options.fault == "double" {
+                self.spare = Some(Database::connect(url)?);
+            }
         }
         let Some(database) = &mut self.database else { unreachable!("it was connected") };
         let row = database.query(sql);

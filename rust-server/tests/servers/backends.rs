@@ -11,6 +11,13 @@ use crate::client::Server;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_rust-axum-backends");
 
+/// Those with a database.
+const WITH_DATABASE: &[&str] = &[
+    SERVER,
+    #[cfg(feature = "sqlx")]
+    env!("CARGO_BIN_EXE_rust-axum-sqlx"),
+];
+
 const RIGHT: [&str; 7] = [
     "GET /world/7",
     "GET /worlds?n=20&seed=0",
@@ -68,8 +75,9 @@ fn status(server: &Server, line: &str) -> u16 {
 fn without_a_database() {
     let folder = tempfile::tempdir().unwrap();
     let dead = format!("postgresql:///arm0?host={}&user=nobody", folder.path().display());
-    for args in [vec![], vec!["--database", &dead]] {
-        let server = Server::start_with(SERVER, &args);
+    let args = [vec![], vec!["--database", &dead]];
+    for (program, args) in WITH_DATABASE.iter().flat_map(|p| args.iter().map(move |a| (p, a))) {
+        let server = Server::start_with(program, args);
         for (lines, expected) in [
             (&RIGHT[..], 503),
             (&WRONG, 400),
@@ -77,9 +85,24 @@ fn without_a_database() {
             (&["GET /delay?ms=1", "GET /hello"], 200),
         ] {
             for line in lines {
-                assert_eq!(status(&server, line), expected, "{args:?}, {line}");
+                assert_eq!(status(&server, line), expected, "{program} {args:?}, {line}");
             }
         }
+    }
+}
+
+/// With `--defaults` a client may take as long as it likes: its connection outlives one that is
+/// ended.
+#[test]
+fn defaults() {
+    for program in WITH_DATABASE {
+        let lasting = Server::start_with(program, &["--defaults", "--timeout-ms", "100"]);
+        let ending = Server::start_with(program, &["--timeout-ms", "100"]);
+        let (mut patient, mut ended) = (lasting.client(), ending.client());
+        let mut received = vec![];
+        ended.stream.read_to_end(&mut received).expect("the connection is ended");
+        let answer = patient.ask("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(answer.status, 200, "{program}");
     }
 }
 

@@ -20,8 +20,12 @@ pub(crate) const SERVERS: &[&str] = &[
     env!("CARGO_BIN_EXE_rust-axum-tuned"),
     #[cfg(feature = "axum")]
     env!("CARGO_BIN_EXE_rust-axum-blocking"),
+    #[cfg(feature = "axum")]
+    env!("CARGO_BIN_EXE_rust-axum-reuseport"),
     #[cfg(feature = "hyper")]
     env!("CARGO_BIN_EXE_rust-hyper"),
+    #[cfg(feature = "sqlx")]
+    env!("CARGO_BIN_EXE_rust-axum-sqlx"),
 ];
 
 /// An answer.

@@ -56,6 +56,25 @@ fn computing_keeps_nobody_waiting() {
     assert!(waits, "the short request waited for the long one");
 }
 
+/// Each worker has a listener at the same address.
+#[cfg(feature = "axum")]
+#[test]
+fn a_listener_for_each_worker() {
+    for (program, listeners) in
+        [(env!("CARGO_BIN_EXE_rust-axum-reuseport"), 2), (env!("CARGO_BIN_EXE_rust-axum"), 1)]
+    {
+        let server = Server::start(program);
+        // Columns 1 and 3: the local address, its port in hexadecimal, and the state LISTEN.
+        let sockets = std::fs::read_to_string("/proc/net/tcp").expect("sockets are listed");
+        let port = format!(":{:04X}", server.address.port());
+        let listens = |line: &&str| {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            columns[1].ends_with(&port) && columns[3] == "0A"
+        };
+        assert_eq!(sockets.lines().filter(listens).count(), listeners, "{program}");
+    }
+}
+
 #[test]
 fn help() {
     for program in all() {

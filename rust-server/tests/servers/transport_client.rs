@@ -29,6 +29,7 @@ pub(crate) const AXUM: &str = env!("CARGO_BIN_EXE_rust-axum");
 /// The servers of other routes on the same connections.
 pub(crate) const SERVERS: &[&str] = &[
     AXUM,
+    env!("CARGO_BIN_EXE_rust-axum-reuseport"),
     #[cfg(feature = "hyper")]
     env!("CARGO_BIN_EXE_rust-hyper"),
 ];

@@ -51,6 +51,19 @@ db = { args = ["--db", "{service.db}"], env = { POOL = "16" } }
 }
 
 #[test]
+fn pools() {
+    let of = |value: &str| {
+        with("servers.toml", "name = \"beta\"\n", &format!("name = \"beta\"\npool = {value}\n"))
+    };
+    let spec = read(&of("16")).expect("no mistakes");
+    assert_eq!(spec.servers.iter().map(|server| server.pool).collect::<Vec<_>>(), [None, Some(16)]);
+    for value in ["0", "1025", "\"16\""] {
+        let mistakes = read(&of(value)).expect_err("no pool");
+        assert!(mistakes.iter().any(|m| m.problem.contains("`pool`")), "{value}: {mistakes:?}");
+    }
+}
+
+#[test]
 fn options() {
     let wanted = "question = \"How fast?\"\noptions = [\"fast\"]\n";
     let mut folder = with("workloads.toml", "question = \"How fast?\"\n", wanted);

@@ -9,6 +9,7 @@ use crate::generator;
 use crate::host::Cpus;
 use crate::server::Running;
 use crate::services::Services;
+use crate::services::work::Driven;
 use duet_model::record::BlockRecord;
 use duet_model::spec::Workload;
 use duet_process::interrupt::{Interrupt, POLL};
@@ -46,17 +47,17 @@ impl From<anyhow::Error> for DriveError {
 }
 
 /// Hands the job to a generator and writes what it reports into the record, sampling memory
-/// meanwhile. Returns the arms' ok responses and requests sent.
+/// meanwhile. Returns what was counted of each arm.
 pub(super) fn drive(
     around: &Around<'_>,
     job: &Job,
     arms: &[Running],
     record: &mut BlockRecord,
-) -> Result<Vec<(u64, u64)>, DriveError> {
+) -> Result<Vec<Driven>, DriveError> {
     let mut generator = generator::start(job)?;
     let mut deadline = Instant::now() + budget(job) + GENERATOR_SLACK;
     let mut next_sample = Instant::now();
-    let (mut in_windows, mut began, mut totals) = (false, None, vec![]);
+    let (mut in_windows, mut began, mut totals, mut open) = (false, None, vec![], vec![]);
     let of = (around.services, around.workload);
     loop {
         around.interrupt.check().map_err(anyhow::Error::from)?;
@@ -97,6 +98,7 @@ pub(super) fn drive(
                     disturbances(record, began, &ended);
                     record.services = services_used(of, began, &ended)?;
                 }
+                open = around.services.connections(around.workload, arms.len())?;
                 under_load(arms, &mut generator, record)?;
             }
             Event::Window(window) => record.windows.push(*window),
@@ -109,12 +111,18 @@ pub(super) fn drive(
                 lost.for_each(|(arm, lost)| arm.cpu_lost = lost);
             }
             Event::Totals { ok, sent } => totals = ok.into_iter().zip(sent).collect(),
-            Event::Done => return Ok(totals),
+            Event::Done => return Ok(of_arms(&totals, &open)),
             Event::Failed { arm, error } => {
                 return Err(DriveError { arm: arm.map(|arm| arm as usize), error: anyhow!(error) });
             }
         }
     }
+}
+
+/// What was counted of each arm: ok responses, requests sent, connections to its database.
+fn of_arms(totals: &[(u64, u64)], connections: &[Option<u64>]) -> Vec<Driven> {
+    let all = totals.iter().zip(connections);
+    all.map(|(&(ok, sent), &connections)| Driven { ok, sent, connections }).collect()
 }
 
 /// How long warm-up and windows may take together.

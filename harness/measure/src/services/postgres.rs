@@ -175,6 +175,19 @@ impl Postgres {
         Ok(Counters { transactions, rows_read, rows_written, sessions })
     }
 
+    /// How many connections to an arm's database are open. None is the harness's.
+    pub(super) fn connections(&self, runtime: &Runtime, arm: usize) -> Result<u64> {
+        let open = format!(
+            "SELECT count(*) FROM pg_stat_activity \
+             WHERE datname = '{}' AND backend_type = 'client backend'",
+            database(arm)
+        );
+        let rows = query(runtime, &self.client, &open)?;
+        let number =
+            rows.first().and_then(|row| row.first()).context("it counts no connections")?;
+        number.parse().context("its connections are no number")
+    }
+
     /// The first row that a query finds in an arm's database, if it finds one, and how many.
     pub(super) fn first_row(
         &self,

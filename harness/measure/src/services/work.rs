@@ -22,6 +22,17 @@ const SPARE: u64 = 64;
 /// are read.
 const TIMES_EXACT: f64 = 0.998;
 
+/// What an arm was asked while it was driven, and what it had open at the end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Driven {
+    /// Ok responses.
+    pub ok: u64,
+    /// Requests that it may have seen.
+    pub sent: u64,
+    /// Connections to its database when the windows had ended.
+    pub connections: Option<u64>,
+}
+
 /// What services had counted before the arms of a block were started. Databases are new then.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -43,7 +54,7 @@ impl Services {
     }
 
     /// What the services of a workload have counted of each arm since, where they count anything.
-    /// The arms must have been stopped. `totals` are the arms' ok responses and requests sent.
+    /// The arms must have been stopped.
     ///
     /// # Errors
     /// A [`Failure`] of a service, or an interruption.
@@ -52,11 +63,11 @@ impl Services {
         spec: &Spec,
         workload: &Workload,
         ledger: &Ledger,
-        totals: &[(u64, u64)],
+        driven: &[Driven],
     ) -> Result<Vec<(String, Vec<ServiceCounts>)>> {
         let mut all = vec![];
         for service in spec.services_of(workload) {
-            let counted = self.counted(service, ledger, totals);
+            let counted = self.counted(service, ledger, driven);
             let counted = counted.map_err(|error| failure(service, &error, Stage::Work))?;
             all.push((service.name.clone(), counted));
         }
@@ -67,10 +78,10 @@ impl Services {
         &self,
         service: &Service,
         ledger: &Ledger,
-        totals: &[(u64, u64)],
+        driven: &[Driven],
     ) -> Result<Vec<ServiceCounts>> {
-        let base = |&(ok, sent): &(u64, u64)| ServiceCounts { ok, sent, ..Default::default() };
-        let mut counts: Vec<ServiceCounts> = totals.iter().map(base).collect();
+        let base = |of: &Driven| ServiceCounts { ok: of.ok, sent: of.sent, ..Default::default() };
+        let mut counts: Vec<ServiceCounts> = driven.iter().map(base).collect();
         match service.kind {
             ServiceKind::Command => return Ok(vec![]),
             ServiceKind::Upstream => {
@@ -85,12 +96,13 @@ impl Services {
                 let Some(Running::Postgres(postgres)) = all.get(&service.name) else {
                     return Ok(vec![]);
                 };
-                for (arm, counts) in counts.iter_mut().enumerate() {
+                for (arm, (counts, driven)) in counts.iter_mut().zip(driven).enumerate() {
                     let of = postgres.counters(&self.runtime, arm, &self.interrupt)?;
                     counts.transactions = Some(of.transactions);
                     counts.rows_read = Some(of.rows_read);
                     counts.rows_written = Some(of.rows_written);
                     counts.sessions = Some(of.sessions);
+                    counts.connections = driven.connections;
                 }
             }
         }
@@ -124,9 +136,9 @@ impl Services {
     ) -> Result<()> {
         for (service, counts) in counted {
             for (arm, (counts, server)) in counts.iter().zip(servers).enumerate() {
-                let fits =
-                    fits(workload, counts, threads).map_err(|why| format!("in {service}: {why}"));
-                let left = match fits {
+                let pool = spec.server(server).and_then(|server| server.pool);
+                let fits = fits(workload, counts, threads).and_then(|()| within_pool(counts, pool));
+                let left = match fits.map_err(|why| format!("in {service}: {why}")) {
                     Ok(()) => self.left_behind(spec, workload, arm)?,
                     Err(why) => Some(why),
                 };
@@ -208,6 +220,17 @@ fn fits(workload: &Workload, counts: &ServiceCounts, threads: usize) -> Result<(
         between(counts, "calls", calls, bounds)?;
     }
     Ok(())
+}
+
+/// Whether a server has no more connections to its database than its table says.
+fn within_pool(counts: &ServiceCounts, pool: Option<u32>) -> Result<(), String> {
+    match (counts.connections, pool) {
+        (Some(open), Some(pool)) if open > pool.into() => Err(format!(
+            "{open} connections to its database were open when the windows had ended, and its \
+             table says at most {pool} (`pool` in servers.toml)"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The fewest calls that ok responses need and the most that all requests may cause. Every thread
@@ -294,6 +317,18 @@ mod tests {
         check(counts(2_000, 2_999, 1_000), "at least 3000 rows read");
         check(counts(2_000, 3_000, 999), "at least 1000 rows written");
         check(counts(2_000, 3_000, 1_075), "at most 1074 rows written");
+    }
+
+    #[test]
+    fn connections_that_fit() {
+        let check = |open, pool, fit| {
+            let counts = ServiceCounts { connections: open, ..ServiceCounts::default() };
+            assert_eq!(within_pool(&counts, pool).is_ok(), fit, "{open:?}, {pool:?}");
+        };
+        check(Some(16), Some(16), true);
+        check(Some(17), Some(16), false);
+        check(Some(17), None, true);
+        check(None, Some(16), true);
     }
 
     #[test]

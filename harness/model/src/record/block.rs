@@ -254,6 +254,9 @@ pub struct ServiceCounts {
     /// Connections to the database that were opened (`sessions`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions: Option<u64>,
+    /// Connections to the database that were open when the windows had ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<u64>,
     /// Calls of an upstream service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls: Option<u64>,

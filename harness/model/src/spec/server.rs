@@ -67,6 +67,10 @@ pub struct Server {
     /// What is added to its command for workloads that name an option, by option.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, ServiceArgs>,
+    /// Connections to a database that it keeps at most, as its command says it: a block in which it
+    /// has more is a failed one. Absent: nobody says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<u32>,
     /// The command that prints its version line. Empty: it has none, as only an external one may.
     pub version: Vec<String>,
     /// Environment variables it is started with, beside the harness's own; see [`PLACEHOLDERS`].

@@ -280,6 +280,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         h2c_args: vec![],
         services: BTreeMap::new(),
         options: BTreeMap::new(),
+        pool: None,
         version: vec![format!("./{name}"), "--version".to_owned()],
         env: BTreeMap::new(),
         prints: false,

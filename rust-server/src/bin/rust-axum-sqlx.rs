@@ -1,0 +1,15 @@
+//! `rust-axum-backends` with sqlx in place of tokio-postgres and deadpool.
+
+use std::process::ExitCode;
+
+use rust_server::command_line::Offers;
+use rust_server::{axum_server, backends, database};
+
+const VERSION: &str =
+    concat!("rust-axum-sqlx ", env!("CARGO_PKG_VERSION"), " (", env!("AXUM_STACK"), ")");
+
+fn main() -> ExitCode {
+    axum_server::run_with(VERSION, Offers::Services, |options| {
+        backends::routes(options, database::sqlx::open)
+    })
+}
