@@ -503,7 +503,7 @@ fn connections() -> Vec<Behaviour> {
 fn a_server_that_does_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let body = folder.path().join("body");
-    std::fs::write(&body, vec![b'x'; 20 << 20]).unwrap();
+    std::fs::write(&body, vec![b'x'; 12 << 20]).unwrap();
     // Its system takes connections for it.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap().to_string();
