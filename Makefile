@@ -20,13 +20,13 @@ postgres: ## fetch a PostgreSQL below target/ where none is installed (14 MB, by
 build: tools ## build the harness
 	cargo build --release --locked --package duet --bin duet
 
-bench: build postgres ## measure the standard suite (about a quarter of an hour) and write results/latest
+bench: build postgres ## measure the standard suite (ten minutes) and write results/latest
 	$(DUET) run standard
 
 bench-backends: build postgres ## measure servers that wait, for a database and others, and TLS and HTTP/2
 	$(DUET) run backends
 
-bench-pressure: build ## measure what shows under pressure (a quarter of an hour)
+bench-pressure: build ## measure what shows under pressure (half an hour)
 	$(DUET) run pressure --out results/pressure
 	$(DUET) run neighbour --out results/neighbour
 
