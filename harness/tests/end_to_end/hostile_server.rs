@@ -26,8 +26,8 @@ mod tls;
 const PATIENCE_S: &str = "60";
 /// The most data a run may have, in KiB. A build for tests takes a tenth of it.
 const DATA_KIB_MAX: u64 = 400_000;
-/// Runs at the same time.
-const AT_ONCE: usize = 12;
+/// Runs at the same time: more would keep other tests from their CPU for seconds.
+const AT_ONCE: usize = 6;
 /// Between the bytes of a response that comes in drops.
 const DROP_PAUSE: Duration = Duration::from_millis(50);
 /// Requests of a load, of which every fifth that the server sees meets the behaviour.
