@@ -20,7 +20,7 @@ postgres: ## fetch a PostgreSQL below target/ where none is installed (14 MB, by
 build: tools ## build the harness
 	cargo build --release --locked --package duet --bin duet
 
-bench: build postgres ## measure the standard suite (ten minutes) and write results/latest
+bench: build postgres ## measure the standard suite (about a quarter of an hour) and write results/latest
 	$(DUET) run standard
 
 bench-backends: build postgres ## measure servers that wait, for a database and others, and TLS and HTTP/2
