@@ -290,8 +290,8 @@ pub(super) fn hint(error: &io::Error) -> Option<&'static str> {
                  trusts any"
             }
             CertificateError::BadSignature => {
-                "its signature is not its authority's, or of a key that cannot be used here (one of \
-                 RSA has 2048 bits or more): trust it with --cacert FILE, or any with --insecure"
+                "its signature is not its authority's, or of a key that cannot be used here (one \
+                 of RSA has 2048 bits or more): trust it with --cacert FILE, or any with --insecure"
             }
             CertificateError::Other(why) if why.to_string().contains("UnsupportedCertVersion") => {
                 "certificates are of version 3, as openssl req -x509 makes them; --insecure trusts \
