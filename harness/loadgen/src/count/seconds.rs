@@ -248,8 +248,11 @@ impl<'l> SecondRecorder<'l> {
         now: Instant,
         outcome: &'static str,
     ) {
+        if self.now.rows.is_none() || !request.measured {
+            return;
+        }
         let from = self.from;
-        if let (Some(rows), true) = (&mut self.at(now).rows, request.measured) {
+        if let Some(rows) = &mut self.at(now).rows {
             rows.push(Row {
                 planned_ns: request.planned.map(|planned| nanoseconds(from, planned)),
                 sent_ns: nanoseconds(from, request.sent),
