@@ -54,7 +54,10 @@ pub fn pool_like(runs: &[(String, Run)], model: usize) -> Result<Pooled, String>
             left_out.push(LeftOut { run: name.clone(), cell: None, reason });
             continue;
         }
-        let (gauges, machine) = (state::gauges(run), index(&mut machines, &run.header.machine));
+        let cells = &model.1.header.suite.cells;
+        let is_pooled = cells.iter().any(|id| refusal(run, &model.1, id).is_none());
+        let machine = is_pooled.then(|| index(&mut machines, &run.header.machine));
+        let gauges = state::gauges(run);
         kept.push(Kept { name, run, analysis: analyse(run), gauges, machine });
     }
     let (mut lines, mut means, mut over_machines) = (vec![], vec![], vec![]);
@@ -65,7 +68,7 @@ pub fn pool_like(runs: &[(String, Run)], model: usize) -> Result<Pooled, String>
             let same = alike(&kept, &model.1, &cell.id, &mut left_out);
             for metric in cell.metrics.iter().map(|found| found.metric) {
                 let of_machine = |machine: usize| {
-                    let own = same.iter().filter(|one| one.machine == machine);
+                    let own = same.iter().filter(|one| one.machine == Some(machine));
                     let values: Vec<Value<'_>> =
                         own.filter_map(|one| value(one, &cell.id, metric)).collect();
                     line((&cell.id, arms, metric), machine, &values)
@@ -81,7 +84,7 @@ pub fn pool_like(runs: &[(String, Run)], model: usize) -> Result<Pooled, String>
             };
             let same: Vec<&Kept<'_>> = kept.iter().filter(same).collect();
             means.extend((0..machines.len()).filter_map(|machine| {
-                let own = same.iter().filter(|one| one.machine == machine);
+                let own = same.iter().filter(|one| one.machine == Some(machine));
                 let values: Vec<Value<'_>> =
                     own.filter_map(|one| value_of_mean(one, &matchup.name, mean)).collect();
                 lines::mean((&matchup.name, arms, mean), machine, &values)
@@ -94,7 +97,9 @@ pub fn pool_like(runs: &[(String, Run)], model: usize) -> Result<Pooled, String>
     let started = |one: Option<&Kept<'_>>| {
         one.map_or_else(String::new, |one| iso_8601(one.run.header.started_unix_s))
     };
-    let (first, last) = (started(kept.first()), started(kept.last()));
+    let mut pooled = kept.iter().filter(|one| one.machine.is_some());
+    let first = pooled.next();
+    let (first, last) = (started(first), started(pooled.next_back().or(first)));
     let schema = SCHEMA.to_owned();
     Ok(Pooled { schema, first, last, machines, lines, means, over_machines, left_out })
 }

@@ -328,7 +328,7 @@ fn merge(load: &Load, phases: Phases, threads: Vec<ThreadResult>) -> Measured {
         all.send_lag.merge(&stats.send_lag);
         all.generator_lag.merge(&stats.generator_lag);
         all.received_bytes += received_bytes;
-        all.received_measured_bytes += received_bytes.saturating_sub(stats.received_before);
+        all.received_measured_bytes += stats.received_measured;
         all.cases.resize(stats.cases.len(), CaseStats::default());
         all.cases.iter_mut().zip(&stats.cases).for_each(|(all, one)| all.merge(one));
         for (reason, n) in stats.reasons {

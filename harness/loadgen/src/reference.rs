@@ -67,7 +67,7 @@ pub fn fetch(
     };
     response.map_err(|error| match &target.tls {
         Some(tls) if tls.lacks_certificate() => error.map(|why| {
-            format!("{why}; it asks for a certificate of the client: give --cert and --key")
+            format!("{why}; it asks for a certificate of the client, which --cert and --key give")
         }),
         _ => error,
     })

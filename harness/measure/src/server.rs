@@ -122,7 +122,13 @@ fn begin(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Result<
         }
     };
     let command = command(server, launch, &addr)?;
-    let group = cgroup::here().ok().map(|groups| (groups.group(), launch.limits));
+    let limits = launch.limits;
+    let group = cgroup::here().ok().map(|groups| (groups.group(&limits), limits));
+    ensure!(
+        group.is_some() || limits == Limits::default(),
+        "limits need a control group: {}",
+        cgroup::HOW_TO_ALLOW
+    );
     let supervision = Supervision { group, ..Supervision::default() };
     let outputs = (Stdio::piped(), Stdio::piped());
     let mut process = supervised::start_under(&command, launch.cpus, outputs, &supervision)

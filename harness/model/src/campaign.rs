@@ -47,11 +47,11 @@ pub struct Campaign {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<u32>,
     /// The folder of definitions, from the campaign's folder, so that a campaign can be published.
-    /// Absent where the campaign lies outside of the project: `--bench` says it then.
+    /// Absent: the usual one; `outside`: one outside of the project, which `--bench` names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bench: Option<String>,
-    /// The folder of PostgreSQL, where one was named: `none`, or from the campaign's folder. Absent
-    /// also where it lies outside of the project: `--postgres` says it then.
+    /// The folder of PostgreSQL, where one was named: `none`, from the campaign's folder, or
+    /// `outside` of the project, where `--postgres` names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postgres: Option<String>,
     /// Whether records keep the histograms of all windows.

@@ -5,8 +5,9 @@
 //! Version 2 keeps all of it in one folder; version 1 has a folder for each controller. Where the
 //! folders are is found below a root that is given, so that tests make one up.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -222,13 +223,16 @@ pub struct Group {
 }
 
 impl Hierarchy {
-    /// A group with a name of its own, which is not made yet.
+    /// A group with a name of its own and these limits, which is not made yet. It shares CPU time
+    /// as its processes did outside of it, unless that is limited.
     #[must_use]
-    pub fn group(&self) -> Group {
+    pub fn group(&self, limits: &Limits) -> Group {
         let name = name();
+        let needed =
+            |(controller, _): &&(String, PathBuf)| controller != "cpu" || limits.cpus.is_some();
         let of =
             |(controller, parent): &(String, PathBuf)| (controller.clone(), parent.join(&name));
-        Group { folders: self.parents.iter().map(of).collect() }
+        Group { folders: self.parents.iter().filter(needed).map(of).collect() }
     }
 }
 
@@ -376,7 +380,8 @@ impl Group {
     /// The processes in it.
     #[must_use]
     pub fn processes(&self) -> Vec<i32> {
-        let text = self.read("memory", ("cgroup.procs", "cgroup.procs")).unwrap_or_default();
+        let folder = self.folders.first();
+        let text = folder.and_then(|(_, folder)| read(folder, "cgroup.procs")).unwrap_or_default();
         text.lines().filter_map(|line| line.parse().ok()).collect()
     }
 
@@ -425,9 +430,14 @@ impl Group {
     }
 }
 
+fn read(folder: &Path, file: &str) -> Option<String> {
+    fs::read_to_string(folder.join(file)).ok()
+}
+
 /// Whether a file of a group took a word.
 fn write(folder: &Path, file: &str, word: &str) -> bool {
-    fs::write(folder.join(file), word).is_ok()
+    let file = OpenOptions::new().write(true).open(folder.join(file));
+    file.and_then(|mut file| file.write_all(word.as_bytes())).is_ok()
 }
 
 /// The number behind a name at the beginning of a line.
@@ -476,24 +486,25 @@ fn remove_left_below(root: &Path, is_gone: impl Fn(&str) -> bool) {
             REQUIRED.into_iter().chain(OPTIONAL).map(mount).collect()
         }
     };
+    let mut left = BTreeMap::<String, Vec<(String, PathBuf)>>::new();
     for (controller, mount) in mounts {
         for folder in folders(mount) {
-            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let owner = name.strip_prefix(PREFIX).and_then(|name| name.rsplit_once('-'));
             let Some((owner, _)) = owner else { continue };
             if is_gone(owner) {
-                let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
-                let processes = text.lines().filter_map(|line| line.parse().ok());
-                for pid in processes.map(Pid::from_raw) {
-                    let _ = kill(pid, Signal::SIGKILL); // it may have ended
-                }
-                // Another user's stays.
-                let _ = Group { folders: vec![(controller.clone(), folder)] }.remove();
+                left.entry(name).or_default().push((controller.clone(), folder));
             } else if own.as_deref() == Some(owner) {
                 // What is in use is not empty, and stays.
                 let _ = fs::remove_dir(folder);
             }
         }
+    }
+    for folders in left.into_values() {
+        let group = Group { folders };
+        group.kill();
+        // Another user's stays.
+        let _ = group.remove();
     }
 }
 
@@ -503,7 +514,8 @@ fn folders(mount: PathBuf) -> Vec<PathBuf> {
     let mut next = 0;
     while next < found.len() && found.len() < FOLDERS_MAX {
         let entries = fs::read_dir(&found[next]).into_iter().flatten().flatten();
-        found.extend(entries.map(|entry| entry.path()).filter(|path| path.is_dir()));
+        let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        found.extend(folders.map(|entry| entry.path()));
         next += 1;
     }
     found

@@ -1,7 +1,7 @@
 //! Child processes that are pinned, stay in a group of their own and never outlive the harness.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, PipeWriter, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill, killpg};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, getppid};
 
 use crate::background;
@@ -35,17 +36,34 @@ const READ_LIMIT: Duration = Duration::from_millis(500);
 /// # Errors
 /// When a CPU number is not one the kernel's sets can hold.
 pub fn tame(command: &mut Command, cpus: &[usize]) -> Result<()> {
-    tame_in(command, cpus, vec![])
+    command.process_group(0);
+    prepare(command, cpus, true, Entry::default())
 }
 
-/// The same, in the control groups that these files move a process into which writes `0` to them
-/// (cgroups(7)). It is in them before it runs.
+/// What a process does last of all before it becomes its program.
+#[derive(Debug, Default)]
+pub(crate) struct Entry {
+    /// Files that move a process into a control group which writes `0` to them (cgroups(7)).
+    pub(crate) groups: Vec<File>,
+    /// Where it writes the time, behind all else: eight bytes of [`monotonic_ns`]. What it takes
+    /// to make a process, and to move it into groups, is no part of how long its program takes to
+    /// start.
+    pub(crate) stamp: Option<PipeWriter>,
+}
+
+/// As [`tame`], with an entry.
 ///
 /// # Errors
 /// As [`tame`].
-pub fn tame_in(command: &mut Command, cpus: &[usize], groups: Vec<File>) -> Result<()> {
+pub(crate) fn tame_in(command: &mut Command, cpus: &[usize], entry: Entry) -> Result<()> {
     command.process_group(0);
-    prepare(command, cpus, true, groups)
+    prepare(command, cpus, true, entry)
+}
+
+/// Now, by CLOCK_MONOTONIC, which all processes share.
+pub(crate) fn monotonic_ns() -> io::Result<u64> {
+    let now = Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC)?);
+    Ok(now.as_nanos() as u64) // 584 years
 }
 
 /// Makes `command` start in a process group of its own and stay when the harness dies: for a
@@ -60,7 +78,7 @@ pub fn part(command: &mut Command) {
 /// As [`tame`].
 pub fn part_pinned(command: &mut Command, cpus: &[usize]) -> Result<()> {
     part(command);
-    prepare(command, cpus, false, vec![])
+    prepare(command, cpus, false, Entry::default())
 }
 
 /// Makes `command` start in this process's own group and be killed by the kernel when this process
@@ -69,11 +87,12 @@ pub fn part_pinned(command: &mut Command, cpus: &[usize]) -> Result<()> {
 /// # Errors
 /// Never; it is a result because [`tame`] is one.
 pub fn tie(command: &mut Command) -> Result<()> {
-    prepare(command, &[], true, vec![])
+    prepare(command, &[], true, Entry::default())
 }
 
 #[expect(unsafe_code, reason = "std offers no safe way to pin a child or tie it to its parent")]
-fn prepare(command: &mut Command, cpus: &[usize], ends: bool, groups: Vec<File>) -> Result<()> {
+fn prepare(command: &mut Command, cpus: &[usize], ends: bool, entry: Entry) -> Result<()> {
+    let Entry { groups, mut stamp } = entry;
     let mut set = CpuSet::new();
     for &cpu in cpus {
         set.set(cpu).with_context(|| format!("CPU {cpu} is out of range"))?;
@@ -81,7 +100,8 @@ fn prepare(command: &mut Command, cpus: &[usize], ends: bool, groups: Vec<File>)
     let pin = !cpus.is_empty();
     let parent = Pid::this();
     // SAFETY: the closure runs in the forked child before exec. It makes system calls only (prctl,
-    // getppid, sched_setaffinity, write), which are async-signal-safe, and allocates nothing.
+    // getppid, sched_setaffinity, write, clock_gettime), which are async-signal-safe, and allocates
+    // nothing.
     unsafe {
         command.pre_exec(move || {
             if ends {
@@ -89,13 +109,16 @@ fn prepare(command: &mut Command, cpus: &[usize], ends: bool, groups: Vec<File>)
             }
             if ends && getppid() != parent {
                 // The harness died before the kernel was told; nobody would stop this process.
-                return Err(std::io::Error::from(nix::errno::Errno::ESRCH));
+                return Err(io::Error::from(nix::errno::Errno::ESRCH));
             }
             if pin {
                 sched_setaffinity(Pid::from_raw(0), &set)?;
             }
             for mut group in &groups {
                 group.write_all(b"0")?;
+            }
+            if let Some(stamp) = &mut stamp {
+                stamp.write_all(&monotonic_ns()?.to_ne_bytes())?;
             }
             Ok(())
         });

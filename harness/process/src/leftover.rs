@@ -28,11 +28,11 @@ pub fn end() -> Vec<String> {
         // It may have ended, or be another user's.
         let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
     }
+    cgroup::remove_left(is_gone);
     let deadline = Instant::now() + END_LIMIT;
     while !left.is_empty() && !marked(is_left).is_empty() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(10));
     }
-    cgroup::remove_left(is_gone);
     left.into_iter().map(|(_, name)| name).collect()
 }
 

@@ -40,7 +40,10 @@ pub(crate) fn is_gone(owner: &str) -> bool {
     let mut parts = owner.split('-');
     let (space, pid) = (parts.next(), parts.next().and_then(|pid| pid.parse().ok()));
     let ours = namespace().ok().is_some_and(|own| space == Some(&format!("{own:010}")));
-    ours && pid.is_some_and(|pid| name(pid).ok().as_deref() != Some(owner))
+    ours && pid.is_some_and(|pid| match name(pid) {
+        Ok(name) => name != owner,
+        Err(error) => proc::has_ended(&error),
+    })
 }
 
 #[cfg(test)]

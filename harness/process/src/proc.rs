@@ -228,6 +228,12 @@ fn number_after(text: &str, label: &str) -> io::Result<u64> {
     number.and_then(|number| number.parse().ok()).ok_or_else(|| unexpected(label))
 }
 
+/// Whether an error says that a process has ended.
+pub(crate) fn has_ended(error: &io::Error) -> bool {
+    const ESRCH: i32 = nix::errno::Errno::ESRCH as i32;
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(ESRCH)
+}
+
 pub(crate) fn unexpected(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("/proc has no readable {what}"))
 }

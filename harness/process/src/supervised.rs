@@ -17,14 +17,16 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::cgroup::{Group, Limits};
-use crate::supervisor::{Farewell, Report, monotonic_ns};
+use crate::child::monotonic_ns;
+use crate::supervisor::{Farewell, Report};
 use crate::{child, owner, tree};
 
 /// How long a supervisor may take to start its process.
 const START_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long it may take to end: longer than it waits for what it ends.
-const END_LIMIT: Duration = Duration::from_millis(1500);
+/// How long it may take to end: longer than it waits for its group, for what else it ends and for
+/// the group's removal.
+const END_LIMIT: Duration = Duration::from_millis(3500);
 
 /// How a process is supervised beyond its command.
 #[derive(Debug, Clone, Default)]
@@ -182,7 +184,7 @@ impl Supervised {
         self.group.as_ref()
     }
 
-    /// Just before the process was made.
+    /// Just before the process became its program: it was pinned, and in its control group.
     #[must_use]
     pub fn started(&self) -> Instant {
         self.started

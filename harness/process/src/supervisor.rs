@@ -14,7 +14,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -25,12 +25,12 @@ use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdout};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::cgroup::{self, Group, Limits};
-use crate::{background, child, tree};
+use crate::child::{self, Entry};
+use crate::{background, tree};
 
 /// How long everything may take to end after SIGKILL; it takes longer only in the kernel's hands.
 const END_LIMIT: Duration = Duration::from_secs(1);
@@ -41,7 +41,7 @@ const END_PAUSE: Duration = Duration::from_millis(1);
 /// What a supervisor says, a line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Report {
-    /// The process was started: its id, and when, by CLOCK_MONOTONIC.
+    /// The process was started: its id, and when it became its program, by CLOCK_MONOTONIC.
     Started { pid: i32, at_ns: u64 },
     /// It could not be started.
     Failed(String),
@@ -79,12 +79,6 @@ impl Report {
     fn send(&self, mut socket: &UnixStream) {
         drop(socket.write_all(self.line().as_bytes()));
     }
-}
-
-/// Now, by CLOCK_MONOTONIC, which all processes share.
-pub(crate) fn monotonic_ns() -> io::Result<u64> {
-    let now = Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC)?);
-    Ok(now.as_nanos() as u64) // 584 years
 }
 
 /// What a supervisor does beside starting and ending.
@@ -127,13 +121,9 @@ pub fn run(cpus: &[usize], words: &[OsString], farewell: &Farewell) -> Result<()
     if let Some((uid, gid)) = farewell.user {
         command.uid(uid).gid(gid);
     }
-    let at_ns = monotonic_ns()?;
-    let spawned = enter(farewell).and_then(|groups| {
-        child::tame_in(&mut command, cpus, groups)?;
-        Ok(command.spawn()?)
-    });
-    let child = match spawned {
-        Ok(child) => child,
+    let spawned = enter(farewell).and_then(|groups| spawn(command, cpus, groups));
+    let (child, at_ns) = match spawned {
+        Ok(spawned) => spawned,
         Err(error) => {
             Report::Failed(format!("{error:#}")).send(&socket);
             remove(farewell);
@@ -176,6 +166,17 @@ pub fn run(cpus: &[usize], words: &[OsString], farewell: &Farewell) -> Result<()
         Report::Left(left.join(", ")).send(&socket);
     }
     Ok(())
+}
+
+/// Starts the process in these groups. Returns it, and when it became its program, by
+/// CLOCK_MONOTONIC.
+fn spawn(mut command: Command, cpus: &[usize], groups: Vec<File>) -> Result<(Child, u64)> {
+    let (mut stamped, stamp) = io::pipe()?;
+    child::tame_in(&mut command, cpus, Entry { groups, stamp: Some(stamp) })?;
+    let child = command.spawn()?;
+    let mut at_ns = [0; 8];
+    stamped.read_exact(&mut at_ns)?;
+    Ok((child, u64::from_ne_bytes(at_ns)))
 }
 
 /// Makes the control group, if there is to be one. Returns the files that move a process into it.

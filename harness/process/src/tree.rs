@@ -93,19 +93,13 @@ fn ended_ns(pid: i32) -> io::Result<u64> {
     Ok((field(WAITED_FOR_USER)? + field(WAITED_FOR_SYSTEM)?) * TICK_NS)
 }
 
-/// Whether an error says that a process has ended.
-fn is_gone(error: &io::Error) -> bool {
-    const ESRCH: i32 = nix::errno::Errno::ESRCH as i32;
-    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(ESRCH)
-}
-
 /// Something of every process below `root`, without those that end meanwhile.
 fn of_each<T>(root: i32, of: impl Fn(i32) -> io::Result<T>) -> io::Result<Vec<T>> {
     let mut found = vec![];
     for pid in processes(root) {
         match of(pid) {
             Ok(value) => found.push(value),
-            Err(error) if is_gone(&error) => {}
+            Err(error) if proc::has_ended(&error) => {}
             Err(error) => return Err(error),
         }
     }

@@ -26,6 +26,9 @@ use duet_process::interrupt::{Interrupt, POLL};
 /// The word for no PostgreSQL at all, which is no folder.
 const NO_POSTGRES: &str = "none";
 
+/// What a plan says of a folder outside of the project, whose path it does not name.
+const OUTSIDE: &str = "outside";
+
 /// What the command line says of a new campaign.
 pub(super) struct Wanted<'a> {
     pub(super) choice: Choice<'a>,
@@ -98,6 +101,11 @@ pub(super) fn resume(
     let plan = campaign_folder::read(folder)?;
     let named = |option: &str, planned: Option<&String>, given: Option<&PathBuf>| {
         let Some(planned) = planned else { return Ok(given.cloned()) };
+        if planned == OUTSIDE {
+            let missing =
+                format!("the campaign's lies outside of its project: name it by {option}");
+            return given.cloned().map(Some).ok_or_else(|| UsageError(missing).into());
+        }
         let of_plan = format!("the campaign's plan names its own, {planned}: leave out {option}");
         ensure!(given.is_none(), UsageError(of_plan));
         Ok(Some(match planned.as_str() {
@@ -118,6 +126,12 @@ pub(super) fn resume(
     carry_out(&UnderWay { folder, plan, chosen, bench, postgres, interrupt, prices })
 }
 
+/// What a plan in `folder` says of another folder: how it is reached from there, or [`OUTSIDE`].
+fn planned(folder: &Path, root: &Path, path: &Path) -> Result<String> {
+    let within = folders::within_project(folder, root, path)?;
+    Ok(within.unwrap_or_else(|| OUTSIDE.to_owned()))
+}
+
 /// The plan of a new campaign in `folder`, which begins now. Without a seed the clock gives one.
 fn plan(wanted: &Wanted<'_>, folder: &Path, root: &Path) -> Result<Campaign> {
     let now = now()?;
@@ -125,15 +139,19 @@ fn plan(wanted: &Wanted<'_>, folder: &Path, root: &Path) -> Result<Campaign> {
     let over_ms = wanted.over.as_millis() as u64;
     let postgres = match wanted.postgres.postgres.as_deref() {
         Some(word) if word == Path::new(NO_POSTGRES) => Some(NO_POSTGRES.to_owned()),
-        Some(path) => folders::within_project(folder, root, path)?,
+        Some(path) => Some(planned(folder, root, path)?),
         None => None,
     };
+    let bench = &wanted.bench.bench;
     Ok(Campaign {
         schema: campaign::SCHEMA.to_owned(),
         suite: wanted.choice.name.to_owned(),
         only: wanted.choice.only.map(str::to_owned),
         blocks: wanted.choice.blocks,
-        bench: folders::within_project(folder, root, &wanted.bench.bench)?,
+        bench: match *bench == default_folder() {
+            true => folders::within_project(folder, root, bench)?,
+            false => Some(planned(folder, root, bench)?),
+        },
         postgres,
         full: wanted.full,
         seed,

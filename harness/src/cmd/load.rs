@@ -47,11 +47,11 @@ const CONNECTIONS: u32 = 50;
 
 pub(super) fn run(args: &Load) -> Result<Exit> {
     let mut place = Place::new(&args.url)?;
-    if let Some(variable) = proxy::ignored(&place.url) {
-        stdio::note(&format!("{variable} is set, but a load goes to its host without a proxy"));
-    }
     if args.location {
         place = cases::follow(args, place)?;
+    }
+    if let Some(variable) = proxy::ignored(&place.url).filter(|_| !args.transport.is_local()) {
+        stdio::note(&format!("{variable} is set, but a load goes to its host without a proxy"));
     }
     let load = prepare(args, &place)?;
     let url = place.url;

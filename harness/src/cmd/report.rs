@@ -20,12 +20,12 @@ use duet_report::{self, Style};
 
 /// Rebuilds tables, charts and reports from a run's record
 ///
-/// Reads run.jsonl.gz and writes summary.json, report.md, report.html, speed.svg, memory.svg
-/// and, where there are programs or latency curves, programs.svg and latency.svg beside it. The
-/// exit code is the run's own. Where it is a session of a campaign, and where --beside names
-/// others, the report says what sessions of the same definitions and executables show of another
-/// hour. The record of `duet builds`, builds.json, is shown in the run's report, or alone as
-/// builds.md and builds.html where there is no run.
+/// Reads run.jsonl.gz or run.jsonl and writes summary.json, report.md, report.html, speed.svg,
+/// memory.svg and, where there are programs or latency curves, programs.svg and latency.svg beside
+/// it. The exit code is the run's own. Where it is a session of a campaign, and where --beside
+/// names others, the report says what sessions of the same definitions and executables show of
+/// another hour. The record of `duet builds`, builds.json, is shown in the run's report, or alone
+/// as builds.md and builds.html where there is no run.
 #[derive(Debug, Args)]
 pub(super) struct Report {
     /// A run's folder, such as results/latest.
@@ -79,7 +79,11 @@ fn pooled(folder: &Path, beside: &[PathBuf]) -> Result<Option<Pooled>> {
     let others = campaign_folder::sessions(beside)?;
     let mut known = BTreeSet::from([own]);
     let mut runs = vec![(shown(folder), folders::read_run(folder)?)];
-    for other in others.iter().chain(&campaign_folder::siblings(folder)?) {
+    let siblings = campaign_folder::siblings(folder).unwrap_or_else(|error| {
+        stdio::note(&format!("its campaign says nothing of another hour: {error:#}"));
+        vec![]
+    });
+    for other in others.iter().chain(&siblings) {
         if !known.insert(other.canonicalize().unwrap_or_else(|_| other.clone())) {
             continue;
         }

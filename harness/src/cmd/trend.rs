@@ -14,7 +14,6 @@ use super::stdio::{self, Stream};
 use duet_analysis::Analysis;
 use duet_analysis::pool::FILE_NAME as POOL;
 use duet_analysis::trend::{Source, trend};
-use duet_model::record;
 use duet_report::{chart, trend as text};
 use duet_units::Metric;
 
@@ -75,8 +74,7 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, Source)>> {
     let (mut sources, mut folders) = (vec![], vec![]);
     for path in paths {
         let pool = if path.is_dir() { path.join(POOL) } else { path.clone() };
-        let holds_more =
-            campaign_folder::is_campaign(path) || path.join(record::FILE_NAME).exists();
+        let holds_more = campaign_folder::is_campaign(path) || folders::holds_run(path);
         let is_pool = pool.is_file();
         if is_pool {
             match pool::read(&pool) {

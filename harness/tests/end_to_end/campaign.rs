@@ -175,6 +175,14 @@ fn a_campaign_outside_of_the_project() {
     said.exits(4).says("session 1 of 2 is skipped").says("no pool");
     let said = elsewhere.duet(&["run", "--resume", "c", "--postgres", "none", "--bench", &bench]);
     said.exits(2).says("the campaign's plan names its own, none: leave out --postgres");
+    // Which PostgreSQL it was is not in the plan: nobody takes another one without a word.
+    let postgres = elsewhere.path().display().to_string();
+    let words = ["run", "s", "--sessions", "2", "--over", "20d", "--out", "d"];
+    let command = folder.command(&[&words[..], &["--postgres", &postgres]].concat());
+    let file = folder.path().join("d/campaign.json");
+    interrupt(command, || holds(&file, "\n}\n"), Signal::SIGINT).exits(130);
+    let said = folder.duet(&["run", "--resume", "d"]);
+    said.exits(2).says("lies outside of its project: name it by --postgres");
     folder.nothing_is_left();
 }
 

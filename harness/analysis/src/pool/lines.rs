@@ -25,8 +25,8 @@ pub(super) struct Kept<'a> {
     pub(super) run: &'a Run,
     pub(super) analysis: Analysis,
     pub(super) gauges: Option<GaugeReading>,
-    /// An index into the pool's machines.
-    pub(super) machine: usize,
+    /// An index into the pool's machines; absent where no cell of the run is pooled.
+    pub(super) machine: Option<usize>,
 }
 
 impl Kept<'_> {

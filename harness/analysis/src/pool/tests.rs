@@ -140,6 +140,14 @@ fn machines_have_their_hours_for_themselves() {
     // Two say nothing of a third.
     let two = pool(&runs[..3]).expect("they are alike");
     assert_eq!((two.machines.len(), two.over_machines.len()), (2, 0));
+    // One whose servers are others is left out, and so is its machine.
+    let mut other = on("Z", session(9 * DAY, 1.0));
+    other.1.builds[0].binary_sha256 = Some("other".to_owned());
+    let both = [runs[0].clone(), runs[2].clone(), other];
+    let pooled = pool_like(&both, 0).expect("two are alike");
+    assert_eq!(pooled.machines.iter().map(|m| m.runs).collect::<Vec<_>>(), [2]);
+    assert_eq!(pooled.last, pool(&both[..2]).expect("they are alike").last);
+    assert!(pooled.left_out.iter().all(|left| left.reason.contains("another executable")));
     // Whatever makes another machine, runs of it may lie within an hour of each other.
     let change = |change: &dyn Fn(&mut Machine)| {
         let mut other = session(60, 1.2);

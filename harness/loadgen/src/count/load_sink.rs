@@ -19,6 +19,8 @@ pub(crate) struct LoadSink<'l> {
     pub(crate) seconds: SecondRecorder<'l>,
     /// The clocks at the end of the warm-up.
     measured_from: Option<ThreadClocks>,
+    /// Bytes received until then.
+    received_before: u64,
 }
 
 impl<'l> LoadSink<'l> {
@@ -30,7 +32,7 @@ impl<'l> LoadSink<'l> {
             cases: vec![CaseStats::default(); cases],
             ..Default::default()
         };
-        Self { stats, seconds, measured_from: None }
+        Self { stats, seconds, measured_from: None, received_before: 0 }
     }
 
     #[cold]
@@ -157,14 +159,21 @@ impl Sink for LoadSink<'_> {
         received: u64,
     ) -> Result<(), JobError> {
         self.stats.open = open as u64;
-        self.stats.received_before = received;
+        self.received_before = received;
         self.measured_from = Some(ThreadClocks::read(now)?);
         Ok(())
     }
 
-    fn stop(&mut self, now: Instant, spin_ns: u64, wakeups: u64) -> Result<(), JobError> {
+    fn stop(
+        &mut self,
+        now: Instant,
+        spin_ns: u64,
+        wakeups: u64,
+        received: u64,
+    ) -> Result<(), JobError> {
         self.stats.stopped = Some(now);
         if let Some(begin) = self.measured_from {
+            self.stats.received_measured = received - self.received_before;
             self.stats.health = ThreadClocks::read(now)?.since(begin, spin_ns, wakeups);
         }
         Ok(())

@@ -84,8 +84,14 @@ pub(crate) trait Sink {
     }
 
     /// No request is sent any more. Since the end of the warm-up the thread has been spinning for
-    /// `spin_ns` and has found something `wakeups` times.
-    fn stop(&mut self, _now: Instant, _spin_ns: u64, _wakeups: u64) -> Result<(), JobError> {
+    /// `spin_ns` and has found something `wakeups` times; so many bytes were received so far.
+    fn stop(
+        &mut self,
+        _now: Instant,
+        _spin_ns: u64,
+        _wakeups: u64,
+        _received_bytes: u64,
+    ) -> Result<(), JobError> {
         Ok(())
     }
 

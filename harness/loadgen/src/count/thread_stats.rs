@@ -46,8 +46,8 @@ pub(crate) struct ThreadStats {
     pub(crate) reasons: BTreeMap<&'static str, u64>,
     /// Statuses of responses that were not as expected.
     pub(crate) mismatched_statuses: BTreeMap<u16, u64>,
-    /// Bytes received before the measured time.
-    pub(crate) received_before: u64,
+    /// Bytes received from the end of the warm-up until nothing was sent any more.
+    pub(crate) received_measured: u64,
 }
 
 /// What became of the requests of one case in the measured time.

@@ -75,7 +75,8 @@ impl<T: Transport, S: Sink> Driver<'_, T, S> {
                 Mode::Load => patience.min(self.timeout + 2 * SWEEP), // a sweep finds a timeout
                 Mode::Window => NEVER,
             };
-        self.sink.stop(now, self.timer.spin_ns, self.wakeups)
+        let received = self.transport.received_bytes();
+        self.sink.stop(now, self.timer.spin_ns, self.wakeups, received)
     }
 
     /// Accounts for what was never sent and what has no response. An open window that ended
@@ -90,7 +91,8 @@ impl<T: Transport, S: Sink> Driver<'_, T, S> {
         }
         if self.promised {
             // Of a number of requests the last responses belong to the measured time.
-            self.sink.stop(now, self.timer.spin_ns, self.wakeups)?;
+            let received = self.transport.received_bytes();
+            self.sink.stop(now, self.timer.spin_ns, self.wakeups, received)?;
         }
         if self.outstanding > 0 {
             for request in self.transport.in_flight() {

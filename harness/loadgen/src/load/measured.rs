@@ -51,7 +51,8 @@ pub struct Measured {
     pub generator_lag: Latencies,
     /// Bytes received, the warm-up included.
     pub received_bytes: u64,
-    /// Of them, those received in the measured time and while responses were awaited after it.
+    /// Of them, those received from the end of the warm-up until nothing was sent any more; with a
+    /// number of requests, until the last response.
     pub received_measured_bytes: u64,
     /// Connections asked for, ...
     pub connections_planned: u64,

@@ -104,6 +104,9 @@ pub(crate) fn unconnected(addr: &str, errno: Option<i32>, reason: &str) -> Strin
         Some(Errno::ECONNREFUSED) => {
             format!("connection refused by {addr}: is the server still running?")
         }
+        Some(Errno::EAGAIN) => {
+            format!("{addr} accepts no connection: its queue is full")
+        }
         Some(Errno::EADDRNOTAVAIL) => format!(
             "no free local port for a connection to {addr}: closed connections hold them for a \
              minute; widen net.ipv4.ip_local_port_range or wait"

@@ -13,7 +13,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{
     self, AddressFamily, SockFlag, SockType, SockaddrStorage, UnixAddr, sockopt,
 };
-use nix::sys::time::TimeVal;
+use nix::sys::time::{TimeVal, TimeValLike};
 use rustix::net::{RecvFlags, SendFlags};
 
 use duet_protocol::Address;
@@ -41,7 +41,11 @@ impl Socket {
     pub(super) fn connect(addr: &Address) -> io::Result<Self> {
         match addr {
             Address::Tcp(addr) => connect_tcp(*addr),
-            Address::Unix(path) => connect_unix(path),
+            Address::Unix(path) => {
+                let socket = connect_unix(path, QUEUE_PATIENCE)?;
+                fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))?;
+                Ok(Self(socket))
+            }
         }
     }
 
@@ -103,14 +107,14 @@ fn connect_tcp(addr: SocketAddr) -> io::Result<Socket> {
 }
 
 /// A Unix socket whose server has a full queue does not connect later: a call that may not wait
-/// fails, and nothing tells when to try again. So this one waits, within bounds.
-fn connect_unix(path: &Path) -> io::Result<Socket> {
+/// fails, and nothing tells when to try again. So this one waits, so long at most. What it returns
+/// waits likewise when it writes.
+pub(super) fn connect_unix(path: &Path, patience: Duration) -> io::Result<OwnedFd> {
     let addr = UnixAddr::new(path)?;
     let flags = SockFlag::SOCK_CLOEXEC;
     let socket = socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
-    let patience = TimeVal::new(0, QUEUE_PATIENCE.as_micros() as i64);
+    let patience = TimeVal::microseconds(patience.as_micros().max(1) as i64);
     socket::setsockopt(&socket, sockopt::SendTimeout, &patience)?;
     socket::connect(socket.as_raw_fd(), &addr)?;
-    fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))?;
-    Ok(Socket(socket))
+    Ok(socket)
 }

@@ -56,7 +56,7 @@ impl Identity {
 /// Which certificates are trusted.
 #[derive(Debug, Clone)]
 pub enum Trust {
-    /// Any. Signatures of the handshake are verified nevertheless.
+    /// Any. Signatures of the handshake are computed, and not insisted on.
     Insecure,
     /// Those of these authorities.
     Roots(RootCertStore),

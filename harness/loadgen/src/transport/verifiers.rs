@@ -13,8 +13,8 @@ use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
 /// Accepts every certificate, also one of a form or with a key that cannot be verified here (X.509
-/// v1, P-521, short RSA keys), as curl does. Signatures of the handshake are verified where they
-/// can be, so that it costs what it costs elsewhere.
+/// v1, P-521, short RSA keys), as curl does. Signatures of the handshake are computed, so that it
+/// costs what it costs elsewhere, and not insisted on.
 #[derive(Debug)]
 pub(super) struct Insecure(pub(super) Arc<CryptoProvider>);
 
@@ -81,7 +81,7 @@ impl ServerCertVerifier for Given {
         let by_authority =
             self.authorities.verify_server_cert(server, intermediates, name, ocsp_response, now);
         match by_authority {
-            // What is left of its dates and its name is said before.
+            // Its dates were looked at before, its name was not.
             Err(Error::InvalidCertificate(
                 CertificateError::Other(_) | CertificateError::UnknownIssuer,
             )) if self.certificates.contains(server) => {

@@ -1,13 +1,13 @@
 //! A block that searches for the smallest memory limit under which each arm holds a rate.
 //!
 //! Every probe is a fresh start in a control group with the limit, so that what a server takes to
-//! start counts, and nothing of an earlier probe does. Arms take turns probe by probe. That the
+//! start counts; pages of files that were read before do not, its executable's among them. Arms take turns probe by probe. That the
 //! kernel kills a server for want of memory is a result: the limit did not hold.
 
 use super::bisection::{Bisection, Next};
 use super::{
-    Around, Bench, BlockError, VERIFIED_CASES, compressed_bodies, definition, definitions, drive,
-    first_look, interrupted_or, job, launch, load,
+    Around, Bench, BlockError, DriveError, VERIFIED_CASES, compressed_bodies, definition,
+    definitions, drive, first_look, halt, interrupted_or, job, launch, load,
 };
 use crate::server::{self, OomKilled, Running};
 use crate::services::Told;
@@ -140,7 +140,7 @@ fn probe(
                 if oom_kills > 0 {
                     why.error = OomKilled(oom_kills).to_string();
                 }
-                Ok(Outcome { held: None, oom_kills, why: Some(why), slow: false })
+                Ok(Outcome { held: None, oom_kills, why: Some(why), slow: oom_kills == 0 })
             }
         }?;
         if !outcome.slow || attempts >= ATTEMPTS {
@@ -159,11 +159,15 @@ fn attempt(
 ) -> Result<Outcome, BlockError> {
     let driven = driven(bench, plan, (&mut running, server), started, record);
     let lives = running.is_alive();
+    let oom_kills = running.oom_kills();
     let (seen, stage) = match driven {
         Ok((seen, windows)) => (Ok((seen, too_slow(&windows))), Stage::Drive),
-        Err((stage, error)) => (Err(error), stage),
+        // What fails without the server is the harness's, and says nothing of the limit.
+        Err(Failed { error, own: true, .. }) if lives && oom_kills == 0 => {
+            return Err(halt(bench, None, Stage::Drive, &error));
+        }
+        Err(Failed { stage, error, .. }) => (Err(error), stage),
     };
-    let oom_kills = running.oom_kills();
     let (held, why, slow) = match seen {
         Ok((seen, None)) if oom_kills == 0 => (Some(seen), None, false),
         // One of its processes was killed, and others went on.
@@ -211,7 +215,15 @@ fn failure(
 }
 
 /// What was seen of a server that was driven to the end, and its windows.
-type Driven = Result<(ArmRecord, Vec<WindowResult>), (Stage, anyhow::Error)>;
+type Driven = Result<(ArmRecord, Vec<WindowResult>), Failed>;
+
+/// Why an attempt did not come to its end.
+struct Failed {
+    stage: Stage,
+    error: anyhow::Error,
+    /// Whether the harness failed, so far as it is known.
+    own: bool,
+}
 
 /// Verifies a server and drives it at the load's rate.
 fn driven(
@@ -222,7 +234,7 @@ fn driven(
     record: &mut BlockRecord,
 ) -> Driven {
     let (_, workload) = definitions(bench, plan);
-    let at = |stage: Stage| move |error: anyhow::Error| (stage, error);
+    let at = |stage: Stage| move |error: anyhow::Error| Failed { stage, error, own: false };
     let seen = first_look(bench, running, server, workload).map_err(at(Stage::Verify))?;
     let verifier = bench.verifier;
     verifier
@@ -240,7 +252,10 @@ fn driven(
     let outcome = drive(&around, &job, arms, &mut own);
     record.driven_ns += own.driven_ns;
     record.foreign_cpu_ns += own.foreign_cpu_ns;
-    outcome.map_err(|error| (Stage::Drive, error.error))?;
+    outcome.map_err(|failed| {
+        let DriveError { arm, error } = failed;
+        Failed { stage: Stage::Drive, error, own: arm.is_none() }
+    })?;
     Ok((own.arms.remove(0), own.windows))
 }
 

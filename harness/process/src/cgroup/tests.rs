@@ -78,7 +78,7 @@ fn version_1_has_a_folder_for_each_controller() {
     let want = [("cpu", "cpu/docker/a"), ("cpuacct", "cpuacct"), ("freezer", "freezer")];
     let want = want.into_iter().chain([("memory", "memory/a/b")]);
     assert_eq!(parents, want.map(|(c, p)| (c, p.to_owned())).collect());
-    let group = found.group();
+    let group = found.group(&Limits::default());
     assert_eq!(Group::parse(&group.words()).as_ref(), Some(&group));
     assert_eq!(Group::parse(&["memory".to_owned()]), None);
     assert_eq!(Group::parse(&["other=/x".to_owned()]), None);
@@ -163,12 +163,13 @@ fn groups_of_harnesses_that_are_gone_are_removed() {
 
 /// A shell in a group of its own, where this machine lets us make one.
 fn in_a_group(script: &str, limits: &Limits) -> Option<(Child, Group)> {
-    let group = here().ok()?.group();
+    let group = here().ok()?.group(limits);
     group.make().and_then(|()| group.limit(limits)).expect("the probe was made, too");
     let mut command = Command::new("sh");
     command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let entries = group.entries().expect("it was just made");
-    crate::child::tame_in(&mut command, &[], entries).expect("no CPUs are named");
+    crate::child::tame_in(&mut command, &[], crate::child::Entry { groups: entries, stamp: None })
+        .expect("no CPUs are named");
     Some((command.spawn().expect("there is a shell"), group))
 }
 

@@ -79,8 +79,9 @@ pub(in crate::cmd) struct Load {
     #[command(flatten)]
     pub(super) transport: TransportArgs,
 
-    /// Follow the redirects of the first response, and load where they end.
-    #[arg(short = 'L', long, conflicts_with = "cases")]
+    /// Follow the redirects of the first response, over HTTP/1.1 and of a GET or HEAD, and load
+    /// where they end. Credentials and cookies go to no other host, port or scheme.
+    #[arg(short = 'L', long, conflicts_with_all = ["cases", "http2"])]
     pub(super) location: bool,
 
     /// Requests that are in flight on each connection, written together: HTTP/1.1 pipelining.

@@ -93,7 +93,7 @@ pub(super) fn run(
     if !args.json {
         stdio::print(&head(args, &load, url))?;
     }
-    let (mut probes, mut results, mut slowest_ns) = (vec![], vec![], 0);
+    let (mut probes, mut results, mut typical_ns) = (vec![], vec![], None);
     let end = loop {
         let per_second = match capacity::next(&rules, &probes) {
             Next::Probe(per_second) => per_second,
@@ -107,7 +107,9 @@ pub(super) fn run(
         let measured = connected(measured, &results)?;
         if let Some(measured) = &measured {
             let typical = measured.service.quantile(0.5).or_else(|| measured.service.max());
-            slowest_ns = slowest_ns.max(typical.map_or(0, |latency| latency.ns));
+            // The least: beyond the capacity it is waiting for others that takes long.
+            let typical = typical.map(|latency| latency.ns);
+            typical_ns = typical.into_iter().chain(typical_ns).min();
         }
         let reasons = measured.as_ref().map_or_else(
             || vec!["no connection could be opened".to_owned()],
@@ -120,7 +122,7 @@ pub(super) fn run(
         results.push(result(per_second, measured.as_ref(), reasons));
     };
     let mut found = summary(args, &load, url, capacity::interval(&probes), end, results);
-    found.warnings.extend(too_short(&load, &found, slowest_ns));
+    found.warnings.extend(too_short(&load, &found, typical_ns));
     if args.json {
         stdio::print_raw(&(serde_json::to_string_pretty(&found)? + "\n"))?;
     } else {
@@ -284,15 +286,16 @@ fn summary(
 
 /// Where no rate held: whether the probes are too short for how long responses take, and which
 /// would decide.
-fn too_short(load: &load::Load, found: &Summary, slowest_ns: u64) -> Option<String> {
+fn too_short(load: &load::Load, found: &Summary, typical_ns: Option<u64>) -> Option<String> {
+    let typical_ns = typical_ns?;
     let probe_ns = load.measure.as_nanos() as u64;
-    (found.held_per_second.is_none() && slowest_ns * PROBE_RESPONSES > probe_ns).then(|| {
+    (found.held_per_second.is_none() && typical_ns * PROBE_RESPONSES > probe_ns).then(|| {
         format!(
             "responses take {}, of which a probe of {} holds too few: --probe-duration {}s would \
              decide",
-            duet_units::nanoseconds(slowest_ns as f64),
+            duet_units::nanoseconds(typical_ns as f64),
             duet_units::nanoseconds(probe_ns as f64),
-            (slowest_ns * PROBE_RESPONSES).div_ceil(1_000_000_000)
+            (typical_ns * PROBE_RESPONSES).div_ceil(1_000_000_000)
         )
     })
 }

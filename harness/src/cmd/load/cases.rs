@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 
 use super::args::{Load, Verify};
@@ -19,19 +19,29 @@ const CLOCK_TICK: Duration = Duration::from_millis(1_100);
 /// The most redirects that are followed, as curl does.
 const REDIRECTS_MAX: usize = 50;
 
-/// Where the redirects of the URL end: each is requested once.
+/// Where the redirects of the URL end: each is requested once, by GET or HEAD. What is meant for
+/// one server alone goes to no other.
 pub(super) fn follow(args: &Load, mut place: Place) -> Result<Place> {
     for _ in 0..REDIRECTS_MAX {
-        let mut targets = args.transport.targets(&place.url, place.zone())?;
         let [written] = &args.request.written(&place)?[..] else { return Ok(place) };
         let request = written.exchange.numbered(args.seed, 0);
+        if !request.starts_with(b"GET ") && !request.starts_with(b"HEAD ") {
+            return Ok(place);
+        }
+        let mut targets = args.transport.targets(&place)?;
         let first = fetch(&mut targets, &request, written.exchange.head, args.timeout);
         let first = first.map_err(ServerUnavailable)?;
         let Some(location) = redirect(&first) else { return Ok(place) };
-        let next = place.url.join(location).map_err(|why| {
-            ServerUnavailable(format!("{} redirects to `{location}`: {why}", place.url))
-        })?;
-        place = Place::new(next.as_str())?;
+        let next = place.redirected(location)?;
+        ensure!(
+            next.url.origin() == place.url.origin() || !args.request.has_credentials(),
+            ServerUnavailable(format!(
+                "{} redirects to {}, another server, to which credentials are not sent: load that \
+                 URL",
+                place.url, next.url
+            ))
+        );
+        place = next;
     }
     Err(ServerUnavailable(format!("more than {REDIRECTS_MAX} redirects, to {}", place.url)))?
 }
@@ -45,7 +55,7 @@ fn redirect(response: &ReferenceResponse) -> Option<&str> {
 pub(super) fn prepare(args: &Load, place: &Place) -> Result<(Target, Vec<Case>, u64)> {
     let written = args.request.written(place)?;
     let several = written.len() > 1;
-    let mut targets = args.transport.targets(&place.url, place.zone())?;
+    let mut targets = args.transport.targets(place)?;
     let mut streams_max = None;
     let mut sent = 0;
     let mut fetch = |exchange: &Exchange| {

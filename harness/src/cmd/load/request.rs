@@ -10,7 +10,7 @@ use clap::Args;
 use url::Url;
 
 use super::form;
-use crate::cmd::exit::UsageError;
+use crate::cmd::exit::{ServerUnavailable, UsageError};
 use duet_definitions::{Header, MixCase};
 use duet_loadgen::request::exchange::{Exchange, Status};
 use duet_loadgen::request::placeholder::{self, Placeholder};
@@ -88,6 +88,8 @@ pub(super) struct Written {
 pub(super) struct Place {
     pub(super) url: Url,
     pub(super) text: String,
+    /// The zone of its IPv6 address (`[fe80::1%eth0]`, RFC 6874), which the URL lacks.
+    pub(super) zone: Option<String>,
 }
 
 impl Place {
@@ -99,9 +101,10 @@ impl Place {
             UsageError(format!("`{text}` is no URL: is http://127.0.0.1:{text}/ what is meant?"))
         );
         let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let plain = match zone(&whole) {
+        let zone = zone(&whole);
+        let plain = match zone {
             Some((start, end)) => format!("{}{}", &whole[..start], &whole[end..]),
-            None => whole,
+            None => whole.clone(),
         };
         let url = Url::parse(&plain).map_err(|e| UsageError(format!("`{text}` is no URL: {e}")))?;
         match url.scheme() {
@@ -116,15 +119,23 @@ impl Place {
             url.username().is_empty() && url.password().is_none(),
             UsageError("give credentials by --user USER:PASSWORD".into())
         );
-        Ok(Self { url, text: text.to_owned() })
+        let zone = zone.map(|(start, end)| zone_name(&whole[start + 1..end]).to_owned());
+        Ok(Self { url, text: text.to_owned(), zone })
     }
 
-    /// The zone of its IPv6 address (`[fe80::1%eth0]`, RFC 6874), which the URL lacks.
-    pub(super) fn zone(&self) -> Option<&str> {
-        let (start, end) = zone(&self.text)?;
-        let zone = &self.text[start + 1..end];
-        Some(zone.strip_prefix("25").filter(|rest| !rest.is_empty()).unwrap_or(zone))
+    /// Where a redirect to `location` leads. A host of the same name is in the same zone.
+    pub(super) fn redirected(&self, location: &str) -> Result<Self> {
+        let next = self.url.join(location).map_err(|why| {
+            ServerUnavailable(format!("{} redirects to `{location}`: {why}", self.url))
+        })?;
+        let zone = self.zone.clone().filter(|_| next.host() == self.url.host());
+        Ok(Self { zone, ..Self::new(next.as_str())? })
     }
+}
+
+/// The name of a zone: its `%` may be written `%25`.
+fn zone_name(text: &str) -> &str {
+    text.strip_prefix("25").filter(|rest| !rest.is_empty()).unwrap_or(text)
 }
 
 /// Where a URL has the zone of an address, from its `%` to the bracket.
@@ -155,6 +166,18 @@ impl RequestArgs {
         let defaults = self.defaults(&place.url, form.as_ref().map(|(_, boundary)| boundary))?;
         let write = |case: MixCase| write(&target, &defaults, &common, case);
         Ok(cases.into_iter().map(write).collect())
+    }
+
+    /// Whether requests carry what is meant for one server alone.
+    pub(super) fn has_credentials(&self) -> bool {
+        let is_secret = |header: &String| {
+            let name = header.split([':', ';']).next().unwrap_or_default();
+            ["authorization", "cookie"].iter().any(|secret| name.eq_ignore_ascii_case(secret))
+        };
+        self.user.is_some()
+            || self.bearer.is_some()
+            || self.cookie.is_some()
+            || self.headers.iter().any(is_secret)
     }
 
     /// The request of the command line.

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use url::Url;
 
+use super::request::Place;
 use crate::cmd::exit::{ServerUnavailable, UsageError};
 use duet_loadgen::transport::target::Target;
 use duet_loadgen::transport::tls::{Identity, RootCertStore, Tls, Trust};
@@ -69,6 +70,11 @@ pub(super) struct TransportArgs {
 }
 
 impl TransportArgs {
+    /// Whether connections stay on this machine, whatever the host is called.
+    pub(super) fn is_local(&self) -> bool {
+        self.unix_socket.is_some()
+    }
+
     /// Requests in flight on each connection.
     pub(super) fn streams(&self) -> usize {
         self.streams.unwrap_or(1) as usize
@@ -86,16 +92,15 @@ impl TransportArgs {
         Ok(())
     }
 
-    /// Where the server may be, in the order of what the host's name stands for. `zone` is that of
-    /// an IPv6 address.
-    pub(super) fn targets(&self, url: &Url, zone: Option<&str>) -> Result<Vec<Target>> {
+    /// Where the server may be, in the order of what the host's name stands for.
+    pub(super) fn targets(&self, Place { url, zone, .. }: &Place) -> Result<Vec<Target>> {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let tls = self.tls(url, host)?;
         let addrs = match &self.unix_socket {
             Some(path) => vec![Address::Unix(path.clone())],
             None => {
                 let addrs = self.addresses(host, url.port_or_known_default().unwrap_or(80))?;
-                let zone = zone.map(scope).transpose()?;
+                let zone = zone.as_deref().map(scope).transpose()?;
                 addrs.into_iter().map(|addr| Address::Tcp(scoped(addr, zone))).collect()
             }
         };
@@ -104,18 +109,20 @@ impl TransportArgs {
     }
 
     fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>> {
-        let is = |name: &str| name.is_empty() || name.eq_ignore_ascii_case(host);
-        if let Some(found) = self.resolve.iter().find(|one| is(&one.host) && one.port == port) {
-            return Ok(vec![SocketAddr::new(found.addr, port)]);
-        }
-        let other = self.connect_to.iter();
-        let other = other.clone().find(|one| is(&one.from.0) && one.from.1.unwrap_or(port) == port);
+        let is = |name: &str, host: &str| name.eq_ignore_ascii_case(host);
+        let other = self.connect_to.iter().find(|ConnectTo { from: (name, of), .. }| {
+            (name.is_empty() || is(name, host)) && of.is_none_or(|of| of == port)
+        });
         let (host, port) = match other.map(|one| &one.to) {
             Some((name, other)) => {
                 (if name.is_empty() { host } else { name }, other.unwrap_or(port))
             }
             None => (host, port),
         };
+        if let Some(found) = self.resolve.iter().find(|one| is(&one.host, host) && one.port == port)
+        {
+            return Ok(vec![SocketAddr::new(found.addr, port)]);
+        }
         let addrs = (host, port).to_socket_addrs();
         let addrs = addrs.with_context(|| format!("failed to find the address of {host}"))?;
         let wanted = |addr: &SocketAddr| match (self.ipv4, self.ipv6) {
@@ -281,8 +288,12 @@ mod tests {
             assert!(connect(wrong).is_err(), "{wrong}");
         }
         let args = TransportArgs {
-            resolve: vec!["a:80:127.0.0.2".parse().expect("it is one")],
-            connect_to: vec![":82:127.0.0.3:83".parse().expect("it is one")],
+            resolve: ["a:80:127.0.0.2", "b:85:127.0.0.4"]
+                .map(|one| one.parse().expect("it is one"))
+                .to_vec(),
+            connect_to: [":82:127.0.0.3:83", ":84:b:85"]
+                .map(|one| one.parse().expect("it is one"))
+                .to_vec(),
             ..TransportArgs::default()
         };
         let address = |host, port| {
@@ -291,6 +302,7 @@ mod tests {
         };
         assert_eq!(address("A", 80), "127.0.0.2:80");
         assert_eq!(address("a", 82), "127.0.0.3:83");
-        assert_eq!(address("127.0.0.1", 84), "127.0.0.1:84");
+        assert_eq!(address("a", 84), "127.0.0.4:85");
+        assert_eq!(address("127.0.0.1", 86), "127.0.0.1:86");
     }
 }

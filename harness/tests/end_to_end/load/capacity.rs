@@ -65,6 +65,14 @@ fn responses_too_slow_for_the_probes() {
     let warnings = json["warnings"].to_string();
     assert!(warnings.contains("of which a probe of 200 ms holds too few"), "{json}");
     assert!(warnings.contains("s would decide"), "{json}");
+    // Where it is other requests that are waited for, a longer probe decides nothing.
+    let quick = |_: &Request| {
+        thread::sleep(Duration::from_millis(1));
+        right()
+    };
+    let options = "-c 8 --rate 50000 --probe-duration 200ms --limit max=1us";
+    let (_, json) = search(quick, options);
+    assert!(!json["warnings"].to_string().contains("would decide"), "{json}");
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn certificates_of_clients() {
         let options = ["-k", "-n", "20", "--timeout", "5s"];
         let without = load(&url, &options);
         assert_eq!(without.code, 5, "{}", without.stderr);
-        let asks = "it asks for a certificate of the client: give --cert and --key";
+        let asks = "it asks for a certificate of the client, which --cert and --key give";
         assert!(without.stderr.contains(asks), "{version:?}: {}", without.stderr);
         assert_eq!(served.count(), 0);
         let with = load(&url, &[&options[..], &["--cert", &cert, "--key", &key]].concat());

@@ -19,6 +19,7 @@ use crate::response::incoming::Incoming;
 use crate::response::malformed::Malformed;
 use crate::response::reference::{BodyLearner, ReferenceResponse};
 use crate::transport::error;
+use crate::transport::socket::connect_unix;
 use crate::transport::target::Target;
 use crate::transport::tls;
 
@@ -309,6 +310,6 @@ fn connect(addr: &Address, timeout: Duration) -> io::Result<Box<dyn Family>> {
             socket.set_nodelay(true)?;
             Box::new(socket)
         }
-        Address::Unix(path) => Box::new(UnixStream::connect(path)?),
+        Address::Unix(path) => Box::new(UnixStream::from(connect_unix(path, timeout)?)),
     })
 }

@@ -36,34 +36,44 @@ pub(super) fn responses(out: &mut String, load: &Load, measured: &Measured) {
 }
 
 /// Method and path of a case.
-pub(in crate::cmd::load) fn request_line(case: &Case) -> String {
+pub(crate) fn request_line(case: &Case) -> String {
     let request = &case.exchange.request;
     let end = request.iter().position(|byte| b"\r\n".contains(byte));
     let line = request[..end.unwrap_or(request.len())].escape_ascii().to_string();
     line.trim_end_matches(" HTTP/1.1").to_owned()
 }
 
-/// A row for each class of times, which are as wide on a logarithmic scale, with a bar.
+/// A row for each class of times, which are as wide on a logarithmic scale, with a bar. Lower
+/// bounds stand in it as if they were the times.
 pub(super) fn histogram(latencies: &Latencies) -> String {
     const BAR: usize = 40;
-    let all = latencies.all();
-    let (Some(min), Some(max)) = (latencies.min(), latencies.max()) else { return String::new() };
+    let (all, max) = (latencies.all(), latencies.max().map_or(1, |max| max.ns.max(1)));
     // Ends of classes: 1, 2 and 5 times powers of ten.
     let ends = (0..).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_u64.pow(power)));
-    let ends: Vec<u64> = ends.take_while(|&end| end < 10 * max.ns.max(1)).collect();
-    let class = |ns| ends.partition_point(|&end| end < ns);
-    let mut counts = vec![0; ends.len() + 1];
+    let mut classes: Vec<(u64, u64)> =
+        ends.take_while(|&end| end < 10 * max).map(|end| (end, 0)).collect();
     for value in all.iter_recorded() {
-        counts[class(value.value_iterated_to())] += value.count_at_value();
+        let ns = all.lowest_equivalent(value.value_iterated_to());
+        let class = classes.partition_point(|&(end, _)| end < ns);
+        classes[class].1 += value.count_at_value();
     }
-    let classes: Vec<(u64, u64)> = ends.iter().copied().zip(counts).collect();
-    let classes = &classes[class(min.ns)..=class(max.ns)];
-    let most = classes.iter().map(|&(_, n)| n).max().unwrap_or(1).max(1);
+    let is_used = |&(_, n): &(u64, u64)| n > 0;
+    let first = classes.iter().position(is_used);
+    let Some((first, last)) = first.zip(classes.iter().rposition(is_used)) else {
+        return String::new();
+    };
+    let classes = &classes[first..=last];
+    let most = classes.iter().map(|&(_, n)| n).max().unwrap_or(1);
     let mut out = String::new();
     for &(end, n) in classes {
         let bar = "█".repeat(((n as f64 / most as f64) * BAR as f64).round() as usize);
         let end = duet_units::nanoseconds(end as f64);
-        line(&mut out, format_args!("{}", format!("≤ {end:<12}{:>12} {bar}", count(n)).trim_end()));
+        let row = format!("≤ {end:<12}{:>12} {bar}", count(n));
+        line(&mut out, format_args!("{}", row.trim_end()));
+    }
+    if latencies.censored_count() > 0 {
+        let n = count(latencies.censored_count());
+        line(&mut out, format_args!("{n} of these are lower bounds: there was no response"));
     }
     out.push('\n');
     out
