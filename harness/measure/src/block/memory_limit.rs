@@ -1,8 +1,9 @@
 //! A block that searches for the smallest memory limit under which each arm holds a rate.
 //!
 //! Every probe is a fresh start in a control group with the limit, so that what a server takes to
-//! start counts; pages of files that were read before do not, its executable's among them. Arms take turns probe by probe. That the
-//! kernel kills a server for want of memory is a result: the limit did not hold.
+//! start counts; pages of files that were read before do not, its executable's among them. Arms
+//! take turns probe by probe. That the kernel kills a server for want of memory is a result: the
+//! limit did not hold.
 
 use super::bisection::{Bisection, Next};
 use super::{
