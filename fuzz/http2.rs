@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use duet_loadgen::count::seconds::Live;
-use duet_loadgen::load::{self, Case, Load, LoadModel, Unconnected};
+use duet_loadgen::load::{self, Case, Load, LoadModel, Order, Unconnected};
 use duet_loadgen::request::exchange::{Exchange, ExpectedBody};
 use duet_loadgen::transport::target::Target;
 
@@ -15,14 +15,13 @@ use duet_loadgen::transport::target::Target;
 const HEADERS: u8 = 1;
 /// Requests of a load.
 const REQUESTS: u64 = 4;
-/// How long a response may take. Most connections end sooner.
-const TIMEOUT: Duration = Duration::from_millis(20);
 /// How long the server waits for a client that does not read, or does not close.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A load ends, whatever the server sends on each of its connections before it closes its half, and
-/// its accounts add up. Says whether a response was as expected.
-pub(crate) fn http2(bytes: &[u8]) -> bool {
+/// its accounts add up. Says whether a response was as expected. A response may take `timeout`; most
+/// connections end sooner.
+pub(crate) fn http2(bytes: &[u8], timeout: Duration) -> bool {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
     let addr = listener.local_addr().expect("it has an address");
     let over = AtomicBool::new(false);
@@ -36,7 +35,8 @@ pub(crate) fn http2(bytes: &[u8]) -> bool {
                 let _ = stream.and_then(|stream| serve(stream, bytes));
             }
         });
-        let measured = load::run(&load(Target { http2: true, ..addr.into() }), &Live::default());
+        let measured =
+            load::run(&load(Target { http2: true, ..addr.into() }, timeout), &Live::default());
         over.store(true, Ordering::SeqCst);
         drop(TcpStream::connect(addr)); // it is waited for
         match measured {
@@ -75,13 +75,14 @@ fn serve(mut stream: TcpStream, bytes: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-fn load(target: Target) -> Load {
+fn load(target: Target, timeout: Duration) -> Load {
     let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec();
     let body = ExpectedBody::Exactly(b"hello"[..].into());
     let exchange = Exchange { body, ..Exchange::any_success(request, false) };
     Load {
         target,
         cases: vec![Case { weight: 1, exchange }],
+        order: Order::ByWeight,
         first_index: 0,
         connections: 1,
         churn: false,
@@ -92,7 +93,7 @@ fn load(target: Target) -> Load {
         model: LoadModel::Closed { requests: Some(REQUESTS) },
         warmup: Duration::ZERO,
         measure: Duration::ZERO,
-        timeout: TIMEOUT,
+        timeout,
         promised: true,
         seed: 1,
     }

@@ -6,7 +6,6 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, ensure};
-use duet_protocol::Arrivals;
 use nix::errno::Errno;
 
 use crate::count::account::Account;
@@ -17,8 +16,7 @@ use crate::count::thread_stats::{CaseStats, ThreadStats};
 use crate::driver::{Driver, NEVER};
 use crate::job_error::JobError;
 pub use crate::limits::DRAIN_MAX;
-use crate::request::exchange::Exchange;
-use crate::request::selector::{Selector, Weighted, split_evenly};
+use crate::request::selector::{InOrder, Selector, Weighted, split_evenly};
 use crate::system::{self, pin};
 use crate::timing::arrivals::{ArrivalSchedule, Rate};
 use crate::timing::schedule::{Phases, Schedule};
@@ -27,81 +25,16 @@ use crate::transport::error;
 use crate::transport::h1::{ClientConfig, H1};
 use crate::transport::h2::H2;
 use crate::transport::stats::ConnectionStats;
-use crate::transport::target::Target;
 pub use measured::{Ceiling, Measured};
+pub use spec::{Case, LISTED_MAX, Load, LoadModel, Order};
 
 mod measured;
+mod spec;
 
 /// A connection that the server has to close behind a response is closed here after this.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(50);
 /// Between the last connection and the first request.
 const START: Duration = Duration::from_millis(2);
-
-/// A load: what is sent, how hard, for how long.
-#[derive(Debug, Clone)]
-pub struct Load {
-    /// Where to.
-    pub target: Target,
-    /// What is sent, drawn by weight; at least one weight is above 0.
-    pub cases: Vec<Case>,
-    /// The number of the first request, from which `{seq}` goes on.
-    pub first_index: u64,
-    /// Connections, spread over the threads; at least 1.
-    pub connections: u32,
-    /// Whether each request has a connection of its own; not with HTTP/2.
-    pub churn: bool,
-    /// HTTP/1.1: requests that may be in flight on a connection, at least 1; more than that in a
-    /// closed loop without churn only.
-    pub pipeline: usize,
-    /// HTTP/2: requests that may be in flight on a connection, at least 1.
-    pub streams: usize,
-    /// At least 1, and no more than connections.
-    pub threads: usize,
-    /// Threads are pinned to these in turn; empty: not pinned.
-    pub cpus: Vec<usize>,
-    /// When requests are sent.
-    pub model: LoadModel,
-    /// Time before the measured time.
-    pub warmup: Duration,
-    /// The measured time; of no meaning for a closed loop with a number of requests.
-    pub measure: Duration,
-    /// How long a response may take.
-    pub timeout: Duration,
-    /// Whether each planned request is sent and awaited, however late that is. Otherwise sending
-    /// ends with the measured time, and responses are awaited for five seconds more at most.
-    pub promised: bool,
-    /// Decides the instants of Poisson arrivals.
-    pub seed: u64,
-}
-
-/// A request with the expected response, and how often it is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Case {
-    /// How often, beside the weights of the others.
-    pub weight: u32,
-    /// The request and the response.
-    pub exchange: Exchange,
-}
-
-/// When requests are sent: the model of a load (B. Schroeder, A. Wierman and M. Harchol-Balter,
-/// "Open versus closed", 2006).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum LoadModel {
-    /// Whenever a connection is free.
-    Closed {
-        /// How many after the warm-up; none: until the measured time is over.
-        requests: Option<u64>,
-    },
-    /// At planned instants.
-    Open {
-        /// Over all threads. The warm-up is at the rate of the beginning.
-        rate: Rate,
-        /// How they are spread.
-        arrivals: Arrivals,
-        /// Requests older than this are not sent any more.
-        deadline: Option<Duration>,
-    },
-}
 
 /// No connection could be opened, after those of the first responses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,9 +126,7 @@ fn one_thread(
     }
     let connections = split_evenly(load.connections.into(), thread, load.threads) as usize;
     let exchanges = load.cases.iter().map(|case| case.exchange.clone()).collect();
-    let weights = load.cases.iter().map(|case| case.weight);
-    let of = (thread, load.threads);
-    let selector = Selector::Weighted(Weighted::new(weights, load.seed, load.first_index, of));
+    let selector = selector(load, thread);
     let target = load.target.clone();
     if target.http2 {
         let slots = (connections, load.streams);
@@ -211,6 +142,17 @@ fn one_thread(
     let transport = H1::new(target, exchanges, connections, config, selector);
     let transport = transport.map_err(JobError::waiting)?;
     drive(load, thread, transport, live, connected, when_to_begin)
+}
+
+fn selector(load: &Load, thread: usize) -> Selector {
+    let (first, of) = (load.first_index, (thread, load.threads));
+    match load.order {
+        Order::ByWeight => {
+            let weights = load.cases.iter().map(|case| case.weight);
+            Selector::Weighted(Weighted::new(weights, load.seed, first, of))
+        }
+        Order::InTurn => Selector::InOrder(InOrder::new(load.cases.len(), first, of)),
+    }
 }
 
 /// What a thread came to; what became of its connections where it was not told to begin.
@@ -234,7 +176,7 @@ fn drive(
 ) -> Result<Driven, JobError> {
     let now = Instant::now();
     let seconds = SecondRecorder::new(None, now, now);
-    let sink = LoadSink::new(transport.connections(), load.cases.len(), seconds);
+    let sink = LoadSink::new(transport.connections(), load.counted_cases(), seconds);
     let stop = Some(&live.stop);
     let mut driver = Driver::new(transport, sink, load.timeout, load.churn, stop)?;
     if load.promised {
@@ -345,12 +287,4 @@ fn merge(load: &Load, phases: Phases, threads: Vec<ThreadResult>) -> Measured {
     all.ok_per_connection.sort_unstable();
     assert!(all.account.adds_up(), "requests were lost track of: {:?}", all.account);
     all
-}
-
-impl Load {
-    /// Requests that may be in flight on a connection.
-    #[must_use]
-    pub fn in_flight_max(&self) -> usize {
-        if self.target.http2 { self.streams } else { self.pipeline }
-    }
 }

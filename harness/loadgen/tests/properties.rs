@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use duet_stats::SplitMix64;
 
@@ -30,6 +31,9 @@ const PARTS: [&[u8]; 16] = [
     b"HTTP/1.1 100 Continue\r\n\r\n",
     b"Date: Mon, 07 Nov 1994 08:49:38 GMT\r\n",
 ];
+
+/// How long a response may take, of a server on a busy machine.
+const TIMEOUT: Duration = Duration::from_millis(50);
 
 fn seeds(folder: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz").join(folder);
@@ -87,6 +91,6 @@ fn what_the_template_recognises_is_right() {
 
 #[test]
 fn a_load_over_http2_adds_up() {
-    let count = interesting("seeds-http2", 50, |_, bytes| http2::http2(bytes));
+    let count = interesting("seeds-http2", 50, |_, bytes| http2::http2(bytes, TIMEOUT));
     assert!(count > 50, "only {count} mutations had an ok response");
 }

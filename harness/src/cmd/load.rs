@@ -9,7 +9,7 @@ use url::Url;
 use super::exit::{Exit, ServerUnavailable, UsageError};
 use super::output;
 use super::stdio::{self, Stream};
-use duet_loadgen::load::{self, Ceiling, LoadModel, Measured, Unconnected};
+use duet_loadgen::load::{self, Ceiling, LoadModel, Measured, Order, Unconnected};
 use duet_measure::ceiling;
 use duet_measure::host;
 use duet_process::interrupt::Interrupt;
@@ -23,6 +23,7 @@ mod form;
 mod limit;
 mod live;
 mod picture;
+mod place;
 mod proxy;
 mod raw;
 mod request;
@@ -30,6 +31,7 @@ mod request;
 mod schemas;
 mod series;
 mod summary;
+mod targets;
 mod text;
 mod transport;
 mod values;
@@ -38,22 +40,28 @@ pub(super) use args::Load;
 use drive::{Files, drive};
 use limit::Verdict;
 use live::View;
+use place::Place;
 use raw::Raw;
-use request::Place;
 use series::Series;
+use targets::Listed;
 
 /// Connections where none are asked for: what oha and hey take.
 const CONNECTIONS: u32 = 50;
 
 pub(super) fn run(args: &Load) -> Result<Exit> {
-    let mut place = Place::new(&args.url)?;
+    let listed = args.request.targets.as_deref().map(targets::read).transpose()?;
+    let listed = listed.unwrap_or_default();
+    let mut place = match &args.url {
+        Some(url) => Place::new(url)?,
+        None => targets::place(&listed)?,
+    };
     if args.location {
         place = cases::follow(args, place)?;
     }
     if let Some(variable) = proxy::ignored(&place.url).filter(|_| !args.transport.is_local()) {
         stdio::note(&format!("{variable} is set, but a load goes to its host without a proxy"));
     }
-    let load = prepare(args, &place)?;
+    let load = prepare(args, &place, &listed)?;
     let url = place.url;
     let interrupt = Interrupt::watch()?;
     if args.capacity.find_capacity {
@@ -118,14 +126,15 @@ fn write(args: &Load, load: &load::Load, url: &Url, measured: &Measured) -> Resu
 }
 
 /// Sends every request once, so that the responses that follow can be checked.
-fn prepare(args: &Load, place: &Place) -> Result<load::Load> {
+fn prepare(args: &Load, place: &Place, listed: &[Listed]) -> Result<load::Load> {
     let (connections, threads) = counts(args)?;
     let (model, measure) = model(args)?;
-    let (target, cases, first_index) = cases::prepare(args, place)?;
+    let (target, cases, first_index) = cases::prepare(args, place, listed)?;
     let warmup = args.requests.map_or(Duration::from_secs(1), |_| Duration::ZERO);
     Ok(load::Load {
         target,
         cases,
+        order: if listed.is_empty() { Order::ByWeight } else { Order::InTurn },
         first_index,
         churn: args.request.disable_keepalive,
         pipeline: args.pipeline as usize,

@@ -25,6 +25,7 @@ mod promises;
 mod series;
 mod shapes;
 mod signals;
+mod targets;
 
 use crate::responder::{Act, Request, serve};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Load;
+use super::spec::Load;
 use crate::count::account::Account;
 use crate::count::latencies::Latencies;
 use crate::count::thread_stats::{CaseStats, ThreadHealth};
@@ -105,7 +105,9 @@ impl Measured {
     #[must_use]
     pub fn statuses(&self, load: &Load) -> BTreeMap<String, u64> {
         let mut all = BTreeMap::new();
-        let ok = load.cases.iter().enumerate().map(|(i, case)| {
+        // Where they are not counted one by one, all expect the same.
+        let counted = self.cases.len().max(1);
+        let ok = load.cases.iter().take(counted).enumerate().map(|(i, case)| {
             let ok = self.cases.get(i).map_or(self.account.ok, |case| case.ok);
             (case.exchange.status.to_string(), ok)
         });

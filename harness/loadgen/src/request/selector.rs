@@ -1,5 +1,5 @@
 //! Which request a thread sends next: in windows round robin over a seeded permutation, so that
-//! every window sends everything; in a load a weighted draw.
+//! every window sends everything; in a load a weighted draw, or one after the other.
 
 use duet_stats::SplitMix64;
 
@@ -19,6 +19,8 @@ pub(crate) enum Selector {
     RoundRobin(RoundRobin),
     /// By weight.
     Weighted(Weighted),
+    /// One after the other.
+    InOrder(InOrder),
 }
 
 impl Selector {
@@ -28,7 +30,36 @@ impl Selector {
         match self {
             Self::RoundRobin(round_robin) => NextRequest { exchange: round_robin.next(), index: 0 },
             Self::Weighted(weighted) => weighted.next(),
+            Self::InOrder(in_order) => in_order.next(),
         }
+    }
+}
+
+/// One after the other, in their order: of n exchanges request i sends number i mod n, whichever
+/// thread and connection it is on.
+#[derive(Debug)]
+pub(crate) struct InOrder {
+    exchanges: u64,
+    /// The number of the load's first request, which sends the first exchange.
+    first: u64,
+    /// The number of the next request, ...
+    index: u64,
+    /// ... and what the one after it has more.
+    step: u64,
+}
+
+impl InOrder {
+    /// The part of thread `thread` of `threads`, which has the requests `first` + thread, and from
+    /// there on every `threads`-th.
+    pub(crate) fn new(exchanges: usize, first: u64, (thread, threads): (usize, usize)) -> Self {
+        let index = first + thread as u64;
+        Self { exchanges: exchanges as u64, first, index, step: threads as u64 }
+    }
+
+    fn next(&mut self) -> NextRequest {
+        let index = self.index;
+        self.index += self.step;
+        NextRequest { exchange: ((index - self.first) % self.exchanges) as usize, index }
     }
 }
 

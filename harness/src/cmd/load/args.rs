@@ -26,8 +26,8 @@ pub(in crate::cmd) struct Load {
     ///
     /// In path, query, header values and bodies `{seq}` stands for the number of the request and
     /// `{rand}` for a random number, both of ten digits; `{seq:4}` and `{rand:4}` have four.
-    #[arg(value_name = "URL")]
-    pub(super) url: String,
+    #[arg(value_name = "URL", required_unless_present = "targets")]
+    pub(super) url: Option<String>,
 
     /// Connections [default: 50].
     #[arg(short, long, value_name = "N")]
@@ -81,7 +81,7 @@ pub(in crate::cmd) struct Load {
 
     /// Follow the redirects of the first response, over HTTP/1.1 and of a GET or HEAD, and load
     /// where they end. Credentials and cookies go to no other host, port or scheme.
-    #[arg(short = 'L', long, conflicts_with_all = ["cases", "http2"])]
+    #[arg(short = 'L', long, conflicts_with_all = ["cases", "targets", "http2"])]
     pub(super) location: bool,
 
     /// Requests that are in flight on each connection, written together: HTTP/1.1 pipelining.

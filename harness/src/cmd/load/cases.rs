@@ -6,9 +6,11 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 
 use super::args::{Load, Verify};
-use super::request::{Place, Written};
+use super::place::Place;
+use super::request::Written;
+use super::targets::Listed;
 use crate::cmd::exit::ServerUnavailable;
-use duet_loadgen::load::Case;
+use duet_loadgen::load::{Case, LISTED_MAX};
 use duet_loadgen::reference::{self, FetchError, Patience};
 use duet_loadgen::request::exchange::{Exchange, ExpectedBody, Status};
 use duet_loadgen::response::reference::ReferenceResponse;
@@ -23,7 +25,7 @@ const REDIRECTS_MAX: usize = 50;
 /// one server alone goes to no other.
 pub(super) fn follow(args: &Load, mut place: Place) -> Result<Place> {
     for _ in 0..REDIRECTS_MAX {
-        let [written] = &args.request.written(&place)?[..] else { return Ok(place) };
+        let [written] = &args.request.written(&place, &[])?[..] else { return Ok(place) };
         let request = written.exchange.numbered(args.seed, 0);
         if !request.starts_with(b"GET ") && !request.starts_with(b"HEAD ") {
             return Ok(place);
@@ -52,9 +54,14 @@ fn redirect(response: &ReferenceResponse) -> Option<&str> {
 }
 
 /// Where to send, what to send and the expected responses, and how many requests that took.
-pub(super) fn prepare(args: &Load, place: &Place) -> Result<(Target, Vec<Case>, u64)> {
-    let written = args.request.written(place)?;
+pub(super) fn prepare(
+    args: &Load,
+    place: &Place,
+    listed: &[Listed],
+) -> Result<(Target, Vec<Case>, u64)> {
+    let written = args.request.written(place, listed)?;
     let several = written.len() > 1;
+    let unlearned = listed.len() > LISTED_MAX;
     let mut targets = args.transport.targets(place)?;
     let mut streams_max = None;
     let mut sent = 0;
@@ -73,12 +80,16 @@ pub(super) fn prepare(args: &Load, place: &Place) -> Result<(Target, Vec<Case>, 
         let asked = Instant::now();
         let status = expect_status.or(args.expect_status);
         exchange.status = status.unwrap_or(Status::Successful);
+        if unlearned && !cases.is_empty() {
+            cases.push(Case { weight, exchange }); // too many to be requested beforehand
+            continue;
+        }
         let first = fetch(&exchange).map_err(|why: String| failed(&exchange, &why))?;
         check_status(args, &exchange, &first).map_err(|why| failed(&exchange, &why))?;
-        if status.is_none() {
+        if status.is_none() && !unlearned {
             exchange.status = Status::Exactly(first.status);
         }
-        let compared = !exchange.head && args.verify != Verify::Status;
+        let compared = !exchange.head && !unlearned && args.verify != Verify::Status;
         exchange.body = match declared.filter(|_| compared) {
             Some(declared) => ExpectedBody::Exactly(Bytes::from(declared)),
             None if !compared => ExpectedBody::Any,

@@ -255,6 +255,7 @@ mod tests {
 
     use super::*;
     use duet_loadgen::count::seconds::SecondTimes;
+    use duet_loadgen::load::Order;
     use duet_loadgen::timing::arrivals::Rate;
     use duet_protocol::Arrivals;
 
@@ -264,6 +265,7 @@ mod tests {
         Load {
             target: SocketAddr::from(([127, 0, 0, 1], 80)).into(),
             cases: vec![],
+            order: Order::ByWeight,
             first_index: 0,
             churn: false,
             pipeline: 1,

@@ -3,14 +3,16 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use url::Url;
 
 use super::form;
-use crate::cmd::exit::{ServerUnavailable, UsageError};
+use super::place::{Place, target};
+use super::targets::{self, Listed};
+use crate::cmd::exit::UsageError;
 use duet_definitions::{Header, MixCase};
 use duet_loadgen::request::exchange::{Exchange, Status};
 use duet_loadgen::request::placeholder::{self, Placeholder};
@@ -19,7 +21,7 @@ use duet_loadgen::request::placeholder::{self, Placeholder};
 #[derive(Debug, Default, Args)]
 pub(super) struct RequestArgs {
     /// The method [default: GET, or POST with a body].
-    #[arg(short, long, conflicts_with = "cases")]
+    #[arg(short, long, conflicts_with_all = ["cases", "targets"])]
     method: Option<String>,
 
     /// A header as curl has it: 'Name: value', 'Name;' for an empty one, 'Name:' to leave a default
@@ -69,6 +71,16 @@ pub(super) struct RequestArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "a_body")]
     cases: Option<PathBuf>,
 
+    /// Several requests, sent in their order, over and over: a file as vegeta reads it, - for
+    /// standard input.
+    ///
+    /// A request is a line `METHOD URL`, or a URL alone for GET, with lines `Name: value` and a
+    /// line `@FILE` for a body behind it; lines that begin with # are left out. All URLs are of one
+    /// server; of the URL of the command line a path such as `/a?b=c` is enough. Headers of the
+    /// command line are sent with all.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["a_body", "cases"])]
+    pub(super) targets: Option<PathBuf>,
+
     /// A new connection for each request, which asks the server to close it.
     #[arg(long)]
     pub(super) disable_keepalive: bool,
@@ -83,73 +95,9 @@ pub(super) struct Written {
     pub(super) expect_body: Option<Vec<u8>>,
 }
 
-/// What a URL says, and how it was written.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub(super) url: Url,
-    pub(super) text: String,
-    /// The zone of its IPv6 address (`[fe80::1%eth0]`, RFC 6874), which the URL lacks.
-    pub(super) zone: Option<String>,
-}
-
-impl Place {
-    /// Reads a URL; `http://` may be left out.
-    pub(super) fn new(text: &str) -> Result<Self> {
-        let number = text.bytes().all(|byte| byte.is_ascii_digit());
-        ensure!(
-            !number,
-            UsageError(format!("`{text}` is no URL: is http://127.0.0.1:{text}/ what is meant?"))
-        );
-        let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let zone = zone(&whole);
-        let plain = match zone {
-            Some((start, end)) => format!("{}{}", &whole[..start], &whole[end..]),
-            None => whole.clone(),
-        };
-        let url = Url::parse(&plain).map_err(|e| UsageError(format!("`{text}` is no URL: {e}")))?;
-        match url.scheme() {
-            "http" | "https" => {}
-            other => {
-                bail!(UsageError(format!(
-                    "`{other}` is not supported: give an http:// or https:// URL"
-                )))
-            }
-        }
-        ensure!(
-            url.username().is_empty() && url.password().is_none(),
-            UsageError("give credentials by --user USER:PASSWORD".into())
-        );
-        let zone = zone.map(|(start, end)| zone_name(&whole[start + 1..end]).to_owned());
-        Ok(Self { url, text: text.to_owned(), zone })
-    }
-
-    /// Where a redirect to `location` leads. A host of the same name is in the same zone.
-    pub(super) fn redirected(&self, location: &str) -> Result<Self> {
-        let next = self.url.join(location).map_err(|why| {
-            ServerUnavailable(format!("{} redirects to `{location}`: {why}", self.url))
-        })?;
-        let zone = self.zone.clone().filter(|_| next.host() == self.url.host());
-        Ok(Self { zone, ..Self::new(next.as_str())? })
-    }
-}
-
-/// The name of a zone: its `%` may be written `%25`.
-fn zone_name(text: &str) -> &str {
-    text.strip_prefix("25").filter(|rest| !rest.is_empty()).unwrap_or(text)
-}
-
-/// Where a URL has the zone of an address, from its `%` to the bracket.
-fn zone(url: &str) -> Option<(usize, usize)> {
-    let from = url.find("://").map_or(0, |at| at + 3);
-    let rest = url[from..].strip_prefix('[')?;
-    let end = rest.find(']')?;
-    let start = rest[..end].find('%')?;
-    Some((from + 1 + start, from + 1 + end))
-}
-
 impl RequestArgs {
-    /// All requests.
-    pub(super) fn written(&self, place: &Place) -> Result<Vec<Written>> {
+    /// All requests; those of a list where there is one.
+    pub(super) fn written(&self, place: &Place, listed: &[Listed]) -> Result<Vec<Written>> {
         let target = target(&place.text)?;
         let form = match self.form.as_slice() {
             [] => None,
@@ -161,6 +109,7 @@ impl RequestArgs {
         }
         let cases = match &self.cases {
             Some(path) => duet_definitions::read_mix(path)?,
+            None if !listed.is_empty() => targets::cases(listed, place)?,
             None => vec![self.single(form.as_ref().map(|(body, _)| body))?],
         };
         let defaults = self.defaults(&place.url, form.as_ref().map(|(_, boundary)| boundary))?;
@@ -233,36 +182,6 @@ impl RequestArgs {
     }
 }
 
-/// Path and query of a URL as they are written: dots, `%2F` and backslashes are left alone, for
-/// what a server makes of them may be what is tested. Only what is no ASCII is encoded.
-fn target(text: &str) -> Result<String> {
-    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
-    let path = rest.find(['/', '?', '#']).map_or("", |start| &rest[start..]);
-    let path = path.split('#').next().unwrap_or_default();
-    let slash = if path.starts_with('/') { "" } else { "/" };
-    let mut out = slash.to_owned();
-    for character in path.chars() {
-        match character {
-            '!'..='~' => out.push(character),
-            _ if character.is_ascii() => bail!(UsageError(format!(
-                "a URL has no {character:?}: write it as %{:02X}",
-                character as u32
-            ))),
-            _ => {
-                let mut bytes = [0; 4];
-                let bytes = character.encode_utf8(&mut bytes).bytes();
-                bytes.for_each(|byte| out.push_str(&format!("%{byte:02X}")));
-            }
-        }
-    }
-    let everywhere = placeholder::find(text.as_bytes()).1.len();
-    ensure!(
-        placeholder::find(out.as_bytes()).1.len() == everywhere,
-        UsageError("placeholders stand in the path or the query of a URL".to_owned())
-    );
-    Ok(out)
-}
-
 /// Writes a request. Of the headers of one name those of the case come first, then those that all
 /// cases have, then the defaults.
 fn write(target: &str, defaults: &[Header], common: &[Header], case: MixCase) -> Written {
@@ -322,7 +241,7 @@ mod tests {
     }
 
     fn of(target: &str, args: &RequestArgs) -> String {
-        let written = Place::new(target).and_then(|place| args.written(&place));
+        let written = Place::new(target).and_then(|place| args.written(&place, &[]));
         match written.as_deref() {
             Ok([one]) => String::from_utf8_lossy(&one.exchange.request).into_owned(),
             Ok(several) => panic!("{several:?}"),

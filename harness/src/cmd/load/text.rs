@@ -1,6 +1,5 @@
 //! The result for people.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -13,13 +12,16 @@ use super::limit::Verdict;
 use super::values::{Percentile, quantiles};
 use duet_loadgen::count::latencies::{Latencies, Latency};
 use duet_loadgen::error_kind::ErrorKind;
-use duet_loadgen::load::{Case, DRAIN_MAX, Load, LoadModel, Measured};
+use duet_loadgen::load::{DRAIN_MAX, Load, LoadModel, Measured, Order};
 use duet_protocol::Arrivals;
 
 mod responses;
+mod words;
 
 pub(super) use responses::request_line;
 use responses::{histogram, responses};
+pub(super) use words::{count, kinds};
+use words::{line, plural};
 
 /// The send lag of the generator's own making, at p99, from which on it casts doubt on the
 /// response times: this share of their p99.
@@ -38,7 +40,7 @@ pub(super) fn headline<'a>(load: &Load, measured: &'a Measured) -> &'a Latencies
 /// The target, and what is compared.
 pub(super) fn target(load: &Load, url: &Url) -> String {
     let http = if load.target.http2 { "HTTP/2, " } else { "" };
-    format!("{url} at {}: {http}{}", load.target, compared(&load.cases))
+    format!("{url} at {}: {http}{}", load.target, compared(load))
 }
 
 /// By what.
@@ -101,8 +103,9 @@ pub(super) fn columns<'a>(
 }
 
 /// What is compared.
-fn compared(cases: &[Case]) -> String {
-    if let [case] = cases {
+fn compared(load: &Load) -> String {
+    let cases = &load.cases;
+    if let [case] = &cases[..] {
         let body = match (case.exchange.body.length(), case.exchange.head) {
             (Some(len), _) => format!("every body compared ({})", duet_units::bytes(len as f64)),
             (None, true) => "no body".to_owned(),
@@ -111,7 +114,11 @@ fn compared(cases: &[Case]) -> String {
         return format!("status {}, {body}", case.exchange.status);
     }
     let bodies = cases.iter().filter(|case| !case.exchange.body.is_any()).count();
-    format!("{} requests by weight, the bodies of {bodies} compared", cases.len())
+    let order = match load.order {
+        Order::ByWeight => "by weight",
+        Order::InTurn => "in turn",
+    };
+    format!("{} requests {order}, the bodies of {bodies} compared", cases.len())
 }
 
 /// What came of it.
@@ -422,22 +429,4 @@ fn shortfall(load: &Load, measured: &Measured) -> Vec<String> {
         ));
     }
     all
-}
-
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
-    // Writing to a String cannot fail.
-    let _ = writeln!(out, "{text}");
-}
-
-pub(super) fn kinds<K: AsRef<str>>(counts: &BTreeMap<K, u64>) -> String {
-    let counts = counts.iter().map(|(kind, n)| format!("{} {}", kind.as_ref(), count(*n)));
-    counts.collect::<Vec<_>>().join(", ")
-}
-
-pub(super) fn count(n: u64) -> String {
-    duet_units::thousands(i64::try_from(n).unwrap_or(i64::MAX))
-}
-
-fn plural(n: u64, noun: &str) -> String {
-    format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
 }

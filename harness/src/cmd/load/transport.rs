@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use url::Url;
 
-use super::request::Place;
+use super::place::Place;
 use crate::cmd::exit::{ServerUnavailable, UsageError};
 use duet_loadgen::transport::target::Target;
 use duet_loadgen::transport::tls::{Identity, RootCertStore, Tls, Trust};

@@ -1,8 +1,11 @@
 //! Responses for people: by status, by case, by how long they took.
 
-use super::{count, line};
+use super::words::{count, line};
 use duet_loadgen::count::latencies::Latencies;
 use duet_loadgen::load::{Case, Load, Measured};
+
+/// The most cases that are shown one by one.
+const SHOWN_MAX: usize = 20;
 
 /// Statuses, bytes, and the cases one by one, where there is more to say than that all was as
 /// expected.
@@ -18,7 +21,7 @@ pub(super) fn responses(out: &mut String, load: &Load, measured: &Measured) {
         return;
     }
     line(out, format_args!("\n{:>12}{:>10}{:>12}{:>12}  case", "ok", "failed", "p50", "p99"));
-    for (case, stats) in load.cases.iter().zip(&measured.cases) {
+    for (case, stats) in load.cases.iter().zip(&measured.cases).take(SHOWN_MAX) {
         let shown = |p| stats.service.quantile(p).map_or("".to_owned(), |found| found.to_string());
         line(
             out,
@@ -31,6 +34,9 @@ pub(super) fn responses(out: &mut String, load: &Load, measured: &Measured) {
                 request_line(case)
             ),
         );
+    }
+    if measured.cases.len() > SHOWN_MAX {
+        line(out, format_args!("{:>12} more are in --json", measured.cases.len() - SHOWN_MAX));
     }
     out.push('\n');
 }
