@@ -17,7 +17,7 @@ mod loads;
 mod programs;
 mod services;
 
-use loads::{check_loads, check_transports};
+use loads::{check_loads, check_transports, check_waits};
 
 /// Cells of all suites and gates together: measuring so many takes days.
 const CELLS_MAX: usize = 10_000;
@@ -69,6 +69,7 @@ pub(super) fn check(files: &Files, references: &[Reference]) -> Vec<DefinitionEr
                 let servers = arms.into_iter().filter_map(|arm| files.server(arm));
                 let of = (&cells.workloads[..], &cells.loads[..]);
                 check_transports(&what, servers, of, (suites, files), &mut mistakes);
+                check_waits(&what, of, (suites, files), &mut mistakes);
             }
         }
         for gate in &suites.gates {

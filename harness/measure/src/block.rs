@@ -13,7 +13,7 @@ use crate::services::work::{Driven, Ledger, check_waits};
 use crate::services::{Services, Told};
 use crate::verify::Verifier;
 use crate::{probe, requests};
-use duet_model::plan::BlockPlan;
+use duet_model::plan::{self, BlockPlan};
 use duet_model::record::{ArmRecord, BlockGauges, BlockRecord, Failure, Stage, Wire};
 use duet_model::spec::{Case, CellId, Load, Matchup, Rate, Server, Spec, Suite, Workload};
 use duet_process::cgroup::{Group, Limits};
@@ -366,7 +366,7 @@ fn job(
         cpus: bench.cpus.generator.clone(),
         server_cpus: bench.cpus.servers.clone(),
         open: open_loop(load),
-        lead_ns: ms(bench.suite.lead_ms),
+        lead_ns: ms(plan::lead_ms(bench.suite, workload, load)),
         window_ns: ms(bench.suite.window_ms),
         fixed_window_ns: window_ns,
         measure_ns: ms(bench.suite.measure_ms),

@@ -5,7 +5,7 @@
 //! A block's draws depend on the seed, its cell and its index only: leaving cells out of a suite
 //! does not change the plan of the others.
 
-use crate::spec::{CellId, Load, MEMORY_PROBE_MS, MEMORY_PROBES, SEARCH_MS, Spec, Suite};
+use crate::spec::{CellId, Load, MEMORY_PROBE_MS, MEMORY_PROBES, SEARCH_MS, Spec, Suite, Workload};
 use duet_stats::SplitMix64;
 use duet_units::Loop;
 
@@ -43,6 +43,9 @@ const BLOCK_OVERHEAD_MS: u64 = 900;
 
 /// A warm-up ends when the arms are stationary: as an assumption, after half of its longest time.
 const WARMUP_DIVISOR: u64 = 2;
+
+/// Windows of a block where they are long: of two arms in two rounds.
+const LONG_WINDOWS: u64 = 8;
 
 /// All blocks of a suite in the order they are measured.
 ///
@@ -85,7 +88,27 @@ pub fn block_ms(suite: &Suite, spec: &Spec, cell: &CellId) -> u64 {
     let warmup_ms = u64::from(suite.warmup_ms) / WARMUP_DIVISOR;
     let window_ms = u64::from(suite.window_ms.max(1));
     let led_ms = u64::from(windows_ms) * (window_ms + u64::from(suite.lead_ms)) / window_ms;
-    led_ms + warmup_ms + BLOCK_OVERHEAD_MS
+    let waits = spec.workload(&cell.workload).zip(spec.load(&cell.load));
+    let waits_ms = waits.map_or(0, |(workload, load)| waits_ms(suite, workload, load));
+    led_ms + warmup_ms + waits_ms + BLOCK_OVERHEAD_MS
+}
+
+/// The lead-in of windows, in milliseconds. In an open loop of a workload whose server must wait
+/// before it responds, it is longer by that wait: from then on as many responses come as requests
+/// are sent, and the server's CPU time in the window is that of both.
+#[must_use]
+pub fn lead_ms(suite: &Suite, workload: &Workload, load: &Load) -> u32 {
+    let wait_ms = if load.open.is_some() { workload.wait_ms_max() } else { 0 };
+    suite.lead_ms.saturating_add(wait_ms)
+}
+
+/// What a block takes longer where a server must wait before it responds: of each window the last
+/// responses are awaited, and in an open loop the lead-in is as much longer.
+fn waits_ms(suite: &Suite, workload: &Workload, load: &Load) -> u64 {
+    let times = if load.open.is_some() { 2 } else { 1 };
+    let windows_max = u64::from(suite.measure_ms / suite.window_ms.max(1));
+    let windows = windows_max.min(LONG_WINDOWS);
+    u64::from(workload.wait_ms_max()) * times * windows
 }
 
 fn block_plan(suite: &Suite, spec: &Spec, seed: u64, cell: &CellId, block: u32) -> BlockPlan {

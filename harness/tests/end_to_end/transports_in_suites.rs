@@ -186,6 +186,51 @@ fn idle_connections() {
     bench.nothing_is_left();
 }
 
+/// Each of its requests waits, and nearly every connection has one that does.
+#[test]
+fn many_connections_whose_requests_wait() {
+    let server = faulty("", "").replace("\"--fault\"", "\"--delay-us\", \"40000\", \"--fault\"");
+    let loads = [("open", "connections = 100\nrate = 2000")];
+    let workload = "path = \"/\"\nleast_ms = 40";
+    let bench = Bench::new([&server, &server], workload, &loads, "blocks = 1");
+    let script = format!("ulimit -Sn 64; exec {DUET} run s");
+    outcome(&bench.program("sh", &["-c", &script]).output().expect("it ends")).exits(0);
+    let [block] = &bench.blocks()[..] else { panic!("one block") };
+    assert_eq!(block.failure, None);
+    // The wait and the suite's own lead-in, so that responses come as requests are sent.
+    let led = |window: &duet_protocol::WindowResult| window.lead_ns >= 40_000_000;
+    assert!(block.windows.iter().all(led), "{:?}", block.windows);
+    bench.nothing_is_left();
+}
+
+#[test]
+fn a_server_that_responds_before_the_wait_is_over() {
+    let with = |fault: &str| {
+        let delay = "\"--after\", \"30\", \"--delay-us\", \"40000\", \"--fault\"";
+        faulty(fault, "").replace("\"--fault\"", delay)
+    };
+    let loads = [("closed", "connections = 10")];
+    let workload = "path = \"/\"\nleast_ms = 40";
+    let bench = Bench::new([&with(""), &with("hasty")], workload, &loads, "blocks = 1");
+    let said = bench.duet(&["run", "s"]);
+    said.exits(5).says("no valid one takes less than 40 ms").says("the server does not wait");
+    let [block] = &bench.blocks()[..] else { panic!("one block") };
+    let failure = block.failure.as_ref().expect("it failed");
+    assert_eq!(failure.server.as_deref(), Some("other"));
+    bench.nothing_is_left();
+}
+
+#[test]
+fn a_rate_at_which_more_requests_wait_than_there_are_connections() {
+    let server = faulty("", "");
+    let loads = [("open", "connections = 100\nrate = 2600")];
+    let workload = "path = \"/\"\nleast_ms = 40";
+    let bench = Bench::new([&server, &server], workload, &loads, "blocks = 1");
+    let says = "of workload `hello` 104 requests wait at once at 2600 a second (`least_ms`), and \
+                load `open` has room for 100 lower `rate` or raise `connections` in line 1";
+    bench.duet(&["run", "s"]).exits(2).says(says);
+}
+
 #[test]
 fn a_server_that_closes_idle_connections() {
     let (one, other) = (faulty("", ""), faulty("closes-idle", ""));

@@ -3,7 +3,7 @@
 //! `faulty-server --addr HOST:PORT|unix:PATH [--tls-cert FILE --tls-key FILE] [--fault FAULT]
 //! [--after N] [--hold-mib M]
 //! [--delay-us D | --delay-us-file FILE]` answers every request with the same JSON;
-//! FAULT strikes with the Nth request, or at start or stop.
+//! FAULT strikes with the Nth request, or at start or stop. `hasty` forgets the delay.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -170,7 +170,8 @@ fn serve(stream: Box<dyn Stream>, options: &Options, seen: &AtomicU64) -> Option
             continue;
         }
         let body = if number >= options.after { strike(&options.fault)? } else { BODY };
-        if !options.delay.is_zero() {
+        let hasty = options.fault == "hasty" && number >= options.after;
+        if !options.delay.is_zero() && !hasty {
             std::thread::sleep(options.delay);
         }
         if options.fault == "two-writes" {

@@ -7,7 +7,7 @@ use super::super::fields::At;
 use super::super::files::Files;
 use super::super::gates::GateTable;
 use super::super::suites::Suites;
-use super::loads::{check_loads, check_transports};
+use super::loads::{check_loads, check_transports, check_waits};
 use super::programs::check_problems;
 use duet_model::spec::{CellId, GateScope, Quantity, Server};
 use duet_model::spec::{MEMORY_PROBE_MS, MEMORY_PROBES, SEARCH_MS};
@@ -28,6 +28,7 @@ pub(super) fn check_gate(
     let servers = gate.servers.iter().filter_map(|name| files.server(&name.value));
     let of = (&gate.workloads[..], &gate.loads[..]);
     check_transports(&what, servers, of, (suites, files), mistakes);
+    check_waits(&what, of, (suites, files), mistakes);
     if !check_programs(&what, gate, files, mistakes) {
         return;
     }

@@ -4,7 +4,7 @@ use super::super::errors::{DefinitionError, Kind};
 use super::super::fields::At;
 use super::super::files::Files;
 use super::super::suites::Suites;
-use duet_model::spec::Server;
+use duet_model::spec::{OpenLoop, Rate, Server, Workload};
 
 /// Every server must speak the transports of its loads; and HTTP/2 has no connection for each
 /// request.
@@ -72,6 +72,42 @@ pub(super) fn check_transports<'a>(
                 workload.value, name.value
             );
             mistake(name.line, problem, "choose a load without `idle` for it".to_owned());
+        }
+    }
+}
+
+/// A rate at which more requests have to wait at once than a load may have in flight cannot be
+/// held.
+pub(super) fn check_waits(
+    what: &str,
+    (workloads, loads): (&[At<String>], &[At<String>]),
+    (suites, files): (&Suites, &Files),
+    mistakes: &mut Vec<DefinitionError>,
+) {
+    for name in loads {
+        let Some(load) = suites.loads.iter().find(|load| load.value.name == name.value) else {
+            continue;
+        };
+        let Some(OpenLoop { rate: Rate::PerSecond(rate), .. }) = load.value.open else { continue };
+        let room = load.value.connections.saturating_mul(load.value.streams);
+        let used = |workload: &&At<Workload>| {
+            workloads.iter().any(|name| name.value == workload.value.name)
+        };
+        for workload in files.workloads.iter().flatten().filter(used) {
+            let waiting = workload.value.waiting(rate);
+            if waiting <= f64::from(room) {
+                continue;
+            }
+            mistakes.push(DefinitionError {
+                file: Kind::Suite.file().to_owned(),
+                line: Some(name.line),
+                problem: format!(
+                    "{what}: of workload `{}` {waiting:.0} requests wait at once at {rate} a \
+                     second (`least_ms`), and load `{}` has room for {room}",
+                    workload.value.name, name.value
+                ),
+                hint: format!("lower `rate` or raise `connections` in line {}", load.line),
+            });
         }
     }
 }

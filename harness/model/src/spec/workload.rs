@@ -147,4 +147,20 @@ impl Workload {
     pub fn answer<'a>(&'a self, case: &'a Case, server: &str) -> &'a ExpectedResponse {
         self.responses.get(server).unwrap_or(&case.expect)
     }
+
+    /// The longest time that a server must wait before a response is valid, over all cases, in
+    /// milliseconds; 0 where it need not.
+    #[must_use]
+    pub fn wait_ms_max(&self) -> u32 {
+        self.cases.iter().filter_map(|case| case.least_ms).max().unwrap_or(0)
+    }
+
+    /// How many requests a server keeps waiting on average at so many a second, if each waits no
+    /// longer than it must: their rate times their mean time (J. Little, "A proof for the queuing
+    /// formula L = λW", 1961). The cases are sent in turn.
+    #[must_use]
+    pub fn waiting(&self, per_second: u32) -> f64 {
+        let total_ms: f64 = self.cases.iter().filter_map(|c| c.least_ms).map(f64::from).sum();
+        f64::from(per_second) * total_ms / (1e3 * self.cases.len().max(1) as f64)
+    }
 }
