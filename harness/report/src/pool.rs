@@ -95,9 +95,13 @@ fn document(pooled: &Pooled) -> Document {
         (_, true) => "Other machines: not known, since no cell was measured on three.",
         (_, false) => "What another machine will show stands below.",
     };
+    let hours = match is_judged(pooled) {
+        true => "",
+        false => " Another hour: not known, five sessions are needed.",
+    };
     let answer = vec![
-        Block::paragraph(format!("{sessions} on {place}. {others}"), Emphasis::Strong),
-        Block::points(shown.iter().map(|metric| summary(pooled, *metric))),
+        Block::paragraph(format!("{sessions} on {place}. {others}{hours}"), Emphasis::Strong),
+        Block::points(shown.iter().filter_map(|metric| summary(pooled, *metric))),
     ];
     let mut body: Vec<Block> = pictures(pooled)
         .into_iter()
@@ -130,8 +134,16 @@ fn sessions_of(pooled: &Pooled, machine: usize) -> usize {
     own.map(|line| line.sessions.len()).max().unwrap_or(0)
 }
 
-/// `CPU per request: of 21 cells the second arm is worse in any hour in 17, on average in 2`.
-fn summary(pooled: &Pooled, metric: Metric) -> String {
+/// Whether something is said of another hour.
+fn is_judged(pooled: &Pooled) -> bool {
+    let lines = pooled.lines.iter().map(|line| line.verdict);
+    let means = pooled.means.iter().map(|mean| mean.verdict);
+    lines.chain(means).any(|verdict| verdict != PoolVerdict::NotKnown)
+}
+
+/// `CPU per request: of 21 cells the second arm is worse in any hour in 17, worse on average in 2;
+/// of 2 another hour is not known`. Absent where it is not known of any.
+fn summary(pooled: &Pooled, metric: Metric) -> Option<String> {
     let of_metric = || pooled.lines.iter().filter(|line| line.metric == metric);
     let verdicts = [
         (PoolVerdict::WorseInAny, "worse in any hour"),
@@ -139,24 +151,31 @@ fn summary(pooled: &Pooled, metric: Metric) -> String {
         (PoolVerdict::BetterInAny, "better in any hour"),
         (PoolVerdict::BetterOnAverage, "better on average"),
         (PoolVerdict::Depends, "one or the other by the hour"),
-        (PoolVerdict::NotKnown, "not known of another hour: five sessions are needed"),
     ];
+    let lines = |verdict| of_metric().filter(|line| line.verdict == verdict).count();
     let said: Vec<String> = verdicts
         .into_iter()
-        .map(|(verdict, words)| (of_metric().filter(|line| line.verdict == verdict).count(), words))
+        .map(|(verdict, words)| (lines(verdict), words))
         .filter(|(cells, _)| *cells > 0)
         .map(|(cells, words)| format!("{words} in {cells}"))
         .collect();
+    if said.is_empty() {
+        return None;
+    }
     let all = match of_metric().count() {
         n if pooled.machines.len() > 1 => format!("{n} cells of machines"),
         n => count(n, "cell"),
     };
+    let mut text = format!("{}: of {all} the second arm is {}", metric.label(), said.join(", "));
+    let not_known = lines(PoolVerdict::NotKnown);
+    if not_known > 0 {
+        text += &format!("; of {not_known} another hour is not known");
+    }
     let dependent = of_metric().filter(|line| line.dependence.is_some()).count();
-    let dependent = match dependent {
-        0 => String::new(),
-        n => format!("; in {n} the ratio follows the state of the machine"),
-    };
-    format!("{}: of {all} the second arm is {}{dependent}", metric.label(), said.join(", "))
+    if dependent > 0 {
+        text += &format!("; in {dependent} the ratio follows the state of the machine");
+    }
+    Some(text)
 }
 
 fn left_out(one: &LeftOut) -> Item {
@@ -168,6 +187,7 @@ fn left_out(one: &LeftOut) -> Item {
 fn table(pooled: &Pooled, shown: &[Metric]) -> Table {
     let numbers = ["n", "over hours", "another hour", "seen", "between"];
     let columns = std::iter::once(Column::words("")).chain(numbers.map(Column::numbers));
+    let verdicts = is_judged(pooled).then(|| Column::words("second arm"));
     let of_metric = |metric: Metric| pooled.lines.iter().filter(move |line| line.metric == metric);
     let means = |metric: Metric| {
         let of_metric = pooled.means.iter().filter(move |mean| mean.metric == metric);
@@ -175,25 +195,25 @@ fn table(pooled: &Pooled, shown: &[Metric]) -> Table {
     };
     let group = |metric: &Metric| Group {
         name: metric.label().to_owned(),
-        rows: means(*metric)
-            .chain(of_metric(*metric).map(|line| row(cell(pooled, line), line)))
-            .collect(),
+        rows: means(*metric).chain(of_metric(*metric).map(|line| row(pooled, line))).collect(),
         ..Group::default()
     };
     Table {
         caption: String::new(),
-        columns: columns.chain([Column::words("second arm")]).collect(),
+        columns: columns.chain(verdicts).collect(),
         groups: shown.iter().map(group).collect(),
         apart: true,
     }
 }
 
-fn row(name: String, line: &PooledLine) -> Row {
+fn row(pooled: &Pooled, line: &PooledLine) -> Row {
     let over = over_hours(line.mean, line.interval, &line.sessions);
     let seen = line.range.map_or_else(String::new, span);
     let hours = line.heterogeneity.map_or_else(String::new, percent);
-    let plain = [name, line.sessions.len().to_string(), over, another(line.next), seen, hours];
-    let cells = plain.into_iter().map(Span::from).chain([verdict(line.verdict, "hour")]);
+    let (name, sessions) = (cell(pooled, line), line.sessions.len().to_string());
+    let plain = [name, sessions, over, another(line.next), seen, hours];
+    let verdict = is_judged(pooled).then(|| verdict(line.verdict, "hour"));
+    let cells = plain.into_iter().map(Span::from).chain(verdict);
     Row { cells: cells.collect(), notes: line.dependence.iter().map(dependence).collect() }
 }
 
@@ -205,7 +225,8 @@ fn mean_row(pooled: &Pooled, mean: &PooledMean) -> Row {
     let seen = mean.range.map_or_else(String::new, span);
     let sessions = mean.sessions.len().to_string();
     let plain = [name, sessions, over, another(mean.next), seen, String::new()];
-    let cells = plain.into_iter().map(Span::from).chain([verdict(mean.verdict, "hour")]);
+    let verdict = is_judged(pooled).then(|| verdict(mean.verdict, "hour"));
+    let cells = plain.into_iter().map(Span::from).chain(verdict);
     Row { cells: cells.collect(), notes: mean.dependence.iter().map(dependence).collect() }
 }
 

@@ -20,7 +20,7 @@ use duet_report::{Style, pool as words};
 /// An interval of one run holds for its hour. Of runs of the same suite in different hours, each is
 /// one value here; from five on there is an interval for another hour. Each machine has its hours
 /// for itself; from three on there is an interval for another machine. What differs from the newest
-/// run in definitions or executables is left out and listed.
+/// run that has the cell, in definitions or executables, is left out and listed.
 #[derive(Debug, Args)]
 pub(super) struct PoolArgs {
     /// Runs' folders, such as results/*-standard, or folders of campaigns, which stand for their

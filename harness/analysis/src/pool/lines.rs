@@ -25,8 +25,6 @@ pub(super) struct Kept<'a> {
     pub(super) run: &'a Run,
     pub(super) analysis: Analysis,
     pub(super) gauges: Option<GaugeReading>,
-    /// An index into the pool's machines; absent where no cell of the run is pooled.
-    pub(super) machine: Option<usize>,
 }
 
 impl Kept<'_> {

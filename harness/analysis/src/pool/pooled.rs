@@ -32,7 +32,7 @@ pub struct Pooled {
     pub first: String,
     /// When the last one did.
     pub last: String,
-    /// The cells' metrics in the order of the newest run, each of one machine and its hours.
+    /// The cells' metrics, those of the newest run first, each of one machine and its hours.
     pub lines: Vec<PooledLine>,
     /// Means over the cells of a matchup, each of one machine and its hours.
     pub means: Vec<PooledMean>,

@@ -93,6 +93,34 @@ fn what_differs_is_left_out() {
 }
 
 #[test]
+fn a_cell_that_the_newest_run_lacks() {
+    let elsewhere = |mut session: (String, Run)| {
+        for cell in &mut session.1.header.suite.cells {
+            cell.load.push('X');
+        }
+        session.1.header.spec.loads.iter_mut().for_each(|load| load.name.push('X'));
+        for block in &mut session.1.blocks {
+            block.cell.load.push('X');
+        }
+        session
+    };
+    let newest = elsewhere(session(9 * DAY, 2.0));
+    let runs = [session(0, 1.0), elsewhere(session(DAY, 1.0)), session(2 * DAY, 1.1), newest];
+    let pooled = pool(&runs).expect("they are alike");
+    assert_eq!((&pooled.left_out[..], pooled.machines[0].runs), (&[][..], 4));
+    let found = pooled.lines.iter().filter(|line| line.metric == Metric::RequestsPerSecond);
+    let runs_of = |line: &PooledLine| line.sessions.iter().flat_map(|s| s.runs.clone()).collect();
+    let found: Vec<(bool, Vec<String>)> =
+        found.map(|line| (line.id.load.ends_with('X'), runs_of(line))).collect();
+    let names = |of: [usize; 2]| of.map(|i| runs[i].0.clone()).to_vec();
+    assert_eq!(found, [(true, names([1, 3])), (false, names([0, 2]))]);
+    // As in one run: its cells alone.
+    let pooled = pool_like(&runs, 0).expect("it has a cell");
+    assert!(pooled.lines.iter().all(|line| !line.id.load.ends_with('X')));
+    assert_eq!(pooled.machines[0].runs, 2);
+}
+
+#[test]
 fn verdicts_of_hours() {
     let check = |values: [f64; 5], want: PoolVerdict| {
         let values = values.map(|value| (value, None));
