@@ -87,7 +87,9 @@ fn idiomatic(folder: &Path) -> [String; 2] {
         assert!(status.expect("it is on the PATH").success(), "{program} {words:?}");
     };
     let target = target.to_str().expect("a path in UTF-8");
-    let rust = ["build", "--package", "rust-server", "--bin", "rust-axum", "--target-dir", target];
+    // Of the workspace, so that its libraries have the features that the tests of all have: those
+    // are built already.
+    let rust = ["build", "--locked", "--workspace", "--bin", "rust-axum", "--target-dir", target];
     run("cargo", &rust);
     let go = folder.join("go-nethttp");
     let go = go.to_str().expect("a path in UTF-8");
