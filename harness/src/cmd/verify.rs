@@ -89,6 +89,7 @@ pub(super) fn run(args: &Verify) -> Result<Exit> {
         let cases: usize = wanted.iter().map(|workload| workload.cases.len()).sum();
         let transports: Vec<Transport> = server.transports().collect();
         let valid = duet_units::count(cases * transports.len(), "valid response");
+        stdio::note(&format!("building and verifying {}", server.name));
         let failure = self::server(&bench, server, transports, &wanted)?.failure;
         all_valid &= say(&server.name, failure, &valid)?;
     }
@@ -119,6 +120,7 @@ fn programs(bench: &Bench<'_>, cache: &mut ProgramCache, set: &ProgramSet) -> Re
         stdio::line(&format!("left out {}: this CPU has no {lacking}", set.name))?;
         return Ok(true);
     }
+    stdio::note(&format!("building and checking {}", set.name));
     if let Some(failure) = build::build(set, bench.root, bench.interrupt)?.failure {
         return say(&set.name, Some(failure), "");
     }
