@@ -6,7 +6,7 @@ AXUM := "target/servers/rust-axum/release/rust-axum --addr 127.0.0.1:0 --threads
 NETHTTP := "target/servers/go-nethttp/go-nethttp --addr 127.0.0.1:0 --threads 1"
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.8
 
-.PHONY: help tools postgres build bench bench-backends bench-pressure bench-game-site smoke test check lint rust-test fault-test go-test data-test microbench peers compare-load compare-transports load-figures lead-in fuzz program-scaling clean
+.PHONY: help tools postgres build bench bench-backends bench-pressure bench-heap bench-game-site smoke test check lint rust-test fault-test go-test data-test microbench peers compare-load compare-transports load-figures lead-in fuzz program-scaling clean
 
 help: ## show this menu
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -26,9 +26,13 @@ bench: build postgres ## measure the standard suite (about a quarter of an hour)
 bench-backends: build postgres ## measure servers that wait, for a database and others, and TLS and HTTP/2
 	$(DUET) run backends
 
-bench-pressure: build ## measure what shows under pressure (half an hour)
+bench-pressure: build ## measure what shows under pressure (three quarters of an hour)
 	$(DUET) run pressure --out results/pressure
 	$(DUET) run neighbour --out results/neighbour
+	$(DUET) run burst --out results/burst
+
+bench-heap: build ## measure memory and the worst second beside a million entries (35 minutes)
+	$(DUET) run heap --out results/heap
 
 bench-game-site: build ## measure the programs at the sizes the benchmarks game publishes (half an hour)
 	$(DUET) run game-site

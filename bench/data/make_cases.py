@@ -538,6 +538,24 @@ def make_gzip():
         yield made
 
 
+def generated(n, seed):
+    """A generated body of CONTRACT.md, 4.5, of at most 16,384 bytes."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    of = lambda j: alphabet[(mix(seed + j // 4) >> 8 * (j % 4)) % 64]
+    return "".join(of(j) for j in range(n))
+
+
+def make_entries():
+    """An entry is stored and read again, and another one is not there."""
+    value = generated(100, 1000 * 1)
+    stored = compact({"id": 1, "bytes": 100})
+    yield case("PUT", "/kv/1", value, "text/plain; charset=utf-8", stored, "application/json")
+    yield case("GET", "/kv/1", None, None, value, "text/plain; charset=utf-8")
+    missing = json_case("/kv/2147483647", {"error": "not found"})
+    missing["expect"]["status"] = 404
+    yield missing
+
+
 def json_case(path, answer):
     return case("GET", path, None, None, compact(answer), "application/json")
 
@@ -556,6 +574,7 @@ FILES = {
     "fortunes.jsonl": make_fortunes,
     "fan-out.jsonl": make_fan_out,
     "gzip.jsonl": make_gzip,
+    "entries.jsonl": make_entries,
 }
 
 if __name__ == "__main__":

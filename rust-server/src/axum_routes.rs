@@ -16,6 +16,7 @@ use axum::routing::{MethodRouter, get, post};
 use serde::Serialize;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::entries;
 use crate::items::{self, ItemCount, Items};
 use crate::number::Integer;
 use crate::orders::{self, Order, Summary};
@@ -49,6 +50,7 @@ pub fn contract_with(orders: MethodRouter, cpu: MethodRouter) -> Router {
         .route("/items/{n}", get(list_items))
         .route("/orders", orders.layer(body_limit))
         .route("/cpu", cpu)
+        .merge(entries::routes())
 }
 
 /// What is refused on all routes, and what takes longer than the time-out.
@@ -165,8 +167,8 @@ pub enum Error {
     /// The body cannot be read, or is not JSON of the expected form.
     #[error(transparent)]
     Json(#[from] JsonRejection),
-    /// There is no such row.
-    #[error("no such row")]
+    /// There is no such row or entry.
+    #[error("no such row or entry")]
     NotFound,
     /// What the server needs beside itself does not respond.
     #[error("unavailable: {0}")]

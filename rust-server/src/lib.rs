@@ -34,6 +34,8 @@ pub mod backends;
 pub mod bodies;
 #[cfg(feature = "services")]
 pub mod database;
+#[cfg(feature = "axum")]
+pub mod entries;
 #[cfg(feature = "services")]
 pub mod fan_out;
 #[cfg(feature = "hyper")]

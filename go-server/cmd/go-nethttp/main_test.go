@@ -19,6 +19,10 @@ func TestContract(t *testing.T) {
 	servetest.CheckContract(t)
 }
 
+func TestEntries(t *testing.T) {
+	servetest.CheckEntries(t)
+}
+
 func TestTransports(t *testing.T) {
 	servetest.CheckTransports(t)
 }

@@ -22,6 +22,7 @@ func NewMux() *http.ServeMux {
 	mux.Handle("GET /items/{n}", WithoutBody(items))
 	mux.Handle("POST /orders", WithBody(Orders))
 	mux.Handle("GET /cpu", WithoutBody(CPU))
+	handleEntries(mux)
 
 	// The mux's own 404 and 405 are plain text. These patterns are less specific than those above
 	// and so get what is left.

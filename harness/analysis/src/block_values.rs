@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::open::OpenBlock;
 use crate::rounds::{Window, rounds, service_times, window_values};
 use crate::values::{BlockValues, arm_log_ratios, start_values};
-use crate::{memory_search, open, search};
+use crate::{long, memory_search, open, search};
 use duet_model::record::BlockRecord;
 use duet_units::{CellKind, Loop, Metric};
 
@@ -20,7 +20,7 @@ pub(super) fn block_values(block: &BlockRecord) -> Result<BlockValues, String> {
     if block.arms.iter().any(|arm| arm.memory_search.is_some()) {
         return memory_search::values(block);
     }
-    let rounds = rounds(block)?;
+    let (rounds, of) = (rounds(block)?, long::loop_of(block));
     let mut arms: Vec<BTreeMap<Metric, f64>> = block.arms.iter().map(start_values).collect();
     let mut histogram_error = None;
     let mut open = vec![];
@@ -28,8 +28,9 @@ pub(super) fn block_values(block: &BlockRecord) -> Result<BlockValues, String> {
     for (i, arm) in arms.iter_mut().enumerate() {
         let windows: Vec<Window> = rounds.of_arm(i).collect();
         arm.extend(window_values(&windows));
-        if block.open.is_some() {
-            arm.retain(|metric, _| metric.is_result(CellKind::Servers(Loop::Open)));
+        if of != Loop::Closed {
+            arm.extend(long::values(block, i));
+            arm.retain(|metric, _| metric.is_result(CellKind::Servers(of)));
             continue;
         }
         match service_times(&block.arms[i], &windows) {

@@ -51,12 +51,12 @@ impl Cell<'_> {
 
     fn generator_bound(&self) -> Option<&'static str> {
         (self.bottleneck.who == Who::Generator).then_some(match self.load.kind() {
-            Loop::Closed => {
+            Loop::Closed | Loop::Burst => {
                 "the generator was the bottleneck, so its rate was measured and not the servers': \
                  give it more CPUs (generator_cpus), choose a workload with more work per \
                  request, or one fixed rate for both arms"
             }
-            Loop::Open => {
+            Loop::Open | Loop::Solo => {
                 "the generator was too late or too busy, so its delay was measured and not the \
                  servers': give it more CPUs (generator_cpus), a quieter machine or a lower rate"
             }
@@ -91,6 +91,7 @@ pub(super) fn is_cost(metric: Metric) -> bool {
         | Metric::RssBytesPeak
         | Metric::RssBytesPerUnit
         | Metric::RssBytesAfter
+        | Metric::RssBytesKept
         | Metric::RssBytesPerConnection
         | Metric::MemoryLimitBytes
         | Metric::StartupNs
@@ -103,7 +104,8 @@ pub(super) fn is_cost(metric: Metric) -> bool {
         | Metric::LatencyNsP50
         | Metric::LatencyNsP90
         | Metric::LatencyNsP99
-        | Metric::LatencyNsP999 => false,
+        | Metric::LatencyNsP999
+        | Metric::LatencyNsWorstSecond => false,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::rounds::rounds;
 use crate::summary::{CellAnalysis, Estimate, MetricAnalysis, RssPoint, Who};
 use crate::values::BlockValues;
 use crate::verdict::Verdict;
-use crate::{memory_search, negotiated, open, search, services, sizes, switching, warnings};
+use crate::{long, memory_search, negotiated, open, search, services, sizes, switching, warnings};
 use duet_model::record::{BlockRecord, Run, RunHeader};
 use duet_model::spec::{CellId, Load};
 use duet_units::{Loop, Metric};
@@ -49,14 +49,14 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
     let usage = usage(records(), arms.len(), |_, _| true);
     let bottleneck = match load.kind() {
         Loop::Search => search::bottleneck_of(records(), arms.len(), cpus(&run.header)),
-        of => bottleneck(&usage, cpus(&run.header), of == Loop::Open),
+        of => bottleneck(&usage, cpus(&run.header), matches!(of, Loop::Open | Loop::Solo)),
     };
     let mut cell =
         Cell { id, matchup, workload, load, arms, blocks, counted, spoilt, usage, bottleneck };
     let who = cell.bottleneck.who;
     cell.bottleneck.who = match load.kind() {
-        Loop::Closed => who,
-        Loop::Open => open::bottleneck(&cell, who),
+        Loop::Closed | Loop::Burst => who,
+        Loop::Open | Loop::Solo => open::bottleneck(&cell, who),
         Loop::Search => search::bottleneck_by_lag(&cell, who),
         Loop::MemorySearch => Who::Unknown,
     };
@@ -110,6 +110,7 @@ impl Cell<'_> {
             open: open::analyse(self),
             search: search::analyse(self),
             memory_search: memory_search::analyse(self),
+            long: long::analyse(self),
             switching,
         }
     }
@@ -154,7 +155,7 @@ impl Cell<'_> {
 
 /// The throughput ratio of a cell so far, for display while the run goes on: how many times worse
 /// the second arm is. In an open loop, where throughput is given, the ratio of CPU per request; of
-/// searches, that of the rates or of the memory limits they found.
+/// searches, that of the rates or of the memory limits they found; of bursts that of what was kept.
 /// Absent before a block counts, and where the generator was the bottleneck.
 ///
 /// Works on rounds alone: decoding histograms would take too long to do it after every block.
@@ -170,7 +171,8 @@ pub fn running_ratio(
     let of = header.spec.load(&cell.load).map_or(Loop::Closed, Load::kind);
     let log_ratio = |b: &BlockRecord| match of {
         Loop::Closed => rounds(b).ok()?.log_ratio(Metric::RequestsPerSecond),
-        Loop::Open => rounds(b).ok()?.log_ratio(Metric::CpuNsPerRequest),
+        Loop::Open | Loop::Solo => rounds(b).ok()?.log_ratio(Metric::CpuNsPerRequest),
+        Loop::Burst => long::log_ratio(b),
         Loop::Search => search::log_ratio(b),
         Loop::MemorySearch => memory_search::log_ratio(b),
     };
@@ -182,8 +184,8 @@ pub fn running_ratio(
     }
     let bottleneck = match of {
         Loop::Search => search::bottleneck_of(counted, arms, cpus),
-        Loop::MemorySearch => return geometric(&log_ratios),
-        _ => bottleneck(&usage(counted, arms, |_, _| true), cpus, of == Loop::Open),
+        Loop::MemorySearch | Loop::Burst => return geometric(&log_ratios),
+        _ => bottleneck(&usage(counted, arms, |_, _| true), cpus, of != Loop::Closed),
     };
     if bottleneck.who == Who::Generator { None } else { geometric(&log_ratios) }
 }

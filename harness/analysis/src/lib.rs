@@ -29,6 +29,7 @@ mod estimates;
 pub mod gate;
 mod histogram;
 pub mod hours;
+mod long;
 mod matchups;
 mod means;
 mod memory_search;
@@ -74,9 +75,9 @@ pub use run_summary::iso_8601;
 pub use summary::{
     Analysis, AnotherHour, Arm, Bottleneck, BuildFigures, BuildsAnalysis, CellAnalysis,
     CellFailure, ClaimAnalysis, ClaimCells, ClaimLine, ClaimQuantity, ClaimStanding, ClaimVerdict,
-    EqualUtilisation, Estimate, LeftOut, MatchupAnalysis, Mean, MeanCell, MeanToday,
-    MemorySearchAnalysis, MemorySearchArm, MetricAnalysis, MoneyAnalysis, MoneyArm, MoneyCell,
-    MoneyMonth, OpenAnalysis, OpenArm, Prices, ProgramCell, ProgramSummary, PublishedAnalysis,
-    PublishedComparison, RssPoint, RunSummary, SCHEMA, SearchAnalysis, SearchArm, ServerSummary,
-    Standing, Switching, Today, Warning, Who,
+    EqualUtilisation, Estimate, LeftOut, LongAnalysis, LongArm, LongBlock, MatchupAnalysis, Mean,
+    MeanCell, MeanToday, MemorySearchAnalysis, MemorySearchArm, MetricAnalysis, MoneyAnalysis,
+    MoneyArm, MoneyCell, MoneyMonth, OpenAnalysis, OpenArm, Prices, ProgramCell, ProgramSummary,
+    PublishedAnalysis, PublishedComparison, RssPoint, RunSummary, SCHEMA, SearchAnalysis,
+    SearchArm, ServerSummary, Standing, Switching, Today, Warning, Who,
 };

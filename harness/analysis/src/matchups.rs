@@ -58,13 +58,13 @@ fn mean(metric: Metric, own: &[&Cell]) -> Option<Mean> {
 }
 
 /// Whether a cell may be in a mean: closed loops may; what a request costs at a given rate may
-/// where no closed loop measures the same workload. Of several shares of a capacity none stands for
+/// where no closed loop measures the same workload, and arms take turns. Of several shares of a capacity none stands for
 /// the workload.
 fn belongs(metric: Metric, cell: &Cell, own: &[&Cell]) -> bool {
     let is_closed = |cell: &Cell| cell.load.kind() == Loop::Closed;
     let same = || own.iter().filter(|other| other.workload.name == cell.workload.name);
     let given = cell.load.open.is_some_and(|open| match open.rate {
-        Rate::PerSecond(_) => cell.load.memory_limit.is_none(),
+        Rate::PerSecond(_) => cell.load.memory_limit.is_none() && cell.load.solo_s.is_none(),
         Rate::Share(_) => same().count() == 1,
         Rate::Within(_) => false,
     });

@@ -214,7 +214,9 @@ fn overloaded(cell: &Cell<'_>) -> impl Iterator<Item = (usize, f64)> {
 
 /// Why there may be no ratio of a quantile, if so.
 pub(super) fn refusal(cell: &Cell<'_>, metric: Metric) -> Option<String> {
-    metric.latency_quantile()?;
+    if metric != Metric::LatencyNsWorstSecond {
+        metric.latency_quantile()?;
+    }
     if let Some((arm, in_time)) = overloaded(cell).next() {
         return Some(format!(
             "{} cannot hold this rate: {} of the requests to it were sent in time, and its queue \
@@ -243,7 +245,8 @@ pub(super) fn refusal(cell: &Cell<'_>, metric: Metric) -> Option<String> {
 pub(super) fn informational(cell: &Cell<'_>, metric: Metric) -> Option<String> {
     let p = metric.latency_quantile()?;
     let values = || cell.counted.iter().flat_map(|block| &block.values.open);
-    if p < TAIL_MIN {
+    // A long window is one of its own, in which no single stall decides.
+    if p < TAIL_MIN || cell.load.solo_s.is_some() {
         let fewest = values().map(|values| values.responses).min()?;
         // The margin forgives the rounding of 1 - p.
         let beyond = fewest as f64 * (1.0 - p) + 1e-6;

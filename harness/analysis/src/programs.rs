@@ -194,6 +194,7 @@ impl Cell<'_> {
             open: None,
             search: None,
             memory_search: None,
+            long: None,
             switching: None,
             program: Some(ProgramCell {
                 n,

@@ -141,6 +141,7 @@ fn window(arm: u32, round: u32, speed: f64) -> WindowResult {
         times: None,
         open: None,
         probe: None,
+        seconds: vec![],
     }
 }
 

@@ -22,7 +22,8 @@ pub use claims::{
     ClaimAnalysis, ClaimCells, ClaimLine, ClaimQuantity, ClaimStanding, ClaimVerdict,
 };
 pub use loads::{
-    MemorySearchAnalysis, MemorySearchArm, OpenAnalysis, OpenArm, SearchAnalysis, SearchArm,
+    LongAnalysis, LongArm, LongBlock, MemorySearchAnalysis, MemorySearchArm, OpenAnalysis, OpenArm,
+    SearchAnalysis, SearchArm,
 };
 pub use matchup::{Arm, EqualUtilisation, LeftOut, MatchupAnalysis, Mean, MeanCell};
 pub use metric::{AnotherHour, Estimate, MetricAnalysis};

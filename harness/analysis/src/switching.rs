@@ -18,9 +18,10 @@ const TOLERANCE: f64 = 0.01;
 /// What is known of a cell: per arm the cost of a cold window over that of a warm one, in CPU time
 /// per request; and the second arm's over the first's. Each is the Hodges-Lehmann estimate over
 /// blocks of the difference of two medians of logarithms. Absent where no block has both kinds of
-/// windows for both arms, and of searches, whose probes differ in their rates.
+/// windows for both arms, of searches, whose probes differ in their rates, and of arms that run
+/// alone.
 pub(super) fn analyse(cell: &Cell) -> Option<Switching> {
-    if matches!(cell.load.kind(), Loop::Search | Loop::MemorySearch) {
+    if !matches!(cell.load.kind(), Loop::Closed | Loop::Open) {
         return None;
     }
     let blocks = cell.counted.iter().filter_map(|block| of_block(block.record));

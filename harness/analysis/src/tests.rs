@@ -40,8 +40,13 @@ fn known_ratios_are_recovered() {
     let order: Vec<Metric> = cell.metrics.iter().map(|m| m.metric).collect();
     let others = |m: &Metric| {
         let of_servers = !Metric::OF_PROGRAMS.contains(m) || *m == Metric::RssBytesPeak;
-        let of_other_loads =
-            [Metric::RateWithinPerSecond, Metric::MemoryLimitBytes, Metric::RssBytesPerConnection];
+        let of_other_loads = [
+            Metric::RateWithinPerSecond,
+            Metric::MemoryLimitBytes,
+            Metric::RssBytesPerConnection,
+            Metric::RssBytesKept,
+            Metric::LatencyNsWorstSecond,
+        ];
         !of_servers || of_other_loads.contains(m) || m.latency_quantile().is_some()
     };
     let all = Metric::ALL.into_iter().filter(|metric| !others(metric));

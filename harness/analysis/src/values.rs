@@ -82,8 +82,9 @@ fn per_connection(idle: &[IdleMemory]) -> f64 {
 
 /// What is measured once per start. A zero was not measured: no process has no memory.
 pub(super) fn start_values(arm: &ArmRecord) -> BTreeMap<Metric, f64> {
-    let in_windows: Vec<f64> =
-        arm.rss.iter().filter(|s| s.in_windows).map(|s| s.rss_bytes as f64).collect();
+    let in_windows = arm.rss.iter().filter(|s| s.in_windows).map(|s| s.rss_bytes as f64);
+    let by_second = arm.seconds.iter().map(|second| second.rss_bytes as f64);
+    let in_windows: Vec<f64> = in_windows.chain(by_second).collect();
     let steady = match in_windows.is_empty() {
         true => arm.loaded.rss_bytes as f64,
         false => duet_stats::median(&in_windows),

@@ -214,8 +214,9 @@ fn errors(cell: &Cell) -> Option<Warning> {
 }
 
 fn not_stationary(cell: &Cell, header: &RunHeader) -> Option<Warning> {
-    // Probes of memory limits have no warm-up to speak of.
-    if !header.suite.verdicts || cell.load.memory_limit.is_some() {
+    // Probes of memory limits and arms that run alone have no warm-up to speak of.
+    let cold = cell.load.memory_limit.is_some() || cell.load.solo_s.is_some();
+    if !header.suite.verdicts || cold {
         return None; // a suite for a first look has no time to warm up, and says so itself
     }
     let n = cell.counted.iter().filter(|b| !b.record.warmup_stationary).count();

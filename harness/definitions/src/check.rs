@@ -14,10 +14,12 @@ use duet_model::spec::Matchup;
 mod claims;
 mod gates;
 mod loads;
+mod long;
 mod programs;
 mod services;
 
 use loads::{check_loads, check_transports, check_waits};
+use long::{check_bursts, check_long};
 
 /// Cells of all suites and gates together: measuring so many takes days.
 const CELLS_MAX: usize = 10_000;
@@ -50,6 +52,7 @@ pub(super) fn check(files: &Files, references: &[Reference]) -> Vec<DefinitionEr
     }
     programs::check_sets(files, &mut mistakes);
     services::check_services(files, &mut mistakes);
+    check_bursts(files, &mut mistakes);
     if let Some(suites) = &files.suites {
         for matchup in &suites.matchups {
             programs::check_kinds(matchup, files, &mut mistakes);
@@ -70,6 +73,7 @@ pub(super) fn check(files: &Files, references: &[Reference]) -> Vec<DefinitionEr
                 let of = (&cells.workloads[..], &cells.loads[..]);
                 check_transports(&what, servers, of, (suites, files), &mut mistakes);
                 check_waits(&what, of, (suites, files), &mut mistakes);
+                check_long(&what, of, (suites, files), &mut mistakes);
             }
         }
         for gate in &suites.gates {

@@ -10,8 +10,8 @@ use super::nearest::suggestion;
 use super::servers::lane;
 use super::shared_keys::{CellTable, duration, number, program_runs, programs};
 use duet_model::spec::{
-    Arrivals, CellId, DECIDING_BLOCKS, Lane, Load, MOST_BLOCKS, Matchup, OpenLoop, Rate, Suite,
-    Transport,
+    Arrivals, CellId, DECIDING_BLOCKS, Entries, Lane, Load, MOST_BLOCKS, Matchup, OpenLoop, Rate,
+    Suite, Transport,
 };
 use duet_units::{Limit, MemoryRange};
 
@@ -35,6 +35,10 @@ const RATES: [&str; 3] = ["rate", "rate_share", "rate_within"];
 /// The CPUs' worth of time that a server may be given: less than the least, and the period in which
 /// the kernel counts it has no time for a request.
 const CPU_LIMITS: RangeInclusive<f64> = 0.05..=256.0;
+
+/// How long a window of one arm alone, or the rest behind it, may be, in seconds: more than ten minutes
+/// is a slip of the pen.
+const LONG_S: RangeInclusive<u32> = 1..=600;
 
 /// The quantiles that a search may limit. A lower one does not see most of the requests, and a
 /// higher one would need more of them than a probe has.
@@ -126,8 +130,68 @@ fn load(fields: &mut Fields<'_>) -> At<Load> {
     let open = open_loop(fields);
     let cpu_limit = cpu_limit(fields);
     let memory_limit = memory_limit(fields, open, idle);
-    let load = Load { name, connections, transport, streams, idle, open, cpu_limit, memory_limit };
+    let (solo_s, rest_s) = (solo(fields, open), rest(fields, open));
+    let entries = entries(fields, transport);
+    let load = Load {
+        name,
+        connections,
+        transport,
+        streams,
+        idle,
+        open,
+        cpu_limit,
+        memory_limit,
+        solo_s,
+        rest_s,
+        entries,
+    };
     At { line: fields.line, value: load }
+}
+
+/// The length of the only window of each arm.
+fn solo(fields: &mut Fields<'_>, open: Option<OpenLoop>) -> Option<u32> {
+    let solo = fields.number("solo_s", LONG_S)?;
+    let given = open.is_some_and(|open| matches!(open.rate, Rate::PerSecond(_)));
+    if !given && !fields.has("rest_s") {
+        let hint = "add `rate`, requests per second that all servers hold, or `rest_s` for a burst";
+        fields.mistake(solo.line, "`solo_s` without `rate`", hint);
+    }
+    for key in ["idle", "memory_limit"] {
+        if !fields.has(key) {
+            continue;
+        }
+        let hint = "take one of them out: each has blocks of its own kind";
+        fields.mistake(solo.line, format!("`solo_s` beside `{key}`"), hint);
+    }
+    Some(solo.value)
+}
+
+/// How long nothing is sent behind that window.
+fn rest(fields: &mut Fields<'_>, open: Option<OpenLoop>) -> Option<u32> {
+    let rest = fields.number("rest_s", LONG_S)?;
+    if !fields.has("solo_s") {
+        let hint = "add `solo_s`, the length of the burst before it in seconds";
+        fields.mistake(rest.line, "`rest_s` without `solo_s`", hint);
+    }
+    if open.is_some() {
+        let hint = "take one of them out: a burst is a closed loop";
+        fields.mistake(rest.line, "`rest_s` beside a rate", hint);
+    }
+    Some(rest.value)
+}
+
+/// How many entries are stored before that window.
+fn entries(fields: &mut Fields<'_>, transport: Transport) -> u32 {
+    let Some(entries) = fields.number("entries", 1..=Entries::COUNT_MAX) else { return 0 };
+    if !fields.has("solo_s") {
+        let hint = "add `solo_s`, the length of the window in seconds before which they are stored";
+        fields.mistake(entries.line, "`entries` without `solo_s`", hint);
+    }
+    if transport != Transport::Http {
+        let hint = "choose `http` for it: entries are stored over that";
+        fields.mistake(entries.line, format!("`entries` over {transport}"), hint);
+    }
+    entries.value
 }
 
 /// CPUs' worth of time of a server.

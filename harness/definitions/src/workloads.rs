@@ -4,7 +4,9 @@ use super::errors::{DefinitionError, Found, Kind, MISTAKES_MAX};
 use super::fields::{At, Fields};
 use super::request::{Fault, answer_faults, request_faults};
 use super::source::{Read, read_text, stays_inside};
-use duet_model::spec::{Case, DatabaseWork, ExpectedResponse, GeneratedBody, Large, Workload};
+use duet_model::spec::{
+    Case, DatabaseWork, Entries, ExpectedResponse, GeneratedBody, Large, Workload,
+};
 
 /// The keys of an inline case.
 const INLINE: [&str; 9] = [
@@ -53,6 +55,11 @@ fn workload(fields: &mut Fields<'_>, files: &Read<'_>) -> Workload {
     let options = fields.texts("options").unwrap_or_default();
     let database = fields.inner("database", database);
     let large = fields.inner("large", large);
+    let entries = fields.inner("entries", entries);
+    let burst = fields.text("burst");
+    if let Some(burst) = &burst {
+        fields.refer(Kind::Workload, &burst.value, burst.line);
+    }
     let source = fields.text("cases");
     if source.is_none() {
         require_case(fields);
@@ -80,6 +87,8 @@ fn workload(fields: &mut Fields<'_>, files: &Read<'_>) -> Workload {
         services: services.into_iter().map(|at| at.value).collect(),
         options: options.into_iter().map(|at| at.value).collect(),
         database,
+        entries,
+        burst: burst.map(|at| at.value),
         large,
         source: source.map(|source| source.value),
     }
@@ -91,6 +100,23 @@ fn require_case(fields: &mut Fields<'_>) {
         ("path", "`path = \"/about\"`, or name a file of cases: `cases = \"data/my.jsonl\"`"),
         ("expect", "a table `[workload.expect]` with `status` and `body`"),
     ]);
+}
+
+/// The cache of a workload.
+fn entries(fields: &mut Fields<'_>) -> Entries {
+    fields.require(&[("path", "`path = \"/kv\"`"), ("value_bytes", "`value_bytes = 100`")]);
+    let path = fields.text("path");
+    if let Some(path) = &path
+        && (!path.value.starts_with('/') || path.value.ends_with('/'))
+    {
+        let hint = "begin it with `/`, and leave out the one before the number of an entry";
+        fields.mistake(path.line, format!("`path` is `{}`", path.value), hint);
+    }
+    let bytes = fields.number("value_bytes", 1..=Entries::VALUE_BYTES_MAX);
+    Entries {
+        path: path.map(|at| at.value).unwrap_or_default(),
+        value_bytes: bytes.map_or(0, |at| at.value),
+    }
 }
 
 /// The request that shows whether servers stream.

@@ -23,8 +23,10 @@ use duet_units::duration_ns;
 
 mod bisection;
 mod drive;
+mod entries;
 mod memory_limit;
 mod observed;
+mod solo;
 
 use drive::{Around, DriveError, drive};
 use observed::memory;
@@ -146,6 +148,9 @@ fn measure(
     if let Some(range) = load(bench, plan).memory_limit {
         return memory_limit::measure(bench, plan, (range, &told), started, record);
     }
+    if load(bench, plan).solo_s.is_some() {
+        return solo::measure(bench, gauges, plan, (&told, started), record);
+    }
     let ledger = bench.services.open_ledger(bench.spec, workload).map_err(service)?;
     let mut arms = start_all(bench, plan, &told, record)?;
     for running in &mut arms {
@@ -240,24 +245,10 @@ fn start_all(
 ) -> Result<Vec<Running>, BlockError> {
     let (matchup, workload) = definitions(bench, plan);
     let mut arms: Vec<Option<(Running, ArmRecord)>> = matchup.arms.iter().map(|_| None).collect();
-    let limits = Limits { cpus: load(bench, plan).cpu_limit, memory_bytes: None };
     for &index in &plan.start_order {
         let index = index as usize;
-        let name = &matchup.arms[index];
-        let server = definition(bench, name);
-        let launch = launch(bench, plan, server, (index, &told[index], limits))
-            .map_err(|error| halt(bench, None, Stage::Start, &error))?;
-        let mut running = server::start(server, &launch, bench.interrupt).map_err(|error| {
-            match error.downcast::<Failure>() {
-                Ok(failure) => BlockError::Failed(failure),
-                Err(error) => interrupted_or(bench, &error, || Failure {
-                    stage: Stage::Start,
-                    server: Some(name.clone()),
-                    error: format!("{error:#}"),
-                    stderr: vec![],
-                }),
-            }
-        })?;
+        let server = definition(bench, &matchup.arms[index]);
+        let mut running = start(bench, plan, (index, &told[index]))?;
         let arm = first_look(bench, &running, server, workload)
             .map_err(|e| halt(bench, Some(&mut running), Stage::Verify, &e))?;
         arms[index] = Some((running, arm));
@@ -265,6 +256,30 @@ fn start_all(
     let (arms, records) = arms.into_iter().flatten().unzip();
     record.arms = records;
     Ok(arms)
+}
+
+/// Starts an arm.
+fn start(
+    bench: &Bench<'_>,
+    plan: &BlockPlan,
+    (arm, told): (usize, &Told),
+) -> Result<Running, BlockError> {
+    let name = &definitions(bench, plan).0.arms[arm];
+    let server = definition(bench, name);
+    let limits = Limits { cpus: load(bench, plan).cpu_limit, memory_bytes: None };
+    let launch = launch(bench, plan, server, (arm, told, limits))
+        .map_err(|error| halt(bench, None, Stage::Start, &error))?;
+    server::start(server, &launch, bench.interrupt).map_err(|error| {
+        match error.downcast::<Failure>() {
+            Ok(failure) => BlockError::Failed(failure),
+            Err(error) => interrupted_or(bench, &error, || Failure {
+                stage: Stage::Start,
+                server: Some(name.clone()),
+                error: format!("{error:#}"),
+                stderr: vec![],
+            }),
+        }
+    })
 }
 
 /// How an arm is started.
@@ -370,6 +385,7 @@ fn job(
         window_ns: ms(bench.suite.window_ms),
         fixed_window_ns: window_ns,
         measure_ns: ms(bench.suite.measure_ms),
+        solo: false,
         warmup_ns: ms(bench.suite.warmup_ms),
         rounds: plan.rounds.clone(),
         timeout_ns: duration_ns(ANSWER_LIMIT),

@@ -19,7 +19,8 @@ pub struct BlockPlan {
     /// The orders of windows; each round is a permutation of the arms and then its reverse. Rounds
     /// come in pairs that balance each other: with two arms one ABBA and one BAAB.
     pub rounds: Vec<Vec<u32>>,
-    /// The order in which the arms are started. For programs: run; the orders of two successive
+    /// The order in which the arms are started. For programs, and arms that run alone: run; the
+    /// orders of two successive
     /// blocks of a cell are each other's reverse.
     pub start_order: Vec<u32>,
     /// The size of an environment variable that each arm is started with, beside its own: it shifts
@@ -80,7 +81,9 @@ pub fn block_ms(suite: &Suite, spec: &Spec, cell: &CellId) -> u64 {
     if spec.is_of_programs(cell) {
         return u64::from(suite.program_block_ms);
     }
-    let windows_ms = match spec.load(&cell.load).map(Load::kind) {
+    let load = spec.load(&cell.load);
+    let windows_ms = match load.map(Load::kind) {
+        Some(Loop::Solo | Loop::Burst) => return solo_ms(load),
         Some(Loop::Search) => SEARCH_MS,
         Some(Loop::MemorySearch) => MEMORY_PROBES * (suite.measure_ms / 2 + MEMORY_PROBE_MS),
         _ => suite.measure_ms,
@@ -111,6 +114,14 @@ fn waits_ms(suite: &Suite, workload: &Workload, load: &Load) -> u64 {
     u64::from(workload.wait_ms_max()) * times * windows
 }
 
+/// The same of a block in which each of two arms runs alone: what is filled takes 10 s for a million
+/// entries.
+fn solo_ms(load: Option<&Load>) -> u64 {
+    let Some(load) = load else { return 0 };
+    let window_s = load.solo_s.unwrap_or(0) + load.rest_s.unwrap_or(0);
+    2 * (u64::from(window_s) * 1000 + u64::from(load.entries) / 100 + BLOCK_OVERHEAD_MS)
+}
+
 fn block_plan(suite: &Suite, spec: &Spec, seed: u64, cell: &CellId, block: u32) -> BlockPlan {
     let matchup = spec.matchup(&cell.matchup);
     let arms = matchup.unwrap_or_else(|| panic!("no matchup {}", cell.matchup)).arms.len() as u32;
@@ -124,7 +135,8 @@ fn block_plan(suite: &Suite, spec: &Spec, seed: u64, cell: &CellId, block: u32) 
         rounds.push([&reverse[..], &order[..]].concat());
     }
     random.shuffle(&mut order);
-    if spec.is_of_programs(cell) {
+    let solo = spec.load(&cell.load).is_some_and(|load| load.solo_s.is_some());
+    if solo || spec.is_of_programs(cell) {
         order = balanced_order(seed, cell, block, arms);
     }
     BlockPlan {

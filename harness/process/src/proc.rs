@@ -63,6 +63,15 @@ pub struct ProcessMemory {
     pub private_bytes: u64,
 }
 
+/// What is cheap to read of memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resident {
+    /// Resident set.
+    pub rss_bytes: u64,
+    /// That part of it that is of no file and not shared.
+    pub anonymous_bytes: u64,
+}
+
 /// The memory of `pid` alone, from `smaps_rollup`. The kernel walks the page tables for it: some
 /// milliseconds for a large process.
 ///
@@ -86,6 +95,19 @@ pub fn rss_bytes(pid: i32) -> io::Result<u64> {
     let statm = fs::read_to_string(format!("/proc/{pid}/statm"))?;
     let pages = statm.split_ascii_whitespace().nth(1).and_then(|field| field.parse::<u64>().ok());
     Ok(pages.ok_or_else(|| unexpected("statm"))? * page_bytes()?)
+}
+
+/// The resident set of `pid` alone, and that part of it that is anonymous, from `statm`.
+///
+/// # Errors
+/// When the process is gone.
+pub fn resident(pid: i32) -> io::Result<Resident> {
+    let statm = fs::read_to_string(format!("/proc/{pid}/statm"))?;
+    let mut fields = statm.split_ascii_whitespace().skip(1).map(str::parse::<u64>);
+    let mut field = || fields.next().and_then(Result::ok).ok_or_else(|| unexpected("statm"));
+    let (pages, shared, page_bytes) = (field()?, field()?, page_bytes()?);
+    let anonymous_bytes = pages.saturating_sub(shared) * page_bytes;
+    Ok(Resident { rss_bytes: pages * page_bytes, anonymous_bytes })
 }
 
 /// The largest resident set that `pid` alone ever had (`VmHWM`).

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::cgroup::{Group, GroupClock};
-use crate::proc::{self, CpuClock, ProcessMemory, TICK_NS};
+use crate::proc::{self, CpuClock, ProcessMemory, Resident, TICK_NS};
 
 /// Processes that are looked at, at most: bounds the walk should the tree change meanwhile.
 const PROCESSES_MAX: usize = 4000;
@@ -131,6 +131,17 @@ pub fn memory(root: i32) -> io::Result<ProcessMemory> {
 /// As [`memory`].
 pub fn rss_bytes(root: i32) -> io::Result<u64> {
     Ok(of_each(root, proc::rss_bytes)?.iter().sum())
+}
+
+/// The sum of the same with what is anonymous of it.
+///
+/// # Errors
+/// As [`memory`].
+pub fn resident(root: i32) -> io::Result<Resident> {
+    Ok(of_each(root, proc::resident)?.into_iter().fold(Resident::default(), |a, b| Resident {
+        rss_bytes: a.rss_bytes + b.rss_bytes,
+        anonymous_bytes: a.anonymous_bytes + b.anonymous_bytes,
+    }))
 }
 
 /// The sum of the largest resident sets that each process below `root` ever had. Those that have

@@ -17,7 +17,8 @@ mod transport;
 
 pub use address::Address;
 pub use results::{
-    OpenResult, Outside, ProbeResult, SearchEnd, SearchResult, TimeSummary, Times, WindowResult,
+    OpenResult, Outside, ProbeResult, SearchEnd, SearchResult, SecondResult, TimeSummary, Times,
+    WindowResult,
 };
 pub use transport::{Negotiated, Transport, UnknownTransport};
 
@@ -62,6 +63,10 @@ pub struct Job {
     pub fixed_window_ns: Option<u64>,
     /// Time to spend in measured windows, over all arms. Decides how many of `rounds` are driven.
     pub measure_ns: u64,
+    /// Whether only the first of `rounds` is driven, in windows of [`Self::fixed_window_ns`] that
+    /// are counted by the second too.
+    #[serde(default)]
+    pub solo: bool,
     /// The longest warm-up.
     pub warmup_ns: u64,
     /// The orders of windows: each round names every arm twice, a permutation and its reverse.

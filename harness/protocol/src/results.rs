@@ -56,6 +56,34 @@ pub struct WindowResult {
     /// Which rate it tried; absent where the rate was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<ProbeResult>,
+    /// Its seconds, from the first; empty where they are not told apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seconds: Vec<SecondResult>,
+}
+
+/// What became of the requests that were planned in a second of a window, or in a closed loop sent
+/// in it. Times are response times, lower bounds among them, or service times in a closed loop;
+/// quantiles are the longest time that counts as them, and 0 where there are no times.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SecondResult {
+    /// Ok responses.
+    pub requests: u64,
+    /// Requests that failed, or were never sent.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed: u64,
+    /// The median.
+    pub ns_p50: u64,
+    /// The 99th percentile.
+    pub ns_p99: u64,
+    /// The longest.
+    pub ns_max: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// What an arm did in the lead-in of a window, and in an open loop after its planned time. No

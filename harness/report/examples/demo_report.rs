@@ -15,7 +15,7 @@ mod fixture;
 
 fn main() -> Result<()> {
     let folder = std::env::args().nth(1).context("usage: demo_report DIR")?;
-    for (name, analysis) in fixture::analyses() {
+    for (name, analysis) in fixture::analyses().into_iter().chain([("long", fixture::long())]) {
         write(&Path::new(&folder).join(name), &analysis)?;
     }
     Ok(())
@@ -28,6 +28,7 @@ fn write(folder: &Path, analysis: &Analysis) -> Result<()> {
     let wide = chart::latency(analysis, Width::Wide).map(|picture| ("latency.svg", picture.file()));
     let narrow = chart::latency(analysis, Width::Narrow)
         .map(|picture| ("narrow-latency.svg", picture.file()));
+    let long = chart::long(analysis, Width::Wide).map(|picture| ("long.svg", picture.file()));
     let files = [
         ("report.txt", duet_report::text(analysis, Style::Plain)),
         ("report.ansi", duet_report::text(analysis, Style::Colour)),
@@ -36,7 +37,7 @@ fn write(folder: &Path, analysis: &Analysis) -> Result<()> {
         ("speed.svg", chart::speed(analysis).file()),
         ("memory.svg", chart::memory(analysis).file()),
     ];
-    for (name, content) in files.into_iter().chain(boxes).chain(wide).chain(narrow) {
+    for (name, content) in files.into_iter().chain(boxes).chain(wide).chain(narrow).chain(long) {
         let path = folder.join(name);
         std::fs::write(&path, content)
             .with_context(|| format!("failed to write {}", path.display()))?;

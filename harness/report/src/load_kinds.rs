@@ -15,6 +15,17 @@ pub(super) fn headline_metrics(cell: &CellAnalysis) -> &'static [Metric] {
         ],
         CellKind::Servers(Loop::Search) => &[Metric::RateWithinPerSecond],
         CellKind::Servers(Loop::MemorySearch) => &[Metric::MemoryLimitBytes],
+        CellKind::Servers(Loop::Solo) => &[
+            Metric::LatencyNsP50,
+            Metric::LatencyNsP99,
+            Metric::LatencyNsWorstSecond,
+            Metric::CpuNsPerRequest,
+            Metric::RssBytesPeak,
+            Metric::RssBytesAfter,
+        ],
+        CellKind::Servers(Loop::Burst) => {
+            &[Metric::RssBytesKept, Metric::RssBytesPeak, Metric::RssBytesAfter]
+        }
         CellKind::Servers(Loop::Open) => &[
             Metric::LatencyNsP50,
             Metric::LatencyNsP99,
@@ -53,9 +64,18 @@ const MEMORY_LIMIT: &str = "The smallest memory limit is that of a control group
     held and the largest that did not. Where the kernel kills the server for want of memory, the \
     limit did not hold.";
 
+/// What a long window is, for reports that have one.
+const SOLO: &str = "In long windows each server runs alone for so long that what shows after minutes \
+    can show, at a rate that is the same for both. The worst second is the one with the largest \
+    99th percentile of response time; which server came first alternates from block to block.";
+
+/// What is kept after a burst, for reports that have one.
+const BURST: &str = "Memory kept after a burst is what a server still holds when nothing was sent for \
+    a while behind a burst of requests over many connections, all of which are closed.";
+
 /// Whether something was measured of which speeds can be compared: all but rates that were given.
 pub(super) fn has_speeds(analysis: &Analysis) -> bool {
-    let given = [Loop::Open, Loop::MemorySearch].map(CellKind::Servers);
+    let given = [Loop::Open, Loop::MemorySearch, Loop::Solo, Loop::Burst].map(CellKind::Servers);
     kinds(analysis).any(|kind| !given.contains(&kind)) || is_empty(analysis)
 }
 
@@ -67,8 +87,13 @@ pub(super) fn has_peaks(analysis: &Analysis) -> bool {
 
 /// What is to be said of the loops that were measured.
 pub(super) fn explanations(analysis: &Analysis) -> Vec<&'static str> {
-    let said =
-        [(Loop::Open, LATENCY), (Loop::Search, RATE_WITHIN), (Loop::MemorySearch, MEMORY_LIMIT)];
+    let said = [
+        (Loop::Open, LATENCY),
+        (Loop::Search, RATE_WITHIN),
+        (Loop::MemorySearch, MEMORY_LIMIT),
+        (Loop::Solo, SOLO),
+        (Loop::Burst, BURST),
+    ];
     said.into_iter().filter(|(of, _)| has(analysis, *of)).map(|(_, words)| words).collect()
 }
 

@@ -14,7 +14,7 @@ use duet_analysis::pool::{
 use duet_units::{Metric, count, percent, ratio, ratio_interval, ratio_number};
 
 /// The metrics that are shown, in this order; `pool.json` has all.
-const SHOWN: [Metric; 11] = [
+const SHOWN: [Metric; 13] = [
     Metric::CpuNsPerRequest,
     Metric::RequestsPerSecond,
     Metric::RateWithinPerSecond,
@@ -25,6 +25,8 @@ const SHOWN: [Metric; 11] = [
     Metric::RssBytesPeak,
     Metric::RssBytesPerUnit,
     Metric::MemoryLimitBytes,
+    Metric::RssBytesKept,
+    Metric::LatencyNsWorstSecond,
     Metric::RssBytesIdle,
 ];
 

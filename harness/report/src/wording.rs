@@ -227,6 +227,8 @@ fn worse_at(metric: Metric) -> &'static str {
         (Metric::CpuNsPerRequest | Metric::CpuNs, _) => "uses more CPU",
         (Metric::StartupNs, _) => "starts slower",
         (Metric::RateWithinPerSecond, _) => "holds less",
+        (Metric::RssBytesKept, _) => "keeps more memory",
+        (Metric::LatencyNsWorstSecond, _) => "responds later",
         (Metric::MemoryLimitBytes, _) => "needs more memory",
         (Metric::ServiceTimeNsP50 | Metric::ServiceTimeNsP99, _) => "takes longer",
         (metric, _) if metric.latency_quantile().is_some() => "responds later",

@@ -87,6 +87,7 @@ pub(crate) fn job_at(addrs: &[Address], exchanges: &[Exchange]) -> Job {
         window_ns: 2 * MS,
         fixed_window_ns: Some(2 * MS),
         measure_ns: 1000 * MS,
+        solo: false,
         warmup_ns: 50 * MS,
         rounds: vec![round; 4],
         timeout_ns: 20_000 * MS,

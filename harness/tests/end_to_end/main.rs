@@ -12,6 +12,7 @@ mod generator;
 mod hostile_server;
 mod init;
 mod load;
+mod long_windows;
 mod memory_limits;
 mod numbers;
 mod outputs;

@@ -2,16 +2,18 @@
 //!
 //! `faulty-server --addr HOST:PORT|unix:PATH [--tls-cert FILE --tls-key FILE] [--fault FAULT]
 //! [--after N] [--hold-mib M]
-//! [--delay-us D | --delay-us-file FILE]` answers every request with the same JSON;
-//! FAULT strikes with the Nth request, or at start or stop. `hasty` forgets the delay.
+//! [--delay-us D | --delay-us-file FILE]` answers every request with the same JSON, but for those of a
+//! cache of entries below `/kv`; FAULT strikes with the Nth request or entry, or at start or stop.
+//! `hasty` forgets the delay.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::process::exit;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::crypto::ring;
@@ -24,6 +26,9 @@ use signal_hook::iterator::Signals;
 
 /// The right answer.
 const BODY: &str = r#"{"message":"hello world"}"#;
+
+/// The entries of the cache.
+static ENTRIES: Mutex<BTreeMap<u64, String>> = Mutex::new(BTreeMap::new());
 
 /// What the command line says.
 #[derive(Clone, Default)]
@@ -158,7 +163,16 @@ fn stop_on_sigterm(fault: String) {
 fn serve(stream: Box<dyn Stream>, options: &Options, seen: &AtomicU64) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
-        let Request { known, close, host } = read_request(&mut reader)?;
+        let request = read_request(&mut reader)?;
+        if let Some((status, kind, body)) = cached(&request, options) {
+            let number = seen.fetch_add(1, Ordering::Relaxed) + 1;
+            if options.fault == "crash" && number >= options.after {
+                strike(&options.fault)?;
+            }
+            respond(reader.get_mut(), status, kind, &body, request.close)?;
+            continue;
+        }
+        let Request { known, close, host, .. } = request;
         let named = options.fault != "named-host" || host == "example.org";
         if !known || !named {
             answer(reader.get_mut(), "404 Not Found", r#"{"error":"not found"}"#, close)?;
@@ -194,11 +208,45 @@ fn answer_in_two(stream: &mut dyn Stream, body: &str) -> Option<()> {
     stream.write_all(body.as_bytes()).ok()
 }
 
-/// Sends an answer. None when the connection is over.
+/// What the cache says to a request: status, content type and body; None where it is another's.
+fn cached(request: &Request, options: &Options) -> Option<(&'static str, &'static str, String)> {
+    let (json, text) = ("application/json", "text/plain; charset=utf-8");
+    let rest = request.path.strip_prefix("/kv")?;
+    let mut entries = ENTRIES.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(id) = rest.strip_prefix('/').and_then(|id| id.parse::<u64>().ok()) else {
+        return Some(("200 OK", json, format!(r#"{{"count":{}}}"#, entries.len())));
+    };
+    let strikes = |fault: &str| options.fault == fault && id == options.after;
+    if request.method == "put" {
+        let bytes = request.body.len();
+        if !strikes("forgets") {
+            entries.insert(id, request.body.clone());
+        }
+        return Some(("200 OK", json, format!(r#"{{"id":{id},"bytes":{bytes}}}"#)));
+    }
+    Some(match entries.get(&id) {
+        Some(_) if strikes("wrong-value") => ("200 OK", text, "another value".to_owned()),
+        Some(value) => ("200 OK", text, value.clone()),
+        None => ("404 Not Found", json, r#"{"error":"not found"}"#.to_owned()),
+    })
+}
+
+/// Sends an answer of JSON. None when the connection is over.
 fn answer(stream: &mut dyn Stream, status: &str, body: &str, close: bool) -> Option<()> {
+    respond(stream, status, "application/json", body, close)
+}
+
+/// Sends an answer. None when the connection is over.
+fn respond(
+    stream: &mut dyn Stream,
+    status: &str,
+    kind: &str,
+    body: &str,
+    close: bool,
+) -> Option<()> {
     let connection = if close { "Connection: close\r\n" } else { "" };
     let answer = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\
          Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n{connection}\r\n{body}",
         body.len()
     );
@@ -224,6 +272,10 @@ fn strike(fault: &str) -> Option<&'static str> {
 
 /// What matters of a request.
 struct Request {
+    /// Its method and path in lower case.
+    method: String,
+    path: String,
+    body: String,
     /// Whether its path is the one there is.
     known: bool,
     /// Whether the connection is to be closed.
@@ -258,5 +310,8 @@ fn read_request(reader: &mut BufReader<Box<dyn Stream>>) -> Option<Request> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(Request { known: first.split(' ').nth(1) == Some("/"), close, host })
+    let mut words = first.split(' ').map(str::to_owned);
+    let (method, path) = (words.next()?, words.next().unwrap_or_default());
+    let body = String::from_utf8_lossy(&body).into_owned();
+    Some(Request { known: path == "/", method, path, body, close, host })
 }

@@ -28,6 +28,8 @@ pub enum Metric {
     RssBytesPeak,
     /// Resident memory a moment after the load has ended and its connections are closed.
     RssBytesAfter,
+    /// Resident memory at the end of the rest that follows a burst, with no connection open.
+    RssBytesKept,
     /// Resident memory that an idle connection costs: the slope between a tenth of a load's idle
     /// connections and all of them.
     RssBytesPerConnection,
@@ -47,6 +49,8 @@ pub enum Metric {
     LatencyNsP99,
     /// 99.9th percentile of response time in an open loop; likewise, with 10,000 requests.
     LatencyNsP999,
+    /// The largest 99th percentile of response time of a second of a long window.
+    LatencyNsWorstSecond,
     /// Of a program: from starting its process to its end.
     ElapsedNs,
     /// Of a program: CPU time in user mode and in the kernel, all of its processes.
@@ -68,6 +72,11 @@ pub enum Loop {
     /// A rate that is the same for all arms, under memory limits that a search tries, for each arm
     /// on its own: the smallest that holds it.
     MemorySearch,
+    /// A rate that is the same for all arms, in one long window of each arm while no other runs.
+    Solo,
+    /// The responses, in one window of each arm while no other runs, and then a rest in which
+    /// nothing is sent.
+    Burst,
 }
 
 /// What a cell measures, which decides what its results are.
@@ -105,7 +114,8 @@ pub enum Better {
 
 impl Loop {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Closed, Self::Open, Self::Search, Self::MemorySearch];
+    pub const ALL: [Self; 6] =
+        [Self::Closed, Self::Open, Self::Search, Self::MemorySearch, Self::Solo, Self::Burst];
 
     /// The word for several of them.
     #[must_use]
@@ -115,13 +125,15 @@ impl Loop {
             Self::Open => "open loops",
             Self::Search => "loads with `rate_within`",
             Self::MemorySearch => "loads with `memory_limit`",
+            Self::Solo => "loads with `solo_s`",
+            Self::Burst => "loads with `rest_s`",
         }
     }
 }
 
 impl Metric {
     /// All metrics, in the order reports show them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::ElapsedNs,
         Self::CpuNs,
         Self::RequestsPerSecond,
@@ -131,12 +143,14 @@ impl Metric {
         Self::LatencyNsP90,
         Self::LatencyNsP99,
         Self::LatencyNsP999,
+        Self::LatencyNsWorstSecond,
         Self::CpuNsPerRequest,
         Self::RssBytesPeak,
         Self::RssBytesPerUnit,
         Self::RssBytesSteady,
         Self::RssBytesIdle,
         Self::RssBytesAfter,
+        Self::RssBytesKept,
         Self::RssBytesPerConnection,
         Self::StartupNs,
         Self::ServiceTimeNsP50,
@@ -159,6 +173,7 @@ impl Metric {
             Self::RssBytesSteady => "rss_bytes_steady",
             Self::RssBytesPeak => "rss_bytes_peak",
             Self::RssBytesAfter => "rss_bytes_after",
+            Self::RssBytesKept => "rss_bytes_kept",
             Self::RssBytesPerConnection => "rss_bytes_per_connection",
             Self::StartupNs => "startup_ns",
             Self::ServiceTimeNsP50 => "service_time_ns_p50",
@@ -167,6 +182,7 @@ impl Metric {
             Self::LatencyNsP90 => "latency_ns_p90",
             Self::LatencyNsP99 => "latency_ns_p99",
             Self::LatencyNsP999 => "latency_ns_p999",
+            Self::LatencyNsWorstSecond => "latency_ns_worst_second",
             Self::ElapsedNs => "elapsed_ns",
             Self::CpuNs => "cpu_ns",
             Self::RssBytesPerUnit => "rss_bytes_per_unit",
@@ -185,6 +201,7 @@ impl Metric {
             Self::RssBytesSteady => "memory, steady",
             Self::RssBytesPeak => "memory, peak",
             Self::RssBytesAfter => "memory, after load",
+            Self::RssBytesKept => "memory kept after a burst",
             Self::RssBytesPerConnection => "memory per idle connection",
             Self::StartupNs => "start-up",
             Self::ServiceTimeNsP50 => "service time, median",
@@ -193,6 +210,7 @@ impl Metric {
             Self::LatencyNsP90 => "latency, 90 %",
             Self::LatencyNsP99 => "latency, 99 %",
             Self::LatencyNsP999 => "latency, 99.9 %",
+            Self::LatencyNsWorstSecond => "latency, worst second",
             Self::ElapsedNs => "elapsed",
             Self::CpuNs => "CPU",
             Self::RssBytesPerUnit => "memory per unit",
@@ -216,22 +234,30 @@ impl Metric {
     /// memory is that of the warm-up, a closed loop; the latencies of a closed loop are its
     /// throughput again. A search drives each arm at other rates, at which neither latencies nor
     /// the cost of a request can be compared; one for memory limits starts a server at each anew,
-    /// so that nothing else of it can.
+    /// so that nothing else of it can. A long window has next to no warm-up, so that the largest
+    /// memory is its own; of a burst, which no arm shares a moment with, it is memory alone that
+    /// can.
     #[must_use]
     pub fn is_result(self, of: CellKind) -> bool {
         let CellKind::Servers(of) = of else { return Self::OF_PROGRAMS.contains(&self) };
+        let long = matches!(of, Loop::Solo | Loop::Burst);
         if of == Loop::MemorySearch || self == Self::MemoryLimitBytes {
             return of == Loop::MemorySearch && self == Self::MemoryLimitBytes;
         }
         match self {
             Self::ElapsedNs | Self::CpuNs | Self::RssBytesPerUnit => false,
-            Self::RequestsPerSecond
-            | Self::RssBytesPeak
-            | Self::ServiceTimeNsP50
-            | Self::ServiceTimeNsP99 => of == Loop::Closed,
+            Self::RequestsPerSecond | Self::ServiceTimeNsP50 | Self::ServiceTimeNsP99 => {
+                of == Loop::Closed
+            }
+            Self::RssBytesPeak => of == Loop::Closed || long,
             Self::RateWithinPerSecond => of == Loop::Search,
-            Self::CpuNsPerRequest => of != Loop::Search,
-            metric if metric.latency_quantile().is_some() => of == Loop::Open,
+            Self::LatencyNsWorstSecond => of == Loop::Solo,
+            Self::RssBytesKept => of == Loop::Burst,
+            Self::RssBytesPerConnection => !long,
+            Self::CpuNsPerRequest => !matches!(of, Loop::Search | Loop::Burst),
+            metric if metric.latency_quantile().is_some() => {
+                matches!(of, Loop::Open | Loop::Solo)
+            }
             _ => true,
         }
     }
@@ -249,6 +275,7 @@ impl Metric {
             | Self::LatencyNsP90
             | Self::LatencyNsP99
             | Self::LatencyNsP999
+            | Self::LatencyNsWorstSecond
             | Self::ElapsedNs
             | Self::CpuNs => Unit::Nanoseconds,
             Self::RssBytesIdle
@@ -256,6 +283,7 @@ impl Metric {
             | Self::RssBytesPeak
             | Self::RssBytesPerUnit
             | Self::RssBytesAfter
+            | Self::RssBytesKept
             | Self::RssBytesPerConnection
             | Self::MemoryLimitBytes => Unit::Bytes,
         }

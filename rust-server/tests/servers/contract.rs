@@ -3,15 +3,15 @@
 use crate::client::{Answer, Client, SERVERS, Server};
 
 const HTML: &str = "text/html; charset=utf-8";
-const TEXT: &str = "text/plain; charset=utf-8";
-const JSON: &str = "application/json";
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
+pub(crate) const JSON: &str = "application/json";
 
 /// The header of requests with JSON.
 const JSON_BODY: &str = "Content-Type: application/json\r\n";
 
-const BAD_REQUEST: (u16, &str, &str) = (400, JSON, r#"{"error":"bad request"}"#);
-const NOT_FOUND: (u16, &str, &str) = (404, JSON, r#"{"error":"not found"}"#);
-const NOT_ALLOWED: (u16, &str, &str) = (405, JSON, r#"{"error":"method not allowed"}"#);
+pub(crate) const BAD_REQUEST: (u16, &str, &str) = (400, JSON, r#"{"error":"bad request"}"#);
+pub(crate) const NOT_FOUND: (u16, &str, &str) = (404, JSON, r#"{"error":"not found"}"#);
+pub(crate) const NOT_ALLOWED: (u16, &str, &str) = (405, JSON, r#"{"error":"method not allowed"}"#);
 const TOO_LARGE: (u16, &str, &str) = (413, JSON, r#"{"error":"payload too large"}"#);
 
 pub(crate) const ORDER: &str = concat!(
@@ -34,11 +34,11 @@ fn request(line: &str, headers: &str, body: &str) -> String {
     format!("{line} HTTP/1.1\r\nHost: h\r\n{headers}\r\n{body}")
 }
 
-fn sized(line: &str, headers: &str, body: &str) -> String {
+pub(crate) fn sized(line: &str, headers: &str, body: &str) -> String {
     request(line, &format!("{headers}Content-Length: {}\r\n", body.len()), body)
 }
 
-fn chunked(line: &str, headers: &str, body: &str) -> String {
+pub(crate) fn chunked(line: &str, headers: &str, body: &str) -> String {
     let (first, second) = body.split_at(body.len() / 2);
     let chunks = [first, second].into_iter().filter(|chunk| !chunk.is_empty());
     let chunks: String = chunks.map(|c| format!("{:x};x=y\r\n{c}\r\n", c.len())).collect();

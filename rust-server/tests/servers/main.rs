@@ -7,6 +7,8 @@ mod contract;
 mod conversation;
 #[cfg(feature = "axum")]
 mod decoders;
+#[cfg(feature = "axum")]
+mod entries;
 mod head;
 mod process;
 mod random;

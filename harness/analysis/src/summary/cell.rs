@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::loads::{MemorySearchAnalysis, OpenAnalysis, SearchAnalysis};
+use super::loads::{LongAnalysis, MemorySearchAnalysis, OpenAnalysis, SearchAnalysis};
 use super::metric::{Estimate, MetricAnalysis};
 use duet_model::spec::CellId;
 use duet_units::{CellKind, Loop};
@@ -50,6 +50,10 @@ pub struct CellAnalysis {
     /// no block counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_search: Option<MemorySearchAnalysis>,
+    /// What the seconds of long windows were like; absent where there were none, and where no block
+    /// counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long: Option<LongAnalysis>,
     /// Whether alternating costs both arms alike; absent where no block can say, and of searches
     /// and programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -167,6 +171,10 @@ impl CellAnalysis {
     /// What it measures. A cell of servers where no block counts is taken for a closed loop.
     #[must_use]
     pub fn kind(&self) -> CellKind {
+        if let Some(long) = &self.long {
+            let burst = long.rest_s.is_some();
+            return CellKind::Servers(if burst { Loop::Burst } else { Loop::Solo });
+        }
         match (&self.program, &self.open, &self.search) {
             (Some(_), _, _) => CellKind::Programs,
             _ if self.memory_search.is_some() => CellKind::Servers(Loop::MemorySearch),

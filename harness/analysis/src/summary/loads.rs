@@ -93,6 +93,46 @@ pub struct MemorySearchArm {
     pub failed_bytes: Option<f64>,
 }
 
+/// What the seconds of long windows were like, in which each arm ran alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LongAnalysis {
+    /// The length of a window in seconds.
+    pub window_s: u32,
+    /// For how many seconds nothing was sent behind it; absent: the block was over.
+    pub rest_s: Option<u32>,
+    /// The arms.
+    pub arms: Vec<LongArm>,
+}
+
+/// The seconds of an arm: the first value of each list is of the beginning of its window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LongArm {
+    /// Resident set at the beginning of each second, the rest included: medians over blocks.
+    pub rss_bytes: Vec<f64>,
+    /// The 99th percentile of response time of each second: medians over blocks. Empty for a closed
+    /// loop.
+    pub latency_ns_p99: Vec<f64>,
+    /// The blocks that count.
+    pub blocks: Vec<LongBlock>,
+}
+
+/// The same of one block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LongBlock {
+    /// Its index.
+    pub block: u32,
+    /// As [`LongArm::rss_bytes`].
+    pub rss_bytes: Vec<u64>,
+    /// As [`LongArm::latency_ns_p99`].
+    pub latency_ns_p99: Vec<u64>,
+}
+
 /// The searches of an arm, over all blocks that count.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -8,6 +8,7 @@ use super::super::files::Files;
 use super::super::gates::GateTable;
 use super::super::suites::Suites;
 use super::loads::{check_loads, check_transports, check_waits};
+use super::long::check_long;
 use super::programs::check_problems;
 use duet_model::spec::{CellId, GateScope, Quantity, Server};
 use duet_model::spec::{MEMORY_PROBE_MS, MEMORY_PROBES, SEARCH_MS};
@@ -29,6 +30,7 @@ pub(super) fn check_gate(
     let of = (&gate.workloads[..], &gate.loads[..]);
     check_transports(&what, servers, of, (suites, files), mistakes);
     check_waits(&what, of, (suites, files), mistakes);
+    check_long(&what, of, (suites, files), mistakes);
     if !check_programs(&what, gate, files, mistakes) {
         return;
     }
@@ -168,7 +170,11 @@ fn check_metrics(line: usize, gate: &GateTable, cells: &[CellKind], mistake: &mu
         let (what, such) = match &loops[..] {
             [] => ("programs, and it guards none".to_owned(), "programs"),
             _ if !servers => ("servers, and it guards none".to_owned(), "servers"),
-            _ => (format!("{}, and none of its loads is one", loops.join(" and ")), "such a load"),
+            [one] => (format!("{one}, and none of its loads is one"), "such a load"),
+            [several @ .., last] => {
+                let several = several.join(", ");
+                (format!("{several} and {last}, and none of its loads is one"), "such a load")
+            }
         };
         let problem = format!("it gates `{name}`, a result of {what}");
         let hint = format!("add {such}, or name other metrics in `margins_percent` than `{name}`");
@@ -195,6 +201,7 @@ fn check_time(gate: &GateTable, cells: &[CellKind], mistake: &mut Keep<'_>) {
         CellKind::Servers(Loop::MemorySearch) => {
             MEMORY_PROBES * (policy.measure_ms / 2 + MEMORY_PROBE_MS)
         }
+        // What a long window takes is not in what a cell is: the run itself keeps the budget.
         CellKind::Servers(_) => policy.measure_ms,
         CellKind::Programs => 0,
     };

@@ -167,15 +167,20 @@ fn metrics_of_open_loops() {
         compare(&folder, &want.iter().map(String::as_str).collect::<Vec<_>>(), load);
     };
     let of_closed = "a result of closed loops, and none of its loads is one | add such a load, or";
+    let of_peak = "a result of closed loops, loads with `solo_s` and loads with `rest_s`, and none";
     let (speed, peak) =
-        (format!("`requests_per_second`, {of_closed}"), format!("`rss_bytes_peak`, {of_closed}"));
+        (format!("`requests_per_second`, {of_closed}"), format!("`rss_bytes_peak`, {of_peak}"));
     check("rate = 9", "", &[&speed, &peak]);
     let latency = "margins_percent = { latency_ns_p99 = 10, cpu_ns_per_request = 3 }";
     check("rate = 9", latency, &[]);
-    check("#", latency, &["`latency_ns_p99`, a result of open loops, and none of its loads is"]);
+    check(
+        "#",
+        latency,
+        &["`latency_ns_p99`, a result of open loops and loads with `solo_s`, and none"],
+    );
     let search = "rate_within = \"p99=5ms\"";
     let cpu =
-        "`cpu_ns_per_request`, a result of closed loops and open loops, and none of its loads";
+        "`cpu_ns_per_request`, a result of closed loops, open loops and loads with `solo_s`, and";
     check(search, "", &[&speed, cpu, &peak]);
     let rate = "margins_percent = { rate_within_per_second = 5 }";
     check(search, rate, &[]);

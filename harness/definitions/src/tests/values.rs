@@ -284,6 +284,56 @@ fn limits_of_servers() {
 }
 
 #[test]
+fn long_windows() {
+    let f = "suites.toml";
+    let to = |more: &str| format!("connections = 4\n{more}");
+    let check = |more: &str, want: &[&str]| check(f, "connections = 4", &to(more), want);
+    check("rate = 5\nsolo_s = 150", &[]);
+    check("solo_s = 5\nrest_s = 60", &[]);
+    check("solo_s = 5", &["suites.toml:4: load four: `solo_s` without `rate` | add `rate`"]);
+    let share = "rate_share = 0.5\nsolo_s = 5";
+    check(share, &["suites.toml:5: load four: `solo_s` without `rate` | add `rate`"]);
+    check("rest_s = 5", &["suites.toml:4: load four: `rest_s` without `solo_s` | add `solo_s`"]);
+    let both = "rate = 5\nsolo_s = 5\nrest_s = 5";
+    check(both, &["suites.toml:6: load four: `rest_s` beside a rate | take one of them out"]);
+    let idle = "rate = 5\nsolo_s = 5\nidle = 10";
+    check(idle, &["suites.toml:5: load four: `solo_s` beside `idle` | take one of them out"]);
+    check("solo_s = 601\nrest_s = 1", &["suites.toml:4: load four: `solo_s` is 601"]);
+    let none = |line: usize, workload: &str| {
+        format!(
+            "suites.toml:{line}: suite quick: load `four` has `entries`, and workload `{workload}` \
+             has none | add `[workload.entries]`"
+        )
+    };
+    check("rate = 5\nsolo_s = 5\nentries = 5", &[&none(18, "ping"), &none(18, "many")]);
+    let alone = "suites.toml:4: load four: `entries` without `solo_s` | add `solo_s`";
+    check("entries = 5", &[alone, &none(16, "ping"), &none(16, "many")]);
+}
+
+#[test]
+fn caches_and_bursts() {
+    let f = "workloads.toml";
+    let to = |more: &str| format!("path = \"/ping\"\n{more}");
+    let check = |more: &str, want: &[&str]| check(f, "path = \"/ping\"", &to(more), want);
+    let entries = |path: &str, bytes: u32| {
+        format!("entries = {{ path = \"{path}\", value_bytes = {bytes} }}")
+    };
+    check(&entries("/kv", 100), &[]);
+    check(
+        &entries("kv/", 100),
+        &["workloads.toml:5: workload ping, entries: `path` is `kv/` | begin it with `/`"],
+    );
+    check(
+        &entries("/kv", 1025),
+        &["workloads.toml:5: workload ping, entries: `value_bytes` is 1025"],
+    );
+    check(
+        "burst = \"many\"",
+        &["suites.toml:15: suite quick: workload `ping` has a burst, and load `four` no `solo_s`"],
+    );
+}
+
+#[test]
 fn open_loops() {
     let f = "suites.toml";
     let to = |more: &str| format!("connections = 4\n{more}");

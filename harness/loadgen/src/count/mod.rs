@@ -16,6 +16,7 @@ pub(crate) mod load_sink;
 pub mod seconds;
 pub mod thread_stats;
 pub(crate) mod window_clocks;
+pub(crate) mod window_seconds;
 pub(crate) mod window_sink;
 
 /// What a driver drives.

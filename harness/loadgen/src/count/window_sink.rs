@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::account::Account;
 use super::histogram::{Snapshot, TimeHistogram};
 use super::window_clocks::{ClockReading, WindowClocks};
+use super::window_seconds::{SecondCounts, WindowSeconds};
 use super::{Mode, Sink};
 use crate::error_kind::{ErrorCounts, ErrorKind};
 use crate::job_error::JobError;
@@ -25,6 +26,10 @@ pub(crate) struct WindowSink<'j> {
     begin: Instant,
     end: Instant,
     received_at_begin: u64,
+    /// Whether windows are counted by the second, ...
+    by_second: bool,
+    /// ... and then those of the present one.
+    seconds: Option<WindowSeconds>,
     counts: WindowCounts,
     service: TimeHistogram,
     response: TimeHistogram,
@@ -59,6 +64,8 @@ pub(crate) struct WindowCounts {
     pub(crate) send_lag: Snapshot,
     /// Open loop: that part of it for which a connection was free.
     pub(crate) generator_lag: Snapshot,
+    /// Its seconds; empty where they are not told apart.
+    pub(crate) seconds: Vec<SecondCounts>,
     /// Open loop: time spent waiting busily for planned instants.
     pub(crate) spin_ns: u64,
     /// Exchanges of the arm without an ok response so far, summed over threads.
@@ -68,8 +75,8 @@ pub(crate) struct WindowCounts {
 }
 
 impl<'j> WindowSink<'j> {
-    /// For windows of this arm. The thread that leads has clocks.
-    pub(crate) fn new(arm: u32, clocks: Option<WindowClocks<'j>>) -> Self {
+    /// For windows of this arm, counted `by_second` too. The thread that leads has clocks.
+    pub(crate) fn new(arm: u32, clocks: Option<WindowClocks<'j>>, by_second: bool) -> Self {
         let now = Instant::now();
         Self {
             arm,
@@ -78,6 +85,8 @@ impl<'j> WindowSink<'j> {
             begin: now,
             end: now,
             received_at_begin: 0,
+            by_second,
+            seconds: None,
             counts: WindowCounts::default(),
             service: TimeHistogram::new(),
             response: TimeHistogram::new(),
@@ -87,10 +96,11 @@ impl<'j> WindowSink<'j> {
         }
     }
 
-    /// A closed window follows, from `begin` to its last response. So many bytes were received
-    /// before.
-    pub(crate) fn prepare_closed(&mut self, begin: Instant, received_bytes: u64) {
+    /// A closed window follows, from `begin` to the last response to what is sent within `span`. So
+    /// many bytes were received before.
+    pub(crate) fn prepare_closed(&mut self, begin: Instant, span: Duration, received_bytes: u64) {
         (self.begin, self.end) = (begin, begin);
+        self.seconds = self.by_second.then(|| WindowSeconds::new(begin, span));
         self.planned_end = None;
         self.received_at_begin = received_bytes;
     }
@@ -103,6 +113,7 @@ impl<'j> WindowSink<'j> {
     /// An open window follows, with requests planned between these instants.
     pub(crate) fn prepare_open(&mut self, from: Instant, until: Instant) {
         (self.begin, self.end) = (from, until);
+        self.seconds = self.by_second.then(|| WindowSeconds::new(from, until - from));
         self.planned_end = Some(until);
     }
 
@@ -129,6 +140,7 @@ impl<'j> WindowSink<'j> {
             response_lower_bounds: self.response_lower_bounds.take(),
             send_lag: self.send_lag.take(),
             generator_lag: self.generator_lag.take(),
+            seconds: self.seconds.take().map_or_else(Vec::new, WindowSeconds::take),
             spin_ns,
             unseen,
             ..std::mem::replace(
@@ -175,12 +187,18 @@ impl Sink for WindowSink<'_> {
             return;
         }
         self.counts.account.ok += 1;
+        let mut ns = service_ns;
         if !request.untimed {
             self.service.record(service_ns);
             if let Some(planned) = request.planned {
                 // To the last byte, which `now` is not where the server had to close, too.
-                self.response.record(nanoseconds(planned, request.sent) + service_ns);
+                ns += nanoseconds(planned, request.sent);
+                self.response.record(ns);
             }
+        }
+        if let Some(seconds) = &mut self.seconds {
+            let instant = request.planned.unwrap_or(request.sent);
+            seconds.ok(instant, (!request.untimed).then_some(ns));
         }
         self.end = self.end.max(now);
     }
@@ -194,10 +212,14 @@ impl Sink for WindowSink<'_> {
         }
         self.counts.account.fail(error.kind);
         self.end = self.end.max(now);
-        if let (ErrorKind::Timeout, Some(planned), false) =
-            (error.kind, request.planned, request.untimed)
-        {
-            self.response_lower_bounds.record(nanoseconds(planned, now));
+        let instant = request.planned.unwrap_or(request.sent);
+        let timed_out = error.kind == ErrorKind::Timeout && !request.untimed;
+        let bound = timed_out.then(|| nanoseconds(instant, now));
+        if let (Some(ns), true) = (bound, request.planned.is_some()) {
+            self.response_lower_bounds.record(ns);
+        }
+        if let Some(seconds) = &mut self.seconds {
+            seconds.failed(instant, bound);
         }
     }
 
@@ -245,7 +267,11 @@ impl Sink for WindowSink<'_> {
         }
         for planned in left.rest(phases) {
             account.unsent += 1;
-            self.response_lower_bounds.record(nanoseconds(planned, phases.to));
+            let ns = nanoseconds(planned, phases.to);
+            self.response_lower_bounds.record(ns);
+            if let Some(seconds) = &mut self.seconds {
+                seconds.failed(planned, Some(ns));
+            }
         }
     }
 }
@@ -271,6 +297,8 @@ impl WindowCounts {
         self.response_lower_bounds.extend(other.response_lower_bounds);
         self.send_lag.extend(other.send_lag);
         self.generator_lag.extend(other.generator_lag);
+        let seconds = self.seconds.iter_mut().zip(other.seconds);
+        seconds.for_each(|(second, other)| second.merge(other));
         self.spin_ns += other.spin_ns;
         self.unseen += other.unseen;
         self.last_error = self.last_error.or(other.last_error);

@@ -23,6 +23,9 @@ use crate::transport::target::Target;
 /// Makes the seed of a lead-in's instants another than that of its window.
 const LEAD_IN: u64 = 0x6c65_6164;
 
+/// For how long requests of an open window are sent behind its end at most, however long it is.
+const OVERTIME_MAX: Duration = Duration::from_secs(10);
+
 /// A window to drive, the same for all threads.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WindowPlan {
@@ -44,8 +47,8 @@ pub(super) enum WindowMode {
     Closed,
     /// When they are due. Where no slot is free then, they wait with their planned instants, also
     /// beyond the end of the window: what was planned in it is sent and has its response before the
-    /// next one begins. That is given up where it takes as long as the window again; what is left
-    /// by then is never sent.
+    /// next one begins. That is given up where it takes as long as the window again, or 10 s; what
+    /// is left by then is never sent.
     Open {
         /// Over all threads.
         per_second: u64,
@@ -104,8 +107,13 @@ impl<'j, T: Transport> Part<'j, T> {
     fn new(job: &'j Job, arm: usize, thread: usize, transport: T) -> Result<Self, JobError> {
         let (arm, timeout) = (arm as u32, Duration::from_nanos(job.timeout_ns));
         let clocks = (thread == 0).then(|| WindowClocks::new(job)).transpose()?;
-        let driver =
-            Driver::new(transport, WindowSink::new(arm, clocks), timeout, job.churn, None)?;
+        let driver = Driver::new(
+            transport,
+            WindowSink::new(arm, clocks, job.solo),
+            timeout,
+            job.churn,
+            None,
+        )?;
         Ok(Self { job, arm, thread, driver })
     }
 
@@ -159,7 +167,8 @@ impl<T: Transport> ArmWorker for Part<'_, T> {
                 // The thread may have been told late: it sends once in every slot nevertheless.
                 let begin = Instant::now();
                 let until = begin + span.max(Duration::from_nanos(1));
-                self.driver.sink.prepare_closed(begin, self.driver.transport.received_bytes());
+                let received = self.driver.transport.received_bytes();
+                self.driver.sink.prepare_closed(begin, until - begin, received);
                 let phases = Phases { begin, from: begin, until, to: until };
                 self.driver.drive(Schedule::Closed { left: None }, phases)
             }
@@ -170,7 +179,8 @@ impl<T: Transport> ArmWorker for Part<'_, T> {
                 let rate = Rate::steady(per_second as f64);
                 let warmup = self.arrivals(rate, arrivals, seed ^ LEAD_IN, lead);
                 let measured = self.arrivals(rate, arrivals, seed, span);
-                let phases = Phases { begin, from, until, to: until + span };
+                let to = until + span.min(OVERTIME_MAX);
+                let phases = Phases { begin, from, until, to };
                 self.driver.drive(Schedule::Open { warmup, measured, deadline: None }, phases)
             }
         }

@@ -18,6 +18,7 @@ use super::warmup;
 use super::workers::WorkerPool;
 use crate::count::histogram;
 use crate::count::window_clocks::{ClockReading, WindowClocks};
+use crate::count::window_seconds::SecondCounts;
 use crate::count::window_sink::WindowCounts;
 use crate::job_error::JobError;
 use crate::reference;
@@ -190,8 +191,9 @@ impl<'s, 'j> Session<'s, 'j> {
     fn warm_up(&mut self) -> Result<Warm, JobError> {
         let began = Instant::now();
         let deadline = began + Duration::from_nanos(self.job.warmup_ns);
-        // In an open loop that is the length of other windows.
-        let fixed_window_ns = self.job.fixed_window_ns.filter(|_| self.job.open.is_none());
+        // In an open loop, or of a long window, that is the length of other windows.
+        let alike = self.job.open.is_none() && !self.job.solo;
+        let fixed_window_ns = self.job.fixed_window_ns.filter(|_| alike);
         let mut window_ns = fixed_window_ns.unwrap_or(self.job.window_ns);
         let mut rates = vec![];
         let stationary = loop {
@@ -216,6 +218,9 @@ impl<'s, 'j> Session<'s, 'j> {
         if let Some(open) = open {
             let needed = warmup::open_window_ns(self.job.window_ns, open.rate_per_second);
             window_ns = self.job.fixed_window_ns.unwrap_or(needed);
+        }
+        if self.job.solo {
+            window_ns = self.job.fixed_window_ns.unwrap_or(window_ns);
         }
         let rates = warmup::recent_rates(&rates);
         Ok(Warm { stationary, elapsed_ns, window_ns, rates, open })
@@ -271,8 +276,12 @@ impl<'s, 'j> Session<'s, 'j> {
     /// Drives the job's rounds, as many as there is time for.
     fn measure(&mut self, warm: &Warm) -> Result<Measured, JobError> {
         let job = self.job;
-        let rounds =
-            warmup::rounds(job.measure_ns, warm.window_ns, job.arms.len(), job.rounds.len());
+        let rounds = match job.solo {
+            true => 1,
+            false => {
+                warmup::rounds(job.measure_ns, warm.window_ns, job.arms.len(), job.rounds.len())
+            }
+        };
         let times = (self.lead(), Duration::from_nanos(warm.window_ns));
         let mut windows = Vec::with_capacity(rounds * job.rounds[0].len());
         let mut driven = vec![0; job.arms.len()];
@@ -434,6 +443,7 @@ fn result(window: &Window, next: &ClockReading, open: bool) -> Result<WindowResu
         times: None,
         open: open.then(|| open_result(counts)).transpose()?,
         probe: *probe,
+        seconds: counts.seconds.iter().map(SecondCounts::result).collect(),
     })
 }
 

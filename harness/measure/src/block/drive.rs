@@ -4,13 +4,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 
-use super::observed::{beside_idle, disturbances, sample, services_used, under_load, usage};
+use super::observed::{
+    beside_idle, by_second, disturbances, look, sample, services_used, under_load, usage,
+};
 use crate::generator;
 use crate::host::Cpus;
 use crate::server::Running;
 use crate::services::Services;
 use crate::services::work::Driven;
-use duet_model::record::BlockRecord;
+use duet_model::record::{ArmRecord, BlockRecord};
 use duet_model::spec::Workload;
 use duet_process::interrupt::{Interrupt, POLL};
 use duet_protocol::{Event, Job, Negotiated};
@@ -47,7 +49,7 @@ impl From<anyhow::Error> for DriveError {
 }
 
 /// Hands the job to a generator and writes what it reports into the record, sampling memory
-/// meanwhile. Returns what was counted of each arm.
+/// meanwhile: by the second of its window where there is only one. Returns what was counted of each arm.
 pub(super) fn drive(
     around: &Around<'_>,
     job: &Job,
@@ -58,11 +60,16 @@ pub(super) fn drive(
     let mut deadline = Instant::now() + budget(job) + GENERATOR_SLACK;
     let mut next_sample = Instant::now();
     let (mut in_windows, mut began, mut totals, mut open) = (false, None, vec![], vec![]);
+    let mut window_began = None;
     let of = (around.services, around.workload);
     loop {
         around.interrupt.check().map_err(anyhow::Error::from)?;
         if Instant::now() >= next_sample {
-            sample(arms, around.started, in_windows, record);
+            match window_began.filter(|_| in_windows) {
+                Some(began) => seconds(arms, began, record)?,
+                None if job.solo => {}
+                None => sample(arms, around.started, in_windows, record),
+            }
             next_sample += SAMPLE_PAUSE;
         }
         let pause = next_sample.saturating_duration_since(Instant::now()).min(POLL);
@@ -85,6 +92,8 @@ pub(super) fn drive(
                 record.window_ns = window_ns;
                 in_windows = true;
                 began = Some(usage(around.cpus, of, arms, &generator)?);
+                window_began = job.solo.then(|| Instant::now() + Duration::from_nanos(job.lead_ns));
+                next_sample = window_began.unwrap_or(next_sample);
                 // Long windows are driven at least in two rounds, whatever the budget.
                 let least = Duration::from_nanos((job.lead_ns + window_ns).saturating_mul(16));
                 let least = least.max(job.search_max());
@@ -93,6 +102,9 @@ pub(super) fn drive(
             Event::Idle { connections } => beside_idle(arms, connections, &mut generator, record)?,
             Event::Driven => {
                 in_windows = false;
+                if let Some(began) = window_began {
+                    last_second(arms, (began, record.window_ns), record)?;
+                }
                 if let Some(began) = &began {
                     let ended = usage(around.cpus, of, arms, &generator)?;
                     disturbances(record, began, &ended);
@@ -117,6 +129,25 @@ pub(super) fn drive(
             }
         }
     }
+}
+
+/// Reads the memory of arms that have one window, once for each of its seconds.
+fn seconds(arms: &[Running], began: Instant, record: &mut BlockRecord) -> anyhow::Result<()> {
+    let mut of_arms = record.arms.iter_mut().zip(arms);
+    of_arms.try_for_each(|(arm, running)| by_second(running.root(), began, &mut arm.seconds))
+}
+
+/// The same at its end, where that was not seen yet.
+fn last_second(
+    arms: &[Running],
+    (began, window_ns): (Instant, u64),
+    record: &mut BlockRecord,
+) -> anyhow::Result<()> {
+    let end_ms = window_ns / 1_000_000;
+    let is_over = |arm: &ArmRecord| arm.seconds.last().is_some_and(|last| last.at_ms >= end_ms);
+    let elapsed = Instant::now().saturating_duration_since(began);
+    let mut of_arms = record.arms.iter_mut().zip(arms).filter(|(arm, _)| !is_over(arm));
+    of_arms.try_for_each(|(arm, running)| look(running.root(), elapsed, &mut arm.seconds))
 }
 
 /// What was counted of each arm: ok responses, requests sent, connections to its database.

@@ -329,6 +329,7 @@ mod tests {
                 generator_lag: None,
             }),
             probe: None,
+            seconds: vec![],
         };
         let cases = [
             (vec![window(1000, 0, 0, 0), window(1000, 0, 0, 1)], None),

@@ -1,7 +1,7 @@
 //! What is seen of a block while it is driven, in the record's terms: memory, windows, and what may
 //! have disturbed them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -9,7 +9,9 @@ use crate::generator::Generator;
 use crate::host::{self, Cpus};
 use crate::server::Running;
 use crate::services::Services;
-use duet_model::record::{BlockRecord, GroupMemory, IdleMemory, Memory, RssSample, ServiceUse};
+use duet_model::record::{
+    BlockRecord, GroupMemory, IdleMemory, Memory, MemorySecond, RssSample, ServiceUse,
+};
 use duet_model::spec::Workload;
 use duet_process::cgroup::Group;
 use duet_process::proc::{self, CpuClock, StolenTime};
@@ -119,6 +121,30 @@ pub(super) fn sample(
     }
 }
 
+/// Reads a server's memory where a second has begun, since `began`, that was not seen yet.
+///
+/// # Errors
+/// When the server has ended.
+pub(super) fn by_second(root: i32, began: Instant, seen: &mut Vec<MemorySecond>) -> Result<()> {
+    let elapsed = Instant::now().saturating_duration_since(began);
+    if elapsed.as_secs() < seen.len() as u64 { Ok(()) } else { look(root, elapsed, seen) }
+}
+
+/// Reads it now, so long after the beginning.
+///
+/// # Errors
+/// When the server has ended.
+pub(super) fn look(root: i32, elapsed: Duration, seen: &mut Vec<MemorySecond>) -> Result<()> {
+    let resident =
+        tree::resident(root).context("failed to read the server's memory: has it ended?")?;
+    seen.push(MemorySecond {
+        at_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        rss_bytes: resident.rss_bytes,
+        anonymous_bytes: resident.anonymous_bytes,
+    });
+    Ok(())
+}
+
 /// Reads memory while the load's connections are still open, then lets the generator close them.
 pub(super) fn under_load(
     arms: &[Running],
@@ -131,7 +157,9 @@ pub(super) fn under_load(
         arm.group = running.group().map(group_memory).transpose()?;
         let of_each = tree::rss_bytes_peak(root).context("failed to read peak memory")?;
         // Of processes that have ended meanwhile, samples alone know.
-        let sampled = arm.rss.iter().map(|sample| sample.rss_bytes).max().unwrap_or(0);
+        let sampled = arm.rss.iter().map(|sample| sample.rss_bytes);
+        let sampled = sampled.chain(arm.seconds.iter().map(|second| second.rss_bytes)).max();
+        let sampled = sampled.unwrap_or(0);
         arm.rss_bytes_peak = of_each.max(sampled);
         arm.threads = tree::threads(root).context("failed to count threads")?;
     }

@@ -393,6 +393,7 @@ mod tests {
             times: None,
             open: None,
             probe: None,
+            seconds: vec![],
         }
     }
 }

@@ -100,8 +100,17 @@ pub struct ArmRecord {
     pub system_ns: Option<u64>,
     /// Threads right after the last window, of all its processes.
     pub threads: u32,
-    /// Resident memory over time, from the start of the warm-up to the end of the block.
+    /// Resident memory over time, from the start of the warm-up to the end of the block; empty where
+    /// [`Self::seconds`] has it.
     pub rss: Vec<RssSample>,
+    /// Memory by the second of its only window, from its beginning to its end; empty where arms take
+    /// turns. [`WindowResult::seconds`] has what was counted meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seconds: Vec<MemorySecond>,
+    /// Memory by the second of the rest behind that window, from the moment at which all connections
+    /// were closed; empty where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rest: Vec<MemorySecond>,
     /// The shape of the first valid response.
     pub wire: Wire,
     /// What the TLS handshakes of the load agreed on; absent without TLS.
@@ -189,6 +198,8 @@ impl ArmRecord {
             system_ns: None,
             threads: 0,
             rss: vec![],
+            seconds: vec![],
+            rest: vec![],
             wire: Wire::default(),
             negotiated: None,
             idle_connections: vec![],
@@ -307,6 +318,19 @@ pub struct RssSample {
     pub rss_bytes: u64,
     /// Whether windows were running.
     pub in_windows: bool,
+}
+
+/// Memory at a second, children included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MemorySecond {
+    /// Milliseconds since the window, or the rest, began: a second after the one before.
+    pub at_ms: u64,
+    /// Resident set.
+    pub rss_bytes: u64,
+    /// That part of it that is of no file and not shared: heaps and stacks.
+    pub anonymous_bytes: u64,
 }
 
 /// The shape of a response: what must be equal for work to be equal.

@@ -21,7 +21,7 @@ mod run;
 pub use attempt::{Attempt, Block};
 pub use block::{
     ArmHistograms, ArmRecord, BlockRecord, GroupMemory, IdleMemory, Memory, MemoryProbe,
-    MemorySearch, RssSample, ServiceCounts, ServiceUse, Wire,
+    MemorySearch, MemorySecond, RssSample, ServiceCounts, ServiceUse, Wire,
 };
 pub use builds::{BUILDS_FILE_NAME, BUILDS_SCHEMA, BuildsRecord, ServerBuilds, read_builds};
 pub use experiment::{Absence, Experiment, NoiseFloor, Question, Side, Version};

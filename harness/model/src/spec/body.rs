@@ -29,7 +29,8 @@ impl GeneratedBody {
     /// The whole body.
     #[must_use]
     pub fn text(self) -> String {
-        let (chunk, bytes) = (self.chunk(), self.bytes as usize);
+        let bytes = self.bytes as usize;
+        let chunk = self.characters(bytes.min(Self::CHUNK_BYTES));
         let mut text = chunk.repeat(bytes.div_ceil(Self::CHUNK_BYTES));
         text.truncate(bytes);
         text
@@ -38,7 +39,12 @@ impl GeneratedBody {
     /// What it consists of.
     #[must_use]
     pub fn chunk(self) -> String {
-        let words = 0..Self::CHUNK_BYTES as u64 / 4;
+        self.characters(Self::CHUNK_BYTES)
+    }
+
+    /// The first `bytes` characters of it, or up to three more.
+    fn characters(self, bytes: usize) -> String {
+        let words = 0..bytes.div_ceil(4) as u64;
         let mixed = words.map(|word| (u64::from(self.seed) + word).wrapping_mul(2_654_435_761));
         let of_word =
             |mixed: u64| [0, 8, 16, 24].map(|shift| ALPHABET[(mixed >> shift & 63) as usize]);

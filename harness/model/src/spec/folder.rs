@@ -63,9 +63,18 @@ impl Spec {
         self.workloads.iter().find(|w| w.name == name)
     }
 
+    /// The workload whose requests are sent where this one is measured: its burst, or itself.
+    #[must_use]
+    pub fn driven<'a>(&'a self, workload: &'a Workload) -> &'a Workload {
+        workload.burst.as_deref().and_then(|name| self.workload(name)).unwrap_or(workload)
+    }
+
     /// Forgets the workloads that these cells do not name: their bodies would be most of a record.
     pub fn keep_workloads_of(&mut self, cells: &[CellId]) {
-        self.workloads.retain(|own| cells.iter().any(|cell| cell.workload == own.name));
+        let named = |workload: &Workload| cells.iter().any(|cell| cell.workload == workload.name);
+        let of_cells = self.workloads.iter().filter(|workload| named(workload));
+        let bursts: Vec<String> = of_cells.filter_map(|own| own.burst.clone()).collect();
+        self.workloads.retain(|own| named(own) || bursts.contains(&own.name));
     }
 
     /// The service of this name.

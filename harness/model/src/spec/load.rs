@@ -35,6 +35,17 @@ pub struct Load {
     /// servers have none. With a rate in requests per second only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_limit: Option<MemoryRange>,
+    /// The length in seconds of the only window that each arm has in a block, while no other arm
+    /// runs; absent: arms take turns in short windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub solo_s: Option<u32>,
+    /// For how many seconds nothing is sent behind that window, which is a closed loop then; absent:
+    /// the block is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest_s: Option<u32>,
+    /// Entries that are stored in each arm before its window, by the rule of the workload; 0: none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub entries: u32,
 }
 
 /// When the requests of an open loop are due.
@@ -103,7 +114,15 @@ impl Load {
         let cpus = self.cpu_limit.map_or_else(String::new, |cpus| format!(" with {cpus} CPU"));
         let range = self.memory_limit;
         let memory = range.map_or_else(String::new, |range| format!(" within {range} of memory"));
-        format!("{} {spoken}connection{plural}{streams}{idle}{cpus}{memory}", self.connections)
+        let window = self.solo_s.map_or_else(String::new, |s| format!(" for {s} s"));
+        let rest = self.rest_s.map_or_else(String::new, |s| format!(", then {s} s of rest"));
+        let entries = match self.entries {
+            0 => String::new(),
+            n => format!(" beside {} entries", duet_units::thousands(n.into())),
+        };
+        let long = format!("{window}{entries}{rest}");
+        let connections = format!("{} {spoken}connection{plural}{streams}", self.connections);
+        format!("{connections}{idle}{cpus}{memory}{long}")
     }
 
     /// What decides when requests are sent.
@@ -111,6 +130,9 @@ impl Load {
     pub fn kind(&self) -> Loop {
         if self.memory_limit.is_some() {
             return Loop::MemorySearch;
+        }
+        if self.solo_s.is_some() {
+            return if self.rest_s.is_some() { Loop::Burst } else { Loop::Solo };
         }
         match self.open.map(|open| open.rate) {
             None => Loop::Closed,

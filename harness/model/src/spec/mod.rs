@@ -5,6 +5,7 @@
 
 mod body;
 mod claim;
+mod entries;
 mod folder;
 mod gate;
 mod load;
@@ -18,6 +19,7 @@ mod workload;
 pub use body::GeneratedBody;
 pub use claim::{Claim, ClaimFigure, ClaimKind, ClaimTest};
 pub use duet_protocol::{Arrivals, Transport};
+pub use entries::{Entries, Value};
 pub use folder::{Spec, default_folder};
 pub use gate::{Budget, Gate, GateScope, GatedPrograms, Look, PolicyRule, Quantity, Rule, Waiver};
 pub use load::{Load, OpenLoop, Rate};

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::body::GeneratedBody;
+use super::entries::Entries;
 use super::service::DatabaseWork;
 
 /// What is asked of a server, and the right answers.
@@ -41,6 +42,13 @@ pub struct Workload {
     /// What each request does in the database among its services; absent: it is not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseWork>,
+    /// The cache that is filled before a window and counted behind it; absent: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entries: Option<Entries>,
+    /// The workload whose requests are sent in the window in place of its own, which are sent
+    /// before and after; absent: its own are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<String>,
     /// A request that is sent once when servers are verified: whether they stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub large: Option<Large>,

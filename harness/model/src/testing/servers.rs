@@ -397,6 +397,8 @@ fn arm_record(arm: &Speed, server: &str) -> ArmRecord {
         rss_bytes_peak: rss_bytes + rss_bytes / 8,
         threads: 2,
         rss: rss.collect(),
+        seconds: vec![],
+        rest: vec![],
         wire: Wire {
             header_names: vec!["content-length".to_owned(), "date".to_owned()],
             head_bytes: 100,
@@ -442,5 +444,6 @@ fn window(arms: &[Speed], arm: u32, round: u32, now: f64) -> WindowResult {
         times: None,
         open: None,
         probe: None,
+        seconds: vec![],
     }
 }

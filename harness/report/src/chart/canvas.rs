@@ -120,6 +120,14 @@ impl Canvas<'_> {
         }
     }
 
+    /// A thin, faint line: many of them may lie upon each other.
+    pub(crate) fn faint_path(&mut self, points: Vec<(i32, i32)>, ink: Ink) {
+        let style = ShapeStyle { color: ink.rgb().mix(0.3), filled: false, stroke_width: 1 };
+        if !points.is_empty() {
+            done(self.area.draw(&PathElement::new(points, style)));
+        }
+    }
+
     pub(crate) fn rect(&mut self, from: (i32, i32), to: (i32, i32), ink: Ink) {
         done(self.area.draw(&Rectangle::new([from, to], ink.rgb().filled())));
     }

@@ -1,7 +1,8 @@
 //! The charts, drawn by plotters into SVG text.
 //!
 //! [`speed`] and [`memory`] are pictures for a README, in the manner of the benchmarks game's "How
-//! many times slower?"; [`latency`] and [`boxes`] stand beside them. [`percentiles`] is one of a
+//! many times slower?"; [`latency`], [`long`] and [`boxes`] stand beside
+//! them. [`percentiles`] is one of a
 //! single load, [`trend`] of many runs.
 
 mod axis;
@@ -9,6 +10,7 @@ mod boxes;
 pub(crate) mod canvas;
 mod compare;
 mod latency;
+mod long;
 pub(crate) mod palette;
 mod percentiles;
 mod pool;
@@ -25,6 +27,7 @@ pub use canvas::Picture;
 pub(crate) use canvas::css;
 pub use compare::{comparison, memory, speed};
 pub use latency::latency;
+pub use long::long;
 pub use percentiles::{Curve, Quantile, percentiles};
 pub(crate) use pool::pool_forest;
 pub(crate) use sparklines::{log_ratios, rss_curve};

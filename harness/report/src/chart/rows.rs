@@ -110,6 +110,7 @@ pub(super) fn question(metric: Metric) -> &'static str {
         | Metric::RssBytesPeak
         | Metric::RssBytesPerUnit
         | Metric::RssBytesAfter
+        | Metric::RssBytesKept
         | Metric::RssBytesPerConnection
         | Metric::MemoryLimitBytes => "How many times more memory?",
         Metric::StartupNs
@@ -118,7 +119,8 @@ pub(super) fn question(metric: Metric) -> &'static str {
         | Metric::LatencyNsP50
         | Metric::LatencyNsP90
         | Metric::LatencyNsP99
-        | Metric::LatencyNsP999 => "How many times longer?",
+        | Metric::LatencyNsP999
+        | Metric::LatencyNsWorstSecond => "How many times longer?",
     }
 }
 

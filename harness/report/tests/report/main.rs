@@ -315,6 +315,26 @@ fn a_headline_of_searches() {
     assert!(text.contains("no ratio: no search found both a rate that held and one"), "{text}");
 }
 
+#[test]
+fn long_windows() {
+    let analysis = fixture::long();
+    let picture = chart::long(&analysis, Width::Wide).expect("there are long windows");
+    let svg = picture.file();
+    // Names at the ends of lines, axes from 0, where the burst ends: there is no legend.
+    for said in ["rust-axum", "go-nethttp", ">0 MiB<", ">150 s<", ">0 ms<", "the burst ends"] {
+        assert!(svg.contains(said), "no {said} in {svg}");
+    }
+    assert!(picture.description.contains("rust-axum from 208 MiB over 210 MiB to 210 MiB"));
+    assert_eq!(chart::long(&fixture::standard(), Width::Wide), None);
+    let text = report::text(&analysis, Style::Plain);
+    for said in
+        ["latency, worst second", "memory kept after a burst", "Memory kept after a burst is"]
+    {
+        assert!(text.split_whitespace().collect::<Vec<_>>().join(" ").contains(said), "{text}");
+    }
+    assert!(report::markdown(&analysis).contains("(long.svg)"));
+}
+
 /// Which arm stands first is of no consequence for what is said.
 #[test]
 fn swapped_arms_say_the_same() {
