@@ -26,6 +26,7 @@ mod series;
 mod shapes;
 mod signals;
 mod targets;
+mod variables;
 
 use crate::responder::{Act, Request, serve};
 

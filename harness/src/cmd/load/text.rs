@@ -136,7 +136,7 @@ pub(super) fn result(
     if args.histogram {
         out.push_str(&histogram(headline(load, measured)));
     }
-    accounts(&mut out, measured);
+    accounts(&mut out, load, measured);
     responses(&mut out, load, measured);
     connections(&mut out, load, measured);
     health(&mut out, load, measured);
@@ -189,7 +189,7 @@ fn latencies(out: &mut String, load: &Load, measured: &Measured, quantiles: &[Pe
     out.push('\n');
 }
 
-fn accounts(out: &mut String, measured: &Measured) {
+fn accounts(out: &mut String, load: &Load, measured: &Measured) {
     let a = &measured.account;
     line(
         out,
@@ -225,7 +225,8 @@ fn accounts(out: &mut String, measured: &Measured) {
     if let Some(mismatch) = &measured.mismatch {
         line(out, format_args!("              the first mismatch: {mismatch}"));
     }
-    if a.failed_by_kind().contains_key(ErrorKind::WrongBody.name()) {
+    let compared = load.cases.iter().any(|case| !case.exchange.body.is_any());
+    if compared && a.failed_by_kind().contains_key(ErrorKind::WrongBody.name()) {
         line(out, format_args!("              if bodies may differ: --verify status"));
     }
 }

@@ -6,13 +6,14 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::client::{ResponseFuture, SendRequest};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::request::Request;
 use crate::error_kind::ErrorKind;
 use crate::request::exchange::Exchange;
 use crate::request::in_flight::InFlight;
 use crate::request::selector::NextRequest;
+use crate::request::session::Observed;
 use crate::response::body_check::BodyCheck;
 use crate::response::check::{self, Mismatch, Received};
 use crate::response::excerpt::START;
@@ -61,6 +62,8 @@ pub(super) struct StreamSlot {
     /// The beginning of a body that comes with another status.
     start: Vec<u8>,
     body: BodyCheck,
+    /// What values are taken from, where any are.
+    pub(super) observed: Option<Observed>,
     /// Reads the body of the reference response.
     learner: Option<BodyLearner>,
 }
@@ -94,6 +97,7 @@ impl StreamSlot {
             request,
             start: vec![],
             body: BodyCheck::default(),
+            observed: None,
             learner,
         }
     }
@@ -202,6 +206,7 @@ impl StreamSlot {
                 (head.status.as_u16(), other_type(&head.headers, expected));
             self.state = State::Responding { status, content_type, body };
             self.body = BodyCheck::new(&expected.body);
+            self.observed = expected.observed.then(|| observed(&head.headers, expected));
         }
         let State::Responding { status, body, .. } = &mut self.state else {
             return Poll::Pending;
@@ -214,6 +219,9 @@ impl StreamSlot {
                 continue;
             }
             self.body.add(&part, &expected.body);
+            if let Some(observed) = &mut self.observed {
+                observed.add(&part);
+            }
             if !expected.status.allows(*status) {
                 let room = (START + 1).saturating_sub(self.start.len());
                 self.start.extend_from_slice(&part[..part.len().min(room)]);
@@ -239,6 +247,15 @@ impl StreamSlot {
         };
         check::check(&received, expected)
     }
+}
+
+/// What of a response values are taken from, before its body has come.
+fn observed(fields: &HeaderMap, expected: &Exchange) -> Observed {
+    let field = |(name, value): (&HeaderName, &HeaderValue)| {
+        (name.as_str().to_owned(), value.as_bytes().to_vec())
+    };
+    let body = expected.takes_from_body().then(Vec::new);
+    Observed { fields: fields.iter().map(field).collect(), body }
 }
 
 /// The value of `Content-Type` where it is not the expected one; empty: there is none.
