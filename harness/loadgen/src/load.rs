@@ -9,6 +9,7 @@ use anyhow::{Result, anyhow, ensure};
 use nix::errno::Errno;
 
 use crate::count::account::Account;
+use crate::count::first_bytes::FirstBytes;
 use crate::count::latencies::Latencies;
 use crate::count::load_sink::LoadSink;
 use crate::count::seconds::{Live, SecondRecorder};
@@ -170,6 +171,7 @@ type Driven = Result<ThreadResult, Box<ConnectionStats>>;
 struct ThreadResult {
     stats: ThreadStats,
     connections: ConnectionStats,
+    first_bytes: FirstBytes,
     received_bytes: u64,
 }
 
@@ -205,7 +207,8 @@ fn drive(
         connections.opened += driver.sent().saturating_sub(refused);
     }
     let received_bytes = driver.transport.received_bytes();
-    Ok(Ok(ThreadResult { stats: driver.sink.stats, connections, received_bytes }))
+    let first_bytes = driver.transport.first_bytes().clone();
+    Ok(Ok(ThreadResult { stats: driver.sink.stats, connections, first_bytes, received_bytes }))
 }
 
 fn schedule(load: &Load, thread: usize) -> Schedule {
@@ -251,6 +254,7 @@ fn merge(load: &Load, phases: Phases, threads: Vec<ThreadResult>) -> Measured {
         ok_per_connection: vec![],
         response: Latencies::new(),
         service: Latencies::new(),
+        first_byte: None,
         send_lag: Latencies::new(),
         generator_lag: Latencies::new(),
         received_bytes: 0,
@@ -266,7 +270,9 @@ fn merge(load: &Load, phases: Phases, threads: Vec<ThreadResult>) -> Measured {
         interrupted: false,
         ceiling: None,
     };
-    for ThreadResult { stats, connections, received_bytes } in threads {
+    let mut in_parts = FirstBytes::default();
+    for ThreadResult { stats, connections, first_bytes, received_bytes } in threads {
+        in_parts.merge(&first_bytes);
         all.account.merge(&stats.account);
         all.warmup_sent += stats.warmup_sent;
         all.warmup_failed += stats.warmup_failed;
@@ -292,6 +298,7 @@ fn merge(load: &Load, phases: Phases, threads: Vec<ThreadResult>) -> Measured {
         all.threads.push(stats.health);
         all.mismatch = all.mismatch.or(stats.mismatch);
     }
+    all.first_byte = (!in_parts.is_empty()).then(|| in_parts.of(&all.service));
     all.ok_per_connection.sort_unstable();
     assert!(all.account.adds_up(), "requests were lost track of: {:?}", all.account);
     all

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
+use crate::count::first_bytes::FirstBytes;
 use crate::error_kind::ErrorKind;
 use crate::limits::READ_BYTES;
 use crate::request::in_flight::InFlight;
@@ -67,6 +68,7 @@ pub(crate) struct H1 {
     unread_of: (usize, Instant),
     /// A connection that failed, and what is to become of the rest of its pipeline.
     failed: Option<(usize, TransportError)>,
+    first_bytes: FirstBytes,
     stats: ConnectionStats,
     received_bytes: u64,
 }
@@ -92,6 +94,7 @@ impl H1 {
             unread: 0..0,
             unread_of: (0, Instant::now()),
             failed: None,
+            first_bytes: FirstBytes::default(),
             stats: ConnectionStats::default(),
             received_bytes: 0,
         })
@@ -360,6 +363,10 @@ impl Transport for H1 {
 
     fn socket(&self, connection: usize) -> Option<BorrowedFd<'_>> {
         self.connections[connection].socket()
+    }
+
+    fn first_bytes(&self) -> &FirstBytes {
+        &self.first_bytes
     }
 
     fn stats(&self) -> &ConnectionStats {

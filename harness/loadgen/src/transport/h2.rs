@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollEvent};
 
+use crate::count::first_bytes::FirstBytes;
 use crate::error_kind::ErrorKind;
 use crate::job_error::JobError;
 use crate::request::in_flight::{InFlight, nanoseconds};
@@ -49,6 +50,7 @@ pub(crate) struct H2 {
     event_loop: Rc<EventLoop>,
     /// A connection that was lost, while its slots are told.
     lost: Option<Lost>,
+    first_bytes: FirstBytes,
     stats: ConnectionStats,
 }
 
@@ -88,6 +90,7 @@ impl H2 {
             ready: ReadyQueue::new(connections, slots),
             event_loop: Rc::new(event_loop),
             lost: None,
+            first_bytes: FirstBytes::default(),
             stats: ConnectionStats::default(),
         })
     }
@@ -116,7 +119,11 @@ impl H2 {
     /// Reads on in the response that a slot waits for.
     fn poll_response(&mut self, slot: usize) -> Poll<Outcome> {
         let expected = self.requests.plain.write(slot, self.slots[slot].next);
-        self.slots[slot].poll(expected, self.ready.slot_waker(slot))
+        let polled = self.slots[slot].poll(expected, self.ready.slot_waker(slot));
+        if polled.is_pending() && self.slots[slot].has_begun() {
+            self.slots[slot].first_byte.get_or_insert_with(Instant::now);
+        }
+        polled
     }
 
     /// Sends a request again that the server has not looked at, if its connection takes it.
@@ -160,6 +167,9 @@ impl H2 {
         }
         if let Outcome::Ok { service_ns } = &mut outcome {
             *service_ns = nanoseconds(request.sent, at);
+            if let Some(first) = self.slots[slot].first_byte {
+                self.first_bytes.record(&request, first, *service_ns);
+            }
             self.seen[next.exchange] = true;
         }
         self.slots[slot].clear();
@@ -339,6 +349,10 @@ impl Transport for H2 {
 
     fn socket(&self, _: usize) -> Option<BorrowedFd<'_>> {
         None
+    }
+
+    fn first_bytes(&self) -> &FirstBytes {
+        &self.first_bytes
     }
 
     fn stats(&self) -> &ConnectionStats {

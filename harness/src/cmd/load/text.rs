@@ -93,13 +93,12 @@ pub(super) fn columns<'a>(
     load: &Load,
     measured: &'a Measured,
 ) -> Vec<(&'static str, &'a Latencies)> {
-    let service = ("service", &measured.service);
-    match load.model {
-        LoadModel::Open { .. } => {
-            vec![("response", &measured.response), service, ("send lag", &measured.send_lag)]
-        }
-        LoadModel::Closed { .. } => vec![service],
-    }
+    let service = Some(("service", &measured.service));
+    let first_byte = measured.first_byte.as_ref().map(|first_byte| ("first byte", first_byte));
+    let open = matches!(load.model, LoadModel::Open { .. });
+    let response = open.then_some(("response", &measured.response));
+    let send_lag = open.then_some(("send lag", &measured.send_lag));
+    [response, service, first_byte, send_lag].into_iter().flatten().collect()
 }
 
 /// What is compared.

@@ -83,6 +83,7 @@ impl H1 {
                 }
                 Err(Check::Partial) => {
                     connection.matched += bytes.len();
+                    connection.first_byte.get_or_insert(now);
                     self.unread.start = self.unread.end;
                     return Progress::Pending;
                 }

@@ -58,6 +58,7 @@ impl H1 {
                 }
                 Check::Partial => {
                     connection.matched += bytes.len();
+                    connection.first_byte.get_or_insert(now);
                     return Progress::Pending;
                 }
                 Check::Different => {}
@@ -162,6 +163,9 @@ impl H1 {
     fn ended(&mut self, key: usize, service_ns: u64) -> Progress {
         let connection = &mut self.connections[key];
         let request = connection.request;
+        if let Some(first) = connection.first_byte {
+            self.first_bytes.record(&request, first, service_ns);
+        }
         connection.close();
         if !connection.pipeline.behind.is_empty() {
             self.retry_rest(key);
@@ -175,6 +179,7 @@ impl H1 {
         let connection = &mut self.connections[key];
         let request = connection.request;
         let service_ns = nanoseconds(request.sent, now);
+        let first_byte = connection.first_byte;
         if connection.wants_room() && connection.pipeline.behind.is_empty() {
             // It came before the request was sent in full: what is left of that is in the way.
             connection.close();
@@ -186,6 +191,10 @@ impl H1 {
                 0 => Progress::Pending,
                 _ => self.left_open(key, service_ns), // it will not be closed either
             };
+        }
+        if let Some(first) = first_byte {
+            self.connections[key].first_byte = None;
+            self.first_bytes.record(&request, first, service_ns);
         }
         Progress::Completed(request, Outcome::Ok { service_ns })
     }
@@ -227,6 +236,7 @@ impl H1 {
         match accepted {
             Err(Rejected { mismatch, persistent }) => {
                 let request = connection.request;
+                connection.first_byte = None;
                 let stuck = connection.wants_room() && connection.pipeline.behind.is_empty();
                 if persistent && !self.config.churn && !stuck {
                     connection.proceed();
@@ -238,6 +248,7 @@ impl H1 {
             }
             Ok(None) if closed => self.fail(key, TransportError::new(ErrorKind::Truncated, CLOSED)),
             Ok(None) => {
+                connection.first_byte.get_or_insert(now);
                 connection.incoming = Some(incoming);
                 Progress::Pending
             }

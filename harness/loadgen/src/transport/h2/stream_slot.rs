@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Instant;
 
 use bytes::Bytes;
 use h2::RecvStream;
@@ -59,6 +60,8 @@ pub(super) struct StreamSlot {
     /// ... and how often it was sent again.
     retries: u32,
     pub(super) request: InFlight,
+    /// When the response began, where it did not end in the same moment.
+    pub(super) first_byte: Option<Instant>,
     /// The beginning of a body that comes with another status.
     start: Vec<u8>,
     body: BodyCheck,
@@ -95,6 +98,7 @@ impl StreamSlot {
             next: NextRequest { exchange: 0, index: 0 },
             retries: 0,
             request,
+            first_byte: None,
             start: vec![],
             body: BodyCheck::default(),
             observed: None,
@@ -122,6 +126,11 @@ impl StreamSlot {
         }
     }
 
+    /// Whether the head of the response has come.
+    pub(super) fn has_begun(&self) -> bool {
+        matches!(self.state, State::Responding { .. })
+    }
+
     pub(super) fn is_in_flight(&self) -> bool {
         !matches!(self.state, State::Free)
     }
@@ -132,6 +141,7 @@ impl StreamSlot {
         self.next = next;
         self.retries = 0;
         self.request = request;
+        self.first_byte = None;
         self.start.clear();
     }
 
@@ -187,8 +197,7 @@ impl StreamSlot {
             }),
             Err(error) if is_unprocessed(&error) && self.postpone() => Poll::Pending,
             Err(error) => {
-                let began = matches!(self.state, State::Responding { .. });
-                Poll::Ready(Outcome::Failed(Box::new(stream_error(&error, began))))
+                Poll::Ready(Outcome::Failed(Box::new(stream_error(&error, self.has_begun()))))
             }
         }
     }
