@@ -9,6 +9,7 @@ use std::time::Duration;
 use duet_loadgen::count::seconds::Live;
 use duet_loadgen::load::{self, Case, Load, LoadModel, Order, Unconnected};
 use duet_loadgen::request::exchange::{Exchange, ExpectedBody};
+use duet_loadgen::request::requests::Rows;
 use duet_loadgen::transport::target::Target;
 
 /// The kind of the frame that begins a request (RFC 9113, section 6.2).
@@ -83,6 +84,8 @@ fn load(target: Target, timeout: Duration) -> Load {
         target,
         cases: vec![Case { weight: 1, exchange }],
         order: Order::ByWeight,
+        rows: Rows::default(),
+        session: None,
         first_index: 0,
         connections: 1,
         churn: false,

@@ -9,6 +9,7 @@ use anyhow::{Result, anyhow, ensure};
 use nix::errno::Errno;
 
 use crate::count::account::Account;
+use crate::count::first_bytes::FirstBytes;
 use crate::count::latencies::Latencies;
 use crate::count::load_sink::LoadSink;
 use crate::count::seconds::{Live, SecondRecorder};
@@ -16,7 +17,8 @@ use crate::count::thread_stats::{CaseStats, ThreadStats};
 use crate::driver::{Driver, NEVER};
 use crate::job_error::JobError;
 pub use crate::limits::DRAIN_MAX;
-use crate::request::selector::{InOrder, Selector, Weighted, split_evenly};
+use crate::request::requests::Requests;
+use crate::request::selector::{InOrder, Selector, Sessions, Weighted, split_evenly};
 use crate::system::{self, pin};
 use crate::timing::arrivals::{ArrivalSchedule, Rate};
 use crate::timing::schedule::{Phases, Schedule};
@@ -126,32 +128,39 @@ fn one_thread(
     }
     let connections = split_evenly(load.connections.into(), thread, load.threads) as usize;
     let exchanges = load.cases.iter().map(|case| case.exchange.clone()).collect();
-    let selector = selector(load, thread);
     let target = load.target.clone();
+    let slots = if target.http2 { connections * load.streams } else { connections };
+    let requests = Requests::new(exchanges, selector(load, thread, slots), load.seed)
+        .with_rows(load.rows.clone(), load.first_index);
     if target.http2 {
-        let slots = (connections, load.streams);
-        let transport = H2::new(target, exchanges, slots, load.seed, selector)?;
+        let transport = H2::new(target, requests, (connections, load.streams))?;
         return drive(load, thread, transport, live, connected, when_to_begin);
     }
     let config = ClientConfig {
         churn: load.churn,
         depth: load.pipeline,
-        seed: load.seed,
         close_patience: Some(CLOSE_PATIENCE),
     };
-    let transport = H1::new(target, exchanges, connections, config, selector);
+    let transport = H1::new(target, requests, connections, config);
     let transport = transport.map_err(JobError::waiting)?;
     drive(load, thread, transport, live, connected, when_to_begin)
 }
 
-fn selector(load: &Load, thread: usize) -> Selector {
+/// Which request is next in each of a thread's slots.
+fn selector(load: &Load, thread: usize, slots: usize) -> Selector {
     let (first, of) = (load.first_index, (thread, load.threads));
-    match load.order {
-        Order::ByWeight => {
-            let weights = load.cases.iter().map(|case| case.weight);
-            Selector::Weighted(Weighted::new(weights, load.seed, first, of))
+    let weights = load.cases.iter().map(|case| case.weight);
+    let drawn = || Weighted::new(weights, load.seed, first, of);
+    let in_order = load.order == Order::InTurn;
+    match &load.session {
+        None if in_order => Selector::InOrder(InOrder::new(load.cases.len(), first, of)),
+        None => Selector::Weighted(drawn()),
+        Some(session) => {
+            let needs = load.cases.iter().map(|case| case.exchange.needs()).collect();
+            let drawn = (!in_order).then(drawn);
+            let sessions = Sessions::new(vec![session.clone(); slots], needs, drawn, first, of);
+            Selector::Sessions(Box::new(sessions))
         }
-        Order::InTurn => Selector::InOrder(InOrder::new(load.cases.len(), first, of)),
     }
 }
 
@@ -162,6 +171,7 @@ type Driven = Result<ThreadResult, Box<ConnectionStats>>;
 struct ThreadResult {
     stats: ThreadStats,
     connections: ConnectionStats,
+    first_bytes: FirstBytes,
     received_bytes: u64,
 }
 
@@ -197,7 +207,8 @@ fn drive(
         connections.opened += driver.sent().saturating_sub(refused);
     }
     let received_bytes = driver.transport.received_bytes();
-    Ok(Ok(ThreadResult { stats: driver.sink.stats, connections, received_bytes }))
+    let first_bytes = driver.transport.first_bytes().clone();
+    Ok(Ok(ThreadResult { stats: driver.sink.stats, connections, first_bytes, received_bytes }))
 }
 
 fn schedule(load: &Load, thread: usize) -> Schedule {
@@ -243,6 +254,7 @@ fn merge(load: &Load, phases: Phases, threads: Vec<ThreadResult>) -> Measured {
         ok_per_connection: vec![],
         response: Latencies::new(),
         service: Latencies::new(),
+        first_byte: None,
         send_lag: Latencies::new(),
         generator_lag: Latencies::new(),
         received_bytes: 0,
@@ -258,7 +270,9 @@ fn merge(load: &Load, phases: Phases, threads: Vec<ThreadResult>) -> Measured {
         interrupted: false,
         ceiling: None,
     };
-    for ThreadResult { stats, connections, received_bytes } in threads {
+    let mut in_parts = FirstBytes::default();
+    for ThreadResult { stats, connections, first_bytes, received_bytes } in threads {
+        in_parts.merge(&first_bytes);
         all.account.merge(&stats.account);
         all.warmup_sent += stats.warmup_sent;
         all.warmup_failed += stats.warmup_failed;
@@ -284,6 +298,7 @@ fn merge(load: &Load, phases: Phases, threads: Vec<ThreadResult>) -> Measured {
         all.threads.push(stats.health);
         all.mismatch = all.mismatch.or(stats.mismatch);
     }
+    all.first_byte = (!in_parts.is_empty()).then(|| in_parts.of(&all.service));
     all.ok_per_connection.sort_unstable();
     assert!(all.account.adds_up(), "requests were lost track of: {:?}", all.account);
     all

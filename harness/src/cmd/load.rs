@@ -35,8 +35,10 @@ mod targets;
 mod text;
 mod transport;
 mod values;
+mod variables;
 
 pub(super) use args::Load;
+use cases::Prepared;
 use drive::{Files, drive};
 use limit::Verdict;
 use live::View;
@@ -129,13 +131,16 @@ fn write(args: &Load, load: &load::Load, url: &Url, measured: &Measured) -> Resu
 fn prepare(args: &Load, place: &Place, listed: &[Listed]) -> Result<load::Load> {
     let (connections, threads) = counts(args)?;
     let (model, measure) = model(args)?;
-    let (target, cases, first_index) = cases::prepare(args, place, listed)?;
+    let variables = args.request.variables()?;
+    let Prepared { target, cases, sent } = cases::prepare(args, place, listed, &variables)?;
     let warmup = args.requests.map_or(Duration::from_secs(1), |_| Duration::ZERO);
     Ok(load::Load {
         target,
         cases,
         order: if listed.is_empty() { Order::ByWeight } else { Order::InTurn },
-        first_index,
+        rows: variables.rows,
+        session: variables.session,
+        first_index: sent,
         churn: args.request.disable_keepalive,
         pipeline: args.pipeline as usize,
         connections,
@@ -198,8 +203,9 @@ fn series<'l>(path: &Path, load: &'l load::Load) -> Result<Series<'l>> {
 /// be measured.
 fn ceiling(load: &load::Load, measured: &Measured) -> Option<Ceiling> {
     let plain = matches!(load.target.addr, Address::Tcp(_)) && load.target.tls.is_none();
-    if !plain || load.target.http2 {
-        return None; // the null responder speaks nothing else
+    let takes = load.cases.iter().any(|case| !case.exchange.captures.is_empty());
+    if !plain || load.target.http2 || takes {
+        return None; // the null responder speaks nothing else, and has no values
     }
     match ceiling::measure(load) {
         Ok(ceiling) if measured.ok_per_second() > Some(ceiling.ok_per_second) => {

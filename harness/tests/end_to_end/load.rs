@@ -26,6 +26,7 @@ mod series;
 mod shapes;
 mod signals;
 mod targets;
+mod variables;
 
 use crate::responder::{Act, Request, serve};
 
@@ -183,6 +184,31 @@ fn a_server_that_freezes() {
     assert_eq!(code, 0, "{closed}");
     let (p90, _) = quantile(&closed, "service", "p90");
     assert!(p90 < quantile(&open, "response", "p90").0, "{closed}");
+}
+
+/// The first part of a response comes at least 20 ms before the last.
+#[test]
+fn times_to_the_first_byte() {
+    let in_parts = |request: &Request| {
+        let answer = answer("hello");
+        let (head, body) = answer.split_at(answer.len() - 3);
+        match request.index % 10 {
+            9 => right(),
+            _ => Act::AnswerInParts(vec![head.into(), body.into()], Duration::from_millis(20)),
+        }
+    };
+    for options in ["-n 100 -c 4", "-n 100 -c 4 --pipeline 2", "-n 100 -c 4 --verify status"] {
+        let (code, json) = load(in_parts, options);
+        assert_eq!((code, requests(&json, "ok")), (0, 100), "{options}: {json}");
+        assert_eq!(json["first_byte"]["count"], 100, "{options}: {json}");
+        let (first, _) = quantile(&json, "first_byte", "p50");
+        let (whole, _) = quantile(&json, "service", "p50");
+        assert!(whole >= 20 * MS && first < whole - 10 * MS, "{options}: {json}");
+    }
+    let output = command(in_parts, "-n 50 -c 4").output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("service  first byte"), "{output:?}");
+    let (_, json) = load(|_| right(), "-n 100 -c 4");
+    assert_eq!(json["first_byte"], json["service"], "they came whole: {json}");
 }
 
 #[test]

@@ -15,6 +15,8 @@ use nix::sys::socket::{self, MsgFlags, setsockopt, sockopt};
 pub(crate) enum Act {
     /// Writes these pieces, one after the other.
     Answer(Vec<Vec<u8>>),
+    /// Writes these pieces with so much time between any two.
+    AnswerInParts(Vec<Vec<u8>>, Duration),
     /// Writes this byte by byte, with so much time between any two.
     Trickle(Vec<u8>, Duration),
     /// Writes these bytes, then closes the connection.
@@ -99,6 +101,12 @@ fn serve_connection(
             Act::Answer(pieces) => {
                 for piece in pieces {
                     writer.write_all(&piece)?;
+                }
+            }
+            Act::AnswerInParts(pieces, pause) => {
+                for (i, piece) in pieces.iter().enumerate() {
+                    thread::sleep(pause * u32::from(i > 0));
+                    writer.write_all(piece)?;
                 }
             }
             Act::Trickle(bytes, pause) => {

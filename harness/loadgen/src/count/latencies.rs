@@ -81,6 +81,19 @@ impl Latencies {
         add(&mut self.censored, &other.censored);
     }
 
+    /// Those that are known, without `part` of them.
+    pub(crate) fn without(&self, part: &Self) -> Self {
+        let mut rest = self.known();
+        rest.exact.subtract(&part.exact).expect("they are among these");
+        rest
+    }
+
+    /// Those that are known.
+    #[must_use]
+    pub fn known(&self) -> Self {
+        Self { exact: self.exact.clone(), ..Self::new() }
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u64 {

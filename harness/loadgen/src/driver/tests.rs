@@ -7,6 +7,7 @@ use super::*;
 use crate::count::load_sink::LoadSink;
 use crate::count::seconds::SecondRecorder;
 use crate::request::exchange::Exchange;
+use crate::request::requests::Requests;
 use crate::request::selector::{Selector, Weighted};
 use crate::timing::arrivals::{ArrivalSchedule, Rate};
 use crate::transport::h1::{ClientConfig, H1};
@@ -18,9 +19,9 @@ fn a_load_that_is_stopped_adds_up() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
     let addr = listener.local_addr().expect("it has an address");
     let exchange = Exchange::any_success(b"GET / HTTP/1.1\r\n\r\n".to_vec(), false);
-    let config = ClientConfig { churn: false, depth: 1, seed: 0, close_patience: None };
+    let config = ClientConfig { churn: false, depth: 1, close_patience: None };
     let selector = Selector::Weighted(Weighted::new([1], 0, 0, (0, 1)));
-    let transport = H1::new(addr.into(), vec![exchange], 1, config, selector)
+    let transport = H1::new(addr.into(), Requests::new(vec![exchange], selector, 0), 1, config)
         .expect("the system has room for an epoll");
     let arrivals =
         |ns| ArrivalSchedule::new(Arrivals::Uniform, Rate::steady(1000.0), (0, 1), 0, ns);

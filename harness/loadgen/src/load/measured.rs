@@ -44,6 +44,9 @@ pub struct Measured {
     pub response: Latencies,
     /// From sending to the last byte.
     pub service: Latencies,
+    /// From sending to the first byte of ok responses; none: all of them came in one part, so that
+    /// it is the service time.
+    pub first_byte: Option<Latencies>,
     /// From the planned instant to sending; open loop only.
     pub send_lag: Latencies,
     /// The part of the send lag for which a connection was free, so that the generator alone was

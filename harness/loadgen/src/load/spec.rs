@@ -5,6 +5,8 @@ use std::time::Duration;
 use duet_protocol::Arrivals;
 
 use crate::request::exchange::Exchange;
+use crate::request::requests::Rows;
+use crate::request::session::Session;
 use crate::timing::arrivals::Rate;
 use crate::transport::target::Target;
 
@@ -20,6 +22,12 @@ pub struct Load {
     pub cases: Vec<Case>,
     /// Which of them is next.
     pub order: Order,
+    /// Rows of values, for each request one in turn; with sessions and [`Order::InTurn`] for each
+    /// round of one.
+    pub rows: Rows,
+    /// What the requests of each connection (over HTTP/2, in each place for a stream) know of
+    /// responses before at the beginning; none: nothing is needed of them.
+    pub session: Option<Session>,
     /// The number of the first request, from which `{seq}` goes on.
     pub first_index: u64,
     /// Connections, spread over the threads; at least 1.
@@ -55,7 +63,8 @@ pub struct Load {
 pub enum Order {
     /// One drawn by weight.
     ByWeight,
-    /// The one behind that sent last, on whichever connection, and behind the last the first.
+    /// The one behind that sent last, on whichever connection, and behind the last the first. Where
+    /// there are sessions each of them does so for itself.
     InTurn,
 }
 

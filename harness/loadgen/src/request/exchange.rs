@@ -4,7 +4,9 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::composed::{Composed, Given};
 use super::placeholder::{self, Placeholder};
+use super::session::{Capture, Source};
 
 /// A request as bytes, and what its responses are compared with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +14,11 @@ pub struct Exchange {
     /// The whole request as HTTP/1.1 sends it, head and body.
     pub request: Vec<u8>,
     /// What of it differs each time.
-    pub placeholders: Vec<Placeholder>,
+    pub variation: Variation,
+    /// Values that are taken from its responses.
+    pub captures: Vec<Capture>,
+    /// Whether anything is: these values, or cookies.
+    pub observed: bool,
     /// Whether it is a HEAD, whose response has no body.
     pub head: bool,
     /// The expected statuses.
@@ -23,6 +29,25 @@ pub struct Exchange {
     pub body: ExpectedBody,
     /// Whether its responses are checked and counted in a window, and their times are not.
     pub untimed: bool,
+}
+
+/// What of a request differs each time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Variation {
+    /// Nothing.
+    None,
+    /// Digits in some places.
+    Digits(Vec<Placeholder>),
+    /// Values of any length.
+    Composed(Box<Composed>),
+}
+
+impl Variation {
+    /// Of a request with digits in these places, if any.
+    #[must_use]
+    pub fn digits(places: Vec<Placeholder>) -> Self {
+        if places.is_empty() { Self::None } else { Self::Digits(places) }
+    }
 }
 
 /// An expected body.
@@ -92,25 +117,48 @@ impl Exchange {
     /// A request to which any successful response is expected.
     #[must_use]
     pub fn any_success(request: Vec<u8>, head: bool) -> Self {
-        let (placeholders, status) = (vec![], Status::Successful);
-        let body = ExpectedBody::Any;
-        Self { request, placeholders, head, status, content_type: None, body, untimed: false }
-    }
-
-    /// The bytes of request number `index` of a load with this seed.
-    #[must_use]
-    pub fn numbered(&self, seed: u64, index: u64) -> Vec<u8> {
-        let mut exchange = self.clone();
-        exchange.number(seed, index);
-        exchange.request
-    }
-
-    /// Makes the request that of number `index`.
-    #[inline]
-    pub(crate) fn number(&mut self, seed: u64, index: u64) {
-        if !self.placeholders.is_empty() {
-            placeholder::apply(&self.placeholders, &mut self.request, seed, index);
+        Self {
+            request,
+            variation: Variation::None,
+            captures: vec![],
+            observed: false,
+            head,
+            status: Status::Successful,
+            content_type: None,
+            body: ExpectedBody::Any,
+            untimed: false,
         }
+    }
+
+    /// Its first line, without the line's end.
+    #[must_use]
+    pub fn first_line(&self) -> &[u8] {
+        let end = self.request.iter().position(|byte| b"\r\n".contains(byte));
+        &self.request[..end.unwrap_or(self.request.len())]
+    }
+
+    /// Writes the request anew.
+    pub fn write(&mut self, given: Given<'_>) {
+        match &self.variation {
+            Variation::None => {}
+            Variation::Digits(places) => {
+                placeholder::apply(places, &mut self.request, given.seed, given.index);
+            }
+            Variation::Composed(composed) => composed.write(given, &mut self.request),
+        }
+    }
+
+    /// The session's values that have to be there before it is sent.
+    pub(crate) fn needs(&self) -> Vec<usize> {
+        match &self.variation {
+            Variation::Composed(composed) => composed.needs(),
+            Variation::None | Variation::Digits(_) => vec![],
+        }
+    }
+
+    /// Whether the content of its responses is needed.
+    pub(crate) fn takes_from_body(&self) -> bool {
+        self.captures.iter().any(|capture| matches!(capture.from, Source::Json(_)))
     }
 }
 
@@ -119,7 +167,9 @@ impl From<&duet_protocol::Exchange> for Exchange {
         let bytes = |text: &String| Bytes::copy_from_slice(text.as_bytes());
         Self {
             request: exchange.request.clone().into(),
-            placeholders: vec![],
+            variation: Variation::None,
+            captures: vec![],
+            observed: false,
             head: exchange.head,
             status: Status::Exactly(exchange.status),
             content_type: exchange.content_type.as_ref().map(bytes),

@@ -18,6 +18,8 @@ pub struct Placeholder {
     pub digits: usize,
     /// What they say.
     pub number: PlaceholderKind,
+    /// Which of the request's places it is, from 1: each has a random number of its own.
+    pub which: u64,
 }
 
 /// What digits say.
@@ -29,6 +31,17 @@ pub enum PlaceholderKind {
     Random,
 }
 
+impl PlaceholderKind {
+    /// What stands for a number by its name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        match name {
+            "seq" => Some(Self::Sequence),
+            "rand" => Some(Self::Random),
+            _ => None,
+        }
+    }
+}
+
 /// Replaces the placeholders of `text` by zeros and says where they are.
 #[must_use]
 pub fn find(text: &[u8]) -> (Vec<u8>, Vec<Placeholder>) {
@@ -38,7 +51,8 @@ pub fn find(text: &[u8]) -> (Vec<u8>, Vec<Placeholder>) {
     while let Some((&first, behind)) = rest.split_first() {
         match parse(rest) {
             Some((number, digits, length)) => {
-                placeholders.push(Placeholder { at: out.len(), digits, number });
+                let which = placeholders.len() as u64 + 1;
+                placeholders.push(Placeholder { at: out.len(), digits, number, which });
                 out.resize(out.len() + digits, b'0');
                 rest = &rest[length..];
             }
@@ -58,11 +72,7 @@ pub fn parse(text: &[u8]) -> Option<(PlaceholderKind, usize, usize)> {
     let end = inner.iter().take(8).position(|&b| b == b'}')?; // {rand:19} is the longest
     let inner = str::from_utf8(&inner[..end]).ok()?;
     let (name, digits) = inner.split_once(':').map_or((inner, None), |(n, d)| (n, Some(d)));
-    let number = match name {
-        "seq" => PlaceholderKind::Sequence,
-        "rand" => PlaceholderKind::Random,
-        _ => return None,
-    };
+    let number = PlaceholderKind::named(name)?;
     let digits = match digits {
         None => DIGITS,
         Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => digits.parse().ok()?,
@@ -74,15 +84,19 @@ pub fn parse(text: &[u8]) -> Option<(PlaceholderKind, usize, usize)> {
 /// Writes the digits of request `index` into its bytes.
 #[inline]
 pub(super) fn apply(placeholders: &[Placeholder], request: &mut [u8], seed: u64, index: u64) {
-    for (i, place) in placeholders.iter().enumerate() {
-        let mut number = match place.number {
-            PlaceholderKind::Sequence => index,
-            PlaceholderKind::Random => selector::random(seed, index, i as u64 + 1),
-        };
-        for digit in request[place.at..place.at + place.digits].iter_mut().rev() {
-            *digit = b'0' + (number % 10) as u8;
-            number /= 10;
-        }
+    placeholders.iter().for_each(|&place| write(place, request, seed, index));
+}
+
+/// The same of one of them.
+#[inline]
+pub(super) fn write(place: Placeholder, request: &mut [u8], seed: u64, index: u64) {
+    let mut number = match place.number {
+        PlaceholderKind::Sequence => index,
+        PlaceholderKind::Random => selector::random(seed, index, place.which),
+    };
+    for digit in request[place.at..place.at + place.digits].iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
     }
 }
 

@@ -3,6 +3,8 @@
 
 use duet_stats::SplitMix64;
 
+use super::session::Session;
+
 /// The request to send now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NextRequest {
@@ -21,17 +23,94 @@ pub(crate) enum Selector {
     Weighted(Weighted),
     /// One after the other.
     InOrder(InOrder),
+    /// Either of these, or each slot for itself one after the other, where requests have to do with
+    /// responses before.
+    Sessions(Box<Sessions>),
 }
 
 impl Selector {
     /// The request to send now.
     #[inline]
-    pub(crate) fn next(&mut self) -> NextRequest {
+    pub(crate) fn next(&mut self, slot: usize) -> NextRequest {
         match self {
             Self::RoundRobin(round_robin) => NextRequest { exchange: round_robin.next(), index: 0 },
             Self::Weighted(weighted) => weighted.next(),
             Self::InOrder(in_order) => in_order.next(),
+            Self::Sessions(sessions) => sessions.next(slot),
         }
+    }
+
+    /// What the requests of a slot know of responses before; none: nothing is needed of them.
+    pub(super) fn session(&self, slot: usize) -> Option<&Session> {
+        match self {
+            Self::Sessions(sessions) => sessions.sessions.get(slot),
+            _ => None,
+        }
+    }
+
+    pub(super) fn session_mut(&mut self, slot: usize) -> Option<&mut Session> {
+        match self {
+            Self::Sessions(sessions) => sessions.sessions.get_mut(slot),
+            _ => None,
+        }
+    }
+
+    /// Whether each slot goes through all requests for itself.
+    pub(super) fn has_rounds(&self) -> bool {
+        matches!(self, Self::Sessions(sessions) if sessions.drawn.is_none())
+    }
+}
+
+/// Sessions, one a slot, each of which sends all requests in their order, round by round. Where one
+/// lacks a value that a request needs, since its response has failed, it begins a new round.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    sessions: Vec<Session>,
+    /// Which values each request needs.
+    needs: Vec<Vec<usize>>,
+    /// Requests are drawn by weight instead, and only cookies are kept.
+    drawn: Option<Weighted>,
+    /// The number of the next request, ...
+    index: u64,
+    /// ... that of the next round, ...
+    round: u64,
+    /// ... and what those after them have more.
+    step: u64,
+}
+
+impl Sessions {
+    /// The part of thread `thread` of `threads`.
+    pub(crate) fn new(
+        sessions: Vec<Session>,
+        needs: Vec<Vec<usize>>,
+        drawn: Option<Weighted>,
+        first: u64,
+        (thread, threads): (usize, usize),
+    ) -> Self {
+        let (index, round) = (first + thread as u64, thread as u64);
+        Self { sessions, needs, drawn, index, round, step: threads as u64 }
+    }
+
+    #[cold]
+    fn next(&mut self, slot: usize) -> NextRequest {
+        if let Some(drawn) = &mut self.drawn {
+            return drawn.next();
+        }
+        let session = &mut self.sessions[slot];
+        let position = session.position;
+        let begins = match self.needs.get(position) {
+            None => true,
+            Some(needs) => position == 0 || !session.has(needs),
+        };
+        if begins {
+            session.begin(self.round as usize);
+            self.round += self.step;
+        }
+        let exchange = session.position;
+        session.position += 1;
+        let index = self.index;
+        self.index += self.step;
+        NextRequest { exchange, index }
     }
 }
 

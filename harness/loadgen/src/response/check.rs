@@ -80,10 +80,14 @@ pub(crate) fn unsolicited(bytes: &[u8], expected: &Exchange) -> Mismatch {
     mismatch(ErrorKind::UnsolicitedBytes, expected, &text)
 }
 
+/// A response that lacks a value, in words.
+pub(crate) fn incomplete(expected: &Exchange, kind: ErrorKind, text: &str) -> Mismatch {
+    mismatch(kind, expected, text)
+}
+
 fn mismatch(kind: ErrorKind, expected: &Exchange, text: &str) -> Mismatch {
-    let end = expected.request.iter().position(|byte| b"\r\n".contains(byte));
-    let request = &expected.request[..end.unwrap_or(expected.request.len())];
-    Mismatch { kind, status: None, text: format!("{}: {text}", excerpt(request, 0, START)) }
+    let request = excerpt(expected.first_line(), 0, START);
+    Mismatch { kind, status: None, text: format!("{request}: {text}") }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::excerpt::{START, excerpt};
 use super::parse::{self, Head, Malformed};
 use super::template::Template;
 use crate::request::exchange::Exchange;
+use crate::request::session::Observed;
 
 /// The longest response that becomes a template. A longer one is compared part by part.
 const TEMPLATE_BYTES_MAX: usize = 256 * 1024;
@@ -22,6 +23,8 @@ pub struct Incoming {
     head: Option<Head>,
     reader: BodyReader,
     body: BodyCheck,
+    /// The content of the body, where values are taken from it.
+    content: Option<Box<Observed>>,
 }
 
 impl Incoming {
@@ -34,6 +37,9 @@ impl Incoming {
             head: None,
             reader: BodyReader::UntilClose,
             body: BodyCheck::new(&expected.body),
+            content: expected
+                .takes_from_body()
+                .then(|| Box::new(Observed { body: Some(vec![]), ..Observed::default() })),
         }
     }
 
@@ -49,9 +55,16 @@ impl Incoming {
         closed: bool,
     ) -> Result<Option<usize>, Malformed> {
         let mut body = std::mem::take(&mut self.body);
-        let add = |part: &[u8]| body.add(part, &expected.body);
+        let mut content = self.content.take();
+        let add = |part: &[u8]| {
+            body.add(part, &expected.body);
+            if let Some(content) = &mut content {
+                content.add(part);
+            }
+        };
         let taken = self.read_into(bytes, expected.head, closed, add);
         self.body = body;
+        self.content = content;
         if taken == Ok(None) && expected.body.is_any() {
             self.forget(); // the next response is as long, and may well differ
         }
@@ -109,10 +122,16 @@ impl Incoming {
         self.bytes.is_empty()
     }
 
-    /// The value of its `Location`, as text.
-    pub(crate) fn location(&self) -> Option<String> {
-        let head = self.head.as_ref()?;
-        parse::field(&self.bytes[head.start..head.len], "location")
+    /// Its header fields, names and values.
+    pub(crate) fn fields(&self) -> Vec<(String, Vec<u8>)> {
+        let head = self.head.as_ref().map(|head| &self.bytes[head.start..head.len]);
+        head.map(parse::fields).unwrap_or_default()
+    }
+
+    /// What of it values are taken from.
+    pub(crate) fn observed(&mut self) -> Observed {
+        let content = self.content.take().map(|content| *content).unwrap_or_default();
+        Observed { fields: self.fields(), ..content }
     }
 
     /// The beginning of it.

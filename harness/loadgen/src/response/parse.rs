@@ -134,13 +134,17 @@ pub(crate) fn final_head(bytes: &[u8]) -> Result<Option<Head>, Malformed> {
     }
 }
 
-/// The value of a field of a head, as text.
-pub(crate) fn field(head: &[u8], name: &str) -> Option<String> {
+/// The fields of a head that was read before, names and values.
+pub(crate) fn fields(head: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut response = httparse::Response::new(&mut fields);
-    lenient().parse_response(&mut response, head).ok()?;
-    let value = values(response.headers, name).next()?;
-    Some(String::from_utf8_lossy(value).into_owned())
+    match lenient().parse_response(&mut response, head) {
+        Err(_) => vec![],
+        Ok(_) => {
+            let fields = response.headers.iter();
+            fields.map(|field| (field.name.to_owned(), field.value.to_vec())).collect()
+        }
+    }
 }
 
 fn head_at(bytes: &[u8], start: usize) -> Result<Option<Head>, Malformed> {

@@ -5,6 +5,7 @@ use duet_protocol::BodyDigest;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::request::exchange::ExpectedBody;
+use crate::request::session::{Observed, TAKEN_BYTES_MAX};
 
 /// The longest body that is kept, in bytes. Of a longer one a digest is.
 const KEPT_BYTES_MAX: usize = 8 << 20;
@@ -16,14 +17,33 @@ pub struct ReferenceResponse {
     pub status: u16,
     /// Its `Content-Type`, as text.
     pub content_type: Option<String>,
-    /// Its `Location`, as text; over HTTP/1.1 only.
-    pub location: Option<String>,
+    /// Its header fields, names and values.
+    pub fields: Vec<(String, Vec<u8>)>,
     /// Its body, without framing, as what others are compared with; never [`ExpectedBody::Any`].
     pub body: ExpectedBody,
     /// Whether the connection stays open behind it.
     pub persistent: bool,
     /// How many requests the server allows to be in flight on a connection; none: HTTP/1.1.
     pub streams_max: Option<usize>,
+}
+
+impl ReferenceResponse {
+    /// The first value of a field, as text.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<String> {
+        let (_, value) = self.fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name))?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    }
+
+    /// What of it values are taken from.
+    #[must_use]
+    pub fn observed(&self) -> Observed {
+        let body = match &self.body {
+            ExpectedBody::Exactly(body) if body.len() <= TAKEN_BYTES_MAX => Some(body.to_vec()),
+            _ => None,
+        };
+        Observed { fields: self.fields.clone(), body }
+    }
 }
 
 /// Reads a body that is to be expected of the responses that follow.

@@ -60,6 +60,8 @@ pub(super) struct Connection {
     pub(super) written: usize,
     /// Bytes of the response that matched the template so far.
     pub(super) matched: usize,
+    /// When the first part of the response came, where that was not all of it.
+    pub(super) first_byte: Option<Instant>,
     /// A response that differs from its template, until it is complete.
     pub(super) incoming: Option<Box<Incoming>>,
     /// The requests behind it.
@@ -90,6 +92,7 @@ impl Connection {
             retried: false,
             written: 0,
             matched: 0,
+            first_byte: None,
             incoming: None,
             pipeline: Pipeline::default(),
             opening: Opening::default(),
@@ -320,6 +323,7 @@ impl Connection {
         self.socket = None;
         self.tls = None;
         self.phase = Phase::Vacant;
+        self.first_byte = None;
         self.incoming = None;
         self.pipeline.unsent.clear();
         self.pipeline.cut = false;

@@ -20,11 +20,11 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
+use crate::count::first_bytes::FirstBytes;
 use crate::error_kind::ErrorKind;
 use crate::limits::READ_BYTES;
-use crate::request::exchange::Exchange;
 use crate::request::in_flight::InFlight;
-use crate::request::selector::Selector;
+use crate::request::requests::Requests;
 use crate::response::template::Template;
 use crate::transport::connection::{Connection, Phase};
 use crate::transport::error::{NO_REPLY, TransportError};
@@ -46,8 +46,6 @@ pub(crate) struct ClientConfig {
     pub(crate) churn: bool,
     /// Requests that may be in flight on a connection; 1 with churn.
     pub(crate) depth: usize,
-    /// Decides the digits that differ each time.
-    pub(crate) seed: u64,
     /// How long the server may take to close a connection behind its last response; it is closed
     /// here then. None: as long as a response may take, and it has failed then.
     pub(crate) close_patience: Option<Duration>,
@@ -58,10 +56,9 @@ pub(crate) struct ClientConfig {
 pub(crate) struct H1 {
     target: Target,
     config: ClientConfig,
-    exchanges: Vec<Exchange>,
+    requests: Requests,
     /// The last response to each exchange that was as expected.
     templates: Vec<Option<Template>>,
-    selector: Selector,
     epoll: Epoll,
     connections: Vec<Connection>,
     buffer: Box<[u8]>,
@@ -71,6 +68,7 @@ pub(crate) struct H1 {
     unread_of: (usize, Instant),
     /// A connection that failed, and what is to become of the rest of its pipeline.
     failed: Option<(usize, TransportError)>,
+    first_bytes: FirstBytes,
     stats: ConnectionStats,
     received_bytes: u64,
 }
@@ -79,25 +77,24 @@ impl H1 {
     /// No connection is open yet.
     pub(crate) fn new(
         target: Target,
-        exchanges: Vec<Exchange>,
+        requests: Requests,
         connections: usize,
         config: ClientConfig,
-        selector: Selector,
     ) -> Result<Self, Errno> {
         // One response at a time is read until there is no more; pipelines and TLS leave a rest.
         let edge_triggered = config.depth == 1 && target.tls.is_none();
         Ok(Self {
             target,
             config,
-            templates: vec![None; exchanges.len()],
-            exchanges,
-            selector,
+            templates: vec![None; requests.exchanges.len()],
+            requests,
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
             connections: (0..connections).map(|_| Connection::new(edge_triggered)).collect(),
             buffer: vec![0; READ_BYTES].into(),
             unread: 0..0,
             unread_of: (0, Instant::now()),
             failed: None,
+            first_bytes: FirstBytes::default(),
             stats: ConnectionStats::default(),
             received_bytes: 0,
         })
@@ -172,9 +169,7 @@ impl H1 {
         connection.close();
         connection.phase = Phase::InFlight;
         connection.retried = true;
-        let exchange = &mut self.exchanges[connection.next.exchange];
-        exchange.number(self.config.seed, connection.next.index);
-        let request = &exchange.request;
+        let request = &self.requests.write(key, connection.next).request;
         match connection.open_and_write(&self.target, request, &self.epoll, key as u64) {
             Ok(()) => Progress::Pending,
             Err(error) => self.lost(key, &error),
@@ -210,8 +205,8 @@ impl H1 {
         let written = if self.config.depth > 1 {
             connection.flush(&self.epoll, key as u64)
         } else {
-            let exchange = &mut self.exchanges[connection.next.exchange];
-            exchange.number(self.config.seed, connection.next.index); // others were sent meanwhile
+            // Others were sent meanwhile.
+            let exchange = self.requests.write(key, connection.next);
             connection.write(&exchange.request, &self.epoll, key as u64)
         };
         if let Err(error) = written {
@@ -279,11 +274,10 @@ impl Transport for H1 {
 
     #[inline]
     fn enqueue(&mut self, slot: usize, mut request: InFlight) {
-        let next = self.selector.next();
-        let exchange = &mut self.exchanges[next.exchange];
+        let next = self.requests.next(slot);
+        let exchange = self.requests.write(slot, next);
         request.untimed = exchange.untimed;
         request.exchange = next.exchange as u32;
-        exchange.number(self.config.seed, next.index);
         if self.config.depth > 1 {
             self.connections[slot].enqueue(next, request, &exchange.request);
         } else {
@@ -300,7 +294,7 @@ impl Transport for H1 {
                 Err(error) => self.unwritten(slot, &error),
             };
         }
-        let request = &self.exchanges[connection.next.exchange].request;
+        let request = &self.requests.exchanges[connection.next.exchange].request;
         let reused = connection.has_socket();
         let written = if reused {
             connection.write(request, &self.epoll, slot as u64)
@@ -369,6 +363,10 @@ impl Transport for H1 {
 
     fn socket(&self, connection: usize) -> Option<BorrowedFd<'_>> {
         self.connections[connection].socket()
+    }
+
+    fn first_bytes(&self) -> &FirstBytes {
+        &self.first_bytes
     }
 
     fn stats(&self) -> &ConnectionStats {

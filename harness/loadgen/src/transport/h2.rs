@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollEvent};
 
+use crate::count::first_bytes::FirstBytes;
 use crate::error_kind::ErrorKind;
 use crate::job_error::JobError;
-use crate::request::exchange::Exchange;
 use crate::request::in_flight::{InFlight, nanoseconds};
-use crate::request::selector::Selector;
+use crate::request::requests;
 use crate::transport::error::{NO_REPLY, TransportError};
 use crate::transport::stats::ConnectionStats;
 use crate::transport::target::Target;
@@ -50,6 +50,7 @@ pub(crate) struct H2 {
     event_loop: Rc<EventLoop>,
     /// A connection that was lost, while its slots are told.
     lost: Option<Lost>,
+    first_bytes: FirstBytes,
     stats: ConnectionStats,
 }
 
@@ -69,14 +70,12 @@ impl H2 {
     /// So many connections with so many slots each; none is open yet.
     pub(crate) fn new(
         target: Target,
-        exchanges: Vec<Exchange>,
+        requests: requests::Requests,
         (connections, slots_per_connection): (usize, usize),
-        seed: u64,
-        selector: Selector,
     ) -> Result<Self, JobError> {
         let event_loop = EventLoop::new().map_err(JobError::waiting)?;
-        let seen = vec![false; exchanges.len()];
-        let requests = Requests::new(exchanges, selector, seed, target.tls.is_some())
+        let seen = vec![false; requests.exchanges.len()];
+        let requests = Requests::new(requests, target.tls.is_some())
             .map_err(|why| JobError::general(format_args!("not a request for HTTP/2: {why}")))?;
         let slots = connections * slots_per_connection;
         let unused = InFlight::new(None, false, Instant::now());
@@ -91,6 +90,7 @@ impl H2 {
             ready: ReadyQueue::new(connections, slots),
             event_loop: Rc::new(event_loop),
             lost: None,
+            first_bytes: FirstBytes::default(),
             stats: ConnectionStats::default(),
         })
     }
@@ -118,8 +118,12 @@ impl H2 {
 
     /// Reads on in the response that a slot waits for.
     fn poll_response(&mut self, slot: usize) -> Poll<Outcome> {
-        let expected = self.requests.exchange(self.slots[slot].next);
-        self.slots[slot].poll(expected, self.ready.slot_waker(slot))
+        let expected = self.requests.plain.write(slot, self.slots[slot].next);
+        let polled = self.slots[slot].poll(expected, self.ready.slot_waker(slot));
+        if polled.is_pending() && self.slots[slot].has_begun() {
+            self.slots[slot].first_byte.get_or_insert_with(Instant::now);
+        }
+        polled
     }
 
     /// Sends a request again that the server has not looked at, if its connection takes it.
@@ -136,7 +140,7 @@ impl H2 {
 
     /// Sends the request in a slot; what it came to where it cannot be sent.
     fn send(&mut self, slot: usize) -> Option<Completion> {
-        let request = self.requests.get(self.slots[slot].next);
+        let request = self.requests.get(slot, self.slots[slot].next);
         match self.slots[slot].send(request) {
             Ok(()) => {
                 // Polled once, it knows whom to wake.
@@ -155,8 +159,17 @@ impl H2 {
     fn complete(&mut self, slot: usize, mut outcome: Outcome) -> Completion {
         let at = Instant::now();
         let StreamSlot { request, next, .. } = self.slots[slot];
+        if matches!(outcome, Outcome::Ok { .. })
+            && let Some(observed) = self.slots[slot].observed.take()
+            && let Err(mismatch) = self.requests.plain.observe(slot, next, &observed)
+        {
+            outcome = Outcome::Mismatch(Box::new(mismatch));
+        }
         if let Outcome::Ok { service_ns } = &mut outcome {
             *service_ns = nanoseconds(request.sent, at);
+            if let Some(first) = self.slots[slot].first_byte {
+                self.first_bytes.record(&request, first, *service_ns);
+            }
             self.seen[next.exchange] = true;
         }
         self.slots[slot].clear();
@@ -272,8 +285,8 @@ impl Transport for H2 {
     }
 
     fn enqueue(&mut self, slot: usize, mut request: InFlight) {
-        let next = self.requests.next();
-        request.untimed = self.requests.exchanges[next.exchange].untimed;
+        let next = self.requests.plain.next(slot);
+        request.untimed = self.requests.plain.exchanges[next.exchange].untimed;
         request.exchange = next.exchange as u32;
         self.slots[slot].enqueue(next, request);
     }
@@ -336,6 +349,10 @@ impl Transport for H2 {
 
     fn socket(&self, _: usize) -> Option<BorrowedFd<'_>> {
         None
+    }
+
+    fn first_bytes(&self) -> &FirstBytes {
+        &self.first_bytes
     }
 
     fn stats(&self) -> &ConnectionStats {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollEvent};
 
+use crate::count::first_bytes::FirstBytes;
 use crate::request::in_flight::InFlight;
 use crate::response::check::Mismatch;
 use error::TransportError;
@@ -89,6 +90,9 @@ pub(crate) trait Transport {
 
     /// The socket of an open connection that may be used to coalesce wake-ups.
     fn socket(&self, connection: usize) -> Option<BorrowedFd<'_>>;
+
+    /// When responses began that came in parts.
+    fn first_bytes(&self) -> &FirstBytes;
 
     /// What became of the connections so far.
     fn stats(&self) -> &ConnectionStats;

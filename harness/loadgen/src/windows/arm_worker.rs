@@ -11,6 +11,7 @@ use crate::driver::Driver;
 use crate::error_kind::ErrorKind;
 use crate::job_error::JobError;
 use crate::request::exchange::Exchange;
+use crate::request::requests::Requests;
 use crate::request::selector::{RoundRobin, Selector, split_evenly};
 use crate::timing::arrivals::{ArrivalSchedule, Rate};
 use crate::timing::schedule::{Phases, Schedule};
@@ -82,16 +83,15 @@ pub(super) fn start<'j>(
     let exchanges: Vec<Exchange> = job.arms[arm].exchanges.iter().map(Into::into).collect();
     let connections = split_evenly(job.connections.into(), thread, threads) as usize;
     let round_robin = RoundRobin::new(exchanges.len(), job.seed, thread, threads);
-    let selector = Selector::RoundRobin(round_robin);
+    let requests = Requests::new(exchanges, Selector::RoundRobin(round_robin), job.seed);
     if target.http2 {
         let slots = (connections, job.streams as usize);
-        let transport = H2::new(target, exchanges, slots, job.seed, selector)?;
+        let transport = H2::new(target, requests, slots)?;
         return Ok(Box::new(Part::new(job, arm, thread, transport)?));
     }
-    let (churn, seed) = (job.churn, job.seed);
     // Which side closes decides which one keeps the ports: it has to be the server's in both arms.
-    let config = ClientConfig { churn, depth: 1, seed, close_patience: None };
-    let transport = H1::new(target, exchanges, connections, config, selector);
+    let config = ClientConfig { churn: job.churn, depth: 1, close_patience: None };
+    let transport = H1::new(target, requests, connections, config);
     Ok(Box::new(Part::new(job, arm, thread, transport.map_err(JobError::waiting)?)?))
 }
 

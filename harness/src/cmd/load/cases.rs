@@ -9,10 +9,13 @@ use super::args::{Load, Verify};
 use super::place::Place;
 use super::request::Written;
 use super::targets::Listed;
+use super::variables::Variables;
 use crate::cmd::exit::ServerUnavailable;
 use duet_loadgen::load::{Case, LISTED_MAX};
 use duet_loadgen::reference::{self, FetchError, Patience};
-use duet_loadgen::request::exchange::{Exchange, ExpectedBody, Status};
+use duet_loadgen::request::composed::{self, Given};
+use duet_loadgen::request::exchange::{Exchange, ExpectedBody, Status, Variation};
+use duet_loadgen::request::session::Session;
 use duet_loadgen::response::reference::ReferenceResponse;
 use duet_loadgen::transport::target::Target;
 
@@ -25,8 +28,18 @@ const REDIRECTS_MAX: usize = 50;
 /// one server alone goes to no other.
 pub(super) fn follow(args: &Load, mut place: Place) -> Result<Place> {
     for _ in 0..REDIRECTS_MAX {
-        let [written] = &args.request.written(&place, &[])?[..] else { return Ok(place) };
-        let request = written.exchange.numbered(args.seed, 0);
+        let variables = args.request.variables()?;
+        let written = args.request.written(&place, &[], &variables)?;
+        let [written] = &written[..] else { return Ok(place) };
+        let mut exchange = written.exchange.clone();
+        let row = variables.rows.first().map(Vec::as_slice).unwrap_or_default();
+        exchange.write(Given {
+            seed: args.seed,
+            index: 0,
+            row,
+            session: variables.session.as_ref(),
+        });
+        let request = exchange.request;
         if !request.starts_with(b"GET ") && !request.starts_with(b"HEAD ") {
             return Ok(place);
         }
@@ -34,7 +47,7 @@ pub(super) fn follow(args: &Load, mut place: Place) -> Result<Place> {
         let first = fetch(&mut targets, &request, written.exchange.head, args.timeout);
         let first = first.map_err(ServerUnavailable)?;
         let Some(location) = redirect(&first) else { return Ok(place) };
-        let next = place.redirected(location)?;
+        let next = place.redirected(&location)?;
         ensure!(
             next.url.origin() == place.url.origin() || !args.request.has_credentials(),
             ServerUnavailable(format!(
@@ -49,29 +62,30 @@ pub(super) fn follow(args: &Load, mut place: Place) -> Result<Place> {
 }
 
 /// Where a response sends the client.
-fn redirect(response: &ReferenceResponse) -> Option<&str> {
-    response.location.as_deref().filter(|_| matches!(response.status, 301 | 302 | 303 | 307 | 308))
+fn redirect(response: &ReferenceResponse) -> Option<String> {
+    let is_one = matches!(response.status, 301 | 302 | 303 | 307 | 308);
+    response.field("location").filter(|_| is_one)
 }
 
-/// Where to send, what to send and the expected responses, and how many requests that took.
+/// What a load sends, and where to.
+pub(super) struct Prepared {
+    pub(super) target: Target,
+    pub(super) cases: Vec<Case>,
+    /// How many requests that took.
+    pub(super) sent: u64,
+}
+
+/// Where to send, what to send and the expected responses.
 pub(super) fn prepare(
     args: &Load,
     place: &Place,
     listed: &[Listed],
-) -> Result<(Target, Vec<Case>, u64)> {
-    let written = args.request.written(place, listed)?;
+    variables: &Variables,
+) -> Result<Prepared> {
+    let written = args.request.written(place, listed, variables)?;
     let several = written.len() > 1;
     let unlearned = listed.len() > LISTED_MAX;
-    let mut targets = args.transport.targets(place)?;
-    let mut streams_max = None;
-    let mut sent = 0;
-    let mut fetch = |exchange: &Exchange| {
-        let request = exchange.numbered(args.seed, sent);
-        sent += 1;
-        let response = fetch(&mut targets, &request, exchange.head, args.timeout)?;
-        streams_max = response.streams_max;
-        Ok(response)
-    };
+    let mut first = First::new(args, place, variables)?;
     let failed = |exchange: &Exchange, why: &str| ServerUnavailable(named(exchange, several, why));
     let mut cases = vec![];
     let mut learned = vec![];
@@ -84,22 +98,26 @@ pub(super) fn prepare(
             cases.push(Case { weight, exchange }); // too many to be requested beforehand
             continue;
         }
-        let first = fetch(&exchange).map_err(|why: String| failed(&exchange, &why))?;
-        check_status(args, &exchange, &first).map_err(|why| failed(&exchange, &why))?;
+        let response = first.fetch(args, &mut exchange);
+        let response = response.map_err(|why| failed(&exchange, &why))?;
+        check_status(args, &exchange, &response).map_err(|why| failed(&exchange, &why))?;
         if status.is_none() && !unlearned {
-            exchange.status = Status::Exactly(first.status);
+            exchange.status = Status::Exactly(response.status);
         }
         let compared = !exchange.head && !unlearned && args.verify != Verify::Status;
+        // Where values stand in a request, its response may be another each time.
+        let varies = matches!(exchange.variation, Variation::Composed(_)) || exchange.observed;
         exchange.body = match declared.filter(|_| compared) {
             Some(declared) => ExpectedBody::Exactly(Bytes::from(declared)),
-            None if !compared => ExpectedBody::Any,
-            None if args.verify == Verify::Body => first.body,
+            None if args.verify == Verify::Body && compared => response.body,
+            None if !compared || varies => ExpectedBody::Any,
             None => {
-                let second = fetch(&exchange).map_err(|why| failed(&exchange, &why))?;
-                if second.body == first.body && may_hold_a_clock(&first.body) {
+                let second = first.fetch(args, &mut exchange);
+                let second = second.map_err(|why| failed(&exchange, &why))?;
+                if second.body == response.body && may_hold_a_clock(&response.body) {
                     learned.push((cases.len(), asked));
                 }
-                if second.body == first.body { first.body } else { ExpectedBody::Any }
+                if second.body == response.body { response.body } else { ExpectedBody::Any }
             }
         };
         cases.push(Case { weight, exchange });
@@ -108,14 +126,56 @@ pub(super) fn prepare(
         // What changes from second to second is found out before the load.
         std::thread::sleep((asked + CLOCK_TICK).saturating_duration_since(Instant::now()));
         let exchange = &mut cases[case].exchange;
-        let third = fetch(exchange).map_err(|why| failed(exchange, &why))?;
+        let third = first.fetch(args, exchange).map_err(|why| failed(exchange, &why))?;
         if third.body != exchange.body {
             exchange.body = ExpectedBody::Any;
         }
     }
-    args.transport.check_streams(streams_max)?;
-    let target = targets.into_iter().next().context("nothing is sent")?;
-    Ok((target, cases, sent))
+    args.transport.check_streams(first.streams_max)?;
+    let target = first.targets.into_iter().next().context("nothing is sent")?;
+    Ok(Prepared { target, cases, sent: first.sent })
+}
+
+/// Sends requests for the first time, one after the other as a connection of the load would.
+struct First<'v> {
+    targets: Vec<Target>,
+    row: &'v [String],
+    session: Option<Session>,
+    sent: u64,
+    /// How many streams the server allows, over HTTP/2.
+    streams_max: Option<usize>,
+}
+
+impl<'v> First<'v> {
+    fn new(args: &Load, place: &Place, variables: &'v Variables) -> Result<Self> {
+        Ok(Self {
+            targets: args.transport.targets(place)?,
+            row: variables.rows.first().map(Vec::as_slice).unwrap_or_default(),
+            session: variables.session.clone(),
+            sent: 0,
+            streams_max: None,
+        })
+    }
+
+    /// The response to a request, which has all values that are taken where its status is expected.
+    fn fetch(&mut self, args: &Load, exchange: &mut Exchange) -> Result<ReferenceResponse, String> {
+        let (row, session) = (self.row, self.session.as_ref());
+        exchange.write(Given { seed: args.seed, index: self.sent, row, session });
+        self.sent += 1;
+        let Exchange { request, head, .. } = &exchange;
+        let response = fetch(&mut self.targets, request, *head, args.timeout)?;
+        self.streams_max = response.streams_max;
+        let is_ok = exchange.status.allows(response.status);
+        if let Some(session) = self.session.as_mut().filter(|_| exchange.observed && is_ok) {
+            let observed = session.observe(
+                &exchange.captures,
+                &response.observed(),
+                composed::path(&exchange.request),
+            );
+            observed.map_err(|missing| missing.text)?;
+        }
+        Ok(response)
+    }
 }
 
 /// Whether a body may hold what grows with time or with each request: text without a digit does
@@ -183,9 +243,8 @@ fn hint(response: &ReferenceResponse) -> String {
 
 /// What is said of a response; of several requests with the one it is about.
 fn named(exchange: &Exchange, several: bool, what: &str) -> String {
-    let line = exchange.request.split(|&byte| byte == b'\r').next().unwrap_or_default();
     match several {
-        true => format!("{}: {what}", line.escape_ascii()),
+        true => format!("{}: {what}", exchange.first_line().escape_ascii()),
         false => what.to_owned(),
     }
 }

@@ -256,6 +256,7 @@ mod tests {
     use super::*;
     use duet_loadgen::count::seconds::SecondTimes;
     use duet_loadgen::load::Order;
+    use duet_loadgen::request::requests::Rows;
     use duet_loadgen::timing::arrivals::Rate;
     use duet_protocol::Arrivals;
 
@@ -266,6 +267,8 @@ mod tests {
             target: SocketAddr::from(([127, 0, 0, 1], 80)).into(),
             cases: vec![],
             order: Order::ByWeight,
+            rows: Rows::default(),
+            session: None,
             first_index: 0,
             churn: false,
             pipeline: 1,

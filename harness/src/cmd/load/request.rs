@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use clap::Args;
@@ -12,9 +12,11 @@ use url::Url;
 use super::form;
 use super::place::{Place, target};
 use super::targets::{self, Listed};
+use super::variables::{VariableArgs, Variables};
 use crate::cmd::exit::UsageError;
 use duet_definitions::{Header, MixCase};
-use duet_loadgen::request::exchange::{Exchange, Status};
+use duet_loadgen::request::composed::Given;
+use duet_loadgen::request::exchange::{Exchange, Status, Variation};
 use duet_loadgen::request::placeholder::{self, Placeholder};
 
 /// What is sent.
@@ -81,6 +83,9 @@ pub(super) struct RequestArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["a_body", "cases"])]
     pub(super) targets: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(super) variables: VariableArgs,
+
     /// A new connection for each request, which asks the server to close it.
     #[arg(long)]
     pub(super) disable_keepalive: bool,
@@ -96,8 +101,25 @@ pub(super) struct Written {
 }
 
 impl RequestArgs {
+    /// The values that requests may have.
+    pub(super) fn variables(&self) -> Result<Variables> {
+        let cookie = |header: &String| {
+            header.split(':').next().is_some_and(|name| name.eq_ignore_ascii_case("cookie"))
+        };
+        ensure!(
+            !self.variables.keeps_cookies() || !self.headers.iter().any(cookie),
+            UsageError("--cookies writes the header Cookie: give those to begin with by -b".into())
+        );
+        self.variables.read(self.cookie.as_ref())
+    }
+
     /// All requests; those of a list where there is one.
-    pub(super) fn written(&self, place: &Place, listed: &[Listed]) -> Result<Vec<Written>> {
+    pub(super) fn written(
+        &self,
+        place: &Place,
+        listed: &[Listed],
+        variables: &Variables,
+    ) -> Result<Vec<Written>> {
         let target = target(&place.text)?;
         let form = match self.form.as_slice() {
             [] => None,
@@ -113,8 +135,11 @@ impl RequestArgs {
             None => vec![self.single(form.as_ref().map(|(body, _)| body))?],
         };
         let defaults = self.defaults(&place.url, form.as_ref().map(|(_, boundary)| boundary))?;
-        let write = |case: MixCase| write(&target, &defaults, &common, case);
-        Ok(cases.into_iter().map(write).collect())
+        let all = cases.len();
+        variables.check(all)?;
+        let write =
+            |(number, case)| write(&target, &[&defaults, &common], case, variables, (number, all));
+        cases.into_iter().enumerate().map(write).collect()
     }
 
     /// Whether requests carry what is meant for one server alone.
@@ -171,7 +196,7 @@ impl RequestArgs {
             ("User-Agent", Some(concat!("duet/", env!("CARGO_PKG_VERSION")).to_owned())),
             ("Accept", Some("*/*".to_owned())),
             ("Authorization", basic.or(bearer)),
-            ("Cookie", self.cookie.clone()),
+            ("Cookie", self.cookie.clone().filter(|_| !self.variables.keeps_cookies())),
             ("Content-Type", form.or(multipart)),
             ("Connection", close),
         ];
@@ -184,10 +209,16 @@ impl RequestArgs {
 
 /// Writes a request. Of the headers of one name those of the case come first, then those that all
 /// cases have, then the defaults.
-fn write(target: &str, defaults: &[Header], common: &[Header], case: MixCase) -> Written {
-    let body = case.body.as_deref().map(placeholder::find);
+fn write(
+    target: &str,
+    [defaults, common]: &[&[Header]; 2],
+    case: MixCase,
+    variables: &Variables,
+    of: (usize, usize),
+) -> Result<Written> {
+    let body = case.body.as_deref();
     let method = case.method.as_deref().unwrap_or(if body.is_some() { "POST" } else { "GET" });
-    let levels = [defaults, common, &case.headers];
+    let levels: [&[Header]; 3] = [defaults, common, &case.headers];
     let named = |level: &[Header], name: &str| {
         level.iter().any(|header| header.name.eq_ignore_ascii_case(name))
     };
@@ -196,33 +227,51 @@ fn write(target: &str, defaults: &[Header], common: &[Header], case: MixCase) ->
         level.iter().filter(|header| !above.iter().any(|level| named(level, &header.name)))
     });
     let path = case.path.as_deref().unwrap_or(target);
-    let mut out = format!("{method} {path} HTTP/1.1\r\n");
+    let line = format!("{method} {path} HTTP/1.1\r\n");
+    let mut fields = String::new();
     for header in headers {
         if let Some(value) = &header.value {
-            out.push_str(&format!("{}: {value}\r\n", header.name));
+            fields.push_str(&format!("{}: {value}\r\n", header.name));
         }
     }
     let left_out = levels.iter().any(|level| named(level, "content-length"));
-    match &body {
-        Some((body, _)) => out.push_str(&format!("Content-Length: {}\r\n", body.len())),
-        None if !left_out && matches!(method, "POST" | "PUT" | "PATCH") => {
-            out.push_str("Content-Length: 0\r\n");
+    if body.is_none() && !left_out && matches!(method, "POST" | "PUT" | "PATCH") {
+        fields.push_str("Content-Length: 0\r\n");
+    }
+    let mut exchange = match variables.composed(of, (&line, &fields), body)? {
+        Some(composed) => {
+            let mut exchange = Exchange::any_success(vec![], method == "HEAD");
+            exchange.variation = Variation::Composed(Box::new(composed));
+            let row = variables.rows.first().map(Vec::as_slice).unwrap_or_default();
+            exchange.write(Given { row, ..Given::default() }); // as one that can be sent
+            exchange
         }
-        None => {}
-    }
-    out.push_str("\r\n");
-    let (mut request, mut placeholders) = placeholder::find(out.as_bytes());
-    if let Some((body, in_body)) = body {
-        let head_len = request.len();
-        let behind = |place: Placeholder| Placeholder { at: place.at + head_len, ..place };
-        placeholders.extend(in_body.into_iter().map(behind));
-        request.extend(body);
-    }
-    let head = method == "HEAD";
-    let exchange = Exchange { placeholders, ..Exchange::any_success(request, head) };
+        None => with_digits(line + &fields, body, method == "HEAD"),
+    };
+    exchange.captures = variables.captures(of.0);
+    exchange.observed = variables.keeps_cookies() || !exchange.captures.is_empty();
     let MixCase { weight, expect_status, expect_body, .. } = case;
     let expect_status = expect_status.map(Status::Exactly);
-    Written { exchange, weight, expect_status, expect_body }
+    Ok(Written { exchange, weight, expect_status, expect_body })
+}
+
+/// A request in which nothing differs but digits.
+fn with_digits(mut head: String, body: Option<&[u8]>, is_head: bool) -> Exchange {
+    let body = body.map(placeholder::find);
+    if let Some((body, _)) = &body {
+        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    let (mut request, mut places) = placeholder::find((head + "\r\n").as_bytes());
+    if let Some((body, in_body)) = body {
+        let (head_len, before) = (request.len(), places.len() as u64);
+        places.extend(in_body.into_iter().map(|place| Placeholder {
+            at: place.at + head_len,
+            which: place.which + before,
+            ..place
+        }));
+        request.extend(body);
+    }
+    Exchange { variation: Variation::digits(places), ..Exchange::any_success(request, is_head) }
 }
 
 #[cfg(test)]
@@ -241,7 +290,8 @@ mod tests {
     }
 
     fn of(target: &str, args: &RequestArgs) -> String {
-        let written = Place::new(target).and_then(|place| args.written(&place, &[]));
+        let written =
+            Place::new(target).and_then(|place| args.written(&place, &[], &Variables::default()));
         match written.as_deref() {
             Ok([one]) => String::from_utf8_lossy(&one.exchange.request).into_owned(),
             Ok(several) => panic!("{several:?}"),

@@ -54,6 +54,8 @@ pub(super) struct Summary {
     response: Option<Quantiles>,
     /// From sending to the last byte.
     service: Quantiles,
+    /// From sending to the first byte of ok responses.
+    first_byte: Quantiles,
     /// From the planned instant to sending; open loop only.
     send_lag: Option<Quantiles>,
     /// The warm-up included.
@@ -243,6 +245,7 @@ pub(super) fn of(
         },
         response: open(&measured.response),
         service: quantiles(&measured.service),
+        first_byte: quantiles(measured.first_byte.as_ref().unwrap_or(&measured.service.known())),
         send_lag: open(&measured.send_lag),
         received_bytes: measured.received_bytes,
         received_per_second: measured.received_per_second(),
@@ -332,13 +335,8 @@ pub(super) fn log(load: &Load, measured: &Measured) -> Result<Vec<u8>> {
     builder.with_start_time(start).with_base_time(start).with_max_value_divisor(1e6);
     builder.add_comment("values in nanoseconds, interval maxima in milliseconds");
     let mut log = builder.begin_log_with(&mut bytes, &mut serializer)?;
-    let all = [
-        ("response", &measured.response),
-        ("service", &measured.service),
-        ("send-lag", &measured.send_lag),
-    ];
-    let open = matches!(load.model, LoadModel::Open { .. });
-    for (name, latencies) in all.into_iter().filter(|(name, _)| open || *name == "service") {
+    for (name, latencies) in text::columns(load, measured) {
+        let name = name.replace(' ', "-");
         let mark = if latencies.censored_count() > 0 { "-lower-bound" } else { "" };
         let name = format!("{name}{mark}");
         log.write_histogram(&latencies.all(), Duration::ZERO, elapsed, Tag::new(&name))

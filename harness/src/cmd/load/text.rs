@@ -93,13 +93,12 @@ pub(super) fn columns<'a>(
     load: &Load,
     measured: &'a Measured,
 ) -> Vec<(&'static str, &'a Latencies)> {
-    let service = ("service", &measured.service);
-    match load.model {
-        LoadModel::Open { .. } => {
-            vec![("response", &measured.response), service, ("send lag", &measured.send_lag)]
-        }
-        LoadModel::Closed { .. } => vec![service],
-    }
+    let service = Some(("service", &measured.service));
+    let first_byte = measured.first_byte.as_ref().map(|first_byte| ("first byte", first_byte));
+    let open = matches!(load.model, LoadModel::Open { .. });
+    let response = open.then_some(("response", &measured.response));
+    let send_lag = open.then_some(("send lag", &measured.send_lag));
+    [response, service, first_byte, send_lag].into_iter().flatten().collect()
 }
 
 /// What is compared.
@@ -136,7 +135,7 @@ pub(super) fn result(
     if args.histogram {
         out.push_str(&histogram(headline(load, measured)));
     }
-    accounts(&mut out, measured);
+    accounts(&mut out, load, measured);
     responses(&mut out, load, measured);
     connections(&mut out, load, measured);
     health(&mut out, load, measured);
@@ -189,7 +188,7 @@ fn latencies(out: &mut String, load: &Load, measured: &Measured, quantiles: &[Pe
     out.push('\n');
 }
 
-fn accounts(out: &mut String, measured: &Measured) {
+fn accounts(out: &mut String, load: &Load, measured: &Measured) {
     let a = &measured.account;
     line(
         out,
@@ -225,7 +224,8 @@ fn accounts(out: &mut String, measured: &Measured) {
     if let Some(mismatch) = &measured.mismatch {
         line(out, format_args!("              the first mismatch: {mismatch}"));
     }
-    if a.failed_by_kind().contains_key(ErrorKind::WrongBody.name()) {
+    let compared = load.cases.iter().any(|case| !case.exchange.body.is_any());
+    if compared && a.failed_by_kind().contains_key(ErrorKind::WrongBody.name()) {
         line(out, format_args!("              if bodies may differ: --verify status"));
     }
 }

@@ -10,8 +10,15 @@ use super::*;
 /// Objects whose keys are not fixed.
 const MAPS: [&str; 5] = ["failed", "refused", "reasons", "quantiles", "statuses"];
 /// Objects of one form, documented once.
-const LATENCIES: [&str; 6] =
-    ["response", "service", "send_lag", "generator_lag", "tcp_handshake", "tls_handshake"];
+const LATENCIES: [&str; 7] = [
+    "response",
+    "service",
+    "first_byte",
+    "send_lag",
+    "generator_lag",
+    "tcp_handshake",
+    "tls_handshake",
+];
 
 fn document() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../LOAD.md");

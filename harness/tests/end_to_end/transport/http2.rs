@@ -242,6 +242,23 @@ fn several_requests() {
     assert!(numbered > 2, "a quarter of them, each with a number of its own: {paths:?}");
 }
 
+/// Each place for a stream has the value of its own response.
+#[test]
+fn values_of_responses() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("targets");
+    std::fs::write(&path, "/a\n/b/{id}\n").unwrap();
+    let server = serve(None, 100, |n| Act::Answer(200, format!("{{\"id\":{n}}}").into_bytes()));
+    let list = ["--http2", "--capture", "id=json:/id", "--targets", path.to_str().unwrap()];
+    let options = [&list[..], &["-n", "60", "-c", "2", "--streams", "3"]].concat();
+    let loaded = load(&server.url(), &options);
+    assert_eq!((loaded.code, loaded.requests("ok")), (0, 60), "{} {}", loaded.stderr, loaded.json);
+    let sent = loaded.json["cases"][1]["ok"].as_u64().unwrap();
+    assert!((24..=30).contains(&sent), "{}", loaded.json);
+    let used = server.paths().iter().filter(|path| path.starts_with("/b/")).count() as u64;
+    assert_eq!(used, sent + 1, "each value is used once: {:?}", server.paths());
+}
+
 /// In each case the server misbehaves on requests 19, 39, 59, 79 and 99 of 102.
 #[test]
 fn failures_have_names() {

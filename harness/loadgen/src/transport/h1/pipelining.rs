@@ -83,6 +83,7 @@ impl H1 {
                 }
                 Err(Check::Partial) => {
                     connection.matched += bytes.len();
+                    connection.first_byte.get_or_insert(now);
                     self.unread.start = self.unread.end;
                     return Progress::Pending;
                 }
@@ -117,9 +118,7 @@ impl H1 {
         let behind = connection.pipeline.behind.iter().map(|queued| queued.next);
         let mut requests = mem::take(&mut connection.pipeline.unsent);
         for next in [connection.next].into_iter().chain(behind) {
-            let exchange = &mut self.exchanges[next.exchange];
-            exchange.number(self.config.seed, next.index);
-            requests.extend_from_slice(&exchange.request);
+            requests.extend_from_slice(&self.requests.write(key, next).request);
         }
         let opened = connection.open_and_write(&self.target, &requests, &self.epoll, key as u64);
         if connection.wants_room() {

@@ -124,7 +124,7 @@ impl BlockingConnection {
                 return Ok(ReferenceResponse {
                     status,
                     content_type: content_type.map(|t| String::from_utf8_lossy(t).into_owned()),
-                    location: incoming.location(),
+                    fields: incoming.fields(),
                     persistent: incoming.is_persistent(),
                     body: learner.finish(),
                     streams_max: None,

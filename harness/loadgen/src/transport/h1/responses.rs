@@ -58,6 +58,7 @@ impl H1 {
                 }
                 Check::Partial => {
                     connection.matched += bytes.len();
+                    connection.first_byte.get_or_insert(now);
                     return Progress::Pending;
                 }
                 Check::Different => {}
@@ -162,6 +163,9 @@ impl H1 {
     fn ended(&mut self, key: usize, service_ns: u64) -> Progress {
         let connection = &mut self.connections[key];
         let request = connection.request;
+        if let Some(first) = connection.first_byte {
+            self.first_bytes.record(&request, first, service_ns);
+        }
         connection.close();
         if !connection.pipeline.behind.is_empty() {
             self.retry_rest(key);
@@ -175,6 +179,7 @@ impl H1 {
         let connection = &mut self.connections[key];
         let request = connection.request;
         let service_ns = nanoseconds(request.sent, now);
+        let first_byte = connection.first_byte;
         if connection.wants_room() && connection.pipeline.behind.is_empty() {
             // It came before the request was sent in full: what is left of that is in the way.
             connection.close();
@@ -186,6 +191,10 @@ impl H1 {
                 0 => Progress::Pending,
                 _ => self.left_open(key, service_ns), // it will not be closed either
             };
+        }
+        if let Some(first) = first_byte {
+            self.connections[key].first_byte = None;
+            self.first_bytes.record(&request, first, service_ns);
         }
         Progress::Completed(request, Outcome::Ok { service_ns })
     }
@@ -209,11 +218,10 @@ impl H1 {
         let connection = &mut self.connections[key];
         let exchange = connection.next.exchange;
         // For what is said of a mismatch: others were sent meanwhile.
-        self.exchanges[exchange].number(self.config.seed, connection.next.index);
+        let expected = self.requests.write(key, connection.next);
         if connection.phase != Phase::InFlight {
             return self.unsolicited(key, bytes);
         }
-        let expected = &self.exchanges[exchange];
         let incoming = connection.incoming.take();
         let mut incoming = incoming.unwrap_or_else(|| Box::new(Incoming::new(expected)));
         let matched = mem::take(&mut connection.matched);
@@ -223,11 +231,12 @@ impl H1 {
             // What matched is no whole response, and no malformed one.
             let _ = incoming.read(template.prefix(matched), expected, false);
         }
-        let accepted = self.accept(exchange, &mut incoming, bytes, closed);
+        let accepted = self.accept(key, &mut incoming, bytes, closed);
         let connection = &mut self.connections[key];
         match accepted {
             Err(Rejected { mismatch, persistent }) => {
                 let request = connection.request;
+                connection.first_byte = None;
                 let stuck = connection.wants_room() && connection.pipeline.behind.is_empty();
                 if persistent && !self.config.churn && !stuck {
                     connection.proceed();
@@ -239,6 +248,7 @@ impl H1 {
             }
             Ok(None) if closed => self.fail(key, TransportError::new(ErrorKind::Truncated, CLOSED)),
             Ok(None) => {
+                connection.first_byte.get_or_insert(now);
                 connection.incoming = Some(incoming);
                 Progress::Pending
             }
@@ -255,7 +265,7 @@ impl H1 {
         if connection.phase == Phase::Idle && parse::is_request_timeout(bytes) {
             return self.disconnected(key, TransportError::new(ErrorKind::Reset, CLOSED));
         }
-        let expected = &self.exchanges[connection.next.exchange];
+        let expected = &self.requests.exchanges[connection.next.exchange];
         let mismatch = Box::new(check::unsolicited(bytes, expected));
         let closing = matches!(connection.phase, Phase::Closing(_));
         connection.close();
@@ -268,17 +278,19 @@ impl H1 {
         Progress::Unsolicited(mismatch)
     }
 
-    /// Reads `bytes`, the next of the response to an exchange, and says whether it is the expected
+    /// Reads `bytes`, the next of the response on a connection, and says whether it is the expected
     /// one; none: it is incomplete. With several requests in flight, what is behind the response is
     /// put back.
     fn accept(
         &mut self,
-        exchange: usize,
+        key: usize,
         incoming: &mut Incoming,
         bytes: &[u8],
         closed: bool,
     ) -> Result<Option<Accepted>, Rejected> {
-        let expected = &self.exchanges[exchange];
+        let next = self.connections[key].next;
+        let exchange = next.exchange;
+        let expected = &self.requests.exchanges[exchange];
         let taken = incoming
             .read(bytes, expected, closed)
             .map_err(|why| check::malformed(incoming.start(), why, expected))?;
@@ -301,12 +313,17 @@ impl H1 {
         if !excess.is_empty() {
             return Err(check::unsolicited(excess, expected).into());
         }
+        if expected.observed {
+            let observed = self.requests.observe(key, next, &incoming.observed());
+            observed.map_err(|mismatch| Rejected { mismatch, persistent })?;
+        }
         // Connections count how much of their response matched the present template.
         let in_use = self
             .connections
             .iter()
             .any(|c| c.phase == Phase::InFlight && c.next.exchange == exchange && c.matched > 0);
         if (!in_use || self.templates[exchange].is_none())
+            && !self.requests.exchanges[exchange].observed // each is read whole
             && let Some(template) = incoming.template()
         {
             self.templates[exchange] = Some(template);

@@ -4,7 +4,8 @@ use std::net::TcpListener;
 use nix::poll::{PollFd, PollFlags, poll};
 
 use super::*;
-use crate::request::selector::Weighted;
+use crate::request::exchange::Exchange;
+use crate::request::selector::{Selector, Weighted};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
@@ -12,10 +13,10 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 /// A client of one connection, which is open, to a listener.
 fn client(listener: &TcpListener, request: &[u8], depth: usize) -> H1 {
     let exchanges = vec![Exchange::any_success(request.to_vec(), false)];
-    let config = ClientConfig { churn: false, depth, seed: 0, close_patience: None };
+    let config = ClientConfig { churn: false, depth, close_patience: None };
     let selector = Selector::Weighted(Weighted::new([1], 0, 0, (0, 1)));
     let addr = listener.local_addr().expect("it has an address");
-    let client = H1::new(addr.into(), exchanges, 1, config, selector);
+    let client = H1::new(addr.into(), Requests::new(exchanges, selector, 0), 1, config);
     let mut client = client.expect("the system has room for an epoll");
     client.open(0).expect("the listener accepts");
     while client.state(0) == ConnectionState::Opening {

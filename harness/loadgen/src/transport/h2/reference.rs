@@ -44,7 +44,8 @@ fn exchange(
     };
     let began = Instant::now();
     let event_loop = Rc::new(EventLoop::new().map_err(|error| failed(error.desc()))?);
-    let exchange = Exchange::any_success(request.to_vec(), false);
+    let any = Exchange::any_success(request.to_vec(), false);
+    let exchange = Exchange { observed: true, ..any }; // its fields are wanted
     let request = Request::read(request, target.tls.is_some()).map_err(|why| failed(&why))?;
     let in_flight = InFlight::new(None, false, began);
     let mut connection = H2Connection::new();
@@ -70,7 +71,7 @@ fn exchange(
                 return Ok(ReferenceResponse {
                     status,
                     content_type: None,
-                    location: None,
+                    fields: slot.observed.take().unwrap_or_default().fields,
                     body: slot.take_learner().finish(),
                     persistent: true,
                     streams_max: Some(connection.streams_max()),

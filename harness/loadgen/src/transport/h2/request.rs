@@ -4,8 +4,9 @@ use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use crate::request::exchange::Exchange;
-use crate::request::selector::{NextRequest, Selector};
+use crate::request::exchange::Variation;
+use crate::request::requests;
+use crate::request::selector::NextRequest;
 
 /// The most header fields.
 const FIELDS_MAX: usize = 128;
@@ -14,48 +15,28 @@ const FIELDS_MAX: usize = 128;
 const OWN_TO_HTTP1: [&str; 6] =
     ["connection", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
 
-/// What a thread sends: exchanges, and their requests in the form of HTTP/2.
+/// What a thread sends, and its requests in the form of HTTP/2.
 #[derive(Debug)]
 pub(super) struct Requests {
-    pub(super) exchanges: Vec<Exchange>,
+    pub(super) plain: requests::Requests,
     requests: Vec<Request>,
-    selector: Selector,
-    /// Decides the digits that differ each time.
-    seed: u64,
     tls: bool,
 }
 
 impl Requests {
     /// `tls` says that TLS lies beneath.
-    pub(super) fn new(
-        exchanges: Vec<Exchange>,
-        selector: Selector,
-        seed: u64,
-        tls: bool,
-    ) -> Result<Self, String> {
-        let requests = exchanges.iter().map(|exchange| Request::read(&exchange.request, tls));
+    pub(super) fn new(plain: requests::Requests, tls: bool) -> Result<Self, String> {
+        let requests = plain.exchanges.iter().map(|exchange| Request::read(&exchange.request, tls));
         let requests = requests.collect::<Result<_, _>>()?;
-        Ok(Self { exchanges, requests, selector, seed, tls })
-    }
-
-    /// The request to send now.
-    pub(super) fn next(&mut self) -> NextRequest {
-        self.selector.next()
-    }
-
-    /// The exchange with its digits, if any, those of this request.
-    pub(super) fn exchange(&mut self, next: NextRequest) -> &Exchange {
-        let exchange = &mut self.exchanges[next.exchange];
-        exchange.number(self.seed, next.index);
-        exchange
+        Ok(Self { plain, requests, tls })
     }
 
     /// A request in the form of HTTP/2.
-    pub(super) fn get(&mut self, next: NextRequest) -> &Request {
-        let tls = self.tls;
-        if !self.exchanges[next.exchange].placeholders.is_empty() {
-            self.requests[next.exchange] = Request::read(&self.exchange(next).request, tls)
-                .expect("only digits differ from a request that could be read");
+    pub(super) fn get(&mut self, slot: usize, next: NextRequest) -> &Request {
+        if self.plain.exchanges[next.exchange].variation != Variation::None {
+            let exchange = self.plain.write(slot, next);
+            self.requests[next.exchange] = Request::read(&exchange.request, self.tls)
+                .expect("what differs from a request that could be read was made to fit");
         }
         &self.requests[next.exchange]
     }

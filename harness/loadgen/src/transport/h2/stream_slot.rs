@@ -2,17 +2,19 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Instant;
 
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::client::{ResponseFuture, SendRequest};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::request::Request;
 use crate::error_kind::ErrorKind;
 use crate::request::exchange::Exchange;
 use crate::request::in_flight::InFlight;
 use crate::request::selector::NextRequest;
+use crate::request::session::Observed;
 use crate::response::body_check::BodyCheck;
 use crate::response::check::{self, Mismatch, Received};
 use crate::response::excerpt::START;
@@ -58,9 +60,13 @@ pub(super) struct StreamSlot {
     /// ... and how often it was sent again.
     retries: u32,
     pub(super) request: InFlight,
+    /// When the response began, where it did not end in the same moment.
+    pub(super) first_byte: Option<Instant>,
     /// The beginning of a body that comes with another status.
     start: Vec<u8>,
     body: BodyCheck,
+    /// What values are taken from, where any are.
+    pub(super) observed: Option<Observed>,
     /// Reads the body of the reference response.
     learner: Option<BodyLearner>,
 }
@@ -92,8 +98,10 @@ impl StreamSlot {
             next: NextRequest { exchange: 0, index: 0 },
             retries: 0,
             request,
+            first_byte: None,
             start: vec![],
             body: BodyCheck::default(),
+            observed: None,
             learner,
         }
     }
@@ -118,6 +126,11 @@ impl StreamSlot {
         }
     }
 
+    /// Whether the head of the response has come.
+    pub(super) fn has_begun(&self) -> bool {
+        matches!(self.state, State::Responding { .. })
+    }
+
     pub(super) fn is_in_flight(&self) -> bool {
         !matches!(self.state, State::Free)
     }
@@ -128,6 +141,7 @@ impl StreamSlot {
         self.next = next;
         self.retries = 0;
         self.request = request;
+        self.first_byte = None;
         self.start.clear();
     }
 
@@ -183,8 +197,7 @@ impl StreamSlot {
             }),
             Err(error) if is_unprocessed(&error) && self.postpone() => Poll::Pending,
             Err(error) => {
-                let began = matches!(self.state, State::Responding { .. });
-                Poll::Ready(Outcome::Failed(Box::new(stream_error(&error, began))))
+                Poll::Ready(Outcome::Failed(Box::new(stream_error(&error, self.has_begun()))))
             }
         }
     }
@@ -202,6 +215,7 @@ impl StreamSlot {
                 (head.status.as_u16(), other_type(&head.headers, expected));
             self.state = State::Responding { status, content_type, body };
             self.body = BodyCheck::new(&expected.body);
+            self.observed = expected.observed.then(|| observed(&head.headers, expected));
         }
         let State::Responding { status, body, .. } = &mut self.state else {
             return Poll::Pending;
@@ -214,6 +228,9 @@ impl StreamSlot {
                 continue;
             }
             self.body.add(&part, &expected.body);
+            if let Some(observed) = &mut self.observed {
+                observed.add(&part);
+            }
             if !expected.status.allows(*status) {
                 let room = (START + 1).saturating_sub(self.start.len());
                 self.start.extend_from_slice(&part[..part.len().min(room)]);
@@ -239,6 +256,15 @@ impl StreamSlot {
         };
         check::check(&received, expected)
     }
+}
+
+/// What of a response values are taken from, before its body has come.
+fn observed(fields: &HeaderMap, expected: &Exchange) -> Observed {
+    let field = |(name, value): (&HeaderName, &HeaderValue)| {
+        (name.as_str().to_owned(), value.as_bytes().to_vec())
+    };
+    let body = expected.takes_from_body().then(Vec::new);
+    Observed { fields: fields.iter().map(field).collect(), body }
 }
 
 /// The value of `Content-Type` where it is not the expected one; empty: there is none.

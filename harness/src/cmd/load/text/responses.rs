@@ -43,9 +43,7 @@ pub(super) fn responses(out: &mut String, load: &Load, measured: &Measured) {
 
 /// Method and path of a case.
 pub(crate) fn request_line(case: &Case) -> String {
-    let request = &case.exchange.request;
-    let end = request.iter().position(|byte| b"\r\n".contains(byte));
-    let line = request[..end.unwrap_or(request.len())].escape_ascii().to_string();
+    let line = case.exchange.first_line().escape_ascii().to_string();
     line.trim_end_matches(" HTTP/1.1").to_owned()
 }
 
