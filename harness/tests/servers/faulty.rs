@@ -3,7 +3,8 @@
 //! `faulty-server --addr HOST:PORT|unix:PATH [--tls-cert FILE --tls-key FILE] [--fault FAULT]
 //! [--after N] [--hold-mib M]
 //! [--delay-us D | --delay-us-file FILE]` answers every request with the same JSON;
-//! FAULT strikes with the Nth request, or at start or stop. `hasty` forgets the delay.
+//! FAULT strikes with the Nth request, or at start or stop. `hasty` forgets the delay; with
+//! `no-tickets` no session of TLS can be resumed.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -105,6 +106,9 @@ fn tls(options: &Options) -> Result<Option<Arc<ServerConfig>>, Box<dyn Error>> {
             PrivateKeyDer::from_pem_file(key)?,
         )?;
     config.alpn_protocols = vec![b"http/1.1".into()];
+    if options.fault == "no-tickets" {
+        config.send_tls13_tickets = 0;
+    }
     Ok(Some(Arc::new(config)))
 }
 

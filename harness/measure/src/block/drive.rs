@@ -10,7 +10,7 @@ use crate::host::Cpus;
 use crate::server::Running;
 use crate::services::Services;
 use crate::services::work::Driven;
-use duet_model::record::BlockRecord;
+use duet_model::record::{ArmRecord, BlockRecord};
 use duet_model::spec::Workload;
 use duet_process::interrupt::{Interrupt, POLL};
 use duet_protocol::{Event, Job, Negotiated};
@@ -102,14 +102,11 @@ pub(super) fn drive(
                 under_load(arms, &mut generator, record)?;
             }
             Event::Window(window) => record.windows.push(*window),
-            Event::Searched { arms } => {
-                let found = record.arms.iter_mut().zip(arms);
-                found.for_each(|(arm, found)| arm.search = Some(found));
+            Event::Searched { arms } => of_each(record, arms, |arm, of| arm.search = Some(of)),
+            Event::Handshakes { arms } => {
+                of_each(record, arms, |arm, of| arm.handshakes = Some(of));
             }
-            Event::CpuLost { arms } => {
-                let lost = record.arms.iter_mut().zip(arms);
-                lost.for_each(|(arm, lost)| arm.cpu_lost = lost);
-            }
+            Event::CpuLost { arms } => of_each(record, arms, |arm, lost| arm.cpu_lost = lost),
             Event::Totals { ok, sent } => totals = ok.into_iter().zip(sent).collect(),
             Event::Done => return Ok(of_arms(&totals, &open)),
             Event::Failed { arm, error } => {
@@ -117,6 +114,11 @@ pub(super) fn drive(
             }
         }
     }
+}
+
+/// Writes what was reported of each arm into the record.
+fn of_each<T>(record: &mut BlockRecord, arms: Vec<T>, write: impl Fn(&mut ArmRecord, T)) {
+    record.arms.iter_mut().zip(arms).for_each(|(arm, of)| write(arm, of));
 }
 
 /// What was counted of each arm: ok responses, requests sent, connections to its database.

@@ -19,6 +19,10 @@ pub struct Load {
     /// How requests travel.
     #[serde(default)]
     pub transport: Transport,
+    /// Whether connections resume the TLS sessions of earlier ones. Otherwise each makes a full
+    /// handshake.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tls_resume: bool,
     /// HTTP/2: requests in flight on each connection, at most. Always 1 with HTTP/1.1.
     #[serde(default = "one")]
     pub streams: u32,
@@ -96,6 +100,7 @@ impl Load {
             1 => String::new(),
             n => format!(" × {n} streams"),
         };
+        let resumed = if self.tls_resume { " with resumed sessions" } else { "" };
         let idle = match self.idle {
             0 => String::new(),
             n => format!(" beside {} idle ones", duet_units::thousands(n.into())),
@@ -103,7 +108,8 @@ impl Load {
         let cpus = self.cpu_limit.map_or_else(String::new, |cpus| format!(" with {cpus} CPU"));
         let range = self.memory_limit;
         let memory = range.map_or_else(String::new, |range| format!(" within {range} of memory"));
-        format!("{} {spoken}connection{plural}{streams}{idle}{cpus}{memory}", self.connections)
+        let beside = format!("{streams}{resumed}{idle}{cpus}{memory}");
+        format!("{} {spoken}connection{plural}{beside}", self.connections)
     }
 
     /// What decides when requests are sent.
