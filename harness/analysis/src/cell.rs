@@ -44,8 +44,9 @@ impl Cell<'_> {
     /// Why the cell may print no ratio of `metric`, if so.
     pub(super) fn refusal(&self, metric: Metric) -> Option<String> {
         let labels: Vec<&str> = self.arms.iter().map(|arm| arm.label.as_str()).collect();
-        let records = self.counted.iter().map(|block| block.record);
-        negotiated::refusal(&labels, records)
+        let records = || self.counted.iter().map(|block| block.record);
+        negotiated::refusal(&labels, records())
+            .or_else(|| negotiated::unresumed(&labels, self.load, records()))
             .or_else(|| self.generator_bound().filter(|_| !is_cost(metric)).map(str::to_owned))
     }
 

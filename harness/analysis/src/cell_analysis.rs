@@ -179,7 +179,11 @@ pub fn running_ratio(
     let (counted, log_ratios): (Vec<&BlockRecord>, Vec<f64>) =
         of_cell.into_iter().filter_map(|b| Some((b, log_ratio(b)?))).unzip();
     let (arms, cpus) = (counted.first()?.arms.len(), cpus(header));
-    if negotiated::refusal(&[], counted.iter().copied()).is_some() {
+    let load = header.spec.load(&cell.load);
+    let unresumed = |load| negotiated::unresumed(&[], load, counted.iter().copied());
+    if negotiated::refusal(&[], counted.iter().copied()).is_some()
+        || load.and_then(unresumed).is_some()
+    {
         return None;
     }
     let bottleneck = match of {

@@ -2,7 +2,12 @@
 //! ciphers as much as of servers.
 
 use duet_model::record::BlockRecord;
-use duet_protocol::Negotiated;
+use duet_model::spec::Load;
+use duet_protocol::{Handshakes, Negotiated};
+
+/// Of a hundred handshakes of a load that resumes sessions, so many must. A full one takes several
+/// times as long, so that one in a hundred is a few per cent of the work.
+const RESUMED_PERCENT_MIN: u64 = 99;
 
 /// Why there may be no ratio: in some block the arms differ. `names` are theirs.
 pub(super) fn refusal<'a>(
@@ -18,6 +23,35 @@ pub(super) fn refusal<'a>(
         "the arms agreed on different TLS, {}: have both servers offer the same version, group, \
          cipher and protocol",
         told.join(", ")
+    ))
+}
+
+/// Why there may be no ratio of a load that resumes sessions: an arm did not, in most handshakes,
+/// so that its server did other work.
+pub(super) fn unresumed<'a>(
+    names: &[&str],
+    load: &Load,
+    blocks: impl Iterator<Item = &'a BlockRecord>,
+) -> Option<String> {
+    if !load.tls_resume {
+        return None;
+    }
+    let mut arms: Vec<Handshakes> = vec![];
+    for block in blocks {
+        arms.resize(block.arms.len(), Handshakes::default());
+        for (sum, arm) in arms.iter_mut().zip(&block.arms) {
+            let made = arm.handshakes.unwrap_or_default();
+            *sum = Handshakes { full: sum.full + made.full, resumed: sum.resumed + made.resumed };
+        }
+    }
+    let few = |arm: &Handshakes| arm.resumed * 100 < arm.total() * RESUMED_PERCENT_MIN;
+    let arm = arms.iter().position(|arm| few(arm) || arm.total() == 0)?;
+    Some(format!(
+        "{} resumed {} of {} TLS sessions, fewer than {RESUMED_PERCENT_MIN} %: have it issue a \
+         session ticket on each connection",
+        names.get(arm).copied().unwrap_or("an arm"),
+        arms[arm].resumed,
+        arms[arm].total()
     ))
 }
 

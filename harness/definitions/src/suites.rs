@@ -126,6 +126,7 @@ fn load(fields: &mut Fields<'_>) -> At<Load> {
     // Sockets have a port each, and a client has about 28,000 of them by default on Linux.
     let connections = fields.number("connections", 1..=20_000).map_or(0, |at| at.value);
     let (transport, streams) = transport(fields, connections);
+    let tls_resume = tls_resume(fields, transport);
     let idle = idle(fields, transport);
     let open = open_loop(fields);
     let cpu_limit = cpu_limit(fields);
@@ -136,6 +137,7 @@ fn load(fields: &mut Fields<'_>) -> At<Load> {
         name,
         connections,
         transport,
+        tls_resume,
         streams,
         idle,
         open,
@@ -252,6 +254,18 @@ fn transport(fields: &mut Fields<'_>, connections: u32) -> (Transport, u32) {
         fields.mistake(streams.line, problem, hint);
     }
     (transport, streams.value)
+}
+
+/// Whether connections resume sessions.
+fn tls_resume(fields: &mut Fields<'_>, transport: Transport) -> bool {
+    let resumes = fields.flag("tls_resume").unwrap_or(false);
+    if resumes && transport != Transport::Https {
+        let line = fields.line_of("tls_resume");
+        let hint = "add `transport = \"https\"`, or take it out: there are no sessions of TLS, or \
+                    connections are kept";
+        fields.mistake(line, format!("`tls_resume` over {transport}"), hint);
+    }
+    resumes
 }
 
 /// How many connections stay idle.

@@ -90,6 +90,7 @@ fn check(job: &Job) -> Result<(), JobError> {
         (job.cpus.is_empty(), "it has no CPUs"),
         (job.connections == 0, "it has no connections"),
         (job.streams == 0, "its connections have no streams"),
+        (job.tls_resume && !job.transport.is_tls(), "there are no TLS sessions to resume"),
         (job.streams > 1 && !http2, "several streams on a connection need HTTP/2"),
         (job.churn && http2, "a connection for each request needs HTTP/1.1"),
         (untrusted, "an arm has no certificate"),

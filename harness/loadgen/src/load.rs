@@ -27,6 +27,7 @@ use crate::transport::error;
 use crate::transport::h1::{ClientConfig, H1};
 use crate::transport::h2::H2;
 use crate::transport::stats::ConnectionStats;
+use crate::transport::tls::Tls;
 pub use measured::{Ceiling, Measured};
 pub use spec::{Case, LISTED_MAX, Load, LoadModel, Order};
 
@@ -75,6 +76,8 @@ pub fn run(load: &Load, live: &Live) -> Result<Measured> {
     let plain = !load.churn && matches!(load.model, LoadModel::Closed { .. });
     ensure!(load.pipeline == 1 || (load.pipeline > 1 && plain), "a pipeline needs a closed loop");
     system::raise_file_limit();
+    let handshakes = || load.target.tls.as_ref().map(Tls::handshakes).unwrap_or_default();
+    let before = handshakes();
     std::thread::scope(|scope| {
         let threads = (0..load.threads).map(|thread| {
             let (connected, when_connected) = channel();
@@ -104,7 +107,9 @@ pub fn run(load: &Load, live: &Live) -> Result<Measured> {
         let reason = refused.refused.iter().max_by_key(|(_, count)| **count);
         let reason = reason.map(|(reason, _)| *reason);
         ensure!(open > 0, Unconnected { to: load.target.to_string(), reason });
-        Ok(merge(load, phases, parts))
+        let mut measured = merge(load, phases, parts);
+        measured.connections.handshakes = handshakes().since(before);
+        Ok(measured)
     })
 }
 

@@ -375,6 +375,7 @@ fn job(
         arms: arms.iter().zip(compressed).map(arm).collect(),
         connections: load.connections,
         transport: load.transport,
+        tls_resume: load.tls_resume,
         streams: load.streams,
         churn: workload.churn,
         idle: load.idle,

@@ -20,7 +20,7 @@ pub use results::{
     OpenResult, Outside, ProbeResult, SearchEnd, SearchResult, SecondResult, TimeSummary, Times,
     WindowResult,
 };
-pub use transport::{Negotiated, Transport, UnknownTransport};
+pub use transport::{Handshakes, Negotiated, Transport, UnknownTransport};
 
 /// The longest time of the probes of an arm's search, but for the last of them.
 pub const SEARCH_TIME_MAX: Duration = Duration::from_secs(20);
@@ -36,6 +36,9 @@ pub struct Job {
     /// How requests travel.
     #[serde(default)]
     pub transport: Transport,
+    /// Whether connections resume the TLS sessions of earlier ones.
+    #[serde(default)]
+    pub tls_resume: bool,
     /// HTTP/2: requests in flight on each connection, at most. Always 1 with HTTP/1.1.
     #[serde(default = "one")]
     pub streams: u32,
@@ -272,6 +275,11 @@ pub enum Event {
         ok: Vec<u64>,
         /// Requests sent.
         sent: Vec<u64>,
+    },
+    /// The handshakes of TLS since the warm-up, by arm; only where there were any.
+    Handshakes {
+        /// By arm.
+        arms: Vec<Handshakes>,
     },
     /// CPU time was lost, by arm: processes of it ended and nobody waited for them, so that the
     /// kernel forgot what they took (wait(2)). Its windows have none then. Only where it was.

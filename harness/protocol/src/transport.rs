@@ -100,6 +100,31 @@ pub struct Negotiated {
     pub alpn: Option<String>,
 }
 
+/// Handshakes of TLS with a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Handshakes {
+    /// With the server's certificate and its signature.
+    pub full: u64,
+    /// With a session ticket of an earlier connection in their place.
+    pub resumed: u64,
+}
+
+impl Handshakes {
+    /// All of them.
+    #[must_use]
+    pub fn total(self) -> u64 {
+        self.full + self.resumed
+    }
+
+    /// Those since `earlier`, when there were so many.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self { full: self.full - earlier.full, resumed: self.resumed - earlier.resumed }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

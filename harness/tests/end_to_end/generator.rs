@@ -77,6 +77,7 @@ pub(crate) fn job_at(addrs: &[Address], exchanges: &[Exchange]) -> Job {
         arms: arms.collect(),
         connections: CONNECTIONS,
         transport: Transport::Http,
+        tls_resume: false,
         streams: 1,
         churn: false,
         idle: 0,

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use crate::binary::{DUET, Folder, SERVER, outcome, record_text, signal, wait};
 use duet_model::record::BlockRecord;
-use duet_protocol::Negotiated;
+use duet_protocol::{Handshakes, Negotiated};
 
 /// What the faulty server is started with for TLS.
 const TLS: &str = r#"tls_args = ["--tls-cert", "{tls_cert}", "--tls-key", "{tls_key}"]"#;
@@ -269,6 +269,64 @@ fn no_ratio_where_servers_agree_on_different_tls() {
     let report = fs::read_to_string(bench.latest("report.md")).expect("a report");
     assert!(report.contains("one on TLSv1.3 X25519"), "{report}");
     bench.nothing_is_left();
+}
+
+/// What TLS handshakes were in a block, by arm.
+fn handshakes(block: &BlockRecord) -> Vec<Handshakes> {
+    assert_eq!(block.failure, None);
+    block.arms.iter().map(|arm| arm.handshakes.expect("there were some")).collect()
+}
+
+#[test]
+fn sessions_are_resumed_with_both_idiomatic_servers() {
+    let programs = tempfile::tempdir().expect("a temporary folder");
+    let [rust, go] = &idiomatic(programs.path());
+    let loads = [
+        ("full", "connections = 4\ntransport = \"https\"\nrate = 400"),
+        ("resumed", "connections = 4\ntransport = \"https\"\nrate = 400\ntls_resume = true"),
+    ];
+    let bench = Bench::new([rust, go], "path = \"/hello\"\nchurn = true", &loads, "blocks = 1");
+    bench.duet(&["run", "s"]).exits(0);
+    for block in &bench.blocks() {
+        for arm in handshakes(block) {
+            let resumes = block.cell.load == "resumed";
+            let (none, all) =
+                if resumes { (arm.full, arm.resumed) } else { (arm.resumed, arm.full) };
+            assert!(none == 0 && all > 0, "{}: {arm:?}", block.cell);
+        }
+    }
+    let report = fs::read_to_string(bench.latest("report.md")).expect("a report");
+    assert!(report.contains("4 HTTPS connections with resumed sessions"), "{report}");
+    bench.nothing_is_left();
+}
+
+#[test]
+fn no_ratio_where_a_server_issues_no_tickets() {
+    let (one, other) = (faulty("", TLS), faulty("no-tickets", TLS));
+    let loads = [("tls", "connections = 2\ntransport = \"https\"\ntls_resume = true")];
+    let workload = "path = \"/\"\nchurn = true";
+    let bench = Bench::new([&one, &other], workload, &loads, "blocks = 2");
+    let said = bench.duet(&["run", "s"]);
+    said.exits(0)
+        .says("no ratio")
+        .says("other resumed 0 of")
+        .says("have it issue a session ticket");
+    let [one, other] = handshakes(&bench.blocks()[0])[..] else { panic!("two arms") };
+    assert!(one.full == 0 && one.resumed > 0, "{one:?}");
+    assert!(other.full > 0 && other.resumed == 0, "{other:?}");
+    bench.nothing_is_left();
+}
+
+#[test]
+fn sessions_that_nothing_resumes() {
+    let server = faulty("", TLS);
+    let kept = [("tls", "connections = 2\ntransport = \"https\"\ntls_resume = true")];
+    let says = "workload `hello` keeps its connections, and load `tls` has `tls_resume`";
+    let bench = Bench::new([&server, &server], "path = \"/\"", &kept, "blocks = 1");
+    bench.duet(&["run", "s"]).exits(2).says(says);
+    let plain = [("plain", "connections = 2\ntls_resume = true")];
+    let bench = Bench::new([&server, &server], "path = \"/\"\nchurn = true", &plain, "blocks = 1");
+    bench.duet(&["run", "s"]).exits(2).says("`tls_resume` over http");
 }
 
 /// A certificate that is another one than the run's is not trusted.

@@ -4,7 +4,8 @@
 //! [--after N] [--hold-mib M]
 //! [--delay-us D | --delay-us-file FILE]` answers every request with the same JSON, but for those of a
 //! cache of entries below `/kv`; FAULT strikes with the Nth request or entry, or at start or stop.
-//! `hasty` forgets the delay.
+//! `hasty` forgets the delay; with
+//! `no-tickets` no session of TLS can be resumed.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -110,6 +111,9 @@ fn tls(options: &Options) -> Result<Option<Arc<ServerConfig>>, Box<dyn Error>> {
             PrivateKeyDer::from_pem_file(key)?,
         )?;
     config.alpn_protocols = vec![b"http/1.1".into()];
+    if options.fault == "no-tickets" {
+        config.send_tls13_tickets = 0;
+    }
     Ok(Some(Arc::new(config)))
 }
 

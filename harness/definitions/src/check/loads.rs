@@ -4,7 +4,7 @@ use super::super::errors::{DefinitionError, Kind};
 use super::super::fields::At;
 use super::super::files::Files;
 use super::super::suites::Suites;
-use duet_model::spec::{OpenLoop, Rate, Server, Workload};
+use duet_model::spec::{Load, OpenLoop, Rate, Server, Workload};
 
 /// Every server must speak the transports of its loads; and HTTP/2 has no connection for each
 /// request.
@@ -20,10 +20,6 @@ pub(super) fn check_transports<'a>(
         mistakes.push(DefinitionError { file, line: Some(line), problem, hint });
     };
     let servers: Vec<_> = servers.collect();
-    let churns = |name: &&At<String>| {
-        let known = files.workloads.iter().flatten().find(|w| w.value.name == name.value);
-        known.is_some_and(|workload| workload.value.churn)
-    };
     for name in loads {
         let Some(load) = suites.loads.iter().find(|load| load.value.name == name.value) else {
             continue;
@@ -44,36 +40,50 @@ pub(super) fn check_transports<'a>(
             );
             mistake(name.line, problem, hint);
         }
-        for workload in workloads.iter().filter(churns).filter(|_| transport.is_http2()) {
-            let problem = format!(
-                "workload `{}` has a connection for each request, and load `{}` is HTTP/2",
-                workload.value, name.value
-            );
-            let hint = "choose a load over `http` or `https` for it".to_owned();
-            mistake(name.line, problem, hint);
-        }
-        let served = |name: &&At<String>| {
-            let known = files.workloads.iter().flatten().find(|w| w.value.name == name.value);
-            known.is_some_and(|workload| !workload.value.services.is_empty())
+        let used = |workload: &&At<Workload>| {
+            workloads.iter().any(|name| name.value == workload.value.name)
         };
-        let searches = load.value.memory_limit.is_some();
-        for workload in workloads.iter().filter(served).filter(|_| searches) {
-            let problem = format!(
-                "workload `{}` needs services, and load `{}` has `memory_limit`",
-                workload.value, name.value
-            );
-            let hint = "choose a workload without services for it: their work is not counted by \
-                        probe";
-            mistake(name.line, problem, hint.to_owned());
-        }
-        for workload in workloads.iter().filter(churns).filter(|_| load.value.idle > 0) {
-            let problem = format!(
-                "workload `{}` has a connection for each request, and load `{}` has idle ones",
-                workload.value, name.value
-            );
-            mistake(name.line, problem, "choose a load without `idle` for it".to_owned());
+        for workload in files.workloads.iter().flatten().filter(used) {
+            for (problem, hint) in unfit(&workload.value, &load.value) {
+                mistake(name.line, problem, hint.to_owned());
+            }
         }
     }
+}
+
+/// Why a load cannot drive a workload, each with what to do about it.
+fn unfit(workload: &Workload, load: &Load) -> Vec<(String, &'static str)> {
+    let (of, over) = (&workload.name, &load.name);
+    let http2 = load.transport.is_http2();
+    let rules = [
+        (
+            workload.churn && http2,
+            format!(
+                "workload `{of}` has a connection for each request, and load `{over}` is HTTP/2"
+            ),
+            "choose a load over `http` or `https` for it",
+        ),
+        (
+            !workload.churn && load.tls_resume,
+            format!("workload `{of}` keeps its connections, and load `{over}` has `tls_resume`"),
+            "choose a workload with `churn = true` for it: where connections are kept there is \
+             nothing to resume",
+        ),
+        (
+            !workload.services.is_empty() && load.memory_limit.is_some(),
+            format!("workload `{of}` needs services, and load `{over}` has `memory_limit`"),
+            "choose a workload without services for it: their work is not counted by probe",
+        ),
+        (
+            workload.churn && load.idle > 0,
+            format!(
+                "workload `{of}` has a connection for each request, and load `{over}` has idle ones"
+            ),
+            "choose a load without `idle` for it",
+        ),
+    ];
+    let applies = rules.into_iter().filter(|(applies, ..)| *applies);
+    applies.map(|(_, problem, hint)| (problem, hint)).collect()
 }
 
 /// A rate at which more requests have to wait at once than a load may have in flight cannot be

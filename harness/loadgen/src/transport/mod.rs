@@ -24,6 +24,7 @@ mod pipeline;
 mod socket;
 pub mod stats;
 pub mod target;
+mod tickets;
 pub mod tls;
 mod verifiers;
 

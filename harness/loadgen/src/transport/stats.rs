@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use duet_protocol::Handshakes;
+
 use super::connection::Opening;
 use crate::count::latencies::Latencies;
 use crate::request::in_flight::nanoseconds;
@@ -24,6 +26,8 @@ pub struct ConnectionStats {
     /// Responses without a length that ended with a connection whose TLS did not say that it ends
     /// (close_notify): whether they were whole is not known.
     pub unannounced: u64,
+    /// Handshakes of TLS. Of a whole load: threads have them in common.
+    pub handshakes: Handshakes,
     /// How long they took to open. Those that a request opens (a connection for each) are not
     /// among them: that is in the request's time.
     pub opening: OpeningTimes,

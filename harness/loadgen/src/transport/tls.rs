@@ -3,19 +3,20 @@
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
-use duet_protocol::Negotiated;
+use duet_protocol::{Handshakes, Negotiated};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{SupportedKxGroup, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{CertificateError, ClientConfig, ClientConnection};
+use rustls::{CertificateError, ClientConfig, ClientConnection, HandshakeKind};
 
 pub use rustls::RootCertStore;
 
 use super::socket::{ReadOutcome, Socket};
+use super::tickets::Tickets;
 use super::verifiers::{Given, Insecure, NoCertificate};
 
 /// Of a buffer for reading, so much more than half is for decrypted bytes: at most a record may
@@ -30,6 +31,14 @@ pub struct Tls {
     name: ServerName<'static>,
     /// Where there is no certificate of the client's: whether one was asked for.
     no_certificate: Option<Arc<NoCertificate>>,
+    ended: Arc<Ended>,
+}
+
+/// Handshakes that were made, by all threads.
+#[derive(Debug, Default)]
+struct Ended {
+    full: AtomicU64,
+    resumed: AtomicU64,
 }
 
 /// A client's own certificate.
@@ -84,7 +93,7 @@ impl Trust {
 
 impl Tls {
     /// TLS 1.3 or 1.2 with a server called `name`, for HTTP/2 or for HTTP/1.1. Every connection
-    /// makes the whole handshake: no ticket of one makes that of another cheaper.
+    /// makes the whole handshake, unless it is [`Self::resuming`].
     ///
     /// # Errors
     /// When a certificate cannot have this name, or the key does not belong to the identity.
@@ -121,7 +130,23 @@ impl Tls {
         config.resumption = Resumption::disabled();
         let known = ServerName::try_from(name.to_owned());
         let name = known.with_context(|| format!("`{name}` is no name of a certificate"))?;
-        Ok(Self { config: Arc::new(config), name, no_certificate })
+        Ok(Self { config: Arc::new(config), name, no_certificate, ended: Arc::default() })
+    }
+
+    /// The same with connections that resume the session of an earlier one, as long as there are
+    /// tickets of the server.
+    #[must_use]
+    pub fn resuming(mut self) -> Self {
+        let resumption = Resumption::store(Arc::new(Tickets::default()));
+        Arc::make_mut(&mut self.config).resumption = resumption;
+        self
+    }
+
+    /// The handshakes of loads and windows so far, over all clones of this.
+    #[must_use]
+    pub fn handshakes(&self) -> Handshakes {
+        let Ended { full, resumed } = &*self.ended;
+        Handshakes { full: full.load(Ordering::Relaxed), resumed: resumed.load(Ordering::Relaxed) }
     }
 
     /// Whether a server has asked for a certificate of the client, which has none.
@@ -153,6 +178,8 @@ pub(super) fn negotiated(tls: &ClientConnection) -> Negotiated {
 #[derive(Debug)]
 pub(crate) struct Session {
     tls: ClientConnection,
+    /// Where its handshake counts; none: it has.
+    uncounted: Option<Arc<Ended>>,
     /// The server sends no more, ...
     closed: bool,
     /// ... and has said so.
@@ -161,10 +188,11 @@ pub(crate) struct Session {
 
 impl Session {
     pub(super) fn new(tls: &Tls) -> io::Result<Self> {
+        let uncounted = Some(Arc::clone(&tls.ended));
         let mut tls = tls.client()?;
         // A request is accepted whole. It is the user's, and there is one at a time.
         tls.set_buffer_limit(None);
-        Ok(Self { tls, closed: false, announced: false })
+        Ok(Self { tls, uncounted, closed: false, announced: false })
     }
 
     /// Whether the two sides do not agree yet.
@@ -223,6 +251,13 @@ impl Session {
             self.announced |= taken.closed;
         }
         self.closed = taken.closed;
+        if !self.tls.is_handshaking()
+            && let Some(ended) = self.uncounted.take()
+        {
+            let resumed = self.tls.handshake_kind() == Some(HandshakeKind::Resumed);
+            let count = if resumed { &ended.resumed } else { &ended.full };
+            count.fetch_add(1, Ordering::Relaxed);
+        }
         Ok(taken)
     }
 

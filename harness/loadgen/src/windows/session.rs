@@ -4,8 +4,8 @@ use std::io::{self, BufRead, Write};
 use std::time::{Duration, Instant};
 
 use duet_protocol::{
-    Event, Job, Negotiated, OpenResult, Outside, ProbeResult, Rate, ResolvedRate, SearchResult,
-    WindowResult,
+    Event, Handshakes, Job, Negotiated, OpenResult, Outside, ProbeResult, Rate, ResolvedRate,
+    SearchResult, WindowResult,
 };
 use duet_stats::SplitMix64;
 use duet_units::Limit;
@@ -70,6 +70,7 @@ pub(crate) fn run(
         let Warm { stationary, elapsed_ns, window_ns, open, .. } = warm;
         emit(&mut events, &Event::Warm { stationary, elapsed_ns, window_ns, open })?;
 
+        let shaken = handshakes(&targets);
         let (measured, searched) = match job.limit() {
             None => (session.measure(&warm)?, None),
             Some(limit) => {
@@ -92,6 +93,11 @@ pub(crate) fn run(
         }
         let (ok, sent) = session.totals.iter().copied().unzip();
         emit(&mut events, &Event::Totals { ok, sent })?;
+        let shaken = handshakes(&targets).into_iter().zip(shaken).map(|(now, at)| now.since(at));
+        let shaken: Vec<Handshakes> = shaken.collect();
+        if shaken.iter().any(|arm| arm.total() > 0) {
+            emit(&mut events, &Event::Handshakes { arms: shaken })?;
+        }
         if let Some(arms) = searched {
             emit(&mut events, &Event::Searched { arms })?;
         }
@@ -100,6 +106,12 @@ pub(crate) fn run(
         }
         emit(&mut events, &Event::Done)
     })
+}
+
+/// The handshakes with each arm so far.
+fn handshakes(targets: &[Target]) -> Vec<Handshakes> {
+    let of = |target: &Target| target.tls.as_ref().map(Tls::handshakes).unwrap_or_default();
+    targets.iter().map(of).collect()
 }
 
 /// After how many idle connections memory is read: twice, so that what the first ones cost once
@@ -123,7 +135,8 @@ fn targets(job: &Job) -> Result<Vec<Target>, JobError> {
         let pem = of_arm.certificate_pem.as_deref().unwrap_or_default();
         let tls = job.transport.is_tls().then(|| {
             let tls = Trust::from_pem(pem.as_bytes())
-                .and_then(|trust| Tls::new(trust, None, name, http2));
+                .and_then(|trust| Tls::new(trust, None, name, http2))
+                .map(|tls| if job.tls_resume { tls.resuming() } else { tls });
             tls.map_err(|why| JobError::for_arm(arm, format_args!("its certificate: {why:#}")))
         });
         Ok(Target { addr: of_arm.addr.clone(), tls: tls.transpose()?, http2 })

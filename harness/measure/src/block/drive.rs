@@ -114,14 +114,11 @@ pub(super) fn drive(
                 under_load(arms, &mut generator, record)?;
             }
             Event::Window(window) => record.windows.push(*window),
-            Event::Searched { arms } => {
-                let found = record.arms.iter_mut().zip(arms);
-                found.for_each(|(arm, found)| arm.search = Some(found));
+            Event::Searched { arms } => of_each(record, arms, |arm, of| arm.search = Some(of)),
+            Event::Handshakes { arms } => {
+                of_each(record, arms, |arm, of| arm.handshakes = Some(of));
             }
-            Event::CpuLost { arms } => {
-                let lost = record.arms.iter_mut().zip(arms);
-                lost.for_each(|(arm, lost)| arm.cpu_lost = lost);
-            }
+            Event::CpuLost { arms } => of_each(record, arms, |arm, lost| arm.cpu_lost = lost),
             Event::Totals { ok, sent } => totals = ok.into_iter().zip(sent).collect(),
             Event::Done => return Ok(of_arms(&totals, &open)),
             Event::Failed { arm, error } => {
@@ -148,6 +145,11 @@ fn last_second(
     let elapsed = Instant::now().saturating_duration_since(began);
     let mut of_arms = record.arms.iter_mut().zip(arms).filter(|(arm, _)| !is_over(arm));
     of_arms.try_for_each(|(arm, running)| look(running.root(), elapsed, &mut arm.seconds))
+}
+
+/// Writes what was reported of each arm into the record.
+fn of_each<T>(record: &mut BlockRecord, arms: Vec<T>, write: impl Fn(&mut ArmRecord, T)) {
+    record.arms.iter_mut().zip(arms).for_each(|(arm, of)| write(arm, of));
 }
 
 /// What was counted of each arm: ok responses, requests sent, connections to its database.

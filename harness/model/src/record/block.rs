@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::failure::Failure;
 use super::gauge::BlockGauges;
 use crate::spec::CellId;
-use duet_protocol::{Negotiated, ResolvedRate, SearchEnd, SearchResult, Times, WindowResult};
+use duet_protocol::{
+    Handshakes, Negotiated, ResolvedRate, SearchEnd, SearchResult, Times, WindowResult,
+};
 
 /// A block: one fresh start of every arm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,6 +118,10 @@ pub struct ArmRecord {
     /// What the TLS handshakes of the load agreed on; absent without TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub negotiated: Option<Negotiated>,
+    /// The handshakes of TLS from the first lead-in to the last window; absent where there were
+    /// none, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handshakes: Option<Handshakes>,
     /// Memory with idle connections open, before the warm-up; empty where the load has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub idle_connections: Vec<IdleMemory>,
@@ -202,6 +208,7 @@ impl ArmRecord {
             rest: vec![],
             wire: Wire::default(),
             negotiated: None,
+            handshakes: None,
             idle_connections: vec![],
             search: None,
             memory_search: None,

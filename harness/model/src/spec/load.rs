@@ -19,6 +19,10 @@ pub struct Load {
     /// How requests travel.
     #[serde(default)]
     pub transport: Transport,
+    /// Whether connections resume the TLS sessions of earlier ones. Otherwise each makes a full
+    /// handshake.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tls_resume: bool,
     /// HTTP/2: requests in flight on each connection, at most. Always 1 with HTTP/1.1.
     #[serde(default = "one")]
     pub streams: u32,
@@ -107,6 +111,7 @@ impl Load {
             1 => String::new(),
             n => format!(" × {n} streams"),
         };
+        let resumed = if self.tls_resume { " with resumed sessions" } else { "" };
         let idle = match self.idle {
             0 => String::new(),
             n => format!(" beside {} idle ones", duet_units::thousands(n.into())),
@@ -121,8 +126,8 @@ impl Load {
             n => format!(" beside {} entries", duet_units::thousands(n.into())),
         };
         let long = format!("{window}{entries}{rest}");
-        let connections = format!("{} {spoken}connection{plural}{streams}", self.connections);
-        format!("{connections}{idle}{cpus}{memory}{long}")
+        let beside = format!("{streams}{resumed}{idle}{cpus}{memory}{long}");
+        format!("{} {spoken}connection{plural}{beside}", self.connections)
     }
 
     /// What decides when requests are sent.

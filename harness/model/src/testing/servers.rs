@@ -405,6 +405,7 @@ fn arm_record(arm: &Speed, server: &str) -> ArmRecord {
             body_bytes: 2,
         },
         negotiated: None,
+        handshakes: None,
         idle_connections: vec![],
         memory_search: None,
         search: None,

@@ -144,6 +144,9 @@ struct Connections {
     unsolicited: u64,
     /// Left open by the server behind a response that was the last, and closed by the generator.
     left_open: u64,
+    /// Handshakes of TLS with the server's certificate, and those that resumed a session.
+    tls_full: u64,
+    tls_resumed: u64,
     /// How long the handshake of TCP took, and that of TLS behind it; absent with a connection for
     /// each request, where they are in the service time.
     tcp_handshake: Option<Quantiles>,
@@ -297,6 +300,8 @@ fn connections(measured: &Measured, shown: &[Percentile]) -> Connections {
         retried: connections.retried,
         unsolicited: connections.unsolicited,
         left_open: connections.left_open,
+        tls_full: connections.handshakes.full,
+        tls_resumed: connections.handshakes.resumed,
         tcp_handshake: handshake(&connections.opening.connect),
         tls_handshake: handshake(&connections.opening.tls),
         in_flight: measured.in_flight(),

@@ -248,6 +248,7 @@ fn connections(out: &mut String, load: &Load, measured: &Measured) {
         (c.retried, "requests sent again on a new one"),
         (c.unsolicited, "sent unsolicited bytes"),
         (c.left_open, "left open by the server, though a response was its last"),
+        (c.handshakes.resumed, "with a TLS session resumed"),
         (c.refused.values().sum(), "not opened"),
     ] {
         if n > 0 {

@@ -42,6 +42,11 @@ pub(super) struct TransportArgs {
     #[arg(long, value_name = "NAME")]
     sni: Option<String>,
 
+    /// Resume TLS sessions: the handshake of a later connection takes a session ticket that an
+    /// earlier one was given. Otherwise each is a full one.
+    #[arg(long)]
+    tls_resume: bool,
+
     /// Connect to ADDR where the URL has HOST and PORT, as curl does; may be repeated.
     #[arg(long, value_name = "HOST:PORT:ADDR")]
     resolve: Vec<Resolve>,
@@ -143,6 +148,7 @@ impl TransportArgs {
                 ("--cacert", self.cacert.is_some()),
                 ("--cert", self.cert.is_some()),
                 ("--sni", self.sni.is_some()),
+                ("--tls-resume", self.tls_resume),
             ];
             if let Some((option, _)) = given.into_iter().find(|(_, given)| *given) {
                 bail!(UsageError(format!("{option} is about https:// URLs")));
@@ -151,7 +157,8 @@ impl TransportArgs {
         }
         let name = self.sni.as_deref().unwrap_or(host);
         let tls = Tls::new(self.trust()?, self.identity()?, name, self.http2);
-        Ok(Some(tls.map_err(|error| UsageError(format!("{error:#}")))?))
+        let tls = tls.map_err(|error| UsageError(format!("{error:#}")))?;
+        Ok(Some(if self.tls_resume { tls.resuming() } else { tls }))
     }
 
     fn identity(&self) -> Result<Option<Identity>> {

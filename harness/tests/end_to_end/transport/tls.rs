@@ -109,6 +109,27 @@ pub(crate) fn secure(
     (url, serve(Tls { listener, config, count: AtomicU64::new(0), drops }, behave))
 }
 
+/// Each request on a connection of its own, which resumes the session of an earlier one if that is
+/// asked for.
+#[test]
+fn sessions_are_resumed_where_that_is_asked() {
+    let identity = Identity::new("localhost", &["http/1.1"]);
+    let close = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
+    let ca = identity.file();
+    for resumes in [false, true] {
+        let (url, _served) = secure(&identity, |_| false, |_| close.to_vec());
+        let mut options = vec!["-n", "40", "-c", "1", "-t", "1", "--disable-keepalive", "--cacert"];
+        options.push(ca.to_str().unwrap());
+        options.extend(resumes.then_some("--tls-resume"));
+        let loaded = load(&url, &options);
+        assert_eq!(loaded.code, 0, "{}", loaded.stderr);
+        let of = |kind: &str| loaded.json["connections"][kind].as_u64();
+        // Of the connection that was opened for the first response there is a ticket already.
+        let want = if resumes { (Some(0), Some(40)) } else { (Some(40), Some(0)) };
+        assert_eq!((of("tls_full"), of("tls_resumed")), want, "{}", loaded.json);
+    }
+}
+
 #[test]
 fn right_answers() {
     let identity = Identity::new("localhost", &["http/1.1"]);
