@@ -1,8 +1,10 @@
 //! A pool of sessions: what another hour would show, cell by cell, and another machine.
 
+use std::collections::BTreeSet;
+
 use crate::chart::pool_forest;
 use crate::document::{Block, Column, Document, Emphasis, Group, Item, Marker, Row, Span, Table};
-use crate::machines::{cell, described, machines, on_machine};
+use crate::machines::{described, machines, on_machine};
 use crate::parts::{figure_of, list};
 use crate::render::markdown::Place;
 use crate::render::{self, text::Style};
@@ -36,7 +38,8 @@ const LEGEND: &str = "A ratio says how many times worse the second arm is. Each 
     do not depend on each other. Another hour: where the next session will lie, with 95 %; both \
     need five sessions. Seen: the smallest and the largest of n sessions; the next lies between \
     with probability (n-1)/(n+1). Between: the share of the variance between sessions that their \
-    own intervals do not explain. Any hour: another hour will say so too. At rest: the ratio with \
+    own intervals do not explain. Better, worse: another hour will say so too; on average: single \
+    hours may say otherwise. At rest: the ratio with \
     the gauge at the best that it was in a session; told only where the gauge predicts a session \
     which the line has not seen better than the mean of the others does, and where 5 % at most of \
     permutations of the sessions look as good.";
@@ -77,7 +80,7 @@ fn pictures(pooled: &Pooled) -> Vec<(&'static str, crate::chart::Picture)> {
         ("pool-memory.svg", Metric::RssBytesPeak),
     ];
     let picture = |(name, metric): (&'static str, Metric)| {
-        let lines = pooled.lines.iter().filter(|line| line.metric == metric);
+        let lines = lines(pooled).filter(|line| line.metric == metric);
         Some((name, pool_forest(pooled, &lines.collect::<Vec<_>>(), metric)?))
     };
     files.into_iter().filter_map(picture).collect()
@@ -88,7 +91,7 @@ fn document(pooled: &Pooled) -> Document {
         count((0..pooled.machines.len()).map(|m| sessions_of(pooled, m)).sum(), "session");
     let shown: Vec<Metric> = SHOWN
         .into_iter()
-        .filter(|metric| pooled.lines.iter().any(|line| line.metric == *metric))
+        .filter(|metric| lines(pooled).any(|line| line.metric == *metric))
         .collect();
     let place = format!("{}, {} to {}", machines(pooled), pooled.first, pooled.last);
     let others = match (pooled.machines.len(), pooled.over_machines.is_empty()) {
@@ -101,9 +104,11 @@ fn document(pooled: &Pooled) -> Document {
         true => "",
         false => " Another hour: not known, five sessions are needed.",
     };
+    let means = pooled.means.iter().filter_map(|mean| headline(pooled, mean));
+    let points = means.chain(shown.iter().filter_map(|metric| summary(pooled, *metric)));
     let answer = vec![
         Block::paragraph(format!("{sessions} on {place}. {others}{hours}"), Emphasis::Strong),
-        Block::points(shown.iter().filter_map(|metric| summary(pooled, *metric))),
+        Block::points(points),
     ];
     let mut body: Vec<Block> = pictures(pooled)
         .into_iter()
@@ -116,6 +121,14 @@ fn document(pooled: &Pooled) -> Document {
     }
     body.push(Block::heading("All cells"));
     body.push(Block::Table(table(pooled, &shown)));
+    let hidden = hidden(pooled);
+    if !hidden.is_empty() {
+        let of =
+            hidden.iter().map(|(matchup, cells)| format!("{matchup} ({})", count(*cells, "cell")));
+        let of = of.collect::<Vec<_>>().join(", ");
+        let text = format!("Measured in one session, and so not shown: {of}.");
+        body.push(Block::paragraph(text, Emphasis::Quiet));
+    }
     if pooled.machines.len() > 1 {
         let item = |(i, machine): (usize, &PooledMachine)| {
             let sessions = count(sessions_of(pooled, i), "session");
@@ -136,6 +149,46 @@ fn sessions_of(pooled: &Pooled, machine: usize) -> usize {
     own.map(|line| line.sessions.len()).max().unwrap_or(0)
 }
 
+/// The lines that are shown: those of several sessions, where there are any, and of several machines.
+fn lines(pooled: &Pooled) -> impl Iterator<Item = &PooledLine> {
+    let any = pooled.machines.len() > 1 || !pooled.lines.iter().any(is_of_several);
+    pooled.lines.iter().filter(move |line| any || is_of_several(line))
+}
+
+fn is_of_several(line: &PooledLine) -> bool {
+    line.sessions.len() > 1
+}
+
+/// The cells that are not shown, by matchup.
+fn hidden(pooled: &Pooled) -> Vec<(&str, usize)> {
+    let shown: BTreeSet<_> = lines(pooled).map(|line| &line.id).collect();
+    let hidden = pooled.lines.iter().map(|line| &line.id).filter(|id| !shown.contains(id));
+    let mut seen = BTreeSet::new();
+    let mut of_matchups: Vec<(&str, usize)> = vec![];
+    for id in hidden.filter(|id| seen.insert(*id)) {
+        match of_matchups.iter_mut().find(|(name, _)| *name == id.matchup) {
+            Some((_, cells)) => *cells += 1,
+            None => of_matchups.push((&id.matchup, 1)),
+        }
+    }
+    of_matchups
+}
+
+/// What a mean says of another hour: `go-nethttp against rust-axum (idiomatic), mean of 8 cells:
+/// CPU per request 1.63× [1.61, 1.65]; another hour: 1.58 to 1.68`. Absent of one session.
+fn headline(pooled: &Pooled, mean: &PooledMean) -> Option<String> {
+    let [first, second] = &mean.arms[..] else { return None };
+    mean.mean?;
+    Some(format!(
+        "{second} against {first} ({}), mean of {}: {} {}; another hour: {}",
+        on_machine(pooled, mean.matchup.clone(), mean.machine),
+        count(mean.cells.len(), "cell"),
+        mean.metric.label(),
+        over_hours(mean.mean, mean.interval, &mean.sessions),
+        another(mean.next)
+    ))
+}
+
 /// Whether something is said of another hour.
 fn is_judged(pooled: &Pooled) -> bool {
     let lines = pooled.lines.iter().map(|line| line.verdict);
@@ -146,7 +199,7 @@ fn is_judged(pooled: &Pooled) -> bool {
 /// `CPU per request: of 21 cells the second arm is worse in any hour in 17, worse on average in 2;
 /// of 2 another hour is not known`. Absent where it is not known of any.
 fn summary(pooled: &Pooled, metric: Metric) -> Option<String> {
-    let of_metric = || pooled.lines.iter().filter(|line| line.metric == metric);
+    let of_metric = || lines(pooled).filter(|line| line.metric == metric);
     let verdicts = [
         (PoolVerdict::WorseInAny, "worse in any hour"),
         (PoolVerdict::WorseOnAverage, "worse on average"),
@@ -154,10 +207,10 @@ fn summary(pooled: &Pooled, metric: Metric) -> Option<String> {
         (PoolVerdict::BetterOnAverage, "better on average"),
         (PoolVerdict::Depends, "one or the other by the hour"),
     ];
-    let lines = |verdict| of_metric().filter(|line| line.verdict == verdict).count();
+    let number = |verdict| of_metric().filter(|line| line.verdict == verdict).count();
     let said: Vec<String> = verdicts
         .into_iter()
-        .map(|(verdict, words)| (lines(verdict), words))
+        .map(|(verdict, words)| (number(verdict), words))
         .filter(|(cells, _)| *cells > 0)
         .map(|(cells, words)| format!("{words} in {cells}"))
         .collect();
@@ -169,7 +222,7 @@ fn summary(pooled: &Pooled, metric: Metric) -> Option<String> {
         n => count(n, "cell"),
     };
     let mut text = format!("{}: of {all} the second arm is {}", metric.label(), said.join(", "));
-    let not_known = lines(PoolVerdict::NotKnown);
+    let not_known = number(PoolVerdict::NotKnown);
     if not_known > 0 {
         text += &format!("; of {not_known} another hour is not known");
     }
@@ -185,25 +238,36 @@ fn left_out(one: &LeftOut) -> Item {
     Item { name: format!("{}{cell}", one.run), text: one.reason.clone().into(), ..Item::default() }
 }
 
-/// A group a metric, a row a cell.
+/// A group a metric and matchup, a row a cell.
 fn table(pooled: &Pooled, shown: &[Metric]) -> Table {
     let numbers = ["n", "over hours", "another hour", "seen", "between"];
     let columns = std::iter::once(Column::words("")).chain(numbers.map(Column::numbers));
     let verdicts = is_judged(pooled).then(|| Column::words("second arm"));
-    let of_metric = |metric: Metric| pooled.lines.iter().filter(move |line| line.metric == metric);
-    let means = |metric: Metric| {
-        let of_metric = pooled.means.iter().filter(move |mean| mean.metric == metric);
-        of_metric.map(|mean| mean_row(pooled, mean))
+    let mut matchups: Vec<&str> = vec![];
+    for line in lines(pooled) {
+        if !matchups.contains(&line.id.matchup.as_str()) {
+            matchups.push(&line.id.matchup);
+        }
+    }
+    let group = |metric: Metric, matchup: &str| {
+        let of_matchup = |line: &&PooledLine| line.metric == metric && line.id.matchup == matchup;
+        let arms = lines(pooled).find(of_matchup).map_or(&[][..], |line| &line.arms);
+        let rows: Vec<Row> =
+            lines(pooled).filter(of_matchup).map(|line| row(pooled, line)).collect();
+        let of_rows = |mean: &&PooledMean| mean.metric == metric && mean.matchup == matchup;
+        let means = pooled.means.iter().filter(of_rows).map(|mean| mean_row(pooled, mean));
+        let rows = match rows.is_empty() {
+            true => rows,
+            false => means.chain(rows).collect(),
+        };
+        let name = format!("{}, {matchup}", metric.label());
+        Group { name, about: arms.join(" against "), rows, ..Group::default() }
     };
-    let group = |metric: &Metric| Group {
-        name: metric.label().to_owned(),
-        rows: means(*metric).chain(of_metric(*metric).map(|line| row(pooled, line))).collect(),
-        ..Group::default()
-    };
+    let groups = shown.iter().flat_map(|metric| matchups.iter().map(|one| group(*metric, one)));
     Table {
         caption: String::new(),
         columns: columns.chain(verdicts).collect(),
-        groups: shown.iter().map(group).collect(),
+        groups: groups.filter(|group| !group.rows.is_empty()).collect(),
         apart: true,
     }
 }
@@ -212,7 +276,9 @@ fn row(pooled: &Pooled, line: &PooledLine) -> Row {
     let over = over_hours(line.mean, line.interval, &line.sessions);
     let seen = line.range.map_or_else(String::new, span);
     let hours = line.heterogeneity.map_or_else(String::new, percent);
-    let (name, sessions) = (cell(pooled, line), line.sessions.len().to_string());
+    let name = format!("{}/{}", line.id.workload, line.id.load);
+    let (name, sessions) =
+        (on_machine(pooled, name, line.machine), line.sessions.len().to_string());
     let plain = [name, sessions, over, another(line.next), seen, hours];
     let verdict = is_judged(pooled).then(|| verdict(line.verdict, "hour"));
     let cells = plain.into_iter().map(Span::from).chain(verdict);
@@ -221,7 +287,7 @@ fn row(pooled: &Pooled, line: &PooledLine) -> Row {
 
 /// A mean over cells, of which no session says how sure it is.
 fn mean_row(pooled: &Pooled, mean: &PooledMean) -> Row {
-    let of = format!("{}, mean of {}", mean.matchup, count(mean.cells.len(), "cell"));
+    let of = format!("mean of {}", count(mean.cells.len(), "cell"));
     let name = on_machine(pooled, of, mean.machine);
     let over = over_hours(mean.mean, mean.interval, &mean.sessions);
     let seen = mean.range.map_or_else(String::new, span);
@@ -296,10 +362,10 @@ fn span(interval: Interval) -> String {
 /// What may be said of others: hours, or machines.
 fn verdict(verdict: PoolVerdict, of: &str) -> Span {
     let (words, emphasis) = match verdict {
-        PoolVerdict::BetterInAny => (format!("better, any {of}"), Emphasis::Strong),
-        PoolVerdict::WorseInAny => (format!("worse, any {of}"), Emphasis::Strong),
-        PoolVerdict::BetterOnAverage => ("better, average".to_owned(), Emphasis::Plain),
-        PoolVerdict::WorseOnAverage => ("worse, average".to_owned(), Emphasis::Plain),
+        PoolVerdict::BetterInAny => ("better".to_owned(), Emphasis::Strong),
+        PoolVerdict::WorseInAny => ("worse".to_owned(), Emphasis::Strong),
+        PoolVerdict::BetterOnAverage => ("better on average".to_owned(), Emphasis::Plain),
+        PoolVerdict::WorseOnAverage => ("worse on average".to_owned(), Emphasis::Plain),
         PoolVerdict::Depends => (format!("by the {of}"), Emphasis::Open),
         PoolVerdict::NotKnown => ("not known".to_owned(), Emphasis::Open),
     };

@@ -95,14 +95,14 @@ fn sentence(name: &str, line: &PooledLine) -> String {
 }
 
 fn paint(canvas: &mut Canvas<'_>, axis: &Axis, y: i32, pooled: &Pooled, line: &PooledLine) {
-    let name = format!("{} {}", line.id.matchup, line.id.workload);
-    canvas.text((MARGIN, y - 6), Anchor::Start, 240, LABEL, &name);
+    canvas.text((MARGIN, y - 6), Anchor::Start, 240, LABEL, &line.id.workload);
     let sessions = count(line.sessions.len(), "session");
     let of = match pooled.machines.len() {
         0 | 1 => sessions,
         _ => format!("machine {}, {sessions}", line.machine + 1),
     };
-    canvas.text((MARGIN, y + 9), Anchor::Start, 190, SMALL, &format!("{}, {of}", line.id.load));
+    let of = format!("{}, {}, {of}", line.id.matchup, line.id.load);
+    canvas.text((MARGIN, y + 9), Anchor::Start, 250, SMALL, &of);
     if let Some(next) = line.next {
         canvas.rect((axis.at(next.low), y - BAR), (axis.at(next.high), y + BAR), BAND);
     }
