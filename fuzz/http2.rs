@@ -93,7 +93,7 @@ fn load(target: Target, timeout: Duration) -> Load {
         streams: REQUESTS as usize,
         threads: 1,
         cpus: vec![],
-        model: LoadModel::Closed { requests: Some(REQUESTS) },
+        model: LoadModel::Closed { requests: Some(REQUESTS), think: Duration::ZERO },
         warmup: Duration::ZERO,
         measure: Duration::ZERO,
         timeout,

@@ -22,6 +22,7 @@ use crate::timing::schedule::{Due, Phases, Schedule};
 use crate::timing::timer::{DeadlineTimer, TIMER};
 use crate::transport::{Completion, ConnectionState, Outcome, Progress, Transport};
 
+mod pauses;
 mod recovery;
 mod stages;
 mod sweep;
@@ -66,6 +67,10 @@ pub(crate) struct Driver<'l, T, S> {
     free_since: Vec<Instant>,
     /// Slots in which a request may be sent, the one that waits longest first.
     free: VecDeque<usize>,
+    /// How long a slot pauses between a response and its next request.
+    think: Duration,
+    /// Slots that pause, and until when, in this order.
+    thinking: VecDeque<(Instant, usize)>,
     timer: DeadlineTimer,
     coalescing: Option<WakeupCoalescing>,
     events: Vec<EpollEvent>,
@@ -128,6 +133,8 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
             connections: vec![unused; connections],
             free_since: vec![now; slots],
             free: VecDeque::with_capacity(slots),
+            think: Duration::ZERO,
+            thinking: VecDeque::new(),
             timer,
             coalescing: None,
             events: vec![EpollEvent::empty(); EVENTS],
@@ -149,6 +156,11 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
         self.promised = true;
     }
 
+    /// Has each slot of a closed loop pause between a response and its next request.
+    pub(crate) fn pause(&mut self, think: Duration) {
+        self.think = think;
+    }
+
     /// Requests sent so far.
     pub(crate) fn sent(&self) -> u64 {
         self.sent
@@ -168,6 +180,9 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
         loop {
             self.enter_stage(now)?;
             let sent = self.sent;
+            if !self.thinking.is_empty() {
+                self.end_pauses(now);
+            }
             let completion = self.transport.next();
             self.proceed(completion, now)?;
             if self.sending && self.is_over(now) {
@@ -194,7 +209,8 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
     }
 
     fn begin(&mut self, schedule: Schedule, phases: Phases) -> Result<(), JobError> {
-        self.resends = !schedule.is_open() && self.transport.is_sequential();
+        let pauses = !self.think.is_zero();
+        self.resends = !schedule.is_open() && self.transport.is_sequential() && !pauses;
         self.schedule = schedule;
         self.phases = phases;
         self.sending = true;
@@ -210,10 +226,14 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
             && self.connections.len() >= CONNECTIONS_MIN
             && self.transport.is_sequential()
             && !self.opens_on_send
+            && !pauses
         {
             let coalescing = WakeupCoalescing::new(phases.begin).map_err(JobError::waiting)?;
             self.coalescing = Some(coalescing);
             self.next_sweep = phases.begin + COALESCING_FIRST_CHECK;
+        }
+        if pauses {
+            self.spread(phases.begin);
         }
         Ok(())
     }
@@ -350,7 +370,11 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
                 self.sink.failed(&request, *error, now);
                 self.release_failed(slot, error.kind, now);
             }
-            Progress::Opened => self.slots_of(connection).for_each(|slot| self.release(slot, now)),
+            Progress::Opened => self.slots_of(connection).for_each(|slot| {
+                if self.transport.is_free(slot) {
+                    self.push_free(slot, now);
+                }
+            }),
             Progress::Ready => self.free.push_back(slot),
             Progress::Unsolicited(mismatch) => {
                 self.sink.unsolicited(*mismatch)?;
@@ -397,13 +421,23 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
     fn release(&mut self, slot: usize, now: Instant) {
         let connection = self.connection_of(slot);
         if self.transport.is_free(slot) {
-            self.push_free(slot, now);
+            self.push_free_after_pause(slot, now);
         } else if self.transport.state(connection) == ConnectionState::Vacant {
             if self.opens_on_send {
-                self.push_free(slot, now);
+                self.push_free_after_pause(slot, now);
             } else {
                 self.replace(connection, None, now);
             }
+        }
+    }
+
+    /// A slot is free, now or after its pause.
+    #[inline(always)]
+    fn push_free_after_pause(&mut self, slot: usize, now: Instant) {
+        if self.think.is_zero() {
+            self.push_free(slot, now);
+        } else {
+            self.thinking.push_back((now + self.think, slot));
         }
     }
 
@@ -441,10 +475,11 @@ impl<'l, T: Transport, S: Sink> Driver<'l, T, S> {
             let ready = coalescing.wait(self.transport.epoll(), &mut self.events);
             return ready.map_err(JobError::waiting);
         }
-        let due = if self.free.is_empty() || !self.sending {
-            None
-        } else {
-            self.schedule.next(&self.phases)
+        let due = match self.thinking.front() {
+            _ if !self.sending => None,
+            Some(&(due, _)) => Some(due),
+            None if self.free.is_empty() => None,
+            None => self.schedule.next(&self.phases),
         };
         let patience = self.sweep_pause;
         let ready = self.timer.wait(self.transport.epoll(), &mut self.events, (now, due), patience);

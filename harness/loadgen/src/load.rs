@@ -115,7 +115,7 @@ pub fn run(load: &Load, live: &Live) -> Result<Measured> {
 
 fn phases(load: &Load, begin: Instant) -> Phases {
     let from = begin + load.warmup;
-    let counted = matches!(load.model, LoadModel::Closed { requests: Some(_) });
+    let counted = matches!(load.model, LoadModel::Closed { requests: Some(_), .. });
     let until = from + if counted { NEVER } else { load.measure };
     Phases { begin, from, until, to: if load.promised { begin + NEVER } else { until } }
 }
@@ -197,6 +197,7 @@ fn drive(
     if load.promised {
         driver.promise();
     }
+    driver.pause(load.think());
     // Whoever waits for this has given up where it cannot be sent.
     let _ = connected.send(driver.connect()?);
     let Ok(phases) = when_to_begin.recv() else {
@@ -218,13 +219,14 @@ fn drive(
 
 fn schedule(load: &Load, thread: usize) -> Schedule {
     match load.model {
-        LoadModel::Closed { requests } => {
+        LoadModel::Closed { requests, .. } => {
             Schedule::Closed { left: requests.map(|all| split_evenly(all, thread, load.threads)) }
         }
-        LoadModel::Open { rate, arrivals, deadline } => {
+        LoadModel::Open { rate, arrivals, burst, deadline } => {
             let schedule = |rate, seed, span: Duration| {
                 let span_ns = span.as_nanos() as u64; // 584 years
                 ArrivalSchedule::new(arrivals, rate, (thread, load.threads), seed, span_ns)
+                    .in_bursts(burst)
             };
             Schedule::Open {
                 warmup: schedule(Rate::steady(rate.from), !load.seed, load.warmup),

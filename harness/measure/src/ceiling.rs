@@ -51,7 +51,7 @@ pub fn measure(load: &Load) -> Result<Ceiling> {
         target: responder.addr.into(),
         cases: cases.collect(),
         connections: load.connections.min(CONNECTIONS_MAX).max(load.threads as u32),
-        model: LoadModel::Closed { requests: None },
+        model: LoadModel::Closed { requests: None, think: Duration::ZERO },
         warmup: WARMUP,
         measure: MEASURE,
         timeout: TIMEOUT,

@@ -19,6 +19,7 @@ mod args;
 mod capacity;
 mod cases;
 mod drive;
+mod ending;
 mod form;
 mod limit;
 mod live;
@@ -30,6 +31,7 @@ mod request;
 #[cfg(test)]
 mod schemas;
 mod series;
+mod steps;
 mod summary;
 mod targets;
 mod text;
@@ -40,6 +42,7 @@ mod variables;
 pub(super) use args::Load;
 use cases::Prepared;
 use drive::{Files, drive};
+use ending::exit;
 use limit::Verdict;
 use live::View;
 use place::Place;
@@ -63,11 +66,18 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
     if let Some(variable) = proxy::ignored(&place.url).filter(|_| !args.transport.is_local()) {
         stdio::note(&format!("{variable} is set, but a load goes to its host without a proxy"));
     }
+    ensure!(
+        args.rate.len() < 2 || args.steps.are_there(),
+        UsageError("several rates are steps: say how long each is, such as --step 10s".to_owned())
+    );
     let load = prepare(args, &place, &listed)?;
     let url = place.url;
     let interrupt = Interrupt::watch()?;
     if args.capacity.find_capacity {
         return capacity::run(args, &load, &url, &interrupt);
+    }
+    if args.steps.are_there() {
+        return steps::run(args, &load, &url, &interrupt);
     }
     let stream = Stream::beside([&args.hdr, &args.series, &args.svg, &args.hgrm, &args.raw]);
     if !args.json {
@@ -174,23 +184,25 @@ fn counts(args: &Load) -> Result<(u32, usize)> {
 
 /// When requests are sent, and for how long.
 fn model(args: &Load) -> Result<(LoadModel, Duration)> {
-    let Some(rate) = args.rate else {
+    let Some(&rate) = args.rate.first() else {
         let some = args.requests.is_some() || !args.duration.is_zero();
         ensure!(some, UsageError("a load takes some time: --duration".to_owned()));
-        return Ok((LoadModel::Closed { requests: args.requests }, args.duration));
+        let think = args.think.unwrap_or_default();
+        return Ok((LoadModel::Closed { requests: args.requests, think }, args.duration));
     };
     let arrivals = if args.poisson { Arrivals::Poisson } else { Arrivals::Uniform };
     let measure = match args.requests {
         Some(n) => Duration::from_secs_f64((n as f64 / rate.mean()).min(1e9)),
         None => args.duration,
     };
+    let burst = args.burst.unwrap_or(1);
     // The first of evenly spaced instants is where half a request is expected.
-    let some = args.capacity.find_capacity || rate.mean() * measure.as_secs_f64() >= 0.5;
+    let due = rate.mean() * measure.as_secs_f64() >= burst as f64 / 2.0;
     ensure!(
-        some,
+        args.capacity.find_capacity || args.steps.are_there() || due,
         UsageError("no request is due at this rate: give a longer --duration".to_owned())
     );
-    Ok((LoadModel::Open { rate, arrivals, deadline: args.deadline }, measure))
+    Ok((LoadModel::Open { rate, arrivals, burst, deadline: args.deadline }, measure))
 }
 
 /// The file of the series.
@@ -204,7 +216,7 @@ fn series<'l>(path: &Path, load: &'l load::Load) -> Result<Series<'l>> {
 fn ceiling(load: &load::Load, measured: &Measured) -> Option<Ceiling> {
     let plain = matches!(load.target.addr, Address::Tcp(_)) && load.target.tls.is_none();
     let takes = load.cases.iter().any(|case| !case.exchange.captures.is_empty());
-    if !plain || load.target.http2 || takes {
+    if !plain || load.target.http2 || takes || !load.think().is_zero() {
         return None; // the null responder speaks nothing else, and has no values
     }
     match ceiling::measure(load) {
@@ -220,33 +232,5 @@ fn ceiling(load: &load::Load, measured: &Measured) -> Option<Ceiling> {
             stdio::note(&format!("the generator's ceiling was not measured: {error:#}"));
             None
         }
-    }
-}
-
-/// How it ended. What makes the figures worthless comes before what they say.
-fn exit(
-    measured: &Measured,
-    promised: bool,
-    max_error_rate: f64,
-    verdicts: &[Verdict],
-    signal: Option<i32>,
-) -> Exit {
-    let connections = &measured.connections;
-    let incomplete = measured.connections_open < measured.connections_planned
-        || connections.unsolicited > 0
-        || (promised && measured.account.unsent + measured.account.in_flight > 0);
-    if let Some(signal) = signal {
-        Exit::Interrupted(signal)
-    } else if incomplete
-        || measured.account.ok == 0
-        || measured.account.error_rate() > max_error_rate
-    {
-        Exit::ServerFailed
-    } else if verdicts.contains(&Verdict::Broken) {
-        Exit::Broken
-    } else if verdicts.contains(&Verdict::Unknown) {
-        Exit::Inconclusive
-    } else {
-        Exit::Done
     }
 }

@@ -25,6 +25,7 @@ mod promises;
 mod series;
 mod shapes;
 mod signals;
+mod steps;
 mod targets;
 mod variables;
 

@@ -29,7 +29,10 @@ impl<T: Transport, S: Sink> Driver<'_, T, S> {
         }
         self.sink.tick(now);
         let disconnected = self.open_connections() == 0;
-        let idle = self.idle_since.1 == self.sent && self.outstanding == 0 && self.is_overdue(now);
+        let idle = self.idle_since.1 == self.sent
+            && self.outstanding == 0
+            && self.thinking.is_empty()
+            && self.is_overdue(now);
         if !idle {
             self.idle_since = (now, self.sent);
         }

@@ -156,7 +156,8 @@ impl Measured {
     #[must_use]
     pub fn contradicts_little(&self, load: &Load) -> bool {
         let slots = u64::from(load.connections) * load.in_flight_max() as u64;
-        self.ok >= LITTLE_RESPONSES * slots
+        load.think().is_zero()
+            && self.ok >= LITTLE_RESPONSES * slots
             && self.in_flight().is_some_and(|n| (n / slots as f64 - 1.0).abs() > LITTLE)
     }
 

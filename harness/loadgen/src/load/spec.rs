@@ -85,6 +85,8 @@ pub enum LoadModel {
     Closed {
         /// How many after the warm-up; none: until the measured time is over.
         requests: Option<u64>,
+        /// How long a connection pauses between a response and its next request.
+        think: Duration,
     },
     /// At planned instants.
     Open {
@@ -92,6 +94,8 @@ pub enum LoadModel {
         rate: Rate,
         /// How they are spread.
         arrivals: Arrivals,
+        /// How many of them are due at once; 1 unless they are evenly spaced.
+        burst: u64,
         /// Requests older than this are not sent any more.
         deadline: Option<Duration>,
     },
@@ -103,6 +107,15 @@ impl Load {
         match (self.order, self.cases.len()) {
             (Order::InTurn, n) if n > LISTED_MAX => 0,
             (_, n) => n,
+        }
+    }
+
+    /// How long a connection pauses between a response and its next request.
+    #[must_use]
+    pub fn think(&self) -> Duration {
+        match self.model {
+            LoadModel::Closed { think, .. } => think,
+            LoadModel::Open { .. } => Duration::ZERO,
         }
     }
 

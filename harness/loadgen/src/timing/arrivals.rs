@@ -55,6 +55,8 @@ pub struct ArrivalSchedule {
     slope: f64,
     thread: u64,
     threads: u64,
+    /// Requests that are due at the same instant; with even spacing only.
+    burst: u64,
     random: SplitMix64,
     /// No request is due from here on.
     span_ns: u64,
@@ -88,6 +90,7 @@ impl ArrivalSchedule {
             },
             thread: thread as u64,
             threads: threads as u64,
+            burst: 1,
             random: SplitMix64::new(own),
             span_ns,
             index: 0,
@@ -96,6 +99,15 @@ impl ArrivalSchedule {
         };
         schedule.next_ns = schedule.following();
         schedule
+    }
+
+    /// The same in bursts of so many requests of all threads that are due at once; at least 1. The
+    /// first burst of n is due where half of it is expected, when N(t) = n / 2.
+    #[must_use]
+    pub fn in_bursts(mut self, burst: u64) -> Self {
+        self.burst = burst;
+        self.next_ns = self.following();
+        self
     }
 
     /// When the next request is due; none: there are no more.
@@ -119,7 +131,10 @@ impl ArrivalSchedule {
 
     fn following(&mut self) -> f64 {
         self.expected = match self.arrivals {
-            Arrivals::Uniform => (self.index * self.threads + self.thread) as f64 + 0.5,
+            Arrivals::Uniform => {
+                let number = self.index * self.threads + self.thread;
+                (number - number % self.burst) as f64 + self.burst as f64 / 2.0
+            }
             Arrivals::Poisson => {
                 self.expected - (1.0 - self.random.unit()).ln() * self.threads as f64
             }
@@ -171,6 +186,18 @@ mod tests {
         for (rate, of, expected) in cases {
             assert_eq!(instants(Arrivals::Uniform, rate, of, 0), expected, "{rate} {of:?}");
         }
+    }
+
+    #[test]
+    fn bursts() {
+        const MS: u64 = 1_000_000;
+        let of = |thread| {
+            let rate = Rate::steady(8.0);
+            let all = ArrivalSchedule::new(Arrivals::Uniform, rate, (thread, 2), 0, SECOND);
+            all.in_bursts(4).collect::<Vec<u64>>()
+        };
+        assert_eq!(of(0), [250 * MS, 250 * MS, 750 * MS, 750 * MS]);
+        assert_eq!(of(1), of(0), "half of each burst");
     }
 
     #[test]

@@ -49,13 +49,27 @@ pub(in crate::cmd) struct Load {
     pub(super) requests: Option<u64>,
 
     /// Requests per second over all connections: an open loop. A:B: from A to B, evenly changing.
+    /// Several, such as 100,200,400: one step after the other, each as long as --step says.
     #[arg(short = 'q', long, short_alias = 'R', alias = "qps", value_name = "N|A:B")]
-    #[arg(value_parser = rate)]
-    pub(super) rate: Option<Rate>,
+    #[arg(value_parser = rate, value_delimiter = ',')]
+    pub(super) rate: Vec<Rate>,
 
     /// Random instants, as if of many independent users, instead of evenly spaced ones.
     #[arg(long, requires = "open")]
     pub(super) poisson: bool,
+
+    /// So many requests at the same instant, with a pause that keeps the rate.
+    #[arg(long, value_name = "N", requires = "open", conflicts_with = "poisson")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(super) burst: Option<u64>,
+
+    #[command(flatten)]
+    pub(super) steps: StepArgs,
+
+    /// In a closed loop, how long each connection pauses between a response and its next request.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(conflicts_with_all = ["rate", "find_capacity", "pipeline"])]
+    pub(super) think: Option<Duration>,
 
     /// Random seed for instants, the choice of requests and `{rand}`.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -162,6 +176,30 @@ pub(super) enum Verify {
     Body,
     /// Status only.
     Status,
+}
+
+/// Arguments of loads one after the other.
+#[derive(Debug, Args)]
+pub(super) struct StepArgs {
+    /// How long each rate of --rate is measured, where there are several [with --overload: 10s].
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "open")]
+    #[arg(conflicts_with_all = ["requests", "duration", "hdr", "hgrm", "series", "svg", "raw"])]
+    #[arg(conflicts_with = "histogram")]
+    pub(super) step: Option<Duration>,
+
+    /// What happens beyond --rate, or beyond what --find-capacity has found: steps at this rate,
+    /// at 1.5 and 2 times as much, and whether the server recovers at half of it.
+    #[arg(long, requires = "open")]
+    #[arg(conflicts_with_all = ["requests", "duration", "hdr", "hgrm", "series", "svg", "raw"])]
+    #[arg(conflicts_with = "histogram")]
+    pub(super) overload: bool,
+}
+
+impl StepArgs {
+    /// Whether there are steps.
+    pub(super) fn are_there(&self) -> bool {
+        self.step.is_some() || self.overload
+    }
 }
 
 /// Arguments of the search.

@@ -9,8 +9,10 @@ use url::Url;
 
 use super::args::Load;
 use super::drive::{Files, drive};
-use super::limit::{Limit, Verdict};
+use super::ending::reasons;
+use super::limit::Limit;
 use super::live::View;
+use super::steps;
 use super::summary::{self, Quantiles};
 use super::text;
 use super::values::{self, RATE_MAX};
@@ -59,6 +61,8 @@ pub(super) struct Summary {
     /// `narrow`, `all_held`, `none_held`, `out_of_probes` or `interrupted`.
     end: &'static str,
     probes: Vec<ProbeResult>,
+    /// With --overload: what happens beyond the rate that held.
+    overload: Option<steps::Summary>,
     warnings: Vec<String>,
 }
 
@@ -123,17 +127,27 @@ pub(super) fn run(
     };
     let mut found = summary(args, &load, url, capacity::interval(&probes), end, results);
     found.warnings.extend(too_short(&load, &found, typical_ns));
-    if args.json {
-        stdio::print_raw(&(serde_json::to_string_pretty(&found)? + "\n"))?;
-    } else {
+    if !args.json {
         stdio::print(&answer(&found))?;
     }
-    Ok(match (interrupt.signal(), found.held_per_second, found.probes.last()) {
+    let mut overloaded = Exit::Done;
+    if let Some(held) = found.held_per_second.filter(|_| args.steps.overload)
+        && interrupt.signal().is_none()
+    {
+        let (overload, exit) = steps::overload(args, &load, (url, interrupt), held)?;
+        found.overload = Some(overload);
+        overloaded = exit;
+    }
+    if args.json {
+        stdio::print_raw(&(serde_json::to_string_pretty(&found)? + "\n"))?;
+    }
+    let searched = match (interrupt.signal(), found.held_per_second, found.probes.last()) {
         (Some(signal), ..) => Exit::Interrupted(signal),
         (None, Some(_), _) => Exit::Done,
         (None, None, Some(last)) if last.ok_per_second == Some(0.0) => Exit::ServerFailed,
         (None, None, _) => Exit::Broken,
-    })
+    };
+    Ok(searched.max(overloaded))
 }
 
 /// What a probe came to after those before it; none where no connection could be opened. That may
@@ -159,12 +173,10 @@ fn rules(args: &Load) -> Result<Rules> {
     // Six standard deviations more, for Poisson arrivals.
     let needed = needed + 6.0 * needed.sqrt();
     let lowest = (needed / args.capacity.probe_duration.as_secs_f64()).ceil();
-    let first = match args.rate {
-        Some(rate) if !rate.is_steady() => {
-            bail!(UsageError("a search begins at one rate: --rate N".to_owned()))
-        }
-        Some(rate) => rate.from,
-        None => FIRST,
+    let first = match args.rate[..] {
+        [] => FIRST,
+        [rate] if rate.is_steady() => rate.from,
+        _ => bail!(UsageError("a search begins at one rate: --rate N".to_owned())),
     };
     if lowest > RATE_MAX {
         bail!(UsageError("the probes are too short for these limits: --probe-duration".to_owned()));
@@ -184,39 +196,9 @@ fn rules(args: &Load) -> Result<Rules> {
 fn at(load: &load::Load, args: &Load, per_second: f64) -> load::Load {
     let arrivals = if args.poisson { Arrivals::Poisson } else { Arrivals::Uniform };
     let rate = Rate::steady(per_second);
-    let model = LoadModel::Open { rate, arrivals, deadline: args.deadline };
+    let burst = args.burst.unwrap_or(1);
+    let model = LoadModel::Open { rate, arrivals, burst, deadline: args.deadline };
     load::Load { model, ..load.clone() }
-}
-
-/// Why the rate of a probe did not hold; none: it held.
-fn reasons(args: &Load, measured: &Measured) -> Vec<String> {
-    let mut reasons = vec![];
-    if measured.connections_open < measured.connections_planned {
-        reasons.push(format!(
-            "{} connections missing",
-            measured.connections_planned - measured.connections_open
-        ));
-    }
-    let account = &measured.account;
-    if account.error_rate() > args.max_error_rate {
-        reasons.push(format!("{} failed", duet_units::percent(account.error_rate())));
-    }
-    if !capacity::is_achieved(account.planned, measured.ok) {
-        // Of nothing planned, nothing is missing.
-        let share = measured.ok as f64 / account.planned as f64;
-        reasons.push(format!("{} of the rate achieved", duet_units::percent(share)));
-    }
-    for limit in &args.limit {
-        match limit.judge(&measured.response) {
-            Verdict::Kept => {}
-            Verdict::Broken => reasons.push(format!("{} too long", limit.quantile())),
-            Verdict::Unknown => reasons.push(format!("{} unknown", limit.quantile())),
-        }
-    }
-    if !reasons.is_empty() && measured.generator_bound() {
-        reasons.push("generator-bound".to_owned());
-    }
-    reasons
 }
 
 fn result(per_second: f64, measured: Option<&Measured>, reasons: Vec<String>) -> ProbeResult {
@@ -280,6 +262,7 @@ fn summary(
             None => "interrupted",
         },
         probes,
+        overload: None,
         warnings,
     }
 }
@@ -304,7 +287,8 @@ fn head(args: &Load, load: &load::Load, url: &Url) -> String {
     let limits: Vec<String> = args.limit.iter().map(Limit::to_string).collect();
     let quantiles = args.limit.iter().map(|limit| format!("{:>12}", limit.quantile()));
     let seconds = |time: Duration| duet_units::nanoseconds(time.as_nanos() as f64);
-    let arrivals = if args.poisson { "Poisson" } else { "evenly spaced" };
+    let arrivals = if args.poisson { Arrivals::Poisson } else { Arrivals::Uniform };
+    let arrivals = text::arrivals_in_words(arrivals, args.burst.unwrap_or(1));
     format!(
         "{}\n{}; probes of {}, {arrivals}, after {} of warm-up\n\
          the highest rate with {}, at most {} errors\n\n{:>12}{:>12}{}{:>12}\n",

@@ -148,7 +148,7 @@ fn is_drawable() -> bool {
 /// How long the load lasts, where it is known.
 fn total(load: &Load) -> Option<Duration> {
     match load.model {
-        LoadModel::Closed { requests: Some(_) } => None,
+        LoadModel::Closed { requests: Some(_), .. } => None,
         _ => Some(load.warmup + load.measure),
     }
 }
@@ -216,7 +216,7 @@ impl Seen<'_> {
                 elapsed.as_secs_f64() / total.as_secs_f64(),
                 format!("{:.0} of {:.0} s", elapsed.as_secs_f64(), total.as_secs_f64()),
             ),
-            (None, LoadModel::Closed { requests: Some(all) }) => (
+            (None, LoadModel::Closed { requests: Some(all), .. }) => (
                 self.right as f64 / all as f64,
                 format!("{} of {} requests", text::count(self.right), text::count(all)),
             ),
@@ -317,7 +317,8 @@ mod tests {
     #[test]
     fn an_open_loop() {
         let rate = Rate { from: 1000.0, to: 1900.0 };
-        let load = load(LoadModel::Open { rate, arrivals: Arrivals::Uniform, deadline: None });
+        let load =
+            load(LoadModel::Open { rate, arrivals: Arrivals::Uniform, burst: 1, deadline: None });
         let mut seen = seen(&load);
         check(&seen, 0, "────────────────────────────────────────  0 of 10 s");
         seen.add(&second(-1, &[(1000, 1)], &[]));
@@ -359,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_number_of_requests() {
-        let load = load(LoadModel::Closed { requests: Some(4000) });
+        let load = load(LoadModel::Closed { requests: Some(4000), think: Duration::ZERO });
         let mut seen = seen(&load);
         for offset_s in 0..100 {
             seen.add(&second(offset_s, &[(20, 2)], &[]));

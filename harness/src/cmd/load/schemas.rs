@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::{capacity, summary};
+use super::{capacity, steps, summary};
 
 fn schema<T: JsonSchema>(title: &str, version: &str) -> Value {
     let generator = SchemaSettings::default().for_serialize().into_generator();
@@ -21,9 +21,11 @@ fn schema<T: JsonSchema>(title: &str, version: &str) -> Value {
 fn schemas_are_those_of_the_types() {
     let result = "duet load --json, one load on one URL";
     let search = "duet load --find-capacity --json, the highest rate that holds";
+    let steps = "duet load --step and --overload --json, loads one after the other";
     let schemas = [
         ("load", schema::<summary::Summary>(result, summary::SCHEMA)),
         ("load-capacity", schema::<capacity::Summary>(search, capacity::SCHEMA)),
+        ("load-steps", schema::<steps::Summary>(steps, steps::SCHEMA)),
     ];
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schema");
     for (name, want) in schemas {

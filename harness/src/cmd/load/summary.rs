@@ -37,6 +37,10 @@ pub(super) struct Summary {
     /// At the beginning, and at the end: the same unless it is a ramp.
     planned_per_second: Option<f64>,
     planned_per_second_end: Option<f64>,
+    /// Requests that are due at once; open loop only.
+    burst: Option<u64>,
+    /// The pause of each connection between a response and its next request; closed loop only.
+    think_ns: Option<u64>,
     warmup_ns: u64,
     /// The measured time; in a closed loop with a number of requests, until the last ok response.
     elapsed_ns: u64,
@@ -203,9 +207,9 @@ pub(super) fn of(
 ) -> Summary {
     let shown = values::quantiles(&args.percentiles);
     let quantiles = |latencies: &Latencies| quantiles(latencies, &shown);
-    let rate = match load.model {
-        LoadModel::Open { rate, .. } => Some(rate),
-        LoadModel::Closed { .. } => None,
+    let (rate, burst) = match load.model {
+        LoadModel::Open { rate, burst, .. } => (Some(rate), Some(burst)),
+        LoadModel::Closed { .. } => (None, None),
     };
     let open = |latencies| rate.map(|_| quantiles(latencies));
     let account = &measured.account;
@@ -224,6 +228,8 @@ pub(super) fn of(
         mode: if rate.is_some() { "open" } else { "closed" },
         planned_per_second: rate.map(|rate| rate.from),
         planned_per_second_end: rate.map(|rate| rate.to),
+        burst,
+        think_ns: rate.is_none().then(|| load.think().as_nanos() as u64),
         warmup_ns: load.warmup.as_nanos() as u64,
         elapsed_ns: measured.elapsed_ns,
         ok_per_second: measured.ok_per_second(),

@@ -58,15 +58,19 @@ pub(super) fn by(load: &Load) -> String {
 pub(super) fn how(load: &Load) -> String {
     let seconds = |time: Duration| duet_units::nanoseconds(time.as_nanos() as f64);
     let how = match load.model {
-        LoadModel::Closed { requests: Some(n) } => {
-            format!("closed loop, {} requests", count(n))
-        }
-        LoadModel::Closed { requests: None } => format!("closed loop, {}", seconds(load.measure)),
-        LoadModel::Open { rate, arrivals, .. } => {
-            let arrivals = match arrivals {
-                Arrivals::Uniform => "evenly spaced",
-                Arrivals::Poisson => "Poisson",
+        LoadModel::Closed { requests, think } => {
+            let much = match requests {
+                Some(n) => format!("{} requests", count(n)),
+                None => seconds(load.measure),
             };
+            let think = match think {
+                Duration::ZERO => String::new(),
+                think => format!(" with {} of think time", seconds(think)),
+            };
+            format!("closed loop{think}, {much}")
+        }
+        LoadModel::Open { rate, arrivals, burst, .. } => {
+            let arrivals = arrivals_in_words(arrivals, burst);
             let rate = match rate.is_steady() {
                 true => duet_units::rate(rate.from),
                 false => {
@@ -81,6 +85,15 @@ pub(super) fn how(load: &Load) -> String {
         time => format!("after {} of warm-up", seconds(time)),
     };
     format!("{}; {how} {warmup}", by(load))
+}
+
+/// How the requests of an open loop are spread.
+pub(super) fn arrivals_in_words(arrivals: Arrivals, burst: u64) -> String {
+    match arrivals {
+        Arrivals::Poisson => "Poisson".to_owned(),
+        Arrivals::Uniform if burst > 1 => format!("in bursts of {}", count(burst)),
+        Arrivals::Uniform => "evenly spaced".to_owned(),
+    }
 }
 
 /// What will be done.

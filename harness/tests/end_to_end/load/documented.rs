@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::capacity::search;
 use super::series::series;
+use super::steps::steps;
 use super::*;
 
 /// Objects whose keys are not fixed.
@@ -19,6 +20,9 @@ const LATENCIES: [&str; 7] = [
     "tcp_handshake",
     "tls_handshake",
 ];
+
+/// What has a form that is documented elsewhere.
+const WHOLE: [&str; 2] = ["overload", "steps[].result"];
 
 fn document() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../LOAD.md");
@@ -47,6 +51,9 @@ fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
                 let name = if MAPS.contains(&parent) { "*" } else { name };
                 let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
                 found.insert(path.clone());
+                if WHOLE.contains(&path.as_str()) {
+                    continue;
+                }
                 let latencies = member.is_object() && LATENCIES.contains(&name);
                 fields(member, if latencies { "LATENCIES" } else { &path }, found);
             }
@@ -121,6 +128,16 @@ fn searches() {
     assert_eq!(written["schema"], "duet.load.capacity/1");
     check("`duet.load.capacity/1`", std::slice::from_ref(&written));
     keeps_to_schema("load-capacity", &[written]);
+}
+
+#[test]
+fn loads_in_steps() {
+    let dying = |request: &Request| if request.index < 100 { right() } else { Act::Die };
+    let options = "-q 300 --overload --step 200ms --warmup 0 -c 2 --limit max=1s";
+    let (_, written) = steps(dying, options);
+    assert_eq!(written["schema"], "duet.load.steps/1");
+    check("`duet.load.steps/1`", std::slice::from_ref(&written));
+    keeps_to_schema("load-steps", &[written]);
 }
 
 #[test]
