@@ -2,10 +2,15 @@
 //!
 //! `faulty-server --addr HOST:PORT|unix:PATH [--tls-cert FILE --tls-key FILE] [--fault FAULT]
 //! [--after N] [--hold-mib M]
+<<<<<<< HEAD
 //! [--delay-us D | --delay-us-file FILE]` answers every request with the same JSON, but for those of a
 //! cache of entries below `/kv`; FAULT strikes with the Nth request or entry, or at start or stop.
 //! `hasty` forgets the delay; with
 //! `no-tickets` no session of TLS can be resumed.
+=======
+//! [--delay-us D | --delay-us-file FILE]` answers every request with the same JSON, but for those of
+//! a cache of entries below `/kv`; FAULT strikes with the Nth request or entry, or at start or stop.
+>>>>>>> b4beb2a (Long windows: when memory is read has a file of its own; a generator that hangs is noticed within two windows; short lines, no circle of imports)
 
 use std::collections::BTreeMap;
 use std::error::Error;
