@@ -33,6 +33,7 @@ mod job_error;
 mod limits;
 pub mod load;
 pub mod null_server;
+pub mod reason;
 pub mod reference;
 pub mod request;
 pub mod response;

@@ -6,7 +6,6 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, ensure};
-use nix::errno::Errno;
 
 use crate::count::account::Account;
 use crate::count::first_bytes::FirstBytes;
@@ -17,6 +16,7 @@ use crate::count::thread_stats::{CaseStats, ThreadStats};
 use crate::driver::{Driver, NEVER};
 use crate::job_error::JobError;
 pub use crate::limits::DRAIN_MAX;
+use crate::reason::Reason;
 use crate::request::requests::Requests;
 use crate::request::selector::{InOrder, Selector, Sessions, Weighted, split_evenly};
 use crate::system::{self, pin};
@@ -44,23 +44,21 @@ const START: Duration = Duration::from_millis(2);
 pub struct Unconnected {
     to: String,
     /// Why most of the attempts failed; none: none of them did in time.
-    reason: Option<&'static str>,
+    reason: Option<Reason>,
 }
 
 impl Unconnected {
     /// Whether it is this machine that has no room for another connection.
     #[must_use]
     pub fn is_of_this_machine(&self) -> bool {
-        let errno = self.reason.and_then(error::errno);
-        matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::EADDRNOTAVAIL))
+        self.reason.is_some_and(Reason::is_of_this_machine)
     }
 }
 
 impl fmt::Display for Unconnected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reason = self.reason.unwrap_or(error::NO_REPLY);
-        let errno = error::errno(reason).map(|errno| errno as i32);
-        f.write_str(&error::unconnected(&self.to, errno, reason))
+        let reason = self.reason.unwrap_or(error::NO_REPLY.into());
+        f.write_str(&error::unconnected(&self.to, reason))
     }
 }
 

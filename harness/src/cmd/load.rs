@@ -22,6 +22,7 @@ mod drive;
 mod ending;
 mod form;
 mod limit;
+mod lines;
 mod live;
 mod picture;
 mod place;

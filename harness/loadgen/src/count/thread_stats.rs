@@ -8,6 +8,7 @@ use duet_process::proc::{self, CpuClock};
 use super::account::Account;
 use super::latencies::Latencies;
 use crate::job_error::JobError;
+use crate::reason::Reason;
 use crate::request::in_flight::nanoseconds;
 
 /// What one thread of a load counted.
@@ -43,7 +44,7 @@ pub(crate) struct ThreadStats {
     /// By exchange; empty where there is one alone.
     pub(crate) cases: Vec<CaseStats>,
     /// Why requests failed in transport.
-    pub(crate) reasons: BTreeMap<&'static str, u64>,
+    pub(crate) reasons: BTreeMap<Reason, u64>,
     /// Statuses of responses that were not as expected.
     pub(crate) mismatched_statuses: BTreeMap<u16, u64>,
     /// Bytes received from the end of the warm-up until nothing was sent any more.

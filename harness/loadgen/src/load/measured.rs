@@ -7,6 +7,7 @@ use super::spec::Load;
 use crate::count::account::Account;
 use crate::count::latencies::Latencies;
 use crate::count::thread_stats::{CaseStats, ThreadHealth};
+use crate::reason::Reason;
 use crate::transport::stats::ConnectionStats;
 
 /// A busier thread than this had no time to spare: what was measured is the generator.
@@ -68,7 +69,7 @@ pub struct Measured {
     /// By case; empty where there is one alone.
     pub cases: Vec<CaseStats>,
     /// Why requests failed in transport, in the words of the system or the protocol.
-    pub reasons: BTreeMap<&'static str, u64>,
+    pub reasons: BTreeMap<Reason, u64>,
     /// Statuses of responses that were not as expected.
     pub mismatched_statuses: BTreeMap<u16, u64>,
     /// The first mismatch, in words.

@@ -6,6 +6,7 @@ use nix::errno::Errno;
 
 use super::tls;
 use crate::error_kind::ErrorKind;
+use crate::reason::Reason;
 
 /// Why a connection that was closed without an error of the system is lost.
 pub(crate) const CLOSED: &str = "closed by the server";
@@ -16,30 +17,26 @@ pub(crate) const NO_REPLY: &str = "no reply in time";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TransportError {
     pub(crate) kind: ErrorKind,
-    /// The system's error, where there was one.
-    pub(crate) errno: Option<i32>,
-    /// In words that a table of counts can have.
-    pub(crate) reason: &'static str,
+    pub(crate) reason: Reason,
     /// Whether the response was complete and only the server's close was missing.
     pub(crate) closing: bool,
 }
 
 impl TransportError {
     /// An error with nothing more to say than its kind and its reason.
-    pub(crate) fn new(kind: ErrorKind, reason: &'static str) -> Self {
-        Self { kind, errno: None, reason, closing: false }
+    pub(crate) fn new(kind: ErrorKind, reason: impl Into<Reason>) -> Self {
+        Self { kind, reason: reason.into(), closing: false }
     }
 
     /// An error of an operation on a connection.
     pub(crate) fn from_io(error: &io::Error) -> Self {
-        let errno = error.raw_os_error();
         let lost = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
-        let kind = match errno {
+        let kind = match tls::reason(error) {
             _ if lost.contains(&error.kind()) => ErrorKind::Reset,
-            _ if tls::reason(error).is_some() => ErrorKind::Tls,
-            _ => ErrorKind::Connect,
+            Some(_) => ErrorKind::Tls,
+            None => ErrorKind::Connect,
         };
-        Self { kind, errno, reason: reason(error), closing: false }
+        Self::new(kind, reason(error))
     }
 
     /// The same error where no connection could be opened.
@@ -49,22 +46,15 @@ impl TransportError {
     }
 }
 
-/// Why there is no connection, in words that a table of counts can have. Of an error that went
-/// through `h2` only the kind is left.
-fn reason(error: &io::Error) -> &'static str {
+/// Why there is no connection. Of an error that went through `h2` only the kind is left.
+fn reason(error: &io::Error) -> Reason {
     match (error.raw_os_error(), error.kind()) {
-        (Some(errno), _) => Errno::from_raw(errno).desc(),
-        (None, io::ErrorKind::UnexpectedEof) => CLOSED,
-        (None, io::ErrorKind::ConnectionReset) => Errno::ECONNRESET.desc(),
-        (None, io::ErrorKind::BrokenPipe) => Errno::EPIPE.desc(),
-        (None, _) => tls::reason(error).unwrap_or(NO_REPLY),
+        (Some(errno), _) => Reason::System(errno),
+        (None, io::ErrorKind::UnexpectedEof) => CLOSED.into(),
+        (None, io::ErrorKind::ConnectionReset) => Errno::ECONNRESET.into(),
+        (None, io::ErrorKind::BrokenPipe) => Errno::EPIPE.into(),
+        (None, _) => tls::reason(error).unwrap_or(NO_REPLY).into(),
     }
-}
-
-/// The system's error that has these words, of those that people can do something about.
-pub(crate) fn errno(reason: &str) -> Option<Errno> {
-    let known = [Errno::ECONNREFUSED, Errno::EADDRNOTAVAIL, Errno::EMFILE, Errno::ENFILE];
-    known.into_iter().find(|errno| errno.desc() == reason)
 }
 
 /// Why no connection to `addr` could be opened, in words that say what to do.
@@ -82,7 +72,7 @@ pub(crate) fn unopened(addr: &str, error: &io::Error) -> String {
             )
         }
         None if error.kind() == io::ErrorKind::Other => format!("cannot use {addr}: {error}"),
-        None => unconnected(addr, error.raw_os_error(), NO_REPLY),
+        None => unconnected(addr, error.raw_os_error().map_or(NO_REPLY.into(), Reason::System)),
     }
 }
 
@@ -99,8 +89,8 @@ pub(crate) fn other_protocol(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// The same of an error of which only this much is known.
-pub(crate) fn unconnected(addr: &str, errno: Option<i32>, reason: &str) -> String {
-    match errno.map(Errno::from_raw) {
+pub(crate) fn unconnected(addr: &str, reason: Reason) -> String {
+    match reason.errno() {
         Some(Errno::ECONNREFUSED) => {
             format!("connection refused by {addr}: is the server still running?")
         }

@@ -6,6 +6,7 @@ use duet_protocol::Handshakes;
 
 use super::connection::Opening;
 use crate::count::latencies::Latencies;
+use crate::reason::Reason;
 use crate::request::in_flight::nanoseconds;
 
 /// What became of connections.
@@ -14,7 +15,7 @@ pub struct ConnectionStats {
     /// Opened, replacements included.
     pub opened: u64,
     /// Attempts to open one that failed, by reason.
-    pub refused: BTreeMap<&'static str, u64>,
+    pub refused: BTreeMap<Reason, u64>,
     /// Closed by the server with no request in flight.
     pub lost_idle: u64,
     /// Requests sent again on a new connection, since the server had closed theirs before.
@@ -64,11 +65,11 @@ impl ConnectionStats {
         self.opening.connect.merge(&other.opening.connect);
         self.opening.tls.merge(&other.opening.tls);
         for (reason, count) in &other.refused {
-            *self.refused.entry(reason).or_default() += count;
+            *self.refused.entry(*reason).or_default() += count;
         }
     }
 
-    pub(super) fn refuse(&mut self, reason: &'static str) {
-        *self.refused.entry(reason).or_default() += 1;
+    pub(super) fn refuse(&mut self, reason: impl Into<Reason>) {
+        *self.refused.entry(reason.into()).or_default() += 1;
     }
 }

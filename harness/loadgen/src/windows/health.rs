@@ -86,7 +86,7 @@ fn describe(arm: u32, job: &Job, error: TransportError) -> String {
     let addr = &job.arms[arm as usize].addr;
     let timeout = units::nanoseconds(job.timeout_ns as f64);
     match error.kind {
-        ErrorKind::Connect => error::unconnected(&addr.to_string(), error.errno, error.reason),
+        ErrorKind::Connect => error::unconnected(&addr.to_string(), error.reason),
         ErrorKind::Timeout if error.closing => format!(
             "{addr} responded but did not close the connection within {timeout}, as it had to"
         ),

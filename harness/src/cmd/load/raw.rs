@@ -1,49 +1,36 @@
 //! `--raw`: a row for each request, written while the load goes on.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::cmd::{output, stdio};
+use super::lines::Lines;
+use crate::cmd::stdio;
 use duet_loadgen::count::seconds::{Row, Second};
 
 /// The columns, as documented.
 const HEAD: &str = "planned_ns,sent_ns,response_ns,service_ns,elapsed_ns,case,outcome\n";
 
 /// The file.
-pub(super) struct Raw {
-    path: PathBuf,
-    file: Box<dyn Write>,
-    /// The first error; nothing is written after it.
-    error: Option<anyhow::Error>,
-}
+pub(super) struct Raw(Lines);
 
 impl Raw {
     /// Makes the file.
     pub(super) fn create(path: &Path) -> Result<Self> {
-        let mut file = output::open(path)?;
-        let failed = || format!("failed to write {}", path.display());
-        file.write_all(HEAD.as_bytes()).with_context(failed)?;
-        Ok(Self { path: path.to_owned(), file, error: None })
+        let mut lines = Lines::create(path)?;
+        lines.write(HEAD);
+        Ok(Self(lines))
     }
 
     /// Writes the requests that ended in a second.
     pub(super) fn write(&mut self, second: &Second) {
-        if self.error.is_some() {
-            return;
-        }
-        let rows = second.rows.iter().flatten().map(row).collect::<String>();
-        // What is written can be read at once.
-        let written = self.file.write_all(rows.as_bytes()).and_then(|()| self.file.flush());
-        let failed = || format!("failed to write {}", self.path.display());
-        self.error = written.with_context(failed).err();
+        self.0.write(&second.rows.iter().flatten().map(row).collect::<String>());
     }
 
     /// # Errors
     /// When a row could not be written.
     pub(super) fn finish(self) -> Result<()> {
-        self.error.map_or(Ok(()), Err)
+        self.0.finish()
     }
 }
 

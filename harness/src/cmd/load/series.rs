@@ -1,12 +1,12 @@
 //! `--series`: a line for each second, written while the load goes on.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::Value;
 
-use crate::cmd::{output, stdio};
+use super::lines::Lines;
+use crate::cmd::stdio;
 use duet_loadgen::count::latencies::Latencies;
 use duet_loadgen::count::seconds::Second;
 use duet_loadgen::error_kind::ErrorKind;
@@ -26,13 +26,11 @@ enum Form {
 /// The file.
 pub(super) struct Series<'l> {
     load: &'l Load,
-    path: PathBuf,
     form: Form,
-    file: Box<dyn Write>,
+    lines: Lines,
+    /// How many were written.
+    count: u64,
     stolen: Stolen,
-    lines: u64,
-    /// The first error; nothing is written after it.
-    error: Option<anyhow::Error>,
 }
 
 /// The stolen time of the CPUs that the generator may use.
@@ -49,10 +47,10 @@ impl<'l> Series<'l> {
     pub(super) fn create(path: &Path, load: &'l Load, cpus: Vec<usize>) -> Result<Self> {
         let form =
             if path.extension().is_some_and(|e| e == "csv") { Form::Csv } else { Form::JsonLines };
-        let file = output::open(path)?;
+        let lines = Lines::create(path)?;
         let mut stolen = Stolen { clock: StolenTime::open().ok(), cpus, ns: None };
         stolen.since_last();
-        Ok(Self { load, path: path.to_owned(), form, file, stolen, lines: 0, error: None })
+        Ok(Self { load, form, lines, count: 0, stolen })
     }
 
     /// Writes a second of the measured time.
@@ -60,27 +58,24 @@ impl<'l> Series<'l> {
         let stolen_ns = self.stolen.since_last();
         let nothing = second.sent + second.ok + second.shed + second.failed() == 0;
         // Threads look up now and then when there is nothing left to do.
-        let idle_end = second.is_partial() && nothing && self.lines > 0;
-        if second.offset_s < 0 || idle_end || self.error.is_some() {
+        let idle_end = second.is_partial() && nothing && self.count > 0;
+        if second.offset_s < 0 || idle_end {
             return;
         }
         let fields = fields(self.load, second, stolen_ns);
         let text = match self.form {
-            Form::Csv if self.lines == 0 => format!("{}\n{}\n", names(&fields), csv(&fields)),
+            Form::Csv if self.count == 0 => format!("{}\n{}\n", names(&fields), csv(&fields)),
             Form::Csv => csv(&fields) + "\n",
             Form::JsonLines => json(&fields) + "\n",
         };
-        self.lines += 1;
-        // What is written can be read at once.
-        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.flush());
-        let failed = || format!("failed to write {}", self.path.display());
-        self.error = written.with_context(failed).err();
+        self.count += 1;
+        self.lines.write(&text);
     }
 
     /// # Errors
     /// When a line could not be written.
     pub(super) fn finish(self) -> Result<()> {
-        self.error.map_or(Ok(()), Err)
+        self.lines.finish()
     }
 }
 

@@ -16,6 +16,7 @@ use super::values::{self, Percentile};
 use duet_loadgen::count::latencies::{Latencies, Latency};
 use duet_loadgen::count::thread_stats::CaseStats;
 use duet_loadgen::load::{Case, Load, LoadModel, Measured};
+use duet_loadgen::reason::Reason;
 
 /// The name and version of the JSON's form. Fields may be added; a change of meaning is a new
 /// version.
@@ -244,7 +245,7 @@ pub(super) fn of(
             shed: account.shed,
             ok: account.ok,
             failed: account.failed_by_kind(),
-            reasons: measured.reasons.clone(),
+            reasons: in_words(&measured.reasons),
             in_flight: account.in_flight,
             error_rate: account.error_rate(),
         },
@@ -283,6 +284,10 @@ pub(super) fn quantiles(latencies: &Latencies, shown: &[Percentile]) -> Quantile
     }
 }
 
+fn in_words(counts: &BTreeMap<Reason, u64>) -> BTreeMap<&'static str, u64> {
+    counts.iter().map(|(reason, &n)| (reason.words(), n)).collect()
+}
+
 fn cases(load: &Load, measured: &Measured, shown: &[Percentile]) -> Vec<CaseResult> {
     let case = |(case, stats): (&Case, &CaseStats)| CaseResult {
         request: text::request_line(case),
@@ -301,7 +306,7 @@ fn connections(measured: &Measured, shown: &[Percentile]) -> Connections {
         planned: measured.connections_planned,
         open: measured.connections_open,
         opened: connections.opened,
-        refused: connections.refused.clone(),
+        refused: in_words(&connections.refused),
         lost_idle: connections.lost_idle,
         retried: connections.retried,
         unsolicited: connections.unsolicited,

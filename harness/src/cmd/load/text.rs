@@ -4,7 +4,6 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use nix::errno::Errno;
 use url::Url;
 
 use super::args;
@@ -342,8 +341,7 @@ pub(super) fn warnings(load: &Load, measured: &Measured) -> Vec<String> {
             count(measured.connections_planned)
         ));
     }
-    let few_files = [Errno::EMFILE, Errno::ENFILE].map(Errno::desc);
-    if few_files.iter().any(|reason| measured.connections.refused.contains_key(reason)) {
+    if measured.connections.refused.keys().any(|reason| reason.is_of_files()) {
         warnings.push(
             "there may be too few open files for so many connections: raise `ulimit -n`".to_owned(),
         );

@@ -51,7 +51,7 @@ fn exchange(
     let mut connection = H2Connection::new();
     let mut slot = StreamSlot::new(in_flight, Some(BodyLearner::default()));
     let ready = ReadyQueue::new(1, 1);
-    connection.open(target, &event_loop, 0).map_err(|error| failed(error.reason))?;
+    connection.open(target, &event_loop, 0).map_err(|error| failed(error.reason.words()))?;
     let mut events = [EpollEvent::empty()];
     let mut closed = None;
     loop {
@@ -84,7 +84,7 @@ fn exchange(
             Poll::Pending => {}
         }
         if let Some(error) = closed {
-            return Err(other(error.reason)); // a response that had come would be complete
+            return Err(other(error.reason.words())); // a response that had come would be complete
         }
         if ready.next_connection().is_some() {
             continue;
