@@ -104,7 +104,9 @@ pub(super) fn is_cost(metric: Metric) -> bool {
         | Metric::LatencyNsP50
         | Metric::LatencyNsP90
         | Metric::LatencyNsP99
-        | Metric::LatencyNsP999 => false,
+        | Metric::LatencyNsP999
+        | Metric::LatenessNsP50
+        | Metric::LatenessNsP99 => false,
     }
 }
 

@@ -29,6 +29,7 @@ mod estimates;
 pub mod gate;
 mod histogram;
 pub mod hours;
+mod lateness;
 mod matchups;
 mod means;
 mod memory_search;

@@ -9,6 +9,8 @@ pub(super) fn headline_metrics(cell: &CellAnalysis) -> &'static [Metric] {
         CellKind::Programs => &Metric::OF_PROGRAMS,
         CellKind::Servers(Loop::Closed) => &[
             Metric::RequestsPerSecond,
+            Metric::LatenessNsP50,
+            Metric::LatenessNsP99,
             Metric::CpuNsPerRequest,
             Metric::RssBytesPeak,
             Metric::RssBytesPerConnection,
@@ -19,6 +21,8 @@ pub(super) fn headline_metrics(cell: &CellAnalysis) -> &'static [Metric] {
             Metric::LatencyNsP50,
             Metric::LatencyNsP99,
             Metric::LatencyNsP999,
+            Metric::LatenessNsP50,
+            Metric::LatenessNsP99,
             Metric::CpuNsPerRequest,
             Metric::RssBytesSteady,
             Metric::RssBytesPerConnection,
@@ -53,6 +57,11 @@ const MEMORY_LIMIT: &str = "The smallest memory limit is that of a control group
     held and the largest that did not. Where the kernel kills the server for want of memory, the \
     limit did not hold.";
 
+/// What lateness is, for reports that have some.
+const LATENESS: &str = "An event of a stream is due so many periods after its request was sent, \
+    and late by how long after that its last byte comes. The response time of a stream is what it \
+    has to last, and no result.";
+
 /// Whether something was measured of which speeds can be compared: all but rates that were given.
 pub(super) fn has_speeds(analysis: &Analysis) -> bool {
     let given = [Loop::Open, Loop::MemorySearch].map(CellKind::Servers);
@@ -69,12 +78,20 @@ pub(super) fn has_peaks(analysis: &Analysis) -> bool {
 pub(super) fn explanations(analysis: &Analysis) -> Vec<&'static str> {
     let said =
         [(Loop::Open, LATENCY), (Loop::Search, RATE_WITHIN), (Loop::MemorySearch, MEMORY_LIMIT)];
-    said.into_iter().filter(|(of, _)| has(analysis, *of)).map(|(_, words)| words).collect()
+    let of_loops = said.into_iter().filter(|(of, _)| has(analysis, *of)).map(|(_, words)| words);
+    of_loops.chain(has_events(analysis).then_some(LATENESS)).collect()
 }
 
 /// Whether something was measured under such a loop.
 pub(super) fn has(analysis: &Analysis, of: Loop) -> bool {
     kinds(analysis).any(|kind| kind == CellKind::Servers(of))
+}
+
+/// Whether responses were streams of events.
+fn has_events(analysis: &Analysis) -> bool {
+    let mut metrics =
+        analysis.matchups.iter().flat_map(|m| &m.cells).flat_map(|cell| &cell.metrics);
+    metrics.any(|of| of.metric == Metric::LatenessNsP50)
 }
 
 fn kinds(analysis: &Analysis) -> impl Iterator<Item = CellKind> {

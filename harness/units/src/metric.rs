@@ -47,6 +47,11 @@ pub enum Metric {
     LatencyNsP99,
     /// 99.9th percentile of response time in an open loop; likewise, with 10,000 requests.
     LatencyNsP999,
+    /// Median lateness of events, where a response is a stream of them: from the instant at which
+    /// an event is due to its last byte.
+    LatenessNsP50,
+    /// 99th percentile of the lateness of events: of a window, as that of response time.
+    LatenessNsP99,
     /// Of a program: from starting its process to its end.
     ElapsedNs,
     /// Of a program: CPU time in user mode and in the kernel, all of its processes.
@@ -121,7 +126,7 @@ impl Loop {
 
 impl Metric {
     /// All metrics, in the order reports show them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::ElapsedNs,
         Self::CpuNs,
         Self::RequestsPerSecond,
@@ -131,6 +136,8 @@ impl Metric {
         Self::LatencyNsP90,
         Self::LatencyNsP99,
         Self::LatencyNsP999,
+        Self::LatenessNsP50,
+        Self::LatenessNsP99,
         Self::CpuNsPerRequest,
         Self::RssBytesPeak,
         Self::RssBytesPerUnit,
@@ -167,6 +174,8 @@ impl Metric {
             Self::LatencyNsP90 => "latency_ns_p90",
             Self::LatencyNsP99 => "latency_ns_p99",
             Self::LatencyNsP999 => "latency_ns_p999",
+            Self::LatenessNsP50 => "lateness_ns_p50",
+            Self::LatenessNsP99 => "lateness_ns_p99",
             Self::ElapsedNs => "elapsed_ns",
             Self::CpuNs => "cpu_ns",
             Self::RssBytesPerUnit => "rss_bytes_per_unit",
@@ -193,6 +202,8 @@ impl Metric {
             Self::LatencyNsP90 => "latency, 90 %",
             Self::LatencyNsP99 => "latency, 99 %",
             Self::LatencyNsP999 => "latency, 99.9 %",
+            Self::LatenessNsP50 => "lateness of events, median",
+            Self::LatenessNsP99 => "lateness of events, 99 %",
             Self::ElapsedNs => "elapsed",
             Self::CpuNs => "CPU",
             Self::RssBytesPerUnit => "memory per unit",
@@ -208,6 +219,16 @@ impl Metric {
             Self::LatencyNsP90 => Some(0.9),
             Self::LatencyNsP99 => Some(0.99),
             Self::LatencyNsP999 => Some(0.999),
+            _ => None,
+        }
+    }
+
+    /// The quantile that it is, of the lateness of events. Absent for all other metrics.
+    #[must_use]
+    pub fn lateness_quantile(self) -> Option<f64> {
+        match self {
+            Self::LatenessNsP50 => Some(0.5),
+            Self::LatenessNsP99 => Some(0.99),
             _ => None,
         }
     }
@@ -231,6 +252,7 @@ impl Metric {
             | Self::ServiceTimeNsP99 => of == Loop::Closed,
             Self::RateWithinPerSecond => of == Loop::Search,
             Self::CpuNsPerRequest => of != Loop::Search,
+            Self::LatenessNsP50 | Self::LatenessNsP99 => of != Loop::Search,
             metric if metric.latency_quantile().is_some() => of == Loop::Open,
             _ => true,
         }
@@ -249,6 +271,8 @@ impl Metric {
             | Self::LatencyNsP90
             | Self::LatencyNsP99
             | Self::LatencyNsP999
+            | Self::LatenessNsP50
+            | Self::LatenessNsP99
             | Self::ElapsedNs
             | Self::CpuNs => Unit::Nanoseconds,
             Self::RssBytesIdle

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::account::Account;
+use super::events::EventCounts;
 use super::histogram::{Snapshot, TimeHistogram};
 use super::window_clocks::{ClockReading, WindowClocks};
 use super::{Mode, Sink};
@@ -59,6 +60,8 @@ pub(crate) struct WindowCounts {
     pub(crate) send_lag: Snapshot,
     /// Open loop: that part of it for which a connection was free.
     pub(crate) generator_lag: Snapshot,
+    /// Events of responses that are streams of them.
+    pub(crate) events: EventCounts,
     /// Open loop: time spent waiting busily for planned instants.
     pub(crate) spin_ns: u64,
     /// Exchanges of the arm without an ok response so far, summed over threads.
@@ -271,6 +274,7 @@ impl WindowCounts {
         self.response_lower_bounds.extend(other.response_lower_bounds);
         self.send_lag.extend(other.send_lag);
         self.generator_lag.extend(other.generator_lag);
+        self.events.merge(other.events);
         self.spin_ns += other.spin_ns;
         self.unseen += other.unseen;
         self.last_error = self.last_error.or(other.last_error);

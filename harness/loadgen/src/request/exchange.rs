@@ -1,6 +1,7 @@
 //! A request, and the response that is expected to it.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -23,6 +24,9 @@ pub struct Exchange {
     pub body: ExpectedBody,
     /// Whether its responses are checked and counted in a window, and their times are not.
     pub untimed: bool,
+    /// The period of a response that is a stream of events, whose arrival is observed; none: it is
+    /// none.
+    pub event_period: Option<Duration>,
 }
 
 /// An expected body.
@@ -93,8 +97,16 @@ impl Exchange {
     #[must_use]
     pub fn any_success(request: Vec<u8>, head: bool) -> Self {
         let (placeholders, status) = (vec![], Status::Successful);
-        let body = ExpectedBody::Any;
-        Self { request, placeholders, head, status, content_type: None, body, untimed: false }
+        Self {
+            request,
+            placeholders,
+            head,
+            status,
+            content_type: None,
+            body: ExpectedBody::Any,
+            untimed: false,
+            event_period: None,
+        }
     }
 
     /// The bytes of request number `index` of a load with this seed.
@@ -129,6 +141,7 @@ impl From<&duet_protocol::Exchange> for Exchange {
                 (false, None) => ExpectedBody::Exactly(bytes(&exchange.body)),
             },
             untimed: exchange.untimed,
+            event_period: exchange.event_ns.map(Duration::from_nanos),
         }
     }
 }

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
+use crate::count::events::EventLog;
 use crate::error_kind::ErrorKind;
 use crate::limits::READ_BYTES;
 use crate::request::exchange::Exchange;
@@ -71,6 +72,8 @@ pub(crate) struct H1 {
     unread_of: (usize, Instant),
     /// A connection that failed, and what is to become of the rest of its pipeline.
     failed: Option<(usize, TransportError)>,
+    /// Where responses are streams of events: how late these come.
+    events: Option<Box<EventLog>>,
     stats: ConnectionStats,
     received_bytes: u64,
 }
@@ -86,6 +89,7 @@ impl H1 {
     ) -> Result<Self, Errno> {
         // One response at a time is read until there is no more; pipelines and TLS leave a rest.
         let edge_triggered = config.depth == 1 && target.tls.is_none();
+        let streams = exchanges.iter().any(|exchange| exchange.event_period.is_some());
         Ok(Self {
             target,
             config,
@@ -98,6 +102,7 @@ impl H1 {
             unread: 0..0,
             unread_of: (0, Instant::now()),
             failed: None,
+            events: streams.then(|| Box::new(EventLog::new())),
             stats: ConnectionStats::default(),
             received_bytes: 0,
         })
@@ -360,7 +365,9 @@ impl Transport for H1 {
     }
 
     fn unseen(&self) -> usize {
-        self.templates.iter().filter(|template| template.is_none()).count()
+        // Streams have no template: their pieces come as they are due.
+        let all = self.templates.iter().zip(&self.exchanges);
+        all.filter(|(template, of)| template.is_none() && of.event_period.is_none()).count()
     }
 
     fn is_sequential(&self) -> bool {
@@ -369,6 +376,10 @@ impl Transport for H1 {
 
     fn socket(&self, connection: usize) -> Option<BorrowedFd<'_>> {
         self.connections[connection].socket()
+    }
+
+    fn events(&mut self) -> Option<&mut EventLog> {
+        self.events.as_deref_mut()
     }
 
     fn stats(&self) -> &ConnectionStats {

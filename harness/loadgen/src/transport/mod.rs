@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollEvent};
 
+use crate::count::events::EventLog;
 use crate::request::in_flight::InFlight;
 use crate::response::check::Mismatch;
 use error::TransportError;
@@ -90,6 +91,11 @@ pub(crate) trait Transport {
 
     /// The socket of an open connection that may be used to coalesce wake-ups.
     fn socket(&self, connection: usize) -> Option<BorrowedFd<'_>>;
+
+    /// The events of responses that are streams of them; none: there are no such.
+    fn events(&mut self) -> Option<&mut EventLog> {
+        None
+    }
 
     /// What became of the connections so far.
     fn stats(&self) -> &ConnectionStats;

@@ -119,6 +119,7 @@ pub(super) fn question(metric: Metric) -> &'static str {
         | Metric::LatencyNsP90
         | Metric::LatencyNsP99
         | Metric::LatencyNsP999 => "How many times longer?",
+        Metric::LatenessNsP50 | Metric::LatenessNsP99 => "How many times later?",
     }
 }
 

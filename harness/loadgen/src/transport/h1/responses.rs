@@ -224,6 +224,7 @@ impl H1 {
             let _ = incoming.read(template.prefix(matched), expected, false);
         }
         let accepted = self.accept(exchange, &mut incoming, bytes, closed);
+        self.note_events(key, &mut incoming, now);
         let connection = &mut self.connections[key];
         match accepted {
             Err(Rejected { mismatch, persistent }) => {
@@ -246,6 +247,17 @@ impl H1 {
                 Progress::Pending if closed => self.closed(key, now),
                 progress => progress,
             },
+        }
+    }
+
+    /// Notes which events of a stream have come.
+    fn note_events(&mut self, key: usize, incoming: &mut Incoming, now: Instant) {
+        let connection = &self.connections[key];
+        let period = self.exchanges[connection.next.exchange].event_period;
+        if let (Some(log), Some(period)) = (&mut self.events, period) {
+            for event in incoming.take_events() {
+                log.record(connection.request.sent + period * event, period, now);
+            }
         }
     }
 
@@ -306,7 +318,8 @@ impl H1 {
             .connections
             .iter()
             .any(|c| c.phase == Phase::InFlight && c.next.exchange == exchange && c.matched > 0);
-        if (!in_use || self.templates[exchange].is_none())
+        if expected.event_period.is_none()
+            && (!in_use || self.templates[exchange].is_none())
             && let Some(template) = incoming.template()
         {
             self.templates[exchange] = Some(template);
