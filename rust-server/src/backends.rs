@@ -22,6 +22,7 @@ use crate::fan_out;
 use crate::fortunes::{self, Fortune};
 use crate::number::{Count, Seed};
 use crate::response::{BODY_BYTES_MAX, BadRequest};
+use crate::ticks;
 use crate::worlds::distinct_ids;
 
 /// Bounds the wait for a connection and all statements of a request.
@@ -58,7 +59,8 @@ pub fn routes<D: Database>(
         .route("/delay", get(delay))
         .with_state(Backend { database, limits })
         .merge(fan_out::routes(options.upstream.as_deref())?)
-        .merge(bodies::routes());
+        .merge(bodies::routes())
+        .merge(ticks::routes());
     let all = contract(post(sum_orders)).merge(backends);
     let all = match options.defaults {
         false => with_limits(all, options.timeouts.request),

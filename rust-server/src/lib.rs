@@ -46,6 +46,8 @@ pub mod hyper_server;
 pub mod queries;
 #[cfg(feature = "transports")]
 pub mod reuseport_server;
+#[cfg(feature = "services")]
+pub mod ticks;
 #[cfg(feature = "transports")]
 pub mod tls;
 #[cfg(feature = "transports")]

@@ -48,6 +48,7 @@ func (s *Services) Add(mux *http.ServeMux) {
 	mux.Handle("POST /echo", http.HandlerFunc(echo))
 	mux.Handle("GET /bytes", nethttp.WithoutBody(streamBytes))
 	mux.Handle("GET /delay", nethttp.WithoutBody(delay))
+	addTicks(mux)
 
 	mux.Handle("/world/{id}", nethttp.MethodNotAllowed("GET, HEAD, POST"))
 	mux.Handle("/echo", nethttp.MethodNotAllowed("POST"))

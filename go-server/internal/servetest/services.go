@@ -15,6 +15,7 @@ func CheckServices(t *testing.T) {
 	t.Run("command lines", checkCommandLinesOfServices)
 	t.Run("without a database", checkWithoutDatabase)
 	t.Run("defaults", checkDefaults)
+	t.Run("ticks", checkTicks)
 }
 
 // With -defaults a client may take as long as it likes: its connection outlives one that is ended.
@@ -61,9 +62,11 @@ func checkWithoutDatabase(t *testing.T) {
 				"GET /fanout?n=1&ms=0&seed=0", "GET /fanout?n=1&ms=1001&seed=0",
 				"GET /bytes?n=0&seed=0", "GET /bytes?n=67108865&seed=0", "GET /bytes?n=1",
 				"GET /fanout?n=1&ms=1", "GET /fanout?n=1&ms=1&seed=-1",
+				"GET /ticks", "GET /ticks?n=0&ms=1", "GET /ticks?n=1001&ms=1", "GET /ticks?n=1&ms=0",
+				"GET /ticks?n=1&ms=1001", "GET /ticks?n=31&ms=1000",
 			}},
 			{http.StatusMethodNotAllowed, []string{
-				"PUT /world/7", "POST /worlds", "POST /fanout", "GET /echo", "POST /bytes",
+				"PUT /world/7", "POST /worlds", "POST /fanout", "GET /echo", "POST /bytes", "POST /ticks",
 			}},
 			{http.StatusOK, []string{"GET /delay?ms=1", "GET /hello", "GET /bytes?n=1&seed=0"}},
 		} {

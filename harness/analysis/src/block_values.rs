@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::lateness::{self, Lateness};
 use crate::open::OpenBlock;
 use crate::rounds::{Window, rounds, service_times, window_values};
 use crate::values::{BlockValues, arm_log_ratios, start_values};
@@ -46,6 +47,13 @@ pub(super) fn block_values(block: &BlockRecord) -> Result<BlockValues, String> {
             }
             Err(error) => histogram_error = Some(format!("{error:#}")),
         }
+    }
+    match lateness::values(&rounds, &block.arms) {
+        Ok(Lateness { arms: of_events, log_ratios }) => {
+            arms.iter_mut().zip(of_events).for_each(|(arm, own)| arm.extend(own));
+            tails.extend(log_ratios);
+        }
+        Err(error) => histogram_error = Some(format!("{error:#}")),
     }
     let mut log_ratios = arm_log_ratios(&arms);
     // Windows are compared within their round, where both arms met the same state of the machine.

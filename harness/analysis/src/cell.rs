@@ -106,7 +106,9 @@ pub(super) fn is_cost(metric: Metric) -> bool {
         | Metric::LatencyNsP90
         | Metric::LatencyNsP99
         | Metric::LatencyNsP999
-        | Metric::LatencyNsWorstSecond => false,
+        | Metric::LatencyNsWorstSecond
+        | Metric::LatenessNsP50
+        | Metric::LatenessNsP99 => false,
     }
 }
 

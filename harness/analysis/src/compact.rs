@@ -38,6 +38,9 @@ pub fn compact(block: &mut BlockRecord) {
     for (window, decoded) in block.windows.iter_mut().zip(decoded) {
         window.times = Some(decoded.times().of_window());
         window.service_time = None;
+        if let Some(events) = &mut window.events {
+            events.lateness = None;
+        }
         if let Some(open) = &mut window.open {
             open.response_time = None;
             open.response_time_lower_bounds = None;

@@ -29,6 +29,7 @@ mod estimates;
 pub mod gate;
 mod histogram;
 pub mod hours;
+mod lateness;
 mod long;
 mod matchups;
 mod means;

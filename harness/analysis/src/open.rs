@@ -215,7 +215,7 @@ fn overloaded(cell: &Cell<'_>) -> impl Iterator<Item = (usize, f64)> {
 /// Why there may be no ratio of a quantile, if so.
 pub(super) fn refusal(cell: &Cell<'_>, metric: Metric) -> Option<String> {
     if metric != Metric::LatencyNsWorstSecond {
-        metric.latency_quantile()?;
+        metric.latency_quantile().or(metric.lateness_quantile())?;
     }
     if let Some((arm, in_time)) = overloaded(cell).next() {
         return Some(format!(
@@ -225,6 +225,7 @@ pub(super) fn refusal(cell: &Cell<'_>, metric: Metric) -> Option<String> {
             percent(in_time)
         ));
     }
+    metric.latency_quantile()?;
     let is_bound = |block: &Counted<'_>, arm: usize| {
         let bound = block.values.open.get(arm).and_then(|open| open.lower_bound_ns);
         let value = block.values.arms[arm].get(&metric);

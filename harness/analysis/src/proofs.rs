@@ -140,6 +140,7 @@ fn window(arm: u32, round: u32, speed: f64) -> WindowResult {
         service_time: None,
         times: None,
         open: None,
+        events: None,
         probe: None,
         seconds: vec![],
     }

@@ -47,7 +47,8 @@ fn known_ratios_are_recovered() {
             Metric::RssBytesKept,
             Metric::LatencyNsWorstSecond,
         ];
-        !of_servers || of_other_loads.contains(m) || m.latency_quantile().is_some()
+        let of_other_loops = m.latency_quantile().or(m.lateness_quantile()).is_some();
+        !of_servers || of_other_loads.contains(m) || of_other_loops
     };
     let all = Metric::ALL.into_iter().filter(|metric| !others(metric));
     assert_eq!(order, all.collect::<Vec<_>>());

@@ -35,6 +35,8 @@ pub(super) fn arm_times(arm: &ArmRecord, windows: &[&WindowResult]) -> Result<Ar
 pub(super) struct Decoded {
     pub(super) service: Histogram<u64>,
     pub(super) open: Option<DecodedOpen>,
+    /// Of events.
+    lateness: Option<Histogram<u64>>,
 }
 
 /// Those of an open loop.
@@ -61,7 +63,9 @@ impl Decoded {
             let (send_lag, generator_lag) = (read(&open.send_lag)?, read(&open.generator_lag)?);
             Ok::<_, anyhow::Error>(DecodedOpen { response, lower_bounds, send_lag, generator_lag })
         });
-        Ok(Self { service: read(&window.service_time)?, open: open.transpose()? })
+        let events = window.events.as_ref();
+        let lateness = events.map(|events| read(&events.lateness)).transpose()?;
+        Ok(Self { service: read(&window.service_time)?, open: open.transpose()?, lateness })
     }
 
     /// Those of several windows together.
@@ -73,7 +77,9 @@ impl Decoded {
             send_lag: histogram::sum(of_open().map(|open| &open.send_lag)),
             generator_lag: histogram::sum(of_open().map(|open| &open.generator_lag)),
         });
-        Self { service: histogram::sum(all.iter().map(|one| &one.service)), open }
+        let of_events = || all.iter().filter_map(|one| one.lateness.as_ref());
+        let lateness = of_events().next().map(|_| histogram::sum(of_events()));
+        Self { service: histogram::sum(all.iter().map(|one| &one.service)), open, lateness }
     }
 
     /// What is judged of them.
@@ -88,6 +94,7 @@ impl Decoded {
             response_time_lower_bounds: lower_bounds,
             send_lag: of_open(|open| &open.send_lag),
             generator_lag: of_open(|open| &open.generator_lag),
+            lateness: self.lateness.as_ref().map(summary),
         }
     }
 }

@@ -57,6 +57,17 @@ pub(super) fn request_faults(case: &Case) -> Vec<Fault> {
     let mut fault = |key, problem: String, hint: &str| {
         faults.push(Fault { key, problem, hint: hint.to_owned() });
     };
+    if let Some(event_ms) = case.event_ms {
+        let events = case.expect.events();
+        let last_ms = u64::from(events) * u64::from(event_ms);
+        if events == 0 {
+            let hint = "write an empty line behind each event in the body of `expect`";
+            fault("event_ms", "`event_ms` without an event in the body".to_owned(), hint);
+        } else if case.least_ms.map(u64::from) != Some(last_ms) {
+            let problem = format!("`least_ms` is not when the last of {events} events is due");
+            fault("event_ms", problem, &format!("write `least_ms = {last_ms}`"));
+        }
+    }
     if case.chunked && case.body.is_none() && case.body_generated.is_none() {
         let hint = "add a `body`, or take `chunked` out";
         fault("chunked", "`chunked` without a `body`".to_owned(), hint);

@@ -9,7 +9,7 @@ use duet_model::spec::{
 };
 
 /// The keys of an inline case.
-const INLINE: [&str; 9] = [
+const INLINE: [&str; 10] = [
     "method",
     "path",
     "headers",
@@ -18,6 +18,7 @@ const INLINE: [&str; 9] = [
     "chunked",
     "upstream_calls",
     "least_ms",
+    "event_ms",
     "expect",
 ];
 
@@ -143,6 +144,7 @@ fn one_case(fields: &mut Fields<'_>) -> Case {
     let expect = expect.unwrap_or(ExpectedResponse { status: 200, ..Default::default() });
     let upstream_calls = fields.number("upstream_calls", 0..=WORK_MAX).map(|at| at.value);
     let least_ms = fields.number("least_ms", 0..=LEAST_MS_MAX).map(|at| at.value);
+    let event_ms = fields.number("event_ms", 1..=LEAST_MS_MAX).map(|at| at.value);
     let case = Case {
         method,
         path,
@@ -152,6 +154,7 @@ fn one_case(fields: &mut Fields<'_>) -> Case {
         chunked,
         upstream_calls,
         least_ms,
+        event_ms,
         // Of a workload's only case the times are all there is.
         untimed: false,
         expect,
@@ -266,8 +269,8 @@ fn case(text: &str, file: &str, line: usize, found: &mut Found) -> Option<Case> 
         Err(message) => {
             let hint = "write {\"method\":…,\"path\":…,\"expect\":{\"status\":…,\"body\":…}} on \
                         one line; it may also have headers, body, chunked, upstream_calls, \
-                        least_ms, untimed and, in expect, content_type, chunked and gzip; \
-                        body_generated may stand in the place of body";
+                        least_ms, event_ms, untimed and, in expect, content_type, chunked and \
+                        gzip; body_generated may stand in the place of body";
             mistake(format!("this is no case: {message}"), hint.to_owned());
             return None;
         }

@@ -85,6 +85,8 @@ fn check(job: &Job) -> Result<(), JobError> {
         |round: &Vec<u32>| round.is_empty() || round.iter().any(|&a| a as usize >= job.arms.len());
     let http2 = job.transport.is_http2();
     let untrusted = job.transport.is_tls() && job.arms.iter().any(|a| a.certificate_pem.is_none());
+    let mut exchanges = job.arms.iter().flat_map(|arm| &arm.exchanges);
+    let streams = exchanges.any(|exchange| exchange.event_ns.is_some());
     let mistakes = [
         (job.arms.is_empty(), "it has no arms"),
         (job.arms.iter().any(|arm| arm.exchanges.is_empty()), "an arm has no exchanges"),
@@ -93,6 +95,7 @@ fn check(job: &Job) -> Result<(), JobError> {
         (job.streams == 0, "its connections have no streams"),
         (job.tls_resume && !job.transport.is_tls(), "there are no TLS sessions to resume"),
         (job.streams > 1 && !http2, "several streams on a connection need HTTP/2"),
+        (streams && http2, "streams of events need HTTP/1.1"),
         (job.churn && http2, "a connection for each request needs HTTP/1.1"),
         (untrusted, "an arm has no certificate"),
         (job.rounds.len() < 2, "it has fewer than two rounds"),

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::gauges::Gauges;
 use crate::host::Cpus;
 use crate::server::{self, Launch, Running};
-use crate::services::work::{Driven, Ledger, check_waits};
+use crate::services::work::{Driven, Ledger, check_events, check_waits};
 use crate::services::{Services, Told};
 use crate::verify::Verifier;
 use crate::{probe, requests};
@@ -205,7 +205,8 @@ fn prove(
         used.arms.clone_from(counts);
     }
     services.check_work(spec, workload, &matchup.arms, &counted, bench.cpus.generator.len())?;
-    check_waits(workload, &matchup.arms, &record.windows)
+    check_waits(workload, &matchup.arms, &record.windows)?;
+    check_events(&matchup.arms, &record.windows)
 }
 
 /// A halt from an error about services, which says what failed.

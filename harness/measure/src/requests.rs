@@ -30,6 +30,7 @@ pub fn exchange(
         body_digest: compressed.map(digest),
         body: if head { String::new() } else { answer.whole_body().into_owned() },
         untimed: case.untimed,
+        event_ns: case.event_ms.map(|ms| u64::from(ms) * 1_000_000),
     }
 }
 

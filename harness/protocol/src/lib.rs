@@ -17,8 +17,8 @@ mod transport;
 
 pub use address::Address;
 pub use results::{
-    OpenResult, Outside, ProbeResult, SearchEnd, SearchResult, SecondResult, TimeSummary, Times,
-    WindowResult,
+    EventsResult, OpenResult, Outside, ProbeResult, SearchEnd, SearchResult, SecondResult,
+    TimeSummary, Times, WindowResult,
 };
 pub use transport::{Handshakes, Negotiated, Transport, UnknownTransport};
 
@@ -219,6 +219,10 @@ pub struct Exchange {
     /// Whether its responses are checked and counted, and their times are not.
     #[serde(default)]
     pub untimed: bool,
+    /// The period of a stream of events, each of which an empty line ends: the n-th of them is due
+    /// so many periods after the request. Over HTTP/1.1 only; absent: the response is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_ns: Option<u64>,
 }
 
 /// What stands for a body.

@@ -53,6 +53,9 @@ pub struct WindowResult {
     /// What an open loop adds; absent in a closed one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenResult>,
+    /// What streams of events add; absent where responses are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventsResult>,
     /// Which rate it tried; absent where the rate was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<ProbeResult>,
@@ -84,6 +87,23 @@ pub struct SecondResult {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 fn is_zero(n: &u64) -> bool {
     *n == 0
+}
+
+/// Events that were due in a window, whichever request they belong to; in a closed loop all that
+/// came. An event is due when its request was sent so many periods before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct EventsResult {
+    /// Those that came when they were due or later.
+    pub count: u64,
+    /// Those of them that came when the next one was due, or later.
+    pub late: u64,
+    /// Those that came before they were due.
+    pub early: u64,
+    /// How late those came that did not come early, in the form of [`WindowResult::service_time`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lateness: Option<String>,
 }
 
 /// What an arm did in the lead-in of a window, and in an open loop after its planned time. No
@@ -151,6 +171,9 @@ pub struct Times {
     /// Of [`OpenResult::generator_lag`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generator_lag: Option<TimeSummary>,
+    /// Of [`EventsResult::lateness`]; absent where there were no events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lateness: Option<TimeSummary>,
 }
 
 impl Times {
@@ -164,6 +187,7 @@ impl Times {
             response_time_lower_bounds: self.response_time_lower_bounds.map(one),
             send_lag: self.send_lag.map(one),
             generator_lag: self.generator_lag.map(one),
+            lateness: self.lateness.map(one),
         }
     }
 }

@@ -9,6 +9,8 @@ pub(super) fn headline_metrics(cell: &CellAnalysis) -> &'static [Metric] {
         CellKind::Programs => &Metric::OF_PROGRAMS,
         CellKind::Servers(Loop::Closed) => &[
             Metric::RequestsPerSecond,
+            Metric::LatenessNsP50,
+            Metric::LatenessNsP99,
             Metric::CpuNsPerRequest,
             Metric::RssBytesPeak,
             Metric::RssBytesPerConnection,
@@ -30,6 +32,8 @@ pub(super) fn headline_metrics(cell: &CellAnalysis) -> &'static [Metric] {
             Metric::LatencyNsP50,
             Metric::LatencyNsP99,
             Metric::LatencyNsP999,
+            Metric::LatenessNsP50,
+            Metric::LatenessNsP99,
             Metric::CpuNsPerRequest,
             Metric::RssBytesSteady,
             Metric::RssBytesPerConnection,
@@ -74,6 +78,11 @@ const SOLO: &str = "In long windows each server runs alone for so long that what
 const BURST: &str = "Memory kept after a burst is what a server still holds when nothing was sent \
     for a while behind a burst of requests over many connections, all of which are closed.";
 
+/// What lateness is, for reports that have some.
+const LATENESS: &str = "An event of a stream is due so many periods after its request was sent, \
+    and late by how long after that its last byte comes. The response time of a stream is what it \
+    has to last, and no result.";
+
 /// Whether something was measured of which speeds can be compared: all but rates that were given.
 pub(super) fn has_speeds(analysis: &Analysis) -> bool {
     let given = [Loop::Open, Loop::MemorySearch, Loop::Solo, Loop::Burst].map(CellKind::Servers);
@@ -95,12 +104,20 @@ pub(super) fn explanations(analysis: &Analysis) -> Vec<&'static str> {
         (Loop::Solo, SOLO),
         (Loop::Burst, BURST),
     ];
-    said.into_iter().filter(|(of, _)| has(analysis, *of)).map(|(_, words)| words).collect()
+    let of_loops = said.into_iter().filter(|(of, _)| has(analysis, *of)).map(|(_, words)| words);
+    of_loops.chain(has_events(analysis).then_some(LATENESS)).collect()
 }
 
 /// Whether something was measured under such a loop.
 pub(super) fn has(analysis: &Analysis, of: Loop) -> bool {
     kinds(analysis).any(|kind| kind == CellKind::Servers(of))
+}
+
+/// Whether responses were streams of events.
+fn has_events(analysis: &Analysis) -> bool {
+    let mut metrics =
+        analysis.matchups.iter().flat_map(|m| &m.cells).flat_map(|cell| &cell.metrics);
+    metrics.any(|of| of.metric == Metric::LatenessNsP50)
 }
 
 fn kinds(analysis: &Analysis) -> impl Iterator<Item = CellKind> {

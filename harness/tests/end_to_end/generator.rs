@@ -51,6 +51,7 @@ fn exchange(path: &str, body: &str) -> Exchange {
         body: body.into(),
         body_digest: None,
         untimed: false,
+        event_ns: None,
     }
 }
 

@@ -8,6 +8,7 @@ mod campaign;
 mod claims;
 mod cli;
 mod dependencies;
+mod events;
 mod generator;
 mod hostile_server;
 mod init;

@@ -2,15 +2,10 @@
 //!
 //! `faulty-server --addr HOST:PORT|unix:PATH [--tls-cert FILE --tls-key FILE] [--fault FAULT]
 //! [--after N] [--hold-mib M]
-<<<<<<< HEAD
-//! [--delay-us D | --delay-us-file FILE]` answers every request with the same JSON, but for those of a
-//! cache of entries below `/kv`; FAULT strikes with the Nth request or entry, or at start or stop.
-//! `hasty` forgets the delay; with
+//! [--delay-us D | --delay-us-file FILE] [--event-ms E]` answers every request with the same JSON, or
+//! with four events, one in E milliseconds, but for those of a cache of entries below `/kv`; FAULT
+//! strikes with the Nth request or entry, or at start or stop. `hasty` forgets the delay; with
 //! `no-tickets` no session of TLS can be resumed.
-=======
-//! [--delay-us D | --delay-us-file FILE]` answers every request with the same JSON, but for those of
-//! a cache of entries below `/kv`; FAULT strikes with the Nth request or entry, or at start or stop.
->>>>>>> b4beb2a (Long windows: when memory is read has a file of its own; a generator that hangs is noticed within two windows; short lines, no circle of imports)
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -45,6 +40,7 @@ struct Options {
     after: u64,
     hold_mib: usize,
     delay: Duration,
+    events: Option<Duration>,
 }
 
 fn main() {
@@ -141,6 +137,9 @@ fn options() -> Options {
                 let text = std::fs::read_to_string(value()).unwrap_or_default();
                 options.delay = Duration::from_micros(text.trim().parse().unwrap_or(0));
             }
+            "--event-ms" => {
+                options.events = Some(Duration::from_millis(value().parse().unwrap_or(1)));
+            }
             "--version" => {
                 println!("faulty-server 0.1.0");
                 exit(0);
@@ -197,12 +196,50 @@ fn serve(stream: Box<dyn Stream>, options: &Options, seen: &AtomicU64) -> Option
         if !options.delay.is_zero() && !hasty {
             std::thread::sleep(options.delay);
         }
+        if let Some(period) = options.events {
+            let fault = if number >= options.after { &*options.fault } else { "" };
+            events(reader.get_mut(), period, fault)?;
+            continue;
+        }
         if options.fault == "two-writes" {
             answer_in_two(reader.get_mut(), body)?;
             continue;
         }
         answer(reader.get_mut(), "200 OK", body, close)?;
     }
+}
+
+/// Sends four events, each when it is due.
+fn events(stream: &mut dyn Stream, period: Duration, fault: &str) -> Option<()> {
+    let ticks: &[u32] = match fault {
+        "out-of-order" => &[1, 3, 2, 4],
+        "skips-event" => &[1, 2, 4],
+        "ends-early" => &[1, 2],
+        _ => &[1, 2, 3, 4],
+    };
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\
+                Transfer-Encoding: chunked\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n";
+    stream.write_all(head.as_bytes()).ok()?;
+    let mut held = String::new();
+    for tick in ticks {
+        std::thread::sleep(match fault {
+            "rushes-events" => period / 2,
+            "stalls" if *tick == 2 => period * 3,
+            _ => period,
+        });
+        let event = format!("data: {tick}\n\n");
+        let chunk = format!("{:x}\r\n{event}\r\n", event.len());
+        if fault == "holds-events" {
+            held.push_str(&chunk);
+        } else {
+            stream.write_all(chunk.as_bytes()).ok()?;
+        }
+    }
+    if fault == "breaks-off" {
+        return None;
+    }
+    held.push_str("0\r\n\r\n");
+    stream.write_all(held.as_bytes()).ok()
 }
 
 /// Sends an answer's head, then its body: without TCP_NODELAY the body waits until the head is

@@ -51,6 +51,11 @@ pub enum Metric {
     LatencyNsP999,
     /// The largest 99th percentile of response time of a second of a long window.
     LatencyNsWorstSecond,
+    /// Median lateness of events, where a response is a stream of them: from the instant at which
+    /// an event is due to its last byte.
+    LatenessNsP50,
+    /// 99th percentile of the lateness of events: of a window, as that of response time.
+    LatenessNsP99,
     /// Of a program: from starting its process to its end.
     ElapsedNs,
     /// Of a program: CPU time in user mode and in the kernel, all of its processes.
@@ -133,7 +138,7 @@ impl Loop {
 
 impl Metric {
     /// All metrics, in the order reports show them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::ElapsedNs,
         Self::CpuNs,
         Self::RequestsPerSecond,
@@ -144,6 +149,8 @@ impl Metric {
         Self::LatencyNsP99,
         Self::LatencyNsP999,
         Self::LatencyNsWorstSecond,
+        Self::LatenessNsP50,
+        Self::LatenessNsP99,
         Self::CpuNsPerRequest,
         Self::RssBytesPeak,
         Self::RssBytesPerUnit,
@@ -183,6 +190,8 @@ impl Metric {
             Self::LatencyNsP99 => "latency_ns_p99",
             Self::LatencyNsP999 => "latency_ns_p999",
             Self::LatencyNsWorstSecond => "latency_ns_worst_second",
+            Self::LatenessNsP50 => "lateness_ns_p50",
+            Self::LatenessNsP99 => "lateness_ns_p99",
             Self::ElapsedNs => "elapsed_ns",
             Self::CpuNs => "cpu_ns",
             Self::RssBytesPerUnit => "rss_bytes_per_unit",
@@ -211,6 +220,8 @@ impl Metric {
             Self::LatencyNsP99 => "latency, 99 %",
             Self::LatencyNsP999 => "latency, 99.9 %",
             Self::LatencyNsWorstSecond => "latency, worst second",
+            Self::LatenessNsP50 => "lateness of events, median",
+            Self::LatenessNsP99 => "lateness of events, 99 %",
             Self::ElapsedNs => "elapsed",
             Self::CpuNs => "CPU",
             Self::RssBytesPerUnit => "memory per unit",
@@ -226,6 +237,16 @@ impl Metric {
             Self::LatencyNsP90 => Some(0.9),
             Self::LatencyNsP99 => Some(0.99),
             Self::LatencyNsP999 => Some(0.999),
+            _ => None,
+        }
+    }
+
+    /// The quantile that it is, of the lateness of events. Absent for all other metrics.
+    #[must_use]
+    pub fn lateness_quantile(self) -> Option<f64> {
+        match self {
+            Self::LatenessNsP50 => Some(0.5),
+            Self::LatenessNsP99 => Some(0.99),
             _ => None,
         }
     }
@@ -255,6 +276,7 @@ impl Metric {
             Self::RssBytesKept => of == Loop::Burst,
             Self::RssBytesPerConnection => !long,
             Self::CpuNsPerRequest => !matches!(of, Loop::Search | Loop::Burst),
+            Self::LatenessNsP50 | Self::LatenessNsP99 => of != Loop::Search,
             metric if metric.latency_quantile().is_some() => {
                 matches!(of, Loop::Open | Loop::Solo)
             }
@@ -276,6 +298,8 @@ impl Metric {
             | Self::LatencyNsP99
             | Self::LatencyNsP999
             | Self::LatencyNsWorstSecond
+            | Self::LatenessNsP50
+            | Self::LatenessNsP99
             | Self::ElapsedNs
             | Self::CpuNs => Unit::Nanoseconds,
             Self::RssBytesIdle

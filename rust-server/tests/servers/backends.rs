@@ -6,6 +6,7 @@ use std::net::{Shutdown, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::client::Server;
 
@@ -28,7 +29,7 @@ const RIGHT: [&str; 7] = [
     r#"POST /world/7 {"add":0,"x":null}"#,
 ];
 
-const WRONG: [&str; 27] = [
+const WRONG: [&str; 33] = [
     "GET /world/0",
     "GET /world/x",
     "GET /world/2147483648",
@@ -56,6 +57,12 @@ const WRONG: [&str; 27] = [
     "GET /bytes?n=0&seed=0",
     "GET /bytes?n=67108865&seed=0",
     "GET /bytes?n=1",
+    "GET /ticks",
+    "GET /ticks?n=0&ms=1",
+    "GET /ticks?n=1001&ms=1",
+    "GET /ticks?n=1&ms=0",
+    "GET /ticks?n=1&ms=1001",
+    "GET /ticks?n=31&ms=1000",
 ];
 
 /// The status of the response to a request, written as method, target and body.
@@ -81,7 +88,17 @@ fn without_a_database() {
         for (lines, expected) in [
             (&RIGHT[..], 503),
             (&WRONG, 400),
-            (&["PUT /world/7", "POST /worlds", "POST /fanout", "GET /echo", "POST /bytes"], 405),
+            (
+                &[
+                    "PUT /world/7",
+                    "POST /worlds",
+                    "POST /fanout",
+                    "GET /echo",
+                    "POST /bytes",
+                    "POST /ticks",
+                ],
+                405,
+            ),
             (&["GET /delay?ms=1", "GET /hello"], 200),
         ] {
             for line in lines {
@@ -273,6 +290,36 @@ fn bytes() {
     for n in [16_384, 100, 1] {
         assert!(body(n) == longest[..n], "{n}");
     }
+}
+
+/// Events come one by one: each has arrived before the server knows of the next.
+#[test]
+fn ticks() {
+    let server = Server::start(SERVER);
+    let mut client = server.client();
+    let began = Instant::now();
+    client.send("GET /ticks?n=3&ms=20 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let mut text = String::new();
+    for tick in 1..=3 {
+        let event = format!("data: {{\"tick\":{tick}}}\n\n");
+        while !text.contains(&event) {
+            let mut piece = [0; 1024];
+            let n = client.stream.read(&mut piece).expect("the server sends");
+            assert!(n > 0, "{text}");
+            text.push_str(str::from_utf8(&piece[..n]).expect("text"));
+        }
+        assert!(began.elapsed() >= Duration::from_millis(20 * tick), "tick {tick} came too soon");
+    }
+    client.stream.read_to_string(&mut text).unwrap();
+    let (head, body) = until_closed(&mut text.as_bytes());
+    assert!(head.contains("\r\ncontent-type: text/event-stream"), "{head}");
+    assert!(head.contains("\r\ncache-control: no-cache"), "{head}");
+    let all = "data: {\"tick\":1}\n\ndata: {\"tick\":2}\n\ndata: {\"tick\":3}\n\n";
+    assert_eq!(unchunked(&body), all);
+    let mut client = server.client();
+    client.send("HEAD /ticks?n=10&ms=1000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let (head, body) = until_closed(&mut client.stream);
+    assert!(head.to_ascii_lowercase().starts_with("http/1.1 200") && body.is_empty(), "{head}");
 }
 
 /// Bodies are compressed where the client names gzip, at the level that the server was told.

@@ -70,6 +70,11 @@ fn unfit(workload: &Workload, load: &Load) -> Vec<(String, &'static str)> {
              nothing to resume",
         ),
         (
+            http2 && workload.cases.iter().any(|case| case.event_ms.is_some()),
+            format!("workload `{of}` has streams of events, and load `{over}` is HTTP/2"),
+            "choose a load over `http` or `https` for it",
+        ),
+        (
             !workload.services.is_empty() && load.memory_limit.is_some(),
             format!("workload `{of}` needs services, and load `{over}` has `memory_limit`"),
             "choose a workload without services for it: their work is not counted by probe",

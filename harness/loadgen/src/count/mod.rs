@@ -10,6 +10,7 @@ use crate::timing::schedule::{Phases, Schedule};
 use crate::transport::error::TransportError;
 
 pub mod account;
+pub(crate) mod events;
 pub(crate) mod first_bytes;
 pub mod histogram;
 pub mod latencies;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::account::Account;
+use super::events::EventCounts;
 use super::histogram::{Snapshot, TimeHistogram};
 use super::window_clocks::{ClockReading, WindowClocks};
 use super::window_seconds::{SecondCounts, WindowSeconds};
@@ -66,6 +67,8 @@ pub(crate) struct WindowCounts {
     pub(crate) generator_lag: Snapshot,
     /// Its seconds; empty where they are not told apart.
     pub(crate) seconds: Vec<SecondCounts>,
+    /// Events of responses that are streams of them.
+    pub(crate) events: EventCounts,
     /// Open loop: time spent waiting busily for planned instants.
     pub(crate) spin_ns: u64,
     /// Exchanges of the arm without an ok response so far, summed over threads.
@@ -299,6 +302,7 @@ impl WindowCounts {
         self.generator_lag.extend(other.generator_lag);
         let seconds = self.seconds.iter_mut().zip(other.seconds);
         seconds.for_each(|(second, other)| second.merge(other));
+        self.events.merge(other.events);
         self.spin_ns += other.spin_ns;
         self.unseen += other.unseen;
         self.last_error = self.last_error.or(other.last_error);

@@ -1,6 +1,7 @@
 //! A request, and the response that is expected to it.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -29,6 +30,9 @@ pub struct Exchange {
     pub body: ExpectedBody,
     /// Whether its responses are checked and counted in a window, and their times are not.
     pub untimed: bool,
+    /// The period of a response that is a stream of events, whose arrival is observed; none: it is
+    /// none.
+    pub event_period: Option<Duration>,
 }
 
 /// What of a request differs each time.
@@ -127,6 +131,7 @@ impl Exchange {
             content_type: None,
             body: ExpectedBody::Any,
             untimed: false,
+            event_period: None,
         }
     }
 
@@ -179,6 +184,7 @@ impl From<&duet_protocol::Exchange> for Exchange {
                 (false, None) => ExpectedBody::Exactly(bytes(&exchange.body)),
             },
             untimed: exchange.untimed,
+            event_period: exchange.event_ns.map(Duration::from_nanos),
         }
     }
 }

@@ -112,6 +112,7 @@ mod tests {
             body: "The quick brown fox jumps over the lazy dog".into(),
             body_digest: None,
             untimed: false,
+            event_ns: None,
         };
         let response = |status: &str, content_type: &str, body: &str| {
             let n = body.len();

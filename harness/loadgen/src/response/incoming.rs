@@ -1,9 +1,12 @@
 //! A response that comes in parts: each part is read once, and what is kept of it is bounded,
 //! however long the response is. Read in any pieces it is what [`super::parse`] makes of the whole.
 
+use std::ops::Range;
+
 use super::body::BodyReader;
 use super::body_check::BodyCheck;
 use super::check::{self, Mismatch, Received};
+use super::events::EventScanner;
 use super::excerpt::{START, excerpt};
 use super::parse::{self, Head, Malformed};
 use super::template::Template;
@@ -25,6 +28,7 @@ pub struct Incoming {
     body: BodyCheck,
     /// The content of the body, where values are taken from it.
     content: Option<Box<Observed>>,
+    events: EventScanner,
 }
 
 impl Incoming {
@@ -40,6 +44,7 @@ impl Incoming {
             content: expected
                 .takes_from_body()
                 .then(|| Box::new(Observed { body: Some(vec![]), ..Observed::default() })),
+            events: EventScanner::default(),
         }
     }
 
@@ -56,15 +61,18 @@ impl Incoming {
     ) -> Result<Option<usize>, Malformed> {
         let mut body = std::mem::take(&mut self.body);
         let mut content = self.content.take();
+        let mut events = std::mem::take(&mut self.events);
         let add = |part: &[u8]| {
             body.add(part, &expected.body);
+            if expected.event_period.is_some() {
+                events.add(part);
+            }
             if let Some(content) = &mut content {
                 content.add(part);
             }
         };
         let taken = self.read_into(bytes, expected.head, closed, add);
-        self.body = body;
-        self.content = content;
+        (self.body, self.events, self.content) = (body, events, content);
         if taken == Ok(None) && expected.body.is_any() {
             self.forget(); // the next response is as long, and may well differ
         }
@@ -115,6 +123,11 @@ impl Incoming {
         let head = self.head.as_ref().map_or(0, |head| head.len);
         self.bytes.truncate(head.max(START + 1));
         self.complete = false;
+    }
+
+    /// The numbers of the events that have ended since this was asked for last.
+    pub(crate) fn take_events(&mut self) -> Range<u32> {
+        self.events.take()
     }
 
     /// Whether nothing of it has come.

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
+use crate::count::events::EventLog;
 use crate::count::first_bytes::FirstBytes;
 use crate::error_kind::ErrorKind;
 use crate::limits::READ_BYTES;
@@ -69,6 +70,8 @@ pub(crate) struct H1 {
     /// A connection that failed, and what is to become of the rest of its pipeline.
     failed: Option<(usize, TransportError)>,
     first_bytes: FirstBytes,
+    /// Where responses are streams of events: how late these come.
+    events: Option<Box<EventLog>>,
     stats: ConnectionStats,
     received_bytes: u64,
 }
@@ -83,6 +86,7 @@ impl H1 {
     ) -> Result<Self, Errno> {
         // One response at a time is read until there is no more; pipelines and TLS leave a rest.
         let edge_triggered = config.depth == 1 && target.tls.is_none();
+        let streams = requests.exchanges.iter().any(|exchange| exchange.event_period.is_some());
         Ok(Self {
             target,
             config,
@@ -95,6 +99,7 @@ impl H1 {
             unread_of: (0, Instant::now()),
             failed: None,
             first_bytes: FirstBytes::default(),
+            events: streams.then(|| Box::new(EventLog::new())),
             stats: ConnectionStats::default(),
             received_bytes: 0,
         })
@@ -354,7 +359,9 @@ impl Transport for H1 {
     }
 
     fn unseen(&self) -> usize {
-        self.templates.iter().filter(|template| template.is_none()).count()
+        // Streams have no template: their pieces come as they are due.
+        let all = self.templates.iter().zip(&self.requests.exchanges);
+        all.filter(|(template, of)| template.is_none() && of.event_period.is_none()).count()
     }
 
     fn is_sequential(&self) -> bool {
@@ -367,6 +374,10 @@ impl Transport for H1 {
 
     fn first_bytes(&self) -> &FirstBytes {
         &self.first_bytes
+    }
+
+    fn events(&mut self) -> Option<&mut EventLog> {
+        self.events.as_deref_mut()
     }
 
     fn stats(&self) -> &ConnectionStats {

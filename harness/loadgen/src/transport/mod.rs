@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollEvent};
 
+use crate::count::events::EventLog;
 use crate::count::first_bytes::FirstBytes;
 use crate::request::in_flight::InFlight;
 use crate::response::check::Mismatch;
@@ -94,6 +95,11 @@ pub(crate) trait Transport {
 
     /// When responses began that came in parts.
     fn first_bytes(&self) -> &FirstBytes;
+
+    /// The events of responses that are streams of them; none: there are no such.
+    fn events(&mut self) -> Option<&mut EventLog> {
+        None
+    }
 
     /// What became of the connections so far.
     fn stats(&self) -> &ConnectionStats;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use duet_protocol::{Arrivals, Job};
 
 use super::health;
+use crate::count::events::EventLog;
 use crate::count::window_clocks::WindowClocks;
 use crate::count::window_sink::{WindowCounts, WindowSink};
 use crate::driver::Driver;
@@ -169,6 +170,9 @@ impl<T: Transport> ArmWorker for Part<'_, T> {
                 let until = begin + span.max(Duration::from_nanos(1));
                 let received = self.driver.transport.received_bytes();
                 self.driver.sink.prepare_closed(begin, until - begin, received);
+                if let Some(events) = self.driver.transport.events() {
+                    events.begin(begin, None);
+                }
                 let phases = Phases { begin, from: begin, until, to: until };
                 self.driver.drive(Schedule::Closed { left: None }, phases)
             }
@@ -176,6 +180,9 @@ impl<T: Transport> ArmWorker for Part<'_, T> {
                 let from = begin + lead;
                 let until = from + span;
                 self.driver.sink.prepare_open(from, until);
+                if let Some(events) = self.driver.transport.events() {
+                    events.begin(from, Some(until));
+                }
                 let rate = Rate::steady(per_second as f64);
                 let warmup = self.arrivals(rate, arrivals, seed ^ LEAD_IN, lead);
                 let measured = self.arrivals(rate, arrivals, seed, span);
@@ -188,7 +195,11 @@ impl<T: Transport> ArmWorker for Part<'_, T> {
 
     fn collect(&mut self) -> WindowCounts {
         let spin_ns = self.driver.take_spin_ns();
+        let events = self.driver.transport.events().map(EventLog::take).unwrap_or_default();
         let transport = &self.driver.transport;
-        self.driver.sink.take(transport.received_bytes(), spin_ns, transport.unseen())
+        let received_bytes = transport.received_bytes();
+        let mut counts = self.driver.sink.take(received_bytes, spin_ns, transport.unseen());
+        counts.events = events;
+        counts
     }
 }

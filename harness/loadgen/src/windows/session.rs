@@ -4,8 +4,8 @@ use std::io::{self, BufRead, Write};
 use std::time::{Duration, Instant};
 
 use duet_protocol::{
-    Event, Handshakes, Job, Negotiated, OpenResult, Outside, ProbeResult, Rate, ResolvedRate,
-    SearchResult, WindowResult,
+    Event, EventsResult, Handshakes, Job, Negotiated, OpenResult, Outside, ProbeResult, Rate,
+    ResolvedRate, SearchResult, WindowResult,
 };
 use duet_stats::SplitMix64;
 use duet_units::Limit;
@@ -16,6 +16,7 @@ use super::idle::IdleConnections;
 use super::search::{self, Searches};
 use super::warmup;
 use super::workers::WorkerPool;
+use crate::count::events::EventCounts;
 use crate::count::histogram;
 use crate::count::window_clocks::{ClockReading, WindowClocks};
 use crate::count::window_seconds::SecondCounts;
@@ -455,9 +456,21 @@ fn result(window: &Window, next: &ClockReading, open: bool) -> Result<WindowResu
         service_time: Some(encode(&counts.service)?),
         times: None,
         open: open.then(|| open_result(counts)).transpose()?,
+        events: events_result(&counts.events)?,
         probe: *probe,
         seconds: counts.seconds.iter().map(SecondCounts::result).collect(),
     })
+}
+
+/// What streams of events add, where there were any.
+fn events_result(events: &EventCounts) -> Result<Option<EventsResult>, JobError> {
+    let EventCounts { lateness, late, early } = events;
+    let count = events.count();
+    if count + early == 0 {
+        return Ok(None);
+    }
+    let lateness = Some(encode(lateness)?);
+    Ok(Some(EventsResult { count, late: *late, early: *early, lateness }))
 }
 
 /// What an open loop adds.

@@ -328,6 +328,7 @@ mod tests {
                 send_lag: None,
                 generator_lag: None,
             }),
+            events: None,
             probe: None,
             seconds: vec![],
         };

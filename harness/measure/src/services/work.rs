@@ -7,13 +7,17 @@ use crate::upstream::{self, Counts};
 use duet_loadgen::count::histogram;
 use duet_model::record::{Failure, ServiceCounts, Stage};
 use duet_model::spec::{Case, Service, ServiceKind, Spec, Workload};
-use duet_protocol::WindowResult;
+use duet_protocol::{EventsResult, WindowResult};
 
 /// What a connection may do beside requests: prepare statements, look up types, ping.
 const TRANSACTIONS_PER_SESSION: u64 = 64;
 
 /// One request in so many may be done twice, as where a client tries again.
 const REPEATED_SHARE: u64 = 100;
+
+/// One event in so many may come when the next one is due, as where the machine stands still for a
+/// while. A server that holds events back, or cannot hold their rate, is late with most of them.
+const LATE_SHARE: u64 = 10;
 
 /// Beside all that.
 const SPARE: u64 = 64;
@@ -200,6 +204,37 @@ pub fn check_waits(
     Ok(())
 }
 
+/// The first arm whose events came before they were due, or too often when the next one was, as
+/// its server's failure.
+///
+/// # Errors
+/// That [`Failure`].
+pub fn check_events(servers: &[String], windows: &[WindowResult]) -> Result<()> {
+    for (arm, server) in servers.iter().enumerate() {
+        let own = windows.iter().filter(|window| window.arm as usize == arm);
+        let of_arm: Vec<&EventsResult> = own.filter_map(|w| w.events.as_ref()).collect();
+        let sum = |of: fn(&EventsResult) -> u64| of_arm.iter().map(|e| of(e)).sum::<u64>();
+        let (count, late, early) = (sum(|e| e.count), sum(|e| e.late), sum(|e| e.early));
+        if early > 0 {
+            let error = format!(
+                "{early} of {} events came before they were due (`event_ms` in workloads.toml): \
+                 the server does not wait",
+                count + early
+            );
+            return Err(of_server(server, error).into());
+        }
+        if late > count / LATE_SHARE {
+            let error = format!(
+                "{late} of {count} events came when the next one was due, or later (`event_ms` in \
+                 workloads.toml), more than one in {LATE_SHARE}: the server does not send each \
+                 when it is due, or cannot hold the rate"
+            );
+            return Err(of_server(server, error).into());
+        }
+    }
+    Ok(())
+}
+
 fn of_server(server: &str, error: String) -> Failure {
     Failure { stage: Stage::Work, server: Some(server.to_owned()), error, stderr: vec![] }
 }
@@ -375,6 +410,20 @@ mod tests {
         check(vec![case(Some(5)), case(None)], 1, "")
     }
 
+    #[test]
+    fn events_that_cannot_be() {
+        let check = |(count, late, early), want: &str| {
+            let events = Some(EventsResult { count, late, early, lateness: None });
+            let windows = [window(), WindowResult { events, ..window() }];
+            let got = check_events(&["a".into()], &windows).err();
+            let got = got.map(|error| error.to_string()).unwrap_or_default();
+            assert!(got.contains(want) && got.is_empty() == want.is_empty(), "{got}");
+        };
+        check((1_000, 100, 0), "");
+        check((1_000, 101, 0), "101 of 1000 events came when the next one was due");
+        check((999, 0, 1), "1 of 1000 events came before they were due");
+    }
+
     fn window() -> WindowResult {
         WindowResult {
             arm: 0,
@@ -392,6 +441,7 @@ mod tests {
             service_time: None,
             times: None,
             open: None,
+            events: None,
             probe: None,
             seconds: vec![],
         }

@@ -86,6 +86,10 @@ pub struct Case {
     /// at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub least_ms: Option<u32>,
+    /// The response is a stream of events, each of which an empty line ends; the n-th is due n
+    /// times so many milliseconds after the request, and comes before the next one is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_ms: Option<u32>,
     /// Whether its responses are checked and counted, and their times are not: it is the work
     /// beside which the other cases are timed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -142,6 +146,12 @@ impl Case {
 }
 
 impl ExpectedResponse {
+    /// How many events the body has, if it is a stream of them.
+    #[must_use]
+    pub fn events(&self) -> u32 {
+        self.whole_body().matches("\n\n").count() as u32 // far fewer
+    }
+
     /// The body.
     #[must_use]
     pub fn whole_body(&self) -> Cow<'_, str> {

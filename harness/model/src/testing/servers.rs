@@ -300,6 +300,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         body_generated: None,
         upstream_calls: None,
         least_ms: None,
+        event_ms: None,
         untimed: false,
         expect,
     };
@@ -444,6 +445,7 @@ fn window(arms: &[Speed], arm: u32, round: u32, now: f64) -> WindowResult {
         service_time: Some(encode(&service_times)),
         times: None,
         open: None,
+        events: None,
         probe: None,
         seconds: vec![],
     }

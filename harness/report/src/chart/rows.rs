@@ -121,6 +121,7 @@ pub(super) fn question(metric: Metric) -> &'static str {
         | Metric::LatencyNsP99
         | Metric::LatencyNsP999
         | Metric::LatencyNsWorstSecond => "How many times longer?",
+        Metric::LatenessNsP50 | Metric::LatenessNsP99 => "How many times later?",
     }
 }
 

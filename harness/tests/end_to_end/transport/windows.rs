@@ -68,6 +68,7 @@ fn exchange() -> Exchange {
         body: "hello".into(),
         body_digest: None,
         untimed: false,
+        event_ns: None,
     }
 }
 

@@ -232,6 +232,7 @@ impl H1 {
             let _ = incoming.read(template.prefix(matched), expected, false);
         }
         let accepted = self.accept(key, &mut incoming, bytes, closed);
+        self.note_events(key, &mut incoming, now);
         let connection = &mut self.connections[key];
         match accepted {
             Err(Rejected { mismatch, persistent }) => {
@@ -256,6 +257,17 @@ impl H1 {
                 Progress::Pending if closed => self.closed(key, now),
                 progress => progress,
             },
+        }
+    }
+
+    /// Notes which events of a stream have come.
+    fn note_events(&mut self, key: usize, incoming: &mut Incoming, now: Instant) {
+        let connection = &self.connections[key];
+        let period = self.requests.exchanges[connection.next.exchange].event_period;
+        if let (Some(log), Some(period)) = (&mut self.events, period) {
+            for event in incoming.take_events() {
+                log.record(connection.request.sent + period * event, period, now);
+            }
         }
     }
 
@@ -322,8 +334,10 @@ impl H1 {
             .connections
             .iter()
             .any(|c| c.phase == Phase::InFlight && c.next.exchange == exchange && c.matched > 0);
-        if (!in_use || self.templates[exchange].is_none())
-            && !self.requests.exchanges[exchange].observed // each is read whole
+        let expected = &self.requests.exchanges[exchange];
+        let is_read_whole = expected.observed || expected.event_period.is_some();
+        if !is_read_whole
+            && (!in_use || self.templates[exchange].is_none())
             && let Some(template) = incoming.template()
         {
             self.templates[exchange] = Some(template);
