@@ -3,8 +3,8 @@
 //! A session's interval holds for its hour. Here each session is one value, whatever its blocks,
 //! and the spread between sessions says what to expect of another one ([`duet_stats::pool`]). Only
 //! what is the same experiment is pooled: the same definitions, executables and windows; what
-//! differs from the newest run that has the cell is listed with the reason. Each machine has its hours for itself; three machines or more
-//! are pooled in the same way, by their means.
+//! differs from the newest run that has the cell is listed with the reason. Each machine has its
+//! hours for itself; three machines or more are pooled in the same way, by their means.
 
 mod lines;
 mod pooled;

@@ -149,7 +149,7 @@ fn sessions_of(pooled: &Pooled, machine: usize) -> usize {
     own.map(|line| line.sessions.len()).max().unwrap_or(0)
 }
 
-/// The lines that are shown: those of several sessions, where there are any, and of several machines.
+/// The lines that are shown: all of several machines, else those of several sessions, if any.
 fn lines(pooled: &Pooled) -> impl Iterator<Item = &PooledLine> {
     let any = pooled.machines.len() > 1 || !pooled.lines.iter().any(is_of_several);
     pooled.lines.iter().filter(move |line| any || is_of_several(line))

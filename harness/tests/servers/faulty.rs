@@ -2,9 +2,9 @@
 //!
 //! `faulty-server --addr HOST:PORT|unix:PATH [--tls-cert FILE --tls-key FILE] [--fault FAULT]
 //! [--after N] [--hold-mib M]
-//! [--delay-us D | --delay-us-file FILE] [--event-ms E]` answers every request with the same JSON, or
-//! with four events, one in E milliseconds, but for those of a cache of entries below `/kv`; FAULT
-//! strikes with the Nth request or entry, or at start or stop. `hasty` forgets the delay; with
+//! [--delay-us D | --delay-us-file FILE] [--event-ms E]` answers every request with the same JSON,
+//! or with four events, one in E milliseconds, but for those of a cache of entries below `/kv`;
+//! FAULT strikes with the Nth request or entry, or at start or stop. `hasty` forgets the delay; with
 //! `no-tickets` no session of TLS can be resumed.
 
 use std::collections::BTreeMap;
