@@ -105,8 +105,8 @@ mod tests {
     use duet_protocol::{ResolvedRate, SecondResult};
     use duet_units::CellKind;
 
-    /// A run of one window of 3 s of each arm in a block, with a rest of 2 s or at a rate. The second
-    /// arm keeps twice the memory, and its worst second is three times as long.
+    /// A run of one window of 3 s of each arm in a block, with a rest of 2 s or at a rate. The
+    /// second arm keeps twice the memory, and its worst second is three times as long.
     fn long(rest: bool) -> Run {
         let run = run(&Scene::default());
         let mut run = if rest { run } else { open(run, [1e6, 1e6]) };

@@ -58,8 +58,8 @@ fn mean(metric: Metric, own: &[&Cell]) -> Option<Mean> {
 }
 
 /// Whether a cell may be in a mean: closed loops may; what a request costs at a given rate may
-/// where no closed loop measures the same workload, and arms take turns. Of several shares of a capacity none stands for
-/// the workload.
+/// where no closed loop measures the same workload, and arms take turns. Of several shares of a
+/// capacity none stands for the workload.
 fn belongs(metric: Metric, cell: &Cell, own: &[&Cell]) -> bool {
     let is_closed = |cell: &Cell| cell.load.kind() == Loop::Closed;
     let same = || own.iter().filter(|other| other.workload.name == cell.workload.name);

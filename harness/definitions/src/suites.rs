@@ -36,8 +36,8 @@ const RATES: [&str; 3] = ["rate", "rate_share", "rate_within"];
 /// the kernel counts it has no time for a request.
 const CPU_LIMITS: RangeInclusive<f64> = 0.05..=256.0;
 
-/// How long a window of one arm alone, or the rest behind it, may be, in seconds: more than ten minutes
-/// is a slip of the pen.
+/// How long a window of one arm alone, or the rest behind it, may be, in seconds: more than ten
+/// minutes is a slip of the pen.
 const LONG_S: RangeInclusive<u32> = 1..=600;
 
 /// The quantiles that a search may limit. A lower one does not see most of the requests, and a

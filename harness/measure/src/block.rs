@@ -26,6 +26,7 @@ mod drive;
 mod entries;
 mod memory_limit;
 mod observed;
+mod sampler;
 mod solo;
 
 use drive::{Around, DriveError, drive};

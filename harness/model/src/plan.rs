@@ -114,8 +114,8 @@ fn waits_ms(suite: &Suite, workload: &Workload, load: &Load) -> u64 {
     u64::from(workload.wait_ms_max()) * times * windows
 }
 
-/// The same of a block in which each of two arms runs alone: what is filled takes 10 s for a million
-/// entries.
+/// The same of a block in which each of two arms runs alone: what is filled takes 10 s for a
+/// million entries.
 fn solo_ms(load: Option<&Load>) -> u64 {
     let Some(load) = load else { return 0 };
     let window_s = load.solo_s.unwrap_or(0) + load.rest_s.unwrap_or(0);

@@ -65,13 +65,14 @@ const MEMORY_LIMIT: &str = "The smallest memory limit is that of a control group
     limit did not hold.";
 
 /// What a long window is, for reports that have one.
-const SOLO: &str = "In long windows each server runs alone for so long that what shows after minutes \
-    can show, at a rate that is the same for both. The worst second is the one with the largest \
-    99th percentile of response time; which server came first alternates from block to block.";
+const SOLO: &str = "In long windows each server runs alone for so long that what shows after \
+    minutes can show, at a rate that is the same for both. The worst second is the one with the \
+    largest 99th percentile of response time; which server came first alternates from block to \
+    block.";
 
 /// What is kept after a burst, for reports that have one.
-const BURST: &str = "Memory kept after a burst is what a server still holds when nothing was sent for \
-    a while behind a burst of requests over many connections, all of which are closed.";
+const BURST: &str = "Memory kept after a burst is what a server still holds when nothing was sent \
+    for a while behind a burst of requests over many connections, all of which are closed.";
 
 /// Whether something was measured of which speeds can be compared: all but rates that were given.
 pub(super) fn has_speeds(analysis: &Analysis) -> bool {

@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 
-use super::observed::{
-    beside_idle, by_second, disturbances, look, sample, services_used, under_load, usage,
-};
+use super::observed::{beside_idle, disturbances, services_used, under_load, usage};
+use super::sampler::Sampler;
 use crate::generator;
 use crate::host::Cpus;
 use crate::server::Running;
@@ -16,9 +15,6 @@ use duet_model::record::{ArmRecord, BlockRecord};
 use duet_model::spec::Workload;
 use duet_process::interrupt::{Interrupt, POLL};
 use duet_protocol::{Event, Job, Negotiated};
-
-/// Time between two samples of resident memory: 10 Hz.
-const SAMPLE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Slack for everything a generator does besides windows: connecting, encoding.
 const GENERATOR_SLACK: Duration = Duration::from_secs(20);
@@ -49,7 +45,7 @@ impl From<anyhow::Error> for DriveError {
 }
 
 /// Hands the job to a generator and writes what it reports into the record, sampling memory
-/// meanwhile: by the second of its window where there is only one. Returns what was counted of each arm.
+/// meanwhile. Returns what was counted of each arm.
 pub(super) fn drive(
     around: &Around<'_>,
     job: &Job,
@@ -58,21 +54,13 @@ pub(super) fn drive(
 ) -> Result<Vec<Driven>, DriveError> {
     let mut generator = generator::start(job)?;
     let mut deadline = Instant::now() + budget(job) + GENERATOR_SLACK;
-    let mut next_sample = Instant::now();
-    let (mut in_windows, mut began, mut totals, mut open) = (false, None, vec![], vec![]);
-    let mut window_began = None;
+    let mut sampler = Sampler::new(job);
+    let (mut began, mut totals, mut open) = (None, vec![], vec![]);
     let of = (around.services, around.workload);
     loop {
         around.interrupt.check().map_err(anyhow::Error::from)?;
-        if Instant::now() >= next_sample {
-            match window_began.filter(|_| in_windows) {
-                Some(began) => seconds(arms, began, record)?,
-                None if job.solo => {}
-                None => sample(arms, around.started, in_windows, record),
-            }
-            next_sample += SAMPLE_PAUSE;
-        }
-        let pause = next_sample.saturating_duration_since(Instant::now()).min(POLL);
+        sampler.look(arms, around.started, record)?;
+        let pause = sampler.next.saturating_duration_since(Instant::now()).min(POLL);
         let Some(event) = generator.next(pause)? else {
             if Instant::now() >= deadline {
                 return Err(anyhow!("the load generator fell silent").into());
@@ -90,21 +78,13 @@ pub(super) fn drive(
                 record.warmup_stationary = stationary;
                 record.warmup_ns = elapsed_ns;
                 record.window_ns = window_ns;
-                in_windows = true;
                 began = Some(usage(around.cpus, of, arms, &generator)?);
-                window_began = job.solo.then(|| Instant::now() + Duration::from_nanos(job.lead_ns));
-                next_sample = window_began.unwrap_or(next_sample);
-                // Long windows are driven at least in two rounds, whatever the budget.
-                let least = Duration::from_nanos((job.lead_ns + window_ns).saturating_mul(16));
-                let least = least.max(job.search_max());
-                deadline = deadline.max(Instant::now() + least + GENERATOR_SLACK);
+                sampler.begin(job);
+                deadline = deadline.max(Instant::now() + least(job, window_ns) + GENERATOR_SLACK);
             }
             Event::Idle { connections } => beside_idle(arms, connections, &mut generator, record)?,
             Event::Driven => {
-                in_windows = false;
-                if let Some(began) = window_began {
-                    last_second(arms, (began, record.window_ns), record)?;
-                }
+                sampler.end(arms, record)?;
                 if let Some(began) = &began {
                     let ended = usage(around.cpus, of, arms, &generator)?;
                     disturbances(record, began, &ended);
@@ -128,25 +108,6 @@ pub(super) fn drive(
     }
 }
 
-/// Reads the memory of arms that have one window, once for each of its seconds.
-fn seconds(arms: &[Running], began: Instant, record: &mut BlockRecord) -> anyhow::Result<()> {
-    let mut of_arms = record.arms.iter_mut().zip(arms);
-    of_arms.try_for_each(|(arm, running)| by_second(running.root(), began, &mut arm.seconds))
-}
-
-/// The same at its end, where that was not seen yet.
-fn last_second(
-    arms: &[Running],
-    (began, window_ns): (Instant, u64),
-    record: &mut BlockRecord,
-) -> anyhow::Result<()> {
-    let end_ms = window_ns / 1_000_000;
-    let is_over = |arm: &ArmRecord| arm.seconds.last().is_some_and(|last| last.at_ms >= end_ms);
-    let elapsed = Instant::now().saturating_duration_since(began);
-    let mut of_arms = record.arms.iter_mut().zip(arms).filter(|(arm, _)| !is_over(arm));
-    of_arms.try_for_each(|(arm, running)| look(running.root(), elapsed, &mut arm.seconds))
-}
-
 /// Writes what was reported of each arm into the record.
 fn of_each<T>(record: &mut BlockRecord, arms: Vec<T>, write: impl Fn(&mut ArmRecord, T)) {
     record.arms.iter_mut().zip(arms).for_each(|(arm, of)| write(arm, of));
@@ -156,6 +117,14 @@ fn of_each<T>(record: &mut BlockRecord, arms: Vec<T>, write: impl Fn(&mut ArmRec
 fn of_arms(totals: &[(u64, u64)], connections: &[Option<u64>]) -> Vec<Driven> {
     let all = totals.iter().zip(connections);
     all.map(|(&(ok, sent), &connections)| Driven { ok, sent, connections }).collect()
+}
+
+/// How long windows of that length may take at least, whatever the budget: long ones are driven in
+/// two rounds, but for the only window of an arm alone.
+fn least(job: &Job, window_ns: u64) -> Duration {
+    let windows = if job.solo { 2 } else { 16 };
+    let least = Duration::from_nanos((job.lead_ns + window_ns).saturating_mul(windows));
+    least.max(job.search_max())
 }
 
 /// How long warm-up and windows may take together.

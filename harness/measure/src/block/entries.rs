@@ -1,5 +1,5 @@
-//! Fills a server's cache before its window, tells the generator what to ask of it, and looks behind
-//! the window whether everything is still there.
+//! Fills a server's cache before its window, tells the generator what to ask of it, and looks
+//! behind the window whether everything is still there.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,8 +1,8 @@
 //! A block in which each arm runs alone: one long window of each, one arm after the other.
 //!
-//! Which arm comes first alternates from block to block. Memory is read by the second, in the window
-//! and, where the load has one, in the rest behind it. At the end the server must still respond as
-//! expected, and a cache that was filled must still hold everything.
+//! Which arm comes first alternates from block to block. Memory is read by the second, in the
+//! window and, where the load has one, in the rest behind it. At the end the server must still
+//! respond as expected, and a cache that was filled must still hold everything.
 
 use std::time::{Duration, Instant};
 
@@ -121,8 +121,8 @@ fn verified(
     bench.verifier.workload(running, server, workload, VERIFIED_CASES, bench.interrupt)
 }
 
-/// The workload that the generator is told: the burst, or the workload itself, with the entries that
-/// were stored in the place of its cases.
+/// The workload that the generator is told: the burst, or the workload itself, with the entries
+/// that were stored in the place of its cases.
 fn asked(bench: &Bench<'_>, workload: &Workload, filled: Option<(&Entries, u32)>) -> Workload {
     let asked = bench.spec.driven(workload).clone();
     match filled {

@@ -102,15 +102,15 @@ pub struct ArmRecord {
     pub system_ns: Option<u64>,
     /// Threads right after the last window, of all its processes.
     pub threads: u32,
-    /// Resident memory over time, from the start of the warm-up to the end of the block; empty where
-    /// [`Self::seconds`] has it.
+    /// Resident memory over time, from the start of the warm-up to the end of the block; empty
+    /// where [`Self::seconds`] has it.
     pub rss: Vec<RssSample>,
-    /// Memory by the second of its only window, from its beginning to its end; empty where arms take
-    /// turns. [`WindowResult::seconds`] has what was counted meanwhile.
+    /// Memory by the second of its only window, from its beginning to its end; empty where arms
+    /// take turns. [`WindowResult::seconds`] has what was counted meanwhile.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seconds: Vec<MemorySecond>,
-    /// Memory by the second of the rest behind that window, from the moment at which all connections
-    /// were closed; empty where there is none.
+    /// Memory by the second of the rest behind that window, from the moment at which all
+    /// connections were closed; empty where there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rest: Vec<MemorySecond>,
     /// The shape of the first valid response.

@@ -1,10 +1,9 @@
-//! A cache of entries in a server's own memory (CONTRACT.md, 4.8): what is stored, read and replaced
-//! there, by a rule, so that definitions and records need not hold it.
+//! A cache of entries in a server's own memory (CONTRACT.md, 4.8): what is stored, read and
+//! replaced there, by a rule, so that definitions and records need not hold it.
 
 use serde::{Deserialize, Serialize};
 
 use super::body::GeneratedBody;
-use super::workload::{Case, ExpectedResponse};
 
 /// The entries of a workload. A load says how many there are: they have the ids from 1 on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,28 +53,6 @@ impl Entries {
         GeneratedBody { bytes: self.value_bytes, seed }.text()
     }
 
-    /// Stores a value.
-    #[must_use]
-    pub fn put(&self, id: u32, value: Value) -> Case {
-        let stored = format!(r#"{{"id":{id},"bytes":{}}}"#, self.value_bytes);
-        let case = case("PUT", format!("{}/{id}", self.path), "application/json", stored);
-        Case { body: Some(self.value(id, value)), ..case }
-    }
-
-    /// Reads a value.
-    #[must_use]
-    pub fn get(&self, id: u32, value: Value) -> Case {
-        let path = format!("{}/{id}", self.path);
-        case("GET", path, "text/plain; charset=utf-8", self.value(id, value))
-    }
-
-    /// Counts the entries.
-    #[must_use]
-    pub fn count(&self, entries: u32) -> Case {
-        let counted = format!(r#"{{"count":{entries}}}"#);
-        case("GET", self.path.clone(), "application/json", counted)
-    }
-
     /// The ids that a load drives, at equal distances in `entries` of them, each with whether it is
     /// replaced.
     pub fn driven(entries: u32) -> impl Iterator<Item = (u32, bool)> {
@@ -86,12 +63,6 @@ impl Entries {
             (id as u32, n % PUT_EVERY == PUT_EVERY - 1)
         })
     }
-}
-
-fn case(method: &str, path: String, content_type: &str, body: String) -> Case {
-    let content_type = Some(content_type.to_owned());
-    let expect = ExpectedResponse { status: 200, content_type, body, ..Default::default() };
-    Case { method: method.to_owned(), path, expect, ..Case::default() }
 }
 
 #[cfg(test)]
@@ -109,14 +80,6 @@ mod tests {
         let all: BTreeSet<String> = (1..=1000).flat_map(values).collect();
         assert_eq!(all.len(), 2000);
         assert!(all.iter().all(|value| value.len() == 100));
-        let put = entries.put(7, Value::Second);
-        assert_eq!(
-            (put.path.as_str(), put.expect.body.as_str()),
-            ("/kv/7", r#"{"id":7,"bytes":100}"#)
-        );
-        assert_eq!(put.body, Some(values(7)[1].clone()));
-        assert_eq!(entries.get(7, Value::First).expect.body, values(7)[0]);
-        assert_eq!(entries.count(5).expect.body, r#"{"count":5}"#);
     }
 
     #[test]

@@ -43,8 +43,8 @@ pub struct Load {
     /// runs; absent: arms take turns in short windows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub solo_s: Option<u32>,
-    /// For how many seconds nothing is sent behind that window, which is a closed loop then; absent:
-    /// the block is over.
+    /// For how many seconds nothing is sent behind that window, which is a closed loop then;
+    /// absent: the block is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rest_s: Option<u32>,
     /// Entries that are stored in each arm before its window, by the rule of the workload; 0: none.

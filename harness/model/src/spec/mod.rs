@@ -6,6 +6,7 @@
 mod body;
 mod claim;
 mod entries;
+mod entry_cases;
 mod folder;
 mod gate;
 mod load;
