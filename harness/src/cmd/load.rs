@@ -64,8 +64,11 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
     if args.location {
         place = cases::follow(args, place)?;
     }
-    if let Some(variable) = proxy::ignored(&place.url).filter(|_| !args.transport.is_local()) {
-        stdio::note(&format!("{variable} is set, but a load goes to its host without a proxy"));
+    let straight = !args.transport.is_local() && args.transport.proxy.is_none();
+    if let Some(variable) = proxy::ignored(&place.url).filter(|_| straight) {
+        stdio::note(&format!(
+            "{variable} is set, but a load goes to its host without a proxy: give --proxy"
+        ));
     }
     ensure!(
         args.rate.len() < 2 || args.steps.are_there(),

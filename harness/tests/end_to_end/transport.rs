@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 mod http2;
+mod proxies;
 mod server;
 pub(crate) mod tls;
 mod trust;

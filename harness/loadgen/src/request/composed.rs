@@ -125,7 +125,10 @@ impl Composed {
 pub fn path(request: &[u8]) -> &str {
     let end = request.iter().position(|byte| b"\r\n".contains(byte)).unwrap_or(request.len());
     let line = str::from_utf8(&request[..end]).unwrap_or_default();
-    line.split(' ').nth(1).unwrap_or_default()
+    let target = line.split(' ').nth(1).unwrap_or_default();
+    // To a proxy a whole URL is sent.
+    let behind = target.strip_prefix("http://").and_then(|rest| rest.find('/'));
+    behind.map_or(target, |at| &target["http://".len() + at..])
 }
 
 impl Part {
@@ -254,6 +257,7 @@ mod tests {
             );
             assert_eq!(String::from_utf8_lossy(&out), want);
             assert_eq!(path(&out), line);
+            assert_eq!(path(format!("GET http://a:1{line} HTTP/1.1\r\n").as_bytes()), line);
         }
     }
 

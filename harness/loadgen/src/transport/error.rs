@@ -4,7 +4,7 @@ use std::io;
 
 use nix::errno::Errno;
 
-use super::tls;
+use super::{tls, tunnel};
 use crate::error_kind::ErrorKind;
 use crate::reason::Reason;
 
@@ -53,7 +53,9 @@ fn reason(error: &io::Error) -> Reason {
         (None, io::ErrorKind::UnexpectedEof) => CLOSED.into(),
         (None, io::ErrorKind::ConnectionReset) => Errno::ECONNRESET.into(),
         (None, io::ErrorKind::BrokenPipe) => Errno::EPIPE.into(),
-        (None, _) => tls::reason(error).unwrap_or(NO_REPLY).into(),
+        (None, _) => {
+            tls::reason(error).or_else(|| tunnel::reason(error)).unwrap_or(NO_REPLY).into()
+        }
     }
 }
 

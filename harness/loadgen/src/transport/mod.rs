@@ -27,6 +27,7 @@ pub mod stats;
 pub mod target;
 mod tickets;
 pub mod tls;
+mod tunnel;
 mod verifiers;
 
 /// A thread's connections to one server.

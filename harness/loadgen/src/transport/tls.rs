@@ -17,6 +17,7 @@ pub use rustls::RootCertStore;
 
 use super::socket::{ReadOutcome, Socket};
 use super::tickets::Tickets;
+use super::tunnel::Tunnel;
 use super::verifiers::{Given, Insecure, NoCertificate};
 
 /// Of a buffer for reading, so much more than half is for decrypted bytes: at most a record may
@@ -31,6 +32,8 @@ pub struct Tls {
     name: ServerName<'static>,
     /// Where there is no certificate of the client's: whether one was asked for.
     no_certificate: Option<Arc<NoCertificate>>,
+    /// What asks a proxy for a way to the server; none: connections are the server's.
+    connect: Option<Arc<[u8]>>,
     ended: Arc<Ended>,
 }
 
@@ -130,7 +133,8 @@ impl Tls {
         config.resumption = Resumption::disabled();
         let known = ServerName::try_from(name.to_owned());
         let name = known.with_context(|| format!("`{name}` is no name of a certificate"))?;
-        Ok(Self { config: Arc::new(config), name, no_certificate, ended: Arc::default() })
+        let ended = Arc::default();
+        Ok(Self { config: Arc::new(config), name, no_certificate, connect: None, ended })
     }
 
     /// The same with connections that resume the session of an earlier one, as long as there are
@@ -147,6 +151,17 @@ impl Tls {
     pub fn handshakes(&self) -> Handshakes {
         let Ended { full, resumed } = &*self.ended;
         Handshakes { full: full.load(Ordering::Relaxed), resumed: resumed.load(Ordering::Relaxed) }
+    }
+
+    /// The same through a proxy, which is asked for a way by these bytes, a request CONNECT.
+    #[must_use]
+    pub fn through(self, connect: Vec<u8>) -> Self {
+        Self { connect: Some(connect.into()), ..self }
+    }
+
+    /// What asks a proxy for a way to the server; none: there is no proxy.
+    pub(super) fn connect(&self) -> Option<&[u8]> {
+        self.connect.as_deref()
     }
 
     /// Whether a server has asked for a certificate of the client, which has none.
@@ -177,6 +192,8 @@ pub(super) fn negotiated(tls: &ClientConnection) -> Negotiated {
 /// One connection's TLS.
 #[derive(Debug)]
 pub(crate) struct Session {
+    /// The way to the server, until it is open.
+    tunnel: Option<Tunnel>,
     tls: ClientConnection,
     /// Where its handshake counts; none: it has.
     uncounted: Option<Arc<Ended>>,
@@ -188,11 +205,12 @@ pub(crate) struct Session {
 
 impl Session {
     pub(super) fn new(tls: &Tls) -> io::Result<Self> {
+        let tunnel = tls.connect.clone().map(Tunnel::new);
         let uncounted = Some(Arc::clone(&tls.ended));
         let mut tls = tls.client()?;
         // A request is accepted whole. It is the user's, and there is one at a time.
         tls.set_buffer_limit(None);
-        Ok(Self { tls, uncounted, closed: false, announced: false })
+        Ok(Self { tunnel, tls, uncounted, closed: false, announced: false })
     }
 
     /// Whether the two sides do not agree yet.
@@ -221,6 +239,9 @@ impl Session {
 
     /// Sends what is to be sent. Returns whether all of it is.
     pub(super) fn flush(&mut self, socket: &Socket) -> io::Result<bool> {
+        if let Some(tunnel) = &mut self.tunnel {
+            return tunnel.flush(socket);
+        }
         while self.tls.wants_write() {
             match self.tls.write_tls(&mut SocketWriter(socket)) {
                 Ok(_) => {}
@@ -237,6 +258,12 @@ impl Session {
         let front = buffer.len() / 2 + KEPT_BACK;
         let (plain, wire) = buffer.split_at_mut(front);
         let n = socket.read(wire)?;
+        if let Some(tunnel) = &mut self.tunnel {
+            if tunnel.take(&wire[..n])? {
+                self.tunnel = None; // what waits for it is flushed next
+            }
+            return Ok(ReadOutcome { bytes: 0, drained: true, closed: n == 0 });
+        }
         let mut taken = ReadOutcome { bytes: 0, drained: n < wire.len(), closed: n == 0 };
         let mut rest = &wire[..n];
         while !rest.is_empty() && !taken.closed {

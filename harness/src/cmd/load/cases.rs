@@ -29,7 +29,8 @@ const REDIRECTS_MAX: usize = 50;
 pub(super) fn follow(args: &Load, mut place: Place) -> Result<Place> {
     for _ in 0..REDIRECTS_MAX {
         let variables = args.request.variables()?;
-        let written = args.request.written(&place, &[], &variables)?;
+        let written =
+            args.request.written(&place, &[], &variables, args.transport.forwards(&place.url))?;
         let [written] = &written[..] else { return Ok(place) };
         let mut exchange = written.exchange.clone();
         let row = variables.rows.first().map(Vec::as_slice).unwrap_or_default();
@@ -82,7 +83,8 @@ pub(super) fn prepare(
     listed: &[Listed],
     variables: &Variables,
 ) -> Result<Prepared> {
-    let written = args.request.written(place, listed, variables)?;
+    let written =
+        args.request.written(place, listed, variables, args.transport.forwards(&place.url))?;
     let several = written.len() > 1;
     let unlearned = listed.len() > LISTED_MAX;
     let mut first = First::new(args, place, variables)?;
@@ -231,6 +233,9 @@ fn hint(response: &ReferenceResponse) -> String {
         return format!(
             "; it redirects to {location}: load that URL, or follow redirects with --location"
         );
+    }
+    if response.status == 407 {
+        return "; give credentials: --proxy http://USER:PASSWORD@HOST:PORT".to_owned();
     }
     // As nginx, Go and others respond to what is not encrypted.
     if let (400, ExpectedBody::Exactly(body)) = (response.status, &response.body)

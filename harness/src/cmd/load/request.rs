@@ -11,6 +11,7 @@ use url::Url;
 
 use super::form;
 use super::place::{Place, target};
+use super::proxy::Proxy;
 use super::targets::{self, Listed};
 use super::variables::{VariableArgs, Variables};
 use crate::cmd::exit::UsageError;
@@ -119,6 +120,7 @@ impl RequestArgs {
         place: &Place,
         listed: &[Listed],
         variables: &Variables,
+        proxy: Option<&Proxy>,
     ) -> Result<Vec<Written>> {
         let target = target(&place.text)?;
         let form = match self.form.as_slice() {
@@ -134,11 +136,23 @@ impl RequestArgs {
             None if !listed.is_empty() => targets::cases(listed, place)?,
             None => vec![self.single(form.as_ref().map(|(body, _)| body))?],
         };
-        let defaults = self.defaults(&place.url, form.as_ref().map(|(_, boundary)| boundary))?;
+        let boundary = form.as_ref().map(|(_, boundary)| boundary);
+        let mut defaults = self.defaults(&place.url, boundary)?;
+        let mut prefix = String::new();
+        if let Some(proxy) = proxy {
+            prefix = format!("http://{}", place.url.authority());
+            if let Some(value) = proxy.authorization() {
+                let header = format!("Proxy-Authorization: {value}");
+                defaults.push(header.parse().map_err(UsageError)?);
+            }
+        }
         let all = cases.len();
         variables.check(all)?;
-        let write =
-            |(number, case)| write(&target, &[&defaults, &common], case, variables, (number, all));
+        let write = |(number, case): (usize, MixCase)| {
+            let path = case.path.as_deref().unwrap_or(&target);
+            let case = MixCase { path: Some(format!("{prefix}{path}")), ..case };
+            write(&[&defaults, &common], case, variables, (number, all))
+        };
         cases.into_iter().enumerate().map(write).collect()
     }
 
@@ -210,7 +224,6 @@ impl RequestArgs {
 /// Writes a request. Of the headers of one name those of the case come first, then those that all
 /// cases have, then the defaults.
 fn write(
-    target: &str,
     [defaults, common]: &[&[Header]; 2],
     case: MixCase,
     variables: &Variables,
@@ -226,7 +239,7 @@ fn write(
         let above = &levels[i + 1..];
         level.iter().filter(|header| !above.iter().any(|level| named(level, &header.name)))
     });
-    let path = case.path.as_deref().unwrap_or(target);
+    let path = case.path.as_deref().unwrap_or("/");
     let line = format!("{method} {path} HTTP/1.1\r\n");
     let mut fields = String::new();
     for header in headers {
@@ -290,8 +303,8 @@ mod tests {
     }
 
     fn of(target: &str, args: &RequestArgs) -> String {
-        let written =
-            Place::new(target).and_then(|place| args.written(&place, &[], &Variables::default()));
+        let written = Place::new(target)
+            .and_then(|place| args.written(&place, &[], &Variables::default(), None));
         match written.as_deref() {
             Ok([one]) => String::from_utf8_lossy(&one.exchange.request).into_owned(),
             Ok(several) => panic!("{several:?}"),

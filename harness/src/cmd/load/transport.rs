@@ -10,6 +10,7 @@ use clap::Args;
 use url::Url;
 
 use super::place::Place;
+use super::proxy::Proxy;
 use crate::cmd::exit::{ServerUnavailable, UsageError};
 use duet_loadgen::transport::target::Target;
 use duet_loadgen::transport::tls::{Identity, RootCertStore, Tls, Trust};
@@ -47,6 +48,11 @@ pub(super) struct TransportArgs {
     #[arg(long)]
     tls_resume: bool,
 
+    /// Send requests by way of a proxy: http://[USER:PASSWORD@]HOST:PORT. It is measured, too.
+    #[arg(short = 'x', long, value_name = "URL")]
+    #[arg(conflicts_with_all = ["unix_socket", "resolve", "connect_to"])]
+    pub(super) proxy: Option<Proxy>,
+
     /// Connect to ADDR where the URL has HOST and PORT, as curl does; may be repeated.
     #[arg(long, value_name = "HOST:PORT:ADDR")]
     resolve: Vec<Resolve>,
@@ -80,6 +86,12 @@ impl TransportArgs {
         self.unix_socket.is_some()
     }
 
+    /// The proxy to which requests for this URL are sent whole; none: they go to the server, be it
+    /// through a proxy.
+    pub(super) fn forwards(&self, url: &Url) -> Option<&Proxy> {
+        self.proxy.as_ref().filter(|_| url.scheme() == "http")
+    }
+
     /// Requests in flight on each connection.
     pub(super) fn streams(&self) -> usize {
         self.streams.unwrap_or(1) as usize
@@ -101,9 +113,21 @@ impl TransportArgs {
     pub(super) fn targets(&self, Place { url, zone, .. }: &Place) -> Result<Vec<Target>> {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let tls = self.tls(url, host)?;
-        let addrs = match &self.unix_socket {
-            Some(path) => vec![Address::Unix(path.clone())],
-            None => {
+        let tls = match &self.proxy {
+            Some(proxy) => tls.map(|tls| tls.through(proxy.connect(url))),
+            None => tls,
+        };
+        ensure!(
+            self.forwards(url).is_none() || !self.http2,
+            UsageError("a proxy speaks HTTP/1.1: leave out --http2".to_owned())
+        );
+        let addrs = match (&self.unix_socket, &self.proxy) {
+            (Some(path), _) => vec![Address::Unix(path.clone())],
+            (None, Some(proxy)) => {
+                let addrs = self.addresses(proxy.host(), proxy.port())?;
+                addrs.into_iter().map(Address::Tcp).collect()
+            }
+            (None, None) => {
                 let addrs = self.addresses(host, url.port_or_known_default().unwrap_or(80))?;
                 let zone = zone.as_deref().map(scope).transpose()?;
                 addrs.into_iter().map(|addr| Address::Tcp(scoped(addr, zone))).collect()

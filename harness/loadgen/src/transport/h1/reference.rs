@@ -21,7 +21,7 @@ use crate::response::reference::{BodyLearner, ReferenceResponse};
 use crate::transport::error;
 use crate::transport::socket::connect_unix;
 use crate::transport::target::Target;
-use crate::transport::tls;
+use crate::transport::{tls, tunnel};
 
 /// How long it is looked for bytes that nobody has asked for.
 const UNSOLICITED_PATIENCE_MS: u8 = 5;
@@ -289,6 +289,15 @@ fn handshake(
     let socket = connect(&target.addr, patience.left().max(MOMENT)).map_err(unopened)?;
     let mut socket = Socket { socket, end: patience.end };
     let Some(tls) = &target.tls else { return Ok((socket, None)) };
+    if let Some(connect) = tls.connect() {
+        open_tunnel(&mut socket, connect).map_err(|error| match error.kind() {
+            ErrorKind::TimedOut => {
+                format!("the proxy {target} does not connect within {:?}", patience.timeout)
+            }
+            ErrorKind::UnexpectedEof => format!("the proxy {target} closed the connection"),
+            _ => unopened(error),
+        })?;
+    }
     let mut tls = tls.client().map_err(unopened)?;
     while tls.is_handshaking() {
         tls.complete_io(&mut socket).map_err(|error| match error.kind() {
@@ -301,6 +310,23 @@ fn handshake(
         })?;
     }
     Ok((socket, Some(tls)))
+}
+
+/// Asks a proxy for a way to the server.
+fn open_tunnel(socket: &mut Socket, connect: &[u8]) -> io::Result<()> {
+    socket.write_all(connect)?;
+    let (mut head, mut buffer) = (vec![], [0; 4096]);
+    while !tunnel::is_open(&head)? {
+        let n = match socket.read(&mut buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        if n == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        head.extend_from_slice(&buffer[..n]);
+    }
+    Ok(())
 }
 
 fn connect(addr: &Address, timeout: Duration) -> io::Result<Box<dyn Family>> {
