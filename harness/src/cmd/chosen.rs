@@ -54,6 +54,7 @@ pub(super) fn choose(
     }
     let mut left_out = fitness::leave_out_unfit(&spec, &mut suite)?;
     left_out.extend(fitness::leave_out_unlimited(&spec, &mut suite)?);
+    left_out.extend(fitness::leave_out_unopened(&spec, &mut suite));
     left_out.extend(fitness::leave_out_absent(&spec, &mut suite, (postgres, &root))?);
     Ok(Chosen { spec, root, suite, left_out })
 }

@@ -103,6 +103,29 @@ pub(super) fn leave_out_unlimited(spec: &Spec, suite: &mut Suite) -> Result<Opti
     }))
 }
 
+/// Takes out the cells whose connections need more open files than this machine allows. A finding
+/// says so. Where that is all of them they stay, and the machine is refused before it measures.
+pub(super) fn leave_out_unopened(spec: &Spec, suite: &mut Suite) -> Option<Finding> {
+    let allowed = host::files_max()?;
+    let wanted = |cell: &CellId| {
+        let load = spec.load(&cell.load);
+        load.map_or(0, |load| host::files_wanted(load.connections.saturating_add(load.idle)))
+    };
+    let all: Vec<u64> = suite.cells.iter().map(wanted).collect();
+    let (least, most) = (*all.iter().min()?, *all.iter().max()?);
+    if most <= allowed || least > allowed {
+        return None;
+    }
+    suite.cells.retain(|cell| wanted(cell) <= allowed);
+    Some(Finding {
+        name: "open files".to_owned(),
+        level: FindingLevel::Warning,
+        found: format!("at most {allowed}, {most} needed"),
+        effect: "the cells with so many connections are left out".to_owned(),
+        hint: "raise the hard limit: ulimit -n, or LimitNOFILE= of the service".to_owned(),
+    })
+}
+
 /// Takes out the cells that need a service which is not there. A finding per service says so.
 ///
 /// # Errors

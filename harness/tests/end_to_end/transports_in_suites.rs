@@ -205,6 +205,23 @@ fn many_connections_whose_requests_wait() {
     bench.nothing_is_left();
 }
 
+/// A cell with more connections than the machine allows files is left out; alone it is refused.
+#[test]
+fn more_connections_than_there_may_be_files() {
+    let server = faulty("", "");
+    let all = [("few", "connections = 2"), ("many", "connections = 300")];
+    for (loads, code, says) in [
+        (&all[..], 0, "the cells with so many connections are left out"),
+        (&all[1..], 4, "open files: at most 400, 664 needed"),
+    ] {
+        let bench = Bench::new([&server, &server], "path = \"/\"", loads, "blocks = 1");
+        let script = format!("ulimit -n 400; exec {DUET} run s");
+        let said = outcome(&bench.program("sh", &["-c", &script]).output().expect("it ends"));
+        said.exits(code).says(says);
+        bench.nothing_is_left();
+    }
+}
+
 #[test]
 fn a_server_that_responds_before_the_wait_is_over() {
     let with = |fault: &str| {

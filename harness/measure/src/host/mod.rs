@@ -12,5 +12,5 @@ mod machine;
 
 pub use cgroup::throttled_ns;
 pub use cpus::{Cpus, allowed_cpus, choose_cpus, service_cpus};
-pub use findings::{findings, toolchain};
+pub use findings::{files_max, files_wanted, findings, toolchain};
 pub use machine::{commit, cpu_lacks, machine};

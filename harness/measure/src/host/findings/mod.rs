@@ -20,6 +20,8 @@ mod moment;
 mod network;
 mod rivals;
 
+pub use network::files_wanted;
+
 use moment::{Moment, Span, finding, good_if};
 
 /// The probe's own length, not a wait for something: load is a rate and needs a span of time.
@@ -28,6 +30,12 @@ const SPAN: Duration = Duration::from_millis(300);
 /// What is to be known about the machine before it measures, worst first.
 ///
 /// `connections` is the largest number of connections that the suite opens, `needs` the programs
+/// The most files that a process may have open, if the system says so.
+#[must_use]
+pub fn files_max() -> Option<u64> {
+    getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(_, hard)| hard)
+}
+
 /// that the servers' builds call for.
 #[must_use]
 pub fn findings(connections: u32, wanted_cpus: u32, needs: &[String]) -> Vec<Finding> {
@@ -59,9 +67,7 @@ pub fn findings(connections: u32, wanted_cpus: u32, needs: &[String]) -> Vec<Fin
         memory::major_faults(&span),
         text("/sys/kernel/mm/transparent_hugepage/enabled").and_then(|t| memory::huge_pages(&t)),
         text("/proc/sys/kernel/randomize_va_space").map(|mode| memory::layout(&mode)),
-        getrlimit(Resource::RLIMIT_NOFILE)
-            .ok()
-            .map(|(_, hard)| network::open_files(hard, connections)),
+        files_max().map(|hard| network::open_files(hard, connections)),
         Some(network::loopback(loopback::is_up())),
         text("/proc/sys/net/ipv4/ip_local_port_range").and_then(|range| network::ports(&range)),
         text("/proc/sys/net/ipv4/tcp_tw_reuse").map(|mode| network::port_reuse(&mode)),

@@ -6,8 +6,14 @@ use duet_model::record::Finding;
 /// Local ports that a block of new connections per request can use up within a minute.
 const PORTS_MIN: u32 = 16_000;
 
+/// Files that the generator has open with so many connections to each of two servers.
+#[must_use]
+pub fn files_wanted(connections: u32) -> u64 {
+    u64::from(connections) * 2 + 64
+}
+
 pub(super) fn open_files(hard: u64, connections: u32) -> Finding {
-    let wanted = u64::from(connections) * 2 + 64;
+    let wanted = files_wanted(connections);
     finding(
         "open files",
         unfit_unless(hard >= wanted),
