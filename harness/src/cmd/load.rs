@@ -85,7 +85,7 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
     }
     let stream = Stream::beside([&args.hdr, &args.series, &args.svg, &args.hgrm, &args.raw]);
     if !args.json {
-        stream.print(&text::head(&load, &url))?;
+        stream.print(&text::fit(&text::head(&load, &url)))?;
     }
     let mut files = Files {
         series: args.series.as_deref().map(|path| series(path, &load)).transpose()?,
@@ -110,7 +110,7 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
         let summary = summary::of(&load, &url, &measured, args, &verdicts);
         stdio::print_raw(&(serde_json::to_string_pretty(&summary)? + "\n"))
     } else {
-        stream.print(&text::result(&load, &measured, args, &verdicts))
+        stream.print(&text::fit(&text::result(&load, &measured, args, &verdicts)))
     };
     let written = write(args, &load, &url, &measured);
     printed.and(written).and(files.finish())?;

@@ -4,6 +4,7 @@
 //! error), so it is made harmless: see [`duet_report::for_terminal`].
 
 use std::io::{ErrorKind, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -62,6 +63,17 @@ impl Stream {
     pub(super) fn line(self, text: &str) -> Result<()> {
         self.print(&format!("{text}\n"))
     }
+}
+
+/// How many columns lines may have where this leads: what COLUMNS says, or a terminal. None: it is
+/// no terminal, or does not say.
+pub(super) fn columns(to: impl AsFd) -> Option<usize> {
+    let set = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    let found = set.or_else(|| {
+        let (width, _) = terminal_size::terminal_size_of(to)?;
+        Some(usize::from(width.0))
+    });
+    found.filter(|&columns| columns > 0)
 }
 
 /// Whether a name of an output stands for standard output.

@@ -27,6 +27,7 @@ mod shapes;
 mod signals;
 mod steps;
 mod targets;
+mod terminals;
 mod variables;
 
 use crate::responder::{Act, Request, serve};

@@ -95,7 +95,7 @@ pub(super) fn run(
         ..load.clone()
     };
     if !args.json {
-        stdio::print(&head(args, &load, url))?;
+        stdio::print(&text::fit(&head(args, &load, url)))?;
     }
     let (mut probes, mut results, mut typical_ns) = (vec![], vec![], None);
     let end = loop {
@@ -120,7 +120,8 @@ pub(super) fn run(
             |measured| reasons(args, measured),
         );
         if !args.json {
-            stdio::print(&row(&args.limit, per_second, measured.as_ref(), &reasons))?;
+            let row = row(&args.limit, per_second, measured.as_ref(), &reasons);
+            stdio::print(&text::fit(&row))?;
         }
         probes.push(Probe { per_second, held: reasons.is_empty(), took: began.elapsed() });
         results.push(result(per_second, measured.as_ref(), reasons));
@@ -128,7 +129,7 @@ pub(super) fn run(
     let mut found = summary(args, &load, url, capacity::interval(&probes), end, results);
     found.warnings.extend(too_short(&load, &found, typical_ns));
     if !args.json {
-        stdio::print(&answer(&found))?;
+        stdio::print(&text::fit(&answer(&found)))?;
     }
     let mut overloaded = Exit::Done;
     if let Some(held) = found.held_per_second.filter(|_| args.steps.overload)

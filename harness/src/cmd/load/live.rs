@@ -22,8 +22,12 @@ const LINES: u32 = 10;
 const LINE: Duration = Duration::from_secs(1);
 /// Less of a second than this is too little for a rate.
 const SHORTEST_NS: u64 = 100_000_000;
-/// Columns of the picture: seconds.
+/// Columns of a terminal that does not say how many it has.
+const WIDTH: usize = 80;
+/// Columns of the picture: seconds. Fewer where a terminal has no room for them.
 const COLUMNS: usize = 60;
+/// Columns before them, and one that is left free.
+const LABEL: usize = 15;
 /// Columns of the bar.
 const BAR: usize = 40;
 /// The lower ends of the picture's rows, but the lowest, which begins at 0.
@@ -89,7 +93,8 @@ impl<'l> View<'l> {
             let bar = ProgressBar::new_spinner();
             Place::Terminal(style.map_or(bar.clone(), |style| bar.with_style(style)))
         } else if lines {
-            Place::Lines((total(load).unwrap_or_default() / LINES).max(LINE))
+            let all = total(load).unwrap_or_default();
+            Place::Lines(if is_ci() { LINE } else { (all / LINES).max(LINE) })
         } else {
             Place::Nowhere
         };
@@ -125,7 +130,9 @@ impl<'l> View<'l> {
     /// Draws the picture, if there is one.
     pub(super) fn show(&self) {
         if let Place::Terminal(bar) = &self.place {
-            bar.set_message(self.seen.picture(self.began.elapsed()));
+            let columns = stdio::columns(std::io::stderr()).unwrap_or(WIDTH);
+            let picture = self.seen.picture(self.began.elapsed(), columns);
+            bar.set_message(text::fitted(&picture, columns));
         }
     }
 
@@ -141,8 +148,14 @@ impl<'l> View<'l> {
 fn is_drawable() -> bool {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     std::io::stderr().is_terminal()
+        && !is_ci()
         && set("NO_COLOR").is_none()
         && set("TERM").is_some_and(|term| term != "dumb")
+}
+
+/// Whether this is a job of CI, whose output is a log, whatever it pretends to be.
+fn is_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
 }
 
 /// How long the load lasts, where it is known.
@@ -176,9 +189,9 @@ impl Seen<'_> {
         self.last = Some(second.clone());
     }
 
-    /// The picture after `elapsed`.
-    fn picture(&self, elapsed: Duration) -> String {
-        let mut out = self.progress(elapsed);
+    /// The picture after `elapsed`, but for lines of words, of so many columns at most.
+    fn picture(&self, elapsed: Duration, columns: usize) -> String {
+        let mut out = self.progress(elapsed, columns);
         let Some(last) = &self.last else { return out };
         let bold = Style::new().bold();
         let rate = duet_units::rate(last.ok as f64 * 1e9 / last.elapsed_ns as f64);
@@ -206,11 +219,11 @@ impl Seen<'_> {
             let red = Style::new().fg_color(Some(AnsiColor::Red.into()));
             let _ = write!(out, "\n{red}failed        {}{red:#}", text::kinds(&self.failed));
         }
-        out + &self.rows()
+        out + &self.rows(columns)
     }
 
     /// A bar, or a number of requests.
-    fn progress(&self, elapsed: Duration) -> String {
+    fn progress(&self, elapsed: Duration, columns: usize) -> String {
         let (share, words) = match (total(self.load), self.load.model) {
             (Some(total), _) => (
                 elapsed.as_secs_f64() / total.as_secs_f64(),
@@ -222,12 +235,15 @@ impl Seen<'_> {
             ),
             (None, _) => (0.0, String::new()), // there is no other load without a known end
         };
-        let done = (share.clamp(0.0, 1.0) * BAR as f64) as usize;
-        format!("{}{}  {words}", "━".repeat(done), "─".repeat(BAR - done))
+        let bar = BAR.min(columns.saturating_sub(words.chars().count() + 3));
+        let done = (share.clamp(0.0, 1.0) * bar as f64) as usize;
+        format!("{}{}  {words}", "━".repeat(done), "─".repeat(bar - done))
     }
 
     /// Latencies over time: a row a range of latencies, a column a second.
-    fn rows(&self) -> String {
+    fn rows(&self, columns: usize) -> String {
+        let shown = columns.saturating_sub(LABEL);
+        let shown = self.columns.len().saturating_sub(shown)..;
         let used = |row: usize| self.columns.iter().any(|column| column[row] > 0);
         let rows: Vec<usize> = (0..=ROWS_NS.len()).filter(|&row| used(row)).collect();
         let (Some(&lowest), Some(&highest)) = (rows.first(), rows.last()) else {
@@ -236,7 +252,7 @@ impl Seen<'_> {
         let mut out = "\n".to_owned();
         for row in (lowest..=highest).rev() {
             let from = row.checked_sub(1).map_or(0, |row| ROWS_NS[row]);
-            let cells = self.columns.iter().map(|column| {
+            let cells = self.columns.range(shown.clone()).map(|column| {
                 let share = column[row] as f64 / column.iter().sum::<u64>().max(1) as f64;
                 let shade = SHADES.iter().find(|(least, _)| column[row] > 0 && share >= *least);
                 shade.map_or(' ', |(_, shade)| *shade)
@@ -310,7 +326,7 @@ mod tests {
 
     #[track_caller]
     fn check(seen: &Seen<'_>, seconds: u64, expected: &str) {
-        let picture = seen.picture(Duration::from_secs(seconds));
+        let picture = seen.picture(Duration::from_secs(seconds), 80);
         assert_eq!(anstream::adapter::strip_str(&picture).to_string(), expected);
     }
 
@@ -373,5 +389,9 @@ mod tests {
              service       p50 2.00 ms   max 2.00 ms\n\n        \
                      1 ms │████████████████████████████████████████████████████████████",
         );
+        let narrow = text::fitted(&seen.picture(Duration::from_secs(100), 40), 40);
+        let narrow = anstream::adapter::strip_str(&narrow).to_string();
+        assert!(narrow.lines().all(|line| line.chars().count() <= 40), "{narrow}");
+        assert!(narrow.contains("│█████████████████████████"), "{narrow}");
     }
 }

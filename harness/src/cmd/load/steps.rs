@@ -71,7 +71,7 @@ pub(super) fn run(
     let (found, exit) = match (&args.rate[..], args.steps.overload) {
         ([rate], true) if rate.is_steady() => {
             if !args.json {
-                stdio::print(&format!("{}\n", text::target(load, url)))?;
+                stdio::print(&text::fit(&format!("{}\n", text::target(load, url))))?;
             }
             overload(args, load, (url, interrupt), rate.from)?
         }
@@ -83,7 +83,7 @@ pub(super) fn run(
         }
         (rates, false) => {
             if !args.json {
-                stdio::print(&format!("{}\n", text::target(load, url)))?;
+                stdio::print(&text::fit(&format!("{}\n", text::target(load, url))))?;
             }
             let measured = measure(args, load, (url, interrupt), rates)?;
             (measured.summary, measured.exit)
@@ -121,7 +121,7 @@ pub(super) fn overload(
         let style = Style::new().fg_color(Some(color.into()));
         let rate = duet_units::rate(rates[3].from);
         let all = format!("recovered     {style}{word}{style:#}, at {rate} per second\n");
-        stdio::print(&all)?;
+        stdio::print(&text::fit(&all))?;
     }
     // That it does not hold what is too much is no fault.
     let answered = last.is_some_and(|measured| measured.ok > 0);
@@ -158,7 +158,7 @@ fn measure(
     }
     let warmup = args.warmup.unwrap_or(Duration::from_secs(1));
     if !args.json {
-        stdio::print(&head(args, load, step, warmup))?;
+        stdio::print(&text::fit(&head(args, load, step, warmup)))?;
     }
     let (mut steps, mut exits, mut last) = (vec![], vec![], None);
     for (i, &rate) in rates.iter().enumerate() {
@@ -178,7 +178,7 @@ fn measure(
             None => vec![],
         };
         if !args.json {
-            stdio::print(&row(rate, last.as_ref(), &args.limit, &verdicts))?;
+            stdio::print(&text::fit(&row(rate, last.as_ref(), &args.limit, &verdicts)))?;
         }
         exits.push(last.as_ref().map_or(Exit::ServerFailed, |measured| {
             exit(measured, false, args.max_error_rate, &verdicts, interrupt.signal())

@@ -9,6 +9,7 @@ use url::Url;
 use super::args;
 use super::limit::Verdict;
 use super::values::{Percentile, quantiles};
+use crate::cmd::stdio;
 use duet_loadgen::count::latencies::{Latencies, Latency};
 use duet_loadgen::error_kind::ErrorKind;
 use duet_loadgen::load::{DRAIN_MAX, Load, LoadModel, Measured, Order};
@@ -19,7 +20,7 @@ mod words;
 
 pub(super) use responses::request_line;
 use responses::{histogram, responses};
-pub(super) use words::{count, kinds};
+pub(super) use words::{count, fit, fitted, kinds};
 use words::{line, plural};
 
 /// The send lag of the generator's own making, at p99, from which on it casts doubt on the
@@ -168,8 +169,20 @@ pub(super) fn result(
     out
 }
 
+/// Quantiles in columns; in lines where a terminal has no room for them.
 fn latencies(out: &mut String, load: &Load, measured: &Measured, quantiles: &[Percentile]) {
     let columns = columns(load, measured);
+    let room = stdio::columns(std::io::stdout()).unwrap_or(usize::MAX);
+    if 8 + 12 * columns.len() > room {
+        for (name, latencies) in &columns {
+            let found = quantiles.iter().map(|q| (q.name.as_str(), latencies.quantile(q.p)));
+            let found = found.chain([("max", latencies.max())]);
+            let words = found.filter_map(|(name, found)| Some(format!("{name} {}", found?)));
+            line(out, format_args!("{name:<14}{}", words.collect::<Vec<_>>().join(", ")));
+        }
+        out.push('\n');
+        return;
+    }
     let row = |name: &str, cell: &dyn Fn(&Latencies) -> Option<String>| {
         let cells: Vec<Option<String>> = columns.iter().map(|(_, l)| cell(l)).collect();
         cells.iter().any(Option::is_some).then(|| {
