@@ -344,8 +344,10 @@ fn short_windows(cell: &Cell) -> Option<Warning> {
          connections are busy, count for much"
     );
     let hint = "lower the connections, or raise window_ms";
-    // An open loop sends when requests are due, however many connections there are.
-    let short = least < WINDOW_REQUESTS_MIN && cell.load.open.is_none();
+    // An open loop sends when requests are due, however many connections there are. Of a burst no
+    // rate is a result.
+    let rate_counts = cell.load.open.is_none() && cell.load.rest_s.is_none();
+    let short = least < WINDOW_REQUESTS_MIN && rate_counts;
     short.then(|| Warning::new("short_windows", message, hint))
 }
 

@@ -72,9 +72,17 @@ fn standard_suite_has_its_cells_of_servers_and_programs() {
     for cell in programs.chain(servers).chain(backends) {
         assert!(smoke.contains(&cell), "{cell} is not in smoke");
     }
-    for load in
-        ["tls-c64", "tls-rate-500", "h2-8x16", "rate-500", "idle-1k", "tls-idle-1k", "conns-1k"]
-    {
+    for load in [
+        "tls-c64",
+        "tls-rate-500",
+        "h2-8x16",
+        "rate-500",
+        "idle-1k",
+        "tls-idle-1k",
+        "conns-1k",
+        "heap-10k",
+        "burst-50",
+    ] {
         assert!(smoke.iter().any(|cell| cell.load == load), "{load} is not in smoke");
     }
 }
