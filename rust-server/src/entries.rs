@@ -20,8 +20,9 @@ const VALUE_BYTES_MAX: usize = 1024;
 /// The number of an entry.
 type Id = Count<{ i32::MAX.cast_unsigned() }>;
 
-/// The entries, by number. No handler waits while it holds the lock.
-type Entries = Arc<RwLock<HashMap<u32, String>>>;
+/// The entries, by number. No handler waits while it holds the lock. A value has no more room than
+/// it takes: as it came it may still lie in the buffer that its connection was read into.
+type Entries = Arc<RwLock<HashMap<u32, Box<str>>>>;
 
 /// The routes, with no entry yet.
 pub fn routes() -> Router {
@@ -57,7 +58,7 @@ async fn entry(
     _: NoBody,
 ) -> Result<String, Error> {
     let entries = entries.read().unwrap_or_else(PoisonError::into_inner);
-    entries.get(&id.get()).cloned().ok_or(Error::NotFound)
+    entries.get(&id.get()).map(ToString::to_string).ok_or(Error::NotFound)
 }
 
 async fn put_entry(
@@ -65,7 +66,7 @@ async fn put_entry(
     Path(id): Path<Id>,
     body: Result<String, StringRejection>,
 ) -> Result<Json<Stored>, Error> {
-    let (id, value) = (id.get(), body?);
+    let (id, value) = (id.get(), body?.into_boxed_str());
     let bytes = value.len();
     if !(1..=VALUE_BYTES_MAX).contains(&bytes) {
         return Err(BadRequest::new("the value is empty or too long").into());
