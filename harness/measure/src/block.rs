@@ -339,7 +339,10 @@ fn first_look(
             let tls = bench.verifier.tls(transport)?;
             probe::first_answer(running, tls.as_ref(), &exchange, ANSWER_LIMIT, bench.interrupt)?
         };
-    let startup_ns = duration_ns(running.started.elapsed() - reading);
+    // No part of the start either: what the server must wait before it responds.
+    let wait = Duration::from_millis(case.least_ms.unwrap_or(0).into());
+    let startup = running.started.elapsed().saturating_sub(reading + wait);
+    let startup_ns = duration_ns(startup);
     let idle = memory(running.root())?;
     Ok(ArmRecord { startup_ns, listening, idle, wire, ..ArmRecord::unseen(&running.name) })
 }
