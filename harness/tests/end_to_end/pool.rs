@@ -90,7 +90,7 @@ fn five_sessions_say_what_another_hour_will_show() {
     let said = folder.duet(&["trend", "old"]);
     said.exits(2).says("old/pool.json is no pool: its schema is duet.pool/1");
 
-    folder.duet(&days[..5]).exits(0).says("not known of another hour: five sessions are needed");
+    folder.duet(&days[..5]).exits(0).says("Another hour: not known, five sessions are needed");
 
     // Beside a session's own ratios stands what they say of another hour.
     folder.duet(&["report", "day2"]).exits(0).says("what another hour says is not known.");

@@ -313,11 +313,12 @@ fn lengths() -> Vec<Behaviour> {
         line("a body without end", Endless(head("A: b"), "x".into()), "does not end", "wrong_body"),
         line("a byte too many", Send(OK.to_owned() + "!"), "sends more than", "unsolicited_bytes"),
         line("two responses", Send(OK.repeat(2)), "sends more than", "unsolicited_bytes"),
+        // The first may be read before the others come: it is as expected then, and they are not.
         line(
             "responses without end",
             Endless(OK.to_owned(), OK.to_owned()),
             "sends more than",
-            "unsolicited_bytes",
+            "unsolicited_bytes|ok",
         ),
         Behaviour {
             options: "-m HEAD",
