@@ -60,6 +60,9 @@ struct Model<'a> {
 
 /// Pools the cells of the runs that may be models.
 fn pool_by(runs: &[(String, Run)], is_model: impl Fn(&Run) -> bool) -> Result<Pooled, String> {
+    if runs.is_empty() {
+        return Err("there are no runs".to_owned());
+    }
     let mut sorted: Vec<&(String, Run)> = runs.iter().collect();
     sorted.sort_by_key(|(name, run)| (run.header.started_unix_s, name.clone()));
     let (mut kept, mut left_out) = (vec![], vec![]);
