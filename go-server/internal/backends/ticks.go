@@ -47,8 +47,11 @@ func ticks(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	ticker := time.NewTicker(time.Duration(ms) * time.Millisecond)
-	defer ticker.Stop()
+	// Not a Ticker: it drops ticks when it is late, and all later events would be late by as many
+	// periods.
+	begun, period := time.Now(), time.Duration(ms)*time.Millisecond
+	timer := time.NewTimer(period)
+	defer timer.Stop()
 	stream := http.NewResponseController(w)
 	if err := stream.Flush(); err != nil {
 		return nil // the client has gone
@@ -57,8 +60,9 @@ func ticks(w http.ResponseWriter, r *http.Request) error {
 		select {
 		case <-r.Context().Done():
 			return nil
-		case <-ticker.C:
+		case <-timer.C:
 		}
+		timer.Reset(time.Until(begun.Add(time.Duration(tick+1) * period)))
 		data, err := json.Marshal(Tick{Tick: tick})
 		if err != nil {
 			panic(err) // a number can be encoded
