@@ -72,8 +72,10 @@ microbench: tools ## time the harness's own hot paths
 peers: ## install the load generators that duet load is compared with
 	@sh .ci/peers.sh
 
-compare-load: build ## compare duet load with wrk, oha, hey, h2load and ab (nine minutes)
+compare-load: build ## compare duet load with wrk, oha, hey, h2load, ab and a bare loop (ten minutes)
 	$(DUET) verify rust-axum go-nethttp
+	cargo build --release --locked --package duet-loadgen --example bare_epoll
+	mkdir -p target/tools/bin && cp $(dir $(DUET))examples/bare_epoll target/tools/bin/
 	python3 bench/compare_load.py $(DUET) $(AXUM) $(NETHTTP)
 
 compare-transports: build ## the same over HTTPS, h2c and HTTP/2 over TLS, on a server of Go's net/http (six minutes)

@@ -82,18 +82,18 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--seconds", type=int, default=1, help="of each run")
     parser.add_argument("--connections", default="1,64,512")
-    parser.add_argument("--peers", default="wrk,oha,hey,h2load,ab", help="compared with these")
+    parser.add_argument("--peers", default="bare,wrk,oha,hey,h2load,ab", help="compared with these")
+    parser.add_argument("--base", help="another build of duet to be compared with")
     return parser.parse_args()
 
 
 def chosen(args, transport):
     """The generators that are compared over a transport."""
     streams = args.streams if transport in ("h2c", "h2") else 1
-    every = generators(args.duet, args.seconds, transport, streams)
-    wanted = ["duet", *args.peers.split(",")]
-    return {
-        name: every[name] for name in wanted if name in every and (name == "duet" or find(name))
-    }
+    every = generators(args.duet, args.seconds, transport, streams, args.base)
+    base = ["base"] if args.base else []
+    wanted = ["duet", *base, *filter(find, args.peers.split(","))]
+    return {name: every[name] for name in wanted if name in every}
 
 
 def main():
@@ -101,7 +101,8 @@ def main():
     cpus = two_cpus()
     for name in args.peers.split(","):
         if not find(name):
-            print(f"{name} is skipped: it is not installed (`make peers` installs it)")
+            how = "`make compare-load` builds it" if name == "bare" else "`make peers` installs it"
+            print(f"{name} is skipped: it is not there ({how})")
     compared = {transport: chosen(args, transport) for transport in args.transports.split(",")}
     counts = [int(count) for count in args.connections.split(",")]
     runs = len(args.servers) * len(counts) * args.rounds * sum(map(len, compared.values()))

@@ -10,6 +10,7 @@ import statistics
 import subprocess
 
 TOOLS = os.path.join("target", "tools", "bin")  # where `make peers` puts what cargo builds
+BARE = "bare_epoll"  # harness/loadgen/examples: the least that a generator can do
 
 
 class Skipped(Exception):
@@ -18,6 +19,7 @@ class Skipped(Exception):
 
 def find(name):
     """The path of an installed program, or None."""
+    name = BARE if name == "bare" else name
     return shutil.which(name, path=TOOLS) or shutil.which(name)
 
 
@@ -49,7 +51,9 @@ def reads(requests, rate, *errors):
 # How requests travel -> what each generator that can do it is told. The certificate of the server
 # is its own: wrk, hey, h2load and ab look at none unless they are told to.
 TRANSPORTS = {
-    "http": {"duet": [], "wrk": [], "oha": [], "hey": [], "h2load": ["--h1"], "ab": []},
+    "http": {
+        "duet": [], "bare": [], "wrk": [], "oha": [], "hey": [], "h2load": ["--h1"], "ab": [],
+    },
     "https": {
         "duet": ["--insecure"], "wrk": [], "oha": ["--insecure"], "hey": [], "h2load": ["--h1"],
         "ab": [],
@@ -65,18 +69,21 @@ def scheme(transport):
     return "http" if transport in ("http", "h2c") else "https"
 
 
-def generators(duet, seconds, transport="http", streams=1):
+def generators(duet, seconds, transport="http", streams=1, base=None):
     """Name -> (command for a URL and a number of connections, requests and rate in its output), of
     the generators that can do such a transport.
 
-    Each runs one thread for so many seconds. GOMAXPROCS and the mask of CPUs hold back those that
+    `base` is another build of duet, which is told the same. Each runs one thread for so many seconds.
+    GOMAXPROCS and the mask of CPUs hold back those that
     have no option for it. ab keeps a record of each request that it might send: 2 million.
     """
-    of = {name: find(name) or name for name in ("wrk", "oha", "hey", "h2load", "ab")}
+    of = {name: find(name) or name for name in ("bare", "wrk", "oha", "hey", "h2load", "ab")}
+    load = ["load", "-t1", f"-d{seconds}s", "--warmup=0", "--no-ceiling", "--json"]
     commands = {
-        "duet": (
-            [duet, "load", "-t1", f"-d{seconds}s", "--warmup=0", "--no-ceiling", "--json"],
-            duet_result,
+        "duet": ([duet, *load], duet_result),
+        "base": ([base, *load], duet_result),
+        "bare": (
+            [of["bare"], f"-d{seconds}s"], reads(r"(\d+) responses", r"([\d.]+) a second")
         ),
         "wrk": (
             [of["wrk"], "-t1", f"-d{seconds}s"],
@@ -110,13 +117,17 @@ def generators(duet, seconds, transport="http", streams=1):
     }
 
     def command(name, fixed, options):
-        many = [STREAMS[name].format(streams)] if streams > 1 else []
+        form = STREAMS["duet" if name == "base" else name] if streams > 1 else None
+        many = [form.format(streams)] if form else []
         connections = "-c={}" if name == "hey" else "-c{}"
         return lambda url, c: [*fixed, *options, *many, connections.format(c), url]
 
+    of_transport = TRANSPORTS[transport]
+    if base:
+        of_transport = {**of_transport, "base": of_transport["duet"]}
     return {
         name: (command(name, commands[name][0], options), commands[name][1])
-        for name, options in TRANSPORTS[transport].items()
+        for name, options in of_transport.items()
     }
 
 
