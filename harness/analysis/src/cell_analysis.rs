@@ -107,6 +107,7 @@ impl Cell<'_> {
             rss: (0..self.arms.len()).map(|arm| self.rss(arm)).collect(),
             errors: (0..self.arms.len()).map(|arm| self.errors(arm)).collect(),
             program: None,
+            server_cpus: self.load.server_cpus,
             open: open::analyse(self),
             search: search::analyse(self),
             memory_search: memory_search::analyse(self),

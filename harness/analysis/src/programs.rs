@@ -191,6 +191,7 @@ impl Cell<'_> {
             rss: vec![],
             errors: vec![],
             warnings: self.warnings(run),
+            server_cpus: None,
             open: None,
             search: None,
             memory_search: None,

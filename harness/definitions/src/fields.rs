@@ -58,6 +58,12 @@ impl<'a> Fields<'a> {
         self.typed(key, value, line, text, "write a string in quotes")
     }
 
+    /// A string where a key may have something else.
+    pub(super) fn word(&mut self, key: &'static str) -> Option<At<String>> {
+        let (value, line) = self.get(key)?;
+        value.as_str().map(|text| At { line, value: text.to_owned() })
+    }
+
     /// A string that is shown in tables: one line, not blank.
     pub(super) fn sentence(&mut self, key: &'static str) -> Option<At<String>> {
         let text = self.text(key)?;

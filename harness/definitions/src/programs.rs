@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::errors::Kind;
 use super::fields::{At, Fields};
 use super::nearest::suggestion;
-use super::servers::{build_cache, lane, toolchain, values};
+use super::servers::{caches, lane, toolchain, values};
 use super::source::{Read, stays_inside};
 use duet_model::spec::{Lane, Output, Problem, ProgramSet, Published, PublishedRow, TEST_SIZE};
 
@@ -132,7 +132,8 @@ fn set(fields: &mut Fields<'_>) -> ProgramSet {
     let needs = fields.texts("needs").unwrap_or_default();
     let toolchain = toolchain(fields);
     let build = fields.texts("build").unwrap_or_default();
-    let build_cache = build_cache(fields);
+    let build_cache = caches(fields, "build_cache");
+    let shared_cache = caches(fields, "shared_cache");
     let [build_env, needs_cpu] = ["build_env", "needs_cpu"].map(|key| texts_by_name(fields, key));
     let version = fields.some_texts("version").unwrap_or_default();
     let run = fields.some_texts("run").unwrap_or_default();
@@ -158,6 +159,7 @@ fn set(fields: &mut Fields<'_>) -> ProgramSet {
         toolchain,
         build: values(build),
         build_cache,
+        shared_cache,
         build_env,
         needs_cpu,
         version: values(version),

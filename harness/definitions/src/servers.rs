@@ -67,7 +67,8 @@ fn server(fields: &mut Fields<'_>) -> Server {
     let needs = fields.texts("needs").unwrap_or_default();
     let toolchain = toolchain(fields);
     let build = fields.texts("build").unwrap_or_default();
-    let build_cache = build_cache(fields);
+    let build_cache = caches(fields, "build_cache");
+    let shared_cache = caches(fields, "shared_cache");
     let std_build = fields.texts("std_build").unwrap_or_default();
     let dependencies = fields.texts("dependencies").unwrap_or_default();
     let edit = fields.inner("edit", edit);
@@ -97,6 +98,7 @@ fn server(fields: &mut Fields<'_>) -> Server {
         toolchain,
         build: values(build),
         build_cache,
+        shared_cache,
         std_build: values(std_build),
         dependencies: values(dependencies),
         edit,
@@ -183,12 +185,13 @@ pub(super) fn toolchain(fields: &mut Fields<'_>) -> Option<Toolchain> {
     }
 }
 
-/// These folders are deleted before a clean build: a path that leads elsewhere would be a disaster.
-pub(super) fn build_cache(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
-    let folders = fields.map("build_cache");
+/// The caches of a key. A clean build deletes those of `build_cache`: a path that leads elsewhere
+/// would be a disaster.
+pub(super) fn caches(fields: &mut Fields<'_>, key: &'static str) -> BTreeMap<String, String> {
+    let folders = fields.map(key);
     for (variable, folder) in &folders {
         if !stays_inside(&folder.value) {
-            let problem = format!("build_cache.{variable} is `{}`", folder.value);
+            let problem = format!("{key}.{variable} is `{}`", folder.value);
             let hint = "name a folder below the one above the definitions, relative to it and \
                         without `..`: a clean build deletes it";
             fields.mistake(folder.line, problem, hint);

@@ -129,6 +129,7 @@ fn load(fields: &mut Fields<'_>) -> At<Load> {
     let tls_resume = tls_resume(fields, transport);
     let idle = idle(fields, transport);
     let open = open_loop(fields);
+    let server_cpus = fields.number("server_cpus", 1..=256).map(|at| at.value);
     let cpu_limit = cpu_limit(fields);
     let memory_limit = memory_limit(fields, open, idle);
     let (solo_s, rest_s) = (solo(fields, open), rest(fields, open));
@@ -141,6 +142,7 @@ fn load(fields: &mut Fields<'_>) -> At<Load> {
         streams,
         idle,
         open,
+        server_cpus,
         cpu_limit,
         memory_limit,
         solo_s,
@@ -384,11 +386,13 @@ fn suite(fields: &mut Fields<'_>) -> At<SuiteTable> {
         fields.require(&[("cells", cells)]);
     }
     let (duration, runs) = (duration(fields), program_runs(fields));
+    let half = has_half(fields);
     let suite = Suite {
         name: fields.name().value,
         summary: fields.sentence("summary").unwrap_or_default().value,
-        server_cpus: number(fields, "server_cpus", 1..=256, 1),
+        server_cpus: if half { 1 } else { number(fields, "server_cpus", 1..=256, 1) },
         generator_cpus: number(fields, "generator_cpus", 1..=256, 1),
+        half,
         blocks: number(fields, "blocks", 1..=MOST_BLOCKS, 8),
         lead_ms: duration.lead_ms,
         window_ms: duration.window_ms,
@@ -415,6 +419,20 @@ fn suite(fields: &mut Fields<'_>) -> At<SuiteTable> {
         programs(fields, ("matchups", Kind::Matchup, example))
     });
     At { line: fields.line, value: SuiteTable { suite, cells, programs } }
+}
+
+/// Whether `server_cpus` is `"half"`.
+fn has_half(fields: &mut Fields<'_>) -> bool {
+    let Some(word) = fields.word("server_cpus") else { return false };
+    if word.value != "half" {
+        let hint = "write a whole number, or \"half\"";
+        fields.mistake(word.line, format!("`server_cpus` is {:?}", word.value), hint);
+    } else if fields.has("generator_cpus") {
+        let hint = "leave `generator_cpus` out: the generator has the other half";
+        let line = fields.line_of("generator_cpus");
+        fields.mistake(line, "the servers have half of the cores".to_owned(), hint);
+    }
+    true
 }
 
 fn cells(fields: &mut Fields<'_>) -> CellTable {

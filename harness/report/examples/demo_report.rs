@@ -15,7 +15,8 @@ mod fixture;
 
 fn main() -> Result<()> {
     let folder = std::env::args().nth(1).context("usage: demo_report DIR")?;
-    for (name, analysis) in fixture::analyses().into_iter().chain([("long", fixture::long())]) {
+    let more = [("long", fixture::long()), ("scaling", fixture::scaling())];
+    for (name, analysis) in fixture::analyses().into_iter().chain(more) {
         write(&Path::new(&folder).join(name), &analysis)?;
     }
     Ok(())
@@ -29,6 +30,7 @@ fn write(folder: &Path, analysis: &Analysis) -> Result<()> {
     let narrow = chart::latency(analysis, Width::Narrow)
         .map(|picture| ("narrow-latency.svg", picture.file()));
     let long = chart::long(analysis, Width::Wide).map(|picture| ("long.svg", picture.file()));
+    let scaling = chart::scaling(analysis, Width::Wide).map(|p| ("scaling.svg", p.file()));
     let files = [
         ("report.txt", duet_report::text(analysis, Style::Plain)),
         ("report.ansi", duet_report::text(analysis, Style::Colour)),
@@ -37,7 +39,9 @@ fn write(folder: &Path, analysis: &Analysis) -> Result<()> {
         ("speed.svg", chart::speed(analysis).file()),
         ("memory.svg", chart::memory(analysis).file()),
     ];
-    for (name, content) in files.into_iter().chain(boxes).chain(wide).chain(narrow).chain(long) {
+    for (name, content) in
+        files.into_iter().chain(boxes).chain(wide).chain(narrow).chain(long).chain(scaling)
+    {
         let path = folder.join(name);
         std::fs::write(&path, content)
             .with_context(|| format!("failed to write {}", path.display()))?;

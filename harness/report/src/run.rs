@@ -80,10 +80,11 @@ fn charts(analysis: &Analysis) -> Vec<Block> {
     let memory = load_kinds::has_peaks(analysis)
         .then(|| figure("memory.svg", &ratios(Metric::RssBytesPeak)));
     let latency = figure("latency.svg", &|width| chart::latency(analysis, width));
+    let scaling = figure("scaling.svg", &|width| chart::scaling(analysis, width));
     let long = figure("long.svg", &|width| chart::long(analysis, width));
     let boxes = chart::boxes(analysis);
     let boxes = boxes.map(|picture| figure_of(Some("programs.svg"), &picture, None, ""));
-    let all = [speed.flatten(), memory.flatten(), latency, long, boxes];
+    let all = [speed.flatten(), memory.flatten(), latency, scaling, long, boxes];
     all.into_iter().flatten().map(Block::Figure).collect()
 }
 

@@ -9,6 +9,7 @@ use super::exit::UsageError;
 use super::folders::{BenchFolder, PostgresFolder, shown};
 use super::session::Session;
 use super::{doctor, fitness, stdio};
+use duet_measure::host;
 use duet_model::plan;
 use duet_model::record::{Finding, RunHeader};
 use duet_model::spec::{DECIDING_BLOCKS, Spec, Suite};
@@ -48,11 +49,13 @@ pub(super) fn choose(
 ) -> Result<Chosen> {
     let (spec, root) = bench.open()?;
     let mut suite = find(&spec, choice.name, choice.only)?;
+    fit_cpus(&mut suite)?;
     if let Some(blocks) = choice.blocks {
         suite.blocks = blocks;
         suite.verdicts &= blocks >= DECIDING_BLOCKS;
     }
     let mut left_out = fitness::leave_out_unfit(&spec, &mut suite)?;
+    left_out.extend(fitness::leave_out_larger(&spec, &mut suite)?);
     left_out.extend(fitness::leave_out_unlimited(&spec, &mut suite)?);
     left_out.extend(fitness::leave_out_unopened(&spec, &mut suite));
     left_out.extend(fitness::leave_out_absent(&spec, &mut suite, (postgres, &root))?);
@@ -84,14 +87,24 @@ pub(super) fn announce(header: &RunHeader, folder: &Path) -> Result<()> {
     ))?;
     let programs = suite.cells.iter().any(|cell| header.spec.is_of_programs(cell));
     stdio::line(&format!(
-        "Servers on CPU {}, load generator on CPU {}{}; seed {}; record in {}.",
+        "Servers on CPU {}, load generator on CPU {}{}{}; seed {}; record in {}.",
         list(&header.server_cpus),
         list(&header.generator_cpus),
+        if suite.half { " (half of the cores each)" } else { "" },
         if programs { ", programs on all of them" } else { "" },
         header.seed,
         shown(folder)
     ))?;
     stdio::print(&doctor::warnings(&header.findings))
+}
+
+/// Gives a suite in which each side has half of the cores the numbers of this machine.
+pub(super) fn fit_cpus(suite: &mut Suite) -> Result<()> {
+    if suite.half {
+        let cpus = host::half_of_cpus()?;
+        (suite.server_cpus, suite.generator_cpus) = (cpus, cpus);
+    }
+    Ok(())
 }
 
 /// The suite, with only the cells whose name contains the filter.

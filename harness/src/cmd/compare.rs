@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::baseline;
+use super::chosen;
 use super::comparison::{self, Outputs};
 use super::exit::{Exit, UsageError};
 use super::folders::{self, BenchFolder, Former, PostgresFolder, shown};
@@ -191,5 +192,7 @@ fn suite(args: &Compare, spec: &Spec, pair: &Pair) -> Result<Suite> {
         )));
     }
     let blocks = args.blocks.unwrap_or(suite.blocks);
-    Ok(Suite { name: "compare".to_owned(), blocks, cells, ..suite.clone() })
+    let mut suite = Suite { name: "compare".to_owned(), blocks, cells, ..suite.clone() };
+    chosen::fit_cpus(&mut suite)?;
+    Ok(suite)
 }

@@ -103,6 +103,28 @@ pub(super) fn leave_out_unlimited(spec: &Spec, suite: &mut Suite) -> Result<Opti
     }))
 }
 
+/// Takes out the cells whose servers ask for more CPUs than the suite has. A finding says so.
+///
+/// # Errors
+/// When no cell is left.
+pub(super) fn leave_out_larger(spec: &Spec, suite: &mut Suite) -> Result<Option<Finding>> {
+    let (servers, generator) = (suite.server_cpus as usize, suite.generator_cpus as usize);
+    let fits = |cell: &CellId| {
+        spec.load(&cell.load).is_none_or(|load| load.cpus_of_servers(servers, generator).is_some())
+    };
+    let all = suite.cells.len();
+    suite.cells.retain(fits);
+    let found = format!("{} for servers", duet_units::count(servers, "CPU"));
+    ensure!(!suite.cells.is_empty(), "no cell is left to measure: {found}");
+    Ok((suite.cells.len() < all).then(|| Finding {
+        name: "CPUs of servers".to_owned(),
+        level: FindingLevel::Warning,
+        found,
+        effect: "the cells whose servers have more are left out".to_owned(),
+        hint: "measure on a machine with more".to_owned(),
+    }))
+}
+
 /// Takes out the cells whose connections need more open files than this machine allows. A finding
 /// says so. Where that is all of them they stay, and the machine is refused before it measures.
 pub(super) fn leave_out_unopened(spec: &Spec, suite: &mut Suite) -> Option<Finding> {

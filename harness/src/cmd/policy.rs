@@ -88,6 +88,7 @@ pub(super) fn suite(policy: &Policy, mut cells: Vec<CellId>, only: Option<&str>)
         summary: policy.summary.clone(),
         server_cpus: policy.server_cpus,
         generator_cpus: policy.generator_cpus,
+        half: false,
         blocks: last + last / SPARE_SHARE,
         lead_ms: policy.lead_ms,
         window_ms: policy.window_ms,

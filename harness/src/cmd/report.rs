@@ -21,8 +21,8 @@ use duet_report::{self, Style};
 /// Rebuilds tables, charts and reports from a run's record
 ///
 /// Reads run.jsonl.gz or run.jsonl and writes summary.json, report.md, report.html, speed.svg,
-/// memory.svg and, where there are programs, latency curves or long windows, programs.svg,
-/// latency.svg and long.svg beside it. The exit code is the run's own. Where it is a session of a
+/// memory.svg and, where there are programs, latency curves, several numbers of CPUs or long
+/// windows, programs.svg, latency.svg, scaling.svg and long.svg beside it. The exit code is the run's own. Where it is a session of a
 /// campaign, and where --beside names others, the report says what sessions of the same definitions
 /// and executables show of another hour. The record of `duet builds`, builds.json, is shown in the
 /// run's report, or alone as builds.md and builds.html where there is no run.
@@ -152,6 +152,7 @@ fn write(analysis: &Analysis, folder: &Path) -> Result<()> {
     .into_iter()
     .chain(duet_report::chart::boxes(analysis).map(|p| ("programs.svg", p.file())))
     .chain(duet_report::chart::latency(analysis, Width::Wide).map(|p| ("latency.svg", p.file())))
+    .chain(duet_report::chart::scaling(analysis, Width::Wide).map(|p| ("scaling.svg", p.file())))
     .chain(duet_report::chart::long(analysis, Width::Wide).map(|p| ("long.svg", p.file())))
     {
         folders::replace(&folder.join(name), text.as_bytes())?;
@@ -164,8 +165,9 @@ fn show(analysis: &Analysis, folder: &Path) -> Result<()> {
     stdio::print(&duet_report::text(analysis, style()))?;
     stdio::line(&format!("Report: {}", shown(&folder.join("report.html"))))?;
     let latency = duet_report::chart::latency(analysis, Width::Wide).map(|_| "latency.svg");
+    let scaling = duet_report::chart::scaling(analysis, Width::Wide).map(|_| "scaling.svg");
     let long = duet_report::chart::long(analysis, Width::Wide).map(|_| "long.svg");
-    let charts = ["speed.svg", "memory.svg"].into_iter().chain(latency).chain(long);
+    let charts = ["speed.svg", "memory.svg"].into_iter().chain(latency).chain(scaling).chain(long);
     let charts: Vec<String> = charts.map(|name| shown(&folder.join(name))).collect();
     stdio::line(&format!("Charts: {}", charts.join(", ")))
 }

@@ -39,6 +39,9 @@ pub struct CellAnalysis {
     pub warnings: Vec<Warning>,
     /// What is known of its programs; absent for servers.
     pub program: Option<ProgramCell>,
+    /// The number of CPUs that each server had, where the load says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_cpus: Option<u32>,
     /// What an open loop did; absent in a closed one, and where no block counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenAnalysis>,

@@ -495,4 +495,19 @@ fn matchups_and_suites() {
          CPUs (5) | raise `connections` in line 1 or lower `generator_cpus`"],
     );
     check(f, "= 6", "= 6\ngenerator_cpus = 4", &[]);
+    check(f, "= 6", "= 6\nserver_cpus = \"half\"", &[]);
+    check(
+        f,
+        "= 6",
+        "= 6\nserver_cpus = \"all\"",
+        &["suites.toml:12: suite quick: `server_cpus` is \"all\" | write a whole number, or \
+         \"half\""],
+    );
+    check(
+        f,
+        "= 6",
+        "= 6\nserver_cpus = \"half\"\ngenerator_cpus = 2",
+        &["suites.toml:13: suite quick: the servers have half of the cores | leave \
+         `generator_cpus` out: the generator has the other half"],
+    );
 }

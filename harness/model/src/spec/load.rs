@@ -32,6 +32,10 @@ pub struct Load {
     /// When requests are due; absent in a closed loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenLoop>,
+    /// How many of the suite's CPUs for servers each server has; where there are fewer, and the rate
+    /// is one of requests per second, also of the generator's. Absent: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_cpus: Option<u32>,
     /// CPUs' worth of time that a server may take; absent: all that its CPUs have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_limit: Option<f64>,
@@ -116,6 +120,8 @@ impl Load {
             0 => String::new(),
             n => format!(" beside {} idle ones", duet_units::thousands(n.into())),
         };
+        let own = |cpus| format!(" to {}", duet_units::count(cpus as usize, "CPU"));
+        let own = self.server_cpus.map_or_else(String::new, own);
         let cpus = self.cpu_limit.map_or_else(String::new, |cpus| format!(" with {cpus} CPU"));
         let range = self.memory_limit;
         let memory = range.map_or_else(String::new, |range| format!(" within {range} of memory"));
@@ -126,8 +132,18 @@ impl Load {
             n => format!(" beside {} entries", duet_units::thousands(n.into())),
         };
         let long = format!("{window}{entries}{rest}");
-        let beside = format!("{streams}{resumed}{idle}{cpus}{memory}{long}");
+        let beside = format!("{streams}{resumed}{idle}{own}{cpus}{memory}{long}");
         format!("{} {spoken}connection{plural}{beside}", self.connections)
+    }
+
+    /// How many CPUs each server has, of so many for servers and for the generator. Absent: the load
+    /// asks for more than there are.
+    #[must_use]
+    pub fn cpus_of_servers(&self, servers: usize, generator: usize) -> Option<usize> {
+        let Some(wanted) = self.server_cpus else { return Some(servers) };
+        let given = self.open.is_some_and(|open| matches!(open.rate, Rate::PerSecond(_)));
+        let most = if given { servers + generator } else { servers };
+        (wanted as usize <= most).then_some(wanted as usize)
     }
 
     /// What decides when requests are sent.

@@ -79,6 +79,9 @@ pub struct ProgramSet {
     /// As [`Server::build_cache`].
     #[serde(default)]
     pub build_cache: BTreeMap<String, String>,
+    /// As [`Server::shared_cache`](super::Server::shared_cache).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shared_cache: BTreeMap<String, String>,
     /// Environment variables of the build beside those: the compiler's flags.
     #[serde(default)]
     pub build_env: BTreeMap<String, String>,

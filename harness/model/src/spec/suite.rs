@@ -49,6 +49,10 @@ pub struct Suite {
     pub server_cpus: u32,
     /// CPUs given to the generator.
     pub generator_cpus: u32,
+    /// Whether each side has half of the machine's cores: the numbers are set by the machine when
+    /// the suite is chosen, and 1 before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub half: bool,
     /// Blocks per cell.
     pub blocks: u32,
     /// The lead-in of a window, in milliseconds: for how long an arm is driven before the window's

@@ -15,6 +15,7 @@ pub fn set(name: &str, language: &str, problems: &[&str], rest: Option<&str>) ->
         toolchain: None,
         build: vec![],
         build_cache: Default::default(),
+        shared_cache: Default::default(),
         build_env: Default::default(),
         needs_cpu: Default::default(),
         version: vec![],

@@ -1,10 +1,11 @@
 //! Latency curves: how long responses take, the nearer the rate comes to what the slower server can
 //! do. A panel per matchup and workload, a colour per arm, the time axis logarithmic.
 
-use super::canvas::{self, Anchor, Canvas, Picture};
+use super::canvas::{Anchor, Canvas, Picture};
 use super::palette::{self, GRID, Mark};
+use super::panels::{self, Frame};
 use super::scale::{Logarithmic, Scale};
-use super::typography::{GROUP, LABEL, LINE, MARGIN, SMALL, TITLE};
+use super::typography::{GROUP, LABEL, SMALL};
 use super::width::Width;
 use crate::wording;
 use duet_analysis::{Analysis, Arrivals, CellAnalysis, Estimate, MatchupAnalysis, Who};
@@ -13,10 +14,6 @@ use duet_units::Metric;
 /// The quantiles drawn, each with the width of its line.
 const QUANTILES: [(Metric, u32); 2] = [(Metric::LatencyNsP50, 1), (Metric::LatencyNsP99, 3)];
 
-/// Width of a panel, and of the space between two.
-const PANEL: i32 = 404;
-const PANEL_NARROW: i32 = 332;
-const GAP: i32 = 24;
 /// Height of a panel; of it, above the plot and below.
 const HEIGHT: i32 = 290;
 const ABOVE: i32 = 54;
@@ -44,45 +41,23 @@ struct Point<'a> {
 #[must_use]
 pub fn latency(analysis: &Analysis, width: Width) -> Option<Picture> {
     let matchups = wording::controls_last(analysis);
-    let panels: Vec<Panel<'_>> = matchups.iter().flat_map(|m| panels(analysis, m)).collect();
+    let panels: Vec<Panel<'_>> = matchups.iter().flat_map(|m| of_matchup(analysis, m)).collect();
     if panels.is_empty() {
         return None;
     }
-    let (columns, panel) = match width {
-        Width::Wide => (2, PANEL),
-        Width::Narrow => (1, PANEL_NARROW),
+    let frame = Frame {
+        title: "How long to respond?",
+        legend: legend(&panels),
+        sentences: panels.iter().map(sentence).collect(),
+        height: HEIGHT,
     };
-    let size = 2 * MARGIN + columns * panel + (columns - 1) * GAP;
-    let room = size - 2 * MARGIN;
-    let wrap = |said: &[String]| -> Vec<String> {
-        said.iter().flat_map(|said| canvas::wrap(said, room, SMALL)).collect()
-    };
-    let mut said = vec![legend(&panels), wording::place(&analysis.run)];
-    said.extend(wording::caveats(&analysis.run));
-    let (head, foot) = (wrap(&said), wrap(&[wording::maker(&analysis.run)]));
-    let top = 58 + LINE * head.len() as i32 + 8;
-    let rows = (panels.len() as i32 + columns - 1) / columns;
-    let bottom = top + rows * (HEIGHT + GAP);
-    let title = "How long to respond?";
-    let sentences: Vec<String> = head.iter().cloned().chain(panels.iter().map(sentence)).collect();
-    let height = bottom + LINE * foot.len() as i32 + MARGIN / 2;
-    Some(canvas::picture((size, height), title, &sentences.join(" "), |canvas| {
-        canvas.text((MARGIN, 32), Anchor::Start, room, TITLE, title);
-        for (line, text) in (0..).zip(&head) {
-            canvas.text((MARGIN, 58 + LINE * line), Anchor::Start, room, SMALL, text);
-        }
-        for (i, of) in (0..).zip(&panels) {
-            let left = MARGIN + (i % columns) * (panel + GAP);
-            of.paint(canvas, (left, top + i / columns * (HEIGHT + GAP)), panel);
-        }
-        for (line, text) in (0..).zip(&foot) {
-            canvas.text((MARGIN, bottom + LINE * line), Anchor::Start, room, SMALL, text);
-        }
+    Some(panels::picture(analysis, width, frame, |canvas, index, corner, width| {
+        panels[index].paint(canvas, corner, width);
     }))
 }
 
 /// The panels of a matchup, in the order of their first cells.
-fn panels<'a>(analysis: &Analysis, matchup: &'a MatchupAnalysis) -> Vec<Panel<'a>> {
+fn of_matchup<'a>(analysis: &Analysis, matchup: &'a MatchupAnalysis) -> Vec<Panel<'a>> {
     let languages: Vec<&str> = matchup.arms.iter().map(|a| a.language.as_str()).collect();
     let marks = palette::marks(analysis, &languages);
     let arms = || marks.iter().copied().zip(matchup.arms.iter().map(|a| a.label.as_str()));

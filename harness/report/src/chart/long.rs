@@ -3,7 +3,7 @@
 
 use super::canvas::{self, Anchor, Canvas, Picture};
 use super::palette::{self, GRID, MUTED, Mark};
-use super::scale::{Linear, Scale};
+use super::scale::{Linear, Scale, ticks, top};
 use super::typography::{GROUP, LABEL, LINE, MARGIN, SMALL, TITLE};
 use super::width::Width;
 use crate::wording;
@@ -26,8 +26,6 @@ const BELOW: i32 = 52;
 const GAP: i32 = 16;
 /// Between two names at least: each has two lines.
 const NAMES: i32 = 32;
-/// Steps of an axis at most.
-const STEPS_MAX: f64 = 6.0;
 
 /// A cell, and how its arms are drawn.
 struct Panel<'a> {
@@ -218,47 +216,11 @@ impl Panel<'_> {
     fn top(&self, of: Values) -> f64 {
         let blocks = self.long.arms.iter().flat_map(|arm| &arm.blocks);
         let highest = blocks.flat_map(|block| (of.of_block)(block)).copied().max().unwrap_or(0);
-        let highest = (highest as f64 / of.unit).max(1e-3);
-        let step = step(highest);
-        (highest / step).ceil() * step * of.unit
+        top((highest as f64 / of.unit).max(1e-3)) * of.unit
     }
 }
 
 /// A line through the values of successive seconds.
 fn curve(values: impl Iterator<Item = f64>, x: &Linear, y: &Linear) -> Vec<(i32, i32)> {
     (0..).zip(values).map(|(second, value)| (x.at(f64::from(second)), y.at(value))).collect()
-}
-
-/// From one tick to the next: 1, 2 or 5 times a power of ten.
-fn step(end: f64) -> f64 {
-    let steps = (-6..12).flat_map(|decade| [1.0, 2.0, 5.0].map(|s| (s, decade)));
-    let of = |(s, decade): (f64, i32)| match decade {
-        0.. => s * 10_f64.powi(decade),
-        _ => s / 10_f64.powi(-decade), // written as short as it is
-    };
-    steps.map(of).find(|step| end / step <= STEPS_MAX).unwrap_or(end)
-}
-
-/// The ticks of an axis from 0.
-fn ticks(end: f64) -> Vec<f64> {
-    let step = step(end);
-    let count = (end / step + 1e-9).floor() as u32;
-    (0..=count).map(|n| (f64::from(n) * step * 1e6).round() / 1e6).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn axes() {
-        for (end, want) in [
-            (150.0, &[0.0, 50.0, 100.0, 150.0][..]),
-            (65.0, &[0.0, 20.0, 40.0, 60.0]),
-            (3.0, &[0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0]),
-            (0.7, &[0.0, 0.2, 0.4, 0.6]),
-        ] {
-            assert_eq!(ticks(end), want, "{end}");
-        }
-    }
 }

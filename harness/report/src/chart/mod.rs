@@ -1,9 +1,8 @@
 //! The charts, drawn by plotters into SVG text.
 //!
 //! [`speed`] and [`memory`] are pictures for a README, in the manner of the benchmarks game's "How
-//! many times slower?"; [`latency`], [`long`] and [`boxes`] stand beside
-//! them. [`percentiles`] is one of a
-//! single load, [`trend`] of many runs.
+//! many times slower?"; [`latency`], [`scaling`], [`long`] and [`boxes`] stand beside them.
+//! [`percentiles`] is one of a single load, [`trend`] of many runs.
 
 mod axis;
 mod boxes;
@@ -12,10 +11,12 @@ mod compare;
 mod latency;
 mod long;
 pub(crate) mod palette;
+mod panels;
 mod percentiles;
 mod pool;
 mod rows;
 pub(crate) mod scale;
+mod scaling;
 mod sparklines;
 mod svg;
 mod trend;
@@ -30,6 +31,7 @@ pub use latency::latency;
 pub use long::long;
 pub use percentiles::{Curve, Quantile, percentiles};
 pub(crate) use pool::pool_forest;
+pub use scaling::scaling;
 pub(crate) use sparklines::{log_ratios, rss_curve};
 pub use trend::trend;
 pub use width::Width;

@@ -6,6 +6,9 @@ use plotters::coord::combinators::{IntoLogRange, LogCoord};
 use plotters::coord::ranged1d::Ranged;
 use plotters::coord::types::RangedCoordf64;
 
+/// Steps of an axis from 0 at most.
+const STEPS_MAX: f64 = 6.0;
+
 /// An axis from `low` to `high`, and the pixels of these two.
 pub(crate) struct Scale<C> {
     coord: C,
@@ -42,9 +45,45 @@ impl<C: Ranged<ValueType = f64>> Scale<C> {
     }
 }
 
+/// From one tick to the next: 1, 2 or 5 times a power of ten.
+fn step(end: f64) -> f64 {
+    let steps = (-6..12).flat_map(|decade| [1.0, 2.0, 5.0].map(|s| (s, decade)));
+    let of = |(s, decade): (f64, i32)| match decade {
+        0.. => s * 10_f64.powi(decade),
+        _ => s / 10_f64.powi(-decade), // written as short as it is
+    };
+    steps.map(of).find(|step| end / step <= STEPS_MAX).unwrap_or(end)
+}
+
+/// The ticks of an axis from 0.
+pub(super) fn ticks(end: f64) -> Vec<f64> {
+    let step = step(end);
+    let count = (end / step + 1e-9).floor() as u32;
+    (0..=count).map(|n| (f64::from(n) * step * 1e6).round() / 1e6).collect()
+}
+
+/// The tick at the top of an axis from 0 that holds values up to `highest`.
+pub(super) fn top(highest: f64) -> f64 {
+    let step = step(highest);
+    (highest / step).ceil() * step
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn axes_from_zero() {
+        for (end, want) in [
+            (150.0, &[0.0, 50.0, 100.0, 150.0][..]),
+            (65.0, &[0.0, 20.0, 40.0, 60.0]),
+            (3.0, &[0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0]),
+            (0.7, &[0.0, 0.2, 0.4, 0.6]),
+        ] {
+            assert_eq!(ticks(end), want, "{end}");
+        }
+        assert_eq!([150.0, 65.0, 3.0].map(top), [150.0, 80.0, 3.0]);
+    }
 
     #[test]
     fn pixels() {

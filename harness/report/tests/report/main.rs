@@ -86,6 +86,11 @@ fn golden_charts() {
         };
         insta::assert_snapshot!(format!("{name}.svg"), markup::placed_words(&svg));
     }
+    for (name, width) in [("scaling", Width::Wide), ("narrow-scaling", Width::Narrow)] {
+        let svg = chart::scaling(&fixture::scaling(), width).expect("two panels").file();
+        insta::assert_snapshot!(format!("{name}.svg"), markup::placed_words(&svg));
+    }
+    assert!(chart::scaling(&fixture::standard(), Width::Wide).is_none());
 }
 
 #[test]

@@ -27,15 +27,15 @@ use moment::{Moment, Span, finding, good_if};
 /// The probe's own length, not a wait for something: load is a rate and needs a span of time.
 const SPAN: Duration = Duration::from_millis(300);
 
-/// What is to be known about the machine before it measures, worst first.
-///
-/// `connections` is the largest number of connections that the suite opens, `needs` the programs
 /// The most files that a process may have open, if the system says so.
 #[must_use]
 pub fn files_max() -> Option<u64> {
     getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(_, hard)| hard)
 }
 
+/// What is to be known about the machine before it measures, worst first.
+///
+/// `connections` is the largest number of connections that the suite opens, `needs` the programs
 /// that the servers' builds call for.
 #[must_use]
 pub fn findings(connections: u32, wanted_cpus: u32, needs: &[String]) -> Vec<Finding> {
