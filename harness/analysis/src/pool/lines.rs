@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::pooled::{
-    APART_S, BLOCKS_MIN, Dependence, MachineMean, MachinesLine, PoolVerdict, PooledLine,
-    PooledMean, Session,
+    APART_S, BLOCKS_MIN, MachineMean, MachinesLine, PoolVerdict, PooledLine, PooledMean, Session,
 };
 use super::state;
 use crate::run_summary::iso_8601;
