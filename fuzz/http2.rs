@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use duet_loadgen::count::seconds::Live;
-use duet_loadgen::load::{self, Case, Load, LoadModel, Order, Unconnected};
+use duet_loadgen::load::{self, Case, Load, LoadError, LoadModel, Order};
 use duet_loadgen::request::exchange::{Exchange, ExpectedBody};
 use duet_loadgen::request::requests::Rows;
 use duet_loadgen::transport::target::Target;
@@ -48,7 +48,8 @@ pub(crate) fn http2(bytes: &[u8], timeout: Duration) -> bool {
                 account.ok > 0
             }
             Err(error) => {
-                assert!(error.is::<Unconnected>(), "{error:#}: {}", bytes.escape_ascii());
+                let is_known = matches!(error, LoadError::Unconnected(_));
+                assert!(is_known, "{error:#}: {}", bytes.escape_ascii());
                 false
             }
         }

@@ -4,8 +4,6 @@
 //! Both arms are the same program. An effect is added to the log ratios afterwards, which is the
 //! same as making one arm slower by a factor, and lets one simulation serve several questions.
 
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::gate::{Evidence, Floor, GateVerdict, Judgement, LOOKS, Step};
 use crate::gate::{judge, next_step};
@@ -127,22 +125,10 @@ fn window(arm: u32, round: u32, speed: f64) -> WindowResult {
     WindowResult {
         arm,
         round,
-        lead_ns: 0,
         elapsed_ns: (20e6 / speed.exp()) as u64,
         requests: 1000,
-        errors: BTreeMap::new(),
-        received_bytes: 0,
         server_cpu_ns: vec![1, 1],
-        generator_cpu_ns: 0,
-        server_stolen_ns: 0,
-        generator_stolen_ns: 0,
-        outside: None,
-        service_time: None,
-        times: None,
-        open: None,
-        events: None,
-        probe: None,
-        seconds: vec![],
+        ..WindowResult::default()
     }
 }
 
@@ -264,15 +250,9 @@ fn looking_all_the_time_is_safe() {
 #[test]
 fn attempts_add_up_to_a_bound() {
     let experiment = |attempt| Experiment {
-        question: Question::Gate,
-        base: Version::default(),
-        head: Version::default(),
         gate: Some(Gate { looks: LOOKS.to_vec(), alpha: ALPHA, ..Gate::default() }),
-        floors: vec![],
-        absent: vec![],
-        changed: vec![],
-        policy_differences: vec![],
         attempt,
+        ..Experiment::of(Question::Gate, Version::default(), Version::default())
     };
     let spent = |attempt: u32| -> f64 {
         experiment(Some(attempt)).looks().iter().map(|look| look.alpha).sum()

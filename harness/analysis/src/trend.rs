@@ -175,9 +175,10 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The sessions of a pool. What it names beyond its machines is no session.
+    /// The sessions of a pool: lines of the same first run are of the same. What it names beyond
+    /// its machines is no session.
     fn of_pool(folder: &str, pooled: &'a Pooled) -> Vec<Self> {
-        let mut sessions: Vec<Self> = vec![];
+        let mut sessions: Vec<(Option<&String>, Self)> = vec![];
         for line in &pooled.lines {
             let Some(machine) = pooled.machines.get(line.machine) else { continue };
             let machine = (machine.cpu.as_str(), machine.cpus, machine.kernel.as_str());
@@ -189,22 +190,24 @@ impl<'a> Session<'a> {
                     values: vec![None; line.arms.len()],
                     ratio: Some(estimate(session)),
                 };
-                let same = |s: &&mut Self| s.machine == machine && s.run.started == session.started;
+                let first = session.runs.first();
+                let same = |(of, known): &&mut (Option<&String>, Self)| {
+                    (*of, known.machine, &known.run.started) == (first, machine, &session.started)
+                };
                 match sessions.iter_mut().find(same) {
-                    Some(known) => known.found.push(found),
-                    None => sessions.push(Self {
-                        run: TrendRun {
+                    Some((_, known)) => known.found.push(found),
+                    None => {
+                        let run = TrendRun {
                             folder: folder.to_owned(),
                             started: session.started.clone(),
                             commit: session.commit.clone(),
-                        },
-                        machine,
-                        found: vec![found],
-                    }),
+                        };
+                        sessions.push((first, Self { run, machine, found: vec![found] }));
+                    }
                 }
             }
         }
-        sessions
+        sessions.into_iter().map(|(_, session)| session).collect()
     }
 }
 
@@ -409,6 +412,21 @@ mod tests {
         let trend = trend(&[("a".to_owned(), Source::Pool(pooled))], |_, _| true);
         let series = trend.machines.iter().flat_map(|machine| &machine.series);
         assert!(series.flat_map(|series| &series.ratio.points).all(Option::is_none));
+    }
+
+    /// Two machines that look alike may begin at the same second.
+    #[test]
+    fn other_runs_of_a_pool_are_other_sessions() {
+        let run = run(&Scene { blocks: 6, rounds: 2, ..Scene::default() });
+        let mut pooled = pool::pool(&[("a".to_owned(), run)]).expect("it has ratios");
+        let of = |pooled: &Pooled| {
+            let trend = trend(&[("pool".to_owned(), Source::Pool(pooled.clone()))], |_, _| true);
+            let [machine] = &trend.machines[..] else { panic!("one machine") };
+            machine.runs.len()
+        };
+        assert_eq!(of(&pooled), 1);
+        pooled.lines[0].sessions[0].runs = vec!["b".to_owned()];
+        assert_eq!(of(&pooled), 2);
     }
 
     #[test]

@@ -98,17 +98,8 @@ fn all_kinds_of_loops_say_the_same() {
 fn comparisons_say_the_same() {
     let mut full = open();
     let version = |label: &str| Version { label: label.to_owned(), ..Version::default() };
-    full.header.experiment = Some(Experiment {
-        question: Question::Compare,
-        base: version("old"),
-        head: version("new"),
-        gate: None,
-        floors: vec![],
-        absent: vec![],
-        changed: vec![],
-        policy_differences: vec![],
-        attempt: None,
-    });
+    let experiment = Experiment::of(Question::Compare, version("old"), version("new"));
+    full.header.experiment = Some(experiment);
     let compared = |run: &Run| json(&comparison::compare(run, Some(run)).expect("two versions"));
     assert_eq!(compared(&full), compared(&compacted(&full)));
 }

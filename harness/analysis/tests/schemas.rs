@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "the crate is pure; its tests read files")]
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use duet_analysis::comparison::{self, Comparison, compare};
@@ -12,6 +13,7 @@ use duet_analysis::{Analysis, analyse, claims};
 use duet_model::campaign::{self, Campaign};
 use duet_model::record::{self, BuildsRecord, Experiment, Question, Record, Version};
 use duet_model::testing::{self, Scene};
+use flate2::read::MultiGzDecoder;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 
@@ -122,9 +124,15 @@ fn value(of: &impl serde::Serialize) -> Value {
 
 #[test]
 fn published_records_and_their_summaries_keep_to_the_schemas() {
-    for session in ["2026-11-29-standard", "2026-11-22-game-site"] {
+    for session in ["2026-11-29-standard", "2026-11-22-game-site", "2026-11-30-standard"] {
         let folder = project().join("results").join(session);
-        let text = fs::read_to_string(folder.join("run.jsonl")).expect("a published record");
+        let file = record::find(&folder).expect("a published record");
+        let mut text = fs::read(&file).expect("it can be read");
+        if !file.ends_with(record::PLAIN_FILE_NAME) {
+            let compressed = std::mem::take(&mut text);
+            MultiGzDecoder::new(&compressed[..]).read_to_end(&mut text).expect("it is whole");
+        }
+        let text = String::from_utf8(text).expect("a record is text");
         let parsed = |line: &str| serde_json::from_str(line).expect("a line of JSON");
         let places = (1..).map(|n| format!("{session}: line {n}"));
         check("run", places.zip(text.lines().map(parsed)));
@@ -141,25 +149,22 @@ fn other_loads_and_comparisons_keep_to_the_schemas() {
     let version = |label: &str| Version {
         given: label.to_owned(),
         label: label.to_owned(),
-        commit: None,
-        dirty: false,
         ..Version::default()
     };
-    run.header.experiment = Some(Experiment {
-        question: Question::Compare,
-        base: version("old"),
-        head: version("new"),
-        gate: None,
-        floors: vec![],
-        absent: vec![],
-        changed: vec![],
-        policy_differences: vec![],
-        attempt: None,
-    });
+    let experiment = Experiment::of(Question::Compare, version("old"), version("new"));
+    run.header.experiment = Some(experiment);
     let comparison = compare(&run, Some(&run)).expect("it is of two versions");
     check("comparison", [("a comparison".to_owned(), value(&comparison))]);
-    let pooled = pool::pool(&[("a run".to_owned(), testing::run(&Scene::default()))]);
-    check("pool", [("a pool".to_owned(), value(&pooled.expect("it has a ratio")))]);
+    // Three machines, each in five hours of two.
+    let session = |n: u64| {
+        let mut run = testing::run(&Scene::default());
+        run.header.started_unix_s += n * 7_200;
+        run.header.machine.cpu = format!("processor {}", n % 3);
+        (format!("run {n}"), run)
+    };
+    let pooled = pool::pool(&(0..15).map(session).collect::<Vec<_>>()).expect("it has ratios");
+    assert!(pooled.machines.len() == 3 && !pooled.over_machines.is_empty(), "{pooled:?}");
+    check("pool", [("a pool".to_owned(), value(&pooled))]);
     let open = testing::open(run, [2e5, 3e5]);
     check("summary", [("open loops".to_owned(), value(&analyse(&open)))]);
     check("run", [("open loops".to_owned(), value(&Record::Block(open.blocks[0].clone().into())))]);

@@ -12,6 +12,7 @@ mod broken; // many mistakes at once, and random ones
 mod claims; // what the tables of claims may say
 mod gated_programs; // what the tables of gates may say of programs
 mod gates; // what the tables of gates may say
+mod loads; // what the tables of loads may say
 mod programs; // what the tables of programs may say
 mod services; // what the tables of services may say
 mod values; // what the values of keys may be

@@ -64,15 +64,23 @@ impl fmt::Display for Unconnected {
 
 impl std::error::Error for Unconnected {}
 
+/// Why a load was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// No connection could be opened.
+    #[error(transparent)]
+    Unconnected(#[from] Unconnected),
+    /// The system refuses what a thread needs, or the load cannot be.
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
 /// Carries out a load.
 ///
 /// # Errors
-/// When no connection can be opened, which is [`Unconnected`], or the system refuses what a thread
-/// needs.
-pub fn run(load: &Load, live: &Live) -> Result<Measured> {
-    ensure!(load.connections > 0 && load.threads > 0, "a load has connections and threads");
-    let plain = !load.churn && matches!(load.model, LoadModel::Closed { .. });
-    ensure!(load.pipeline == 1 || (load.pipeline > 1 && plain), "a pipeline needs a closed loop");
+/// When no connection can be opened, or the system refuses what a thread needs.
+pub fn run(load: &Load, live: &Live) -> Result<Measured, LoadError> {
+    check(load)?;
     system::raise_file_limit();
     let handshakes = || load.target.tls.as_ref().map(Tls::handshakes).unwrap_or_default();
     let before = handshakes();
@@ -104,11 +112,20 @@ pub fn run(load: &Load, live: &Live) -> Result<Measured> {
         }
         let reason = refused.refused.iter().max_by_key(|(_, count)| **count);
         let reason = reason.map(|(reason, _)| *reason);
-        ensure!(open > 0, Unconnected { to: load.target.to_string(), reason });
+        if open == 0 {
+            return Err(Unconnected { to: load.target.to_string(), reason }.into());
+        }
         let mut measured = merge(load, phases, parts);
         measured.connections.handshakes = handshakes().since(before);
         Ok(measured)
     })
+}
+
+fn check(load: &Load) -> Result<()> {
+    ensure!(load.connections > 0 && load.threads > 0, "a load has connections and threads");
+    let plain = !load.churn && matches!(load.model, LoadModel::Closed { .. });
+    ensure!(load.pipeline == 1 || (load.pipeline > 1 && plain), "a pipeline needs a closed loop");
+    Ok(())
 }
 
 fn phases(load: &Load, begin: Instant) -> Phases {

@@ -110,8 +110,9 @@ impl<'a> From<&'a ProgramSet> for Recipe<'a> {
     }
 }
 
-/// Builds a server or a set of programs and gets its version. The first build, and every build
-/// after the version line or the build command has changed, is a clean one and timed.
+/// Builds a server or a set of programs, once, and gets its version. The first build, the first by
+/// another command, and the one after a build that showed another version line is a clean one and
+/// timed.
 ///
 /// # Errors
 /// Only when interrupted; a build that fails is a [`BuildRecord`] with a failure.
@@ -197,9 +198,9 @@ fn fill(
     let of_toolchain = server.toolchain.map(|one| format!("{}={one}", one.variable()));
     let build = [of_toolchain.as_slice(), &server.build_env, &server.build].concat();
     let known = remembered.get(server.name).filter(|known| known.build == build).cloned();
-    let mut clean = None;
+    let mut clean_ns = None;
     if timed && known.is_none() {
-        clean = Some(clean_build(server, root, interrupt)?);
+        clean_ns = Some(clean_build(server, root, interrupt)?);
     } else if !server.build.is_empty() {
         run_build(server, root, interrupt)?;
     }
@@ -207,17 +208,22 @@ fn fill(
         ownership::check(server, root, place)?;
     }
     let version = version(server, root, interrupt)?;
-    if let Some(known) = known.filter(|known| known.version != version) {
-        // Another compiler or framework: its clean build is another figure.
-        debug_assert_eq!(known.build, build);
-        clean = Some(clean_build(server, root, interrupt)?);
-    }
-    if let Some(elapsed_ns) = clean {
-        let entry = CleanBuild { build, version: version.clone(), elapsed_ns };
-        remembered.insert(server.name.to_owned(), entry);
-        remember(&memory, &remembered)?;
-    }
-    record.clean_build_ns = remembered.get(server.name).map(|known| known.elapsed_ns);
+    record.clean_build_ns = match (known, clean_ns) {
+        (_, Some(elapsed_ns)) => {
+            let entry = CleanBuild { build, version: version.clone(), elapsed_ns };
+            remembered.insert(server.name.to_owned(), entry);
+            remember(&memory, &remembered)?;
+            clean_ns
+        }
+        // Another compiler or framework, which only the build has shown: its clean build is another
+        // figure, and the next one is timed.
+        (Some(known), None) if known.version != version => {
+            remembered.remove(server.name);
+            remember(&memory, &remembered)?;
+            None
+        }
+        (known, None) => known.map(|known| known.elapsed_ns),
+    };
     if let Some(binary) = server.binary.map(|binary| resolve(root, binary)) {
         record.binary_bytes = file_bytes(&binary);
         record.binary_sha256 = executable_sha256(&binary, root)?;

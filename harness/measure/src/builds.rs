@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
+use crate::MeasureError;
 use crate::build::{self, BUILD_LIMIT, Recipe, file_bytes};
 use crate::command::{self, CommandError};
 use crate::output::Output;
 use crate::server::{self, Launch, resolve};
 use crate::{copy, dependencies, elf, probe, requests};
 use duet_model::record::ServerBuilds;
-use duet_model::spec::{Edit, Server, Spec, Transport};
-use duet_process::cgroup::Limits;
+use duet_model::spec::{Edit, Server, Spec};
 use duet_process::interrupt::{Interrupt, Interrupted};
 use duet_units::duration_ns;
 
@@ -220,27 +220,16 @@ impl Edited<'_> {
         let workload = workloads.find(|workload| workload.services.is_empty());
         let workload = workload.context("the server has no workload that needs no service")?;
         let case = workload.cases.first().context("the workload has no cases")?;
-        let transport = Transport::Http;
-        let launch = Launch {
-            root: &site.root,
-            cpus: &[],
-            threads: 1,
-            transport,
-            certificate: None,
-            padding_bytes: 0,
-            told: &[],
-            options: &workload.options,
-            limits: Limits::default(),
-        };
+        let launch = Launch { options: &workload.options, ..Launch::plain(&site.root, &[]) };
         let started = Instant::now();
         build::timed_build(&Recipe::from(server), &site.root, interrupt)?;
         let built_ns = duration_ns(started.elapsed());
         let running = server::start(server, &launch, interrupt)?;
-        let exchange =
-            requests::exchange(workload, case, &server.name, (&running.addr, transport), None);
+        let to = (&running.addr, running.transport);
+        let exchange = requests::exchange(workload, case, &server.name, to, None);
         probe::first_answer(&running, None, &exchange, ANSWER_LIMIT, interrupt)?;
         let responded_ns = duration_ns(started.elapsed());
-        running.stop().map_err(anyhow::Error::from)?;
+        running.stop().map_err(MeasureError::from)?;
         Ok((built_ns, responded_ns))
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::MeasureError;
 use crate::git;
 use crate::server::resolve;
 use duet_model::record::{Failure, Stage};
@@ -37,6 +38,9 @@ pub(crate) enum CommandError {
         /// The last lines it wrote to standard error.
         output: Vec<String>,
     },
+    /// What was built did not start, or did not respond.
+    #[error(transparent)]
+    Server(#[from] MeasureError),
     /// Whatever else.
     #[error(transparent)]
     Harness(#[from] anyhow::Error),

@@ -14,9 +14,12 @@ pub mod ceiling; // what the load generator reaches at most here
 pub mod certificate; // what servers speak TLS with, and what is trusted
 mod client; // one request over any transport
 mod command; // runs a command to its end
+mod connection; // requests over a bare socket
 mod copy; // a copy of a project's sources
 mod dependencies; // what a server is built from beside its own sources
 mod elf; // what of an executable is for debuggers only
+mod error; // why something did not come to its end
+mod events; // when events may come
 pub mod gauges; // the state of the machine around a block
 pub mod generator; // starts the load generator, hands it a job, reads its events
 mod git; // the git command
@@ -37,3 +40,5 @@ mod toolchain; // has the compiler at hand that a table names
 pub mod upstream; // the server that servers call
 pub mod verify; // compares responses, with a full client
 pub mod versions; // where the arms of a comparison come from
+
+pub use error::MeasureError;

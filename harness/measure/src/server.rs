@@ -8,9 +8,10 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use nix::fcntl::{FcntlArg, fcntl};
 
+use crate::MeasureError;
 use crate::certificate::{Certificate, temporary_folder};
 use crate::loopback;
 use crate::socket;
@@ -19,7 +20,7 @@ use duet_model::spec::{Server, Service};
 use duet_process::background;
 use duet_process::cgroup::{self, Group, Limits};
 use duet_process::child::{self, Tail};
-use duet_process::interrupt::{Interrupt, Interrupted, POLL};
+use duet_process::interrupt::{Interrupt, POLL};
 use duet_process::supervised::{self, Supervised, Supervision};
 use duet_process::tree;
 use duet_protocol::{Address, Transport};
@@ -39,17 +40,6 @@ const DRAIN_PAUSE: Duration = Duration::from_millis(1);
 
 /// The largest pipe that Linux gives to everybody (/proc/sys/fs/pipe-max-size).
 const PIPE_BYTES: u32 = 1 << 20;
-
-/// A server is not ready: it refuses or drops a connection, or responds that the fault is its own
-/// (RFC 9110, 15.6).
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Unready(pub(crate) String);
-
-/// The kernel has killed so many of a server's processes because its memory was at its limit.
-#[derive(Debug, thiserror::Error)]
-#[error("the kernel killed {0} of its processes: its memory was at its limit")]
-pub(crate) struct OomKilled(pub(crate) u64);
 
 /// How a server is started.
 #[derive(Debug)]
@@ -72,6 +62,24 @@ pub struct Launch<'a> {
     pub limits: Limits,
     /// Size of an environment variable that moves its stack, so that layout effects vary by block.
     pub padding_bytes: u32,
+}
+
+impl<'a> Launch<'a> {
+    /// One thread over plain HTTP/1.1, without services, options and limits.
+    #[must_use]
+    pub fn plain(root: &'a Path, cpus: &'a [usize]) -> Self {
+        Self {
+            root,
+            cpus,
+            threads: 1,
+            transport: Transport::Http,
+            certificate: None,
+            told: &[],
+            options: &[],
+            limits: Limits::default(),
+            padding_bytes: 0,
+        }
+    }
 }
 
 /// A server that listens: a process, and all that it has started. Dropping it ends them.
@@ -101,17 +109,53 @@ pub struct Running {
 /// Starts a server and waits until it listens.
 ///
 /// # Errors
-/// A [`Failure`] when it ends, prints something else or stays silent, [`Interrupted`] when the
-/// harness is interrupted, another error when it cannot be started at all.
-pub fn start(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Result<Running> {
-    let started = begin(server, launch, interrupt);
-    match &started {
-        Err(error) if !error.is::<Interrupted>() && !loopback::is_up() => bail!(loopback::DOWN),
-        _ => started,
+/// A failure, which says why it does not run, or an interruption.
+pub fn start(
+    server: &Server,
+    launch: &Launch<'_>,
+    interrupt: &Interrupt,
+) -> Result<Running, MeasureError> {
+    let failed = |error: String| {
+        let server = Some(server.name.clone());
+        MeasureError::from(Failure { stage: Stage::Start, server, error, stderr: vec![] })
+    };
+    begin(server, launch, interrupt).map_err(|error| match error {
+        MeasureError::Interrupted(_) => error,
+        _ if !loopback::is_up() => failed(loopback::DOWN.to_owned()),
+        MeasureError::Unready(error) | MeasureError::Other(error) => failed(format!("{error:#}")),
+        said => said,
+    })
+}
+
+/// Starts one, whatever the machine is like.
+fn begin(
+    server: &Server,
+    launch: &Launch<'_>,
+    interrupt: &Interrupt,
+) -> Result<Running, MeasureError> {
+    let (mut running, stdout) = spawn(server, launch, interrupt)?;
+    match await_listening(&mut running, stdout, server, interrupt) {
+        Ok(addr) => {
+            running.addr = addr;
+            Ok(running)
+        }
+        Err(MeasureError::Interrupted(interrupted)) => Err(interrupted.into()),
+        Err(error) => {
+            let failure = running.failure(Stage::Start, &format!("{error:#}"));
+            Err(match running.oom_kills() {
+                0 => failure.into(),
+                kills => MeasureError::OomKilled { kills, failure },
+            })
+        }
     }
 }
 
-fn begin(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Result<Running> {
+/// Starts its process; the address of one that says where it listens is not known yet.
+fn spawn(
+    server: &Server,
+    launch: &Launch<'_>,
+    interrupt: &Interrupt,
+) -> Result<(Running, ChildStdout)> {
     let socket_folder = server.listens_on_socket().then(temporary_folder).transpose()?;
     let addr = match &socket_folder {
         Some(folder) => Address::Unix(folder.path().join("server.sock")),
@@ -136,17 +180,14 @@ fn begin(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Result<
     let (Some(stdout), Some(stderr)) = process.take_outputs() else {
         unreachable!("both streams were asked for");
     };
-    let limit = server.start_limit();
     let started = process.started();
     let (stderr, stderr_reader) = Tail::follow(stderr)?;
-    // The address of a server that says where it listens is replaced below; the value exists so
-    // that every way out kills the child.
-    let mut running = Running {
+    let running = Running {
         name: server.name.clone(),
         addr,
         transport: launch.transport,
         started,
-        start_deadline: started + limit,
+        start_deadline: started + server.start_limit(),
         process,
         stderr,
         stderr_reader: Some(stderr_reader),
@@ -154,27 +195,22 @@ fn begin(server: &Server, launch: &Launch<'_>, interrupt: &Interrupt) -> Result<
         external: server.external,
         _socket_folder: socket_folder,
     };
-    let ready = if running.external {
+    Ok((running, stdout))
+}
+
+/// Waits until a server listens. Returns where.
+fn await_listening(
+    running: &mut Running,
+    stdout: ChildStdout,
+    server: &Server,
+    interrupt: &Interrupt,
+) -> Result<Address, MeasureError> {
+    let limit = server.start_limit();
+    if running.external {
         background::thread("stdout", move || drain(stdout, false))?;
-        external::listens(&mut running.process, &running.addr, limit, interrupt)
-    } else {
-        let first_line = read_on(stdout, server.prints)?;
-        listening(&first_line, limit, interrupt)
-    };
-    match ready {
-        Ok(addr) => {
-            running.addr = addr;
-            Ok(running)
-        }
-        Err(error) if error.is::<Interrupted>() => Err(error),
-        Err(error) => {
-            let failure = anyhow::Error::from(running.failure(Stage::Start, &format!("{error:#}")));
-            match running.oom_kills() {
-                0 => Err(failure),
-                kills => Err(failure.context(OomKilled(kills))),
-            }
-        }
+        return external::listens(&mut running.process, &running.addr, limit, interrupt);
     }
+    listening(&read_on(stdout, server.prints)?, limit, interrupt)
 }
 
 /// The command that starts a server, placeholders filled in.
@@ -254,19 +290,21 @@ fn listening(
     first_line: &Receiver<io::Result<String>>,
     limit: Duration,
     interrupt: &Interrupt,
-) -> Result<Address> {
+) -> Result<Address, MeasureError> {
     let deadline = Instant::now() + limit;
     loop {
         interrupt.check()?;
         match first_line.recv_timeout(POLL) {
-            Ok(line) => return parse_listening(&line.context("failed to read its output")?),
-            Err(RecvTimeoutError::Disconnected) => bail!("the thread that reads its output died"),
-            Err(RecvTimeoutError::Timeout) => ensure!(
-                Instant::now() < deadline,
+            Ok(line) => return Ok(parse_listening(&line.context("failed to read its output")?)?),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(anyhow!("the thread that reads its output died"))?;
+            }
+            Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
+            Err(RecvTimeoutError::Timeout) => Err(anyhow!(
                 "it printed no `listening HOST:PORT` line within {} s: if it needs longer, set \
                  `start_limit_s` in servers.toml",
                 limit.as_secs()
-            ),
+            ))?,
         }
     }
 }
@@ -338,17 +376,17 @@ impl Running {
     pub(crate) fn when_ready<T>(
         &self,
         interrupt: &Interrupt,
-        mut attempt: impl FnMut() -> Result<T>,
-    ) -> Result<T> {
+        mut attempt: impl FnMut() -> Result<T, MeasureError>,
+    ) -> Result<T, MeasureError> {
         let mut again = false;
         loop {
             match attempt() {
-                Err(error) if error.is::<Unready>() && self.may_be_starting() => {
+                Err(MeasureError::Unready(_)) if self.may_be_starting() => {
                     interrupt.check()?;
                     again = true;
                     thread::sleep(READY_PAUSE);
                 }
-                Err(error) if again && error.is::<Unready>() => {
+                Err(error @ MeasureError::Unready(_)) if again => {
                     let limit = self.start_deadline - self.started;
                     return Err(error.context(format!(
                         "not ready within {} s of its start (`start_limit_s` in servers.toml)",

@@ -9,16 +9,17 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow};
 use tokio::runtime::Runtime;
 
+use crate::MeasureError;
 use crate::server::{external, resolve};
 use duet_loadgen::reference::{self, Patience};
 use duet_loadgen::response::reference::ReferenceResponse;
 use duet_model::record::{Failure, Memory, ServiceCpus, ServiceHeader, Stage};
 use duet_model::spec::{Service, ServiceKind, ServicePer, Spec, Workload};
 use duet_process::child::{self, Tail};
-use duet_process::interrupt::{Interrupt, Interrupted};
+use duet_process::interrupt::Interrupt;
 use duet_process::supervised::{self, Supervised};
 use duet_process::{proc, tree};
 
@@ -135,20 +136,20 @@ impl Services {
     /// do, are started; databases are cloned afresh. Returns what each arm is told.
     ///
     /// # Errors
-    /// A [`Failure`] of a service, or an interruption.
+    /// A failure of a service, or an interruption.
     pub fn ready<'a>(
         &self,
         spec: &Spec,
         workloads: impl IntoIterator<Item = &'a Workload>,
         arms: usize,
-    ) -> Result<Vec<Told>> {
+    ) -> Result<Vec<Told>, MeasureError> {
         let mut told = vec![Told::new(); arms];
         let mut names: Vec<&String> = workloads.into_iter().flat_map(|w| &w.services).collect();
         names.sort();
         names.dedup();
         for service in names.into_iter().filter_map(|name| spec.service(name)) {
             let addresses = self.one_ready(service, arms);
-            let addresses = addresses.map_err(|error| failure(service, &error, Stage::Service))?;
+            let addresses = addresses.map_err(|error| failure(service, error, Stage::Service))?;
             for (told, address) in told.iter_mut().zip(addresses) {
                 told.push((Service::placeholder(&service.name), address));
             }
@@ -156,7 +157,7 @@ impl Services {
         Ok(told)
     }
 
-    fn one_ready(&self, service: &Service, arms: usize) -> Result<Vec<String>> {
+    fn one_ready(&self, service: &Service, arms: usize) -> Result<Vec<String>, MeasureError> {
         let mut all = self.running.borrow_mut();
         let has_ended =
             |running: &mut Running| running.ended().is_some() || running.lacks(service, arms);
@@ -173,10 +174,10 @@ impl Services {
         Ok((0..arms).map(|arm| running.address(arm)).collect())
     }
 
-    fn start(&self, service: &Service, arms: usize) -> Result<Running> {
-        let instances = |n: usize| -> Result<Running> {
+    fn start(&self, service: &Service, arms: usize) -> Result<Running, MeasureError> {
+        let instances = |n: usize| {
             let all = (0..n).map(|_| self.start_instance(service));
-            Ok(Running::Instances(all.collect::<Result<_>>()?))
+            all.collect::<Result<_, _>>().map(Running::Instances)
         };
         match service.kind {
             ServiceKind::Command => instances(1),
@@ -195,7 +196,7 @@ impl Services {
         }
     }
 
-    fn start_instance(&self, service: &Service) -> Result<Instance> {
+    fn start_instance(&self, service: &Service) -> Result<Instance, MeasureError> {
         let addr = SocketAddr::from(([127, 0, 0, 1], external::free_port()?));
         let own = std::env::current_exe().context("failed to find this program's own binary")?;
         let own = [own.display().to_string(), "upstream".into(), "--addr".into(), "{addr}".into()];
@@ -218,9 +219,11 @@ impl Services {
         while !is_ready(addr, service.ready.as_deref()) {
             self.interrupt.check()?;
             if let Some(how) = instance.ended() {
-                bail!(how);
+                Err(anyhow!(how))?;
             }
-            ensure!(Instant::now() < deadline, late("it", service));
+            if Instant::now() >= deadline {
+                Err(anyhow!(late("it", service)))?;
+            }
             thread::sleep(PAUSE);
         }
         Ok(instance)
@@ -323,12 +326,12 @@ impl Services {
 }
 
 /// The failure that an error of a service is; an interruption stays one.
-fn failure(service: &Service, error: &anyhow::Error, stage: Stage) -> anyhow::Error {
-    if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
-        return anyhow::Error::new(*interrupted);
-    }
-    let error = format!("the service {}: {error:#}", service.name);
-    Failure { stage, server: None, error, stderr: vec![] }.into()
+fn failure(service: &Service, error: MeasureError, stage: Stage) -> MeasureError {
+    let of_service = |error: String| {
+        let error = format!("the service {}: {error}", service.name);
+        Failure { stage, server: None, error, stderr: vec![] }
+    };
+    error.failure_or(of_service).map_or_else(MeasureError::from, MeasureError::from)
 }
 
 /// Whether something accepts connections and, where a path is named, answers it with status 200.

@@ -8,23 +8,27 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use reqwest::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue,
-};
+use anyhow::{Context, Result, anyhow, ensure};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Body, Client, Method, Request, Response};
 use rustls::ClientConfig;
 
+use crate::MeasureError;
 use crate::certificate::Certificate;
-use crate::server::{Running, Unready};
+use crate::server::Running;
 use crate::{client, requests};
 use duet_model::record::Wire;
-use duet_model::spec::{Case, ExpectedResponse, Lane, Server, Workload};
+use duet_model::spec::{Case, ExpectedResponse, Server, Workload};
 use duet_process::interrupt::{Interrupt, POLL};
 use duet_protocol::{Address, Transport};
 
+mod events;
+mod expected;
 mod gzip;
 mod streamed;
+
+pub use expected::excerpt;
+use expected::{exempt, expected, unknown};
 
 /// For how long a connection is kept for the next request. Its runtime stands still between
 /// requests, so that nobody notices when a server closes one, after 30 s by the contract.
@@ -37,11 +41,8 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// delays a response by milliseconds, and the upstream service's timer by up to one.
 const SAVED_MIN: Duration = Duration::from_millis(10);
 
-/// How often a response is timed that seems to be too slow.
+/// How often a response is timed that seems to be too slow, or a stream of events.
 const TIMED_TRIES: u32 = 20;
-
-/// How much of a body is shown around its first difference.
-const EXCERPT_BYTES: usize = 60;
 
 /// A client, the runtime it needs, and the certificate it trusts.
 #[derive(Debug)]
@@ -110,7 +111,7 @@ impl Verifier {
         workload: &Workload,
         limit: usize,
         interrupt: &Interrupt,
-    ) -> Result<()> {
+    ) -> Result<(), MeasureError> {
         for case in workload.cases.iter().take(limit) {
             self.case(running, server, (workload, case), interrupt)?;
         }
@@ -128,18 +129,20 @@ impl Verifier {
         server: &Server,
         (workload, case): (&Workload, &Case),
         interrupt: &Interrupt,
-    ) -> Result<Wire> {
+    ) -> Result<Wire, MeasureError> {
         let answer = workload.answer(case, &running.name);
         let check = || {
             let timed = || {
                 let began = Instant::now();
-                let wire = self.with(interrupt, self.check(running, server, case, answer))?;
-                Ok((wire, began.elapsed()))
+                let sent = self.check(running, server, case, answer);
+                let (headers, body) = self.with(interrupt, sent)?;
+                Ok((wire(&headers, body.len()), began.elapsed()))
             };
             in_time(case, timed)
         };
-        running.when_ready(interrupt, check).with_context(|| {
-            format!("wrong answer to {} {} ({})", case.method, case.path, workload.name)
+        running.when_ready(interrupt, check).map_err(|error| {
+            let (method, path) = (&case.method, &case.path);
+            error.context(format!("wrong answer to {method} {path} ({})", workload.name))
         })
     }
 
@@ -153,19 +156,12 @@ impl Verifier {
         running: &Running,
         server: &Server,
         interrupt: &Interrupt,
-    ) -> Result<()> {
+    ) -> Result<(), MeasureError> {
         if exempt(server) {
             return Ok(());
         }
-        self.with(interrupt, async {
-            let response = self.get(running, "/no-such-path").await?;
-            ensure!(
-                response.status() == 404,
-                "GET /no-such-path gave status {}, where 404 was due (CONTRACT.md, 2.5)",
-                response.status().as_u16()
-            );
-            contract_headers(response.headers(), false)
-        })
+        let response = self.with(interrupt, self.get(running, "/no-such-path"))?;
+        Ok(unknown(&response)?)
     }
 
     /// What a GET of the path is answered with.
@@ -177,17 +173,18 @@ impl Verifier {
         running: &Running,
         path: &str,
         interrupt: &Interrupt,
-    ) -> Result<ExpectedResponse> {
+    ) -> Result<ExpectedResponse, MeasureError> {
         let ask = || self.with(interrupt, self.given(running, path));
         running.when_ready(interrupt, ask)
     }
 
-    async fn given(&self, running: &Running, path: &str) -> Result<ExpectedResponse> {
+    async fn given(&self, running: &Running, path: &str) -> Result<ExpectedResponse, MeasureError> {
         let response = self.get(running, path).await?;
         let status = response.status().as_u16();
         if status >= 500 {
             let body = client::body(response).await.unwrap_or_default();
-            bail!(Unready(format!("status {status}, body {}", excerpt(&body, 0))));
+            let shown = excerpt(&body, 0);
+            return Err(MeasureError::Unready(anyhow!("status {status}, body {shown}")));
         }
         let kind = response.headers().get(CONTENT_TYPE);
         let content_type = kind.and_then(|kind| kind.to_str().ok()).map(str::to_owned);
@@ -197,13 +194,20 @@ impl Verifier {
     }
 
     /// Carries out a request, and gives up when the harness is interrupted.
-    fn with<T>(&self, interrupt: &Interrupt, work: impl Future<Output = Result<T>>) -> Result<T> {
+    fn with<T, E>(
+        &self,
+        interrupt: &Interrupt,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, MeasureError>
+    where
+        MeasureError: From<E>,
+    {
         self.runtime.block_on(async {
             let mut work = std::pin::pin!(work);
             loop {
                 interrupt.check()?;
                 if let Ok(outcome) = tokio::time::timeout(POLL, &mut work).await {
-                    return outcome;
+                    return Ok(outcome?);
                 }
             }
         })
@@ -215,56 +219,29 @@ impl Verifier {
         server: &Server,
         case: &Case,
         answer: &ExpectedResponse,
-    ) -> Result<Wire> {
+    ) -> Result<(HeaderMap, Vec<u8>), MeasureError> {
         let response = self.send(running, case).await?;
-        let (headers, body) = self.checked(response, server, case, answer).await?;
-        Ok(wire(&headers, body.len()))
-    }
-
-    /// Compares a response with the expected one, and returns what came.
-    async fn checked(
-        &self,
-        response: Response,
-        server: &Server,
-        case: &Case,
-        answer: &ExpectedResponse,
-    ) -> Result<(HeaderMap, Vec<u8>)> {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let body = client::body(response).await?;
         if status != answer.status {
             let (want, body) = (answer.status, excerpt(&body, 0));
-            let text = format!("expected status {want}, got {status}; the body is {body}");
-            match status {
-                500.. => bail!(Unready(text)),
-                _ => bail!(text),
-            }
+            let wrong = anyhow!("expected status {want}, got {status}; the body is {body}");
+            return Err(match status {
+                500.. => MeasureError::Unready(wrong),
+                _ => MeasureError::Other(wrong),
+            });
         }
-        if let Some(want) = &answer.content_type {
-            let got = headers.get(CONTENT_TYPE).map_or("", |v| v.to_str().unwrap_or("not ASCII"));
-            ensure!(got == want, "expected content-type `{want}`, got `{got}`");
-        }
-        if !exempt(server) {
-            contract_headers(&headers, answer.chunked)?;
-        }
-        let want = if case.method == "HEAD" { "".into() } else { answer.whole_body() };
-        match answer.gzip && case.method != "HEAD" {
-            true => compare(want.as_bytes(), &gzip::inflated(&headers, &body, want.len())?)?,
-            false => {
-                let coding = headers.get(CONTENT_ENCODING);
-                ensure!(coding.is_none(), "a Content-Encoding that was not asked for: {coding:?}");
-                compare(want.as_bytes(), &body)?;
-            }
-        }
+        expected(&headers, &body, server, case, answer)?;
         Ok((headers, body))
     }
 
-    async fn get(&self, running: &Running, path: &str) -> Result<Response> {
+    async fn get(&self, running: &Running, path: &str) -> Result<Response, MeasureError> {
         let request = self.client.get(url(running, path)).build();
         self.execute(running, request.context("the path is not valid")?).await
     }
 
-    async fn send(&self, running: &Running, case: &Case) -> Result<Response> {
+    async fn send(&self, running: &Running, case: &Case) -> Result<Response, MeasureError> {
         self.execute(running, self.request(running, case)?).await
     }
 
@@ -293,23 +270,26 @@ impl Verifier {
     }
 
     /// Sends a request over the transport that the server was started for.
-    async fn execute(&self, running: &Running, request: Request) -> Result<Response> {
+    async fn execute(&self, running: &Running, request: Request) -> Result<Response, MeasureError> {
         let transport = running.transport;
-        if let (Address::Tcp(_), Transport::Http) = (&running.addr, transport) {
+        if is_plain(running) {
             let sent = self.client.execute(request).await;
-            return sent.with_context(|| Unready("no answer".to_owned()));
+            return sent.context("no answer").map_err(MeasureError::Unready);
         }
         let sent = client::send(&running.addr, transport, self.tls(transport)?, request);
         let late = || format!("no answer within {} s", ANSWER_LIMIT.as_secs());
         let sent = tokio::time::timeout(ANSWER_LIMIT, sent).await.with_context(late)?;
-        sent.with_context(|| Unready("no answer".to_owned()))
+        sent.context("no answer").map_err(MeasureError::Unready)
     }
 }
 
 /// Checks that a response takes the time that it must: not less than `least_ms`, and, where calls
 /// are made at once, less than one after the other. A busy machine may delay it: the fastest of a
 /// few counts.
-fn in_time<T>(case: &Case, mut timed: impl FnMut() -> Result<(T, Duration)>) -> Result<T> {
+fn in_time<T>(
+    case: &Case,
+    mut timed: impl FnMut() -> Result<(T, Duration), MeasureError>,
+) -> Result<T, MeasureError> {
     let (mut value, mut elapsed) = timed()?;
     let Some(ms) = case.least_ms else { return Ok(value) };
     let least = Duration::from_millis(ms.into());
@@ -321,6 +301,12 @@ fn in_time<T>(case: &Case, mut timed: impl FnMut() -> Result<(T, Duration)>) -> 
         }
         (value, elapsed) = timed()?;
     }
+    timely(elapsed, least, most)?;
+    Ok(value)
+}
+
+/// Whether a response took as long as it must, and no longer than it may.
+fn timely(elapsed: Duration, least: Duration, most: Option<Duration>) -> Result<()> {
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     ensure!(
         elapsed >= least,
@@ -337,7 +323,12 @@ fn in_time<T>(case: &Case, mut timed: impl FnMut() -> Result<(T, Duration)>) -> 
             ms(most)
         );
     }
-    Ok(value)
+    Ok(())
+}
+
+/// Whether responses come as the server sends them: over HTTP/1.1 in the clear and TCP.
+fn is_plain(running: &Running) -> bool {
+    matches!((&running.addr, running.transport), (Address::Tcp(_), Transport::Http))
 }
 
 fn url(running: &Running, path: &str) -> String {
@@ -353,61 +344,6 @@ fn wire(headers: &HeaderMap, body_bytes: usize) -> Wire {
     let head_bytes: usize =
         headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     Wire { header_names, head_bytes: head_bytes as u64, body_bytes: body_bytes as u64 }
-}
-
-/// Whether a server keeps the contract's first section only, or none of it.
-fn exempt(server: &Server) -> bool {
-    server.external || server.lanes == [Lane::Article]
-}
-
-/// The headers that every answer has. Others are not an error here: they are compared between the
-/// arms, and a difference is a warning in the report.
-fn contract_headers(headers: &HeaderMap, chunked: bool) -> Result<()> {
-    let date = headers.get(DATE).context("no Date header (CONTRACT.md, 2.2)")?;
-    // Sun, 06 Nov 1994 08:49:37 GMT: every IMF-fixdate has 29 bytes (RFC 9110, 5.6.7).
-    ensure!(date.len() == 29, "the Date header is no IMF-fixdate: {date:?} (CONTRACT.md, 2.2)");
-    match (headers.contains_key(CONTENT_LENGTH), chunked) {
-        (false, false) => bail!("no Content-Length header (CONTRACT.md, 2.2)"),
-        (true, true) => {
-            bail!("a Content-Length header, where the response must be chunked (CONTRACT.md, 4.5)")
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-/// An error that shows the first difference, if there is one.
-fn compare(want: &[u8], got: &[u8]) -> Result<()> {
-    if want == got {
-        return Ok(());
-    }
-    let at = want.iter().zip(got).take_while(|(w, g)| w == g).count();
-    bail!(
-        "the body differs from byte {at} on (expected {} bytes, got {})\n  \
-         expected: {}\n  got:      {}",
-        want.len(),
-        got.len(),
-        excerpt(want, at),
-        excerpt(got, at)
-    )
-}
-
-/// A stretch of a body around a position, printable. Quotation marks stay as they are, since most
-/// bodies are JSON.
-#[must_use]
-pub fn excerpt(body: &[u8], at: usize) -> String {
-    let from = at.saturating_sub(EXCERPT_BYTES / 3);
-    let to = body.len().min(from + EXCERPT_BYTES);
-    let mut text = String::new();
-    for c in String::from_utf8_lossy(&body[from.min(to)..to]).chars() {
-        match c {
-            '"' | '\'' => text.push(c),
-            c => text.extend(c.escape_debug()),
-        }
-    }
-    let before = if from > 0 { "…" } else { "" };
-    let after = if to < body.len() { "…" } else { "" };
-    format!("{before}{text}{after}")
 }
 
 #[cfg(test)]
@@ -433,30 +369,5 @@ mod tests {
         check(Some(3), Some(3), &[50], "");
         check(Some(10), Some(1), &[50], "");
         check(Some(10), Some(2), &[50], "one after the other (20.0 ms)");
-    }
-
-    #[test]
-    fn differences_are_readable() {
-        let check = |want: &str, got: &str, message: &str| {
-            let error = compare(want.as_bytes(), got.as_bytes()).expect_err("they differ");
-            assert_eq!(error.to_string(), message);
-        };
-        assert!(compare(b"same", b"same").is_ok());
-        check(
-            "{\"a\":1}",
-            "{\"a\":2}",
-            "the body differs from byte 5 on (expected 7 bytes, got 7)\n  \
-             expected: {\"a\":1}\n  got:      {\"a\":2}",
-        );
-        check(
-            "ab",
-            "",
-            "the body differs from byte 0 on (expected 2 bytes, got 0)\n  \
-             expected: ab\n  got:      ",
-        );
-        let long = "x".repeat(500);
-        let error = compare(long.as_bytes(), format!("{long}y").as_bytes()).expect_err("differ");
-        assert!(error.to_string().contains("from byte 500"), "{error}");
-        assert!(error.to_string().len() < 400, "{error}");
     }
 }

@@ -79,9 +79,8 @@ pub struct PlannedSession {
     /// Bytes by which the environments of servers and programs are larger than the plan of a block
     /// says.
     pub padding_bytes: u32,
-    /// The layout of executables, from 1 to [`LAYOUTS`]; absent in older plans: that of any build.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layout: Option<u32>,
+    /// The layout of executables, from 1 to [`LAYOUTS`].
+    pub layout: u32,
 }
 
 /// Draws the sessions of a campaign: each begins at random in its share of the time, and
@@ -101,7 +100,7 @@ pub fn draw(seed: u64, sessions: u32, over_ms: u64) -> Vec<PlannedSession> {
             // Of 32 bits: every reader of JSON keeps it.
             seed: u64::from(random.below(u32::MAX)),
             padding_bytes: random.below(PADDING_BYTES_END),
-            layout: Some(1 + random.below(LAYOUTS)),
+            layout: 1 + random.below(LAYOUTS),
         }
     };
     (0..sessions).map(session).collect()
@@ -148,7 +147,7 @@ impl Campaign {
             campaign_seed: self.seed,
             due_unix_ms: self.due_unix_ms(index),
             padding_bytes: self.sessions[index].padding_bytes,
-            layout: self.sessions[index].layout,
+            layout: Some(self.sessions[index].layout),
         }
     }
 }
@@ -176,7 +175,7 @@ mod tests {
                 let within = from..from + DAY_MS / 6;
                 assert!(within.contains(&session.after_ms), "{seed}: {share}: {session:?}");
                 assert!(session.padding_bytes < PADDING_BYTES_END);
-                assert!(session.layout.is_some_and(|layout| (1..=LAYOUTS).contains(&layout)));
+                assert!((1..=LAYOUTS).contains(&session.layout));
             }
         }
         // A pool counts each of them, where there is time for that.

@@ -5,9 +5,8 @@
 //! A block's draws depend on the seed, its cell and its index only: leaving cells out of a suite
 //! does not change the plan of the others.
 
-use crate::spec::{CellId, Load, MEMORY_PROBE_MS, MEMORY_PROBES, SEARCH_MS, Spec, Suite, Workload};
+use crate::spec::{CellId, Load, Spec, Suite, Workload};
 use duet_stats::SplitMix64;
-use duet_units::Loop;
 
 /// A block to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +47,9 @@ const WARMUP_DIVISOR: u64 = 2;
 /// Windows of a block where they are long: of two arms in two rounds.
 const LONG_WINDOWS: u64 = 8;
 
+/// Entries that a cache is filled with in a millisecond: a million in 10 s.
+const ENTRIES_PER_MS: u64 = 100;
+
 /// All blocks of a suite in the order they are measured.
 ///
 /// Block 0 of all cells comes before block 1 of any, so that a run that is interrupted has as many
@@ -82,16 +84,14 @@ pub fn block_ms(suite: &Suite, spec: &Spec, cell: &CellId) -> u64 {
         return u64::from(suite.program_block_ms);
     }
     let load = spec.load(&cell.load);
-    let windows_ms = match load.map(Load::kind) {
-        Some(Loop::Solo | Loop::Burst) => return solo_ms(load),
-        Some(Loop::Search) => SEARCH_MS,
-        Some(Loop::MemorySearch) => MEMORY_PROBES * (suite.measure_ms / 2 + MEMORY_PROBE_MS),
-        _ => suite.measure_ms,
-    };
+    let windows_ms = load.map_or(suite.measure_ms.into(), |load| load.windows_ms(suite.measure_ms));
+    if let Some(load) = load.filter(|load| load.solo_s.is_some()) {
+        return windows_ms + 2 * (u64::from(load.entries) / ENTRIES_PER_MS + BLOCK_OVERHEAD_MS);
+    }
     let warmup_ms = u64::from(suite.warmup_ms) / WARMUP_DIVISOR;
     let window_ms = u64::from(suite.window_ms.max(1));
-    let led_ms = u64::from(windows_ms) * (window_ms + u64::from(suite.lead_ms)) / window_ms;
-    let waits = spec.workload(&cell.workload).zip(spec.load(&cell.load));
+    let led_ms = windows_ms * (window_ms + u64::from(suite.lead_ms)) / window_ms;
+    let waits = spec.workload(&cell.workload).zip(load);
     let waits_ms = waits.map_or(0, |(workload, load)| waits_ms(suite, workload, load));
     led_ms + warmup_ms + waits_ms + BLOCK_OVERHEAD_MS
 }
@@ -112,14 +112,6 @@ fn waits_ms(suite: &Suite, workload: &Workload, load: &Load) -> u64 {
     let windows_max = u64::from(suite.measure_ms / suite.window_ms.max(1));
     let windows = windows_max.min(LONG_WINDOWS);
     u64::from(workload.wait_ms_max()) * times * windows
-}
-
-/// The same of a block in which each of two arms runs alone: what is filled takes 10 s for a
-/// million entries.
-fn solo_ms(load: Option<&Load>) -> u64 {
-    let Some(load) = load else { return 0 };
-    let window_s = load.solo_s.unwrap_or(0) + load.rest_s.unwrap_or(0);
-    2 * (u64::from(window_s) * 1000 + u64::from(load.entries) / 100 + BLOCK_OVERHEAD_MS)
 }
 
 fn block_plan(suite: &Suite, spec: &Spec, seed: u64, cell: &CellId, block: u32) -> BlockPlan {

@@ -363,7 +363,8 @@ pub(super) fn hint(stage: Stage) -> &'static str {
         Stage::Verify => "duet verify shows its response beside the expected one",
         Stage::Service => "duet doctor says which programs are there; see bench/services.toml",
         Stage::Work => {
-            "every request must do its own work in a service: cache, batch and skip nothing"
+            "every request must do its own work in a service (cache, batch and skip nothing), and \
+             wait for what is not due yet: each event is sent when it is due"
         }
         Stage::Drive => {
             "read what it wrote to standard error; duet verify sends one request to every route"

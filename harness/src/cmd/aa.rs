@@ -133,17 +133,8 @@ impl Null<'_> {
         suite.blocks = self.experiments * first.blocks;
         let session = Session::new(root.to_owned(), &args.bench.bench, &suite, &args.postgres)?;
         let mut header = session.header(args.seed, &spec, &suite)?;
-        header.experiment = Some(Experiment {
-            question: Question::Null,
-            base: base.version.clone(),
-            head: head.version.clone(),
-            gate: None,
-            floors: vec![],
-            absent: vec![],
-            changed: vec![],
-            policy_differences: vec![],
-            attempt: None,
-        });
+        let (base, head) = (base.version.clone(), head.version.clone());
+        header.experiment = Some(Experiment::of(Question::Null, base, head));
         stdio::line(&format!(
             "{} of {} blocks for each of {}, about {} of measuring after the builds.",
             duet_units::count(self.experiments as usize, "null experiment"),

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::exit::{Exit, UsageError};
+use super::exit::{CommandError, Exit, UsageError};
 use super::folders::{self, BenchFolder, Former, RecordFolder};
 use super::prices::PriceArgs;
 use super::progress::Progress;
@@ -51,9 +51,9 @@ pub(super) fn run(args: &Builds) -> Result<Exit> {
     let interrupt = Interrupt::watch()?;
     let folder = folder(args.out.as_deref(), &root)?;
     let mut record = begin(&root, args.rounds)?;
-    let measured = measure(&mut record, &folder, (&spec, &servers), &root, &interrupt);
-    if let Err(error) = measured {
-        record.interrupted = Some(error.downcast::<Interrupted>()?.0);
+    match measure(&mut record, &folder, (&spec, &servers), &root, &interrupt) {
+        Err(CommandError::Interrupted(Interrupted(signal))) => record.interrupted = Some(signal),
+        measured => measured?,
     }
     write(&record, &folder)?;
     report::rebuild(&folder, PriceArgs::default(), &[])?;
@@ -113,7 +113,7 @@ fn measure(
     (spec, servers): (&Spec, &[&Server]),
     root: &Path,
     interrupt: &Interrupt,
-) -> Result<()> {
+) -> Result<(), CommandError> {
     let progress = Progress::new();
     let site = Site::copy(root)?;
     for server in servers {

@@ -316,9 +316,12 @@ fn name(of: &UnderWay, index: usize, analysis: &Analysis) -> Exit {
 /// sessions' reports are written anew, with what the pool says of another hour.
 fn pool_all(of: &UnderWay) -> Exit {
     let folders = (0..of.plan.sessions.len()).map(|i| of.folder.join(Campaign::folder(i)));
-    let finished = |folder: &PathBuf| matches!(campaign_folder::state(folder), State::Finished(_));
-    let folders: Vec<PathBuf> = folders.filter(finished).collect();
-    let pooled = match pool::pool(&folders, Some(&of.folder)) {
+    let finished = folders.filter_map(|folder| match campaign_folder::state(&folder) {
+        State::Finished(run) => Some(((shown(&folder), *run), folder)),
+        State::Partial | State::Open => None,
+    });
+    let (runs, folders): (Vec<_>, Vec<_>) = finished.unzip();
+    let pooled = match pool::pool(&runs, Some(&of.folder)) {
         Ok(pooled) => pooled,
         Err(error) => {
             stdio::note(&format!("no pool: {error:#}"));
@@ -327,8 +330,8 @@ fn pool_all(of: &UnderWay) -> Exit {
     };
     // When a session was reported, those after it were not known.
     let mut exits = vec![];
-    for folder in &folders {
-        if let Err(error) = report::derive_in(folder, of.prices, &pooled) {
+    for ((_, run), folder) in runs.iter().zip(&folders) {
+        if let Err(error) = report::derive_in(run, folder, of.prices, &pooled) {
             stdio::note(&format!("no report of {}: {error:#}", shown(folder)));
             exits.push(Some(CommandError::from(error).exit()));
         }

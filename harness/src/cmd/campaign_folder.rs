@@ -83,40 +83,54 @@ pub(super) fn move_aside(folder: &Path) -> Result<PathBuf> {
     Ok(aside)
 }
 
-/// The finished sessions of the campaign that a run's folder is part of; none where it is part of
-/// none.
-pub(super) fn siblings(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The other finished sessions of the campaign that a run's folder is part of; none where it is
+/// part of none.
+pub(super) fn siblings(folder: &Path) -> Result<Vec<(PathBuf, Run)>> {
     let folder = folder.canonicalize().with_context(|| format!("no folder: {}", shown(folder)))?;
     let Some(campaign) = folder.parent().filter(|parent| is_campaign(parent)) else {
         return Ok(vec![]);
     };
-    let folders = (0..read(campaign)?.sessions.len()).map(|i| campaign.join(Campaign::folder(i)));
-    Ok(folders.filter(|folder| matches!(state(folder), State::Finished(_))).collect())
+    let others = planned(campaign)?.into_iter().filter(|other| *other != folder);
+    Ok(others.filter_map(|other| finished(&other).ok().map(|run| (other, run))).collect())
 }
 
-/// Folders of runs: in the place of a campaign's folder those of its finished sessions. Sessions
-/// that are not finished are named.
-pub(super) fn sessions(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut found = vec![];
+/// What is made of each run in these folders: in the place of a campaign's folder its sessions.
+/// Those that cannot be read or were not finished are named, and left out.
+pub(super) fn each_run<T>(
+    folders: &[PathBuf],
+    mut make: impl FnMut(&Path, Run) -> T,
+) -> Result<Vec<T>> {
+    let mut wanted = vec![];
     for folder in folders {
-        if !is_campaign(folder) {
-            found.push(folder.clone());
-            continue;
-        }
-        for index in 0..read(folder)?.sessions.len() {
-            let session = folder.join(Campaign::folder(index));
-            match state(&session) {
-                State::Finished(_) => found.push(session),
-                State::Partial => {
-                    stdio::note(&format!("skipped {}: it was not finished", shown(&session)));
-                }
-                State::Open => {
-                    stdio::note(&format!("skipped {}: it was not measured", shown(&session)));
-                }
-            }
+        match is_campaign(folder) {
+            true => wanted.extend(planned(folder)?.into_iter().map(|session| (session, true))),
+            false => wanted.push((folder.clone(), false)),
         }
     }
-    found.sort();
-    found.dedup();
-    Ok(found)
+    wanted.sort();
+    wanted.dedup_by(|later, first| later.0 == first.0);
+    let mut made = vec![];
+    for (folder, of_campaign) in wanted {
+        let run = if of_campaign { finished(&folder) } else { folders::read_run(&folder) };
+        match run {
+            Ok(run) => made.push(make(&folder, run)),
+            Err(error) => stdio::note(&format!("skipped {}: {error:#}", shown(&folder))),
+        }
+    }
+    Ok(made)
+}
+
+/// The folders of a campaign's sessions.
+fn planned(folder: &Path) -> Result<Vec<PathBuf>> {
+    let sessions = read(folder)?.sessions.len();
+    Ok((0..sessions).map(|index| folder.join(Campaign::folder(index))).collect())
+}
+
+/// The run of a session that was measured to its end.
+fn finished(folder: &Path) -> Result<Run> {
+    match state(folder) {
+        State::Finished(run) => Ok(*run),
+        State::Partial => bail!("it was not finished"),
+        State::Open => bail!("it was not measured"),
+    }
 }

@@ -127,17 +127,8 @@ fn measure(args: &Compare, base: &Arm, head: &Arm) -> Result<Exit> {
         duet_units::count(suite.blocks as usize, "block"),
         duet_units::minutes(plan::expected_ms(&suite, &spec).div_ceil(1000))
     ))?;
-    header.experiment = Some(Experiment {
-        question: Question::Compare,
-        base: base.version,
-        head: head.version,
-        gate: None,
-        floors: vec![],
-        absent: vec![],
-        changed: vec![],
-        policy_differences: vec![],
-        attempt: None,
-    });
+    let question = Question::Compare;
+    header.experiment = Some(Experiment::of(question, base.version, head.version));
     let out = args.out.as_deref();
     let folder = folders::for_record(out, &session.root, "results/compare", Former::Removed)?;
     let prepared = session.prepare(header)?;

@@ -162,8 +162,7 @@ fn key(run: &Run) -> Option<PairKey> {
         return None;
     }
     // A record has no others.
-    let is_used = |w: &&Workload| suite.cells.iter().any(|cell| cell.workload == w.name);
-    let workloads = spec.workloads.iter().filter(is_used).cloned().collect();
+    let workloads = spec.workloads_of(&suite.cells).into_iter().cloned().collect();
     let servers = spec.servers.iter().map(|s| (s.run.clone(), s.env.clone()));
     let sets = spec.sets.iter().map(|s| (s.run.clone(), BTreeMap::new()));
     Some(PairKey {

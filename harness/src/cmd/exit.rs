@@ -86,7 +86,7 @@ impl From<anyhow::Error> for CommandError {
     fn from(error: anyhow::Error) -> Self {
         error
             .downcast()
-            .map(Self::Usage)
+            .or_else(|error| error.downcast().map(Self::Usage))
             .or_else(|error| error.downcast().map(Self::Definitions))
             .or_else(|error| error.downcast().map(Self::Server))
             .or_else(|error| error.downcast().map(Self::Interrupted))
@@ -126,6 +126,7 @@ mod tests {
         check(ServerUnavailable(String::new()).into(), 5);
         check(Interrupted(2).into(), 130);
         check(Interrupted(15).into(), 143);
+        check(CommandError::Interrupted(Interrupted(2)).into(), 130);
         check(anyhow::anyhow!("the disk is full"), 4);
     }
 

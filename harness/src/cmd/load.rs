@@ -9,7 +9,7 @@ use url::Url;
 use super::exit::{Exit, ServerUnavailable, UsageError};
 use super::output;
 use super::stdio::{self, Stream};
-use duet_loadgen::load::{self, Ceiling, LoadModel, Measured, Order, Unconnected};
+use duet_loadgen::load::{self, Ceiling, LoadError, LoadModel, Measured, Order};
 use duet_measure::ceiling;
 use duet_measure::host;
 use duet_process::interrupt::Interrupt;
@@ -119,10 +119,12 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
 
 /// A server that took the first requests, and takes no connections any more, has failed; it is
 /// another matter where this machine has no room for them.
-fn unconnected(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast_ref::<Unconnected>() {
-        Some(why) if !why.is_of_this_machine() => ServerUnavailable(why.to_string()).into(),
-        _ => error,
+fn unconnected(error: LoadError) -> anyhow::Error {
+    match error {
+        LoadError::Unconnected(why) if !why.is_of_this_machine() => {
+            ServerUnavailable(why.to_string()).into()
+        }
+        error => error.into(),
     }
 }
 

@@ -7,8 +7,10 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::comparison::CONFIRMATION;
+use super::exit::CommandError;
 use super::folders;
-use super::session::{self, Recording, Session};
+use super::recording::Recording;
+use super::session::{self, Session};
 use duet_analysis::comparison::{Decision, is_identical, next, regressions};
 use duet_model::record::{self, Question, Run};
 use duet_model::spec::CellId;
@@ -91,7 +93,7 @@ fn look_by_look(
     recording: &mut Recording<'_>,
     mut cells: BTreeSet<CellId>,
     called: Option<&BTreeSet<(CellId, Metric)>>,
-) -> Result<Option<String>> {
+) -> Result<Option<String>, CommandError> {
     let experiment = recording.run.header.experiment.clone();
     let Some(policy) = experiment.and_then(|experiment| experiment.gate) else {
         unreachable!("a gate has a policy")

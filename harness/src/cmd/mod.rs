@@ -35,6 +35,7 @@ mod policy;
 mod pool;
 mod prices;
 mod progress;
+mod recording;
 mod report;
 mod run;
 mod selftest;

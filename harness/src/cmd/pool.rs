@@ -33,20 +33,14 @@ pub(super) struct PoolArgs {
 }
 
 pub(super) fn run(args: &PoolArgs) -> Result<Exit> {
-    pool(&campaign_folder::sessions(&args.folders)?, args.out.as_deref())?;
+    let runs = campaign_folder::each_run(&args.folders, |folder, run| (shown(folder), run))?;
+    pool(&runs, args.out.as_deref())?;
     Ok(Exit::Done)
 }
 
-/// Pools the runs in these folders, shows the pool and, where `out` is given, writes it there.
-pub(super) fn pool(folders: &[PathBuf], out: Option<&Path>) -> Result<Pooled> {
-    let mut runs: Vec<(String, Run)> = vec![];
-    for folder in folders {
-        match folders::read_run(folder) {
-            Ok(run) => runs.push((shown(folder), run)),
-            Err(error) => stdio::note(&format!("skipped {}: {error:#}", shown(folder))),
-        }
-    }
-    let pooled = duet_analysis::pool::pool(&runs).map_err(UsageError)?;
+/// Pools runs, shows the pool and, where `out` is given, writes it there.
+pub(super) fn pool(runs: &[(String, Run)], out: Option<&Path>) -> Result<Pooled> {
+    let pooled = duet_analysis::pool::pool(runs).map_err(UsageError)?;
     stdio::print(&words::text(&pooled, Style::Plain))?;
     let Some(out) = out else { return Ok(pooled) };
     folders::make(out)?;

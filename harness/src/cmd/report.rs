@@ -14,7 +14,7 @@ use super::prices::PriceArgs;
 use super::stdio;
 use duet_analysis::pool::{self, Pooled};
 use duet_analysis::{self, Analysis, BuildsAnalysis, hours, money};
-use duet_model::record;
+use duet_model::record::{self, Run};
 use duet_report::chart::Width;
 use duet_report::{self, Style};
 
@@ -59,39 +59,38 @@ pub(super) fn rebuild(folder: &Path, prices: PriceArgs, beside: &[PathBuf]) -> R
 /// Derives everything from the record in `folder`, and writes it there. Of another hour says what
 /// the other sessions of its campaign show, and the runs in `beside`.
 pub(super) fn derive(folder: &Path, prices: PriceArgs, beside: &[PathBuf]) -> Result<Analysis> {
-    let mut analysis = read(folder)?;
-    if let Some(pooled) = pooled(folder, beside)? {
+    let run = folders::read_run(folder)?;
+    let mut analysis = analysed(&run, folder)?;
+    if let Some(pooled) = pooled(run, folder, beside)? {
         hours::add(&mut analysis, &shown(folder), &pooled);
     }
     finish(analysis, folder, prices)
 }
 
-/// The same, with a pool that it is part of.
-pub(super) fn derive_in(folder: &Path, prices: PriceArgs, pooled: &Pooled) -> Result<Analysis> {
-    let mut analysis = read(folder)?;
+/// The same of a run in `folder`, with a pool that it is part of.
+pub(super) fn derive_in(
+    run: &Run,
+    folder: &Path,
+    prices: PriceArgs,
+    pooled: &Pooled,
+) -> Result<Analysis> {
+    let mut analysis = analysed(run, folder)?;
     hours::add(&mut analysis, &shown(folder), pooled);
     finish(analysis, folder, prices)
 }
 
 /// The run in `folder` with stored sessions of the same experiment. Absent where there are none.
-fn pooled(folder: &Path, beside: &[PathBuf]) -> Result<Option<Pooled>> {
-    let own = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    let others = campaign_folder::sessions(beside)?;
-    let mut known = BTreeSet::from([own]);
-    let mut runs = vec![(shown(folder), folders::read_run(folder)?)];
-    let siblings = campaign_folder::siblings(folder).unwrap_or_else(|error| {
+fn pooled(run: Run, folder: &Path, beside: &[PathBuf]) -> Result<Option<Pooled>> {
+    let mut others = campaign_folder::each_run(beside, |other, run| (other.to_owned(), run))?;
+    others.extend(campaign_folder::siblings(folder).unwrap_or_else(|error| {
         stdio::note(&format!("its campaign says nothing of another hour: {error:#}"));
         vec![]
-    });
-    for other in others.iter().chain(&siblings) {
-        if !known.insert(other.canonicalize().unwrap_or_else(|_| other.clone())) {
-            continue;
-        }
-        match folders::read_run(other) {
-            Ok(run) => runs.push((shown(other), run)),
-            Err(error) => stdio::note(&format!("skipped {}: {error:#}", shown(other))),
-        }
-    }
+    }));
+    let place = |folder: &Path| folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let mut known = BTreeSet::from([place(folder)]);
+    others.retain(|(other, _)| known.insert(place(other)));
+    let others = others.into_iter().map(|(other, run)| (shown(&other), run));
+    let runs: Vec<(String, Run)> = [(shown(folder), run)].into_iter().chain(others).collect();
     if runs.len() == 1 {
         return Ok(None);
     }
@@ -115,8 +114,12 @@ fn finish(mut analysis: Analysis, folder: &Path, prices: PriceArgs) -> Result<An
 
 /// What the record in `folder` says.
 pub(super) fn read(folder: &Path) -> Result<Analysis> {
-    let analysis = duet_analysis::analyse(&folders::read_run(folder)?);
-    Ok(Analysis { builds: read_builds(folder)?, ..analysis })
+    analysed(&folders::read_run(folder)?, folder)
+}
+
+/// What a run says that is in `folder`, with the builds that are recorded there.
+fn analysed(run: &Run, folder: &Path) -> Result<Analysis> {
+    Ok(Analysis { builds: read_builds(folder)?, ..duet_analysis::analyse(run) })
 }
 
 /// What the record of builds in `folder` says, if there is one.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use clap::Args;
 use nix::sys::signal::Signal;
 
@@ -56,9 +56,9 @@ pub(super) fn run(args: &Supervise) -> Result<Exit> {
         args.farewell.map(Signal::try_from).transpose().context("there is no such signal")?;
     // Go raises its own; a server that does not must hold as many connections.
     duet_loadgen::system::raise_file_limit();
-    let group = Group::parse(&args.cgroup).context("there is no such controller")?;
+    let group = Group::parse(&args.cgroup).map_err(Error::msg)?;
     let limits = Limits { cpus: args.cpu_limit, memory_bytes: args.memory_limit };
-    let group = (!args.cgroup.is_empty()).then_some((group, limits));
+    let group = group.map(|group| (group, limits));
     let folder = args.folder.clone();
     let farewell = Farewell { user: args.uid.zip(args.gid), signal, folder, group };
     supervisor::run(&args.cpus, &args.words, &farewell).map(|()| Exit::Done)

@@ -1,6 +1,6 @@
 //! `duet trend`: a history over several runs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -14,6 +14,7 @@ use super::stdio::{self, Stream};
 use duet_analysis::Analysis;
 use duet_analysis::pool::FILE_NAME as POOL;
 use duet_analysis::trend::{Source, trend};
+use duet_model::record::Run;
 use duet_report::{chart, trend as text};
 use duet_units::Metric;
 
@@ -92,12 +93,9 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, Source)>> {
         }
         folders.push(path.clone());
     }
-    for folder in campaign_folder::sessions(&folders)? {
-        match history(&folder) {
-            Ok(analysis) => sources.push((shown(&folder), Source::Run(Box::new(analysis)))),
-            Err(error) => stdio::note(&format!("skipped {}: {error:#}", shown(&folder))),
-        }
-    }
+    sources.extend(campaign_folder::each_run(&folders, |folder, run| {
+        (shown(folder), Source::Run(Box::new(history(&run))))
+    })?);
     if sources.is_empty() {
         bail!(UsageError("none of these are runs' folders or pools".to_owned()));
     }
@@ -106,9 +104,8 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, Source)>> {
 
 /// What a run says, as a part of a history. The versions of comparisons and gates have other names
 /// each time: here they are `base` and `head`.
-fn history(folder: &Path) -> Result<Analysis> {
-    let run = folders::read_run(folder)?;
-    let mut analysis = duet_analysis::analyse(&run);
+fn history(run: &Run) -> Analysis {
+    let mut analysis = duet_analysis::analyse(run);
     if run.header.experiment.is_some() {
         for matchup in &mut analysis.matchups {
             for (arm, name) in matchup.arms.iter_mut().zip(["base", "head"]) {
@@ -116,7 +113,7 @@ fn history(folder: &Path) -> Result<Analysis> {
             }
         }
     }
-    Ok(analysis)
+    analysis
 }
 
 fn metrics(names: &[String]) -> Result<Vec<Metric>> {

@@ -9,6 +9,7 @@ use clap::Args;
 use super::exit::{Exit, UsageError};
 use super::folders::{BenchFolder, PostgresFolder};
 use super::stdio;
+use duet_measure::MeasureError;
 use duet_measure::block::Bench;
 use duet_measure::build;
 use duet_measure::host::{self, Cpus};
@@ -18,7 +19,6 @@ use duet_measure::services::{Places, Services};
 use duet_measure::verify::Verifier;
 use duet_model::record::{BuildRecord, Failure, ServiceCpus, Stage};
 use duet_model::spec::{ProgramSet, Server, Spec, Suite, Transport, Workload};
-use duet_process::cgroup::Limits;
 use duet_process::interrupt::{Interrupt, Interrupted};
 use duet_report::{printable, printable_lines};
 
@@ -172,30 +172,9 @@ pub(super) fn server(
         && let Err(error) =
             transports.into_iter().try_for_each(|over| all_options(bench, server, over, workloads))
     {
-        record.failure = Some(failure(error, Stage::Verify, &server.name)?);
+        record.failure = Some(error.failure(Stage::Verify, Some(&server.name))?);
     }
     Ok(record)
-}
-
-/// The failure that an error of a server is, at this stage if it does not say itself.
-///
-/// # Errors
-/// An interruption stays one.
-pub(super) fn failure(
-    error: anyhow::Error,
-    stage: Stage,
-    server: &str,
-) -> Result<Failure, Interrupted> {
-    let error = match error.downcast() {
-        Ok(interrupted) => return Err(interrupted),
-        Err(error) => error,
-    };
-    Ok(error.downcast().unwrap_or_else(|error| Failure {
-        stage,
-        server: Some(server.to_owned()),
-        error: format!("{error:#}"),
-        stderr: vec![],
-    }))
 }
 
 /// Verifies all responses of a server over a transport, workloads with the same options together.
@@ -204,7 +183,7 @@ fn all_options(
     server: &Server,
     transport: Transport,
     workloads: &[&Workload],
-) -> Result<()> {
+) -> Result<(), MeasureError> {
     let mut options: Vec<&Vec<String>> =
         workloads.iter().map(|workload| &workload.options).collect();
     options.sort();
@@ -221,32 +200,18 @@ fn responses(
     server: &Server,
     (transport, options): (Transport, &[String]),
     workloads: &[&Workload],
-) -> Result<()> {
+) -> Result<(), MeasureError> {
     let root = server.root.as_deref().unwrap_or(bench.root);
     let cpus = host::allowed_cpus()?;
     let certificate = bench.verifier.certificate(transport)?;
     let told = bench.services.ready(bench.spec, workloads.iter().copied(), 1)?;
     let told = told.first().map_or(&[][..], Vec::as_slice);
-    let (threads, padding_bytes) = (1, 0);
-    let cpus = &cpus;
-    let limits = Limits::default();
-    let launch = Launch {
-        root,
-        cpus,
-        threads,
-        transport,
-        certificate,
-        told,
-        options,
-        limits,
-        padding_bytes,
-    };
+    let launch = Launch { transport, certificate, told, options, ..Launch::plain(root, &cpus) };
     let mut running = server::start(server, &launch, bench.interrupt)?;
     match all_responses(bench, server, &running, workloads) {
         Ok(()) => Ok(running.stop()?),
-        Err(error) if error.is::<Interrupted>() => Err(error),
         // With how it ended, if it has, and its own words.
-        Err(error) => Err(running.failure(Stage::Verify, &format!("{error:#}")).into()),
+        Err(error) => Err(error.failure_or(|error| running.failure(Stage::Verify, &error))?.into()),
     }
 }
 
@@ -255,13 +220,14 @@ fn all_responses(
     server: &Server,
     running: &Running,
     workloads: &[&Workload],
-) -> Result<()> {
+) -> Result<(), MeasureError> {
     bench.verifier.contract(running, server, bench.interrupt)?;
     for workload in workloads {
         let cases = workload.cases.len();
         bench.verifier.workload(running, server, workload, cases, bench.interrupt)?;
         bench.verifier.unasked(running, server, workload, bench.interrupt)?;
         bench.verifier.large(running, workload, bench.interrupt)?;
+        bench.verifier.events(running, workload, bench.interrupt)?;
     }
     Ok(())
 }

@@ -82,7 +82,17 @@ pub fn dependence(values: &[f64], gauges: &[Vec<f64>]) -> Option<Dependence> {
         return None;
     }
     let (_, design) = designs.iter().find(|(index, _)| *index == gauge)?;
-    Some(Dependence { gauge, error, error_of_mean, p, ..design.line(values) })
+    let Line { slope, slope_interval, at_rest, at_rest_interval } = design.line(values);
+    Some(Dependence {
+        gauge,
+        slope,
+        slope_interval,
+        at_rest,
+        at_rest_interval,
+        error,
+        error_of_mean,
+        p,
+    })
 }
 
 /// How far the mean of the others is off a value: the root of the mean square.
@@ -101,6 +111,14 @@ struct Design {
     squares: f64,
     /// The least of them: the machine at its best.
     least: f64,
+}
+
+/// What a [`Dependence`] says that follows from its gauge alone.
+struct Line {
+    slope: f64,
+    slope_interval: Interval,
+    at_rest: f64,
+    at_rest_interval: Interval,
 }
 
 impl Design {
@@ -143,8 +161,7 @@ impl Design {
         (squares / values.len() as f64).sqrt()
     }
 
-    /// The line, as far as it follows from one gauge.
-    fn line(&self, values: &[f64]) -> Dependence {
+    fn line(&self, values: &[f64]) -> Line {
         let k = values.len();
         let (mean, slope) = self.mean_and_slope(values);
         let squares: f64 = self.residuals(values).map(|residual| residual * residual).sum();
@@ -156,15 +173,11 @@ impl Design {
         };
         let at_rest = mean + slope * self.least;
         let reach = (1.0 / k as f64 + self.least.powi(2) / self.squares).sqrt();
-        Dependence {
-            gauge: 0,
+        Line {
             slope,
             slope_interval: around(slope, 1.0 / self.squares.sqrt()),
             at_rest,
             at_rest_interval: around(at_rest, reach),
-            error: 0.0,
-            error_of_mean: 0.0,
-            p: 0.0,
         }
     }
 }

@@ -81,6 +81,22 @@ fn events_that_are_not_what_they_should_be() {
     }
 }
 
+/// The body is right and comes when the last event is due: what comes when is looked at.
+#[test]
+fn events_that_are_sent_together_fail_verification() {
+    let folder = bench("holds-events", "connections = 4");
+    let path = folder.path().join("bench/servers.toml");
+    let text = fs::read_to_string(&path).expect("definitions");
+    fs::write(&path, text.replace("\"40\", \"--fault\"", "\"0\", \"--fault\"")).expect("a file");
+    folder.duet(&["verify", "one"]).exits(0).says("ok one: 1 valid response");
+    folder
+        .duet(&["verify", "other"])
+        .exits(5)
+        .says("GET / (ticks, events)")
+        .says("3 of 4 events came when the next one was due, or later");
+    folder.nothing_is_left();
+}
+
 #[test]
 fn definitions_of_events() {
     let cases = [

@@ -14,7 +14,7 @@ use crate::builds::against_itself;
 /// A `go` that becomes every toolchain whose name begins with `go1.`; `go build FILE` writes a
 /// server that knows which one built it.
 const GO: &str = r#"#!/bin/sh
-name=${GOTOOLCHAIN:-go1.0.0}
+name=${GOTOOLCHAIN:-${INSTALLED:-go1.0.0}}
 case $name in
     go1.*) ;;
     *) echo "go: download $name: toolchain not available" >&2; exit 1 ;;
@@ -25,7 +25,8 @@ case $1 in
         mkdir -p "$(dirname "$2")"
         printf '#!/bin/sh\n[ "$1" = --version ] && echo "mine %s" && exit\nexec "%s" "$@"\n' \
             "$name" "$SERVER" > "$2"
-        chmod +x "$2" ;;
+        chmod +x "$2"
+        echo "$name" >> builds ;;
 esac
 "#;
 
@@ -64,9 +65,14 @@ fn bench(toolchain: &str) -> Folder {
 
 /// `duet` with the shims first on the PATH and, of the real one, what a shell needs.
 fn duet(folder: &Folder, words: &[&str]) -> Outcome {
+    duet_with("go1.0.0", folder, words)
+}
+
+/// The same with another Go that is installed.
+fn duet_with(installed: &str, folder: &Folder, words: &[&str]) -> Outcome {
     let path = format!("{}:/usr/bin:/bin", folder.path().join("bin").display());
     let mut command: Command = folder.command(words);
-    command.env("PATH", path).env("SERVER", SERVER);
+    command.env("PATH", path).env("SERVER", SERVER).env("INSTALLED", installed);
     command.env_remove("GOTOOLCHAIN").env_remove("RUSTUP_TOOLCHAIN");
     outcome(&command.output().expect("the binary starts"))
 }
@@ -94,6 +100,22 @@ fn a_table_names_its_toolchain() {
     assert_eq!(built(&run, "mine"), (Some("mine go1.27.3"), Some("go version go1.27.3 test/cpu")));
     let server = run.header.spec.server("mine").expect("it is defined");
     assert_eq!(server.toolchain.as_ref().map(Toolchain::name), Some("go1.27.3"));
+}
+
+#[test]
+fn a_changed_compiler_builds_once() {
+    let folder = bench("");
+    // A clean build is timed with nothing known, and by a compiler that is known to be another.
+    let cases = [("go1.0.0", true), ("go1.0.0", true), ("go1.1.0", false), ("go1.1.0", true)];
+    for (n, (installed, timed)) in (1..).zip(cases) {
+        duet_with(installed, &folder, &["run", "s"]);
+        let run = recorded(&folder, "results/latest");
+        let build = run.builds.iter().find(|build| build.server == "mine").expect("it was built");
+        assert_eq!(build.version.as_deref(), Some(&*format!("mine {installed}")));
+        assert_eq!(build.clean_build_ns.is_some(), timed, "run {n}");
+        let builds = fs::read_to_string(folder.path().join("builds")).expect("it was built");
+        assert_eq!(builds.lines().count(), n, "{builds}");
+    }
 }
 
 #[test]

@@ -49,21 +49,10 @@ fn record(worse: f64, change: impl FnOnce(&mut Gate)) -> Run {
     let version = |label: &str| Version {
         given: format!("git:{label}"),
         label: label.to_owned(),
-        commit: None,
-        dirty: false,
         ..Version::default()
     };
-    run.header.experiment = Some(Experiment {
-        question: Question::Gate,
-        base: version("old"),
-        head: version("new"),
-        gate: Some(gate),
-        floors: vec![],
-        absent: vec![],
-        changed: vec![],
-        policy_differences: vec![],
-        attempt: None,
-    });
+    let experiment = Experiment::of(Question::Gate, version("old"), version("new"));
+    run.header.experiment = Some(Experiment { gate: Some(gate), ..experiment });
     run
 }
 

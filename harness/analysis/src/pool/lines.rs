@@ -72,31 +72,28 @@ pub(super) fn value_of_mean<'a>(of: &'a Kept<'a>, matchup: &str, mean: &Mean) ->
     })
 }
 
-/// A mean over cells on a machine, by values of its runs, oldest first. Absent without any.
+/// A mean over cells on a machine, by values of its runs, oldest first: what a line says of values
+/// of one cell. Absent without any.
 pub(super) fn mean(
     (matchup, arms, mean): (&str, &[String], &Mean),
     machine: usize,
     values: &[Value<'_>],
 ) -> Option<PooledMean> {
-    let sessions = sessions(values);
-    if sessions.is_empty() {
-        return None;
-    }
-    let pool = pool(&sessions);
-    let ratio = |interval: Interval| interval.map(f64::exp);
+    let cells: Vec<CellId> = mean.cells.iter().map(|m| m.cell.clone()).collect();
+    let line = line((cells.first()?, arms, mean.metric), machine, values)?;
     Some(PooledMean {
         matchup: matchup.to_owned(),
-        arms: arms.to_vec(),
-        metric: mean.metric,
-        cells: mean.cells.iter().map(|m| m.cell.clone()).collect(),
+        arms: line.arms,
+        metric: line.metric,
+        cells,
         machine,
-        dependence: state::dependence(&sessions),
-        sessions,
-        mean: pool.map(|pool| pool.mean.exp()),
-        interval: pool.and_then(|pool| pool.interval.map(ratio)),
-        next: pool.and_then(|pool| pool.next.map(ratio)),
-        range: pool.map(|pool| ratio(pool.range)),
-        verdict: verdict(pool.as_ref()),
+        sessions: line.sessions,
+        mean: line.mean,
+        interval: line.interval,
+        next: line.next,
+        range: line.range,
+        dependence: line.dependence,
+        verdict: line.verdict,
     })
 }
 

@@ -10,8 +10,7 @@ use super::super::suites::Suites;
 use super::loads::{check_loads, check_transports, check_waits};
 use super::long::check_long;
 use super::programs::check_problems;
-use duet_model::spec::{CellId, GateScope, Quantity, Server};
-use duet_model::spec::{MEMORY_PROBE_MS, MEMORY_PROBES, SEARCH_MS};
+use duet_model::spec::{CellId, GateScope, Load, Quantity, Server};
 use duet_units::{CellKind, Loop, Metric};
 
 /// Every server of a gate must implement one of its workloads, every workload must be implemented
@@ -42,25 +41,27 @@ pub(super) fn check_gate(
     if check_idle(gate, &servers, &mut mistake) {
         return;
     }
-    let Some(cells) = cells(gate, &servers, suites) else { return };
+    let Some((cells, windows_ms)) = cells(gate, &servers, suites) else { return };
     check_metrics(line, gate, &cells, &mut mistake);
     check_power(gate, &cells, &mut mistake);
-    check_time(gate, &cells, &mut mistake);
+    check_time(gate, windows_ms, &mut mistake);
 }
 
-/// The kinds of a gate's cells, an item a cell. Nothing where a load cannot be found.
-fn cells(gate: &GateTable, servers: &[&Server], suites: &Suites) -> Option<Vec<CellKind>> {
+/// The kinds of a gate's cells, an item a cell, and what the windows of a block of each take in
+/// all, in milliseconds. Nothing where a load cannot be found.
+fn cells(gate: &GateTable, servers: &[&Server], suites: &Suites) -> Option<(Vec<CellKind>, u64)> {
     let load = |name: &At<String>| suites.loads.iter().find(|load| load.value.name == name.value);
     let loads = gate.loads.iter().map(load).collect::<Option<Vec<_>>>()?;
     let pairs = servers.iter().flat_map(|server| {
         gate.workloads.iter().filter(|workload| server.workloads.contains(&workload.value))
     });
-    let of_pair = |_| loads.iter().map(|load| CellKind::Servers(load.value.kind()));
-    let mut cells: Vec<CellKind> = pairs.flat_map(of_pair).collect();
+    let driven: Vec<&Load> = pairs.flat_map(|_| loads.iter().map(|load| &load.value)).collect();
+    let windows_ms = driven.iter().map(|load| load.windows_ms(gate.gate.measure_ms)).sum();
+    let mut cells: Vec<_> = driven.iter().map(|load| CellKind::Servers(load.kind())).collect();
     let tables = gate.gate.guards().filter(|guard| guard.programs);
     let programs: BTreeSet<CellId> = tables.flat_map(GateScope::cells).collect();
     cells.extend(programs.iter().map(|_| CellKind::Programs));
-    Some(cells)
+    Some((cells, windows_ms))
 }
 
 /// Checks the tables of programs, and says whether they can be counted: nothing in them is wrong,
@@ -192,22 +193,12 @@ fn check_metrics(line: usize, gate: &GateTable, cells: &[CellKind], mistake: &mu
     }
 }
 
-/// Measuring up to the first look must fit into the budget of time.
-fn check_time(gate: &GateTable, cells: &[CellKind], mistake: &mut Keep<'_>) {
+/// Measuring up to the first look must fit into the budget of time: so many milliseconds of windows
+/// for a block of each cell.
+fn check_time(gate: &GateTable, windows_ms: u64, mistake: &mut Keep<'_>) {
     let policy = &gate.gate;
     let Some(first) = policy.looks.first() else { return };
-    let of_cell_ms = |kind: &CellKind| match kind {
-        CellKind::Servers(Loop::Search) => SEARCH_MS,
-        CellKind::Servers(Loop::MemorySearch) => {
-            MEMORY_PROBES * (policy.measure_ms / 2 + MEMORY_PROBE_MS)
-        }
-        // What a long window takes is not in what a cell is: the run itself keeps the budget.
-        CellKind::Servers(_) => policy.measure_ms,
-        CellKind::Programs => 0,
-    };
-    let windows_ms =
-        u64::from(first.blocks) * cells.iter().map(|kind| u64::from(of_cell_ms(kind))).sum::<u64>();
-    let needed = windows_ms.div_ceil(1000);
+    let needed = (u64::from(first.blocks) * windows_ms).div_ceil(1000);
     if needed > u64::from(policy.budget_s) {
         mistake(
             gate.budget_s,

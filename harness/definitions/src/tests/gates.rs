@@ -278,6 +278,29 @@ fn looks_and_time() {
 }
 
 #[test]
+fn long_windows_take_their_time() {
+    let gate = GATE.split("budgets").next().expect("split is not empty");
+    let check = |solo_s: u32, want: &[&str]| {
+        let load = format!("connections = 4\nrate = 9\nsolo_s = {solo_s}");
+        let suites = SUITES.replacen("connections = 4", &load, 1);
+        let text = format!("{suites}{gate}margins_percent = {{ rss_bytes_peak = 5 }}\n");
+        let mut folder = folder();
+        folder.insert("suites.toml".to_owned(), text.into_bytes());
+        compare(&folder, want, &load);
+    };
+    // 8 blocks of two cells, in each of which both arms have a window.
+    check(18, &[]);
+    let line = BEFORE + 3;
+    check(
+        20,
+        &[&format!(
+            "suites.toml:{line}: gate strict: `budget_s` is 600, and the windows before the first \
+         look, 8 blocks of each cell, take 640 s"
+        )],
+    );
+}
+
+#[test]
 fn budgets_and_waivers() {
     check("== 0", "<= 2", &[(7, ": the budget `error_rate <= 2`: the limit is `2` | write a sh")]);
     check("64 MiB", "64 MB", &[(7, ": the budget `rss_bytes_peak <= 64 MB`: the limit is `64 M")]);

@@ -28,14 +28,14 @@ enum ServerClock {
 }
 
 impl ServerClock {
-    fn of(arm: &ArmJob) -> io::Result<Self> {
-        Ok(match arm.root {
-            None => Self::Process(CpuClock::of(arm.pid)?),
-            Some(root) => {
-                let group = Group::parse(&arm.cgroup).filter(|_| !arm.cgroup.is_empty());
-                Self::Tree(TreeClock::below(root, group.as_ref())?)
-            }
-        })
+    fn of(index: usize, arm: &ArmJob) -> Result<Self, JobError> {
+        let group = Group::parse(&arm.cgroup)
+            .map_err(|why| JobError::for_arm(index as u32, format_args!("its group: {why}")))?;
+        let clock = match arm.root {
+            None => CpuClock::of(arm.pid).map(Self::Process),
+            Some(root) => TreeClock::below(root, group.as_ref()).map(Self::Tree),
+        };
+        clock.map_err(|error| gone(index, arm.pid, &error))
     }
 
     fn look(&mut self) -> io::Result<()> {
@@ -89,9 +89,7 @@ type StolenTimes = (u64, u64);
 
 impl<'j> WindowClocks<'j> {
     pub(crate) fn new(job: &'j Job) -> Result<Self, JobError> {
-        let clocks = job.arms.iter().enumerate();
-        let servers = clocks
-            .map(|(arm, target)| ServerClock::of(target).map_err(|e| gone(arm, target.pid, &e)));
+        let servers = job.arms.iter().enumerate().map(|(index, arm)| ServerClock::of(index, arm));
         let stolen = StolenTime::open()
             .map_err(|e| JobError::general(format_args!("failed to open /proc/stat: {e}")))?;
         Ok(Self { job, servers: servers.collect::<Result<_, _>>()?, stolen })

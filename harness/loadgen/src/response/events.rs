@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// How many events have ended so far.
 #[derive(Debug, Default)]
-pub(crate) struct EventScanner {
+pub struct EventScanner {
     /// The line that is read is not empty.
     in_line: bool,
     /// Lines have come since the last event ended.
@@ -17,7 +17,7 @@ pub(crate) struct EventScanner {
 
 impl EventScanner {
     /// Reads the next part of a body.
-    pub(crate) fn add(&mut self, part: &[u8]) {
+    pub fn add(&mut self, part: &[u8]) {
         for byte in part {
             match byte {
                 b'\n' => {
@@ -32,7 +32,7 @@ impl EventScanner {
     }
 
     /// The numbers, from 1, of the events that have ended since this was asked for last.
-    pub(crate) fn take(&mut self) -> Range<u32> {
+    pub fn take(&mut self) -> Range<u32> {
         let new = self.taken + 1..self.ended + 1;
         self.taken = self.ended;
         new

@@ -3,7 +3,7 @@
 pub(crate) mod body;
 pub(crate) mod body_check;
 pub(crate) mod check;
-pub(crate) mod events;
+pub mod events;
 pub(crate) mod excerpt;
 pub mod incoming;
 pub mod malformed;

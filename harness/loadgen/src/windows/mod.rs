@@ -7,6 +7,7 @@
 mod arm_worker;
 mod health;
 mod idle;
+mod results;
 mod search;
 pub(crate) mod session;
 mod warmup;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 
+use super::halt::Halt;
 use super::observed::{beside_idle, disturbances, services_used, under_load, usage};
 use super::sampler::Sampler;
 use crate::generator;
@@ -32,18 +33,6 @@ pub(super) struct Around<'a> {
     pub(super) started: Instant,
 }
 
-/// What went wrong while driving: the generator's own words, with the arm if it named one.
-pub(super) struct DriveError {
-    pub(super) arm: Option<usize>,
-    pub(super) error: anyhow::Error,
-}
-
-impl From<anyhow::Error> for DriveError {
-    fn from(error: anyhow::Error) -> Self {
-        Self { arm: None, error }
-    }
-}
-
 /// Hands the job to a generator and writes what it reports into the record, sampling memory
 /// meanwhile. Returns what was counted of each arm.
 pub(super) fn drive(
@@ -51,14 +40,14 @@ pub(super) fn drive(
     job: &Job,
     arms: &[Running],
     record: &mut BlockRecord,
-) -> Result<Vec<Driven>, DriveError> {
+) -> Result<Vec<Driven>, Halt> {
     let mut generator = generator::start(job)?;
     let mut deadline = Instant::now() + budget(job) + GENERATOR_SLACK;
     let mut sampler = Sampler::new(job);
     let (mut began, mut totals, mut open) = (None, vec![], vec![]);
     let of = (around.services, around.workload);
     loop {
-        around.interrupt.check().map_err(anyhow::Error::from)?;
+        around.interrupt.check()?;
         sampler.look(arms, around.started, record)?;
         let pause = sampler.next.saturating_duration_since(Instant::now()).min(POLL);
         let Some(event) = generator.next(pause)? else {
@@ -102,7 +91,8 @@ pub(super) fn drive(
             Event::Totals { ok, sent } => totals = ok.into_iter().zip(sent).collect(),
             Event::Done => return Ok(of_arms(&totals, &open)),
             Event::Failed { arm, error } => {
-                return Err(DriveError { arm: arm.map(|arm| arm as usize), error: anyhow!(error) });
+                let arm = arm.map(|arm| arm as usize);
+                return Err(Halt { arm, ..anyhow!(error).into() });
             }
         }
     }

@@ -1,18 +1,14 @@
 //! Fills a server's cache before its window, tells the generator what to ask of it, and looks
 //! behind the window whether everything is still there.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-
-use crate::requests;
-use duet_loadgen::response::parse::parse;
+use crate::connection::Connection;
+use crate::server::Running;
+use crate::{MeasureError, requests};
 use duet_model::spec::{Case, Entries, Value, Workload};
 use duet_process::interrupt::Interrupt;
-use duet_protocol::{Address, Exchange, Transport};
+use duet_protocol::{Exchange, Transport};
 
 /// Requests that are on their way at once while a cache is filled: few enough for the buffers of a
 /// connection, which nobody reads while they are written.
@@ -29,77 +25,31 @@ const READ_BACK: usize = 32;
 /// # Errors
 /// No connection, a response that is not as expected, or an interruption.
 pub(super) fn fill(
-    addr: &Address,
+    running: &Running,
     (workload, entries, count): (&Workload, &Entries, u32),
-    server: &str,
     interrupt: &Interrupt,
-) -> Result<()> {
-    let mut stream = connect(addr).context("failed to connect for storing entries")?;
-    let mut received = vec![];
+) -> Result<(), MeasureError> {
+    let addr = &running.addr;
+    let mut connection = Connection::open(addr, None, ("the response", PATIENCE), interrupt)
+        .map_err(|error| error.context("to store entries"))?;
     let mut next = 1;
     while next <= count {
-        interrupt.check()?;
-        let cases: Vec<Case> = (next..=count.min(next + PIPELINED - 1))
-            .map(|id| entries.put(id, Value::First))
-            .collect();
+        let ids = next..=count.min(next + PIPELINED - 1);
         next += PIPELINED;
-        let of = |case| requests::exchange(workload, case, server, (addr, Transport::Http), None);
-        let exchanges: Vec<Exchange> = cases.iter().map(of).collect();
+        let cases: Vec<Case> = ids.map(|id| entries.put(id, Value::First)).collect();
+        let of = (addr, Transport::Http);
+        let exchange = |case| requests::exchange(workload, case, &running.name, of, None);
+        let exchanges: Vec<Exchange> = cases.iter().map(exchange).collect();
         let sent: String = exchanges.iter().map(|exchange| exchange.request.as_str()).collect();
-        stream.write_all(sent.as_bytes()).context("failed to store entries")?;
+        connection.send(sent.as_bytes())?;
         for (case, exchange) in cases.iter().zip(&exchanges) {
-            receive(&mut stream, &mut received, exchange)
-                .with_context(|| format!("{} {}", case.method, case.path))?;
+            connection
+                .receive(exchange)
+                .map_err(|error| error.context(format!("{} {}", case.method, case.path)))?;
         }
+        interrupt.check()?;
     }
     Ok(())
-}
-
-/// A connection that stays open.
-trait Stream: Read + Write {}
-
-impl<T: Read + Write> Stream for T {}
-
-fn connect(addr: &Address) -> Result<Box<dyn Stream>> {
-    Ok(match addr {
-        Address::Tcp(addr) => {
-            let stream = TcpStream::connect(addr)?;
-            stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_write_timeout(Some(PATIENCE))?;
-            Box::new(stream)
-        }
-        Address::Unix(path) => {
-            let stream = UnixStream::connect(path)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_write_timeout(Some(PATIENCE))?;
-            Box::new(stream)
-        }
-    })
-}
-
-/// Reads a response, which must be the expected one. What follows it stays in `received`.
-fn receive(stream: &mut dyn Stream, received: &mut Vec<u8>, expected: &Exchange) -> Result<()> {
-    let mut part = [0; 16 << 10];
-    loop {
-        let response = parse(received, false, false);
-        if let Some(response) = response.map_err(|error| anyhow!("malformed: {}", error.0))? {
-            let (status, body) = (response.status, String::from_utf8_lossy(&response.body));
-            ensure!(
-                status == expected.status && body == expected.body,
-                "expected status {} and {}, got status {status} and {body:.60}",
-                expected.status,
-                expected.body
-            );
-            let taken = response.len;
-            received.drain(..taken);
-            return Ok(());
-        }
-        match stream.read(&mut part).context("no response")? {
-            0 => bail!("the server closed the connection"),
-            n => received.extend_from_slice(&part[..n]),
-        }
-    }
 }
 
 /// What the load asks: most of the driven entries are read, the others get their second value.

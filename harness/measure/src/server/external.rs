@@ -12,8 +12,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow};
 
+use crate::MeasureError;
 use duet_process::interrupt::Interrupt;
 use duet_process::supervised::Supervised;
 use duet_protocol::Address;
@@ -74,7 +75,7 @@ pub(super) fn listens(
     addr: &Address,
     limit: Duration,
     interrupt: &Interrupt,
-) -> Result<Address> {
+) -> Result<Address, MeasureError> {
     let deadline = Instant::now() + limit;
     let places = places(addr);
     loop {
@@ -82,13 +83,16 @@ pub(super) fn listens(
         if let Some(place) = places.iter().find(|place| is_listening(place)) {
             return Ok(place.clone());
         }
-        ensure!(server.is_alive(), "it ended before it listened at {addr}");
-        ensure!(
-            Instant::now() < deadline,
-            "it did not listen at {addr} within {} s: does `run` or `env` give it {{port}}, \
-             {{addr}} or {{socket}}? If it needs longer, set `start_limit_s` in servers.toml",
-            limit.as_secs()
-        );
+        if !server.is_alive() {
+            Err(anyhow!("it ended before it listened at {addr}"))?;
+        }
+        if Instant::now() >= deadline {
+            Err(anyhow!(
+                "it did not listen at {addr} within {} s: does `run` or `env` give it {{port}}, \
+                 {{addr}} or {{socket}}? If it needs longer, set `start_limit_s` in servers.toml",
+                limit.as_secs()
+            ))?;
+        }
         thread::sleep(PAUSE);
     }
 }

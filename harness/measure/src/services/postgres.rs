@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::Signal;
 use nix::unistd::{Uid, User};
 use tempfile::TempDir;
@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 use tokio_postgres::Client;
 
 use super::limit::late;
+use crate::MeasureError;
 use crate::certificate::temporary_folder;
 use crate::server::external::free_port;
 use crate::socket;
@@ -95,7 +96,7 @@ pub(super) struct Start<'a> {
 
 impl Postgres {
     /// Starts one on an empty folder, and fills the database that others are cloned from.
-    pub(super) fn start(start: &Start<'_>) -> Result<Self> {
+    pub(super) fn start(start: &Start<'_>) -> Result<Self, MeasureError> {
         let service = start.service;
         let user = user()?;
         let folder = folder(user)?;
@@ -103,8 +104,10 @@ impl Postgres {
         let listen = service.listen.unwrap_or(Listen::Unix);
         let port = if listen == Listen::Tcp { free_port()? } else { SOCKET_PORT };
         let (mut process, stderr) = launch(start, folder.path(), user, (listen, port))?;
-        let client = ready(start, &mut process, folder.path(), port)
-            .map_err(|error| with_words(error, &stderr))?;
+        let client = match ready(start, &mut process, folder.path(), port) {
+            Err(MeasureError::Other(error)) => Err(with_words(error, &stderr))?,
+            client => client?,
+        };
         let postgres = Self { process, stderr, client, folder, listen, port };
         postgres.seed(start)?;
         Ok(postgres)
@@ -131,7 +134,7 @@ impl Postgres {
             Ok(None) => None,
             Ok(Some(status)) => {
                 let how = format!("it {}", child::describe(status));
-                Some(format!("{:#}", with_words(anyhow::Error::msg(how), &self.stderr)))
+                Some(format!("{:#}", with_words(anyhow!(how), &self.stderr)))
             }
             Err(error) => Some(format!("{error:#}")),
         }
@@ -158,9 +161,13 @@ impl Postgres {
         runtime: &Runtime,
         arm: usize,
         interrupt: &Interrupt,
-    ) -> Result<Counters> {
+    ) -> Result<Counters, MeasureError> {
+        until_unused(runtime, &self.client, &database(arm), interrupt)?;
+        Ok(self.counted(runtime, arm)?)
+    }
+
+    fn counted(&self, runtime: &Runtime, arm: usize) -> Result<Counters> {
         let name = database(arm);
-        until_unused(runtime, &self.client, &name, interrupt)?;
         let counters = format!(
             "SELECT xact_commit, tup_returned, tup_inserted + tup_updated, sessions \
              FROM pg_stat_database WHERE datname = '{name}'"
@@ -200,7 +207,7 @@ impl Postgres {
         Ok(rows.first().map(|row| (row.join(", "), rows.len())))
     }
 
-    fn seed(&self, start: &Start<'_>) -> Result<()> {
+    fn seed(&self, start: &Start<'_>) -> Result<(), MeasureError> {
         let runtime = start.runtime;
         execute(runtime, &self.client, &format!("CREATE DATABASE {TEMPLATE}"))?;
         // Connections to it must have ended before it can be cloned.
@@ -268,7 +275,7 @@ fn folder(user: Option<(u32, u32)>) -> Result<TempDir> {
 }
 
 /// Makes its data folder. What is killed meanwhile leaves nothing.
-fn init(start: &Start<'_>, folder: &Path, user: Option<(u32, u32)>) -> Result<()> {
+fn init(start: &Start<'_>, folder: &Path, user: Option<(u32, u32)>) -> Result<(), MeasureError> {
     let initdb = start.installed.bin.join("initdb");
     let mut command = command(&initdb, folder);
     command.arg("--pgdata").arg(folder.join("data"));
@@ -287,16 +294,19 @@ fn init(start: &Start<'_>, folder: &Path, user: Option<(u32, u32)>) -> Result<()
             Some(status) if status.success() => break,
             Some(status) => {
                 let how = format!("initdb {}", child::describe(status));
-                let Some((tail, reader)) = stderr else { bail!(how) };
+                let Some((tail, reader)) = stderr else { return Err(anyhow!(how).into()) };
                 drop(child::finish(reader));
-                return Err(with_words(anyhow::Error::msg(how), &tail));
+                return Err(with_words(anyhow!(how), &tail).into());
             }
-            None => ensure!(Instant::now() < deadline, late("initdb", start.service)),
+            None if Instant::now() < deadline => {}
+            None => Err(anyhow!(late("initdb", start.service)))?,
         }
     }
     process.keep_folder();
-    ensure!(process.end().is_none(), "initdb left processes that cannot be ended");
-    Ok(())
+    match process.end() {
+        None => Ok(()),
+        Some(_) => Err(anyhow!("initdb left processes that cannot be ended").into()),
+    }
 }
 
 /// Starts the server process itself.
@@ -348,7 +358,12 @@ fn cannot_run(program: &Path, user: Option<(u32, u32)>) -> String {
 }
 
 /// Waits until it takes connections.
-fn ready(start: &Start<'_>, process: &mut Supervised, folder: &Path, port: u16) -> Result<Client> {
+fn ready(
+    start: &Start<'_>,
+    process: &mut Supervised,
+    folder: &Path,
+    port: u16,
+) -> Result<Client, MeasureError> {
     let deadline = Instant::now() + start.service.start_limit();
     loop {
         start.interrupt.check()?;
@@ -356,11 +371,10 @@ fn ready(start: &Start<'_>, process: &mut Supervised, folder: &Path, port: u16) 
             Ok(client) => return Ok(client),
             Err(error) => {
                 if let Some(status) = process.try_wait()? {
-                    bail!("it {}", child::describe(status));
+                    Err(anyhow!("it {}", child::describe(status)))?;
                 }
-                let late = || late("PostgreSQL", start.service);
                 if Instant::now() >= deadline {
-                    return Err(error.context(late()));
+                    Err(error.context(late("PostgreSQL", start.service)))?;
                 }
             }
         }
@@ -376,7 +390,7 @@ fn read(definitions: &Path, file: &str) -> Result<String> {
 /// An error with the last line that the process wrote.
 fn with_words(error: anyhow::Error, tail: &Tail) -> anyhow::Error {
     match tail.lines().last() {
-        Some(line) => anyhow::anyhow!("{error:#}; it says: {line}"),
+        Some(line) => anyhow!("{error:#}; it says: {line}"),
         None => error,
     }
 }

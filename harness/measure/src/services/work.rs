@@ -3,6 +3,8 @@
 use anyhow::{Context, Error, Result};
 
 use super::{Running, Services, failure, get};
+use crate::MeasureError;
+use crate::events::Events;
 use crate::upstream::{self, Counts};
 use duet_loadgen::count::histogram;
 use duet_model::record::{Failure, ServiceCounts, Stage};
@@ -14,10 +16,6 @@ const TRANSACTIONS_PER_SESSION: u64 = 64;
 
 /// One request in so many may be done twice, as where a client tries again.
 const REPEATED_SHARE: u64 = 100;
-
-/// One event in so many may come when the next one is due, as where the machine stands still for a
-/// while. A server that holds events back, or cannot hold their rate, is late with most of them.
-const LATE_SHARE: u64 = 4;
 
 /// Beside all that.
 const SPARE: u64 = 64;
@@ -47,13 +45,13 @@ impl Services {
     /// Reads what has been counted, before the arms are started.
     ///
     /// # Errors
-    /// A [`Failure`] of a service.
-    pub fn open_ledger(&self, spec: &Spec, workload: &Workload) -> Result<Ledger> {
+    /// A failure of a service.
+    pub fn open_ledger(&self, spec: &Spec, workload: &Workload) -> Result<Ledger, MeasureError> {
         let Some(service) = spec.service_of(workload, ServiceKind::Upstream) else {
             return Ok(Ledger::default());
         };
         let counts = self.upstream_counts(service);
-        let upstream = counts.map_err(|error| failure(service, &error, Stage::Service))?;
+        let upstream = counts.map_err(|error| failure(service, error.into(), Stage::Service))?;
         Ok(Ledger { upstream })
     }
 
@@ -61,18 +59,18 @@ impl Services {
     /// The arms must have been stopped.
     ///
     /// # Errors
-    /// A [`Failure`] of a service, or an interruption.
+    /// A failure of a service, or an interruption.
     pub fn close_ledger(
         &self,
         spec: &Spec,
         workload: &Workload,
         ledger: &Ledger,
         driven: &[Driven],
-    ) -> Result<Vec<(String, Vec<ServiceCounts>)>> {
+    ) -> Result<Vec<(String, Vec<ServiceCounts>)>, MeasureError> {
         let mut all = vec![];
         for service in spec.services_of(workload) {
             let counted = self.counted(service, ledger, driven);
-            let counted = counted.map_err(|error| failure(service, &error, Stage::Work))?;
+            let counted = counted.map_err(|error| failure(service, error, Stage::Work))?;
             all.push((service.name.clone(), counted));
         }
         Ok(all)
@@ -83,7 +81,7 @@ impl Services {
         service: &Service,
         ledger: &Ledger,
         driven: &[Driven],
-    ) -> Result<Vec<ServiceCounts>> {
+    ) -> Result<Vec<ServiceCounts>, MeasureError> {
         let base = |of: &Driven| ServiceCounts { ok: of.ok, sent: of.sent, ..Default::default() };
         let mut counts: Vec<ServiceCounts> = driven.iter().map(base).collect();
         match service.kind {
@@ -129,7 +127,7 @@ impl Services {
     /// The load had so many threads, each of which sends all cases in turn.
     ///
     /// # Errors
-    /// A [`Failure`] of an arm or of a service, or an interruption.
+    /// A failure of an arm or of a service, or an interruption.
     pub fn check_work(
         &self,
         spec: &Spec,
@@ -137,7 +135,7 @@ impl Services {
         servers: &[String],
         counted: &[(String, Vec<ServiceCounts>)],
         threads: usize,
-    ) -> Result<()> {
+    ) -> Result<(), MeasureError> {
         for (service, counts) in counted {
             for (arm, (counts, server)) in counts.iter().zip(servers).enumerate() {
                 let pool = spec.server(server).and_then(|server| server.pool);
@@ -155,14 +153,19 @@ impl Services {
     }
 
     /// What an arm left in its database that no sequence of ok responses leaves there.
-    fn left_behind(&self, spec: &Spec, workload: &Workload, arm: usize) -> Result<Option<String>> {
+    fn left_behind(
+        &self,
+        spec: &Spec,
+        workload: &Workload,
+        arm: usize,
+    ) -> Result<Option<String>, MeasureError> {
         let service = spec.service_of(workload, ServiceKind::Postgres);
         let sql = workload.database.as_ref().and_then(|database| database.invalid.as_ref());
         let Some((service, sql)) = service.zip(sql) else { return Ok(None) };
         let all = self.running.borrow();
         let Some(Running::Postgres(postgres)) = all.get(&service.name) else { return Ok(None) };
         let row = postgres.first_row(&self.runtime, arm, sql);
-        let row = row.map_err(|error| failure(service, &error, Stage::Work))?;
+        let row = row.map_err(|error| failure(service, error.into(), Stage::Work))?;
         Ok(row.map(|(row, rows)| {
             format!(
                 "in {}: {rows} rows of its database are none that these requests leave behind; \
@@ -177,12 +180,12 @@ impl Services {
 /// failure.
 ///
 /// # Errors
-/// That [`Failure`], or a histogram that cannot be read.
+/// That failure, or a histogram that cannot be read.
 pub fn check_waits(
     workload: &Workload,
     servers: &[String],
     windows: &[WindowResult],
-) -> Result<()> {
+) -> Result<(), MeasureError> {
     let waits = workload.cases.iter().map(|case| case.least_ms);
     let Some(least_ms) = waits.min().flatten() else { return Ok(()) };
     let least_ns = f64::from(least_ms) * 1e6;
@@ -208,29 +211,14 @@ pub fn check_waits(
 /// its server's failure.
 ///
 /// # Errors
-/// That [`Failure`].
-pub fn check_events(servers: &[String], windows: &[WindowResult]) -> Result<()> {
+/// That failure.
+pub fn check_events(servers: &[String], windows: &[WindowResult]) -> Result<(), Failure> {
     for (arm, server) in servers.iter().enumerate() {
         let own = windows.iter().filter(|window| window.arm as usize == arm);
         let of_arm: Vec<&EventsResult> = own.filter_map(|w| w.events.as_ref()).collect();
         let sum = |of: fn(&EventsResult) -> u64| of_arm.iter().map(|e| of(e)).sum::<u64>();
-        let (count, late, early) = (sum(|e| e.count), sum(|e| e.late), sum(|e| e.early));
-        if early > 0 {
-            let error = format!(
-                "{early} of {} events came before they were due (`event_ms` in workloads.toml): \
-                 the server does not wait",
-                count + early
-            );
-            return Err(of_server(server, error).into());
-        }
-        if late > count / LATE_SHARE {
-            let error = format!(
-                "{late} of {count} events came when the next one was due, or later (`event_ms` in \
-                 workloads.toml), more than one in {LATE_SHARE}: the server does not send each \
-                 when it is due, or cannot hold the rate"
-            );
-            return Err(of_server(server, error).into());
-        }
+        let (count, early, late) = (sum(|e| e.count), sum(|e| e.early), sum(|e| e.late));
+        Events { count, early, late }.check().map_err(|error| of_server(server, error))?;
     }
     Ok(())
 }
@@ -425,25 +413,6 @@ mod tests {
     }
 
     fn window() -> WindowResult {
-        WindowResult {
-            arm: 0,
-            round: 0,
-            lead_ns: 0,
-            elapsed_ns: 1,
-            requests: 1,
-            errors: std::collections::BTreeMap::new(),
-            received_bytes: 0,
-            server_cpu_ns: vec![],
-            generator_cpu_ns: 0,
-            server_stolen_ns: 0,
-            generator_stolen_ns: 0,
-            outside: None,
-            service_time: None,
-            times: None,
-            open: None,
-            events: None,
-            probe: None,
-            seconds: vec![],
-        }
+        WindowResult { elapsed_ns: 1, requests: 1, ..WindowResult::default() }
     }
 }

@@ -12,12 +12,12 @@ use reqwest::{Body, Request, Response};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::Verifier;
+use super::{Verifier, is_plain};
+use crate::MeasureError;
 use crate::server::Running;
 use duet_model::spec::{Case, ExpectedResponse, GeneratedBody, Large, Workload};
 use duet_process::interrupt::Interrupt;
 use duet_process::tree;
-use duet_protocol::{Address, Transport};
 
 /// How long a response may take that is streamed.
 const STREAM_LIMIT: Duration = Duration::from_secs(8);
@@ -60,15 +60,20 @@ impl Verifier {
     ///
     /// # Errors
     /// What is wrong, or an interruption.
-    pub fn large(&self, running: &Running, workload: &Workload, on: &Interrupt) -> Result<()> {
-        let plain =
-            (Transport::Http, true) == (running.transport, matches!(running.addr, Address::Tcp(_)));
-        let Some(large) = workload.large.as_ref().filter(|_| plain) else { return Ok(()) };
+    pub fn large(
+        &self,
+        running: &Running,
+        workload: &Workload,
+        on: &Interrupt,
+    ) -> Result<(), MeasureError> {
+        let Some(large) = workload.large.as_ref().filter(|_| is_plain(running)) else {
+            return Ok(());
+        };
         let Case { method, path, .. } = &large.case;
         let said = || format!("{method} {path} ({}, large)", workload.name);
         let bound = Bound::begin(running, large)?;
-        self.with(on, self.streamed(running, large)).with_context(said)?;
-        bound.check().with_context(said)
+        self.with(on, self.streamed(running, large)).map_err(|error| error.context(said()))?;
+        Ok(bound.check().with_context(said)?)
     }
 
     async fn streamed(&self, running: &Running, large: &Large) -> Result<()> {

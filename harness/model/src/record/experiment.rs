@@ -37,6 +37,22 @@ pub struct Experiment {
 }
 
 impl Experiment {
+    /// A question about two versions that have all cells in common, and no policy.
+    #[must_use]
+    pub fn of(question: Question, base: Version, head: Version) -> Self {
+        Self {
+            question,
+            base,
+            head,
+            gate: None,
+            floors: vec![],
+            absent: vec![],
+            changed: vec![],
+            policy_differences: vec![],
+            attempt: None,
+        }
+    }
+
     /// The policy's looks, each with the part of alpha that this attempt spends: the first attempt
     /// all of it, attempt j of 2 and more the share 6/(pi j)^2. The shares of 1/j^2 add up to
     /// pi^2/6, so all attempts together spend less than 1.4 alpha, however many there are (the

@@ -69,12 +69,19 @@ impl Spec {
         workload.burst.as_deref().and_then(|name| self.workload(name)).unwrap_or(workload)
     }
 
-    /// Forgets the workloads that these cells do not name: their bodies would be most of a record.
+    /// The workloads that these cells name, and their bursts.
+    #[must_use]
+    pub fn workloads_of(&self, cells: &[CellId]) -> Vec<&Workload> {
+        let named = |workload: &&Workload| cells.iter().any(|cell| cell.workload == workload.name);
+        let of_cells = self.workloads.iter().filter(named);
+        let bursts: Vec<&String> = of_cells.filter_map(|own| own.burst.as_ref()).collect();
+        let is_used = |own: &&Workload| named(own) || bursts.contains(&&own.name);
+        self.workloads.iter().filter(is_used).collect()
+    }
+
+    /// Forgets all others: their bodies would be most of a record.
     pub fn keep_workloads_of(&mut self, cells: &[CellId]) {
-        let named = |workload: &Workload| cells.iter().any(|cell| cell.workload == workload.name);
-        let of_cells = self.workloads.iter().filter(|workload| named(workload));
-        let bursts: Vec<String> = of_cells.filter_map(|own| own.burst.clone()).collect();
-        self.workloads.retain(|own| named(own) || bursts.contains(&own.name));
+        self.workloads = self.workloads_of(cells).into_iter().cloned().collect();
     }
 
     /// The service of this name.

@@ -5,6 +5,17 @@ use serde::{Deserialize, Serialize};
 use duet_protocol::{Arrivals, Transport};
 use duet_units::{Limit, Loop, MemoryRange};
 
+/// About how long the windows of a block take where a search tries rates, in milliseconds: seven
+/// probes of half a second of each of two arms. For the forecast only.
+const SEARCH_MS: u32 = 7_000;
+
+/// About how many probes a block takes where it searches for the smallest memory limits: eight of
+/// each of two arms. For the forecast only.
+const MEMORY_PROBES: u32 = 16;
+
+/// About how long a probe takes beside its windows, in milliseconds: a start and a stop.
+const MEMORY_PROBE_MS: u32 = 300;
+
 /// How hard a server is driven. Closed loop: each connection sends its next request when the
 /// previous one is answered. Open loop: requests are sent when they are due, at a rate that is the
 /// same for all arms, or at rates that a search tries.
@@ -159,6 +170,20 @@ impl Load {
             None => Loop::Closed,
             Some(Rate::PerSecond(_) | Rate::Share(_)) => Loop::Open,
             Some(Rate::Within(_)) => Loop::Search,
+        }
+    }
+
+    /// How long the windows of a block of two arms take, in milliseconds, where those of a closed
+    /// loop take `measure_ms`. Of searches a guess.
+    #[must_use]
+    pub fn windows_ms(&self, measure_ms: u32) -> u64 {
+        match self.kind() {
+            Loop::Closed | Loop::Open => measure_ms.into(),
+            Loop::Solo | Loop::Burst => {
+                2000 * (u64::from(self.solo_s.unwrap_or(0)) + u64::from(self.rest_s.unwrap_or(0)))
+            }
+            Loop::Search => SEARCH_MS.into(),
+            Loop::MemorySearch => u64::from(MEMORY_PROBES * (measure_ms / 2 + MEMORY_PROBE_MS)),
         }
     }
 }

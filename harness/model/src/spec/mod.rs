@@ -27,8 +27,6 @@ pub use load::{Load, OpenLoop, Rate};
 pub use problem::{Output, Problem, ProgramSet, Published, PublishedRow, TEST_SIZE};
 pub use server::{Edit, LAYOUT, Lane, PLACEHOLDERS, Server, TLS_PLACEHOLDERS, laid_out};
 pub use service::{DatabaseWork, Listen, Service, ServiceArgs, ServiceKind, ServicePer};
-pub use suite::{
-    CellId, DECIDING_BLOCKS, MEMORY_PROBE_MS, MEMORY_PROBES, MOST_BLOCKS, Matchup, SEARCH_MS, Suite,
-};
+pub use suite::{CellId, DECIDING_BLOCKS, MOST_BLOCKS, Matchup, Suite};
 pub use toolchain::Toolchain;
 pub use workload::{Case, ExpectedResponse, Large, Workload};

@@ -4,17 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::server::Lane;
 
-/// About how long the windows of a block take where a search tries rates, in milliseconds: seven
-/// probes of half a second of each of two arms. For the forecast only.
-pub const SEARCH_MS: u32 = 7_000;
-
-/// About how many probes a block takes where it searches for the smallest memory limits: eight of
-/// each of two arms. For the forecast only.
-pub const MEMORY_PROBES: u32 = 16;
-
-/// About how long a probe takes beside its windows, in milliseconds: a start and a stop.
-pub const MEMORY_PROBE_MS: u32 = 300;
-
 /// Below this there is no interval, and so no verdict: the widest exact signed-rank interval of n
 /// blocks covers 1 − 2 · (1/2)ⁿ, which is 93.8 % for n = 5 and 96.9 % for n = 6.
 pub const DECIDING_BLOCKS: u32 = 6;

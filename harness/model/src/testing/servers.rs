@@ -434,21 +434,12 @@ fn window(arms: &[Speed], arm: u32, round: u32, now: f64) -> WindowResult {
     WindowResult {
         arm,
         round,
-        lead_ns: 0,
         elapsed_ns: (requests / per_second * 1e9) as u64,
         requests: requests as u64,
-        errors: BTreeMap::new(),
         received_bytes: requests as u64 * 102,
         server_cpu_ns: server_cpu_ns.collect(),
         generator_cpu_ns: (requests * driven.generator_cpu_ns_per_request) as u64,
-        server_stolen_ns: 0,
-        generator_stolen_ns: 0,
-        outside: None,
         service_time: Some(encode(&service_times)),
-        times: None,
-        open: None,
-        events: None,
-        probe: None,
-        seconds: vec![],
+        ..WindowResult::default()
     }
 }

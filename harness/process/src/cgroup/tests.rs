@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::io;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -79,9 +80,13 @@ fn version_1_has_a_folder_for_each_controller() {
     let want = want.into_iter().chain([("memory", "memory/a/b")]);
     assert_eq!(parents, want.map(|(c, p)| (c, p.to_owned())).collect());
     let group = found.group(&Limits::default());
-    assert_eq!(Group::parse(&group.words()).as_ref(), Some(&group));
-    assert_eq!(Group::parse(&["memory".to_owned()]), None);
-    assert_eq!(Group::parse(&["other=/x".to_owned()]), None);
+    assert_eq!(Group::parse(&group.words()), Ok(Some(group.clone())));
+    assert_eq!(Group::parse(&[]), Ok(None));
+    for wrong in ["memory", "other=/x", "=/x", ""] {
+        let words = [&group.words()[..], &[wrong.to_owned()]].concat();
+        let why = format!("`{wrong}` names no folder of a controller");
+        assert_eq!(Group::parse(&words), Err(why));
+    }
     group.make().expect("it is made");
     group.remove().expect("it is empty");
 }
@@ -94,7 +99,7 @@ fn numbers_and_limits_of_both_versions() {
         let root = made_up(files);
         let word = |word: &&str| word.replace('=', &format!("={}/", root.path().display()));
         let words: Vec<String> = words.iter().map(word).collect();
-        let group = Group::parse(&words).expect("known controllers");
+        let group = Group::parse(&words).expect("known controllers").expect("there are words");
         assert_eq!(group.clock().and_then(|clock| clock.read_ns()).ok(), Some(1_234_000));
         let memory = group.memory().expect("it is all there");
         let want = GroupMemory {

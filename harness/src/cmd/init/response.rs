@@ -7,15 +7,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Result, bail};
 
 use crate::cmd::exit::{ServerUnavailable, UsageError};
-use crate::cmd::verify;
+use duet_measure::MeasureError;
 use duet_measure::build;
 use duet_measure::host;
 use duet_measure::server::{self, Launch, Running};
 use duet_measure::verify::{Verifier, excerpt};
 use duet_model::record::Stage;
-use duet_model::spec::{ExpectedResponse, Server, Transport};
-use duet_process::cgroup::Limits;
-use duet_process::interrupt::{Interrupt, Interrupted, POLL};
+use duet_model::spec::{ExpectedResponse, Server};
+use duet_process::interrupt::{Interrupt, POLL};
 
 /// How much of a body is shown.
 const EXCERPT_BYTES: usize = 400;
@@ -37,24 +36,16 @@ pub(super) fn steady(server: &Server, path: &str, root: &Path) -> Result<Expecte
         return Err(unavailable(server, failure.into()));
     }
     let cpus = host::allowed_cpus()?;
-    let launch = Launch {
-        root,
-        cpus: &cpus,
-        threads: 1,
-        transport: Transport::Http,
-        certificate: None,
-        padding_bytes: 0,
-        told: &[],
-        options: &[],
-        limits: Limits::default(),
-    };
+    let launch = Launch::plain(root, &cpus);
     let verifier = Verifier::new()?;
     let start =
         || server::start(server, &launch, &interrupt).map_err(|error| unavailable(server, error));
     let get = |running: &mut Running| {
         verifier.ask(running, path, &interrupt).map_err(|error| {
-            let failure = running.failure(Stage::Verify, &format!("GET {path}: {error:#}"));
-            if error.is::<Interrupted>() { error } else { unavailable(server, failure.into()) }
+            let error = error
+                .failure_or(|error| running.failure(Stage::Verify, &format!("GET {path}: {error}")))
+                .map_or_else(MeasureError::from, MeasureError::from);
+            unavailable(server, error)
         })
     };
     let stop = |running: Running| running.stop().map_err(|f| unavailable(server, f.into()));
@@ -119,8 +110,8 @@ fn difference(a: &ExpectedResponse, b: &ExpectedResponse) -> (String, String) {
 }
 
 /// Why a server is unavailable, with what it wrote to standard error. An interruption stays one.
-fn unavailable(server: &Server, error: anyhow::Error) -> anyhow::Error {
-    let failure = match verify::failure(error, Stage::Start, &server.name) {
+fn unavailable(server: &Server, error: MeasureError) -> anyhow::Error {
+    let failure = match error.failure(Stage::Start, Some(&server.name)) {
         Ok(failure) => failure,
         Err(interrupted) => return interrupted.into(),
     };

@@ -19,7 +19,7 @@ use super::values::{self, RATE_MAX};
 use crate::cmd::exit::{Exit, ServerUnavailable, UsageError};
 use crate::cmd::stdio;
 use duet_loadgen::capacity::{self, Interval, Next, Probe, Rules};
-use duet_loadgen::load::{self, LoadModel, Measured, Unconnected};
+use duet_loadgen::load::{self, LoadError, LoadModel, Measured};
 use duet_loadgen::timing::arrivals::Rate;
 use duet_process::interrupt::Interrupt;
 use duet_protocol::Arrivals;
@@ -153,18 +153,21 @@ pub(super) fn run(
 
 /// What a probe came to after those before it; none where no connection could be opened. That may
 /// happen for a moment, and fails the probe; a server is gone where it happens twice in a row.
-fn connected(measured: Result<Measured>, before: &[ProbeResult]) -> Result<Option<Measured>> {
+fn connected(
+    measured: Result<Measured, LoadError>,
+    before: &[ProbeResult],
+) -> Result<Option<Measured>> {
     match measured {
-        Err(error) if error.is::<Unconnected>() => {
+        Err(LoadError::Unconnected(why)) => {
             let again = before.last().is_some_and(|probe| probe.response.is_none());
             if again {
                 bail!(ServerUnavailable(format!(
-                    "{error}, in two probes in a row: is the server still running?"
+                    "{why}, in two probes in a row: is the server still running?"
                 )));
             }
             Ok(None)
         }
-        measured => measured.map(Some),
+        measured => Ok(Some(measured?)),
     }
 }
 

@@ -8,7 +8,7 @@ use super::live::{self, View};
 use super::raw::Raw;
 use super::series::Series;
 use duet_loadgen::count::seconds::Live;
-use duet_loadgen::load::{self, Measured};
+use duet_loadgen::load::{self, LoadError, Measured};
 use duet_process::interrupt::Interrupt;
 
 /// Where seconds and requests are written to while the load goes on.
@@ -33,7 +33,7 @@ pub(super) fn drive(
     interrupt: &Interrupt,
     mut view: View<'_>,
     files: &mut Files<'_>,
-) -> Result<Measured> {
+) -> Result<Measured, LoadError> {
     let with_times = view.is_on_terminal() || files.series.is_some();
     let (live, mut seconds) = Live::watched(with_times, files.raw.is_some());
     std::thread::scope(|scope| {

@@ -16,7 +16,7 @@ use super::live::View;
 use super::{summary, text};
 use crate::cmd::exit::{Exit, UsageError};
 use crate::cmd::stdio;
-use duet_loadgen::load::{self, LoadModel, Measured, Unconnected};
+use duet_loadgen::load::{self, LoadError, LoadModel, Measured};
 use duet_loadgen::timing::arrivals::Rate;
 use duet_process::interrupt::Interrupt;
 use duet_protocol::Arrivals;
@@ -168,8 +168,8 @@ fn measure(
         let (result, error) = match measured {
             Ok(measured) => (Some(measured), None),
             Err(_) if interrupt.signal().is_some() => break,
-            Err(error) if error.is::<Unconnected>() => (None, Some(error.to_string())),
-            Err(error) => return Err(error),
+            Err(LoadError::Unconnected(why)) => (None, Some(why.to_string())),
+            Err(error) => return Err(error.into()),
         };
         last = result
             .map(|measured| Measured { interrupted: interrupt.signal().is_some(), ..measured });

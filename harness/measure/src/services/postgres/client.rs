@@ -4,7 +4,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow};
+
+use crate::MeasureError;
 use duet_process::interrupt::Interrupt;
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
@@ -70,15 +72,17 @@ pub(super) fn until_unused(
     client: &Client,
     database: &str,
     interrupt: &Interrupt,
-) -> Result<()> {
+) -> Result<(), MeasureError> {
     let open = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'");
     let deadline = Instant::now() + IDLE_LIMIT;
     while query(runtime, client, &open)? != [["0"]] {
         interrupt.check()?;
-        ensure!(
-            Instant::now() < deadline,
-            "connections to the database {database} are still open though whoever used it has ended"
-        );
+        if Instant::now() >= deadline {
+            Err(anyhow!(
+                "connections to the database {database} are still open though whoever used it has \
+                 ended"
+            ))?;
+        }
         thread::sleep(PAUSE);
     }
     Ok(())
