@@ -17,6 +17,7 @@ mod command; // runs a command to its end
 mod copy; // a copy of a project's sources
 mod dependencies; // what a server is built from beside its own sources
 mod elf; // what of an executable is for debuggers only
+pub mod elsewhere; // whether what a version runs is installed on this machine
 pub mod gauges; // the state of the machine around a block
 pub mod generator; // starts the load generator, hands it a job, reads its events
 mod git; // the git command

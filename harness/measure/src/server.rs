@@ -52,7 +52,7 @@ pub(crate) struct Unready(pub(crate) String);
 pub(crate) struct OomKilled(pub(crate) u64);
 
 /// How a server is started.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Launch<'a> {
     /// The folder its command runs in.
     pub root: &'a Path,

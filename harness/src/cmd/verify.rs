@@ -11,6 +11,7 @@ use super::folders::{BenchFolder, PostgresFolder};
 use super::stdio;
 use duet_measure::block::Bench;
 use duet_measure::build;
+use duet_measure::elsewhere;
 use duet_measure::host::{self, Cpus};
 use duet_measure::programs::{self, ProgramCache};
 use duet_measure::server::{self, Launch, Running};
@@ -243,7 +244,17 @@ fn responses(
     };
     let mut running = server::start(server, &launch, bench.interrupt)?;
     match all_responses(bench, server, &running, workloads) {
-        Ok(()) => Ok(running.stop()?),
+        Ok(()) => {
+            let commands = elsewhere::commands(server, &launch, &running);
+            running.stop()?;
+            match commands?.zip(workloads.first()) {
+                Some((commands, first)) => {
+                    let same = (bench.verifier, *first);
+                    elsewhere::refuse(&commands, &launch, same, bench.interrupt)
+                }
+                None => Ok(()),
+            }
+        }
         Err(error) if error.is::<Interrupted>() => Err(error),
         // With how it ended, if it has, and its own words.
         Err(error) => Err(running.failure(Stage::Verify, &format!("{error:#}")).into()),
