@@ -6,7 +6,7 @@ AXUM := "target/servers/rust-axum/release/rust-axum --addr 127.0.0.1:0 --threads
 NETHTTP := "target/servers/go-nethttp/go-nethttp --addr 127.0.0.1:0 --threads 1"
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.8
 
-.PHONY: help tools postgres build bench bench-backends bench-pressure bench-heap bench-game-site smoke test check lint rust-test fault-test go-test data-test microbench peers compare-load compare-transports load-figures lead-in fuzz program-scaling clean
+.PHONY: help tools postgres build bench bench-backends bench-pressure bench-heap bench-game-site smoke test check lint rust-test fault-test go-test data-test microbench peers compare-load compare-transports load-figures lead-in stranger-walk fuzz program-scaling clean
 
 help: ## show this menu
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -88,6 +88,9 @@ load-figures: build ## duet load: system calls, memory, send lag, overload (five
 
 lead-in: build ## what lead-in and length of windows do to a ratio: the table of METHOD.md (a quarter of an hour)
 	python3 bench/lead_in.py $(DUET)
+
+stranger-walk: build ## gate small servers in six languages, with equal code and 5 % slower (half an hour)
+	python3 bench/stranger_walk.py $(DUET)
 
 fuzz: ## feed parser, template check and HTTP/2 with mutations of responses for three minutes
 	@sh .ci/fuzz.sh 60

@@ -18,6 +18,7 @@ mod connection; // requests over a bare socket
 mod copy; // a copy of a project's sources
 mod dependencies; // what a server is built from beside its own sources
 mod elf; // what of an executable is for debuggers only
+pub mod elsewhere; // whether what a version runs is installed on this machine
 mod error; // why something did not come to its end
 mod events; // when events may come
 pub mod gauges; // the state of the machine around a block

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, anyhow};
 
 use crate::block::Bench;
 use crate::build::{self, executable_sha256, file_bytes};
+use crate::elsewhere;
 use crate::gauges::Gauges;
 use crate::output::{Output, OutputHasher, compare};
 use crate::program::{self, Finished, ProgramError, Task};
@@ -81,10 +82,10 @@ pub fn check(
         source: path,
         failure: None,
     };
-    let checked = run_checked(bench, cache, set, problem, n, 0);
-    let hashed = checked.and_then(|_| match &binary {
-        Some(path) => Ok(executable_sha256(path, root)?),
-        None => Ok(None),
+    let hashed = run_checked(bench, cache, set, problem, n, 0).and_then(|(_, output)| {
+        let task = prepare(bench, cache, set, problem, n, 0)?;
+        elsewhere::refuse_program(&task, &output, bench.interrupt)?;
+        Ok(binary.as_ref().map(|path| executable_sha256(path, root)).transpose()?.flatten())
     });
     match hashed {
         Ok(hash) => record.binary_sha256 = hash,
@@ -104,7 +105,7 @@ fn run_checked(
     problem: &Problem,
     n: u32,
     padding_bytes: u32,
-) -> Result<Finished, ProgramError> {
+) -> Result<(Finished, Output), ProgramError> {
     let task = prepare(bench, cache, set, problem, n, padding_bytes)?;
     let (finished, output) = program::run_hashed(&task, None, bench.interrupt)?;
     match expected_output(bench, problem, n)? {
@@ -112,7 +113,7 @@ fn run_checked(
         None => Ok(()),
     }
     .map_err(|error| ProgramError::Output(format!("at N = {n} {error}")))?;
-    Ok(finished)
+    Ok((finished, output))
 }
 
 /// Measures one block.
@@ -195,7 +196,8 @@ fn check_and_time(
     };
     let rss_bytes_base = match &problem.unit {
         Some(_) => {
-            let base = run_checked(bench, cache, set, problem, Problem::BASE_N, padding_bytes)?;
+            let (base, _) =
+                run_checked(bench, cache, set, problem, Problem::BASE_N, padding_bytes)?;
             Some(base.rss_bytes_peak)
         }
         None => None,

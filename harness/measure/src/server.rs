@@ -42,7 +42,7 @@ const DRAIN_PAUSE: Duration = Duration::from_millis(1);
 const PIPE_BYTES: u32 = 1 << 20;
 
 /// How a server is started.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Launch<'a> {
     /// The folder its command runs in.
     pub root: &'a Path,

@@ -12,6 +12,7 @@ use super::stdio;
 use duet_measure::MeasureError;
 use duet_measure::block::Bench;
 use duet_measure::build;
+use duet_measure::elsewhere;
 use duet_measure::host::{self, Cpus};
 use duet_measure::programs::{self, ProgramCache};
 use duet_measure::server::{self, Launch, Running};
@@ -209,7 +210,17 @@ fn responses(
     let launch = Launch { transport, certificate, told, options, ..Launch::plain(root, &cpus) };
     let mut running = server::start(server, &launch, bench.interrupt)?;
     match all_responses(bench, server, &running, workloads) {
-        Ok(()) => Ok(running.stop()?),
+        Ok(()) => {
+            let commands = elsewhere::commands(server, &launch, &running);
+            running.stop()?;
+            match commands?.zip(workloads.first()) {
+                Some((commands, first)) => {
+                    let same = (bench.verifier, *first);
+                    elsewhere::refuse(&commands, &launch, same, bench.interrupt)
+                }
+                None => Ok(()),
+            }
+        }
         // With how it ended, if it has, and its own words.
         Err(error) => Err(error.failure_or(|error| running.failure(Stage::Verify, &error))?.into()),
     }

@@ -11,6 +11,7 @@ use duet_model::record;
 use nix::sys::signal::Signal;
 
 pub(crate) mod bench;
+mod installed;
 mod programs;
 mod versions;
 

@@ -55,12 +55,13 @@ pub(super) fn check(recipe: &Recipe<'_>, root: &Path, place: &Path) -> Result<()
         }
     );
     let path = path.canonicalize().with_context(|| format!("failed to find {started}"))?;
-    // An interpreter may be a link to the system's, as in a virtual environment of Python.
     let interprets = recipe
         .arguments
         .first()
         .is_some_and(|script| Path::new(script).is_relative() && root.join(script).is_file());
-    let own = interprets || place.canonicalize().is_ok_and(|place| path.starts_with(place));
+    let own = interprets
+        || is_of_environment(&resolve(root, started), place)
+        || place.canonicalize().is_ok_and(|place| path.starts_with(place));
     ensure!(
         own,
         "`{started}` is {}, which is not in this version's folder: both versions would run the \
@@ -69,4 +70,13 @@ pub(super) fn check(recipe: &Recipe<'_>, root: &Path, place: &Path) -> Result<()
         path.display()
     );
     Ok(())
+}
+
+/// Whether a program in a place is the interpreter of a virtual environment there, a link to that of
+/// the system (PEP 405): what it runs shows when it does ([`crate::elsewhere`]).
+fn is_of_environment(program: &Path, place: &Path) -> bool {
+    let environment = program.parent().and_then(Path::parent);
+    let found = environment.filter(|folder| folder.join("pyvenv.cfg").is_file());
+    let found = found.and_then(|folder| folder.canonicalize().ok());
+    found.is_some_and(|folder| place.canonicalize().is_ok_and(|place| folder.starts_with(place)))
 }

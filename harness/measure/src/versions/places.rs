@@ -109,6 +109,16 @@ pub(crate) fn place_of(path: &Path) -> Option<PathBuf> {
     held.keys().find(|place| path.starts_with(place)).cloned()
 }
 
+/// When this process took a place.
+///
+/// # Errors
+/// When its lock is gone.
+pub(crate) fn taken(place: &Path) -> Result<SystemTime> {
+    let path = lock_file(place);
+    let touched = fs::metadata(&path).and_then(|found| found.modified());
+    touched.with_context(|| format!("failed to read the time of {}", path.display()))
+}
+
 fn lock_file(place: &Path) -> PathBuf {
     let mut name = place.file_name().unwrap_or_default().to_owned();
     name.push(".");

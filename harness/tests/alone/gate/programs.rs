@@ -191,3 +191,21 @@ fn two_sets_are_compared() {
     let said = bench.duet(&["aa", "--experiments", "2", "--version", "set:quick"]);
     said.exits(0).says("2 null experiments of 8 blocks").says("quick/count/large").says("floor");
 }
+
+/// Both versions would run what is installed on the machine.
+#[test]
+fn a_program_that_is_installed() {
+    let bench = bench(PROGRAMS);
+    let installed = tempfile::tempdir().expect("a temporary folder");
+    fs::write(installed.path().join("count.sh"), script(QUICK)).expect("a program");
+    let run = |folder: &str| format!("run = [\"sh\", \"{folder}/{{problem}}.sh\"");
+    bench.edit("programs.toml", |text| {
+        text.replace(&run("quick"), &run(&installed.path().display().to_string()))
+    });
+    bench.git(&["init", "--quiet", "--initial-branch=main"]);
+    bench.git(&["add", "quick", "long"]);
+    bench.commit("runs what is installed");
+    let said = bench.duet(&["gate", "--base", "git:main", "--even-identical"]);
+    said.exits(5).says("prints the same without any file of this version");
+    bench.nothing_is_left();
+}
