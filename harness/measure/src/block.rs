@@ -332,13 +332,16 @@ fn first_look(
     let exchange = requests::exchange(workload, case, &running.name, (addr, transport), None);
     let compressed = workload.answer(case, &running.name).gzip;
     // The probe reads when it has written: a long body that is streamed back needs both at once.
-    let wire: Wire =
-        if transport.is_http2() || compressed || exchange.request.len() > PROBED_BYTES_MAX {
-            bench.verifier.case(running, server, (workload, case), bench.interrupt)?
-        } else {
-            let tls = bench.verifier.tls(transport)?;
-            probe::first_answer(running, tls.as_ref(), &exchange, ANSWER_LIMIT, bench.interrupt)?
-        };
+    let wire: Wire = if transport.is_http2()
+        || compressed
+        || exchange.message.is_some()
+        || exchange.request.len() > PROBED_BYTES_MAX
+    {
+        bench.verifier.case(running, server, (workload, case), bench.interrupt)?
+    } else {
+        let tls = bench.verifier.tls(transport)?;
+        probe::first_answer(running, tls.as_ref(), &exchange, ANSWER_LIMIT, bench.interrupt)?
+    };
     // No part of the start either: what the server must wait before it responds.
     let wait = Duration::from_millis(case.least_ms.unwrap_or(0).into());
     let startup = running.started.elapsed().saturating_sub(reading + wait);

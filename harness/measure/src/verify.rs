@@ -24,6 +24,7 @@ use duet_process::interrupt::{Interrupt, POLL};
 use duet_protocol::{Address, Transport};
 
 mod gzip;
+mod messages;
 mod streamed;
 
 /// For how long a connection is kept for the next request. Its runtime stands still between
@@ -133,7 +134,10 @@ impl Verifier {
         let check = || {
             let timed = || {
                 let began = Instant::now();
-                let wire = self.with(interrupt, self.check(running, server, case, answer))?;
+                let wire = match case.message {
+                    Some(_) => self.with(interrupt, self.converse(running, case)),
+                    None => self.with(interrupt, self.check(running, server, case, answer)),
+                }?;
                 Ok((wire, began.elapsed()))
             };
             in_time(case, timed)

@@ -301,6 +301,8 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         upstream_calls: None,
         least_ms: None,
         event_ms: None,
+        message: None,
+        members: None,
         untimed: false,
         expect,
     };
