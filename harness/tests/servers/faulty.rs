@@ -3,10 +3,11 @@
 //! `faulty-server --addr HOST:PORT|unix:PATH [--tls-cert FILE --tls-key FILE] [--fault FAULT]
 //! [--after N] [--hold-mib M]
 //! [--delay-us D | --delay-us-file FILE] [--event-ms E]` answers every request with the same JSON,
-//! or with four events, one in E milliseconds, but for those of a cache of entries below `/kv`;
-//! a WebSocket sends each message back, with a path below `/ws` to all that opened it;
-//! FAULT strikes with the Nth request, message or entry, or at start or stop. `closes-idle` does so after N
-//! times 100 ms; `hasty` forgets the delay; with `no-tickets` no session of TLS can be resumed.
+//! or with four events, one in E milliseconds, but for those of a cache of entries below `/kv`. A
+//! WebSocket sends each message back, with a path below `/ws` to all that opened it.
+//! FAULT strikes with the Nth request, message or entry, or at start or stop. `closes-idle` does so
+//! after N times 100 ms; `hasty` forgets the delay; with `no-tickets` no session of TLS can be
+//! resumed.
 
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -1,5 +1,5 @@
-//! The faulty server's WebSocket: each message goes back to its sender, or, with a path below `/ws`,
-//! to all that opened that, in one order.
+//! The faulty server's WebSocket: each message goes back to its sender, or, with a path below
+//! `/ws`, to all that opened that, in one order.
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read, Write};

@@ -3,8 +3,8 @@
 //! A request is a message that is sent, and its response is that message when it has come back. The
 //! connections are in rooms of so many members: a message comes back when each member of its room
 //! has received it, of a room of one (an echo) when its sender has. Messages differ by their
-//! sequence numbers, so that one that is changed, comes twice, out of turn or to some alone is found
-//! where it comes; one that does not come is late.
+//! sequence numbers, so that one that is changed, comes twice, out of turn or to some alone is
+//! found where it comes; one that does not come is late.
 //!
 //! A room is whole, or it is none: with one of its connections all of them end, since what is in
 //! flight in it would never come back to everybody. The next ones open a room of another number.

@@ -24,8 +24,8 @@ const MESSAGES: usize = 5;
 type Socket = WebSocketStream<Box<dyn Io>>;
 
 impl Verifier {
-    /// Sends messages on every connection of a room, and compares what comes back. Returns the shape
-    /// of the response to a handshake, with the length of a message for its body.
+    /// Sends messages on every connection of a room, and compares what comes back. Returns the
+    /// shape of the response to a handshake, with the length of a message for its body.
     pub(super) async fn converse(&self, running: &Running, case: &Case) -> Result<Wire> {
         let opened = self.open(running, case).await?;
         let (mut sockets, wire) = (vec![opened.0], opened.1);

@@ -90,12 +90,12 @@ pub struct Case {
     /// times so many milliseconds after the request, and comes before the next one is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_ms: Option<u32>,
-    /// The message over WebSocket that is sent on a connection which the request opens; `{seq}` in it
-    /// is its number. The right answer is that it comes back. Absent: the request is HTTP.
+    /// The message over WebSocket that is sent on a connection which the request opens; `{seq}` in
+    /// it is its number. The right answer is that it comes back. Absent: the request is HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// How many connections share a room, to all of which a message comes back; `{room}` in the path
-    /// is the room's number. Absent: it comes back to its sender alone.
+    /// How many connections share a room, to all of which a message comes back; `{room}` in the
+    /// path is the room's number. Absent: it comes back to its sender alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members: Option<u32>,
     /// Whether its responses are checked and counted, and their times are not: it is the work

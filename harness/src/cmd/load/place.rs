@@ -41,7 +41,7 @@ impl Place {
             "wss" => ("https", true),
             other => {
                 bail!(UsageError(format!(
-                    "`{other}` is not supported: give an http:// or https:// URL, or ws:// or wss://"
+                    "`{other}` is not supported: give an http:// or https:// URL (or ws://, wss://)"
                 )))
             }
         };

@@ -13,8 +13,8 @@ use crate::transport::connection::Connection;
 
 /// So many frames may come without a message: pings, or empty parts.
 const FRAMES_MAX: u32 = 1_000;
-/// While so much waits for room to be sent, pings are not answered. The last one would do (RFC 6455,
-/// section 5.5.3).
+/// While so much waits for room to be sent, pings are not answered. The last one would do
+/// (RFC 6455, section 5.5.3).
 const UNSENT_BYTES_MAX: usize = 64 << 10;
 
 /// What a connection is doing.
