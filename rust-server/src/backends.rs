@@ -23,6 +23,7 @@ use crate::fortunes::{self, Fortune};
 use crate::number::{Count, Seed};
 use crate::response::{BODY_BYTES_MAX, BadRequest};
 use crate::ticks;
+use crate::websocket;
 use crate::worlds::distinct_ids;
 
 /// Bounds the wait for a connection and all statements of a request.
@@ -60,7 +61,8 @@ pub fn routes<D: Database>(
         .with_state(Backend { database, limits })
         .merge(fan_out::routes(options.upstream.as_deref())?)
         .merge(bodies::routes())
-        .merge(ticks::routes());
+        .merge(ticks::routes())
+        .merge(websocket::routes((!options.defaults).then_some(options.timeouts.idle)));
     let all = contract(post(sum_orders)).merge(backends);
     let all = match options.defaults {
         false => with_limits(all, options.timeouts.request),

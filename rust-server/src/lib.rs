@@ -52,6 +52,8 @@ pub mod ticks;
 pub mod tls;
 #[cfg(feature = "transports")]
 pub mod transport;
+#[cfg(feature = "services")]
+pub mod websocket;
 
 pub mod command_line;
 pub mod termination;

@@ -218,7 +218,10 @@ impl<S: Service> Connections<S> {
     {
         let stream = TokioIo::new(stream);
         let connection = self.http1.serve_connection(stream, self.service.clone());
-        until_stopped(connection, http1::Connection::graceful_shutdown, stopped).await;
+        // As `axum::serve` has it, for WebSocket.
+        let connection = connection.with_upgrades();
+        let shut_down = http1::UpgradeableConnection::graceful_shutdown;
+        until_stopped(connection, shut_down, stopped).await;
     }
 
     async fn http2<C>(&self, stream: C, stopped: watch::Receiver<()>)

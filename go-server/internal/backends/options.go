@@ -75,7 +75,9 @@ func (o *Options) NewServer(timeouts serve.Timeouts) serve.Server {
 		timeouts = serve.Timeouts{} // http.Server has none then
 	}
 	mux := nethttp.NewMux()
-	o.open().Add(mux)
+	services := o.open()
+	services.Timeouts = timeouts
+	services.Add(mux)
 	return nethttp.NewServer(o.handler(mux), timeouts)
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"duet/go-server/internal/app"
 	"duet/go-server/internal/nethttp"
+	"duet/go-server/internal/serve"
 )
 
 // Limits of CONTRACT.md, 4.4.
@@ -35,6 +36,8 @@ type Services struct {
 	Database Database
 	Pool     Pool // of the database
 	Upstream *Upstream
+
+	Timeouts serve.Timeouts // of WebSockets; all other routes leave them to http.Server
 }
 
 // Add adds the routes to a mux.
@@ -49,6 +52,7 @@ func (s *Services) Add(mux *http.ServeMux) {
 	mux.Handle("GET /bytes", nethttp.WithoutBody(streamBytes))
 	mux.Handle("GET /delay", nethttp.WithoutBody(delay))
 	addTicks(mux)
+	addSockets(mux, s.Timeouts)
 
 	mux.Handle("/world/{id}", nethttp.MethodNotAllowed("GET, HEAD, POST"))
 	mux.Handle("/echo", nethttp.MethodNotAllowed("POST"))

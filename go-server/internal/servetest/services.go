@@ -16,6 +16,7 @@ func CheckServices(t *testing.T) {
 	t.Run("without a database", checkWithoutDatabase)
 	t.Run("defaults", checkDefaults)
 	t.Run("ticks", checkTicks)
+	t.Run("WebSocket", checkWebSockets)
 }
 
 // With -defaults a client may take as long as it likes: its connection outlives one that is ended.

@@ -5,6 +5,9 @@ use duet_model::spec::{Case, ExpectedResponse, GeneratedBody};
 /// Headers that the harness writes itself.
 const OWN_HEADERS: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
 
+/// The longest message over WebSocket: what CONTRACT.md has servers take.
+const MESSAGE_BYTES_MAX: usize = 1 << 20;
+
 /// Something wrong with a request or an answer.
 pub(super) struct Fault {
     /// The key whose value is wrong.
@@ -53,6 +56,7 @@ pub(super) fn request_faults(case: &Case) -> Vec<Fault> {
         let hint = "remove one of the two";
         fault("body_generated", "`body_generated` stands beside `body`".to_owned(), hint);
     }
+    faults.extend(message_faults(case));
     faults.extend(too_long(case.body_generated.as_ref()));
     let mut fault = |key, problem: String, hint: &str| {
         faults.push(Fault { key, problem, hint: hint.to_owned() });
@@ -71,6 +75,50 @@ pub(super) fn request_faults(case: &Case) -> Vec<Fault> {
     if case.chunked && case.body.is_none() && case.body_generated.is_none() {
         let hint = "add a `body`, or take `chunked` out";
         fault("chunked", "`chunked` without a `body`".to_owned(), hint);
+    }
+    faults
+}
+
+/// What is wrong with the message of a request that opens a WebSocket.
+fn message_faults(case: &Case) -> Vec<Fault> {
+    let room = case.path.contains("{room}");
+    let Some(message) = &case.message else {
+        let problem = "`members` without a `message`".to_owned();
+        let hint = "add a `message`, or take `members` out".to_owned();
+        let alone = case.members.map(|_| Fault { key: "members", problem, hint });
+        return alone.into_iter().collect();
+    };
+    let http = [
+        ("body", case.body.is_some() || case.body_generated.is_some()),
+        ("method", case.method != "GET"),
+        ("event_ms", case.event_ms.is_some()),
+        ("least_ms", case.least_ms.is_some()),
+        ("upstream_calls", case.upstream_calls.is_some()),
+        ("expect", case.expect != ExpectedResponse { status: 101, ..Default::default() }),
+    ];
+    let mut faults: Vec<Fault> = http
+        .into_iter()
+        .filter(|(_, is_there)| *is_there)
+        .map(|(key, _)| Fault {
+            key,
+            problem: format!("`{key}` stands beside `message`"),
+            hint: "take it out: a WebSocket is opened by GET, and its message comes back".into(),
+        })
+        .collect();
+    if !message.contains("{seq}") {
+        let hint = "write `{seq}` into it: the numbers show that none is lost, or comes twice";
+        let problem = "the message has no number".to_owned();
+        faults.push(Fault { key: "message", problem, hint: hint.to_owned() });
+    }
+    if message.len() > MESSAGE_BYTES_MAX {
+        let problem = format!("the message has {} bytes", message.len());
+        let hint = format!("write {MESSAGE_BYTES_MAX} at most");
+        faults.push(Fault { key: "message", problem, hint });
+    }
+    if room != case.members.is_some() {
+        let hint = "write `{room}` into the path, and say by `members` how many share a room";
+        let problem = "only one of `{room}` and `members` is there".to_owned();
+        faults.push(Fault { key: "members", problem, hint: hint.to_owned() });
     }
     faults
 }

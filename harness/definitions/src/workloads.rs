@@ -9,7 +9,7 @@ use duet_model::spec::{
 };
 
 /// The keys of an inline case.
-const INLINE: [&str; 10] = [
+const INLINE: [&str; 12] = [
     "method",
     "path",
     "headers",
@@ -19,6 +19,8 @@ const INLINE: [&str; 10] = [
     "upstream_calls",
     "least_ms",
     "event_ms",
+    "message",
+    "members",
     "expect",
 ];
 
@@ -27,6 +29,9 @@ const WORK_MAX: u32 = 1_000_000;
 
 /// The longest `least_ms`: a valid response takes less than the two seconds after which it is late.
 const LEAST_MS_MAX: u32 = 1_900;
+
+/// The most connections that share a room: each of its messages is so many.
+const MEMBERS_MAX: u32 = 1_000;
 
 /// The most that `rss_growth_mib` allows: the memory of a large machine.
 const RSS_GROWTH_MIB_MAX: u32 = 1 << 20;
@@ -74,6 +79,12 @@ fn workload(fields: &mut Fields<'_>, files: &Read<'_>) -> Workload {
         }
         None => vec![inline],
     };
+    if churn && cases.iter().any(|case| case.message.is_some()) {
+        let hint = "take one of the two out: messages are sent on connections that stay open";
+        let problem = "`churn` stands beside `message`".to_owned();
+        let line = fields.line_of("churn");
+        fields.mistake(line, problem, hint);
+    }
     let answers = fields.named("responses", "[workload.responses.SERVER]", |a| answer(a, &method));
     for (server, answer) in &answers {
         fields.refer(Kind::Server, server, answer.line);
@@ -97,10 +108,13 @@ fn workload(fields: &mut Fields<'_>, files: &Read<'_>) -> Workload {
 
 /// A case that stands in the workload itself must be whole.
 fn require_case(fields: &mut Fields<'_>) {
-    fields.require(&[
-        ("path", "`path = \"/about\"`, or name a file of cases: `cases = \"data/my.jsonl\"`"),
-        ("expect", "a table `[workload.expect]` with `status` and `body`"),
-    ]);
+    fields.require(&[(
+        "path",
+        "`path = \"/about\"`, or name a file of cases: `cases = \"data/my.jsonl\"`",
+    )]);
+    if !fields.has("message") {
+        fields.require(&[("expect", "a table `[workload.expect]` with `status` and `body`")]);
+    }
 }
 
 /// The cache of a workload.
@@ -141,7 +155,11 @@ fn one_case(fields: &mut Fields<'_>) -> Case {
     let body_generated = fields.inner("body_generated", generated);
     let chunked = fields.flag("chunked").unwrap_or(false);
     let expect = fields.inner("expect", |expect| answer(expect, &method));
-    let expect = expect.unwrap_or(ExpectedResponse { status: 200, ..Default::default() });
+    let message = fields.text("message").map(|at| at.value);
+    let members = fields.number("members", 2..=MEMBERS_MAX).map(|at| at.value);
+    // What a handshake of WebSocket is answered with; otherwise one that no check complains of.
+    let status = if message.is_some() { 101 } else { 200 };
+    let expect = expect.unwrap_or(ExpectedResponse { status, ..Default::default() });
     let upstream_calls = fields.number("upstream_calls", 0..=WORK_MAX).map(|at| at.value);
     let least_ms = fields.number("least_ms", 0..=LEAST_MS_MAX).map(|at| at.value);
     let event_ms = fields.number("event_ms", 1..=LEAST_MS_MAX).map(|at| at.value);
@@ -155,6 +173,8 @@ fn one_case(fields: &mut Fields<'_>) -> Case {
         upstream_calls,
         least_ms,
         event_ms,
+        message,
+        members,
         // Of a workload's only case the times are all there is.
         untimed: false,
         expect,
@@ -275,6 +295,10 @@ fn case(text: &str, file: &str, line: usize, found: &mut Found) -> Option<Case> 
             return None;
         }
     };
+    if case.message.is_some() || case.members.is_some() {
+        let problem = "`message` and `members` stand in a file of cases".to_owned();
+        mistake(problem, "write the case into the workload itself: it has no other".to_owned());
+    }
     for fault in request_faults(&case).into_iter().chain(answer_faults(&case.method, &case.expect))
     {
         mistake(fault.problem, fault.hint);

@@ -79,6 +79,17 @@ fn carry_out(mut stdin: impl BufRead, stdout: &mut impl Write) -> Result<(), Sto
     session::run(&job, stdin, stdout)
 }
 
+/// How many members the rooms have in which the messages of all exchanges are sent; none: they have
+/// no messages, or differ.
+fn members(job: &Job) -> Option<u32> {
+    let mut members = job.arms.iter().flat_map(|arm| &arm.exchanges).map(|exchange| {
+        let message = exchange.message.as_ref()?;
+        Some(message.members)
+    });
+    let first = members.next()?;
+    first.filter(|first| members.all(|other| other == Some(*first)))
+}
+
 /// Refuses jobs that mean nothing.
 fn check(job: &Job) -> Result<(), JobError> {
     let wrong_round =
@@ -86,7 +97,10 @@ fn check(job: &Job) -> Result<(), JobError> {
     let http2 = job.transport.is_http2();
     let untrusted = job.transport.is_tls() && job.arms.iter().any(|a| a.certificate_pem.is_none());
     let mut exchanges = job.arms.iter().flat_map(|arm| &arm.exchanges);
+    let messages = job.has_messages();
     let streams = exchanges.any(|exchange| exchange.event_ns.is_some());
+    let members = members(job);
+    let rooms = members.map(|members| job.connections / members.max(1));
     let mistakes = [
         (job.arms.is_empty(), "it has no arms"),
         (job.arms.iter().any(|arm| arm.exchanges.is_empty()), "an arm has no exchanges"),
@@ -96,6 +110,14 @@ fn check(job: &Job) -> Result<(), JobError> {
         (job.tls_resume && !job.transport.is_tls(), "there are no TLS sessions to resume"),
         (job.streams > 1 && !http2, "several streams on a connection need HTTP/2"),
         (streams && http2, "streams of events need HTTP/1.1"),
+        (messages && http2, "messages over WebSocket need HTTP/1.1"),
+        (messages && (job.churn || job.idle > 0), "messages need connections that stay in use"),
+        (messages != members.is_some(), "some exchanges have messages, and their rooms differ"),
+        (
+            members.is_some_and(|n| n == 0 || job.connections % n > 0),
+            "its connections are no whole rooms",
+        ),
+        (rooms.is_some_and(|rooms| (rooms as usize) < job.cpus.len()), "a thread has no room"),
         (job.churn && http2, "a connection for each request needs HTTP/1.1"),
         (untrusted, "an arm has no certificate"),
         (job.rounds.len() < 2, "it has fewer than two rounds"),

@@ -28,6 +28,7 @@ use crate::transport::h1::{ClientConfig, H1};
 use crate::transport::h2::H2;
 use crate::transport::stats::ConnectionStats;
 use crate::transport::tls::Tls;
+use crate::transport::ws::Ws;
 pub use measured::{Ceiling, Measured};
 pub use spec::{Case, LISTED_MAX, Load, LoadModel, Order};
 
@@ -154,6 +155,11 @@ fn one_thread(
         .with_rows(load.rows.clone(), load.first_index);
     if target.http2 {
         let transport = H2::new(target, requests, (connections, load.streams))?;
+        return drive(load, thread, transport, live, connected, when_to_begin);
+    }
+    if load.cases.iter().any(|case| case.exchange.message.is_some()) {
+        let transport = Ws::new(target, requests, connections, load.seed, (thread, load.threads));
+        let transport = transport.map_err(JobError::waiting)?;
         return drive(load, thread, transport, live, connected, when_to_begin);
     }
     let config = ClientConfig {

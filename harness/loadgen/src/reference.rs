@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use duet_protocol::Negotiated;
 
+use crate::request::exchange::Exchange;
 use crate::response::reference::ReferenceResponse;
 use crate::transport::target::Target;
-use crate::transport::{h1, h2};
+use crate::transport::{h1, h2, ws};
 
 /// How long is waited for a response, its connection included.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +72,19 @@ pub fn fetch(
         }),
         _ => error,
     })
+}
+
+/// Sends the message of an exchange once, on a connection of its own. Says whether it came back as
+/// it was sent; otherwise another one did.
+///
+/// # Errors
+/// No connection, no WebSocket on it, or no message in time.
+pub fn converse(
+    target: &Target,
+    exchange: &Exchange,
+    patience: Patience,
+) -> Result<bool, FetchError> {
+    ws::reference::converse(target, exchange, patience)
 }
 
 /// What TLS agrees on with a server, on a connection that is closed at once; nothing without TLS.

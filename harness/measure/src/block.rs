@@ -7,7 +7,7 @@ use crate::gauges::Gauges;
 use crate::services::work::{Driven, Ledger, check_events, check_waits};
 use duet_model::plan::BlockPlan;
 use duet_model::record::{BlockRecord, Stage};
-use duet_model::spec::{CellId, Matchup, Workload};
+use duet_model::spec::CellId;
 use duet_process::interrupt::Interrupted;
 use duet_units::duration_ns;
 
@@ -106,17 +106,17 @@ fn measure(
     }
     let ledger = bench.services.open_ledger(bench.spec, workload).map_err(of_service)?;
     let driven = live(bench, plan, &life, Some(gauges), record)?;
-    prove(bench, matchup, workload, (&ledger, &driven), record).map_err(of_service)
+    prove(bench, plan, (&ledger, &driven), record).map_err(of_service)
 }
 
 /// Writes down what the services have counted, and compares it with what the responses need.
 fn prove(
     bench: &Bench<'_>,
-    matchup: &Matchup,
-    workload: &Workload,
+    plan: &BlockPlan,
     (ledger, driven): (&Ledger, &[Driven]),
     record: &mut BlockRecord,
 ) -> Result<(), MeasureError> {
+    let (matchup, workload) = definitions(bench, plan);
     // The first response, and those that the full client has compared.
     let verified = (1 + workload.cases.len().min(VERIFIED_CASES)) as u64;
     let driven: Vec<_> =
@@ -126,7 +126,8 @@ fn prove(
     for (used, (_, counts)) in record.services.iter_mut().zip(&counted) {
         used.arms.clone_from(counts);
     }
-    services.check_work(spec, workload, &matchup.arms, &counted, bench.cpus.generator.len())?;
+    let threads = bench.cpus_under(load(bench, plan)).generator.len();
+    services.check_work(spec, workload, &matchup.arms, &counted, threads)?;
     check_waits(workload, &matchup.arms, &record.windows)?;
     Ok(check_events(&matchup.arms, &record.windows)?)
 }

@@ -47,6 +47,9 @@ struct CleanBuild {
     elapsed_ns: u64,
 }
 
+/// By the name of what was built.
+type CleanBuilds = BTreeMap<String, CleanBuild>;
+
 /// How something is built.
 #[derive(Debug, Clone)]
 pub struct Recipe<'a> {
@@ -62,6 +65,8 @@ pub struct Recipe<'a> {
     laid_out: &'a [String],
     /// Where the build keeps its intermediate files, by environment variable.
     pub build_cache: &'a BTreeMap<String, String>,
+    /// Where an untimed one keeps them, as long as none was timed.
+    shared_cache: &'a BTreeMap<String, String>,
     /// Other environment variables of the build, as `NAME=value`.
     pub build_env: Vec<String>,
     /// The command that prints its version line; empty: it has none.
@@ -83,6 +88,7 @@ impl<'a> From<&'a Server> for Recipe<'a> {
             build: spec::laid_out(&server.build, None),
             laid_out: &server.build,
             build_cache: &server.build_cache,
+            shared_cache: &server.shared_cache,
             build_env: vec![],
             version: &server.version,
             binary: server.run.first().map(String::as_str),
@@ -101,6 +107,7 @@ impl<'a> From<&'a ProgramSet> for Recipe<'a> {
             build: spec::laid_out(&set.build, None),
             laid_out: &set.build,
             build_cache: &set.build_cache,
+            shared_cache: &set.shared_cache,
             build_env: set.build_env.iter().map(|(name, text)| format!("{name}={text}")).collect(),
             version: &set.version,
             binary: None,
@@ -110,21 +117,22 @@ impl<'a> From<&'a ProgramSet> for Recipe<'a> {
     }
 }
 
-/// Builds a server or a set of programs, once, and gets its version. The first build, the first by
-/// another command, and the one after a build that showed another version line is a clean one and
-/// timed.
+/// Builds a server or a set of programs, once, and gets its version. Where builds are `timed`, the
+/// first one, the first by another command, and the one after a build that showed another version
+/// line is a clean one and timed.
 ///
 /// # Errors
 /// Only when interrupted; a build that fails is a [`BuildRecord`] with a failure.
 pub fn build<'a>(
     what: impl Into<Recipe<'a>>,
     root: &Path,
+    timed: bool,
     interrupt: &Interrupt,
 ) -> Result<BuildRecord, Interrupted> {
     let server = what.into();
     let root = server.root.unwrap_or(root);
     let mut record = BuildRecord { server: server.name.to_owned(), ..BuildRecord::default() };
-    if let Err(error) = fill(&mut record, &server, root, interrupt) {
+    if let Err(error) = fill(&mut record, &server, root, timed, interrupt) {
         interrupt.check()?;
         record.failure = Some(error.failure(server.name));
     }
@@ -148,17 +156,19 @@ pub fn lay_out<'a>(
         return Ok(());
     }
     let root = usual.root.unwrap_or(root);
-    let (binary_sha256, refused) = match link(&usual, root, layout, record, interrupt) {
-        Ok(hash) => (hash, None),
-        Err(error) => {
-            interrupt.check()?;
-            if let Err(error) = run_build(&usual, root, interrupt) {
+    let remembered = remembered(&root.join(MEMORY_FILE));
+    let (binary_sha256, refused) =
+        match link(&usual, root, (layout, &remembered), record, interrupt) {
+            Ok(hash) => (hash, None),
+            Err(error) => {
                 interrupt.check()?;
-                record.failure = Some(error.failure(usual.name));
+                if let Err(error) = run_untimed(&usual, root, &remembered, interrupt) {
+                    interrupt.check()?;
+                    record.failure = Some(error.failure(usual.name));
+                }
+                (None, Some(error.failure(usual.name).error))
             }
-            (None, Some(error.failure(usual.name).error))
-        }
-    };
+        };
     record.layout = Some(Layout { number: layout, binary_sha256, refused });
     Ok(())
 }
@@ -167,12 +177,12 @@ pub fn lay_out<'a>(
 fn link(
     usual: &Recipe<'_>,
     root: &Path,
-    layout: u32,
+    (layout, remembered): (u32, &CleanBuilds),
     record: &BuildRecord,
     interrupt: &Interrupt,
 ) -> Result<Option<String>, CommandError> {
     let build = spec::laid_out(usual.laid_out, Some(layout));
-    run_build(&Recipe { build, ..usual.clone() }, root, interrupt)?;
+    run_untimed(&Recipe { build, ..usual.clone() }, root, remembered, interrupt)?;
     let Some(binary) = usual.binary.map(|binary| resolve(root, binary)) else { return Ok(None) };
     let hash = executable_sha256(&binary, root)?;
     if hash.is_some() && hash == record.binary_sha256 {
@@ -185,6 +195,7 @@ fn fill(
     record: &mut BuildRecord,
     server: &Recipe<'_>,
     root: &Path,
+    timed: bool,
     interrupt: &Interrupt,
 ) -> Result<(), CommandError> {
     record.toolchain_version = check_tools(server, root, interrupt)?;
@@ -194,7 +205,7 @@ fn fill(
     }
     let memory = root.join(MEMORY_FILE);
     let mut remembered = remembered(&memory);
-    let timed = !server.build.is_empty() && !server.build_cache.is_empty();
+    let timed = timed && !server.build.is_empty() && !server.build_cache.is_empty();
     let of_toolchain = server.toolchain.map(|one| format!("{}={one}", one.variable()));
     let build = [of_toolchain.as_slice(), &server.build_env, &server.build].concat();
     let known = remembered.get(server.name).filter(|known| known.build == build).cloned();
@@ -202,7 +213,7 @@ fn fill(
     if timed && known.is_none() {
         clean_ns = Some(clean_build(server, root, interrupt)?);
     } else if !server.build.is_empty() {
-        run_build(server, root, interrupt)?;
+        run_untimed(server, root, &remembered, interrupt)?;
     }
     if let Some(place) = &place {
         ownership::check(server, root, place)?;
@@ -250,7 +261,11 @@ pub(crate) fn check_tools(
 
 /// Where a build keeps its intermediate files, by environment variable.
 pub(crate) fn caches(server: &Recipe<'_>, root: &Path) -> BTreeMap<String, PathBuf> {
-    server.build_cache.iter().map(|(name, folder)| (name.clone(), root.join(folder))).collect()
+    folders(server.build_cache, root)
+}
+
+fn folders(cache: &BTreeMap<String, String>, root: &Path) -> BTreeMap<String, PathBuf> {
+    cache.iter().map(|(name, folder)| (name.clone(), root.join(folder))).collect()
 }
 
 /// Builds with empty caches and returns the time it took.
@@ -322,6 +337,23 @@ fn make_cache(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)
         .and_then(|()| fs::write(tag, CACHE_TAG.1))
         .with_context(|| format!("failed to create {}", folder.display()))
+}
+
+/// Runs the build command with the caches of its own that a timed build has filled; before the first
+/// of these with what it shares.
+fn run_untimed(
+    server: &Recipe<'_>,
+    root: &Path,
+    remembered: &CleanBuilds,
+    interrupt: &Interrupt,
+) -> Result<(), CommandError> {
+    let mut environment = environment(server, root)?;
+    if !remembered.contains_key(server.name) {
+        let shared = folders(server.shared_cache, root);
+        shared.values().try_for_each(|folder| make_cache(folder))?;
+        environment.extend(shared.into_iter().map(|(name, folder)| (name, folder.into())));
+    }
+    command::run(&server.build, root, &environment, BUILD_LIMIT, interrupt).map(drop)
 }
 
 /// Runs the build command.
@@ -396,12 +428,12 @@ pub(crate) fn executable_sha256(path: &Path, root: &Path) -> Result<Option<Strin
 
 /// What is remembered of clean builds. A file that is missing or cannot be read is as good as
 /// empty: the builds are timed again.
-fn remembered(file: &Path) -> BTreeMap<String, CleanBuild> {
+fn remembered(file: &Path) -> CleanBuilds {
     fs::read(file).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
 }
 
 /// Writes what is to be remembered of clean builds.
-fn remember(file: &Path, builds: &BTreeMap<String, CleanBuild>) -> Result<()> {
+fn remember(file: &Path, builds: &CleanBuilds) -> Result<()> {
     let text = serde_json::to_vec_pretty(builds).context("failed to encode build times")?;
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)

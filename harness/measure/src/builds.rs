@@ -217,7 +217,8 @@ impl Edited<'_> {
         interrupt: &Interrupt,
     ) -> Result<(u64, u64), CommandError> {
         let mut workloads = server.workloads.iter().filter_map(|name| spec.workload(name));
-        let workload = workloads.find(|workload| workload.services.is_empty());
+        let workload =
+            workloads.find(|workload| workload.services.is_empty() && workload.members().is_none());
         let workload = workload.context("the server has no workload that needs no service")?;
         let case = workload.cases.first().context("the workload has no cases")?;
         let launch = Launch { options: &workload.options, ..Launch::plain(&site.root, &[]) };

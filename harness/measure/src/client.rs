@@ -46,7 +46,7 @@ pub(crate) async fn body(mut response: Response) -> Result<Vec<u8>> {
 }
 
 /// What is read and written, whatever it is.
-trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
@@ -62,20 +62,7 @@ pub(crate) async fn send(
     tls: Option<Arc<ClientConfig>>,
     request: Request,
 ) -> Result<Response> {
-    let mut io: Box<dyn Io> = match addr {
-        Address::Tcp(addr) => Box::new(TcpStream::connect(addr).await.context("no connection")?),
-        Address::Unix(path) => Box::new(UnixStream::connect(path).await.context("no connection")?),
-    };
-    if let Some(tls) = tls {
-        let name = ServerName::try_from(SERVER_NAME).context("a name as it should be")?;
-        let stream = TlsConnector::from(tls).connect(name, io).await.context("no TLS")?;
-        let agreed = stream.get_ref().1.alpn_protocol();
-        ensure!(
-            !transport.is_http2() || agreed == Some(b"h2"),
-            "the server does not agree on HTTP/2 (ALPN)"
-        );
-        io = Box::new(stream);
-    }
+    let io = connect(addr, transport, tls).await?;
     let mut request: http::Request<Body> = request.try_into().context("not a request")?;
     let io = TokioIo::new(io);
     let response = if transport.is_http2() {
@@ -96,6 +83,30 @@ pub(crate) async fn send(
         whole(sender.send_request(request).await.context("no response")?).await?
     };
     Ok(response.into())
+}
+
+/// Opens a connection, with TLS where there is any.
+///
+/// # Errors
+/// As [`send`].
+pub(crate) async fn connect(
+    addr: &Address,
+    transport: Transport,
+    tls: Option<Arc<ClientConfig>>,
+) -> Result<Box<dyn Io>> {
+    let io: Box<dyn Io> = match addr {
+        Address::Tcp(addr) => Box::new(TcpStream::connect(addr).await.context("no connection")?),
+        Address::Unix(path) => Box::new(UnixStream::connect(path).await.context("no connection")?),
+    };
+    let Some(tls) = tls else { return Ok(io) };
+    let name = ServerName::try_from(SERVER_NAME).context("a name as it should be")?;
+    let stream = TlsConnector::from(tls).connect(name, io).await.context("no TLS")?;
+    let agreed = stream.get_ref().1.alpn_protocol();
+    ensure!(
+        !transport.is_http2() || agreed == Some(b"h2"),
+        "the server does not agree on HTTP/2 (ALPN)"
+    );
+    Ok(Box::new(stream))
 }
 
 /// HTTP/2 has the host that a request names in its authority (RFC 9113, 8.3.1).

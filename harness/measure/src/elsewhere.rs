@@ -201,7 +201,7 @@ pub(crate) fn refuse_program(
     task: &Task<'_>,
     output: &Output,
     interrupt: &Interrupt,
-) -> Result<(), MeasureError> {
+) -> Result<()> {
     let Some(place) = places::place_of(task.root) else { return Ok(()) };
     let stand_in = StandIn::of(&place)?;
     let elsewhere = Task {
@@ -214,7 +214,7 @@ pub(crate) fn refuse_program(
     let ran = program::run_hashed(&elsewhere, None, interrupt);
     interrupt.check()?;
     if ran.is_ok_and(|(_, printed)| printed == *output) {
-        Err(same_without("prints the same", task.command.iter()))?;
+        return Err(same_without("prints the same", task.command.iter()));
     }
     Ok(())
 }

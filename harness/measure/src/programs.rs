@@ -278,7 +278,8 @@ fn input(
     }
     let set = bench.spec.sets.iter().find(|set| set.builds(maker));
     let set = set.with_context(|| format!("no set has a program for the input `{maker}`"))?;
-    let built = build::build(set, bench.root, bench.interrupt).map_err(anyhow::Error::from)?;
+    let built = build::build(set, bench.root, bench.suite.verdicts, bench.interrupt)
+        .map_err(anyhow::Error::from)?;
     if let Some(failure) = built.failure {
         Err(anyhow!("the input cannot be made: {failure}"))?;
     }

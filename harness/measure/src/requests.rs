@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use duet_loadgen::response::reference::digest;
 use duet_model::spec::{Case, Workload};
-use duet_protocol::{Address, Exchange, Transport};
+use duet_protocol::{Address, Exchange, Message, Transport};
 
 /// The size of a chunk when a body is sent chunked: small enough that servers see several.
 const CHUNK_BYTES: usize = 4096;
@@ -31,7 +31,14 @@ pub fn exchange(
         body: if head { String::new() } else { answer.whole_body().into_owned() },
         untimed: case.untimed,
         event_ns: case.event_ms.map(|ms| u64::from(ms) * 1_000_000),
+        message: message(case),
     }
+}
+
+/// The message over WebSocket, if it is one.
+fn message(case: &Case) -> Option<Message> {
+    let text = case.message.clone()?;
+    Some(Message { text, members: case.members() })
 }
 
 /// The host that requests to an address name.

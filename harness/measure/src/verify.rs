@@ -25,6 +25,7 @@ use duet_protocol::{Address, Transport};
 mod events;
 mod expected;
 mod gzip;
+mod messages;
 mod streamed;
 
 pub use expected::excerpt;
@@ -134,9 +135,15 @@ impl Verifier {
         let check = || {
             let timed = || {
                 let began = Instant::now();
-                let sent = self.check(running, server, case, answer);
-                let (headers, body) = self.with(interrupt, sent)?;
-                Ok((wire(&headers, body.len()), began.elapsed()))
+                let wire = match case.message {
+                    Some(_) => self.with(interrupt, self.converse(running, case))?,
+                    None => {
+                        let sent = self.check(running, server, case, answer);
+                        let (headers, body) = self.with(interrupt, sent)?;
+                        wire(&headers, body.len())
+                    }
+                };
+                Ok((wire, began.elapsed()))
             };
             in_time(case, timed)
         };

@@ -120,6 +120,13 @@ impl Job {
         }
     }
 
+    /// Whether its requests are messages over WebSocket.
+    #[must_use]
+    pub fn has_messages(&self) -> bool {
+        let mut exchanges = self.arms.iter().flat_map(|arm| &arm.exchanges);
+        exchanges.any(|exchange| exchange.message.is_some())
+    }
+
     /// The most requests that may be in flight to an arm.
     #[must_use]
     pub fn in_flight_max(&self) -> u32 {
@@ -223,6 +230,21 @@ pub struct Exchange {
     /// so many periods after the request. Over HTTP/1.1 only; absent: the response is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_ns: Option<u64>,
+    /// The message over WebSocket of which the request, a GET, opens the connection. Over HTTP/1.1
+    /// only; absent: it is HTTP, and has a response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<Message>,
+}
+
+/// A message over WebSocket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    /// Its text, in which `{seq}` stands for its number.
+    pub text: String,
+    /// How many connections share a room, all of which it comes back to; `{room}` in the target of
+    /// the request stands for the room's number. 1: to its sender alone.
+    pub members: u32,
 }
 
 /// What stands for a body.

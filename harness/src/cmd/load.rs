@@ -24,6 +24,7 @@ mod form;
 mod limit;
 mod lines;
 mod live;
+mod messages;
 mod picture;
 mod place;
 mod proxy;
@@ -61,7 +62,7 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
         Some(url) => Place::new(url)?,
         None => targets::place(&listed)?,
     };
-    if args.location {
+    if args.location && !place.websocket {
         place = cases::follow(args, place)?;
     }
     let straight = !args.transport.is_local() && args.transport.proxy.is_none();
@@ -75,7 +76,7 @@ pub(super) fn run(args: &Load) -> Result<Exit> {
         UsageError("several rates are steps: say how long each is, such as --step 10s".to_owned())
     );
     let load = prepare(args, &place, &listed)?;
-    let url = place.url;
+    let url = place.shown();
     let interrupt = Interrupt::watch()?;
     if args.capacity.find_capacity {
         return capacity::run(args, &load, &url, &interrupt);
@@ -148,7 +149,10 @@ fn prepare(args: &Load, place: &Place, listed: &[Listed]) -> Result<load::Load> 
     let (connections, threads) = counts(args)?;
     let (model, measure) = model(args)?;
     let variables = args.request.variables()?;
-    let Prepared { target, cases, sent } = cases::prepare(args, place, listed, &variables)?;
+    let Prepared { target, cases, sent } = match place.websocket {
+        true => messages::prepare(args, place, listed)?,
+        false => cases::prepare(args, place, listed, &variables)?,
+    };
     let warmup = args.requests.map_or(Duration::from_secs(1), |_| Duration::ZERO);
     Ok(load::Load {
         target,
@@ -221,7 +225,10 @@ fn series<'l>(path: &Path, load: &'l load::Load) -> Result<Series<'l>> {
 /// be measured.
 fn ceiling(load: &load::Load, measured: &Measured) -> Option<Ceiling> {
     let plain = matches!(load.target.addr, Address::Tcp(_)) && load.target.tls.is_none();
-    let takes = load.cases.iter().any(|case| !case.exchange.captures.is_empty());
+    let takes = load
+        .cases
+        .iter()
+        .any(|case| !case.exchange.captures.is_empty() || case.exchange.message.is_some());
     if !plain || load.target.http2 || takes || !load.think().is_zero() {
         return None; // the null responder speaks nothing else, and has no values
     }

@@ -151,7 +151,7 @@ impl Session {
         let mut cache = ProgramCache::default();
         for set in bench.spec.origins(&bench.suite.cells) {
             self.progress.say(&format!("building and checking {}", set.name));
-            let mut build = build::build(set, &self.root, &self.interrupt)?;
+            let mut build = build::build(set, &self.root, bench.suite.verdicts, &self.interrupt)?;
             if build.failure.is_none() {
                 programs.extend(self.check_set(&bench, &mut cache, set, &mut build)?);
             }

@@ -122,7 +122,7 @@ fn programs(bench: &Bench<'_>, cache: &mut ProgramCache, set: &ProgramSet) -> Re
         return Ok(true);
     }
     stdio::note(&format!("building and checking {}", set.name));
-    if let Some(failure) = build::build(set, bench.root, bench.interrupt)?.failure {
+    if let Some(failure) = build::build(set, bench.root, false, bench.interrupt)?.failure {
         return say(&set.name, Some(failure), "");
     }
     let (mut valid, mut failed) = (0, false);
@@ -165,7 +165,7 @@ pub(super) fn server(
     transports: impl IntoIterator<Item = Transport>,
     workloads: &[&Workload],
 ) -> Result<BuildRecord, Interrupted> {
-    let mut record = build::build(server, bench.root, bench.interrupt)?;
+    let mut record = build::build(server, bench.root, bench.suite.verdicts, bench.interrupt)?;
     if let Some(layout) = bench.layout {
         build::lay_out(server, bench.root, layout, &mut record, bench.interrupt)?;
     }

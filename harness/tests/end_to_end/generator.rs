@@ -53,6 +53,7 @@ fn exchange(path: &str, body: &str) -> Exchange {
         body_digest: None,
         untimed: false,
         event_ns: None,
+        message: None,
     }
 }
 

@@ -27,3 +27,4 @@ mod toolchains;
 mod transport;
 mod transports_in_suites;
 mod trees;
+mod websocket;

@@ -26,7 +26,8 @@ case $1 in
         printf '#!/bin/sh\n[ "$1" = --version ] && echo "mine %s" && exit\nexec "%s" "$@"\n' \
             "$name" "$SERVER" > "$2"
         chmod +x "$2"
-        echo "$name" >> builds ;;
+        echo "$name" >> builds
+        echo "$CACHE" >> caches ;;
 esac
 "#;
 
@@ -115,6 +116,23 @@ fn a_changed_compiler_builds_once() {
         assert_eq!(build.clean_build_ns.is_some(), timed, "run {n}");
         let builds = fs::read_to_string(folder.path().join("builds")).expect("it was built");
         assert_eq!(builds.lines().count(), n, "{builds}");
+    }
+}
+
+#[test]
+fn untimed_builds_share_what_they_compile() {
+    let folder = bench("shared_cache = { CACHE = \"target/shared\" }");
+    // Where a clean build was timed its cache is full, and the next builds use that.
+    for (n, (words, cache)) in (1..).zip([
+        (&["verify", "mine"][..], "target/shared"),
+        (&["run", "s"][..], "target/cache"),
+        (&["verify", "mine"][..], "target/cache"),
+    ]) {
+        duet(&folder, words).exits(0);
+        let caches = fs::read_to_string(folder.path().join("caches")).expect("it was built");
+        let caches: Vec<&str> = caches.lines().collect();
+        assert_eq!(caches.len(), n, "{caches:?}");
+        assert!(caches[n - 1].ends_with(cache), "{caches:?}");
     }
 }
 

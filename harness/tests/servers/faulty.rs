@@ -3,15 +3,17 @@
 //! `faulty-server --addr HOST:PORT|unix:PATH [--tls-cert FILE --tls-key FILE] [--fault FAULT]
 //! [--after N] [--hold-mib M]
 //! [--delay-us D | --delay-us-file FILE] [--event-ms E]` answers every request with the same JSON,
-//! or with four events, one in E milliseconds, but for those of a cache of entries below `/kv`;
-//! FAULT strikes with the Nth request or entry, or at start or stop. `closes-idle` does so after N
-//! times 100 ms; `hasty` forgets the delay; with `no-tickets` no session of TLS can be resumed.
+//! or with four events, one in E milliseconds, but for those of a cache of entries below `/kv`. A
+//! WebSocket sends each message back, with a path below `/ws` to all that opened it.
+//! FAULT strikes with the Nth request, message or entry, or at start or stop. `closes-idle` does so
+//! after N times 100 ms; `hasty` forgets the delay; with `no-tickets` no session of TLS can be
+//! resumed.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
-use std::os::unix::net::UnixListener;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::exit;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +26,8 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
+
+mod websocket;
 
 /// The right answer.
 const BODY: &str = r#"{"message":"hello world"}"#;
@@ -71,9 +75,22 @@ fn main() {
 }
 
 /// A connection, whatever its bytes go through.
-trait Stream: Read + Write + Send {}
+trait Stream: Read + Write + Send {
+    /// The same connection once more; none: it is encrypted, or a Unix socket.
+    fn again(&self) -> Option<TcpStream> {
+        None
+    }
+}
 
-impl<T: Read + Write + Send> Stream for T {}
+impl Stream for TcpStream {
+    fn again(&self) -> Option<TcpStream> {
+        self.try_clone().ok()
+    }
+}
+
+impl Stream for UnixStream {}
+
+impl Stream for StreamOwned<ServerConnection, TcpStream> {}
 
 type Streams = Box<dyn Iterator<Item = Box<dyn Stream>>>;
 
@@ -180,6 +197,9 @@ fn serve(stream: Box<dyn Stream>, options: &Options, seen: &AtomicU64) -> Option
             }
             respond(reader.get_mut(), status, kind, &body, request.close)?;
             continue;
+        }
+        if request.path.starts_with("/ws") {
+            return websocket::serve(&mut reader, &request, options, seen);
         }
         let Request { known, close, host, .. } = request;
         let named = options.fault != "named-host" || host == "example.org";
@@ -329,16 +349,21 @@ struct Request {
     close: bool,
     /// The host that it names.
     host: String,
+    /// The key of a handshake of WebSocket; empty where it is none.
+    key: String,
 }
 
 /// Reads a request's head, and its body if it has a length.
 fn read_request(reader: &mut BufReader<Box<dyn Stream>>) -> Option<Request> {
-    let (mut first, mut host) = (String::new(), String::new());
+    let (mut first, mut host, mut key) = (String::new(), String::new(), String::new());
     let (mut close, mut length) = (false, 0);
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line).ok()? == 0 {
             return None;
+        }
+        if let Some(value) = line.strip_prefix("Sec-WebSocket-Key: ") {
+            value.trim().clone_into(&mut key);
         }
         let line = line.trim_end().to_ascii_lowercase();
         if line.is_empty() {
@@ -360,5 +385,5 @@ fn read_request(reader: &mut BufReader<Box<dyn Stream>>) -> Option<Request> {
     let mut words = first.split(' ').map(str::to_owned);
     let (method, path) = (words.next()?, words.next().unwrap_or_default());
     let body = String::from_utf8_lossy(&body).into_owned();
-    Some(Request { known: path == "/", method, path, body, close, host })
+    Some(Request { known: path == "/", method, path, body, close, host, key })
 }

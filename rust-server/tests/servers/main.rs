@@ -16,3 +16,5 @@ mod timeouts;
 #[cfg(feature = "axum")]
 mod transport_client;
 mod transports;
+#[cfg(feature = "backends")]
+mod websocket;

@@ -75,6 +75,25 @@ fn unfit(workload: &Workload, load: &Load) -> Vec<(String, &'static str)> {
             "choose a load over `http` or `https` for it",
         ),
         (
+            http2 && workload.members().is_some(),
+            format!("workload `{of}` is WebSocket, and load `{over}` is HTTP/2"),
+            "choose a load over `http` or `https` for it",
+        ),
+        (
+            workload.members().is_some_and(|n| !load.connections.is_multiple_of(n)),
+            format!(
+                "the {} connections of load `{over}` are no whole rooms of workload `{of}` \
+                 (`members`)",
+                load.connections
+            ),
+            "choose a load with a multiple of `members` for it",
+        ),
+        (
+            workload.members().is_some() && load.idle > 0,
+            format!("workload `{of}` is WebSocket, and load `{over}` has idle connections"),
+            "choose a load without `idle` for it",
+        ),
+        (
             !workload.services.is_empty() && load.memory_limit.is_some(),
             format!("workload `{of}` needs services, and load `{over}` has `memory_limit`"),
             "choose a workload without services for it: their work is not counted by probe",

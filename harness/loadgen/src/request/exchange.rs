@@ -33,6 +33,19 @@ pub struct Exchange {
     /// The period of a response that is a stream of events, whose arrival is observed; none: it is
     /// none.
     pub event_period: Option<Duration>,
+    /// The message over WebSocket of which the request opens the connection; none: it is HTTP.
+    pub message: Option<Message>,
+}
+
+/// A message over WebSocket. Its text is behind the request's head, where HTTP has a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Message {
+    /// The length of the head.
+    pub head_len: usize,
+    /// How many connections share a room, all of which it comes back to; at least 1.
+    pub members: usize,
+    /// Whether it comes back as it is; otherwise any message is the response.
+    pub echoed: bool,
 }
 
 /// What of a request differs each time.
@@ -132,7 +145,32 @@ impl Exchange {
             body: ExpectedBody::Any,
             untimed: false,
             event_period: None,
+            message: None,
         }
+    }
+
+    /// A request that opens a WebSocket, of which this is the head, with a message that comes back;
+    /// its placeholders are digits that differ each time.
+    #[must_use]
+    pub fn with_message(head: Vec<u8>, text: &[u8], members: usize) -> Self {
+        let (text, mut places) = placeholder::find(text);
+        let head_len = head.len();
+        places.iter_mut().for_each(|place| place.at += head_len);
+        let message = Message { head_len, members, echoed: true };
+        let request = [head, text].concat();
+        let variation = Variation::digits(places);
+        Self { variation, message: Some(message), ..Self::any_success(request, false) }
+    }
+
+    /// The head of the request; of HTTP, all of it.
+    pub(crate) fn handshake(&self) -> &[u8] {
+        &self.request[..self.message.map_or(self.request.len(), |message| message.head_len)]
+    }
+
+    /// The message over WebSocket; empty where it is HTTP.
+    #[inline]
+    pub(crate) fn message_text(&self) -> &[u8] {
+        &self.request[self.message.map_or(self.request.len(), |message| message.head_len)..]
     }
 
     /// Its first line, without the line's end.
@@ -169,6 +207,11 @@ impl Exchange {
 
 impl From<&duet_protocol::Exchange> for Exchange {
     fn from(exchange: &duet_protocol::Exchange) -> Self {
+        if let Some(message) = &exchange.message {
+            let (head, members) = (exchange.request.clone().into(), message.members as usize);
+            let with_message = Self::with_message(head, message.text.as_bytes(), members);
+            return Self { untimed: exchange.untimed, ..with_message };
+        }
         let bytes = |text: &String| Bytes::copy_from_slice(text.as_bytes());
         Self {
             request: exchange.request.clone().into(),
@@ -185,6 +228,7 @@ impl From<&duet_protocol::Exchange> for Exchange {
             },
             untimed: exchange.untimed,
             event_period: exchange.event_ns.map(Duration::from_nanos),
+            message: None,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::session::Session;
 pub(crate) struct NextRequest {
     /// Which of the exchanges.
     pub(crate) exchange: usize,
-    /// Its number among all requests of the load; 0 where requests do not vary.
+    /// Its number among all requests of the load.
     pub(crate) index: u64,
 }
 
@@ -33,7 +33,7 @@ impl Selector {
     #[inline]
     pub(crate) fn next(&mut self, slot: usize) -> NextRequest {
         match self {
-            Self::RoundRobin(round_robin) => NextRequest { exchange: round_robin.next(), index: 0 },
+            Self::RoundRobin(round_robin) => round_robin.next(),
             Self::Weighted(weighted) => weighted.next(),
             Self::InOrder(in_order) => in_order.next(),
             Self::Sessions(sessions) => sessions.next(slot),
@@ -208,6 +208,10 @@ pub(crate) fn random(seed: u64, index: u64, which: u64) -> u64 {
 pub(crate) struct RoundRobin {
     order: Vec<usize>,
     next: usize,
+    /// The number of the next request, ...
+    index: u64,
+    /// ... and what those after it have more.
+    step: u64,
 }
 
 impl RoundRobin {
@@ -218,18 +222,20 @@ impl RoundRobin {
     /// When `n` is 0: the job was checked to have exchanges.
     pub(crate) fn new(n: usize, seed: u64, thread: usize, threads: usize) -> Self {
         assert!(n > 0, "an arm has at least one exchange");
-        Self { order: permutation(n, seed), next: n * thread / threads }
+        let (index, step) = (thread as u64, threads as u64);
+        Self { order: permutation(n, seed), next: n * thread / threads, index, step }
     }
 
-    /// The exchange to send now.
+    /// The request to send now.
     #[inline]
-    pub(crate) fn next(&mut self) -> usize {
-        let exchange = self.order[self.next];
+    pub(crate) fn next(&mut self) -> NextRequest {
+        let (exchange, index) = (self.order[self.next], self.index);
+        self.index += self.step;
         self.next += 1;
         if self.next == self.order.len() {
             self.next = 0;
         }
-        exchange
+        NextRequest { exchange, index }
     }
 }
 
@@ -255,10 +261,15 @@ mod tests {
         for n in [1, 2, 3, 7, 100] {
             for (seed, thread, threads) in [(0, 0, 1), (1, 0, 1), (1, 1, 2), (7, 2, 3)] {
                 let mut turns = RoundRobin::new(n, seed, thread, threads);
-                let first: Vec<usize> = (0..n).map(|_| turns.next()).collect();
-                let second: Vec<usize> = (0..n).map(|_| turns.next()).collect();
-                assert_eq!(first, second, "n {n}, seed {seed}: it is a circle");
-                let mut sorted = first;
+                let mut circle = || (0..n).map(|_| turns.next()).collect::<Vec<_>>();
+                let (first, second) = (circle(), circle());
+                let exchanges =
+                    |all: &[NextRequest]| all.iter().map(|n| n.exchange).collect::<Vec<_>>();
+                assert_eq!(exchanges(&first), exchanges(&second), "n {n}, seed {seed}");
+                let numbers = first.iter().chain(&second).map(|next| next.index);
+                let expected = (thread as u64..).step_by(threads).take(2 * n);
+                assert!(numbers.eq(expected), "n {n}, thread {thread} of {threads}");
+                let mut sorted = exchanges(&first);
                 sorted.sort_unstable();
                 assert_eq!(sorted, (0..n).collect::<Vec<_>>(), "n {n}, seed {seed}: all are met");
             }

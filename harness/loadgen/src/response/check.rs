@@ -80,6 +80,24 @@ pub(crate) fn unsolicited(bytes: &[u8], expected: &Exchange) -> Mismatch {
     mismatch(ErrorKind::UnsolicitedBytes, expected, &text)
 }
 
+/// A message over WebSocket that is not the one whose turn it is; none: none is awaited.
+pub(crate) fn wrong_message(
+    exchange: &Exchange,
+    expected: Option<&[u8]>,
+    got: &[u8],
+    binary: bool,
+) -> Mismatch {
+    let got = excerpt(got, 0, START);
+    let Some(expected) = expected else {
+        let text = format!("a message that nobody awaits, or that came before: {got}");
+        return mismatch(ErrorKind::UnsolicitedBytes, exchange, &text);
+    };
+    let expected = excerpt(expected, 0, START);
+    let kind = if binary { "a binary one: " } else { "" };
+    let text = format!("expected the message {expected}, got {kind}{got}");
+    mismatch(ErrorKind::WrongBody, exchange, &text)
+}
+
 /// A response that lacks a value, in words.
 pub(crate) fn incomplete(expected: &Exchange, kind: ErrorKind, text: &str) -> Mismatch {
     mismatch(kind, expected, text)
@@ -113,6 +131,7 @@ mod tests {
             body_digest: None,
             untimed: false,
             event_ns: None,
+            message: None,
         };
         let response = |status: &str, content_type: &str, body: &str| {
             let n = body.len();

@@ -1,5 +1,5 @@
-//! How requests get to a server and responses back: HTTP/1.1 ([`h1`]) or HTTP/2 ([`h2`]), over TCP
-//! or a Unix socket, with or without TLS beneath.
+//! How requests get to a server and responses back: HTTP/1.1 ([`h1`]), HTTP/2 ([`h2`]) or WebSocket
+//! ([`ws`]), over TCP or a Unix socket, with or without TLS beneath.
 //!
 //! A transport has connections, and on each of them slots: a slot is a place for one request in
 //! flight, or, with pipelining, for several behind each other. When to send, and what is counted,
@@ -29,6 +29,7 @@ mod tickets;
 pub mod tls;
 mod tunnel;
 mod verifiers;
+pub(crate) mod ws;
 
 /// A thread's connections to one server.
 pub(crate) trait Transport {

@@ -21,6 +21,7 @@ use crate::transport::error::{NO_REPLY, TransportError};
 use crate::transport::h1::{ClientConfig, H1};
 use crate::transport::h2::H2;
 use crate::transport::target::Target;
+use crate::transport::ws::Ws;
 
 /// Makes the seed of a lead-in's instants another than that of its window.
 const LEAD_IN: u64 = 0x6c65_6164;
@@ -82,13 +83,20 @@ pub(super) fn start<'j>(
 ) -> Result<Box<dyn ArmWorker + 'j>, JobError> {
     let threads = job.cpus.len();
     let exchanges: Vec<Exchange> = job.arms[arm].exchanges.iter().map(Into::into).collect();
-    let connections = split_evenly(job.connections.into(), thread, threads) as usize;
+    let message = exchanges.first().and_then(|exchange| exchange.message);
+    let members = message.map_or(1, |message| message.members);
+    let rooms = job.connections as usize / members;
+    let connections = split_evenly(rooms as u64, thread, threads) as usize * members;
     let round_robin = RoundRobin::new(exchanges.len(), job.seed, thread, threads);
     let requests = Requests::new(exchanges, Selector::RoundRobin(round_robin), job.seed);
     if target.http2 {
         let slots = (connections, job.streams as usize);
         let transport = H2::new(target, requests, slots)?;
         return Ok(Box::new(Part::new(job, arm, thread, transport)?));
+    }
+    if message.is_some() {
+        let transport = Ws::new(target, requests, connections, job.seed, (thread, threads));
+        return Ok(Box::new(Part::new(job, arm, thread, transport.map_err(JobError::waiting)?)?));
     }
     // Which side closes decides which one keeps the ports: it has to be the server's in both arms.
     let config = ClientConfig { churn: job.churn, depth: 1, close_patience: None };

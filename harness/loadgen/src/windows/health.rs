@@ -7,7 +7,8 @@ use duet_units as units;
 use crate::count::account::Account;
 use crate::error_kind::{ErrorCounts, ErrorKind};
 use crate::job_error::JobError;
-use crate::transport::error::{self, TransportError};
+use crate::reason::Reason;
+use crate::transport::error::{self, CLOSED, TransportError};
 
 /// Failed requests tolerated per hundred.
 const TOLERATED_PERCENT: u64 = 1;
@@ -24,7 +25,8 @@ impl Health {
     /// response, or when too many requests failed so far. All requests in flight may fail once
     /// before the bound counts: one incident breaks all connections, and early on one incident is
     /// more than a hundredth. Where rates are tried, a request that fails is a finding, and part of
-    /// why a rate does not hold.
+    /// why a rate does not hold. A message over WebSocket that does not come back is lost: none may
+    /// be.
     pub(super) fn add(
         &mut self,
         arm: u32,
@@ -38,7 +40,7 @@ impl Health {
         self.errors.merge(errors_outside);
         match last_error {
             Some(error) if window.ok == 0 => Err(failed(arm, job, error)),
-            Some(error) if job.limit().is_none() && self.is_bad(job.in_flight_max().into()) => {
+            Some(error) if job.limit().is_none() && self.is_bad(job, job.in_flight_max()) => {
                 Err(self.too_many(arm, job, error))
             }
             _ => Ok(()),
@@ -53,21 +55,29 @@ impl Health {
         last_error: Option<TransportError>,
     ) -> Result<(), JobError> {
         match last_error {
-            Some(error) if self.is_bad(0) => Err(self.too_many(arm, job, error)),
+            Some(error) if self.is_bad(job, 0) => Err(self.too_many(arm, job, error)),
             _ => Ok(()),
         }
     }
 
-    fn is_bad(&self, allowance: u64) -> bool {
+    fn is_bad(&self, job: &Job, allowance: u32) -> bool {
         let requests = self.ok + self.errors.total();
-        self.errors.total() > allowance + requests * TOLERATED_PERCENT / 100
+        let tolerated = match job.has_messages() {
+            true => 0,
+            false => u64::from(allowance) + requests * TOLERATED_PERCENT / 100,
+        };
+        self.errors.total() > tolerated
     }
 
     fn too_many(&self, arm: u32, job: &Job, error: TransportError) -> JobError {
         let kinds: Vec<String> =
             self.errors.by_name().iter().map(|(kind, n)| format!("{kind} {n}")).collect();
+        let (what, rule) = match job.has_messages() {
+            true => ("messages", "and none may".to_owned()),
+            false => ("requests", format!("more than {TOLERATED_PERCENT} %")),
+        };
         let text = format!(
-            "{} of {} requests failed ({}), more than {TOLERATED_PERCENT} %; the last one: {}",
+            "{} of {} {what} failed ({}), {rule}; the last one: {}",
             self.errors.total(),
             self.ok + self.errors.total(),
             kinds.join(", "),
@@ -94,7 +104,13 @@ fn describe(arm: u32, job: &Job, error: TransportError) -> String {
         ErrorKind::Tls => format!("no TLS with {addr}: {}", error.reason),
         ErrorKind::Truncated => format!("{addr} closed the connection in the middle of a response"),
         ErrorKind::GoAway => format!("{addr} sent the connection away (GOAWAY)"),
-        _ => format!("{addr} closed the connection instead of responding"),
+        _ => match error.reason {
+            // WebSocket has words for it.
+            Reason::Words(why) if why != CLOSED => {
+                format!("{addr} closed the connection instead of responding ({why})")
+            }
+            _ => format!("{addr} closed the connection instead of responding"),
+        },
     }
 }
 

@@ -38,6 +38,18 @@ pub struct Bench<'a> {
     pub interrupt: &'a Interrupt,
 }
 
+impl Bench<'_> {
+    /// The CPUs of each server under a load, and those of the generator: it needs a connection for
+    /// each.
+    pub(super) fn cpus_under(&self, load: &Load) -> Cpus {
+        let Cpus { servers, generator } = self.cpus;
+        let count = load.cpus_of_servers(servers.len(), generator.len()).unwrap_or(servers.len());
+        let all = [&servers[..], &generator[..]].concat();
+        let generator = generator.iter().copied().take(load.connections as usize).collect();
+        Cpus { servers: all[..count].to_vec(), generator }
+    }
+}
+
 /// Which arms live together, and under what.
 #[derive(Clone, Copy)]
 pub(super) struct Life<'a> {

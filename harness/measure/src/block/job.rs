@@ -50,6 +50,7 @@ pub(super) fn job(
             exchanges: workload.cases.iter().zip(compressed).map(exchange).collect(),
         }
     };
+    let cpus = bench.cpus_under(load);
     let job = Job {
         arms: arms.iter().zip(compressed).map(arm).collect(),
         connections: load.connections,
@@ -58,8 +59,8 @@ pub(super) fn job(
         streams: load.streams,
         churn: workload.churn,
         idle: load.idle,
-        cpus: bench.cpus.generator.clone(),
-        server_cpus: bench.cpus.servers.clone(),
+        cpus: cpus.generator,
+        server_cpus: cpus.servers,
         open: open_loop(load),
         lead_ns: ms(plan::lead_ms(bench.suite, workload, load)),
         window_ns: ms(bench.suite.window_ms),

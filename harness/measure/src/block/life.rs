@@ -14,6 +14,7 @@ use super::halt::{Halt, blame};
 use super::job::{ANSWER_LIMIT, CompressedBodies, job};
 use super::observed::{self, memory};
 use crate::gauges::Gauges;
+use crate::host::Cpus;
 use crate::server::{self, Launch, Running};
 use crate::services::work::Driven;
 use crate::{MeasureError, probe, requests};
@@ -126,10 +127,11 @@ fn start(
 ) -> Result<Running, MeasureError> {
     let (matchup, workload) = definitions(bench, plan);
     let (server, load) = (definition(bench, &matchup.arms[arm]), load(bench, plan));
+    let Cpus { servers: cpus, .. } = bench.cpus_under(load);
     let launch = Launch {
         root: server.root.as_deref().unwrap_or(bench.root),
-        cpus: &bench.cpus.servers,
-        threads: bench.suite.server_cpus,
+        cpus: &cpus,
+        threads: cpus.len() as u32,
         transport: load.transport,
         certificate: bench.verifier.certificate(load.transport)?,
         told: &life.told[arm],
@@ -155,13 +157,16 @@ fn first_look(
     let exchange = requests::exchange(workload, case, &running.name, (addr, transport), None);
     let compressed = workload.answer(case, &running.name).gzip;
     // The probe reads when it has written: a long body that is streamed back needs both at once.
-    let wire: Wire =
-        if transport.is_http2() || compressed || exchange.request.len() > PROBED_BYTES_MAX {
-            bench.verifier.case(running, server, (workload, case), bench.interrupt)?
-        } else {
-            let tls = bench.verifier.tls(transport)?;
-            probe::first_answer(running, tls.as_ref(), &exchange, ANSWER_LIMIT, bench.interrupt)?
-        };
+    let wire: Wire = if transport.is_http2()
+        || compressed
+        || exchange.message.is_some()
+        || exchange.request.len() > PROBED_BYTES_MAX
+    {
+        bench.verifier.case(running, server, (workload, case), bench.interrupt)?
+    } else {
+        let tls = bench.verifier.tls(transport)?;
+        probe::first_answer(running, tls.as_ref(), &exchange, ANSWER_LIMIT, bench.interrupt)?
+    };
     // No part of the start either: what the server must wait before it responds.
     let wait = Duration::from_millis(case.least_ms.unwrap_or(0).into());
     let startup = running.started.elapsed().saturating_sub(reading + wait);

@@ -90,6 +90,14 @@ pub struct Case {
     /// times so many milliseconds after the request, and comes before the next one is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_ms: Option<u32>,
+    /// The message over WebSocket that is sent on a connection which the request opens; `{seq}` in
+    /// it is its number. The right answer is that it comes back. Absent: the request is HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// How many connections share a room, to all of which a message comes back; `{room}` in the
+    /// path is the room's number. Absent: it comes back to its sender alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<u32>,
     /// Whether its responses are checked and counted, and their times are not: it is the work
     /// beside which the other cases are timed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -137,6 +145,12 @@ pub struct Large {
 }
 
 impl Case {
+    /// How many connections each message comes back to.
+    #[must_use]
+    pub fn members(&self) -> u32 {
+        self.members.unwrap_or(1)
+    }
+
     /// The request's body, if it has one.
     #[must_use]
     pub fn sent_body(&self) -> Option<Cow<'_, str>> {
@@ -164,6 +178,13 @@ impl Workload {
     #[must_use]
     pub fn answer<'a>(&'a self, case: &'a Case, server: &str) -> &'a ExpectedResponse {
         self.responses.get(server).unwrap_or(&case.expect)
+    }
+
+    /// How many connections share a room, each of whom gets the messages of all; 1 where a message
+    /// comes back to its sender alone. None: it is HTTP.
+    #[must_use]
+    pub fn members(&self) -> Option<u32> {
+        self.cases.iter().find(|case| case.message.is_some()).map(Case::members)
     }
 
     /// The longest time that a server must wait before a response is valid, over all cases, in

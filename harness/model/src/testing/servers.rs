@@ -293,19 +293,7 @@ fn spec(scene: &Scene, suite: &Suite) -> Spec {
         root: None,
     };
     let expect = ExpectedResponse { status: 200, body: "hi".to_owned(), ..Default::default() };
-    let case = Case {
-        method: "GET".to_owned(),
-        path: "/".to_owned(),
-        headers: BTreeMap::new(),
-        body: None,
-        chunked: false,
-        body_generated: None,
-        upstream_calls: None,
-        least_ms: None,
-        event_ms: None,
-        untimed: false,
-        expect,
-    };
+    let case = Case { method: "GET".to_owned(), path: "/".to_owned(), expect, ..Case::default() };
     let workload = |name: &&str| Workload {
         name: (*name).to_owned(),
         question: format!("How fast is {name}?"),

@@ -31,7 +31,7 @@ const SECOND: Duration = Duration::from_millis(1100);
 /// [`ServerUnavailable`] for a server that fails, an interruption.
 pub(super) fn steady(server: &Server, path: &str, root: &Path) -> Result<ExpectedResponse> {
     let interrupt = Interrupt::watch()?;
-    let built = build::build(server, root, &interrupt)?;
+    let built = build::build(server, root, false, &interrupt)?;
     if let Some(failure) = built.failure {
         return Err(unavailable(server, failure.into()));
     }

@@ -22,8 +22,9 @@ use duet_loadgen::timing::arrivals::Rate;
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("open").args(["rate", "find_capacity"]).multiple(true)))]
 pub(in crate::cmd) struct Load {
-    /// Target URL: http://host[:port]/path?query, or https://...
+    /// Target URL: http://host[:port]/path?query, or https://...; ws:// and wss:// for WebSocket.
     ///
+    /// Over WebSocket a request is a message, and its response the message that comes back.
     /// In path, query, header values and bodies `{seq}` stands for the number of the request and
     /// `{rand}` for a random number, both of ten digits; `{seq:4}` and `{rand:4}` have four.
     #[arg(value_name = "URL", required_unless_present = "targets")]

@@ -13,6 +13,9 @@ pub(super) struct Place {
     pub(super) text: String,
     /// The zone of its IPv6 address (`[fe80::1%eth0]`, RFC 6874), which the URL lacks.
     pub(super) zone: Option<String>,
+    /// Whether it was ws:// or wss://. The URL then says http:// or https://, which connections are
+    /// opened as.
+    pub(super) websocket: bool,
 }
 
 impl Place {
@@ -29,21 +32,36 @@ impl Place {
             Some((start, end)) => format!("{}{}", &whole[..start], &whole[end..]),
             None => whole.clone(),
         };
-        let url = Url::parse(&plain).map_err(|e| UsageError(format!("`{text}` is no URL: {e}")))?;
-        match url.scheme() {
-            "http" | "https" => {}
+        let mut url =
+            Url::parse(&plain).map_err(|e| UsageError(format!("`{text}` is no URL: {e}")))?;
+        let (http, websocket) = match url.scheme() {
+            "http" => ("http", false),
+            "https" => ("https", false),
+            "ws" => ("http", true),
+            "wss" => ("https", true),
             other => {
                 bail!(UsageError(format!(
-                    "`{other}` is not supported: give an http:// or https:// URL"
+                    "`{other}` is not supported: give an http:// or https:// URL (or ws://, wss://)"
                 )))
             }
-        }
+        };
+        // All of these schemes have a host, and the same ports if none is given.
+        let _ = url.set_scheme(http);
         ensure!(
             url.username().is_empty() && url.password().is_none(),
             UsageError("give credentials by --user USER:PASSWORD".into())
         );
         let zone = zone.map(|(start, end)| zone_name(&whole[start + 1..end]).to_owned());
-        Ok(Self { url, text: text.to_owned(), zone })
+        Ok(Self { url, text: text.to_owned(), zone, websocket })
+    }
+
+    /// The URL as it was meant.
+    pub(super) fn shown(&self) -> Url {
+        let mut url = self.url.clone();
+        if self.websocket {
+            let _ = url.set_scheme(if url.scheme() == "https" { "wss" } else { "ws" });
+        }
+        url
     }
 
     /// Where a redirect to `location` leads. A host of the same name is in the same zone.

@@ -20,6 +20,9 @@ use duet_loadgen::request::composed::Given;
 use duet_loadgen::request::exchange::{Exchange, Status, Variation};
 use duet_loadgen::request::placeholder::{self, Placeholder};
 
+/// What is sent over WebSocket where nothing is given.
+const MESSAGE: &str = "message {seq}";
+
 /// What is sent.
 #[derive(Debug, Default, Args)]
 pub(super) struct RequestArgs {
@@ -32,7 +35,7 @@ pub(super) struct RequestArgs {
     #[arg(short = 'H', long = "header", value_name = "HEADER")]
     headers: Vec<String>,
 
-    /// The body.
+    /// The body; of WebSocket, the message [default: message {seq}].
     #[arg(long, value_name = "TEXT", group = "a_body")]
     body: Option<String>,
 
@@ -72,7 +75,7 @@ pub(super) struct RequestArgs {
     /// are of the URL's host, those of files relative to FILE. Headers of the command line are sent
     /// with all.
     #[arg(long, value_name = "FILE", conflicts_with = "a_body")]
-    cases: Option<PathBuf>,
+    pub(super) cases: Option<PathBuf>,
 
     /// Several requests, sent in their order, over and over: a file as vegeta reads it, - for
     /// standard input.
@@ -154,6 +157,38 @@ impl RequestArgs {
             write(&[&defaults, &common], case, variables, (number, all))
         };
         cases.into_iter().enumerate().map(write).collect()
+    }
+
+    /// A request that opens a WebSocket, and the message.
+    pub(super) fn message(&self, place: &Place) -> Result<Exchange> {
+        let one = self.single(None)?;
+        ensure!(
+            one.method.as_deref().is_none_or(|method| method == "GET"),
+            UsageError("a WebSocket is opened by GET: leave out --method".to_owned())
+        );
+        let text = one.body.unwrap_or_else(|| MESSAGE.into());
+        ensure!(
+            str::from_utf8(&text).is_ok(),
+            UsageError("the message is not UTF-8: it is sent as text".to_owned())
+        );
+        let mut common = vec![];
+        for header in &self.headers {
+            common.push(header.parse::<Header>().map_err(UsageError)?);
+        }
+        let defaults = self.defaults(&place.url, None)?;
+        let path = Some(target(&place.text)?);
+        let head = MixCase { weight: 1, path, ..MixCase::default() };
+        let head = write(&[&defaults, &common], head, &Variables::default(), (0, 1))?.exchange;
+        ensure!(
+            head.variation == Variation::None,
+            UsageError("the request that opens a WebSocket has no placeholders".to_owned())
+        );
+        Ok(Exchange::with_message(head.request, &text, 1))
+    }
+
+    /// Whether there is a form with files.
+    pub(super) fn has_form(&self) -> bool {
+        !self.form.is_empty()
     }
 
     /// Whether requests carry what is meant for one server alone.

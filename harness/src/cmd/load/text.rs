@@ -118,6 +118,11 @@ pub(super) fn columns<'a>(
 fn compared(load: &Load) -> String {
     let cases = &load.cases;
     if let [case] = &cases[..] {
+        match case.exchange.message {
+            Some(message) if message.echoed => return "WebSocket, every message compared".into(),
+            Some(_) => return "WebSocket, messages not compared".into(),
+            None => {}
+        }
         let body = match (case.exchange.body.length(), case.exchange.head) {
             (Some(len), _) => format!("every body compared ({})", duet_units::bytes(len as f64)),
             (None, true) => "no body".to_owned(),

@@ -92,6 +92,11 @@ impl TransportArgs {
         self.proxy.as_ref().filter(|_| url.scheme() == "http")
     }
 
+    /// Whether HTTP/2 is spoken.
+    pub(super) fn is_http2(&self) -> bool {
+        self.http2
+    }
+
     /// Requests in flight on each connection.
     pub(super) fn streams(&self) -> usize {
         self.streams.unwrap_or(1) as usize

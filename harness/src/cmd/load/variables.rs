@@ -103,6 +103,11 @@ impl VariableArgs {
         Ok(Variables { names, rows: rows.into(), captured: self.capture.clone(), session })
     }
 
+    /// Whether there are any, or responses are read for some.
+    pub(super) fn are_there(&self) -> bool {
+        self.values.is_some() || !self.capture.is_empty() || self.cookies
+    }
+
     /// Whether cookies of the command line are where those begin that are kept.
     pub(super) fn keeps_cookies(&self) -> bool {
         self.cookies

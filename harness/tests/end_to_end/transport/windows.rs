@@ -69,6 +69,7 @@ fn exchange() -> Exchange {
         body_digest: None,
         untimed: false,
         event_ns: None,
+        message: None,
     }
 }
 

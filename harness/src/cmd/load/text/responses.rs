@@ -10,6 +10,11 @@ const SHOWN_MAX: usize = 20;
 /// Statuses, bytes, and the cases one by one, where there is more to say than that all was as
 /// expected.
 pub(super) fn responses(out: &mut String, load: &Load, measured: &Measured) {
+    let of_websocket = load.cases.iter().any(|case| case.exchange.message.is_some());
+    if let (true, Some(rate)) = (of_websocket, measured.received_per_second()) {
+        let (n, rate) = (count(measured.account.ok), duet_units::bytes(rate));
+        return line(out, format_args!("messages      {n} came back; {rate} per second"));
+    }
     let statuses = measured.statuses(load);
     let words: Vec<String> =
         statuses.iter().map(|(status, &n)| format!("{} with {status}", count(n))).collect();
