@@ -1,6 +1,6 @@
-//! Whether what a version runs comes from elsewhere: a name on the PATH, a module of an interpreter,
-//! a link or a script may lead to what is installed on this machine, and then both versions run
-//! the same.
+//! Whether what a version runs comes from elsewhere: a name on the PATH, a module of an
+//! interpreter, a link or a script may lead to what is installed on this machine, and then both
+//! versions run the same.
 //!
 //! Two things show it. An executable that runs was written during the comparison, outside of the
 //! version's place: the builds of both write there. Or a command of the server serves the same

@@ -12,6 +12,7 @@ use nix::sys::signal::Signal;
 
 pub(crate) mod bench;
 mod installed;
+mod null;
 mod programs;
 mod versions;
 

@@ -72,8 +72,8 @@ pub(super) fn check(recipe: &Recipe<'_>, root: &Path, place: &Path) -> Result<()
     Ok(())
 }
 
-/// Whether a program in a place is the interpreter of a virtual environment there, a link to that of
-/// the system (PEP 405): what it runs shows when it does ([`crate::elsewhere`]).
+/// Whether a program in a place is the interpreter of a virtual environment there, a link to that
+/// of the system (PEP 405): what it runs shows when it does ([`crate::elsewhere`]).
 fn is_of_environment(program: &Path, place: &Path) -> bool {
     let environment = program.parent().and_then(Path::parent);
     let found = environment.filter(|folder| folder.join("pyvenv.cfg").is_file());
