@@ -114,7 +114,7 @@ fn check(job: &Job) -> Result<(), JobError> {
         (messages && (job.churn || job.idle > 0), "messages need connections that stay in use"),
         (messages != members.is_some(), "some exchanges have messages, and their rooms differ"),
         (
-            members.is_some_and(|n| n == 0 || job.connections % n > 0),
+            members.is_some_and(|n| !job.connections.is_multiple_of(n)),
             "its connections are no whole rooms",
         ),
         (rooms.is_some_and(|rooms| (rooms as usize) < job.cpus.len()), "a thread has no room"),

@@ -195,7 +195,7 @@ fn serve(stream: Box<dyn Stream>, options: &Options, seen: &AtomicU64) -> Option
             if options.fault == "crash" && number >= options.after {
                 strike(&options.fault)?;
             }
-            respond(reader.get_mut(), status, kind, &body, request.close)?;
+            respond(&mut **reader.get_mut(), status, kind, &body, request.close)?;
             continue;
         }
         if request.path.starts_with("/ws") {
@@ -204,12 +204,17 @@ fn serve(stream: Box<dyn Stream>, options: &Options, seen: &AtomicU64) -> Option
         let Request { known, close, host, .. } = request;
         let named = options.fault != "named-host" || host == "example.org";
         if !known || !named {
-            answer(reader.get_mut(), "404 Not Found", r#"{"error":"not found"}"#, close)?;
+            answer(&mut **reader.get_mut(), "404 Not Found", r#"{"error":"not found"}"#, close)?;
             continue;
         }
         let number = seen.fetch_add(1, Ordering::Relaxed) + 1;
         if options.fault == "starting" && number < options.after {
-            answer(reader.get_mut(), "503 Service Unavailable", r#"{"error":"wait"}"#, close)?;
+            answer(
+                &mut **reader.get_mut(),
+                "503 Service Unavailable",
+                r#"{"error":"wait"}"#,
+                close,
+            )?;
             continue;
         }
         let body = if number >= options.after { strike(&options.fault)? } else { BODY };
@@ -219,14 +224,14 @@ fn serve(stream: Box<dyn Stream>, options: &Options, seen: &AtomicU64) -> Option
         }
         if let Some(period) = options.events {
             let fault = if number >= options.after { &*options.fault } else { "" };
-            events(reader.get_mut(), period, fault)?;
+            events(&mut **reader.get_mut(), period, fault)?;
             continue;
         }
         if options.fault == "two-writes" {
-            answer_in_two(reader.get_mut(), body)?;
+            answer_in_two(&mut **reader.get_mut(), body)?;
             continue;
         }
-        answer(reader.get_mut(), "200 OK", body, close)?;
+        answer(&mut **reader.get_mut(), "200 OK", body, close)?;
     }
 }
 

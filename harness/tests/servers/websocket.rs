@@ -29,7 +29,7 @@ pub(crate) fn serve(
     seen: &AtomicU64,
 ) -> Option<()> {
     if request.key.is_empty() || options.fault == "refuses" {
-        return answer(reader.get_mut(), "200 OK", "{}", false);
+        return answer(&mut **reader.get_mut(), "200 OK", "{}", false);
     }
     let key = if options.fault == "wrong-accept" { "another" } else { &request.key };
     let accepts = derive_accept_key(key.as_bytes());

@@ -29,7 +29,6 @@ fn record(worse: f64, change: impl FnOnce(&mut Gate)) -> Run {
         programs: vec![],
         server_cpus: 1,
         generator_cpus: 1,
-        half: false,
         lead_ms: 20,
         window_ms: 20,
         measure_ms: 160,
