@@ -64,11 +64,10 @@ fn server(fields: &mut Fields<'_>) -> Server {
     let lanes = fields.some_texts("lanes").unwrap_or_default();
     let lanes: Option<Vec<Lane>> = lanes.iter().map(|word| lane(fields, word)).collect();
     let summary = fields.sentence("summary").unwrap_or_default().value;
-    let needs = fields.texts("needs").unwrap_or_default();
-    let toolchain = toolchain(fields);
+    let (needs, toolchain) = (fields.texts("needs").unwrap_or_default(), toolchain(fields));
     let build = fields.texts("build").unwrap_or_default();
-    let build_cache = caches(fields, "build_cache");
-    let shared_cache = caches(fields, "shared_cache");
+    let [build_cache, shared_cache] =
+        ["build_cache", "shared_cache"].map(|key| caches(fields, key));
     let std_build = fields.texts("std_build").unwrap_or_default();
     let dependencies = fields.texts("dependencies").unwrap_or_default();
     let edit = fields.inner("edit", edit);
@@ -77,8 +76,7 @@ fn server(fields: &mut Fields<'_>) -> Server {
     let h2c_args = fields.some_texts("h2c_args").unwrap_or_default();
     let (services, options) = (services(fields), options(fields));
     let version = fields.some_texts("version").unwrap_or_default();
-    let env = fields.map("env");
-    let prints = fields.flag("prints").unwrap_or(false);
+    let (env, prints) = (fields.map("env"), fields.flag("prints").unwrap_or(false));
     let carry = fields.texts("carry").unwrap_or_default();
     let workloads = fields.some_texts("workloads").unwrap_or_default();
     check_run(fields, &run, &env);

@@ -153,9 +153,8 @@ fn keys_and_types() {
              [\"std\"]`",
             "servers.toml:4: server alpha: unknown key `lane` | did you mean `lanes`? the keys are \
          name, language, lanes, summary, run, workloads, external, version, needs, toolchain, \
-         build, build_cache, shared_cache, std_build, dependencies, edit, tls_args, h2c_args, services, options, \
-             env, prints, \
-         carry, pool, start_limit_s",
+         build, build_cache, shared_cache, std_build, dependencies, edit, tls_args, h2c_args, \
+         services, options, env, prints, carry, pool, start_limit_s",
         ],
     );
     check(f, "name = \"alpha\"", "", &["servers.toml:1: server: `name` is missing", "suites"]);

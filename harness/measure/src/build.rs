@@ -339,8 +339,8 @@ fn make_cache(folder: &Path) -> Result<()> {
         .with_context(|| format!("failed to create {}", folder.display()))
 }
 
-/// Runs the build command with the caches of its own that a timed build has filled; before the first
-/// of these with what it shares.
+/// Runs the build command with the caches of its own that a timed build has filled; before the
+/// first of these with what it shares.
 fn run_untimed(
     server: &Recipe<'_>,
     root: &Path,

@@ -22,10 +22,11 @@ use duet_report::{self, Style};
 ///
 /// Reads run.jsonl.gz or run.jsonl and writes summary.json, report.md, report.html, speed.svg,
 /// memory.svg and, where there are programs, latency curves, several numbers of CPUs or long
-/// windows, programs.svg, latency.svg, scaling.svg and long.svg beside it. The exit code is the run's own. Where it is a session of a
-/// campaign, and where --beside names others, the report says what sessions of the same definitions
-/// and executables show of another hour. The record of `duet builds`, builds.json, is shown in the
-/// run's report, or alone as builds.md and builds.html where there is no run.
+/// windows, programs.svg, latency.svg, scaling.svg and long.svg beside it. The exit code is the
+/// run's own. Where it is a session of a campaign, and where --beside names others, the report says
+/// what sessions of the same definitions and executables show of another hour. The record of `duet
+/// builds`, builds.json, is shown in the run's report, or alone as builds.md and builds.html where
+/// there is no run.
 #[derive(Debug, Args)]
 pub(super) struct Report {
     /// A run's folder, such as results/latest.

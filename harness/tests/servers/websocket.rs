@@ -56,6 +56,8 @@ pub(crate) fn serve(
                     _ => publish(&mut own, &payload, fault)?,
                 }
             }
+            // What a ping of ours is answered with.
+            PONG => {}
             PING => reader.get_mut().write_all(&frame(PONG, &payload)).ok()?,
             _ => return None,
         }

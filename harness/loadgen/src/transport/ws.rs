@@ -30,6 +30,7 @@ use crate::transport::stats::ConnectionStats;
 use crate::transport::target::Target;
 use crate::transport::{Completion, ConnectionState, Progress, Transport};
 
+mod delivery;
 mod frame;
 mod handshake;
 mod member;

@@ -43,8 +43,8 @@ pub struct Load {
     /// When requests are due; absent in a closed loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenLoop>,
-    /// How many of the suite's CPUs for servers each server has; where there are fewer, and the rate
-    /// is one of requests per second, also of the generator's. Absent: all of them.
+    /// How many of the suite's CPUs for servers each server has; where there are fewer, and the
+    /// rate is one of requests per second, also of the generator's. Absent: all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_cpus: Option<u32>,
     /// CPUs' worth of time that a server may take; absent: all that its CPUs have.
@@ -147,8 +147,8 @@ impl Load {
         format!("{} {spoken}connection{plural}{beside}", self.connections)
     }
 
-    /// How many CPUs each server has, of so many for servers and for the generator. Absent: the load
-    /// asks for more than there are.
+    /// How many CPUs each server has, of so many for servers and for the generator. Absent: the
+    /// load asks for more than there are.
     #[must_use]
     pub fn cpus_of_servers(&self, servers: usize, generator: usize) -> Option<usize> {
         let Some(wanted) = self.server_cpus else { return Some(servers) };

@@ -38,8 +38,8 @@ pub struct Server {
     /// A clean build is timed after deleting these folders.
     #[serde(default)]
     pub build_cache: BTreeMap<String, String>,
-    /// The same for builds that nobody times, which leave the caches above as they are: folders that
-    /// several servers may share. Empty: such builds use the caches above.
+    /// The same for builds that nobody times, until one was timed: folders that several servers may
+    /// share. Empty: such builds use the caches above.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub shared_cache: BTreeMap<String, String>,
     /// The command that compiles the standard library into an empty build cache, for `duet builds`.

@@ -1,5 +1,5 @@
-//! What more CPUs are worth: a panel per matchup and workload, throughput over the number of CPUs that
-//! each arm has, both axes from 0, so that what scales without loss is a straight line.
+//! What more CPUs are worth: a panel per matchup and workload, throughput over the number of CPUs
+//! that each arm has, both axes from 0, so that what scales without loss is a straight line.
 
 use super::canvas::{Anchor, Canvas, Picture};
 use super::palette::{self, GRID, Mark};
@@ -36,8 +36,8 @@ pub fn scaling(analysis: &Analysis, width: Width) -> Option<Picture> {
     if panels.is_empty() {
         return None;
     }
-    let legend = "Responses a second over the number of CPUs of each server. Faint: as if nothing were \
-                  lost. Whisker: 95\u{a0}% interval over blocks, where wider than the mark.";
+    let legend = "Responses a second over the number of CPUs of each server. Faint: as if nothing \
+                  were lost. Whisker: 95\u{a0}% interval over blocks, where wider than the mark.";
     let frame = Frame {
         title: "How much faster with more CPUs?",
         legend: legend.to_owned(),
