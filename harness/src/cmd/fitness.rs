@@ -36,6 +36,13 @@ pub(super) fn refuse_unfit(spec: &Spec, suite: &Suite, services: &Services) -> R
             lacking.join(", ")
         );
     }
+    let larger = |cell: &&CellId| !has_cpus(spec, suite, cell);
+    if let Some(cell) = suite.cells.iter().find(larger) {
+        bail!(
+            "this machine cannot measure {cell}: its servers have more CPUs than the suite; raise \
+             server_cpus, or take the load out"
+        );
+    }
     if let Some(why) = suite.cells.iter().find_map(|cell| limits(spec, cell).err()) {
         bail!(
             "this machine cannot limit what servers take: no control groups: {why}; {}",
@@ -103,18 +110,21 @@ pub(super) fn leave_out_unlimited(spec: &Spec, suite: &mut Suite) -> Result<Opti
     }))
 }
 
+/// Whether a suite has the CPUs that a cell's load gives servers.
+fn has_cpus(spec: &Spec, suite: &Suite, cell: &CellId) -> bool {
+    let (servers, generator) = (suite.server_cpus as usize, suite.generator_cpus as usize);
+    spec.load(&cell.load).is_none_or(|load| load.cpus_of_servers(servers, generator).is_some())
+}
+
 /// Takes out the cells whose servers ask for more CPUs than the suite has. A finding says so.
 ///
 /// # Errors
 /// When no cell is left.
 pub(super) fn leave_out_larger(spec: &Spec, suite: &mut Suite) -> Result<Option<Finding>> {
-    let (servers, generator) = (suite.server_cpus as usize, suite.generator_cpus as usize);
-    let fits = |cell: &CellId| {
-        spec.load(&cell.load).is_none_or(|load| load.cpus_of_servers(servers, generator).is_some())
-    };
     let all = suite.cells.len();
-    suite.cells.retain(fits);
-    let found = format!("{} for servers", duet_units::count(servers, "CPU"));
+    let cells = suite.cells.iter().filter(|cell| has_cpus(spec, suite, cell)).cloned().collect();
+    suite.cells = cells;
+    let found = format!("{} for servers", duet_units::count(suite.server_cpus as usize, "CPU"));
     ensure!(!suite.cells.is_empty(), "no cell is left to measure: {found}");
     Ok((suite.cells.len() < all).then(|| Finding {
         name: "CPUs of servers".to_owned(),

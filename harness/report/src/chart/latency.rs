@@ -2,12 +2,11 @@
 //! do. A panel per matchup and workload, a colour per arm, the time axis logarithmic.
 
 use super::canvas::{Anchor, Canvas, Picture};
-use super::palette::{self, GRID, Mark};
+use super::palette::{GRID, Mark};
 use super::panels::{self, Frame};
 use super::scale::{Logarithmic, Scale};
-use super::typography::{GROUP, LABEL, SMALL};
+use super::typography::SMALL;
 use super::width::Width;
-use crate::wording;
 use duet_analysis::{Analysis, Arrivals, CellAnalysis, Estimate, MatchupAnalysis, Who};
 use duet_units::Metric;
 
@@ -24,12 +23,7 @@ const LEFT: i32 = 58;
 const MARK: i32 = 4;
 
 /// A matchup under one workload and so many connections, at several rates.
-struct Panel<'a> {
-    title: String,
-    arms: Vec<(Mark, &'a str)>,
-    /// By rate, ascending.
-    points: Vec<Point<'a>>,
-}
+type Panel<'a> = panels::Panel<'a, Point<'a>>;
 
 struct Point<'a> {
     share: f64,
@@ -40,8 +34,8 @@ struct Point<'a> {
 /// at two shares of its capacity.
 #[must_use]
 pub fn latency(analysis: &Analysis, width: Width) -> Option<Picture> {
-    let matchups = wording::controls_last(analysis);
-    let panels: Vec<Panel<'_>> = matchups.iter().flat_map(|m| of_matchup(analysis, m)).collect();
+    let mut panels: Vec<Panel<'_>> = panels::panels(analysis, point);
+    panels.iter_mut().for_each(|p| p.points.sort_by(|a, b| a.share.total_cmp(&b.share)));
     if panels.is_empty() {
         return None;
     }
@@ -56,26 +50,13 @@ pub fn latency(analysis: &Analysis, width: Width) -> Option<Picture> {
     }))
 }
 
-/// The panels of a matchup, in the order of their first cells.
-fn of_matchup<'a>(analysis: &Analysis, matchup: &'a MatchupAnalysis) -> Vec<Panel<'a>> {
-    let languages: Vec<&str> = matchup.arms.iter().map(|a| a.language.as_str()).collect();
-    let marks = palette::marks(analysis, &languages);
-    let arms = || marks.iter().copied().zip(matchup.arms.iter().map(|a| a.label.as_str()));
-    let mut panels: Vec<Panel<'a>> = vec![];
-    for cell in &matchup.cells {
-        let Some(share) = cell.open.as_ref().and_then(|open| open.rate_share) else { continue };
-        // Without the rate, which differs within a panel.
-        let connections = cell.load.split(',').next().unwrap_or_default();
-        let title = format!("{} · {} · {connections}", matchup.name, cell.id.workload);
-        let point = Point { share, cell };
-        match panels.iter_mut().find(|panel| panel.title == title) {
-            Some(panel) => panel.points.push(point),
-            None => panels.push(Panel { title, arms: arms().collect(), points: vec![point] }),
-        }
-    }
-    panels.retain(|panel| panel.points.len() > 1);
-    panels.iter_mut().for_each(|p| p.points.sort_by(|a, b| a.share.total_cmp(&b.share)));
-    panels
+/// The title of a cell's panel, and its point; absent where it has no share of a capacity.
+fn point<'a>(matchup: &MatchupAnalysis, cell: &'a CellAnalysis) -> Option<(String, Point<'a>)> {
+    let share = cell.open.as_ref()?.rate_share?;
+    // Without the rate, which differs within a panel.
+    let connections = cell.load.split(',').next().unwrap_or_default();
+    let title = format!("{} · {} · {connections}", matchup.name, cell.id.workload);
+    Some((title, Point { share, cell }))
 }
 
 fn legend(panels: &[Panel<'_>]) -> String {
@@ -134,13 +115,7 @@ impl Point<'_> {
 
 impl Panel<'_> {
     fn paint(&self, canvas: &mut Canvas<'_>, (left, top): (i32, i32), width: i32) {
-        canvas.text((left, top + 8), Anchor::Start, width, GROUP, &self.title);
-        let mut x = left + MARK + 1;
-        for (mark, label) in &self.arms {
-            canvas.mark((x, top + 30), MARK + 1, *mark, false);
-            let room = width / self.arms.len() as i32 - 36;
-            x += 12 + canvas.text((x + 12, top + 30), Anchor::Start, room, LABEL, label) + 24;
-        }
+        self.heading(canvas, (left, top), width);
         let (x0, x1) = (left + LEFT, left + width - 12);
         let (y1, y0) = (top + ABOVE, top + HEIGHT - BELOW);
         let time = TimeAxis::holding(self.values(), (y0, y1));

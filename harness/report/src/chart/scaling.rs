@@ -2,12 +2,11 @@
 //! that each arm has, both axes from 0, so that what scales without loss is a straight line.
 
 use super::canvas::{Anchor, Canvas, Picture};
-use super::palette::{self, GRID, Mark};
+use super::palette::{GRID, Mark};
 use super::panels::{self, Frame};
 use super::scale::{Linear, Scale, ticks, top};
-use super::typography::{GROUP, LABEL, SMALL};
+use super::typography::SMALL;
 use super::width::Width;
-use crate::wording;
 use duet_analysis::{Analysis, CellAnalysis, Estimate, MatchupAnalysis};
 use duet_units::Metric;
 
@@ -20,19 +19,14 @@ const LEFT: i32 = 58;
 /// Radius of a mark.
 const MARK: i32 = 4;
 
-/// A matchup under one workload, on several numbers of CPUs.
-struct Panel<'a> {
-    title: String,
-    arms: Vec<(Mark, &'a str)>,
-    /// By CPUs, ascending.
-    points: Vec<(u32, &'a CellAnalysis)>,
-}
+/// A matchup under one workload, with a point for each number of CPUs.
+type Panel<'a> = panels::Panel<'a, (u32, &'a CellAnalysis)>;
 
 /// The curves; absent where no matchup was driven as fast as it goes on two numbers of CPUs.
 #[must_use]
 pub fn scaling(analysis: &Analysis, width: Width) -> Option<Picture> {
-    let matchups = wording::controls_last(analysis);
-    let panels: Vec<Panel<'_>> = matchups.iter().flat_map(|m| of_matchup(analysis, m)).collect();
+    let mut panels: Vec<Panel<'_>> = panels::panels(analysis, point);
+    panels.iter_mut().for_each(|panel| panel.points.sort_by_key(|(cpus, _)| *cpus));
     if panels.is_empty() {
         return None;
     }
@@ -49,25 +43,14 @@ pub fn scaling(analysis: &Analysis, width: Width) -> Option<Picture> {
     }))
 }
 
-/// The panels of a matchup, in the order of their first cells.
-fn of_matchup<'a>(analysis: &Analysis, matchup: &'a MatchupAnalysis) -> Vec<Panel<'a>> {
-    let languages: Vec<&str> = matchup.arms.iter().map(|a| a.language.as_str()).collect();
-    let marks = palette::marks(analysis, &languages);
-    let arms = || marks.iter().copied().zip(matchup.arms.iter().map(|a| a.label.as_str()));
-    let mut panels: Vec<Panel<'a>> = vec![];
-    for cell in &matchup.cells {
-        let driven = cell.open.is_none() && rate(cell, 0).is_some();
-        let Some(cpus) = cell.server_cpus.filter(|_| driven) else { continue };
-        let title = format!("{} · {}", matchup.name, cell.id.workload);
-        let point = (cpus, cell);
-        match panels.iter_mut().find(|panel| panel.title == title) {
-            Some(panel) => panel.points.push(point),
-            None => panels.push(Panel { title, arms: arms().collect(), points: vec![point] }),
-        }
-    }
-    panels.retain(|panel| panel.points.len() > 1);
-    panels.iter_mut().for_each(|panel| panel.points.sort_by_key(|(cpus, _)| *cpus));
-    panels
+/// The title of a cell's panel, and its point; absent where servers have no number of CPUs of their
+/// own, or the rate was given.
+fn point<'a>(
+    matchup: &MatchupAnalysis,
+    cell: &'a CellAnalysis,
+) -> Option<(String, (u32, &'a CellAnalysis))> {
+    let cpus = cell.server_cpus.filter(|_| cell.open.is_none() && rate(cell, 0).is_some())?;
+    Some((format!("{} · {}", matchup.name, cell.id.workload), (cpus, cell)))
 }
 
 /// Responses a second of an arm.
@@ -92,13 +75,7 @@ fn sentence(panel: &Panel<'_>) -> String {
 
 impl Panel<'_> {
     fn paint(&self, canvas: &mut Canvas<'_>, (left, upper): (i32, i32), width: i32) {
-        canvas.text((left, upper + 8), Anchor::Start, width, GROUP, &self.title);
-        let mut at = left + MARK + 1;
-        for (mark, label) in &self.arms {
-            canvas.mark((at, upper + 30), MARK + 1, *mark, false);
-            let room = width / self.arms.len() as i32 - 36;
-            at += 12 + canvas.text((at + 12, upper + 30), Anchor::Start, room, LABEL, label) + 24;
-        }
+        self.heading(canvas, (left, upper), width);
         let (x0, x1) = (left + LEFT, left + width - 12);
         let (y1, y0) = (upper + ABOVE, upper + HEIGHT - BELOW);
         let most = self.points.last().map_or(1, |(cpus, _)| *cpus);
