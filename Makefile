@@ -1,6 +1,7 @@
 # A menu. What each target needs is built or fetched first; only cargo, its linker and go must be there.
 .DEFAULT_GOAL := help
 DUET := $(or $(CARGO_TARGET_DIR),target)/release/duet
+TESTED := $(or $(CARGO_TARGET_DIR),target)/debug/duet
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 AXUM := "target/servers/rust-axum/release/rust-axum --addr 127.0.0.1:0 --threads 1"
 NETHTTP := "target/servers/go-nethttp/go-nethttp --addr 127.0.0.1:0 --threads 1"
@@ -20,7 +21,7 @@ postgres: ## fetch a PostgreSQL below target/ where none is installed (14 MB, by
 build: tools ## build the harness
 	cargo build --release --locked --package duet --bin duet
 
-bench: build postgres ## measure the standard suite (about a quarter of an hour) and write results/latest
+bench: build postgres ## measure the standard suite (ten minutes) and write results/latest
 	$(DUET) run standard
 
 bench-backends: build postgres ## measure servers that wait, for a database and others, and TLS and HTTP/2
@@ -37,9 +38,11 @@ bench-heap: build ## measure memory and the worst second beside a million entrie
 bench-game-site: build ## measure the programs at the sizes the benchmarks game publishes (half an hour)
 	$(DUET) run game-site
 
-smoke: build ## measure everything once, briefly
+# By the command that the tests built, which looks for overflows too.
+smoke: tools postgres ## measure everything once, briefly
+	cargo test --locked --workspace --no-run
 	rm -rf results/smoke
-	$(DUET) run smoke --out results/smoke
+	$(TESTED) run smoke --out results/smoke
 
 test: tools postgres rust-test go-test data-test smoke ## run all tests, and measure everything once
 	@echo "all tests passed"
@@ -54,8 +57,11 @@ lint: tools ## formatting and static analysis, no warning tolerated
 	go vet bench/transport_server.go
 	$(ACTIONLINT)
 
+# Most tests wait most of the time. Those whose verdicts depend on what the machine is doing come after
+# the others, and few at once.
 rust-test: tools postgres
-	cargo test --locked --workspace
+	RUST_TEST_THREADS=5 cargo test --locked --workspace -- --skip alone::
+	cargo test --locked --workspace --test alone
 
 fault-test: tools ## let every n-th system call of a short gate fail, by strace (hours)
 	DUET_FAULTS=all cargo test --locked --package duet --test alone faults -- --test-threads 1

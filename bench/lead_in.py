@@ -34,7 +34,7 @@ SETTINGS += [(LEAD_MS, window) for window in (50, 100, 250)]
 WORKLOADS = ["hello", "items", "orders-2k"]
 
 
-def suite(lead_ms, window_ms, workloads, blocks):
+def suite(lead_ms, window_ms, workloads, load, blocks):
     """The definition of a suite that measures one setting."""
     # At least two rounds of four windows.
     return f"""
@@ -50,7 +50,7 @@ warmup_ms = 1000
 [[suite.cells]]
 matchups = ["idiomatic"]
 workloads = {json.dumps(workloads)}
-loads = ["c64"]
+loads = ["{load}"]
 """
 
 
@@ -123,7 +123,7 @@ def run(duet, folder, setting, out):
     return found
 
 
-def measure(duet, settings, workloads, blocks, passes):
+def measure(duet, settings, workloads, load, blocks, passes):
     """(Setting, workload) -> a list by passes of what run() returns."""
     folder = Path(tempfile.mkdtemp(prefix=".lead-in-", dir=ROOT))
     found = {}
@@ -133,7 +133,7 @@ def measure(duet, settings, workloads, blocks, passes):
                 (folder / file.name).symlink_to(file)
         text = (ROOT / "bench" / "suites.toml").read_text()
         text = text[: text.index("# Suites.")]
-        suites = [suite(*setting, workloads, blocks) for setting in settings]
+        suites = [suite(*setting, workloads, load, blocks) for setting in settings]
         (folder / "suites.toml").write_text(text + "".join(suites))
         for turn in range(passes):
             for setting in settings if turn % 2 == 0 else settings[::-1]:
@@ -160,10 +160,13 @@ def main():
     parser.add_argument("duet", type=lambda path: str(Path(path).resolve()))
     parser.add_argument("workloads", nargs="*", default=WORKLOADS)
     parser.add_argument("--settings", nargs="+", type=setting, default=SETTINGS)
+    parser.add_argument("--load", default="c64", help="of bench/suites.toml (%(default)s)")
     parser.add_argument("--blocks", type=int, default=4, help="of a pass (%(default)s)")
     parser.add_argument("--passes", type=int, default=2, help="(%(default)s)")
     args = parser.parse_args()
-    found = measure(args.duet, args.settings, args.workloads, args.blocks, args.passes)
+    found = measure(
+        args.duet, args.settings, args.workloads, args.load, args.blocks, args.passes
+    )
     print("| lead-in, window | workload | CPU per request | κ, first | κ, second | difference |")
     print("|---|---|---|---|---|---|")
     for (lead, window), workload in itertools.product(args.settings, args.workloads):

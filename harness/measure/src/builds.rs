@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use tempfile::TempDir;
 
 use crate::MeasureError;
 use crate::build::{self, BUILD_LIMIT, Recipe, file_bytes};
 use crate::command::{self, CommandError};
 use crate::output::Output;
 use crate::server::{self, Launch, resolve};
+use crate::temporary::TemporaryFolder;
 use crate::{copy, dependencies, elf, probe, requests};
 use duet_model::record::ServerBuilds;
 use duet_model::spec::{Edit, Server, Spec};
@@ -32,7 +32,7 @@ pub struct Site {
     /// Where the compiled standard library is kept.
     kept: PathBuf,
     /// All of it; it is removed with this value.
-    _folder: TempDir,
+    _folder: TemporaryFolder,
 }
 
 impl Site {
@@ -45,8 +45,7 @@ impl Site {
         let target = root.join("target");
         fs::create_dir_all(&target)
             .with_context(|| format!("failed to create {}", target.display()))?;
-        let folder = tempfile::Builder::new().prefix("duet-builds-").tempdir_in(&target);
-        let folder = folder.context("failed to create a folder for the copied sources")?;
+        let folder = TemporaryFolder::make_in(&target)?;
         let copied = copy::sources(root, &folder.path().join("sources"))
             .context("failed to copy the sources")?;
         Ok(Self { root: copied, kept: folder.path().join("std"), _folder: folder })

@@ -1,9 +1,9 @@
 //! The certificate with which servers speak TLS during a run, and the only one that is trusted in
 //! it: made anew, in a folder of its own, and gone with it.
 
-use std::fs::{OpenOptions, Permissions};
+use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ use rustls::client::Resumption;
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
-use tempfile::TempDir;
+
+use crate::temporary::TemporaryFolder;
 
 /// The names that the certificate has: how servers are called on this machine.
 const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
@@ -22,7 +23,7 @@ const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 /// removes them.
 #[derive(Debug)]
 pub struct Certificate {
-    folder: TempDir,
+    folder: TemporaryFolder,
     pem: String,
     der: CertificateDer<'static>,
 }
@@ -36,7 +37,7 @@ impl Certificate {
         let CertifiedKey { cert, signing_key } =
             rcgen::generate_simple_self_signed(NAMES.map(str::to_owned))
                 .context("failed to make a certificate")?;
-        let folder = temporary_folder()?;
+        let folder = TemporaryFolder::make()?;
         let made = Self { folder, pem: cert.pem(), der: cert.der().clone() };
         write(&made.cert_path(), 0o644, &made.pem)?;
         write(&made.key_path(), 0o600, &signing_key.serialize_pem())?;
@@ -79,16 +80,6 @@ impl Certificate {
     }
 }
 
-/// A folder that only this user can enter, and that is removed when it is dropped.
-///
-/// # Errors
-/// When it cannot be made.
-pub(crate) fn temporary_folder() -> Result<TempDir> {
-    let private = Permissions::from_mode(0o700);
-    let folder = tempfile::Builder::new().prefix("duet-run-").permissions(private).tempdir();
-    folder.context("failed to make a temporary folder")
-}
-
 /// Writes a new file with these permissions.
 fn write(path: &Path, mode: u32, text: &str) -> Result<()> {
     let failed = || format!("failed to write {}", path.display());
@@ -99,6 +90,7 @@ fn write(path: &Path, mode: u32, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

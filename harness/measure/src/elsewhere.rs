@@ -12,13 +12,12 @@ use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use tempfile::TempDir;
 
 use crate::MeasureError;
-use crate::certificate::temporary_folder;
 use crate::output::Output;
 use crate::program::{self, Task};
 use crate::server::{self, Launch, Running};
+use crate::temporary::TemporaryFolder;
 use crate::verify::Verifier;
 use crate::versions::places;
 use duet_model::spec::{Server, Workload};
@@ -233,12 +232,12 @@ struct StandIn {
     place: PathBuf,
     path: PathBuf,
     /// Removes it.
-    _folder: TempDir,
+    _folder: TemporaryFolder,
 }
 
 impl StandIn {
     fn of(place: &Path) -> Result<Self> {
-        let folder = temporary_folder()?;
+        let folder = TemporaryFolder::make()?;
         let path = folder.path().canonicalize().context("failed to find a temporary folder")?;
         links_out(place, place, &path)?;
         Ok(Self { place: place.to_owned(), path, _folder: folder })

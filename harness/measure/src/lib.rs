@@ -37,6 +37,7 @@ pub mod server; // starts and stops servers
 pub mod services; // starts, fills, counts and stops what servers need
 mod socket; // how long the names of Unix sockets may be
 pub mod source; // what a source says of its program: size, features
+mod temporary; // folders that no end of this process leaves behind for long
 mod toolchain; // has the compiler at hand that a table names
 pub mod upstream; // the server that servers call
 pub mod verify; // compares responses, with a full client

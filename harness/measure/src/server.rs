@@ -12,9 +12,10 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use nix::fcntl::{FcntlArg, fcntl};
 
 use crate::MeasureError;
-use crate::certificate::{Certificate, temporary_folder};
+use crate::certificate::Certificate;
 use crate::loopback;
 use crate::socket;
+use crate::temporary::TemporaryFolder;
 use duet_model::record::{Failure, Stage};
 use duet_model::spec::{Server, Service};
 use duet_process::background;
@@ -24,7 +25,6 @@ use duet_process::interrupt::{Interrupt, POLL};
 use duet_process::supervised::{self, Supervised, Supervision};
 use duet_process::tree;
 use duet_protocol::{Address, Transport};
-use tempfile::TempDir;
 
 pub(crate) mod external;
 
@@ -103,7 +103,7 @@ pub struct Running {
     /// Whether it may end as it likes.
     external: bool,
     /// The folder of its Unix socket, if it listens on one. Vanishes after it.
-    _socket_folder: Option<TempDir>,
+    _socket_folder: Option<TemporaryFolder>,
 }
 
 /// Starts a server and waits until it listens.
@@ -156,7 +156,7 @@ fn spawn(
     launch: &Launch<'_>,
     interrupt: &Interrupt,
 ) -> Result<(Running, ChildStdout)> {
-    let socket_folder = server.listens_on_socket().then(temporary_folder).transpose()?;
+    let socket_folder = server.listens_on_socket().then(TemporaryFolder::make).transpose()?;
     let addr = match &socket_folder {
         Some(folder) => Address::Unix(folder.path().join("server.sock")),
         // Port 0: the system chooses when the server binds it, and the server says which it is.

@@ -31,7 +31,8 @@ pub const LAYOUTS: u32 = 64;
 /// a pool counts runs as one session, and a minute, since a run begins a little after it is due.
 pub const APART_MS: u64 = 61 * 60_000;
 
-/// The plan of a campaign: what is measured, and when. Written once, before the first session.
+/// The plan of a campaign: what is measured, and when. Written before the first session, and again
+/// where more are planned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -138,6 +139,20 @@ impl Campaign {
         self.started_unix_ms.saturating_add(self.over_ms)
     }
 
+    /// Plans more sessions, which begin at random over `over_ms` from now on. What they draw
+    /// follows from the campaign's seed and from how many were planned before.
+    pub fn extend(&mut self, sessions: u32, over_ms: u64, now_unix_ms: u64) {
+        let elapsed_ms = now_unix_ms.saturating_sub(self.started_unix_ms);
+        let mut random = SplitMix64::derived(self.seed, "more", self.sessions.len() as u32);
+        let more = draw(u64::from(random.below(u32::MAX)), sessions, over_ms);
+        let later = |session: PlannedSession| PlannedSession {
+            after_ms: elapsed_ms.saturating_add(session.after_ms),
+            ..session
+        };
+        self.sessions.extend(more.into_iter().map(later));
+        self.over_ms = elapsed_ms.saturating_add(over_ms);
+    }
+
     /// What the record of a session says of it.
     #[must_use]
     pub fn session(&self, index: usize) -> CampaignSession {
@@ -188,6 +203,37 @@ mod tests {
         assert!(draw(1, 7, 100).is_sorted_by_key(|session| session.after_ms));
         assert_eq!(draw(1, 3, 0).iter().map(|s| s.after_ms).collect::<Vec<_>>(), [0, 0, 0]);
         assert!(draw(1, SESSIONS_MAX, OVER_MS_MAX).iter().all(|s| s.after_ms < OVER_MS_MAX));
+    }
+
+    #[test]
+    fn more_sessions_begin_from_now_on() {
+        let plan = |seed| Campaign {
+            schema: SCHEMA.to_owned(),
+            suite: "s".to_owned(),
+            only: None,
+            blocks: None,
+            bench: None,
+            postgres: None,
+            full: false,
+            seed,
+            started_unix_ms: 1000,
+            over_ms: DAY_MS,
+            sessions: draw(seed, 3, DAY_MS),
+        };
+        for seed in 0..200 {
+            let (before, mut after) = (plan(seed), plan(seed));
+            after.extend(4, DAY_MS, 1000 + 2 * DAY_MS);
+            assert_eq!(after.sessions[..3], before.sessions);
+            assert_eq!((after.sessions.len(), after.over_ms), (7, 3 * DAY_MS));
+            for (share, session) in (0..).zip(&after.sessions[3..]) {
+                let from = 2 * DAY_MS + share * DAY_MS / 4;
+                assert!((from..from + DAY_MS / 4).contains(&session.after_ms));
+            }
+            let mut seeds: Vec<u64> = after.sessions.iter().map(|session| session.seed).collect();
+            seeds.sort_unstable();
+            seeds.dedup();
+            assert_eq!(seeds.len(), 7);
+        }
     }
 
     #[test]

@@ -56,6 +56,7 @@ struct UnderWay {
 /// Draws a campaign, writes its plan, and carries it out.
 pub(super) fn begin(wanted: &Wanted<'_>) -> Result<Exit> {
     let chosen = chosen::choose(&wanted.choice, wanted.bench, wanted.postgres)?;
+    ensure!(wanted.sessions > 1, UsageError("a campaign has two sessions or more".to_owned()));
     ensure!(
         chosen.suite.blocks as usize >= duet_analysis::pool::BLOCKS_MIN,
         UsageError(format!(
@@ -89,16 +90,17 @@ pub(super) fn begin(wanted: &Wanted<'_>) -> Result<Exit> {
     carry_out(&under_way)
 }
 
-/// Goes on with a campaign.
+/// Goes on with a campaign, with `more` sessions over that time from now on, where it is given.
 ///
 /// # Errors
-/// When a folder is given that the plan names already.
+/// When a folder is given that the plan names already, and when a campaign cannot take more.
 pub(super) fn resume(
     folder: &Path,
     (bench, postgres): (&BenchFolder, &PostgresFolder),
     prices: PriceArgs,
+    more: Option<(u32, Duration)>,
 ) -> Result<Exit> {
-    let plan = campaign_folder::read(folder)?;
+    let mut plan = campaign_folder::read(folder)?;
     let named = |option: &str, planned: Option<&String>, given: Option<&PathBuf>| {
         let Some(planned) = planned else { return Ok(given.cloned()) };
         if planned == OUTSIDE {
@@ -122,8 +124,18 @@ pub(super) fn resume(
     let choice = Choice { name: &plan.suite, only, blocks: plan.blocks };
     let chosen = chosen::choose(&choice, &bench, &postgres)?;
     let folder = folders::lock(Some(folder), &chosen.root, "")?;
+    if let Some((sessions, over)) = more {
+        plan.extend(sessions, over.as_millis() as u64, now_ms()?);
+        let refused = |why| UsageError(format!("no more sessions: {why}"));
+        campaign_folder::check(&plan).map_err(refused)?;
+    }
     let interrupt = Interrupt::watch()?;
-    carry_out(&UnderWay { folder, plan, chosen, bench, postgres, interrupt, prices })
+    let under_way = UnderWay { folder, plan, chosen, bench, postgres, interrupt, prices };
+    if more.is_some() {
+        campaign_folder::write(&under_way.folder, &under_way.plan)?;
+        announce(&under_way)?;
+    }
+    carry_out(&under_way)
 }
 
 /// What a plan in `folder` says of another folder: how it is reached from there, or [`OUTSIDE`].

@@ -44,13 +44,25 @@ pub(super) fn read(folder: &Path) -> Result<Campaign> {
     read.with_context(|| format!("failed to read {}", shown(&path)))?;
     let wrong = |why: String| UsageError(format!("{} is no plan: {why}", shown(&path)));
     let plan: Campaign = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-    let Campaign { schema, sessions, over_ms, .. } = &plan;
+    let schema = &plan.schema;
     ensure!(*schema == SCHEMA, wrong(format!("its schema is {schema}, and this reads {SCHEMA}")));
-    let bounded = (1..=SESSIONS_MAX as usize).contains(&sessions.len())
-        && *over_ms <= OVER_MS_MAX
-        && sessions.iter().all(|session| session.after_ms <= *over_ms);
-    ensure!(bounded, wrong("its sessions are too many, or begin after its end".to_owned()));
+    check(&plan).map_err(wrong)?;
     Ok(plan)
+}
+
+/// Why a plan cannot be carried out.
+pub(super) fn check(plan: &Campaign) -> Result<(), String> {
+    let Campaign { sessions, over_ms, .. } = plan;
+    if !(1..=SESSIONS_MAX as usize).contains(&sessions.len()) {
+        return Err(format!("a campaign has 1 to {SESSIONS_MAX} sessions, not {}", sessions.len()));
+    }
+    if *over_ms > OVER_MS_MAX {
+        return Err("a campaign takes 30 days at most".to_owned());
+    }
+    match sessions.iter().any(|session| session.after_ms > *over_ms) {
+        true => Err("a session begins after the campaign's end".to_owned()),
+        false => Ok(()),
+    }
 }
 
 /// Writes the plan of a campaign that begins.

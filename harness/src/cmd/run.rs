@@ -24,7 +24,8 @@ use duet_model::spec::MOST_BLOCKS;
 /// One run says nothing of another hour. A campaign does: `duet run standard --sessions 6 --over
 /// 24h --blocks 4` measures six times in a day, at random, and pools the sessions. Each draws anew
 /// the order of cells, which CPUs are whose, the size of the environment and the layout of
-/// executables. --resume goes on after Ctrl-C, a kill or a reboot.
+/// executables. --resume goes on after Ctrl-C, a kill or a reboot, and with --sessions and --over
+/// it adds sessions to a campaign.
 #[derive(Debug, Args)]
 pub(super) struct Run {
     /// The suite, such as `standard` (see `duet list`).
@@ -51,12 +52,12 @@ pub(super) struct Run {
     blocks: Option<u32>,
 
     /// A campaign: this many sessions, each at random in its share of the time that --over gives.
-    /// They are pooled at the end.
+    /// They are pooled at the end. With --resume: this many more.
     #[arg(long, value_name = "N", requires = "over")]
-    #[arg(value_parser = clap::value_parser!(u32).range(2..=i64::from(SESSIONS_MAX)))]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(SESSIONS_MAX)))]
     sessions: Option<u32>,
 
-    /// The time over which the sessions begin, such as 24h.
+    /// The time over which the sessions begin, such as 24h. With --resume: from now on.
     #[arg(long, value_name = "TIME", requires = "sessions", value_parser = over)]
     over: Option<Duration>,
 
@@ -68,7 +69,7 @@ pub(super) struct Run {
     /// measured anew, one that was missed is measured at once if time is left. --bench and
     /// --postgres are needed again where DIR does not lie in the project, or PostgreSQL does not.
     #[arg(long, value_name = "DIR", conflicts_with_all = [
-        "suite", "out", "seed", "only", "blocks", "sessions", "over", "full",
+        "suite", "out", "seed", "only", "blocks", "full",
     ])]
     resume: Option<PathBuf>,
 
@@ -83,12 +84,13 @@ pub(super) struct Run {
 }
 
 pub(super) fn run(args: &Run) -> Result<Exit> {
+    let sessions = args.sessions.zip(args.over);
     if let Some(folder) = &args.resume {
-        return campaign::resume(folder, (&args.bench, &args.postgres), args.prices);
+        return campaign::resume(folder, (&args.bench, &args.postgres), args.prices, sessions);
     }
     let name = args.suite.as_deref().unwrap_or_default();
     let choice = Choice { name, only: args.only.as_deref(), blocks: args.blocks };
-    if let Some((sessions, over)) = args.sessions.zip(args.over) {
+    if let Some((sessions, over)) = sessions {
         let (bench, postgres, out) = (&args.bench, &args.postgres, args.out.as_deref());
         let (seed, prices, full) = (args.seed, args.prices, args.full);
         let wanted = Wanted { choice, bench, postgres, sessions, over, seed, out, prices, full };

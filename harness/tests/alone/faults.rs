@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::binary::{DUET, Outcome, SERVER};
-use crate::gate::bench::{BUILD, Bench};
+use crate::alone::gate::bench::{BUILD, Bench};
 
 /// How long a run may take. A server that does not listen is given ten seconds.
 const PATIENCE: Duration = Duration::from_secs(90);

@@ -9,7 +9,7 @@ use duet_model::record;
 use nix::sys::signal::Signal;
 
 use crate::binary::{DUET, Outcome, SERVER, outcome, record_text, signal, wait};
-use crate::gate::bench::{BUILD, Bench};
+use crate::alone::gate::bench::{BUILD, Bench};
 
 /// A gate that passes, with a server that is there already.
 const GATE: &str = "gate --base server:slow --head server:fast";

@@ -110,6 +110,35 @@ fn a_campaign_measures_pools_and_is_kept() {
 }
 
 #[test]
+fn a_campaign_takes_more_sessions() {
+    let folder = two_servers();
+    let words = ["run", "s", "--sessions", "2", "--over", "1s", "--seed", "5", "--out", "c"];
+    folder.duet(&words).exits(0);
+    let before = plan(&folder);
+    let records = || ["c/session-01", "c/session-02"].map(|s| record_text(&folder.path().join(s)));
+    let measured = records();
+    let more = ["run", "--resume", "c", "--sessions", "1", "--over"];
+    let said = folder.duet(&[&more[..], &["1s"]].concat());
+    said.exits(0).says("Campaign of 3 sessions over").says("Session 3 of 3").says("c/pool.html");
+    let after = plan(&folder);
+    assert_eq!(after.sessions[..2], before.sessions);
+    assert_eq!(records(), measured, "what was measured stays as it was");
+    let header = session(&folder, "session-03").header;
+    assert_eq!((header.seed, header.campaign), (after.sessions[2].seed, Some(after.session(2))));
+    assert!(header.started_unix_s >= after.due_unix_ms(2) / 1000);
+    let pooled = fs::read_to_string(folder.path().join("c/pool.json")).expect("a file");
+    let pooled: Value = serde_json::from_str(&pooled).expect("JSON");
+    assert_eq!(pooled["lines"][0]["sessions"][0]["runs"].as_array().map(Vec::len), Some(3));
+
+    // Beyond what a campaign may have, nothing is planned and nothing is lost.
+    folder.duet(&[&more[..], &["30d"]].concat()).exits(2).says("30 days at most");
+    let many = ["run", "--resume", "c", "--sessions", "97", "--over", "1h"];
+    folder.duet(&many).exits(2).says("1 to 99 sessions, not 100");
+    assert_eq!(plan(&folder), after);
+    folder.nothing_is_left();
+}
+
+#[test]
 fn an_interrupted_campaign_goes_on() {
     let folder = two_servers();
     let path = |name: &str| folder.path().join("c").join(name);
@@ -264,7 +293,9 @@ fn wrong_campaigns_are_refused() {
     };
     check("run s --sessions 3", "--over");
     check("run s --over 3h", "--sessions");
-    check("run s --sessions 1 --over 3h", "2..=99");
+    check("run s --sessions 0 --over 3h", "1..=99");
+    check("run s --sessions 1 --over 3h", "two sessions or more");
+    check("run --resume c --sessions 2", "--over");
     check("run s --sessions 3 --over 31d", "30 days");
     check("run s --sessions 3 --over 1h --blocks 2", "give --blocks 3 or more");
     check("run s --resume c", "cannot be used with");

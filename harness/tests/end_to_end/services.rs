@@ -257,11 +257,16 @@ fn processes(folder: &Folder, text: &str) -> Vec<i32> {
 
 /// Connections of the load to the first arm's database. One comes with each of its own.
 fn backends(folder: &Folder) -> bool {
-    // Titles of PostgreSQL's processes take the place of their environment, too.
-    let output = Command::new("ps").args(["-e", "-o", "args"]).output().expect("ps is there");
+    // Titles of PostgreSQL's processes take the place of their environment, too: whose they are is
+    // known by their parent.
+    let output = Command::new("ps").args(["-e", "-o", "ppid,args"]).output().expect("ps is there");
     let data = processes(folder, "-D ");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    !data.is_empty() && text.lines().filter(|line| line.contains("duet arm0 ")).count() >= 4
+    let own = |line: &&str| {
+        let parent = line.split_whitespace().next().and_then(|pid| pid.parse().ok());
+        line.contains("duet arm0 ") && parent.is_some_and(|parent| data.contains(&parent))
+    };
+    text.lines().filter(own).count() >= 4
 }
 
 fn ended(child: Child) -> Outcome {

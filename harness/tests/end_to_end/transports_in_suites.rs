@@ -87,9 +87,8 @@ fn idiomatic(folder: &Path) -> [String; 2] {
         assert!(status.expect("it is on the PATH").success(), "{program} {words:?}");
     };
     let target = target.to_str().expect("a path in UTF-8");
-    // Of the workspace, so that its libraries have the features that the tests of all have: those
-    // are built already.
-    let rust = ["build", "--locked", "--workspace", "--bin", "rust-axum", "--target-dir", target];
+    // As the tests of the whole workspace are built, so that it is there already.
+    let rust = ["test", "--no-run", "--locked", "--workspace", "--target-dir", target];
     run("cargo", &rust);
     let go = folder.join("go-nethttp");
     let go = go.to_str().expect("a path in UTF-8");

@@ -10,15 +10,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::Signal;
 use nix::unistd::{Uid, User};
-use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_postgres::Client;
 
 use super::limit::late;
 use crate::MeasureError;
-use crate::certificate::temporary_folder;
 use crate::server::external::free_port;
 use crate::socket;
+use crate::temporary::TemporaryFolder;
 use duet_model::spec::{Listen, Service};
 use duet_process::child::{self, Tail};
 use duet_process::interrupt::{Interrupt, POLL};
@@ -64,7 +63,7 @@ pub(super) struct Postgres {
     process: Supervised,
     stderr: Tail,
     client: Client,
-    folder: TempDir,
+    folder: TemporaryFolder,
     listen: Listen,
     port: u16,
 }
@@ -250,8 +249,8 @@ fn user() -> Result<Option<(u32, u32)>> {
 }
 
 /// A folder that it may write, and in which servers find its socket.
-fn folder(user: Option<(u32, u32)>) -> Result<TempDir> {
-    let folder = temporary_folder()?;
+fn folder(user: Option<(u32, u32)>) -> Result<TemporaryFolder> {
+    let folder = TemporaryFolder::make()?;
     let path = folder.path();
     let socket = path.join(format!(".s.PGSQL.{}", u16::MAX));
     socket::check_path(&socket)?;

@@ -6,8 +6,8 @@ use duet_model::record;
 use nix::sys::signal::Signal;
 
 use crate::binary::{outcome, signal, wait};
-use crate::gate::bench::Bench;
-use crate::gate::{counts, replays};
+use crate::alone::gate::bench::Bench;
+use crate::alone::gate::{counts, replays};
 
 /// Prints its argument after so many rounds of a loop: a thousand take about a millisecond.
 fn script(rounds: u32) -> String {
