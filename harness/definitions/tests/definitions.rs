@@ -56,12 +56,14 @@ fn standard_suite_has_its_cells_of_servers_and_programs() {
     let cells = |name: &str| spec.suite(name).expect("a suite of this name").cells.clone();
     let (programs, servers): (Vec<CellId>, Vec<CellId>) =
         cells("standard").into_iter().partition(|cell| spec.is_of_programs(cell));
-    assert_eq!((servers.len(), programs.len()), (20, 30));
+    assert_eq!((servers.len(), programs.len()), (20, 12));
     // Smoke runs everything once: programs at their test size, back ends as fast as they go, and of
     // what differs in the load alone, a cell.
     let with = |load: &'static str| move |cell: CellId| CellId { load: load.to_owned(), ..cell };
     let concurrency = cells("pressure").into_iter().filter(|cell| spec.is_of_programs(cell));
-    let programs = programs.into_iter().chain(concurrency).map(with("test"));
+    let lanes = cells("programs");
+    assert_eq!(lanes.len(), 29);
+    let programs = programs.into_iter().chain(lanes).chain(concurrency).map(with("test"));
     let backends = cells("backends").into_iter().filter(|cell| cell.matchup == "backends");
     // But for many connections, which take long: of them one.
     let backends = backends.filter(|cell| !cell.load.starts_with("conns"));
