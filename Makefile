@@ -7,7 +7,7 @@ AXUM := "target/servers/rust-axum/release/rust-axum --addr 127.0.0.1:0 --threads
 NETHTTP := "target/servers/go-nethttp/go-nethttp --addr 127.0.0.1:0 --threads 1"
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.8
 
-.PHONY: help tools postgres build bench bench-backends bench-pressure bench-heap bench-game-site smoke test check lint rust-test fault-test go-test data-test microbench peers compare-load compare-transports load-figures lead-in stranger-walk fuzz program-scaling clean
+.PHONY: help tools postgres build bench bench-backends bench-pressure bench-heap bench-game-site smoke test check lint rust-test fault-test go-test data-test microbench peers compare-load compare-transports load-figures lead-in window-lengths stranger-walk fuzz program-scaling clean
 
 help: ## show this menu
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -94,6 +94,10 @@ load-figures: build ## duet load: system calls, memory, send lag, overload (five
 
 lead-in: build ## what lead-in and length of windows do to a ratio: the table of METHOD.md (a quarter of an hour)
 	python3 bench/lead_in.py $(DUET)
+
+window-lengths: build ## what the length of windows does to a ratio, on servers that stay the same (20 minutes)
+	$(DUET) verify rust-axum go-nethttp
+	python3 bench/window_lengths.py $(DUET) $(AXUM) $(NETHTTP) /hello "/items/20?m=7"
 
 stranger-walk: build ## gate small servers in six languages, with equal code and 5 % slower (half an hour)
 	python3 bench/stranger_walk.py $(DUET)

@@ -132,8 +132,9 @@ def generators(duet, seconds, transport="http", streams=1, base=None):
 
 
 @contextlib.contextmanager
-def server(command, cpu):
-    """Starts a server that prints `listening HOST:PORT` on a CPU; its address. Stops it again."""
+def started(command, cpu):
+    """Starts a server that prints `listening HOST:PORT` on a CPU; its process and its address.
+    Stops it again."""
     process = subprocess.Popen(
         ["taskset", "-c", str(cpu), *command], stdout=subprocess.PIPE, text=True
     )
@@ -141,10 +142,17 @@ def server(command, cpu):
         line = process.stdout.readline()
         if not line.startswith("listening "):
             raise SystemExit(f"did not start: {' '.join(command)}")
-        yield line.removeprefix("listening ").strip()
+        yield process.pid, line.removeprefix("listening ").strip()
     finally:
         process.terminate()
         process.wait()
+
+
+@contextlib.contextmanager
+def server(command, cpu):
+    """The address of a server that is started on a CPU, and stopped again."""
+    with started(command, cpu) as (_, address):
+        yield address
 
 
 def run(command, cpu, seconds):
