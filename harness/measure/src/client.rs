@@ -5,6 +5,8 @@
 //! switch on HTTP/2 in hyper-util, for everybody in the workspace: a server under test that is
 //! built with it would then take HTTP/2 where it is to speak HTTP/1.1 alone.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -95,7 +97,7 @@ pub(crate) async fn connect(
     tls: Option<Arc<ClientConfig>>,
 ) -> Result<Box<dyn Io>> {
     let io: Box<dyn Io> = match addr {
-        Address::Tcp(addr) => Box::new(TcpStream::connect(addr).await.context("no connection")?),
+        Address::Tcp(addr) => Box::new(tcp(addr).await.context("no connection")?),
         Address::Unix(path) => Box::new(UnixStream::connect(path).await.context("no connection")?),
     };
     let Some(tls) = tls else { return Ok(io) };
@@ -107,6 +109,14 @@ pub(crate) async fn connect(
         "the server does not agree on HTTP/2 (ALPN)"
     );
     Ok(Box::new(stream))
+}
+
+/// A connection that sends at once. Held back, what follows a handshake would wait for the server's
+/// delayed acknowledgement (40 ms), and no response would come in time.
+async fn tcp(addr: &SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(addr).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// HTTP/2 has the host that a request names in its authority (RFC 9113, 8.3.1).

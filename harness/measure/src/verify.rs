@@ -168,7 +168,7 @@ impl Verifier {
             return Ok(());
         }
         let response = self.with(interrupt, self.get(running, "/no-such-path"))?;
-        Ok(unknown(&response)?)
+        Ok(unknown(&response, running.transport)?)
     }
 
     /// What a GET of the path is answered with.
@@ -239,7 +239,7 @@ impl Verifier {
                 _ => MeasureError::Other(wrong),
             });
         }
-        expected(&headers, &body, server, case, answer)?;
+        expected(&headers, &body, server, case, answer, running.transport)?;
         Ok((headers, body))
     }
 

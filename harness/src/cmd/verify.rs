@@ -87,9 +87,13 @@ pub(super) fn run(args: &Verify) -> Result<Exit> {
     for server in spec.servers.iter().filter(|server| wanted(&server.name)) {
         let wanted = workloads(&spec, server).filter(|workload| is_there(workload));
         let wanted: Vec<&Workload> = wanted.collect();
-        let cases: usize = wanted.iter().map(|workload| workload.cases.len()).sum();
         let transports: Vec<Transport> = server.transports().collect();
-        let valid = duet_units::count(cases * transports.len(), "valid response");
+        let cases = |over| {
+            let all = wanted.iter().filter(move |workload| workload.goes_over(over));
+            all.map(|workload| workload.cases.len()).sum::<usize>()
+        };
+        let cases = transports.iter().map(|over| cases(*over)).sum();
+        let valid = duet_units::count(cases, "valid response");
         stdio::note(&format!("building and verifying {}", server.name));
         let failure = self::server(&bench, server, transports, &wanted)?.failure;
         all_valid &= say(&server.name, failure, &valid)?;
@@ -185,12 +189,12 @@ fn all_options(
     transport: Transport,
     workloads: &[&Workload],
 ) -> Result<(), MeasureError> {
-    let mut options: Vec<&Vec<String>> =
-        workloads.iter().map(|workload| &workload.options).collect();
+    let over = || workloads.iter().copied().filter(|workload| workload.goes_over(transport));
+    let mut options: Vec<&Vec<String>> = over().map(|workload| &workload.options).collect();
     options.sort();
     options.dedup();
     options.into_iter().try_for_each(|options| {
-        let with = workloads.iter().copied().filter(|workload| workload.options == *options);
+        let with = over().filter(|workload| workload.options == *options);
         responses(bench, server, (transport, options), &with.collect::<Vec<_>>())
     })
 }

@@ -14,8 +14,8 @@ use duet_model::record;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::binary::{DUET, Outcome, SERVER};
 use crate::alone::gate::bench::{BUILD, Bench};
+use crate::binary::{DUET, Outcome, SERVER};
 
 /// How long a run may take. A server that does not listen is given ten seconds.
 const PATIENCE: Duration = Duration::from_secs(90);

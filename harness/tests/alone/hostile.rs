@@ -8,8 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use duet_model::record;
 use nix::sys::signal::Signal;
 
-use crate::binary::{DUET, Outcome, SERVER, outcome, record_text, signal, wait};
 use crate::alone::gate::bench::{BUILD, Bench};
+use crate::binary::{DUET, Outcome, SERVER, outcome, record_text, signal, wait};
 
 /// A gate that passes, with a server that is there already.
 const GATE: &str = "gate --base server:slow --head server:fast";

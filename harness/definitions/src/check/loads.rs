@@ -75,7 +75,7 @@ fn unfit(workload: &Workload, load: &Load) -> Vec<(String, &'static str)> {
             "choose a load over `http` or `https` for it",
         ),
         (
-            http2 && workload.members().is_some(),
+            !workload.goes_over(load.transport),
             format!("workload `{of}` is WebSocket, and load `{over}` is HTTP/2"),
             "choose a load over `http` or `https` for it",
         ),

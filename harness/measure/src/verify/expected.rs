@@ -9,6 +9,7 @@ use reqwest::Response;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, VARY};
 
 use duet_model::spec::{Case, ExpectedResponse, Lane, Server};
+use duet_protocol::Transport;
 
 /// How much of a body is shown around its first difference.
 const EXCERPT_BYTES: usize = 60;
@@ -20,13 +21,14 @@ pub(super) fn expected(
     server: &Server,
     case: &Case,
     answer: &ExpectedResponse,
+    transport: Transport,
 ) -> Result<()> {
     if let Some(want) = &answer.content_type {
         let got = headers.get(CONTENT_TYPE).map_or("", |v| v.to_str().unwrap_or("not ASCII"));
         ensure!(got == want, "expected content-type `{want}`, got `{got}`");
     }
     if !exempt(server) {
-        contract_headers(headers, answer.chunked)?;
+        contract_headers(headers, answer.chunked, transport)?;
     }
     let want = if case.method == "HEAD" { "".into() } else { answer.whole_body() };
     if answer.gzip && case.method != "HEAD" {
@@ -62,13 +64,13 @@ pub(super) fn varies(headers: &HeaderMap) -> Result<()> {
 }
 
 /// Whether a path that does not exist is responded to as it must be.
-pub(super) fn unknown(response: &Response) -> Result<()> {
+pub(super) fn unknown(response: &Response, transport: Transport) -> Result<()> {
     ensure!(
         response.status() == 404,
         "GET /no-such-path gave status {}, where 404 was due (CONTRACT.md, 2.5)",
         response.status().as_u16()
     );
-    contract_headers(response.headers(), false)
+    contract_headers(response.headers(), false, transport)
 }
 
 /// Whether a server keeps the contract's first section only, or none of it.
@@ -78,13 +80,15 @@ pub(super) fn exempt(server: &Server) -> bool {
 
 /// The headers that every answer has. Others are not an error here: they are compared between the
 /// arms, and a difference is a warning in the report.
-fn contract_headers(headers: &HeaderMap, chunked: bool) -> Result<()> {
+///
+/// Where a response is chunked over HTTP/1.1, it may have a length over HTTP/2, which has no chunks.
+fn contract_headers(headers: &HeaderMap, chunked: bool, transport: Transport) -> Result<()> {
     let date = headers.get(DATE).context("no Date header (CONTRACT.md, 2.2)")?;
     // Sun, 06 Nov 1994 08:49:37 GMT: every IMF-fixdate has 29 bytes (RFC 9110, 5.6.7).
     ensure!(date.len() == 29, "the Date header is no IMF-fixdate: {date:?} (CONTRACT.md, 2.2)");
     match (headers.contains_key(CONTENT_LENGTH), chunked) {
         (false, false) => bail!("no Content-Length header (CONTRACT.md, 2.2)"),
-        (true, true) => {
+        (true, true) if !transport.is_http2() => {
             bail!("a Content-Length header, where the response must be chunked (CONTRACT.md, 4.5)")
         }
         _ => {}

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::body::GeneratedBody;
 use super::entries::Entries;
 use super::service::DatabaseWork;
+use duet_protocol::Transport;
 
 /// What is asked of a server, and the right answers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -185,6 +186,12 @@ impl Workload {
     #[must_use]
     pub fn members(&self) -> Option<u32> {
         self.cases.iter().find(|case| case.message.is_some()).map(Case::members)
+    }
+
+    /// Whether its requests can travel so: messages over WebSocket go over HTTP/1.1.
+    #[must_use]
+    pub fn goes_over(&self, transport: Transport) -> bool {
+        self.members().is_none() || !transport.is_http2()
     }
 
     /// The longest time that a server must wait before a response is valid, over all cases, in

@@ -5,9 +5,9 @@ use std::fs;
 use duet_model::record;
 use nix::sys::signal::Signal;
 
-use crate::binary::{outcome, signal, wait};
 use crate::alone::gate::bench::Bench;
 use crate::alone::gate::{counts, replays};
+use crate::binary::{outcome, signal, wait};
 
 /// Prints its argument after so many rounds of a loop: a thousand take about a millisecond.
 fn script(rounds: u32) -> String {
