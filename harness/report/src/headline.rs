@@ -211,7 +211,7 @@ impl<'a> Basis<'a> {
         let text = self.ratio.text();
         let (noun, decided) = match self.metric {
             Metric::RequestsPerSecond => (
-                "requests a second",
+                "throughput",
                 format!("{other} responds to {text} the requests a second of {this}."),
             ),
             Metric::RssBytesPeak => ("peak memory", self.memory(&this, &other)),

@@ -42,7 +42,8 @@ const LEGEND: &str = "A ratio says how many times worse the second arm is. Each 
     hours may say otherwise. At rest: the ratio with \
     the gauge at the best that it was in a session; told only where the gauge predicts a session \
     which the line has not seen better than the mean of the others does, and where 5 % at most of \
-    permutations of the sessions look as good.";
+    permutations of the sessions look as good: so does one in twenty of the lines that follow \
+    nothing.";
 
 /// How to read the table over machines.
 const MACHINES_LEGEND: &str = "Each machine has one value, the mean of its sessions. [ ]: where \
