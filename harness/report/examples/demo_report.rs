@@ -25,23 +25,15 @@ fn main() -> Result<()> {
 fn write(folder: &Path, analysis: &Analysis) -> Result<()> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
-    let boxes = chart::boxes(analysis).map(|picture| ("programs.svg", picture.file()));
-    let wide = chart::latency(analysis, Width::Wide).map(|picture| ("latency.svg", picture.file()));
     let narrow = chart::latency(analysis, Width::Narrow)
         .map(|picture| ("narrow-latency.svg", picture.file()));
-    let long = chart::long(analysis, Width::Wide).map(|picture| ("long.svg", picture.file()));
-    let scaling = chart::scaling(analysis, Width::Wide).map(|p| ("scaling.svg", p.file()));
-    let files = [
+    let texts = [
         ("report.txt", duet_report::text(analysis, Style::Plain)),
         ("report.ansi", duet_report::text(analysis, Style::Colour)),
         ("report.md", duet_report::markdown(analysis)),
         ("report.html", duet_report::html(analysis)),
-        ("speed.svg", chart::speed(analysis).file()),
-        ("memory.svg", chart::memory(analysis).file()),
     ];
-    for (name, content) in
-        files.into_iter().chain(boxes).chain(wide).chain(narrow).chain(long).chain(scaling)
-    {
+    for (name, content) in texts.into_iter().chain(duet_report::charts(analysis)).chain(narrow) {
         let path = folder.join(name);
         std::fs::write(&path, content)
             .with_context(|| format!("failed to write {}", path.display()))?;

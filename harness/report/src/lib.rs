@@ -65,3 +65,11 @@ pub fn markdown_alone(analysis: &Analysis) -> String {
 pub fn html(analysis: &Analysis) -> String {
     render::html::html(&run::document(analysis))
 }
+
+/// The charts of a run that have something to show, as SVG, with the names of their files.
+#[must_use]
+pub fn charts(analysis: &Analysis) -> Vec<(&'static str, String)> {
+    let pictures = run::pictures(analysis, chart::Width::Wide);
+    let all = pictures.into_iter().chain(run::boxes(analysis));
+    all.map(|(name, picture)| (name, picture.file())).collect()
+}

@@ -68,24 +68,36 @@ fn answer(analysis: &Analysis) -> Vec<Block> {
     caveats.chain([Block::List(Marker::Answer, answers), one_session]).collect()
 }
 
+/// The charts that have something to show, with the names of their files.
+pub(super) fn pictures(analysis: &Analysis, width: Width) -> Vec<(&'static str, Picture)> {
+    let ratios = |metric| chart::comparison(analysis, metric, width);
+    let speed = load_kinds::has_speeds(analysis).then(|| ratios(Metric::RequestsPerSecond));
+    let memory = load_kinds::has_peaks(analysis).then(|| ratios(Metric::RssBytesPeak));
+    let all = [
+        ("speed.svg", speed),
+        ("memory.svg", memory),
+        ("latency.svg", chart::latency(analysis, width)),
+        ("scaling.svg", chart::scaling(analysis, width)),
+        ("long.svg", chart::long(analysis, width)),
+    ];
+    all.into_iter().filter_map(|(name, picture)| Some((name, picture?))).collect()
+}
+
+/// The box plots of programs, which have one width.
+pub(super) fn boxes(analysis: &Analysis) -> Option<(&'static str, Picture)> {
+    chart::boxes(analysis).map(|picture| ("programs.svg", picture))
+}
+
 fn charts(analysis: &Analysis) -> Vec<Block> {
     let same = "The tables below hold the same numbers.";
-    let figure = |file, draw: &dyn Fn(Width) -> Option<Picture>| {
-        let (wide, narrow) = (draw(Width::Wide)?, draw(Width::Narrow)?);
-        Some(figure_of(Some(file), &wide, Some(&narrow), same))
-    };
-    let ratios = |metric| move |width| Some(chart::comparison(analysis, metric, width));
-    let speed = load_kinds::has_speeds(analysis)
-        .then(|| figure("speed.svg", &ratios(Metric::RequestsPerSecond)));
-    let memory = load_kinds::has_peaks(analysis)
-        .then(|| figure("memory.svg", &ratios(Metric::RssBytesPeak)));
-    let latency = figure("latency.svg", &|width| chart::latency(analysis, width));
-    let scaling = figure("scaling.svg", &|width| chart::scaling(analysis, width));
-    let long = figure("long.svg", &|width| chart::long(analysis, width));
-    let boxes = chart::boxes(analysis);
-    let boxes = boxes.map(|picture| figure_of(Some("programs.svg"), &picture, None, ""));
-    let all = [speed.flatten(), memory.flatten(), latency, scaling, long, boxes];
-    all.into_iter().flatten().map(Block::Figure).collect()
+    let (wide, narrow) = (pictures(analysis, Width::Wide), pictures(analysis, Width::Narrow));
+    let both = wide.iter().zip(&narrow);
+    let figures = both.map(|((file, wide), (_, narrow))| {
+        Block::Figure(figure_of(Some(file), wide, Some(narrow), same))
+    });
+    let boxes = boxes(analysis)
+        .map(|(file, picture)| Block::Figure(figure_of(Some(file), &picture, None, "")));
+    figures.chain(boxes).collect()
 }
 
 fn section(analysis: &Analysis, matchup: &MatchupAnalysis) -> Vec<Block> {

@@ -15,18 +15,17 @@ use super::stdio;
 use duet_analysis::pool::{self, Pooled};
 use duet_analysis::{self, Analysis, BuildsAnalysis, hours, money};
 use duet_model::record::{self, Run};
-use duet_report::chart::Width;
 use duet_report::{self, Style};
 
 /// Rebuilds tables, charts and reports from a run's record
 ///
-/// Reads run.jsonl.gz or run.jsonl and writes summary.json, report.md, report.html, speed.svg,
-/// memory.svg and, where there are programs, latency curves, several numbers of CPUs or long
-/// windows, programs.svg, latency.svg, scaling.svg and long.svg beside it. The exit code is the
-/// run's own. Where it is a session of a campaign, and where --beside names others, the report says
-/// what sessions of the same definitions and executables show of another hour. The record of `duet
-/// builds`, builds.json, is shown in the run's report, or alone as builds.md and builds.html where
-/// there is no run.
+/// Reads run.jsonl.gz or run.jsonl and writes summary.json, report.md, report.html and the
+/// charts that have something to show beside it: speed.svg, memory.svg, latency.svg,
+/// scaling.svg (several numbers of CPUs), long.svg (long windows) and programs.svg. The exit
+/// code is the run's own. Where it is a session of a campaign, and where --beside names
+/// others, the report says what sessions of the same definitions and executables show of
+/// another hour. The record of `duet builds`, builds.json, is shown in the run's report, or
+/// alone as builds.md and builds.html where there is no run.
 #[derive(Debug, Args)]
 pub(super) struct Report {
     /// A run's folder, such as results/latest.
@@ -146,19 +145,12 @@ pub(super) fn builds_exit(builds: &BuildsAnalysis) -> Exit {
 
 fn write(analysis: &Analysis, folder: &Path) -> Result<()> {
     let summary = serde_json::to_string_pretty(analysis).context("failed to encode the summary")?;
-    for (name, text) in [
+    let texts = [
         ("summary.json", summary + "\n"),
-        ("speed.svg", duet_report::chart::speed(analysis).file()),
-        ("memory.svg", duet_report::chart::memory(analysis).file()),
         ("report.md", duet_report::markdown(analysis)),
         ("report.html", duet_report::html(analysis)),
-    ]
-    .into_iter()
-    .chain(duet_report::chart::boxes(analysis).map(|p| ("programs.svg", p.file())))
-    .chain(duet_report::chart::latency(analysis, Width::Wide).map(|p| ("latency.svg", p.file())))
-    .chain(duet_report::chart::scaling(analysis, Width::Wide).map(|p| ("scaling.svg", p.file())))
-    .chain(duet_report::chart::long(analysis, Width::Wide).map(|p| ("long.svg", p.file())))
-    {
+    ];
+    for (name, text) in texts.into_iter().chain(duet_report::charts(analysis)) {
         folders::replace(&folder.join(name), text.as_bytes())?;
     }
     Ok(())
@@ -168,11 +160,11 @@ fn write(analysis: &Analysis, folder: &Path) -> Result<()> {
 fn show(analysis: &Analysis, folder: &Path) -> Result<()> {
     stdio::print(&duet_report::text(analysis, style()))?;
     stdio::line(&format!("Report: {}", shown(&folder.join("report.html"))))?;
-    let latency = duet_report::chart::latency(analysis, Width::Wide).map(|_| "latency.svg");
-    let scaling = duet_report::chart::scaling(analysis, Width::Wide).map(|_| "scaling.svg");
-    let long = duet_report::chart::long(analysis, Width::Wide).map(|_| "long.svg");
-    let charts = ["speed.svg", "memory.svg"].into_iter().chain(latency).chain(scaling).chain(long);
-    let charts: Vec<String> = charts.map(|name| shown(&folder.join(name))).collect();
+    let charts = duet_report::charts(analysis);
+    let charts: Vec<String> = charts.iter().map(|(name, _)| shown(&folder.join(name))).collect();
+    if charts.is_empty() {
+        return Ok(());
+    }
     stdio::line(&format!("Charts: {}", charts.join(", ")))
 }
 

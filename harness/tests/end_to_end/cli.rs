@@ -169,6 +169,9 @@ fn an_open_loop_measures_latency() {
             assert_eq!(open.sent, window.requests + window.errors.values().sum::<u64>());
         }
     }
+    // Rates that were given are no result: there is no chart of them.
+    assert!(!outcome.out.contains("speed.svg"), "{}", outcome.out);
+    assert!(!bench.path().join("results/latest/speed.svg").exists());
     bench.nothing_is_left();
 }
 

@@ -81,7 +81,8 @@ pub(super) fn exempt(server: &Server) -> bool {
 /// The headers that every answer has. Others are not an error here: they are compared between the
 /// arms, and a difference is a warning in the report.
 ///
-/// Where a response is chunked over HTTP/1.1, it may have a length over HTTP/2, which has no chunks.
+/// Where a response is chunked over HTTP/1.1, it may have a length over HTTP/2, which knows no
+/// chunks.
 fn contract_headers(headers: &HeaderMap, chunked: bool, transport: Transport) -> Result<()> {
     let date = headers.get(DATE).context("no Date header (CONTRACT.md, 2.2)")?;
     // Sun, 06 Nov 1994 08:49:37 GMT: every IMF-fixdate has 29 bytes (RFC 9110, 5.6.7).
