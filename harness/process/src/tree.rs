@@ -15,6 +15,9 @@ use crate::proc::{self, CpuClock, ProcessMemory, Resident, TICK_NS};
 /// Processes that are looked at, at most: bounds the walk should the tree change meanwhile.
 const PROCESSES_MAX: usize = 4000;
 
+/// Walks of a tree that changes meanwhile, at most.
+const WALKS_MAX: usize = 5;
+
 /// A tree of one process is looked at again after this time: it may have started another.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
 
@@ -29,7 +32,21 @@ pub fn processes(root: i32) -> Vec<i32> {
     if !Path::new("/proc/thread-self/children").exists() {
         return below(root, &parents());
     }
-    let mut found = children(root);
+    // Whose parent ends during the walk moves up to the root, whose children were read before that.
+    let mut of_root = children(root);
+    for _ in 1..WALKS_MAX {
+        let found = walk(of_root.clone());
+        let now = children(root);
+        if now == of_root {
+            return found;
+        }
+        of_root = now;
+    }
+    walk(of_root)
+}
+
+/// These processes and all below them.
+fn walk(mut found: Vec<i32>) -> Vec<i32> {
     let mut next = 0;
     while next < found.len() && found.len() < PROCESSES_MAX {
         found.extend(children(found[next]));
