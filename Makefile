@@ -61,7 +61,7 @@ lint: tools ## formatting and static analysis, no warning tolerated
 # Most tests wait most of the time. Those whose verdicts depend on what the machine is doing come after
 # the others, and few at once.
 rust-test: tools postgres
-	RUST_TEST_THREADS=4 cargo test --locked --workspace -- --skip alone::
+	RUST_TEST_THREADS=3 cargo test --locked --workspace -- --skip alone::
 	cargo test --locked --workspace --test alone
 
 fault-test: tools ## let every n-th system call of a short gate fail, by strace (hours)
