@@ -43,7 +43,6 @@ smoke: tools postgres ## measure everything once, briefly
 	cargo test --locked --workspace --no-run
 	rm -rf results/smoke
 	$(TESTED) run smoke --out results/smoke
-	$(TESTED) verify rust-axum-backends go-nethttp-backends
 
 test: tools postgres rust-test go-test data-test smoke ## run all tests, and measure everything once
 	@echo "all tests passed"
