@@ -91,9 +91,9 @@ pub(super) fn boxes(analysis: &Analysis) -> Option<(&'static str, Picture)> {
 fn charts(analysis: &Analysis) -> Vec<Block> {
     let same = "The tables below hold the same numbers.";
     let (wide, narrow) = (pictures(analysis, Width::Wide), pictures(analysis, Width::Narrow));
-    let both = wide.iter().zip(&narrow);
-    let figures = both.map(|((file, wide), (_, narrow))| {
-        Block::Figure(figure_of(Some(file), wide, Some(narrow), same))
+    let figures = wide.iter().map(|(file, wide)| {
+        let narrow = narrow.iter().find(|(name, _)| name == file).map(|(_, narrow)| narrow);
+        Block::Figure(figure_of(Some(file), wide, narrow, same))
     });
     let boxes = boxes(analysis)
         .map(|(file, picture)| Block::Figure(figure_of(Some(file), &picture, None, "")));
