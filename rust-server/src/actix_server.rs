@@ -25,6 +25,9 @@ use crate::command_line::{self, Offers, Options};
 
 /// The most workers that actix-web takes; it panics of more.
 const WORKERS_MAX: usize = 512;
+/// Connections that may wait to be accepted: the system takes it for its own limit. By itself
+/// actix-web asks for 2,048.
+const BACKLOG: u32 = i32::MAX as u32;
 /// How far behind the clock may be by which actix-web ends its time-outs. None is shorter than
 /// told.
 const CLOCK_BEHIND: Duration = Duration::from_millis(500);
@@ -77,6 +80,7 @@ async fn serve(routes: fn(&mut ServiceConfig), options: Options) -> io::Result<(
         }
     })
     .shutdown_timeout(PATIENCE_S)
+    .backlog(BACKLOG)
     .bind(address)?;
     let bound = server.addrs();
     let mut server = pin!(server.run());

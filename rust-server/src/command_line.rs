@@ -42,8 +42,8 @@ pub struct Options {
     pub upstream: Option<String>,
     /// The level, 1 to 9, at which bodies are compressed, if they are.
     pub gzip: Option<NonZeroUsize>,
-    /// Whether time-outs, TCP_NODELAY and the pool are as each library has them by default, and not
-    /// as the contract says.
+    /// Whether time-outs, TCP_NODELAY, the queue of connections and the pool are as each library
+    /// has them by default, and not as the contract says.
     pub defaults: bool,
     /// How long clients may take: as the contract says, if nobody says otherwise.
     pub timeouts: Timeouts,

@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time;
 
 use crate::command_line::{self, Offers, Options, Transport};
+use crate::listen::{listen, resolve};
 use crate::transport::{Connections, Service};
 
 /// How long requests that have begun may take after a signal.
@@ -43,7 +44,10 @@ pub fn run<S: Service>(
 async fn serve<S: Service>(service: S, options: Options) -> io::Result<()> {
     let stop = stop()?;
     let connections = connections(service, &options)?;
-    let listener = TcpListener::bind(options.addr).await?;
+    let listener = match options.defaults {
+        true => TcpListener::bind(&options.addr).await?,
+        false => listen(resolve(&options.addr).await?, false)?,
+    };
     let address = listener.local_addr()?;
     command_line::announce(address)?;
     let open = Arc::new(connections).serve(listener, stop).await;

@@ -42,6 +42,8 @@ pub mod fan_out;
 pub mod hyper_routes;
 #[cfg(feature = "transports")]
 pub mod hyper_server;
+#[cfg(feature = "transports")]
+mod listen;
 #[cfg(feature = "serde")]
 pub mod queries;
 #[cfg(feature = "transports")]

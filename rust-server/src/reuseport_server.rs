@@ -3,22 +3,20 @@
 //! out connections by their addresses. A connection stays with its worker.
 
 use std::io;
-use std::net::{self, SocketAddr};
+use std::net;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
-use tokio::net::{TcpListener, TcpSocket, lookup_host};
+use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::watch;
 use tokio::time;
 
 use crate::command_line::{self, Offers, Options};
 use crate::hyper_server::{PATIENCE, connections, stop};
+use crate::listen::{listen, resolve};
 use crate::transport::{Connections, Service};
-
-/// Connections that wait to be accepted, as many as tokio's own listener has.
-const BACKLOG: u32 = 1_024;
 
 /// Serves requests by what `service` makes of the command line, until SIGTERM or SIGINT. `version`
 /// is the line that `--version` prints.
@@ -36,12 +34,11 @@ pub fn run<S: Service>(
 
 async fn serve<S: Service>(connections: &Arc<Connections<S>>, options: &Options) -> io::Result<()> {
     let stop = stop()?;
-    let named = lookup_host(&options.addr).await?.next();
-    let first = listen(named.ok_or_else(|| io::Error::other("no such address"))?)?;
+    let first = listen(resolve(&options.addr).await?, true)?;
     let address = first.local_addr()?;
-    let mut listeners = vec![first];
+    let mut listeners = vec![first.into_std()?];
     for _ in 1..options.threads.get() {
-        listeners.push(listen(address)?);
+        listeners.push(listen(address, true)?.into_std()?);
     }
     let (stopping, stopped) = watch::channel(());
     let mut workers = vec![];
@@ -74,14 +71,6 @@ fn work<S: Service>(
         let _ = time::timeout(PATIENCE, open.ended()).await;
         Ok(())
     })
-}
-
-fn listen(address: SocketAddr) -> io::Result<net::TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.set_reuseport(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)?.into_std()
 }
 
 fn current_thread() -> io::Result<Runtime> {

@@ -4,7 +4,7 @@ use std::io::{BufRead, Read};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Command, Output};
 
-use crate::client::{SERVERS, Server, eventually};
+use crate::client::{PATIENCE, SERVERS, Server, eventually};
 
 const ARTICLE: &str = env!("CARGO_BIN_EXE_rust-article");
 const STD: &str = env!("CARGO_BIN_EXE_rust-std");
@@ -136,6 +136,28 @@ fn signals_with_idle_connections() {
         server.signal(name);
         assert_eq!(server.wait().code(), Some(0), "{program} {name}");
         drop((silent, kept));
+    }
+}
+
+/// Connections that a server has not accepted yet wait, also 600 at once, and none is turned away
+/// where the system allows so many.
+/// Rust's standard library alone asks for a queue of 128, and has no way to ask for more.
+#[test]
+fn connections_that_wait() {
+    let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn").expect("Linux has it");
+    let allowed: usize = allowed.trim().parse().expect("it is a number");
+    for program in SERVERS.iter().filter(|program| **program != STD) {
+        let server = Server::start(program);
+        server.signal("STOP");
+        let waiting: Vec<_> = (0..allowed.min(600))
+            .map(|n| {
+                let connected = TcpStream::connect_timeout(&server.address, PATIENCE);
+                connected.unwrap_or_else(|error| panic!("{program}: connection {n}: {error}"))
+            })
+            .collect();
+        server.signal("CONT");
+        assert_eq!(server.client().ask(HELLO).status, 200, "{program}");
+        drop(waiting);
     }
 }
 
