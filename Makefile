@@ -32,7 +32,7 @@ bench-pressure: build ## measure what shows under pressure (three quarters of an
 	$(DUET) run neighbour --out results/neighbour
 	$(DUET) run burst --out results/burst
 
-bench-heap: build ## measure memory and the worst second beside a million entries (35 minutes)
+bench-heap: build ## measure memory and the worst second beside a million entries (38 minutes)
 	$(DUET) run heap --out results/heap
 
 bench-game-site: build ## measure the programs at the sizes the benchmarks game publishes (half an hour)

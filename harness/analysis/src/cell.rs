@@ -15,6 +15,8 @@ use duet_units::{Loop, Metric};
 pub(super) struct Cell<'a> {
     pub(super) id: &'a CellId,
     pub(super) matchup: &'a Matchup,
+    /// The pairs that the matchup is one of, itself included; 1 where it was measured as it is.
+    pub(super) pairs: usize,
     pub(super) workload: &'a Workload,
     pub(super) load: &'a Load,
     pub(super) arms: Vec<Arm>,

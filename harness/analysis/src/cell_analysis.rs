@@ -10,7 +10,9 @@ use crate::rounds::rounds;
 use crate::summary::{CellAnalysis, Estimate, MetricAnalysis, RssPoint, Who};
 use crate::values::BlockValues;
 use crate::verdict::Verdict;
-use crate::{long, memory_search, negotiated, open, search, services, sizes, switching, warnings};
+use crate::{
+    long, memory_search, negotiated, open, pairs, search, services, sizes, switching, warnings,
+};
 use duet_model::record::{BlockRecord, Run, RunHeader};
 use duet_model::spec::{CellId, Load};
 use duet_units::{Loop, Metric};
@@ -51,8 +53,20 @@ fn cell<'a>(run: &'a Run, id: &'a CellId) -> Option<Cell<'a>> {
         Loop::Search => search::bottleneck_of(records(), arms.len(), cpus(&run.header)),
         of => bottleneck(&usage, cpus(&run.header), matches!(of, Loop::Open | Loop::Solo)),
     };
-    let mut cell =
-        Cell { id, matchup, workload, load, arms, blocks, counted, spoilt, usage, bottleneck };
+    let pairs = pairs::family(&matchup.name, &spec.matchups);
+    let mut cell = Cell {
+        id,
+        matchup,
+        pairs,
+        workload,
+        load,
+        arms,
+        blocks,
+        counted,
+        spoilt,
+        usage,
+        bottleneck,
+    };
     let who = cell.bottleneck.who;
     cell.bottleneck.who = match load.kind() {
         Loop::Closed | Loop::Burst => who,
@@ -67,7 +81,7 @@ impl Cell<'_> {
     fn metric(&self, metric: Metric) -> Option<MetricAnalysis> {
         let values: Vec<&BlockValues> = self.counted.iter().map(|b| &b.values).collect();
         let refusal = self.no_ratio(metric);
-        let tail = tail(self.counted.iter().map(|b| b.record.started_ns));
+        let tail = self.tail();
         let mut found =
             metric_analysis(metric, self.arms.len(), &values, refusal.as_deref(), tail)?;
         if found.ratio.is_some()
@@ -77,6 +91,12 @@ impl Cell<'_> {
             (found.verdict, found.reason, found.p) = (Verdict::Inconclusive, Some(reason), None);
         }
         Some(found)
+    }
+
+    /// What an interval of the cell leaves out on either side. Those of the pairs of one matchup
+    /// hold together: by the union bound, each leaves out as much less as there are pairs.
+    fn tail(&self) -> f64 {
+        tail(self.counted.iter().map(|b| b.record.started_ns)) / self.pairs as f64
     }
 
     /// Why a metric has no ratio here, and no place in a mean; absent where it has one.
@@ -157,7 +177,8 @@ impl Cell<'_> {
 /// The throughput ratio of a cell so far, for display while the run goes on: how many times worse
 /// the second arm is. In an open loop, where throughput is given, the ratio of CPU per request; of
 /// searches, that of the rates or of the memory limits they found; of bursts that of what was kept.
-/// Absent before a block counts, and where the generator was the bottleneck.
+/// Absent before a block counts, where the generator was the bottleneck, and where there are more
+/// than two arms.
 ///
 /// Works on rounds alone: decoding histograms would take too long to do it after every block.
 #[must_use]
@@ -180,6 +201,9 @@ pub fn running_ratio(
     let (counted, log_ratios): (Vec<&BlockRecord>, Vec<f64>) =
         of_cell.into_iter().filter_map(|b| Some((b, log_ratio(b)?))).unzip();
     let (arms, cpus) = (counted.first()?.arms.len(), cpus(header));
+    if arms > 2 {
+        return None;
+    }
     let load = header.spec.load(&cell.load);
     let unresumed = |load| negotiated::unresumed(&[], load, counted.iter().copied());
     if negotiated::refusal(&[], counted.iter().copied()).is_some()

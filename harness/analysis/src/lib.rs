@@ -2,12 +2,12 @@
 //!
 //! [`Analysis`] is all that a report sees, and `summary.json` is its JSON form. It is a pure
 //! function of the record, whatever the order of its blocks and however early it ends. The modules
-//! in the order of the flow: `rounds`, `open` (with `tails`) and `search` reduce a block to
-//! `values`, whatever its loop (`block_values`); a `cell` and its blocks become `estimates`;
-//! `bottleneck` and `warnings` doubt them; `means` says what cells say together; `cell_analysis`
-//! and `programs` say what is known of a cell, `matchups` of all cells of a matchup, `run_summary`
-//! of the run, and `run_analysis` puts all into a `summary`; `multiplicity` holds verdicts against
-//! all lines of the run.
+//! in the order of the flow: `pairs` makes pairs of matchups of several arms; `rounds`, `open`
+//! (with `tails`) and `search` reduce a block to `values`, whatever its loop (`block_values`); a
+//! `cell` and its blocks become `estimates`; `bottleneck` and `warnings` doubt them; `means` says
+//! what cells say together; `cell_analysis` and `programs` say what is known of a cell, `matchups`
+//! of all cells of a matchup, `run_summary` of the run, and `run_analysis` puts all into a
+//! `summary`; `multiplicity` holds verdicts against all lines of the run.
 //!
 //! [`comparison`] and [`gate`] judge two versions, [`trend`] orders many runs by time, [`verdict`]
 //! holds the rule of every verdict. Plain data is imported from where it is defined and this file
@@ -38,6 +38,7 @@ pub mod money;
 mod multiplicity;
 mod negotiated;
 mod open;
+mod pairs;
 pub mod pool;
 mod programs;
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use crate::cell::{Cell, cpus, is_control};
 use crate::means::{self, Part};
 use crate::summary::{LeftOut, MatchupAnalysis, Mean, MetricAnalysis};
-use crate::utilisation;
 use crate::values::BlockValues;
+use crate::{pairs, utilisation};
 use duet_model::record::RunHeader;
 use duet_model::spec::Rate;
+use duet_stats::TAIL;
 use duet_units::{Loop, Metric};
 
 /// Metrics that belong to a start and not to a load.
@@ -35,6 +36,7 @@ pub(super) fn analyse(header: &RunHeader, cells: &[Cell]) -> Vec<MatchupAnalysis
             starts: starts(&own),
             means: OF_MEANS.into_iter().filter_map(|metric| mean(metric, &own)).collect(),
             equal_utilisation: utilisation::analyse(&own, cpus(header)),
+            pair_of: pairs::whole(&cell.matchup.name).map(str::to_owned),
         });
     }
     matchups
@@ -54,7 +56,7 @@ fn mean(metric: Metric, own: &[&Cell]) -> Option<Mean> {
             Some(reason) => left_out.push(LeftOut { cell: cell.id.clone(), reason }),
         }
     }
-    means::mean(metric, &parts, left_out)
+    means::mean(metric, &parts, left_out, tail(own))
 }
 
 /// Whether a cell may be in a mean: closed loops may; what a request costs at a given rate may
@@ -73,11 +75,16 @@ fn belongs(metric: Metric, cell: &Cell, own: &[&Cell]) -> bool {
     is_closed(cell) || (given && cost && !same().any(|other| is_closed(other)))
 }
 
+/// What intervals over the cells of a matchup leave out on either side, as those of a cell do.
+fn tail(own: &[&Cell]) -> f64 {
+    TAIL / own.first().map_or(1, |cell| cell.pairs) as f64
+}
+
 /// Metrics of starts over the cells of a matchup.
 fn starts(cells: &[&Cell]) -> Vec<MetricAnalysis> {
     let Some(first) = cells.first() else { return vec![] };
     let blocks: Vec<Vec<&BlockValues>> =
         cells.iter().map(|cell| cell.counted.iter().map(|b| &b.values).collect()).collect();
-    let of_metric = |metric| means::starts(metric, first.arms.len(), &blocks);
+    let of_metric = |metric| means::starts(metric, first.arms.len(), &blocks, tail(cells));
     OF_STARTS.into_iter().filter_map(of_metric).collect()
 }

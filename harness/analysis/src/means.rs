@@ -8,7 +8,7 @@ use crate::summary::{Estimate, LeftOut, Mean, MeanCell, MetricAnalysis};
 use crate::values::BlockValues;
 use crate::verdict::{BLOCKS_MIN, TIE_BAND, verdict};
 use duet_model::spec::CellId;
-use duet_stats::{MeanOfCentres, TAIL, hodges_lehmann, mean_of_centres, standard_deviation};
+use duet_stats::{MeanOfCentres, hodges_lehmann, mean_of_centres, standard_deviation};
 use duet_units::Metric;
 
 /// A cell of a mean.
@@ -23,8 +23,14 @@ pub(super) struct Part<'a> {
 /// The mean of a metric over cells: of their Hodges-Lehmann estimates, first within each kind of
 /// work, then over kinds, so that a kind has one vote however many cells measure it. Blocks of
 /// different cells are no pairs, so each cell counts with the blocks it has. Only cells that have
-/// the metric; absent with fewer than two of them.
-pub(super) fn mean(metric: Metric, parts: &[Part<'_>], left_out: Vec<LeftOut>) -> Option<Mean> {
+/// the metric; absent with fewer than two of them. `tail`: what its interval leaves out on either
+/// side.
+pub(super) fn mean(
+    metric: Metric,
+    parts: &[Part<'_>],
+    left_out: Vec<LeftOut>,
+    tail: f64,
+) -> Option<Mean> {
     let log_ratios = |part: &Part| -> Vec<f64> {
         part.blocks.iter().filter_map(|b| b.log_ratios.get(&metric).copied()).collect()
     };
@@ -48,7 +54,7 @@ pub(super) fn mean(metric: Metric, parts: &[Part<'_>], left_out: Vec<LeftOut>) -
         .collect();
     let value = samples.iter().map(|(weight, logs)| weight * hodges_lehmann(logs)).sum();
     let n = samples.iter().map(|(_, logs)| logs.len()).min()?;
-    let (ratio, p) = judged(value, mean_of_centres(&samples), n);
+    let (ratio, p) = judged(value, mean_of_centres(&samples), n, tail);
     let (verdict, _) = verdict(ratio.interval, &[]);
     let kinds = cells_of_kind.len() as u32;
     (cells.len() > 1).then_some(Mean {
@@ -66,23 +72,25 @@ pub(super) fn mean(metric: Metric, parts: &[Part<'_>], left_out: Vec<LeftOut>) -
 
 /// A ratio with the interval and the p value that its standard error gives. As with blocks of one
 /// cell there is no interval below what six blocks have, five degrees of freedom.
-fn judged(value: f64, mean: Option<MeanOfCentres>, n: usize) -> (Estimate, Option<f64>) {
+fn judged(value: f64, mean: Option<MeanOfCentres>, n: usize, tail: f64) -> (Estimate, Option<f64>) {
     let mean = mean.filter(|mean| mean.freedom + 1 >= BLOCKS_MIN);
-    let interval = mean.map(|mean| mean.interval(TAIL).map(f64::exp));
+    let interval = mean.map(|mean| mean.interval(tail).map(f64::exp));
     let p = mean.map(|mean| mean.p_beyond(TIE_BAND.ln_1p()));
     (Estimate { value: value.exp(), interval, n: n as u32 }, p)
 }
 
 /// A metric of starts over all cells, each with its blocks that count. Starts of one cell may share
 /// what the cell decides (in older records idle memory is read after its first response), so they
-/// are no sample of their own: each cell gives one estimate, and the mean is over these.
+/// are no sample of their own: each cell gives one estimate, and the mean is over these. `tail`:
+/// what intervals leave out on either side.
 pub(super) fn starts(
     metric: Metric,
     arms: usize,
     cells: &[Vec<&BlockValues>],
+    tail: f64,
 ) -> Option<MetricAnalysis> {
     let all: Vec<&BlockValues> = cells.iter().flatten().copied().collect();
-    let mut found = metric_analysis(metric, arms, &all, None, TAIL)?;
+    let mut found = metric_analysis(metric, arms, &all, None, tail)?;
     let cells: Vec<Vec<&BlockValues>> = cells
         .iter()
         .map(|cell| cell.iter().filter(|b| b.log_ratios.contains_key(&metric)).copied().collect())
@@ -94,7 +102,7 @@ pub(super) fn starts(
     let over_cells = |of: &dyn Fn(&BlockValues) -> f64| {
         let samples: Vec<Vec<f64>> =
             cells.iter().map(|cell| cell.iter().map(|b| of(b)).collect()).collect();
-        mean_over_cells(&samples, all.len())
+        mean_over_cells(&samples, all.len(), tail)
     };
     for (arm, estimate) in found.arms.iter_mut().enumerate() {
         *estimate = over_cells(&|b| b.arms[arm][&metric].ln()).0;
@@ -108,7 +116,7 @@ pub(super) fn starts(
 
 /// The mean of cells' estimates. Its standard error is the larger of what the blocks within the
 /// cells give and of what the cells themselves do, which are then a sample of workloads.
-fn mean_over_cells(samples: &[Vec<f64>], n: usize) -> (Estimate, Option<f64>) {
+fn mean_over_cells(samples: &[Vec<f64>], n: usize, tail: f64) -> (Estimate, Option<f64>) {
     let centres: Vec<f64> = samples.iter().map(|values| hodges_lehmann(values)).collect();
     let cells = centres.len() as f64;
     let value = centres.iter().sum::<f64>() / cells;
@@ -123,13 +131,14 @@ fn mean_over_cells(samples: &[Vec<f64>], n: usize) -> (Estimate, Option<f64>) {
         .into_iter()
         .chain(between)
         .max_by(|a, b| a.standard_error.total_cmp(&b.standard_error));
-    judged(value, larger, n)
+    judged(value, larger, n, tail)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::estimates::geometric;
+    use duet_stats::TAIL;
 
     fn block(log_ratio: f64) -> BlockValues {
         BlockValues {
@@ -163,14 +172,14 @@ mod tests {
             .iter()
             .map(|(cell, kind, blocks)| Part { cell, kind, blocks: blocks.iter().collect() })
             .collect();
-        let found = mean(Metric::CpuNsPerRequest, &parts, vec![]).expect("four cells");
+        let found = mean(Metric::CpuNsPerRequest, &parts, vec![], TAIL).expect("four cells");
         assert!((found.ratio.value.ln() - 0.4).abs() < 0.002, "{found:?}");
         assert_eq!((found.cells.len(), found.kinds, found.ratio.n), (4, 2, 5));
         let interval = found.ratio.interval.expect("an interval");
         assert!(interval.low < found.ratio.value && interval.high / interval.low < 1.02);
         assert!(found.p.is_some_and(|p| p < 1e-6));
-        assert_eq!(mean(Metric::CpuNsPerRequest, &parts[..1], vec![]), None);
-        assert_eq!(mean(Metric::RequestsPerSecond, &parts, vec![]), None);
+        assert_eq!(mean(Metric::CpuNsPerRequest, &parts[..1], vec![], TAIL), None);
+        assert_eq!(mean(Metric::RequestsPerSecond, &parts, vec![], TAIL), None);
     }
 
     /// Starts of a cell have something in common: it is not one of hundreds of them that counts.
@@ -178,7 +187,7 @@ mod tests {
     fn cells_of_starts_are_a_sample() {
         let cells: Vec<Vec<f64>> = (0..8).map(|cell| vec![0.05 * f64::from(cell); 8]).collect();
         let pooled = geometric(&cells.concat()).and_then(|e| e.interval).expect("an interval");
-        let (found, _) = mean_over_cells(&cells, 64);
+        let (found, _) = mean_over_cells(&cells, 64, TAIL);
         let own = found.interval.expect("an interval");
         assert!(own.high / own.low > 1.1 * pooled.high / pooled.low, "{own:?} {pooled:?}");
         assert!((found.value.ln() - 0.175).abs() < 1e-9 && found.n == 64);

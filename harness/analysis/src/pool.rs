@@ -17,10 +17,12 @@ pub use pooled::{
     Pooled, PooledLine, PooledMachine, PooledMean, SCHEMA, Session,
 };
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::comparison::executable_sha256;
 use crate::comparison::stored::{fingerprint, is_alike};
+use crate::pairs;
 use crate::run_analysis::analyse;
 use crate::run_summary::iso_8601;
 use crate::summary::{CellAnalysis, MatchupAnalysis, Mean};
@@ -46,8 +48,8 @@ pub fn pool(runs: &[(String, Run)]) -> Result<Pooled, String> {
 /// # Panics
 /// When there is no such run.
 pub fn pool_like(runs: &[(String, Run)], model: usize) -> Result<Pooled, String> {
-    let model = &runs[model].1;
-    pool_by(runs, |run| std::ptr::eq(run, model))
+    let model = &runs[model].0;
+    pool_by(runs, |name| name == model)
 }
 
 /// What is pooled as it is in one run: cells of a matchup, and means over its cells.
@@ -59,17 +61,18 @@ struct Model<'a> {
 }
 
 /// Pools the cells of the runs that may be models.
-fn pool_by(runs: &[(String, Run)], is_model: impl Fn(&Run) -> bool) -> Result<Pooled, String> {
+fn pool_by(runs: &[(String, Run)], is_model: impl Fn(&str) -> bool) -> Result<Pooled, String> {
     if runs.is_empty() {
         return Err("there are no runs".to_owned());
     }
-    let mut sorted: Vec<&(String, Run)> = runs.iter().collect();
-    sorted.sort_by_key(|(name, run)| (run.header.started_unix_s, name.clone()));
+    let mut sorted: Vec<(&String, Cow<'_, Run>)> =
+        runs.iter().map(|(name, run)| (name, pairs::of(run))).collect();
+    sorted.sort_by_key(|(name, run)| (run.header.started_unix_s, (*name).clone()));
     let (mut kept, mut left_out) = (vec![], vec![]);
-    for (name, run) in sorted {
+    for (name, run) in &sorted {
         if run.header.experiment.is_some() {
             let reason = "it compares versions, and is no run of a suite".to_owned();
-            left_out.push(LeftOut { run: name.clone(), cell: None, reason });
+            left_out.push(LeftOut { run: (*name).clone(), cell: None, reason });
             continue;
         }
         kept.push(Kept { name, run, analysis: analyse(run), gauges: state::gauges(run) });
@@ -126,10 +129,10 @@ fn pool_by(runs: &[(String, Run)], is_model: impl Fn(&Run) -> bool) -> Result<Po
 
 /// What is pooled as it is in which run, by matchup. Each cell that was measured, and each mean, is
 /// as in the newest run that has it.
-fn models<'a>(kept: &'a [Kept<'a>], is_model: impl Fn(&Run) -> bool) -> Vec<Model<'a>> {
+fn models<'a>(kept: &'a [Kept<'a>], is_model: impl Fn(&str) -> bool) -> Vec<Model<'a>> {
     let (mut cells, mut means) = (BTreeSet::new(), BTreeSet::new());
     let mut models = vec![];
-    for one in kept.iter().rev().filter(|one| is_model(one.run)) {
+    for one in kept.iter().rev().filter(|one| is_model(one.name)) {
         for matchup in &one.analysis.matchups {
             let new_cell = |cell: &&'a CellAnalysis| cell.blocks > 0 && cells.insert(&cell.id);
             let new_mean = |mean: &&'a Mean| means.insert((&matchup.name, mean.metric));

@@ -13,6 +13,7 @@ use crate::values::{BlockValues, arm_log_ratios};
 use crate::verdict::BLOCKS_MIN;
 use duet_model::record::{ProgramBlock, ProgramRun, Run};
 use duet_model::spec::{CellId, Matchup, Problem};
+use duet_stats::TAIL;
 use duet_units::{Metric, nanoseconds};
 
 /// A cell of programs and its blocks.
@@ -47,6 +48,7 @@ pub(super) fn analyse(run: &Run) -> Vec<MatchupAnalysis> {
             starts: vec![],
             means: Metric::OF_PROGRAMS.into_iter().filter_map(|m| mean(m, &own)).collect(),
             equal_utilisation: vec![],
+            pair_of: None,
         });
     }
     matchups
@@ -79,7 +81,7 @@ fn mean(metric: Metric, own: &[&Cell<'_>]) -> Option<Mean> {
         };
         left_out.push(LeftOut { cell: cell.id.clone(), reason });
     }
-    means::mean(metric, &parts, left_out)
+    means::mean(metric, &parts, left_out, TAIL)
 }
 
 /// Blocks of programs that count.

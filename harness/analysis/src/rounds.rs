@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::pairs::OTHERS;
 use crate::times;
 use crate::values::sign;
 use duet_model::record::{ArmRecord, BlockRecord};
@@ -40,13 +41,17 @@ pub(super) fn rounds(block: &BlockRecord) -> Result<Rounds<'_>, String> {
     if arms < 2 || block.windows.is_empty() {
         return Err("it has no windows".to_owned());
     }
-    let misfit = |w: &&WindowResult| w.arm as usize >= arms || w.server_cpu_ns.len() != arms;
+    let misfit = |w: &&WindowResult| {
+        (w.arm as usize >= arms && w.arm != OTHERS) || w.server_cpu_ns.len() != arms
+    };
     if let Some(window) = block.windows.iter().find(misfit) {
         return Err(format!("a window of arm {} does not fit its {arms} arms", window.arm));
     }
     let mut by_round: BTreeMap<u32, Vec<Window>> = BTreeMap::new();
     for (record, cpu_ns) in block.windows.iter().zip(charged_cpu_ns(&block.windows, arms)) {
-        by_round.entry(record.round).or_default().push(Window { record, cpu_ns });
+        if record.arm != OTHERS {
+            by_round.entry(record.round).or_default().push(Window { record, cpu_ns });
+        }
     }
     let all = by_round.len();
     let whole: Vec<Vec<Window>> = by_round.into_values().filter(|r| is_whole(r, arms)).collect();
@@ -82,7 +87,9 @@ fn charged_cpu_ns(windows: &[WindowResult], arms: usize) -> Vec<u64> {
     let mut charged = vec![0; windows.len()];
     let mut last: Vec<Option<usize>> = vec![None; arms];
     for (i, window) in windows.iter().enumerate() {
-        last[window.arm as usize] = Some(i);
+        if let Some(last) = last.get_mut(window.arm as usize) {
+            *last = Some(i);
+        }
         for (arm, cpu_ns) in window.server_cpu_ns.iter().enumerate() {
             if let Some(to) = last[arm] {
                 let parked = arm != window.arm as usize;

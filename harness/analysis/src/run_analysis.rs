@@ -2,15 +2,16 @@
 
 use crate::summary::{Analysis, Prices, SCHEMA};
 use crate::{cell_analysis, claims, matchups, money, multiplicity, programs, published};
-use crate::{run_summary, warnings};
+use crate::{pairs, run_summary, warnings};
 use duet_model::record::Run;
 
 /// Analyses a run. A record that ends early, for whatever reason, is analysed as far as it goes.
 #[must_use]
 pub fn analyse(run: &Run) -> Analysis {
-    let cells = cell_analysis::collect(run);
+    let paired = pairs::of(run);
+    let cells = cell_analysis::collect(&paired);
     let mut matchups = programs::analyse(run);
-    matchups.extend(matchups::analyse(&run.header, &cells));
+    matchups.extend(matchups::analyse(&paired.header, &cells));
     multiplicity::adjust(&mut matchups);
     for cell in matchups.iter_mut().filter(|m| m.control).flat_map(|m| &mut m.cells) {
         cell.warnings.extend(warnings::control_differs(cell));

@@ -1,8 +1,10 @@
 //! What a run as a whole was: when, where, by whom, and what failed in it.
 
+use std::collections::BTreeMap;
+
 use crate::cell::{Cell, cpus};
-use crate::programs;
 use crate::summary::{CellFailure, RunSummary, ServerSummary};
+use crate::{pairs, programs};
 use duet_model::record::{Attempt, BuildRecord, Failure, ProgramRecord, Run};
 use duet_model::spec::{CellId, Server};
 
@@ -22,8 +24,7 @@ pub(super) fn run_summary(run: &Run, cells: &[Cell]) -> RunSummary {
         elapsed_ns: run.end.as_ref().map(|end| end.elapsed_ns),
         interrupted: run.end.as_ref().and_then(|end| end.interrupted),
         killed: run.end.is_none(),
-        blocks: cells.iter().map(|cell| cell.counted.len() as u32).sum::<u32>()
-            + programs::blocks(run),
+        blocks: blocks_of_servers(cells) + programs::blocks(run),
         blocks_planned: suite.blocks.saturating_mul(suite.cells.len() as u32),
         measured_ns,
         seed: header.seed,
@@ -37,6 +38,16 @@ pub(super) fn run_summary(run: &Run, cells: &[Cell]) -> RunSummary {
         findings: header.findings.clone(),
         stolen_share: if measured_ns == 0 { 0.0 } else { stolen_ns as f64 / available_ns },
     }
+}
+
+/// Blocks that count, each once: pairs of one matchup have theirs in common.
+fn blocks_of_servers(cells: &[Cell]) -> u32 {
+    let mut blocks: BTreeMap<CellId, usize> = BTreeMap::new();
+    for cell in cells {
+        let of_cell = blocks.entry(pairs::measured(cell.id)).or_default();
+        *of_cell = cell.counted.len().max(*of_cell);
+    }
+    blocks.values().sum::<usize>() as u32
 }
 
 /// The servers of the suite's matchups, in the definitions' order.

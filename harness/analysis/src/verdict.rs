@@ -39,6 +39,9 @@ pub fn verdict(interval: Option<Interval>, log_ratios: &[f64]) -> (Verdict, Opti
         let reason = match log_ratios.len() {
             0 => "no block counts".to_owned(),
             1 => format!("1 block: no verdict below {BLOCKS_MIN}"),
+            n if n >= BLOCKS_MIN as usize => {
+                format!("{n} blocks: too few for intervals that hold for all arms together")
+            }
             n => format!("{n} blocks: no verdict below {BLOCKS_MIN}"),
         };
         return (Verdict::Inconclusive, Some(reason));
@@ -110,6 +113,7 @@ mod tests {
             (0, "no block counts"),
             (1, "1 block: no verdict below 6"),
             (5, "5 blocks: no verdict below 6"),
+            (7, "7 blocks: too few for intervals that hold for all arms together"),
         ];
         for (n, want) in cases {
             let got = verdict(None, &vec![0.5; n]);

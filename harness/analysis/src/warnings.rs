@@ -5,7 +5,7 @@ use crate::cell::{Cell, cpus};
 use crate::disturbance::{FOREIGN_SHARE_MAX, share};
 use crate::summary::{CellAnalysis, MetricAnalysis, Warning, Who};
 use crate::verdict::{BLOCKS_MIN, Verdict};
-use crate::{delayed_acks, memory_search, open, search, services, sizes};
+use crate::{delayed_acks, memory_search, open, pairs, search, services, sizes};
 use duet_model::record::{Run, RunHeader, ServiceCpus, ServiceHeader, Wire};
 use duet_model::spec::CellId;
 use duet_units::{Loop, percent, thousands};
@@ -51,7 +51,8 @@ pub(super) fn of_run(run: &Run, cells: &[Cell]) -> Vec<Warning> {
         }
     }
     let known = |id: &&CellId| {
-        cells.iter().any(|cell| cell.id == *id) || run.header.spec.is_of_programs(id)
+        cells.iter().any(|cell| pairs::measured(cell.id) == **id)
+            || run.header.spec.is_of_programs(id)
     };
     let blocks = run.blocks.iter().map(|b| &b.cell);
     let blocks = blocks.chain(run.program_blocks.iter().map(|b| &b.cell));
@@ -77,6 +78,7 @@ pub(super) fn of_cell(cell: &Cell, header: &RunHeader) -> Vec<Warning> {
         rounds_dropped(cell),
         errors(cell),
         not_stationary(cell, header),
+        turned_away(cell),
         generator_busy(cell),
         generator_bound(cell),
         services::warning(cell),
@@ -106,6 +108,19 @@ fn wires<'a>(cell: &'a Cell, differ: fn(&Wire, &Wire) -> bool) -> Option<[(&'a s
     let pairs = cell.counted.iter().map(|b| (&b.record.arms[0].wire, &b.record.arms[1].wire));
     let (a, b) = pairs.into_iter().find(|(a, b)| differ(a, b))?;
     Some([(labels[0], a), (labels[1], b)])
+}
+
+/// Connections that came while too many waited to be accepted, also in blocks that failed.
+fn turned_away(cell: &Cell) -> Option<Warning> {
+    let blocks = cell.blocks.iter().filter_map(|block| block.listen_overflows);
+    let turned_away: u64 = blocks.sum();
+    let message = format!(
+        "{} connections were turned away, because so many waited already to be accepted: a client \
+         tries again after a second, or its requests fail",
+        thousands(turned_away as i64)
+    );
+    let hint = "have the server listen with a longer backlog, up to net.core.somaxconn";
+    (turned_away > 0).then(|| Warning::new("accept_queue", message, hint))
 }
 
 fn unequal_work(cell: &Cell) -> Option<Warning> {

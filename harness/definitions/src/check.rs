@@ -9,7 +9,7 @@ use super::nearest::suggestion;
 use super::servers::lane_word;
 use super::shared_keys::CellTable;
 use super::suites::{SuiteTable, Suites};
-use duet_model::spec::Matchup;
+use duet_model::spec::{DECIDING_BLOCKS, DECIDING_BLOCKS_OF_SEVERAL, Matchup};
 
 mod claims;
 mod gates;
@@ -65,6 +65,7 @@ pub(super) fn check(files: &Files, references: &[Reference]) -> Vec<DefinitionEr
             for cells in &suite.value.cells {
                 programs::check_cells(suite, cells, suites, files, &mut mistakes);
                 check_workloads(suite, cells, suites, files, &mut mistakes);
+                check_several(suite, cells, suites, &mut mistakes);
                 let settings = suite.value.settings();
                 let (what, cpus) = (format!("suite {}", settings.name), settings.generator_cpus);
                 check_loads(&what, cpus, &cells.loads, suites, &mut mistakes);
@@ -184,6 +185,36 @@ fn arms<'a>(cells: &CellTable, suites: &'a Suites) -> BTreeSet<&'a str> {
     let named = |name: &At<String>| suites.matchups.iter().find(|m| m.value.name == name.value);
     let matchups = cells.matchups.iter().filter_map(named);
     matchups.flat_map(|matchup| matchup.value.arms.iter().map(String::as_str)).collect()
+}
+
+/// A suite whose verdicts are wanted has blocks enough for intervals that hold for several arms
+/// together.
+fn check_several(
+    suite: &At<SuiteTable>,
+    cells: &CellTable,
+    suites: &Suites,
+    mistakes: &mut Vec<DefinitionError>,
+) {
+    let settings = suite.value.settings();
+    let few = settings.blocks >= DECIDING_BLOCKS && settings.blocks < DECIDING_BLOCKS_OF_SEVERAL;
+    let several = |name: &&At<String>| {
+        let mut of_name = suites.matchups.iter().filter(|m| m.value.name == name.value);
+        of_name.any(|matchup| matchup.value.arms.len() > 2)
+    };
+    if let Some(matchup) = cells.matchups.iter().find(several)
+        && settings.verdicts
+        && few
+    {
+        mistakes.push(DefinitionError {
+            file: Kind::Suite.file().to_owned(),
+            line: Some(matchup.line),
+            problem: format!(
+                "suite {}: {} blocks can never decide for all arms of matchup `{}` together",
+                settings.name, settings.blocks, matchup.value
+            ),
+            hint: format!("raise `blocks` to {DECIDING_BLOCKS_OF_SEVERAL} or more"),
+        });
+    }
 }
 
 /// Every arm of a cell must implement its workload.

@@ -10,8 +10,8 @@ use super::nearest::suggestion;
 use super::servers::lane;
 use super::shared_keys::{CellTable, duration, number, program_runs, programs};
 use duet_model::spec::{
-    Arrivals, CellId, DECIDING_BLOCKS, Entries, Lane, Load, MOST_BLOCKS, Matchup, OpenLoop, Rate,
-    Suite, Transport,
+    Arrivals, CellId, DECIDING_BLOCKS, Entries, Lane, Load, MOST_ARMS, MOST_BLOCKS, Matchup,
+    OpenLoop, Rate, Suite, Transport,
 };
 use duet_units::{Limit, MemoryRange};
 
@@ -359,11 +359,20 @@ fn matchup(fields: &mut Fields<'_>) -> At<Matchup> {
     let name = fields.name().value;
     let lane = fields.text("lane").and_then(|word| lane(fields, &word));
     let arms = fields.texts("arms").unwrap_or_default();
-    if fields.has("arms") && arms.len() != 2 {
-        let hint = "name two servers or two sets of programs; the same one twice shows the error \
-                    of the measurement";
+    if fields.has("arms") && !(2..=MOST_ARMS).contains(&arms.len()) {
+        let hint = "name two servers or two sets of programs, or up to five servers of which each \
+                    is compared with the first; the same one twice shows the error of the \
+                    measurement";
+        let problem = format!("`arms` names {}", duet_units::count(arms.len(), "server"));
         let line = fields.line_of("arms");
-        fields.mistake(line, format!("`arms` names {} servers, not two", arms.len()), hint);
+        fields.mistake(line, problem, hint);
+    }
+    let named: BTreeSet<&str> = arms.iter().map(|arm| arm.value.as_str()).collect();
+    if arms.len() > 2 && named.len() < arms.len() {
+        let hint = "name each once; a matchup of one server twice, and of no other, shows the \
+                    error of the measurement";
+        let line = fields.line_of("arms");
+        fields.mistake(line, "`arms` names a server twice", hint);
     }
     for arm in &arms {
         fields.refer(Kind::Arm, &arm.value, arm.line);

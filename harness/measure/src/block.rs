@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::MeasureError;
 use crate::gauges::Gauges;
+use crate::host;
 use crate::services::work::{Driven, Ledger, check_events, check_waits};
 use duet_model::plan::BlockPlan;
 use duet_model::record::{BlockRecord, Stage};
@@ -60,6 +61,7 @@ pub fn run(
         foreign_cpu_ns: 0,
         throttled_ns: None,
         generator_run_delay_ns: None,
+        listen_overflows: None,
         gauges: None,
         arms: vec![],
         services: vec![],
@@ -67,7 +69,10 @@ pub fn run(
         failure: None,
         discarded: None,
     };
+    let overflows = host::listen_overflows();
     let outcome = measure(bench, gauges, plan, (window_ns, started), &mut record);
+    let turned_away = |before: u64| Some(host::listen_overflows()?.saturating_sub(before));
+    record.listen_overflows = overflows.and_then(turned_away);
     bench.services.end_block(bench.spec, definitions(bench, plan).1);
     match outcome {
         Ok(()) => {}

@@ -37,8 +37,8 @@ const ROUNDS_MAX: u32 = 1024;
 /// Paddings are below this: a page, beyond which alignments repeat.
 pub(crate) const PADDING_BYTES_END: u32 = 4096;
 
-/// What a block takes beside warm-up and windows. An assumption: starting and verifying two servers
-/// (0.2 s), the pause before memory is read after load (0.5 s), stopping them (0.2 s).
+/// What a block of two arms takes beside warm-up and windows. An assumption: starting and verifying
+/// both (0.2 s), the pause before memory is read after load (0.5 s), stopping them (0.2 s).
 const BLOCK_OVERHEAD_MS: u64 = 900;
 
 /// A warm-up ends when the arms are stationary: as an assumption, after half of its longest time.
@@ -83,6 +83,12 @@ pub fn block_ms(suite: &Suite, spec: &Spec, cell: &CellId) -> u64 {
     if spec.is_of_programs(cell) {
         return u64::from(suite.program_block_ms);
     }
+    let arms = spec.matchup(&cell.matchup).map_or(2, |matchup| matchup.arms.len());
+    block_of_two_ms(suite, spec, cell) * arms as u64 / 2
+}
+
+/// How long a block of two servers takes.
+fn block_of_two_ms(suite: &Suite, spec: &Spec, cell: &CellId) -> u64 {
     let load = spec.load(&cell.load);
     let windows_ms = load.map_or(suite.measure_ms.into(), |load| load.windows_ms(suite.measure_ms));
     if let Some(load) = load.filter(|load| load.solo_s.is_some()) {
@@ -120,7 +126,7 @@ fn block_plan(suite: &Suite, spec: &Spec, seed: u64, cell: &CellId, block: u32) 
     let mut random = SplitMix64::derived(seed, &cell.to_string(), block);
     let mut order: Vec<u32> = (0..arms).collect();
     let mut rounds = Vec::new();
-    for _ in 0..round_pairs(suite, arms) {
+    for _ in 0..round_pairs(suite) {
         random.shuffle(&mut order);
         let reverse: Vec<u32> = order.iter().rev().copied().collect();
         rounds.push([&order[..], &reverse[..]].concat());
@@ -152,11 +158,22 @@ fn balanced_order(seed: u64, cell: &CellId, block: u32, arms: u32) -> Vec<u32> {
     order
 }
 
-/// Pairs of rounds that fill the suite's measuring time with its shortest windows. Where the pilot
-/// makes windows longer, the generator drives only the first of them.
-fn round_pairs(suite: &Suite, arms: u32) -> u32 {
+/// Windows of a pair of rounds with two arms.
+const WINDOWS_OF_PAIR: u32 = 8;
+
+/// Pairs of rounds that fill the suite's measuring time with its shortest windows. More arms have
+/// as many, so that each has as many windows as one of two. Where the pilot makes windows longer,
+/// the generator drives only the first of them.
+fn round_pairs(suite: &Suite) -> u32 {
     let windows = suite.measure_ms / suite.window_ms.max(1);
-    windows.div_ceil(4 * arms).clamp(1, ROUNDS_MAX / 2)
+    windows.div_ceil(WINDOWS_OF_PAIR).clamp(1, ROUNDS_MAX / 2)
+}
+
+/// The measuring time of a block with so many arms, in milliseconds: each has as much as one of
+/// two.
+#[must_use]
+pub fn measure_ms(suite: &Suite, arms: usize) -> u64 {
+    u64::from(suite.measure_ms) * arms.max(2) as u64 / 2
 }
 
 #[cfg(test)]
@@ -259,6 +276,28 @@ mod tests {
             let abba_first = block.rounds.iter().step_by(2).filter(|r| r[0] == 0).count();
             assert!((1..19).contains(&abba_first), "pairs are not shuffled: {abba_first}");
         }
+    }
+
+    /// Also of several arms: in a round each comes twice, at places whose mean is that of the
+    /// round, and no two arms always follow each other.
+    #[test]
+    fn rounds_of_five_arms_are_balanced() {
+        let (suite, mut spec) = suite(&["x"], 4, 3000);
+        spec.matchups[0].arms = ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec();
+        let mut follows = std::collections::BTreeSet::new();
+        for block in plan(&suite, &spec, 5) {
+            assert_eq!(block.rounds.len(), 38, "as many as two arms have");
+            for round in &block.rounds {
+                let places = |arm: u32| (0..10).filter(move |i| round[*i] == arm);
+                assert!((0..5).all(|arm| places(arm).sum::<usize>() == 9), "{round:?}");
+                follows.extend(round.windows(2).map(|pair| (pair[0], pair[1])));
+            }
+            assert_eq!((block.padding_bytes.len(), block.start_order.len()), (5, 5));
+        }
+        assert_eq!(follows.len(), 25, "each arm follows each, itself too");
+        let two = expected_ms(&suite, &Spec::default());
+        assert_eq!(expected_ms(&suite, &spec), two * 5 / 2);
+        assert_eq!((measure_ms(&suite, 5), measure_ms(&suite, 1)), (7500, 3000));
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub(super) fn headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> (Strin
     let basis = basis.into_iter().find_map(|metric| Basis::of(matchup, metric));
     let Some(basis) = basis.filter(|_| !latency_only(matchup)) else {
         let said = latency_headline(analysis, matchup);
-        if let Some(said) = said.or_else(|| search_headline(analysis, matchup)) {
+        let said = said.or_else(|| search_headline(analysis, matchup));
+        if let Some(said) = said.or_else(|| memory_headline(analysis, matchup)) {
             return (said, String::new());
         }
         let first = matchup.cells.first().map(|cell| wording::silence(analysis, matchup, cell));
@@ -354,6 +355,33 @@ fn search_headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> Option<Str
         duet_units::rate(value(better)),
         full_name(&matchup.arms, worse),
         duet_units::rate(value(worse)),
+        ratio.text(),
+        end(analysis, found.verdict, &ratio),
+        cell.id.workload,
+        cell.load
+    ))
+}
+
+/// The answer of a matchup that was measured for its memory alone, by limits or after bursts: its
+/// first cell's.
+fn memory_headline(analysis: &Analysis, matchup: &MatchupAnalysis) -> Option<String> {
+    let wanted = [Metric::MemoryLimitBytes, Metric::RssBytesKept];
+    let (cell, found, ratio) = matchup.cells.iter().find_map(|cell| {
+        let found = cell.metrics.iter().find(|m| wanted.contains(&m.metric))?;
+        Some((cell, found, wording::oriented_ratio(found.ratio.as_ref()?)?))
+    })?;
+    let value = |arm: usize| found.arms.get(arm).map_or(0.0, |estimate| estimate.value);
+    let (worse, better) = (ratio.worse, 1 - ratio.worse);
+    let (does, what) = match found.metric {
+        Metric::MemoryLimitBytes => ("holds the rate within", " of memory"),
+        _ => ("keeps", " of memory after a burst"),
+    };
+    Some(format!(
+        "On this machine {} {does} {}{what}, {} {does} {} ({}{}; {}, {})",
+        full_name(&matchup.arms, better),
+        duet_units::bytes(value(better)),
+        full_name(&matchup.arms, worse),
+        duet_units::bytes(value(worse)),
         ratio.text(),
         end(analysis, found.verdict, &ratio),
         cell.id.workload,

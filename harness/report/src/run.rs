@@ -4,8 +4,11 @@ use super::chart::{self, Picture, Width};
 use super::document::{Block, Column, Document, Emphasis, Group, Item, Marker, Row, Span, Table};
 use super::headline::{BESIDE_OTHERS, ONE_SESSION, headline};
 use super::parts::{LABEL, about, columns, figure_of, group, list, names, short};
+use super::ranking::{self, Several, Shown};
 use super::wording::{self, Conclusion};
-use super::{claims, details, load_kinds, money, program_table, published, run_metadata, warnings};
+use super::{
+    claims, details, load_kinds, money, program_table, published, run_metadata, several, warnings,
+};
 use duet_analysis::{
     Analysis, Arm, CellAnalysis, EqualUtilisation, MatchupAnalysis, ServerSummary,
 };
@@ -15,10 +18,11 @@ use duet_units::Metric;
 pub(super) fn document(analysis: &Analysis) -> Document {
     let run = &analysis.run;
     let mut body = charts(analysis);
-    for matchup in wording::controls_last(analysis) {
-        body.extend(match matchup.programs {
-            true => program_table::section(analysis, matchup),
-            false => section(analysis, matchup),
+    for shown in ranking::shown(analysis) {
+        body.extend(match shown {
+            Shown::Several(several) => several::section(analysis, &several),
+            Shown::Pair(matchup) if matchup.programs => program_table::section(analysis, matchup),
+            Shown::Pair(matchup) => section(analysis, matchup),
         });
     }
     body.extend(claims::section(analysis));
@@ -47,7 +51,11 @@ fn answer(analysis: &Analysis) -> Vec<Block> {
     let caveats = wording::caveats(&analysis.run).into_iter();
     let nothing = analysis.matchups.is_empty().then(|| "nothing was measured".to_owned());
     let caveats = caveats.chain(nothing).map(|said| Block::paragraph(said, Emphasis::Bad));
-    let answer = |matchup: &MatchupAnalysis| {
+    let answer = |shown: Shown<'_>| {
+        let matchup = match shown {
+            Shown::Pair(matchup) => matchup,
+            Shown::Several(several) => return answer_of_several(analysis, &several),
+        };
         let (said, further) = headline(analysis, matchup);
         let (name, emphasis) = match matchup.control {
             true => (matchup.name.clone(), Emphasis::Quiet),
@@ -56,9 +64,12 @@ fn answer(analysis: &Analysis) -> Vec<Block> {
         Item { name, text: Span::new(said, emphasis), further, ..Item::default() }
     };
     // Servers first: they are what most readers come for.
-    let mut matchups = wording::controls_last(analysis);
-    matchups.sort_by_key(|matchup| (matchup.control, matchup.programs));
-    let answers = matchups.into_iter().map(answer).collect();
+    let mut all = ranking::shown(analysis);
+    all.sort_by_key(|shown| match shown {
+        Shown::Pair(matchup) => (matchup.control, matchup.programs),
+        Shown::Several(_) => (false, false),
+    });
+    let answers = all.into_iter().map(answer).collect();
     let mut metrics = analysis.matchups.iter().flat_map(|m| &m.cells).flat_map(|c| &c.metrics);
     let one_session = match metrics.any(|metric| metric.another_hour.is_some()) {
         true => BESIDE_OTHERS,
@@ -66,6 +77,18 @@ fn answer(analysis: &Analysis) -> Vec<Block> {
     };
     let one_session = Block::paragraph(one_session, Emphasis::Quiet);
     caveats.chain([Block::List(Marker::Answer, answers), one_session]).collect()
+}
+
+fn answer_of_several(analysis: &Analysis, several: &Several<'_>) -> Item {
+    let silent = || {
+        let cells = several.cells();
+        let first = cells.first().and_then(|cell| cell.first());
+        let why = first.map(|(pair, cell)| wording::silence(analysis, pair, cell));
+        format!("{}: {}", several.name, why.unwrap_or_else(|| "not measured".to_owned()))
+    };
+    let further = format!("{}. The interval of each holds for all together.", several.title());
+    let text = several.answer().unwrap_or_else(silent).into();
+    Item { text, further, ..Item::default() }
 }
 
 /// The charts that have something to show, with the names of their files.

@@ -7,8 +7,8 @@ use super::document::Emphasis;
 use super::load_kinds;
 use duet_analysis::verdict::Verdict;
 use duet_analysis::{
-    Analysis, AnotherHour, Arm, CellAnalysis, Estimate, Interval, Lane, MatchupAnalysis, Mean,
-    MetricAnalysis, RunSummary, Stage, Who,
+    Analysis, AnotherHour, Arm, CellAnalysis, CellId, Estimate, Interval, Lane, MatchupAnalysis,
+    Mean, MetricAnalysis, RunSummary, Stage, Who,
 };
 use duet_units::{CellKind, Loop, Metric, Unit};
 
@@ -296,7 +296,7 @@ pub(super) fn silence(
     cell: &CellAnalysis,
 ) -> String {
     let failed = analysis.failures.iter().find(|f| match &f.cell {
-        Some(id) => *id == cell.id,
+        Some(id) => *id == measured(matchup, &cell.id),
         None => {
             let sets = cell.program.iter().flat_map(|p| &p.arms).map(|arm| &arm.set);
             let servers = matchup.arms.iter().map(|arm| &arm.server);
@@ -393,11 +393,21 @@ pub(super) fn controls_last(analysis: &Analysis) -> Vec<&MatchupAnalysis> {
 
 /// A matchup's name, with its lane where the name does not say it.
 pub(super) fn title(matchup: &MatchupAnalysis) -> String {
+    title_of(&matchup.name, matchup)
+}
+
+/// The same with another name.
+pub(super) fn title_of(name: &str, matchup: &MatchupAnalysis) -> String {
     match lane(matchup.lane) {
-        _ if matchup.control => format!("{}, the same server twice", matchup.name),
-        lane if matchup.name.ends_with(lane) => matchup.name.clone(),
-        lane => format!("{} (lane {lane})", matchup.name),
+        _ if matchup.control => format!("{name}, the same server twice"),
+        lane if name.ends_with(lane) => name.to_owned(),
+        lane => format!("{name} (lane {lane})"),
     }
+}
+
+/// A cell as it was measured: of a pair that of its matchup of several arms.
+fn measured(matchup: &MatchupAnalysis, id: &CellId) -> CellId {
+    CellId { matchup: matchup.pair_of.as_ref().unwrap_or(&id.matchup).clone(), ..id.clone() }
 }
 
 /// What is said about a cell beside its name: load, blocks, failures.

@@ -22,6 +22,7 @@ mod programs;
 mod records;
 mod responder;
 mod services;
+mod several;
 mod tidy;
 mod toolchains;
 mod transport;

@@ -5,9 +5,12 @@
 //! given beside it: what the machine did to both is then out of it. Eight stored runs or more tell
 //! how far such a figure strays by itself.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::executables::executable_sha256;
+use crate::pairs;
 use crate::run_analysis::analyse;
 use crate::summary::{Analysis, CellAnalysis};
 use duet_model::record::{Machine, Run};
@@ -90,9 +93,11 @@ pub fn compare(bases: &[Run], head: &Run) -> Result<Stored, String> {
     }
     let analyses: Vec<Analysis> = bases.iter().map(analyse).collect();
     let now = analyse(head);
+    let (bases, head): (Vec<Cow<'_, Run>>, Cow<'_, Run>) =
+        (bases.iter().map(pairs::of).collect(), pairs::of(head));
     let mut changes = vec![];
     for cell in now.matchups.iter().flat_map(|matchup| &matchup.cells) {
-        let equal = |run: &Run| is_alike(run, head, &cell.id);
+        let equal = |run: &Cow<'_, Run>| is_alike(run, &head, &cell.id);
         if cell.blocks == 0 || !bases.iter().all(equal) {
             continue;
         }
@@ -102,7 +107,13 @@ pub fn compare(bases: &[Run], head: &Run) -> Result<Stored, String> {
         let arms = head.header.spec.matchup(&cell.id.matchup).map_or(&[][..], |m| &m.arms);
         for (arm, server) in arms.iter().enumerate() {
             for metric in METRICS {
-                changes.extend(change(bases, head, (&before, cell), (arm, server), arms, metric));
+                changes.extend(change(
+                    (&bases, &head),
+                    (&before, cell),
+                    (arm, server),
+                    arms,
+                    metric,
+                ));
             }
         }
     }
@@ -147,8 +158,7 @@ pub(crate) fn is_alike(one: &Run, other: &Run, id: &CellId) -> bool {
 }
 
 fn change(
-    bases: &[Run],
-    head: &Run,
+    (bases, head): (&[Cow<'_, Run>], &Run),
     (before, now): (&[&CellAnalysis], &CellAnalysis),
     (arm, server): (usize, &String),
     arms: &[String],
@@ -190,7 +200,7 @@ fn change(
 }
 
 /// Whether an arm was the same executable in all runs.
-fn is_unchanged(bases: &[Run], head: &Run, (arm, cell): (&str, &CellId)) -> bool {
+fn is_unchanged(bases: &[Cow<'_, Run>], head: &Run, (arm, cell): (&str, &CellId)) -> bool {
     let now = executable_sha256(head, arm, cell);
     now.is_some() && bases.iter().all(|run| executable_sha256(run, arm, cell) == now)
 }

@@ -17,6 +17,11 @@ pub struct MatchupAnalysis {
     pub name: String,
     /// Its lane.
     pub lane: Lane,
+    /// The matchup of three arms or more that this is a pair of: its first arm and another, which
+    /// were measured in the same blocks as all its other arms. Intervals of all its pairs then
+    /// hold together with 95 %, and each alone with more. Absent where two arms were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair_of: Option<String>,
     /// Whether both arms are the same server, so that every difference is an error of measurement.
     pub control: bool,
     /// Whether the arms are sets of programs, not servers.

@@ -114,6 +114,7 @@ fn warnings_about_a_cell() {
     check("stolen_time", |b| b.windows[1].generator_stolen_ns = 30_000_000);
     check("cpu_lost", |b| b.arms[1].cpu_lost = true);
     check("generator_waited", |b| b.generator_run_delay_ns = Some(60_000_000));
+    check("accept_queue", |b| b.listen_overflows = Some(u64::from(b.block)));
     check("warmup_not_stationary", |b| b.warmup_stationary = b.block > 2);
     check("damaged_histogram", |b| b.windows[0].service_time = Some("?".to_owned()));
     check("blocks_dropped", |b| b.windows[0].arm = if b.block == 3 { 2 } else { 0 });

@@ -36,7 +36,7 @@ pub(super) fn check_sets(files: &Files, mistakes: &mut Vec<DefinitionError>) {
     }
 }
 
-/// Both arms must be of one kind.
+/// All arms must be of one kind, and sets of programs two.
 pub(super) fn check_kinds(
     matchup: &At<Matchup>,
     files: &Files,
@@ -54,6 +54,18 @@ pub(super) fn check_kinds(
                 matchup.value.name
             ),
             hint: "compare servers with servers and programs with programs".to_owned(),
+        });
+    }
+    if set.is_some() && arms.len() > 2 {
+        mistakes.push(DefinitionError {
+            file: Kind::Matchup.file().to_owned(),
+            line: Some(matchup.line),
+            problem: format!(
+                "matchup {}: it has {} sets of programs, which are compared in pairs",
+                matchup.value.name,
+                arms.len()
+            ),
+            hint: "make a matchup of each two".to_owned(),
         });
     }
 }

@@ -223,13 +223,28 @@ fn matchups_and_suites() {
         f,
         "\"alpha\", \"beta\"",
         "\"alpha\"",
-        &["suites.toml:7: matchup duel: `arms` names 1 servers,"],
+        &["suites.toml:7: matchup duel: `arms` names 1 server"],
     );
     check(
         f,
         "\"beta\"]",
         "\"beta\", \"beta\"]",
-        &["suites.toml:7: matchup duel: `arms` names 3 serv"],
+        &[
+            "suites.toml:7: matchup duel: `arms` names a server twice | name each once",
+            "suites.toml:13: suite quick: 6 blocks can never decide for all arms of matchup `duel` \
+             together | raise `blocks` to 8 or more",
+        ],
+    );
+    check(
+        f,
+        "\"beta\"]",
+        "\"beta\", \"alpha\", \"beta\", \"alpha\", \"beta\"]\nx = 1",
+        &[
+            "suites.toml:7: matchup duel: `arms` names 6 servers",
+            "suites.toml:7: matchup duel: `arms` names a server twice",
+            "suites.toml:8: ",
+            "suites.toml:14: suite quick: 6 blocks",
+        ],
     );
     check(f, "\"beta\"]", "\"alpha\"]", &[]);
     check(

@@ -65,7 +65,7 @@ pub(super) fn job(
         lead_ns: ms(plan::lead_ms(bench.suite, workload, load)),
         window_ns: ms(bench.suite.window_ms),
         fixed_window_ns: life.window_ns,
-        measure_ns: ms(bench.suite.measure_ms),
+        measure_ns: plan::measure_ms(bench.suite, arms.len()) * 1_000_000,
         solo: false,
         warmup_ns: ms(bench.suite.warmup_ms),
         rounds: plan.rounds.clone(),

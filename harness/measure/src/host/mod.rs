@@ -9,8 +9,10 @@ mod cpus;
 mod findings;
 mod kernel_files;
 mod machine;
+mod queues;
 
 pub use cgroup::throttled_ns;
 pub use cpus::{Cpus, allowed_cpus, choose_cpus, half_of_cpus, service_cpus};
 pub use findings::{files_max, files_wanted, findings, toolchain};
 pub use machine::{commit, cpu_lacks, machine};
+pub use queues::listen_overflows;

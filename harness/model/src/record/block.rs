@@ -45,6 +45,10 @@ pub struct BlockRecord {
     /// Absent where the kernel keeps no such account.
     #[serde(default)]
     pub generator_run_delay_ns: Option<u64>,
+    /// Connections that a listening socket turned away meanwhile, whosever it was: so many waited
+    /// already to be accepted (`ListenOverflows`). Absent in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen_overflows: Option<u64>,
     /// The state of the machine before and after; absent in older records, and where the block
     /// failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -27,6 +27,8 @@ pub use load::{Load, OpenLoop, Rate};
 pub use problem::{Output, Problem, ProgramSet, Published, PublishedRow, TEST_SIZE};
 pub use server::{Edit, LAYOUT, Lane, PLACEHOLDERS, Server, TLS_PLACEHOLDERS, laid_out};
 pub use service::{DatabaseWork, Listen, Service, ServiceArgs, ServiceKind, ServicePer};
-pub use suite::{CellId, DECIDING_BLOCKS, MOST_BLOCKS, Matchup, Suite};
+pub use suite::{
+    CellId, DECIDING_BLOCKS, DECIDING_BLOCKS_OF_SEVERAL, MOST_ARMS, MOST_BLOCKS, Matchup, Suite,
+};
 pub use toolchain::Toolchain;
 pub use workload::{Case, ExpectedResponse, Large, Workload};

@@ -8,6 +8,13 @@ use super::server::Lane;
 /// blocks covers 1 − 2 · (1/2)ⁿ, which is 93.8 % for n = 5 and 96.9 % for n = 6.
 pub const DECIDING_BLOCKS: u32 = 6;
 
+/// The most arms of a matchup.
+pub const MOST_ARMS: usize = 5;
+
+/// The same as [`DECIDING_BLOCKS`] for a matchup of more than two arms, whose intervals hold for
+/// all pairs with its first arm together: with [`MOST_ARMS`] each leaves out a quarter as much.
+pub const DECIDING_BLOCKS_OF_SEVERAL: u32 = 8;
+
 /// The most blocks of a cell: up to so many the signed-rank law is computed exactly.
 pub const MOST_BLOCKS: u32 = 60;
 
@@ -21,7 +28,8 @@ pub struct Matchup {
     pub name: String,
     /// The lane the arms are ranked in.
     pub lane: Lane,
-    /// Exactly two servers or two sets. Twice the same: an A/A matchup, whose true ratio is one.
+    /// Two servers or two sets, or up to [`MOST_ARMS`] servers, which take turns and are each
+    /// compared with the first. Twice the same: an A/A matchup, whose true ratio is one.
     pub arms: Vec<String>,
 }
 
@@ -50,7 +58,7 @@ pub struct Suite {
     pub lead_ms: u32,
     /// The shortest window, in milliseconds.
     pub window_ms: u32,
-    /// Time in windows per block, over all arms, in milliseconds.
+    /// Time in windows per block, over two arms, in milliseconds; of more arms as much more.
     pub measure_ms: u32,
     /// The longest warm-up per block, over all arms, in milliseconds.
     pub warmup_ms: u32,

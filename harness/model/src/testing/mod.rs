@@ -4,4 +4,4 @@ mod programs;
 mod servers;
 
 pub use programs::{add_programs, programs, set};
-pub use servers::{Scene, Speed, encode, open, run, searched};
+pub use servers::{Scene, Speed, encode, open, run, searched, third};

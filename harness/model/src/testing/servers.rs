@@ -120,6 +120,36 @@ pub fn run(scene: &Scene) -> Run {
     }
 }
 
+/// Adds a third arm to a run: a server that is `worse` times worse than the first in all but
+/// memory, driven in the middle of every round.
+pub fn third(mut run: Run, name: &str, worse: f64) -> Run {
+    let mut of_name = run.header.spec.servers[0].clone();
+    of_name.name = name.to_owned();
+    run.header.spec.servers.push(of_name);
+    run.header.spec.matchups[0].arms.push(name.to_owned());
+    for block in &mut run.blocks {
+        let first = block.arms[0].clone();
+        block.arms.push(ArmRecord { server: name.to_owned(), ..first });
+        let windows = std::mem::take(&mut block.windows);
+        for round in windows.chunk_by(|a, b| a.round == b.round) {
+            let of_first = round.iter().filter(|window| window.arm == 0);
+            let mut middle: Vec<WindowResult> = of_first.cloned().collect();
+            for window in &mut middle {
+                window.arm = 2;
+                window.requests = (window.requests as f64 / worse) as u64;
+                window.server_cpu_ns = vec![0, 0, window.server_cpu_ns[0]];
+            }
+            let (before, after) = round.split_at(round.len() / 2);
+            for window in before.iter().chain(&middle).chain(after) {
+                let mut window = window.clone();
+                window.server_cpu_ns.resize(3, 0);
+                block.windows.push(window);
+            }
+        }
+    }
+    run
+}
+
 /// Turns a run into one of open loops at half of the slower arm's capacity, with response times of
 /// which `latencies_ns` are each arm's medians, 3,600 requests per block and arm.
 pub fn open(mut run: Run, latencies_ns: [f64; 2]) -> Run {
@@ -357,6 +387,7 @@ fn block(scene: &Scene, cell: &CellId, index: u32, random: &mut SplitMix64) -> B
         foreign_cpu_ns: 0,
         throttled_ns: Some(0),
         generator_run_delay_ns: Some(0),
+        listen_overflows: Some(0),
         gauges: None,
         arms: arms.iter().zip(scene.servers).map(|(arm, server)| arm_record(arm, server)).collect(),
         services: vec![],

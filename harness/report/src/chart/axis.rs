@@ -8,6 +8,9 @@ const WANTED: [f64; 4] = [1.0, 3.0, 5.0, 2.0];
 /// More of them for the first decade, where most ratios lie.
 const WANTED_NEAR_ONE: [f64; 3] = [1.5, 1.2, 1.1];
 
+/// Ratios below one that may get a grid line, where the axis begins below.
+const WANTED_BELOW_ONE: [f64; 6] = [0.5, 0.8, 0.9, 0.7, 0.6, 0.2];
+
 /// Pixels between a grid line and the others at least, so that their labels do not touch.
 fn gap(ratio: f64) -> i32 {
     if ratio < 1000.0 { 34 } else { 54 }
@@ -42,10 +45,10 @@ impl Axis {
     pub(super) fn grid(&self) -> Vec<(f64, i32)> {
         let mut lines: Vec<(f64, i32)> = vec![];
         let decades = WANTED.iter().flat_map(|m| (0..12).map(move |d| m * 10f64.powi(d)));
-        for ratio in decades.chain(WANTED_NEAR_ONE) {
+        for ratio in decades.chain(WANTED_NEAR_ONE).chain(WANTED_BELOW_ONE) {
             let x = self.at(ratio);
             // A hair of tolerance: the end is the product of floating numbers.
-            let inside = ratio <= self.scale.high * 1.000_001;
+            let inside = self.scale.low <= ratio && ratio <= self.scale.high * 1.000_001;
             if inside && lines.iter().all(|(_, other)| (x - other).abs() >= gap(ratio)) {
                 lines.push((ratio, x));
             }

@@ -3,10 +3,11 @@
 
 use super::axis::{self, Axis};
 use super::canvas::{self, Anchor, Canvas, Picture};
-use super::palette::{BAND, GRID, Mark, PAPER, RULE};
-use super::rows::{self, Found, Group, Row};
+use super::palette::{BAND, GRID, Ink, Mark, PAPER, RULE};
+use super::rows::{self, Found, Group, Line, Row};
 use super::typography::{GROUP, INSET, LABEL, LINE, MARGIN, SMALL, STRONG, TITLE};
 use super::width::Width;
+use crate::ranking;
 use crate::wording::{self, Conclusion, OrientedRatio};
 use duet_analysis::Analysis;
 use duet_analysis::verdict::TIE_BAND;
@@ -27,9 +28,9 @@ pub fn memory(analysis: &Analysis) -> Picture {
 /// The chart of any metric.
 #[must_use]
 pub fn comparison(analysis: &Analysis, metric: Metric, width: Width) -> Picture {
-    let groups: Vec<Group<'_>> = wording::controls_last(analysis)
-        .into_iter()
-        .map(|matchup| rows::group(analysis, matchup, metric))
+    let groups: Vec<Group<'_>> = ranking::shown(analysis)
+        .iter()
+        .map(|shown| rows::group_of(analysis, shown, metric))
         .filter(|group| !group.rows.is_empty())
         .collect();
     let frame = frame(width, &groups);
@@ -60,6 +61,12 @@ const AXIS: i32 = 22;
 const MARK: i32 = 4;
 /// Height of a line of remarks.
 const ASIDE: i32 = 14;
+/// Half of the height of a whisker's ends.
+const WHISKER: i32 = 7;
+/// Height of a heading of one line.
+const HEADING: i32 = 34;
+/// The air above the first line of a row of several arms.
+const LINES_AIR: i32 = 12;
 /// Room between mark and words.
 const AIR: i32 = 10;
 
@@ -70,6 +77,11 @@ struct Frame {
     heading: i32,
     legend: Option<i32>,
     row: i32,
+    /// Where the lines of a row of several arms begin, their height, and how far above its mark
+    /// each has its words.
+    lines: i32,
+    pitch: i32,
+    above: i32,
     /// Where grid lines run within a row.
     grid: (i32, i32),
     /// Room for the label from the left margin on.
@@ -88,17 +100,28 @@ fn frame(width: Width, groups: &[Group<'_>]) -> Frame {
     let rows = || groups.iter().flat_map(|g| &g.rows);
     let widest = |of: &dyn Fn(&Row) -> i32| rows().map(of).max().unwrap_or(0);
     let label = widest(&|r| canvas::width(&r.label, STRONG).max(canvas::width(&r.detail, SMALL)));
-    let numbers = widest(&|r| canvas::width(&r.ratio, STRONG).max(canvas::width(&r.values, SMALL)));
+    let numbers = widest(&|r| {
+        let lines = match &r.found {
+            Found::Several(lines) => &lines[..],
+            _ => &[],
+        };
+        let lines = lines.iter().map(|line| canvas::width(&line.text, STRONG)).max();
+        let pair = canvas::width(&r.ratio, STRONG).max(canvas::width(&r.values, SMALL));
+        pair.max(lines.unwrap_or(0))
+    });
     match width {
         Width::Wide => {
-            let (label, numbers) = (label.clamp(110, 290), numbers.clamp(150, 230));
+            let (label, numbers) = (label.clamp(110, 290), numbers.clamp(150, 270));
             let size = 880;
             let plot = (MARGIN + INSET + label + 16, size - MARGIN - INSET - numbers - 20);
             Frame {
                 size,
-                heading: 34,
+                heading: HEADING,
                 legend: None,
                 row: 38,
+                lines: 0,
+                pitch: 18,
+                above: 0,
                 grid: (0, 38),
                 label,
                 plot,
@@ -111,13 +134,16 @@ fn frame(width: Width, groups: &[Group<'_>]) -> Frame {
         Width::Narrow => {
             let size = 380;
             let plot = (MARGIN + INSET, size - MARGIN - INSET);
-            let numbers = numbers.clamp(120, 170);
-            let label = size - 2 * (MARGIN + INSET) - numbers - 8;
+            let label = size - 2 * (MARGIN + INSET) - numbers.clamp(120, 170) - 8;
+            let numbers = numbers.clamp(120, size - 2 * (MARGIN + INSET));
             Frame {
                 size,
                 heading: 56,
                 legend: Some(MARGIN + INSET),
                 row: 64,
+                lines: 38,
+                pitch: 34,
+                above: 15,
                 grid: (38, 62),
                 label,
                 plot,
@@ -179,12 +205,19 @@ fn paint_grid(canvas: &mut Canvas<'_>, axis: &Axis, (top, bottom): (i32, i32)) {
 
 impl Group<'_> {
     fn height(&self, frame: &Frame) -> i32 {
-        frame.heading + frame.row * self.rows.len() as i32 + 8
+        let rows: i32 = self.rows.iter().map(|row| row.height(frame)).sum();
+        self.heading(frame) + rows + 8
+    }
+
+    /// Height of the heading: without a legend, none is below the title.
+    fn heading(&self, frame: &Frame) -> i32 {
+        if self.arms.is_empty() { frame.heading.min(HEADING) } else { frame.heading }
     }
 
     fn paint(&self, canvas: &mut Canvas<'_>, frame: &Frame, axis: &Axis, top: i32) {
         let (left, right) = (MARGIN + INSET, frame.size - MARGIN - INSET);
-        canvas.rect((MARGIN, top), (frame.size - MARGIN, top + frame.heading - 6), RULE);
+        let heading = self.heading(frame);
+        canvas.rect((MARGIN, top), (frame.size - MARGIN, top + heading - 6), RULE);
         let mut y = top + 14;
         let title = canvas.text((left, y), Anchor::Start, right - left, GROUP, &self.title);
         let mut x = left + title + 24;
@@ -198,19 +231,30 @@ impl Group<'_> {
             x += AIR + canvas.text((x + AIR, y), Anchor::Start, room, LABEL, label) + 22;
         }
         let marks: Vec<Mark> = self.arms.iter().map(|(mark, _)| *mark).collect();
-        for (i, row) in (0..).zip(&self.rows) {
-            let top = top + frame.heading + frame.row * i;
+        let mut at = top + heading;
+        for (i, row) in self.rows.iter().enumerate() {
+            let height = row.height(frame);
             if i > 0 {
                 let ink = if row.mean { GRID } else { RULE };
-                canvas.line((MARGIN, top), (frame.size - MARGIN, top), 1, ink);
+                canvas.line((MARGIN, at), (frame.size - MARGIN, at), 1, ink);
             }
-            paint_grid(canvas, axis, (top + frame.grid.0, top + frame.grid.1));
-            row.paint(canvas, frame, axis, &marks, top);
+            paint_grid(canvas, axis, (at + frame.grid.0, at + height + frame.grid.1 - frame.row));
+            row.paint(canvas, frame, axis, &marks, at);
+            at += height;
         }
     }
 }
 
 impl Row {
+    fn height(&self, frame: &Frame) -> i32 {
+        match &self.found {
+            Found::Several(lines) => {
+                frame.row.max(frame.lines + frame.pitch * lines.len() as i32 + LINES_AIR)
+            }
+            Found::Ratio(..) | Found::Words(_) => frame.row,
+        }
+    }
+
     fn paint(&self, canvas: &mut Canvas<'_>, frame: &Frame, axis: &Axis, marks: &[Mark], top: i32) {
         let (left, right) = (MARGIN + INSET, frame.size - MARGIN - INSET);
         let name = if self.mean { STRONG } else { LABEL };
@@ -225,10 +269,41 @@ impl Row {
                 canvas.text((right, upper), Anchor::End, frame.numbers, numbers, &self.ratio);
                 paint_pair(canvas, frame, axis, marks, y, (ratio, *conclusion));
             }
+            Found::Several(lines) => {
+                for (i, line) in (0..).zip(lines) {
+                    let y = top + frame.lines + LINES_AIR + frame.above + frame.pitch * i;
+                    line.paint(canvas, frame, axis, y);
+                }
+            }
             Found::Words(words) => {
                 let x = axis.at(1.0) + AIR;
                 aside(canvas, (x, y), frame.plot.1 - x, words);
             }
+        }
+    }
+}
+
+impl Line {
+    /// An arm at its ratio to the first, its whisker, and its name with the numbers.
+    fn paint(&self, canvas: &mut Canvas<'_>, frame: &Frame, axis: &Axis, y: i32) {
+        let (one, x) = (axis.at(1.0), axis.at(self.ratio.value));
+        let whisker = self.ratio.interval.map(|i| (axis.at(i.low), axis.at(i.high)));
+        canvas.bar((one.min(x), y), (one.max(x), y), self.mark.ink);
+        paint_whisker(canvas, (x, y), whisker.unwrap_or((x, x)), self.mark.ink);
+        let decided = self.conclusion == Conclusion::Decided;
+        canvas.mark((x, y), MARK, self.mark, !decided);
+        let numbers = if decided { STRONG } else { LABEL };
+        let at = (frame.size - MARGIN - INSET, y - frame.above);
+        canvas.text(at, Anchor::End, frame.numbers, numbers, &self.text);
+    }
+}
+
+/// An interval about a mark. One shorter than the mark would only fray it.
+fn paint_whisker(canvas: &mut Canvas<'_>, (x, y): (i32, i32), (low, high): (i32, i32), ink: Ink) {
+    if low < x - MARK || high > x + MARK {
+        canvas.line((low, y), (high, y), 2, ink);
+        for end in [low, high] {
+            canvas.line((end, y - WHISKER), (end, y + WHISKER), 2, ink);
         }
     }
 }
@@ -251,13 +326,7 @@ fn paint_pair(
     let hollow = conclusion != Conclusion::Decided;
     canvas.bar((one, y), (x, y), worse.ink);
     canvas.mark((one, y), MARK, *better, hollow);
-    // A whisker shorter than the mark would only fray it.
-    if low < x - MARK || high > x + MARK {
-        canvas.line((low, y), (high, y), 2, worse.ink);
-        for end in [low, high] {
-            canvas.line((end, y - 7), (end, y + 7), 2, worse.ink);
-        }
-    }
+    paint_whisker(canvas, (x, y), (low, high), worse.ink);
     canvas.mark((x, y), MARK, *worse, hollow);
     let word = match conclusion {
         Conclusion::Tie => "tie",

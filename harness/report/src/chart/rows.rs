@@ -2,8 +2,9 @@
 
 use super::palette::{self, MUTED, Mark};
 use crate::load_kinds;
+use crate::ranking::{self, Ranked, Several, Shown};
 use crate::wording::{self, Conclusion, OrientedRatio};
-use duet_analysis::{Analysis, CellAnalysis, MatchupAnalysis};
+use duet_analysis::{Analysis, CellAnalysis, Estimate, MatchupAnalysis};
 use duet_units::{CellKind, Loop, Metric, Unit};
 
 /// A matchup.
@@ -26,15 +27,64 @@ pub(super) struct Row {
 /// What a row draws.
 pub(super) enum Found {
     Ratio(OrientedRatio, Conclusion),
+    /// Several arms, each at its ratio to the first, a line for each.
+    Several(Vec<Line>),
     Words(String),
 }
 
-/// The rows of a matchup.
-pub(super) fn group<'a>(
-    analysis: &Analysis,
-    matchup: &'a MatchupAnalysis,
-    metric: Metric,
-) -> Group<'a> {
+/// An arm among several.
+pub(super) struct Line {
+    pub(super) mark: Mark,
+    pub(super) ratio: Estimate,
+    pub(super) conclusion: Conclusion,
+    /// Its name and its ratio.
+    pub(super) text: String,
+}
+
+/// What is drawn of what reports show as one.
+pub(super) fn group_of<'a>(analysis: &Analysis, shown: &Shown<'a>, metric: Metric) -> Group<'a> {
+    match shown {
+        Shown::Pair(matchup) => group(analysis, matchup, metric),
+        Shown::Several(several) => group_of_several(analysis, several, metric),
+    }
+}
+
+/// The rows of a matchup of several arms. Its lines have the names of the arms.
+fn group_of_several<'a>(analysis: &Analysis, several: &Several<'a>, metric: Metric) -> Group<'a> {
+    let cells = several.cells();
+    let rows = cells.iter().filter_map(|cell| {
+        let (_, first) = cell.first()?;
+        let metric = load_kinds::charted(first, metric);
+        let closed = first.kind() == CellKind::Servers(Loop::Closed);
+        let ranked = ranking::ranked(analysis, cell, metric);
+        let lines: Vec<Line> = ranked.iter().filter_map(|of| line(analysis, of)).collect();
+        let found = match lines.len() {
+            0 | 1 if !closed => return None,
+            0 | 1 => Found::Words("no ratio".to_owned()),
+            _ => Found::Several(lines),
+        };
+        let warned = cell.iter().any(|(_, of_pair)| !of_pair.warnings.is_empty());
+        Some(Row {
+            label: format!("{}{}", first.id.workload, if warned { " *" } else { "" }),
+            detail: first.load.clone(),
+            ratio: String::new(),
+            values: String::new(),
+            found,
+            mean: false,
+        })
+    });
+    Group { title: several.title(), arms: vec![], rows: rows.collect() }
+}
+
+fn line(analysis: &Analysis, of: &Ranked<'_>) -> Option<Line> {
+    let ratio = of.ratio.filter(|ratio| ratio.value.is_finite() && ratio.value > 0.0)?;
+    let mark = palette::marks(analysis, &[of.arm.language.as_str()]).pop()?;
+    let text = format!("{} {}", of.arm.label, of.ratio_text());
+    Some(Line { mark, ratio, conclusion: of.conclusion, text })
+}
+
+/// The rows of a matchup of two arms.
+fn group<'a>(analysis: &Analysis, matchup: &'a MatchupAnalysis, metric: Metric) -> Group<'a> {
     let languages: Vec<&str> = matchup.arms.iter().map(|a| a.language.as_str()).collect();
     let mut marks = palette::marks(analysis, &languages);
     if matchup.control {
@@ -145,6 +195,10 @@ pub(super) fn what(analysis: &Analysis, metric: Metric) -> &'static str {
 pub(super) fn description(groups: &[Group<'_>], lines: &[String]) -> String {
     let row = |r: &Row| match &r.found {
         Found::Ratio(..) => format!("{} {} {}", r.label, r.detail, r.ratio),
+        Found::Several(lines) => {
+            let lines: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+            format!("{} {} {}", r.label, r.detail, lines.join(", "))
+        }
         Found::Words(words) => format!("{} {} {words}", r.label, r.detail),
     };
     let group = |g: &Group<'_>| {
@@ -156,26 +210,47 @@ pub(super) fn description(groups: &[Group<'_>], lines: &[String]) -> String {
 
 /// What the marks mean, as far as they occur.
 pub(super) fn legend<'a>(what: &str, rows: impl Iterator<Item = &'a Row>) -> String {
-    let found: Vec<(&OrientedRatio, Conclusion)> = rows
-        .filter_map(|r| match &r.found {
-            Found::Ratio(ratio, conclusion) => Some((ratio, *conclusion)),
-            Found::Words(_) => None,
-        })
-        .collect();
-    let n = || found.iter().map(|(ratio, _)| ratio.n);
+    let (mut pairs, mut several) = (false, false);
+    // How many blocks, whether there is an interval, what it says.
+    let mut found: Vec<(u32, bool, Conclusion)> = vec![];
+    for row in rows {
+        match &row.found {
+            Found::Ratio(ratio, conclusion) => {
+                pairs = true;
+                found.push((ratio.n, ratio.interval.is_some(), *conclusion));
+            }
+            Found::Several(lines) => {
+                several = true;
+                let of_line = |l: &Line| (l.ratio.n, l.ratio.interval.is_some(), l.conclusion);
+                found.extend(lines.iter().map(of_line));
+            }
+            Found::Words(_) => {}
+        }
+    }
+    let n = || found.iter().map(|(n, ..)| *n);
     let (Some(low), Some(high)) = (n().min(), n().max()) else {
         return format!("{what}: nothing could be compared.");
     };
     let n = if low == high { format!("n = {low}") } else { format!("n = {low} to {high}") };
-    let mut said =
-        format!("{what}: the better of each pair stands at 1×, the other at its ratio. ");
-    said += &if found.iter().any(|(ratio, _)| ratio.interval.is_some()) {
+    let stands = match (pairs, several) {
+        (true, false) => "the better of each pair stands at 1×, the other at its ratio.",
+        (false, _) => "one server stands at 1×, each other at its ratio to that one.",
+        (true, true) => {
+            "the better of each pair stands at 1×, the other at its ratio; of several servers one \
+             stands at 1×, each other at its ratio to that one."
+        }
+    };
+    let mut said = format!("{what}: {stands} ");
+    said += &if found.iter().any(|(_, interval, _)| *interval) {
         format!("Whisker: 95\u{a0}% interval over blocks ({n}), where wider than the mark.")
     } else {
         format!("Too few blocks for intervals ({n}).")
     };
+    if several {
+        said += " Those of several servers hold together.";
+    }
     said += " Shaded: within 1\u{a0}%, a tie.";
-    if found.iter().any(|(_, conclusion)| *conclusion != Conclusion::Decided) {
+    if found.iter().any(|(_, _, conclusion)| *conclusion != Conclusion::Decided) {
         said += " Hollow: no difference shown.";
     }
     said
@@ -188,6 +263,13 @@ impl Group<'_> {
             Found::Ratio(t, _) => {
                 let (low, high) = t.interval.unwrap_or((t.value, t.value));
                 vec![t.value, low, high]
+            }
+            Found::Several(lines) => {
+                let span = |ratio: &Estimate| {
+                    let interval = ratio.interval.map_or([ratio.value; 2], |i| [i.low, i.high]);
+                    interval.into_iter().chain([ratio.value])
+                };
+                lines.iter().flat_map(|line| span(&line.ratio)).collect()
             }
             Found::Words(_) => vec![],
         })

@@ -7,7 +7,7 @@
 )]
 
 use duet_analysis::verdict::Verdict;
-use duet_analysis::{Analysis, AnotherHour, Estimate, Interval, MetricAnalysis};
+use duet_analysis::{Analysis, AnotherHour, Estimate, Interval, MatchupAnalysis, MetricAnalysis};
 use duet_report::chart::{self, Curve, Quantile, Width};
 use duet_report::{self as report, Style};
 use duet_units::Metric;
@@ -76,6 +76,9 @@ fn golden_charts() {
     }
     for (name, svg) in charts(&fixture::programs()) {
         insta::assert_snapshot!(format!("programs-{name}.svg"), markup::placed_words(&svg));
+    }
+    for (name, svg) in comparisons(&fixture::frameworks()) {
+        insta::assert_snapshot!(format!("frameworks-{name}.svg"), markup::placed_words(&svg));
     }
     // Where rates are given there is no chart of memory, and of speed one of searches.
     for (name, svg) in charts(&fixture::latency()) {
@@ -159,6 +162,16 @@ fn nothing_is_fetched_and_nothing_runs() {
     }
 }
 
+/// The matchups, and of one of several arms its first pair: its cells are shown once.
+fn shown_once(analysis: &Analysis) -> impl Iterator<Item = &MatchupAnalysis> {
+    let before = |i: usize| analysis.matchups[..i].iter().map(|matchup| &matchup.pair_of);
+    let all = analysis.matchups.iter().enumerate();
+    let first = move |(i, m): &(usize, &MatchupAnalysis)| {
+        m.pair_of.is_none() || !before(*i).any(|of| *of == m.pair_of)
+    };
+    all.filter(first).map(|(_, matchup)| matchup)
+}
+
 #[test]
 fn every_cell_is_shown() {
     for (name, analysis) in fixture::analyses() {
@@ -173,7 +186,7 @@ fn every_cell_is_shown() {
                 for cell in &matchup.cells {
                     // Narrow charts cut long names in their middle.
                     let start: String = cell.id.workload.chars().take(6).collect();
-                    let others = analysis.matchups.iter().flat_map(|m| &m.cells);
+                    let others = shown_once(&analysis).flat_map(|m| &m.cells);
                     let alike = others.filter(|c| c.id.workload.starts_with(&start)).count();
                     let shown = text.matches(&start).count();
                     assert!(shown >= alike, "{name}: {start} {shown} times of {alike}");

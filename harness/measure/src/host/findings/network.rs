@@ -72,7 +72,7 @@ pub(super) fn accept_queue(somaxconn: &str, connections: u32) -> Option<Finding>
         good_if(length >= connections),
         format!("{length}, {connections} connections"),
         "connections that come at once are dropped and tried again after a second",
-        "sysctl -w net.core.somaxconn=4096",
+        &format!("sysctl -w net.core.somaxconn={}", connections.max(4096)),
     ))
 }
 

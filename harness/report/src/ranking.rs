@@ -1,0 +1,152 @@
+//! Matchups of several arms as they are shown: together, each arm compared with the first, the best
+//! first.
+
+use super::wording::{self, Conclusion};
+use duet_analysis::{Analysis, Arm, CellAnalysis, Estimate, MatchupAnalysis};
+use duet_units::Metric;
+
+/// What reports show as one: a matchup of two arms, or the pairs of one of several.
+pub(super) enum Shown<'a> {
+    Pair(&'a MatchupAnalysis),
+    Several(Several<'a>),
+}
+
+/// A matchup of several arms.
+pub(super) struct Several<'a> {
+    pub(super) name: &'a str,
+    /// Its first arm with each other, in their order: one or more.
+    pub(super) pairs: Vec<&'a MatchupAnalysis>,
+}
+
+/// An arm in a metric of a cell.
+pub(super) struct Ranked<'a> {
+    pub(super) arm: &'a Arm,
+    pub(super) value: f64,
+    /// How many times worse it is than the first arm; of the first arm itself 1. Absent where it
+    /// may not be compared.
+    pub(super) ratio: Option<Estimate>,
+    /// What that lets us say.
+    pub(super) conclusion: Conclusion,
+    /// Whether it is better for sure.
+    pub(super) better: bool,
+    /// Whether it is the first arm.
+    pub(super) is_base: bool,
+}
+
+impl Ranked<'_> {
+    /// Its ratio with the interval; the first arm has none.
+    pub(super) fn ratio_text(&self) -> String {
+        match &self.ratio {
+            Some(_) if self.is_base => "1×".to_owned(),
+            Some(ratio) => wording::estimate(ratio),
+            None => "–".to_owned(),
+        }
+    }
+}
+
+/// The matchups of a run as they are shown, controls last.
+pub(super) fn shown(analysis: &Analysis) -> Vec<Shown<'_>> {
+    let mut all: Vec<Shown<'_>> = vec![];
+    for matchup in wording::controls_last(analysis) {
+        let Some(whole) = matchup.pair_of.as_deref() else {
+            all.push(Shown::Pair(matchup));
+            continue;
+        };
+        let known = all.iter_mut().find_map(|shown| match shown {
+            Shown::Several(several) if several.name == whole => Some(several),
+            _ => None,
+        });
+        match known {
+            Some(several) => several.pairs.push(matchup),
+            None => all.push(Shown::Several(Several { name: whole, pairs: vec![matchup] })),
+        }
+    }
+    all
+}
+
+impl<'a> Several<'a> {
+    /// Its name, with its lane where the name does not say it.
+    pub(super) fn title(&self) -> String {
+        let first = self.pairs.first().copied();
+        first.map_or_else(String::new, |pair| wording::title_of(self.name, pair))
+    }
+
+    /// What each arm is compared with.
+    pub(super) fn base(&self) -> &'a str {
+        self.pairs.first().map_or("", |pair| wording::label(&pair.arms, 0))
+    }
+
+    /// The cells, as each pair has them.
+    pub(super) fn cells(&self) -> Vec<Vec<(&'a MatchupAnalysis, &'a CellAnalysis)>> {
+        let first = self.pairs.first().map_or(&[][..], |pair| &pair.cells);
+        let same = |cell: &CellAnalysis, other: &CellAnalysis| {
+            (&cell.id.workload, &cell.id.load) == (&other.id.workload, &other.id.load)
+        };
+        let of_pair = |cell: &CellAnalysis, pair: &&'a MatchupAnalysis| {
+            Some((*pair, pair.cells.iter().find(|other| same(cell, other))?))
+        };
+        let of_cell = |cell| self.pairs.iter().filter_map(|pair| of_pair(cell, pair)).collect();
+        first.iter().map(of_cell).collect()
+    }
+
+    /// What is found of its metric of means: `go-chi 1.02× [1.01, 1.03]`, the best first.
+    pub(super) fn answer(&self) -> Option<String> {
+        let metric = [Metric::CpuNsPerRequest, Metric::RequestsPerSecond]
+            .into_iter()
+            .find(|metric| self.pairs.iter().any(|pair| ratio(pair, *metric).is_some()))?;
+        let mut found: Vec<(&Arm, &Estimate)> = self
+            .pairs
+            .iter()
+            .filter_map(|pair| Some((pair.arms.get(1)?, ratio(pair, metric)?)))
+            .collect();
+        found.sort_by(|a, b| a.1.value.total_cmp(&b.1.value));
+        let told =
+            found.iter().map(|(arm, ratio)| format!("{} {}", arm.label, wording::estimate(ratio)));
+        let told: Vec<String> = told.collect();
+        let what = match metric {
+            Metric::CpuNsPerRequest => "CPU for a request",
+            _ => "time for a request",
+        };
+        let cells = self.pairs.first().map_or(0, |pair| pair.cells.len());
+        let of = match cells {
+            1 => String::new(),
+            cells => format!(", means of {cells} cells"),
+        };
+        let base = self.base();
+        Some(format!("On this machine, beside {base} (1×) in {what}{of}: {}.", told.join(", ")))
+    }
+}
+
+/// The ratio of a pair's mean, or that of its only cell.
+fn ratio(pair: &MatchupAnalysis, metric: Metric) -> Option<&Estimate> {
+    let mean = pair.means.iter().find(|mean| mean.metric == metric).map(|mean| &mean.ratio);
+    let [cell] = &pair.cells[..] else { return mean };
+    mean.or_else(|| cell.metrics.iter().find(|m| m.metric == metric)?.ratio.as_ref())
+}
+
+/// The arms in a metric of a cell, as its pairs have it: the best first, and those that may not be
+/// compared last.
+pub(super) fn ranked<'a>(
+    analysis: &Analysis,
+    cell: &[(&'a MatchupAnalysis, &'a CellAnalysis)],
+    metric: Metric,
+) -> Vec<Ranked<'a>> {
+    let mut ranked: Vec<Ranked<'a>> = vec![];
+    for (pair, of_pair) in cell {
+        let Some(found) = of_pair.metrics.iter().find(|m| m.metric == metric) else { continue };
+        let row = wording::row(&analysis.run, &pair.arms, found);
+        let value = |arm: usize| Some((pair.arms.get(arm)?, found.arms.get(arm)?.value));
+        if let Some((arm, value)) = value(0).filter(|_| ranked.is_empty()) {
+            let ratio = Some(Estimate { value: 1.0, interval: None, n: of_pair.blocks });
+            let conclusion = Conclusion::Decided;
+            ranked.push(Ranked { arm, value, ratio, conclusion, better: false, is_base: true });
+        }
+        if let Some((arm, value)) = value(1) {
+            let (ratio, conclusion, better) = (found.ratio, row.conclusion, row.best == Some(1));
+            ranked.push(Ranked { arm, value, ratio, conclusion, better, is_base: false });
+        }
+    }
+    let key = |ranked: &Ranked<'_>| ranked.ratio.map_or(f64::INFINITY, |ratio| ratio.value);
+    ranked.sort_by(|a, b| key(a).total_cmp(&key(b)));
+    ranked
+}
