@@ -105,6 +105,9 @@ stranger-walk: build ## gate small servers in six languages, with equal code and
 fuzz: ## feed parser, template check and HTTP/2 with mutations of responses for three minutes
 	@sh .ci/fuzz.sh 60
 
+proto: ## make the sources of proto/shop.proto anew (pip is needed)
+	sh bench/proto.sh
+
 program-scaling: build ## measure how the programs gain from a second CPU (a quarter of an hour)
 	$(DUET) verify rust-programs-std rust-programs-idiomatic rust-programs-tuned go-programs-std go-programs-tuned
 	python3 bench/program_scaling.py

@@ -35,6 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("ACTIX_STACK", vec!["actix-web", "tokio"]),
         ("AXUM_STACK", axum),
         ("HYPER_STACK", vec!["hyper", "rustls", "tokio"]),
+        ("TONIC_STACK", vec!["tonic", "hyper", "tokio"]),
     ];
     for (name, packages) in stacks {
         let mut stack = String::new();

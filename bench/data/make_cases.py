@@ -556,6 +556,62 @@ def make_entries():
     yield missing
 
 
+def make_grpc_hello():
+    random = Random(21)
+    for _ in range(16):
+        name = "".join(chr(ord("a") + random.between(0, 25)) for _ in range(random.between(1, 24)))
+        yield grpc_case("Hello", [text(1, name)], [[text(1, "Hello, " + name + "!")]])
+
+
+def make_grpc_items():
+    yield grpc_case("Items", [number(1, 20)], [grpc_item(i) for i in range(1, 21)])
+
+
+def grpc_item(i):
+    fields = [number(1, i), text(2, "Item %d" % i), text(3, CATEGORIES[(i - 1) % len(CATEGORIES)])]
+    fields += [number(4, 1 + i * 37 % 99), number(5, 1 + i * 31 % 10), number(6, int(i % 3 != 0))]
+    return fields + [text(7, tag) for tag in (TAGS[i % len(TAGS)], TAGS[i // 4 % len(TAGS)])]
+
+
+def grpc_case(call, message, answers):
+    expect = {
+        "status": 200,
+        "content_type": "application/grpc",
+        "body": "".join(framed(answer) for answer in answers),
+        "chunked": True,
+        "grpc_status": 0,
+    }
+    return {
+        "method": "POST",
+        "path": "/duet.v1.Shop/" + call,
+        "headers": {"Content-Type": "application/grpc", "TE": "trailers"},
+        "body": framed(message),
+        "expect": expect,
+    }
+
+
+def framed(fields):
+    """A message as gRPC sends it: whether it is compressed, its length, its bytes."""
+    message = "".join(fields)
+    return "\0\0\0\0" + octet(len(message)) + message
+
+
+def number(field, value):
+    """A number of a protobuf message. One of 0, which is the default, is left out."""
+    return octet(field << 3) + octet(value) if value else ""
+
+
+def text(field, value):
+    """A text of a protobuf message."""
+    return octet(field << 3 | 2) + octet(len(value)) + value
+
+
+def octet(byte):
+    """A byte, which is a varint too where it is below 128."""
+    assert byte < 128, byte
+    return chr(byte)
+
+
 def json_case(path, answer):
     return case("GET", path, None, None, compact(answer), "application/json")
 
@@ -575,6 +631,8 @@ FILES = {
     "fan-out.jsonl": make_fan_out,
     "gzip.jsonl": make_gzip,
     "entries.jsonl": make_entries,
+    "grpc-hello.jsonl": make_grpc_hello,
+    "grpc-items.jsonl": make_grpc_items,
 }
 
 if __name__ == "__main__":

@@ -74,19 +74,31 @@ pub enum Offers {
     Transports,
     /// All transports, and the services of the routes that wait.
     Services,
+    /// HTTP/2 in the clear, whether it is told so or not.
+    H2c,
 }
 
 /// What all servers understand.
 const USAGE: &str = "[--addr HOST:PORT] [--threads N] [--timeout-ms N] [--version] [--help]";
 /// What those with all transports understand beside it.
 const USAGE_TRANSPORTS: &str = " [--tls-cert FILE --tls-key FILE | --h2c]";
+/// What those with HTTP/2 in the clear alone understand beside it.
+const USAGE_H2C: &str = " [--h2c]";
 /// What those with services understand beside it.
 const USAGE_SERVICES: &str =
     " [--database URL] [--pool N] [--upstream URL] [--gzip LEVEL] [--defaults]";
 
 impl Offers {
+    fn tls(self) -> bool {
+        matches!(self, Offers::Transports | Offers::Services)
+    }
+
     fn usage(self) -> String {
-        let transports = if self == Offers::Plain { "" } else { USAGE_TRANSPORTS };
+        let transports = match self {
+            Offers::Plain => "",
+            Offers::H2c => USAGE_H2C,
+            Offers::Transports | Offers::Services => USAGE_TRANSPORTS,
+        };
         let services = if self == Offers::Services { USAGE_SERVICES } else { "" };
         format!("usage: {USAGE}{transports}{services}")
     }
@@ -190,8 +202,8 @@ fn parse(offers: Offers, args: impl Iterator<Item = OsString>) -> Result<Command
             "--defaults" if offers == Offers::Services => options.defaults = true,
             "--version" => return Ok(Command::Version),
             "--help" | "-h" => return Ok(Command::Help),
-            "--tls-cert" if offers != Offers::Plain => given.cert = Some(file(value()?)?),
-            "--tls-key" if offers != Offers::Plain => given.key = Some(file(value()?)?),
+            "--tls-cert" if offers.tls() => given.cert = Some(file(value()?)?),
+            "--tls-key" if offers.tls() => given.key = Some(file(value()?)?),
             "--h2c" if offers != Offers::Plain => given.h2c = true,
             _ => return Err(format!("unknown argument {arg:?}")),
         }

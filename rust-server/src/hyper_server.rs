@@ -25,20 +25,31 @@ pub fn run<S: Service>(
     service: impl FnOnce(&Options) -> io::Result<S>,
 ) -> ExitCode {
     command_line::run(version, offers, |options| {
-        let runtime = runtime::Builder::new_multi_thread()
-            .worker_threads(options.threads.get())
-            .enable_all()
-            .build()?;
-        // Pools have tasks of their own.
-        let context = runtime.enter();
-        let service = service(options)?;
-        drop(context);
-        // As a task of its own the server accepts on the workers, and the main thread stays out.
-        let served = runtime.block_on(runtime.spawn(serve(service, options.clone())));
-        // Does not wait for what has not ended by now.
-        runtime.shutdown_background();
-        served?
+        on_runtime(options, || Ok(serve(service(options)?, options.clone())))
     })
+}
+
+/// Serves by what `serving` makes, on as many threads as the command line says.
+pub(crate) fn on_runtime<F>(
+    options: &Options,
+    serving: impl FnOnce() -> io::Result<F>,
+) -> io::Result<()>
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(options.threads.get())
+        .enable_all()
+        .build()?;
+    // Pools have tasks of their own.
+    let context = runtime.enter();
+    let serving = serving()?;
+    drop(context);
+    // As a task of its own the server accepts on the workers, and the main thread stays out.
+    let served = runtime.block_on(runtime.spawn(serving));
+    // Does not wait for what has not ended by now.
+    runtime.shutdown_background();
+    served?
 }
 
 async fn serve<S: Service>(service: S, options: Options) -> io::Result<()> {

@@ -38,6 +38,8 @@ pub mod database;
 pub mod entries;
 #[cfg(feature = "services")]
 pub mod fan_out;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 #[cfg(feature = "hyper")]
 pub mod hyper_routes;
 #[cfg(feature = "transports")]

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -168,8 +169,20 @@ func (p *Process) goroutines() int {
 	return count
 }
 
-// CheckProgram checks the command line of a program, and its end on a signal while connections idle.
+// CheckProgram checks the command line of a program, its queue of connections, and its end on a
+// signal while connections idle.
 func CheckProgram(t *testing.T, name, framework string) {
+	CheckProcess(t, name, framework)
+	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		t.Run(signal.String()+" with idle connections", func(t *testing.T) {
+			checkEnd(t, signal)
+		})
+	}
+}
+
+// CheckProcess checks the command line of a program and its queue of connections, whatever it
+// speaks on them.
+func CheckProcess(t *testing.T, name, framework string) {
 	t.Run("version", func(t *testing.T) {
 		for _, flag := range []string{"-version", "--version"} {
 			code, stdout, stderr := Run(t, flag)
@@ -209,10 +222,29 @@ func CheckProgram(t *testing.T, name, framework string) {
 	t.Run("port in use", func(t *testing.T) {
 		CheckRefused(t, 1, "-addr", Start(t).Addr)
 	})
-	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
-		t.Run(signal.String()+" with idle connections", func(t *testing.T) {
-			checkEnd(t, signal)
-		})
+	t.Run("connections that wait", checkWaiting)
+}
+
+// checkWaiting checks that connections that a program has not accepted yet wait, also 600 at once,
+// and none is turned away where the system allows so many.
+func checkWaiting(t *testing.T) {
+	text, err := os.ReadFile("/proc/sys/net/core/somaxconn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Start(t)
+	p.Signal(syscall.SIGSTOP)
+	defer p.Signal(syscall.SIGCONT)
+	for n := range min(allowed, 600) {
+		conn, err := net.DialTimeout("tcp", p.Addr, processTime/2)
+		if err != nil {
+			t.Fatalf("connection %d: %v", n, err)
+		}
+		defer conn.Close()
 	}
 }
 

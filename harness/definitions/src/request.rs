@@ -137,6 +137,13 @@ pub(super) fn answer_faults(method: &str, answer: &ExpectedResponse) -> Vec<Faul
         faults.push(Fault { key: "body_generated", problem, hint });
     }
     faults.extend(too_long(answer.body_generated.as_ref()));
+    if answer.grpc_status.is_some() && (method != "POST" || answer.status != 200) {
+        let problem = "`grpc_status` stands beside another method than POST, or another status \
+                       than 200";
+        let hint = "every call of gRPC is a POST, and answered with 200 whatever it comes to";
+        let (problem, hint) = (problem.to_owned(), hint.to_owned());
+        faults.push(Fault { key: "grpc_status", problem, hint });
+    }
     // RFC 9110, 6.4.1: these have no content, so no server could give this answer.
     let empty = method == "HEAD" || matches!(answer.status, 204 | 304);
     let has_body = !answer.body.is_empty()

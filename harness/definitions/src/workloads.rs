@@ -30,6 +30,9 @@ const WORK_MAX: u32 = 1_000_000;
 /// The longest `least_ms`: a valid response takes less than the two seconds after which it is late.
 const LEAST_MS_MAX: u32 = 1_900;
 
+/// The last status of gRPC, UNAUTHENTICATED.
+const GRPC_STATUS_MAX: u32 = 16;
+
 /// The most connections that share a room: each of its messages is so many.
 const MEMBERS_MAX: u32 = 1_000;
 
@@ -230,6 +233,7 @@ fn answer(fields: &mut Fields<'_>, method: &str) -> ExpectedResponse {
         body_generated: fields.inner("body_generated", generated),
         chunked: fields.flag("chunked").unwrap_or(false),
         gzip: fields.flag("gzip").unwrap_or(false),
+        grpc_status: fields.number("grpc_status", 0..=GRPC_STATUS_MAX).map(|at| at.value),
     };
     keep(fields, answer_faults(method, &answer));
     answer
@@ -289,8 +293,8 @@ fn case(text: &str, file: &str, line: usize, found: &mut Found) -> Option<Case> 
         Err(message) => {
             let hint = "write {\"method\":…,\"path\":…,\"expect\":{\"status\":…,\"body\":…}} on \
                         one line; it may also have headers, body, chunked, upstream_calls, \
-                        least_ms, event_ms, untimed and, in expect, content_type, chunked and \
-                        gzip; body_generated may stand in the place of body";
+                        least_ms, event_ms, untimed and, in expect, content_type, chunked, \
+                        gzip and grpc_status; body_generated may stand in the place of body";
             mistake(format!("this is no case: {message}"), hint.to_owned());
             return None;
         }

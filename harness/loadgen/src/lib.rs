@@ -98,7 +98,8 @@ fn check(job: &Job) -> Result<(), JobError> {
     let untrusted = job.transport.is_tls() && job.arms.iter().any(|a| a.certificate_pem.is_none());
     let mut exchanges = job.arms.iter().flat_map(|arm| &arm.exchanges);
     let messages = job.has_messages();
-    let streams = exchanges.any(|exchange| exchange.event_ns.is_some());
+    let streams = exchanges.clone().any(|exchange| exchange.event_ns.is_some());
+    let calls = exchanges.any(|exchange| exchange.grpc_status.is_some());
     let members = members(job);
     let rooms = members.map(|members| job.connections / members.max(1));
     let mistakes = [
@@ -111,6 +112,7 @@ fn check(job: &Job) -> Result<(), JobError> {
         (job.streams > 1 && !http2, "several streams on a connection need HTTP/2"),
         (streams && http2, "streams of events need HTTP/1.1"),
         (messages && http2, "messages over WebSocket need HTTP/1.1"),
+        (calls && !http2, "calls of gRPC need HTTP/2"),
         (messages && (job.churn || job.idle > 0), "messages need connections that stay in use"),
         (messages != members.is_some(), "some exchanges have messages, and their rooms differ"),
         (

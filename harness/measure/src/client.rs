@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use http_body_util::{BodyExt, Limited};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use reqwest::header::{HOST, HeaderValue};
+use reqwest::header::{HOST, HeaderName, HeaderValue};
 use reqwest::{Body, Request, Response};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -128,12 +128,18 @@ fn name_authority(request: &mut http::Request<Body>) -> Result<()> {
     Ok(())
 }
 
-/// Reads a response's body.
+/// The status of a call of gRPC, among the trailers, or in the head of a response without a body.
+pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// Reads a response's body. Of its trailers the status of gRPC is kept, among the headers.
 async fn whole(response: http::Response<hyper::body::Incoming>) -> Result<http::Response<Body>> {
-    let (head, body) = response.into_parts();
+    let (mut head, body) = response.into_parts();
     let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
-    let body = body.map_err(|error| anyhow!(error)).context("the body did not arrive")?.to_bytes();
-    Ok(http::Response::from_parts(head, body.into()))
+    let body = body.map_err(|error| anyhow!(error)).context("the body did not arrive")?;
+    if let Some(status) = body.trailers().and_then(|trailers| trailers.get(GRPC_STATUS)) {
+        head.headers.insert(GRPC_STATUS, status.clone());
+    }
+    Ok(http::Response::from_parts(head, body.to_bytes().into()))
 }
 
 /// A connection's task, which ends with its only request.

@@ -29,6 +29,7 @@ pub fn exchange(
         content_type: answer.content_type.clone(),
         body_digest: compressed.map(digest),
         body: if head { String::new() } else { answer.whole_body().into_owned() },
+        grpc_status: answer.grpc_status,
         untimed: case.untimed,
         event_ns: case.event_ms.map(|ms| u64::from(ms) * 1_000_000),
         message: message(case),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE};
 use reqwest::{Body, Client, Method, Request, Response};
 use rustls::ClientConfig;
 
@@ -29,7 +29,7 @@ mod messages;
 mod streamed;
 
 pub use expected::excerpt;
-use expected::{exempt, expected, unknown};
+use expected::{exempt, expected, unknown, unknown_call};
 
 /// For how long a connection is kept for the next request. Its runtime stands still between
 /// requests, so that nobody notices when a server closes one, after 30 s by the contract.
@@ -154,7 +154,8 @@ impl Verifier {
     }
 
     /// Checks what the contract asks of every server beside its routes: a current date, and 404 for
-    /// what is unknown. Servers of the article lane and external ones are exempt.
+    /// what is unknown; of one that is asked by gRPC (`grpc`), that it knows no other call. Servers
+    /// of the article lane and external ones are exempt.
     ///
     /// # Errors
     /// The first breach, or an interruption.
@@ -162,10 +163,15 @@ impl Verifier {
         &self,
         running: &Running,
         server: &Server,
+        grpc: bool,
         interrupt: &Interrupt,
     ) -> Result<(), MeasureError> {
         if exempt(server) {
             return Ok(());
+        }
+        if grpc {
+            let response = self.with(interrupt, self.call(running, "/no.Such/Call"))?;
+            return Ok(unknown_call(&response)?);
         }
         let response = self.with(interrupt, self.get(running, "/no-such-path"))?;
         Ok(unknown(&response, running.transport)?)
@@ -246,6 +252,13 @@ impl Verifier {
     async fn get(&self, running: &Running, path: &str) -> Result<Response, MeasureError> {
         let request = self.client.get(url(running, path)).build();
         self.execute(running, request.context("the path is not valid")?).await
+    }
+
+    /// Calls what takes no message, by gRPC.
+    async fn call(&self, running: &Running, path: &str) -> Result<Response, MeasureError> {
+        let request = self.client.post(url(running, path)).body(vec![0; 5]);
+        let request = request.header(CONTENT_TYPE, "application/grpc").header(TE, "trailers");
+        self.execute(running, request.build().context("the path is not valid")?).await
     }
 
     async fn send(&self, running: &Running, case: &Case) -> Result<Response, MeasureError> {

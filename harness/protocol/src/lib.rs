@@ -223,6 +223,10 @@ pub struct Exchange {
     /// In place of [`Self::body`], where that is no text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_digest: Option<BodyDigest>,
+    /// The expected status of gRPC, in the trailers or in the head. Over HTTP/2 only; absent: not
+    /// checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc_status: Option<u32>,
     /// Whether its responses are checked and counted, and their times are not.
     #[serde(default)]
     pub untimed: bool,

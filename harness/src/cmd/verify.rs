@@ -236,7 +236,8 @@ fn all_responses(
     running: &Running,
     workloads: &[&Workload],
 ) -> Result<(), MeasureError> {
-    bench.verifier.contract(running, server, bench.interrupt)?;
+    let grpc = workloads.iter().any(|workload| workload.is_grpc());
+    bench.verifier.contract(running, server, grpc, bench.interrupt)?;
     for workload in workloads {
         let cases = workload.cases.len();
         bench.verifier.workload(running, server, workload, cases, bench.interrupt)?;

@@ -51,6 +51,7 @@ fn exchange(path: &str, body: &str) -> Exchange {
         content_type: Some("text/plain".into()),
         body: body.into(),
         body_digest: None,
+        grpc_status: None,
         untimed: false,
         event_ns: None,
         message: None,

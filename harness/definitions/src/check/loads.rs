@@ -75,9 +75,14 @@ fn unfit(workload: &Workload, load: &Load) -> Vec<(String, &'static str)> {
             "choose a load over `http` or `https` for it",
         ),
         (
-            !workload.goes_over(load.transport),
+            workload.members().is_some() && http2,
             format!("workload `{of}` is WebSocket, and load `{over}` is HTTP/2"),
             "choose a load over `http` or `https` for it",
+        ),
+        (
+            workload.is_grpc() && !http2,
+            format!("workload `{of}` is gRPC, and load `{over}` is HTTP/1.1"),
+            "choose a load over `h2c` or `h2` for it",
         ),
         (
             workload.members().is_some_and(|n| !load.connections.is_multiple_of(n)),

@@ -28,6 +28,8 @@ pub struct Exchange {
     pub content_type: Option<Bytes>,
     /// The expected body.
     pub body: ExpectedBody,
+    /// The expected status of gRPC; none: not checked.
+    pub grpc_status: Option<u32>,
     /// Whether its responses are checked and counted in a window, and their times are not.
     pub untimed: bool,
     /// The period of a response that is a stream of events, whose arrival is observed; none: it is
@@ -143,6 +145,7 @@ impl Exchange {
             status: Status::Successful,
             content_type: None,
             body: ExpectedBody::Any,
+            grpc_status: None,
             untimed: false,
             event_period: None,
             message: None,
@@ -226,6 +229,7 @@ impl From<&duet_protocol::Exchange> for Exchange {
                 (false, Some(of)) => ExpectedBody::Digest { len: of.bytes, xxh3: of.xxh3 },
                 (false, None) => ExpectedBody::Exactly(bytes(&exchange.body)),
             },
+            grpc_status: exchange.grpc_status,
             untimed: exchange.untimed,
             event_period: exchange.event_ns.map(Duration::from_nanos),
             message: None,

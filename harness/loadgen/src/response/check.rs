@@ -56,6 +56,17 @@ pub(crate) fn check(received: &Received<'_>, expected: &Exchange) -> Result<(), 
     }
 }
 
+/// Whether a call of gRPC, whose response is the expected one, has the expected status.
+pub(crate) fn grpc(got: Option<&[u8]>, expected: &Exchange) -> Result<(), Mismatch> {
+    let Some(want) = expected.grpc_status else { return Ok(()) };
+    if got.is_some_and(|got| got == want.to_string().as_bytes()) {
+        return Ok(());
+    }
+    let got = got.map_or("none".to_owned(), |value| excerpt(value, 0, START));
+    let text = format!("expected grpc-status {want}, got {got}");
+    Err(mismatch(ErrorKind::BadHeader, expected, &text))
+}
+
 /// Bytes that are no response.
 pub(crate) fn malformed(bytes: &[u8], why: Malformed, expected: &Exchange) -> Mismatch {
     let text = format!("the response is malformed ({}): {}", why.0, excerpt(bytes, 0, START));
@@ -129,6 +140,7 @@ mod tests {
             content_type: Some("text/plain".into()),
             body: "The quick brown fox jumps over the lazy dog".into(),
             body_digest: None,
+            grpc_status: None,
             untimed: false,
             event_ns: None,
             message: None,

@@ -8,6 +8,7 @@ use flate2::read::MultiGzDecoder;
 use reqwest::Response;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, VARY};
 
+use crate::client::GRPC_STATUS;
 use duet_model::spec::{Case, ExpectedResponse, Lane, Server};
 use duet_protocol::Transport;
 
@@ -27,8 +28,10 @@ pub(super) fn expected(
         let got = headers.get(CONTENT_TYPE).map_or("", |v| v.to_str().unwrap_or("not ASCII"));
         ensure!(got == want, "expected content-type `{want}`, got `{got}`");
     }
-    if !exempt(server) {
-        contract_headers(headers, answer.chunked, transport)?;
+    match answer.grpc_status {
+        Some(want) => grpc_status(headers, want)?,
+        None if exempt(server) => {}
+        None => contract_headers(headers, answer.chunked, transport)?,
     }
     let want = if case.method == "HEAD" { "".into() } else { answer.whole_body() };
     if answer.gzip && case.method != "HEAD" {
@@ -37,6 +40,13 @@ pub(super) fn expected(
     let coding = headers.get(CONTENT_ENCODING);
     ensure!(coding.is_none(), "a Content-Encoding that was not asked for: {coding:?}");
     compare(want.as_bytes(), body)
+}
+
+/// Checks the status of a call of gRPC.
+fn grpc_status(headers: &HeaderMap, want: u32) -> Result<()> {
+    let got = headers.get(GRPC_STATUS).map_or("none", |v| v.to_str().unwrap_or("not ASCII"));
+    ensure!(got == want.to_string(), "expected grpc-status {want}, got {got}");
+    Ok(())
 }
 
 /// What a compressed body inflates to, up to a byte more than `expected_bytes`.
@@ -71,6 +81,13 @@ pub(super) fn unknown(response: &Response, transport: Transport) -> Result<()> {
         response.status().as_u16()
     );
     contract_headers(response.headers(), false, transport)
+}
+
+/// Whether a call that does not exist is responded to as it must be (gRPC, "Statuscodes and their
+/// use in gRPC": UNIMPLEMENTED).
+pub(super) fn unknown_call(response: &Response) -> Result<()> {
+    const UNIMPLEMENTED: u32 = 12;
+    grpc_status(response.headers(), UNIMPLEMENTED).context("of a call that does not exist")
 }
 
 /// Whether a server keeps the contract's first section only, or none of it.

@@ -131,6 +131,10 @@ pub struct ExpectedResponse {
     /// its own bytes are the server's own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gzip: bool,
+    /// The status of gRPC that its trailers end with, 0 where all is well: it comes over HTTP/2
+    /// only. Absent: it is no response of gRPC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc_status: Option<u32>,
 }
 
 /// A request with a body or a response that is larger than those of the cases.
@@ -188,10 +192,20 @@ impl Workload {
         self.cases.iter().find(|case| case.message.is_some()).map(Case::members)
     }
 
-    /// Whether its requests can travel so: messages over WebSocket go over HTTP/1.1.
+    /// Whether its requests are calls of gRPC.
+    #[must_use]
+    pub fn is_grpc(&self) -> bool {
+        self.cases.iter().any(|case| case.expect.grpc_status.is_some())
+    }
+
+    /// Whether its requests can travel so: messages over WebSocket go over HTTP/1.1, calls of gRPC
+    /// over HTTP/2.
     #[must_use]
     pub fn goes_over(&self, transport: Transport) -> bool {
-        self.members().is_none() || !transport.is_http2()
+        match transport.is_http2() {
+            true => self.members().is_none(),
+            false => !self.is_grpc(),
+        }
     }
 
     /// The longest time that a server must wait before a response is valid, over all cases, in

@@ -10,7 +10,7 @@ use super::place::Place;
 use super::request::Written;
 use super::targets::Listed;
 use super::variables::Variables;
-use crate::cmd::exit::ServerUnavailable;
+use crate::cmd::exit::{ServerUnavailable, UsageError};
 use duet_loadgen::load::{Case, LISTED_MAX};
 use duet_loadgen::reference::{self, FetchError, Patience};
 use duet_loadgen::request::composed::{self, Given};
@@ -85,6 +85,11 @@ pub(super) fn prepare(
 ) -> Result<Prepared> {
     let written =
         args.request.written(place, listed, variables, args.transport.forwards(&place.url))?;
+    let calls = written.iter().any(|written| written.exchange.grpc_status.is_some());
+    ensure!(
+        !calls || args.transport.is_http2(),
+        UsageError("calls of gRPC go over HTTP/2: add --http2".to_owned())
+    );
     let several = written.len() > 1;
     let unlearned = listed.len() > LISTED_MAX;
     let mut first = First::new(args, place, variables)?;

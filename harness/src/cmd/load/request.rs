@@ -296,11 +296,20 @@ fn write(
         }
         None => with_digits(line + &fields, body, method == "HEAD"),
     };
+    if fields.lines().any(is_grpc) {
+        exchange.grpc_status = Some(0);
+    }
     exchange.captures = variables.captures(of.0);
     exchange.observed = variables.keeps_cookies() || !exchange.captures.is_empty();
     let MixCase { weight, expect_status, expect_body, .. } = case;
     let expect_status = expect_status.map(Status::Exactly);
     Ok(Written { exchange, weight, expect_status, expect_body })
+}
+
+/// Whether a field of a request says that it is a call of gRPC, whose status is in its trailers.
+fn is_grpc(field: &str) -> bool {
+    let Some((name, value)) = field.split_once(':') else { return false };
+    name.eq_ignore_ascii_case("content-type") && value.trim().starts_with("application/grpc")
 }
 
 /// A request in which nothing differs but digits.

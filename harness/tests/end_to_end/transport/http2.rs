@@ -10,19 +10,23 @@ use std::thread;
 use bytes::Bytes;
 use h2::Reason;
 use h2::server::{self, SendResponse};
-use http::{Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use rustls::ServerConfig;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
 use crate::transport::tls::Identity;
-use crate::transport::{FIRST, load};
+use crate::transport::{FIRST, duet, load};
 
 /// What the server does with a request.
 #[derive(Clone)]
 pub(crate) enum Act {
     Answer(u16, Vec<u8>),
+    /// Answers `hello`, with this status of gRPC in the trailers.
+    Call(Option<&'static str>),
+    /// Answers with this status of gRPC in the head, and no body.
+    Refusal(&'static str),
     /// Answers with the length of the request's body.
     Measure,
     /// Ends the stream with an error, without an answer.
@@ -149,6 +153,18 @@ async fn answer(request: Request<h2::RecvStream>, mut respond: SendResponse<Byte
             body.send_reset(Reason::INTERNAL_ERROR);
             return;
         }
+        Act::Call(grpc_status) => {
+            let mut body = respond.send_response(head(200), false).unwrap();
+            body.send_data(Bytes::from_static(b"hello"), false).unwrap();
+            body.send_trailers(of_call(grpc_status)).unwrap();
+            return;
+        }
+        Act::Refusal(grpc_status) => {
+            let mut head = head(200);
+            *head.headers_mut() = of_call(Some(grpc_status));
+            respond.send_response(head, true).unwrap();
+            return;
+        }
         Act::Refuse => return respond.send_reset(Reason::REFUSED_STREAM),
         Act::Hang => return std::future::pending().await,
         _ => return respond.send_reset(Reason::INTERNAL_ERROR),
@@ -159,6 +175,14 @@ async fn answer(request: Request<h2::RecvStream>, mut respond: SendResponse<Byte
     {
         drop(stream.send_data(body.into(), true));
     }
+}
+
+/// The fields behind a call of gRPC.
+fn of_call(grpc_status: Option<&'static str>) -> HeaderMap {
+    let status = grpc_status.map(|status| ("grpc-status", status));
+    let fields = [("grpc-message", "as it went")].into_iter().chain(status);
+    let field = |(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
+    fields.map(field).collect()
 }
 
 pub(crate) fn hello(_: u64) -> Act {
@@ -424,4 +448,33 @@ fn no_http2() {
     assert_eq!(loaded.code, 2);
     let expected = "the server allows 10 streams on a connection, not 11";
     assert!(loaded.stderr.contains(expected), "{}", loaded.stderr);
+}
+
+/// The status of a call of gRPC is in its trailers: a response with the right body and another one
+/// has failed.
+#[test]
+fn calls_of_grpc() {
+    let call = ["-H", "Content-Type: application/grpc", "-H", "TE: trailers", "--body", "hi"];
+    let few = ["-n", "40", "-c", "2", "--streams", "4", "--http2"];
+    let options = [&call[..], &few[..]].concat();
+    let server = serve(None, 100, |_| Act::Call(Some("0")));
+    load(&server.url(), &options).is_right(40, server.count());
+    // After the first, which shows what a response looks like.
+    for act in [Act::Call(Some("13")), Act::Call(None)] {
+        let later = act.clone();
+        let server = serve(None, 100, move |n| match n {
+            0..FIRST => Act::Call(Some("0")),
+            _ => later.clone(),
+        });
+        let loaded = load(&server.url(), &options);
+        assert_eq!((loaded.code, loaded.requests("ok")), (5, 0), "{}", loaded.json);
+        assert_eq!(loaded.json["requests"]["failed"]["bad_header"], 40, "{}", loaded.json);
+    }
+    let server = serve(None, 100, |_| Act::Refusal("12"));
+    let said = duet(&server.url(), &options);
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains("expected grpc-status 0, got \"12\""), "{said}");
+    let over_http1 = duet(&server.url(), &[&call[..], &["-n", "4"]].concat());
+    assert_eq!(over_http1.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&over_http1.stderr).contains("--http2"));
 }

@@ -67,6 +67,7 @@ fn exchange() -> Exchange {
         content_type: None,
         body: "hello".into(),
         body_digest: None,
+        grpc_status: None,
         untimed: false,
         event_ns: None,
         message: None,
@@ -139,6 +140,30 @@ fn closed_loops() {
             assert_eq!(expected.group.is_some(), expected.version.is_some(), "{name}");
         }
     }
+}
+
+/// The status of a call of gRPC is in its trailers.
+#[test]
+fn calls_of_grpc() {
+    let of = |act: Act| {
+        let server = http2::serve(None, 100, move |_| act.clone());
+        let mut job = job(Transport::H2c, &[server.addr.into()], None);
+        job.arms[0].exchanges[0].grpc_status = Some(0);
+        job
+    };
+    for window in windows(&of(Act::Call(Some("0")))).1 {
+        assert!(window.requests > 0 && window.errors.is_empty(), "{window:?}");
+    }
+    for (act, got) in [
+        (Act::Call(Some("13")), "got \"13\""),
+        (Act::Call(None), "got none"),
+        (Act::Answer(200, b"hello".to_vec()), "got none"),
+    ] {
+        let (_, why) = failure(&of(act));
+        assert!(why.contains("expected grpc-status 0") && why.contains(got), "{why}");
+    }
+    let over_http1 = Job { transport: Transport::Http, streams: 1, ..of(Act::Call(Some("0"))) };
+    assert!(failure(&over_http1).1.contains("calls of gRPC need HTTP/2"));
 }
 
 #[test]

@@ -84,6 +84,8 @@ enum State {
         status: u16,
         /// Where it is not the expected one.
         content_type: Option<Vec<u8>>,
+        /// The status of gRPC, once it has come where one is expected.
+        grpc_status: Option<Vec<u8>>,
         body: RecvStream,
     },
 }
@@ -213,11 +215,12 @@ impl StreamSlot {
             let (head, body) = ready!(Pin::new(response).poll(&mut context))?.into_parts();
             let (status, content_type) =
                 (head.status.as_u16(), other_type(&head.headers, expected));
-            self.state = State::Responding { status, content_type, body };
+            let grpc_status = grpc_status(&head.headers, expected);
+            self.state = State::Responding { status, content_type, grpc_status, body };
             self.body = BodyCheck::new(&expected.body);
             self.observed = expected.observed.then(|| observed(&head.headers, expected));
         }
-        let State::Responding { status, body, .. } = &mut self.state else {
+        let State::Responding { status, body, grpc_status: call, .. } = &mut self.state else {
             return Poll::Pending;
         };
         while let Some(part) = ready!(body.poll_data(&mut context)) {
@@ -236,14 +239,21 @@ impl StreamSlot {
                 self.start.extend_from_slice(&part[..part.len().min(room)]);
             }
             if self.body.is_too_long(&expected.body) {
-                break; // `check` says so
+                return Poll::Ready(Ok(*status)); // `check` says so
             }
+        }
+        if expected.grpc_status.is_some()
+            && let Some(trailers) = ready!(body.poll_trailers(&mut context))?
+        {
+            *call = grpc_status(&trailers, expected).or_else(|| call.take());
         }
         Poll::Ready(Ok(*status))
     }
 
     fn check(&self, status: u16, expected: &Exchange) -> Result<(), Mismatch> {
-        let State::Responding { content_type, .. } = &self.state else { return Ok(()) };
+        let State::Responding { content_type, grpc_status, .. } = &self.state else {
+            return Ok(());
+        };
         if self.body.is_too_long(&expected.body) {
             return Err(check::too_long(&self.start, &self.body, expected));
         }
@@ -254,8 +264,15 @@ impl StreamSlot {
             content_type: content_type.filter(|value| !value.is_empty()),
             body: &self.body,
         };
-        check::check(&received, expected)
+        check::check(&received, expected)?;
+        check::grpc(grpc_status.as_deref(), expected)
     }
+}
+
+/// The status of gRPC among fields, where one is expected.
+fn grpc_status(fields: &HeaderMap, expected: &Exchange) -> Option<Vec<u8>> {
+    expected.grpc_status?;
+    fields.get("grpc-status").map(|value| value.as_bytes().to_vec())
 }
 
 /// What of a response values are taken from, before its body has come.
