@@ -7,7 +7,7 @@ AXUM := "target/servers/rust-axum/release/rust-axum --addr 127.0.0.1:0 --threads
 NETHTTP := "target/servers/go-nethttp/go-nethttp --addr 127.0.0.1:0 --threads 1"
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.8
 
-.PHONY: help tools postgres build bench bench-backends bench-pressure bench-heap bench-game-site smoke test check lint rust-test fault-test go-test data-test microbench peers compare-load compare-transports load-figures lead-in window-lengths stranger-walk fuzz program-scaling clean
+.PHONY: help tools postgres build bench bench-backends bench-pressure bench-heap bench-game-site smoke test check lint rust-test fault-test go-test data-test microbench peers compare-load compare-transports load-figures lead-in window-lengths stranger-walk fuzz proto program-scaling clean
 
 help: ## show this menu
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -24,7 +24,7 @@ build: tools ## build the harness
 bench: build postgres ## measure the standard suite (ten minutes) and write results/latest
 	$(DUET) run standard
 
-bench-backends: build postgres ## measure servers that wait, for a database and others, and TLS and HTTP/2
+bench-backends: build postgres ## measure servers that wait, for a database and others, TLS, HTTP/2 and gRPC (a quarter of an hour)
 	$(DUET) run backends
 
 bench-pressure: build ## measure what shows under pressure (three quarters of an hour)

@@ -113,7 +113,10 @@ async fn serve(options: Options) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use prost::Message;
+    use tokio_stream::StreamExt;
+    use tonic::Code;
 
+    use super::shop::shop_server::Shop as _;
     use super::*;
 
     #[test]
@@ -122,5 +125,22 @@ mod tests {
             let bytes = item(id).encode_to_vec();
             assert!(bytes.is_ascii() && bytes.len() < 128, "{id}");
         }
+    }
+
+    #[tokio::test]
+    async fn calls() {
+        let hello = |name: &str| Shop.hello(Request::new(HelloRequest { name: name.to_owned() }));
+        let reply = hello("you").await.expect("a name is given").into_inner();
+        assert_eq!(reply.message, "Hello, you!");
+        assert_eq!(hello("").await.expect_err("no name").code(), Code::InvalidArgument);
+        let items = |n| Shop.items(Request::new(ItemsRequest { n }));
+        for n in [0, ITEMS_MAX + 1] {
+            let refused = items(n).await.err().map(|status| status.code());
+            assert_eq!(refused, Some(Code::InvalidArgument), "{n}");
+        }
+        let all = items(ITEMS_MAX).await.expect("as many as there may be").into_inner();
+        let all: Vec<Item> = all.map(|item| item.expect("it is one")).collect().await;
+        let ids: Vec<u32> = all.iter().map(|item| item.id).collect();
+        assert_eq!(ids, (1..=ITEMS_MAX).collect::<Vec<_>>());
     }
 }

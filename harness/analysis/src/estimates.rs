@@ -2,7 +2,7 @@
 
 use crate::summary::{Estimate, MetricAnalysis};
 use crate::values::BlockValues;
-use crate::verdict::{TIE_BAND, Verdict, verdict};
+use crate::verdict::{BLOCKS_MIN, TIE_BAND, Verdict, verdict};
 use duet_stats::TAIL;
 use duet_units::Metric;
 
@@ -58,7 +58,11 @@ pub(super) fn metric_analysis(
     }
     let log_ratios: Vec<f64> = complete.iter().map(|b| b.log_ratios[&metric]).collect();
     let ratio = geometric_at(&log_ratios, tail)?;
-    let (verdict, reason) = verdict(ratio.interval, &log_ratios);
+    let (verdict, mut reason) = verdict(ratio.interval, &log_ratios);
+    if ratio.interval.is_none() && ratio.n >= BLOCKS_MIN {
+        let n = ratio.n;
+        reason = Some(format!("{n} blocks: too few for intervals that hold for all arms together"));
+    }
     let p = ratio.interval.map(|_| duet_stats::p_beyond(&log_ratios, TIE_BAND.ln_1p()));
     Some(MetricAnalysis {
         metric,

@@ -108,7 +108,11 @@ pub(super) fn starts(
         *estimate = over_cells(&|b| b.arms[arm][&metric].ln()).0;
     }
     let (ratio, p) = over_cells(&|b| b.log_ratios[&metric]);
-    let (verdict, reason) = verdict(ratio.interval, &found.log_ratios);
+    let (verdict, mut reason) = verdict(ratio.interval, &found.log_ratios);
+    if ratio.interval.is_none() && ratio.n >= BLOCKS_MIN {
+        let n = cells.len();
+        reason = Some(format!("cells differ more than their blocks do: {n} are too few to tell"));
+    }
     found.ratio = Some(ratio);
     (found.p, found.verdict, found.reason) = (p, verdict, reason);
     Some(found)

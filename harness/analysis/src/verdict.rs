@@ -39,9 +39,7 @@ pub fn verdict(interval: Option<Interval>, log_ratios: &[f64]) -> (Verdict, Opti
         let reason = match log_ratios.len() {
             0 => "no block counts".to_owned(),
             1 => format!("1 block: no verdict below {BLOCKS_MIN}"),
-            n if n >= BLOCKS_MIN as usize => {
-                format!("{n} blocks: too few for intervals that hold for all arms together")
-            }
+            n if n >= BLOCKS_MIN as usize => format!("{n} blocks give no interval"),
             n => format!("{n} blocks: no verdict below {BLOCKS_MIN}"),
         };
         return (Verdict::Inconclusive, Some(reason));
@@ -113,7 +111,7 @@ mod tests {
             (0, "no block counts"),
             (1, "1 block: no verdict below 6"),
             (5, "5 blocks: no verdict below 6"),
-            (7, "7 blocks: too few for intervals that hold for all arms together"),
+            (7, "7 blocks give no interval"),
         ];
         for (n, want) in cases {
             let got = verdict(None, &vec![0.5; n]);

@@ -169,11 +169,11 @@ fn round_pairs(suite: &Suite) -> u32 {
     windows.div_ceil(WINDOWS_OF_PAIR).clamp(1, ROUNDS_MAX / 2)
 }
 
-/// The measuring time of a block with so many arms, in milliseconds: each has as much as one of
-/// two.
+/// What is for so many arms together a time that a suite gives two, in milliseconds: each has as
+/// much as one of two.
 #[must_use]
-pub fn measure_ms(suite: &Suite, arms: usize) -> u64 {
-    u64::from(suite.measure_ms) * arms.max(2) as u64 / 2
+pub fn of_arms_ms(of_two_ms: u32, arms: usize) -> u64 {
+    u64::from(of_two_ms) * arms.max(2) as u64 / 2
 }
 
 #[cfg(test)]
@@ -297,7 +297,10 @@ mod tests {
         assert_eq!(follows.len(), 25, "each arm follows each, itself too");
         let two = expected_ms(&suite, &Spec::default());
         assert_eq!(expected_ms(&suite, &spec), two * 5 / 2);
-        assert_eq!((measure_ms(&suite, 5), measure_ms(&suite, 1)), (7500, 3000));
+        assert_eq!(
+            (of_arms_ms(3000, 5), of_arms_ms(3000, 2), of_arms_ms(3000, 1)),
+            (7500, 3000, 3000)
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! first.
 
 use super::wording::{self, Conclusion};
-use duet_analysis::{Analysis, Arm, CellAnalysis, Estimate, MatchupAnalysis};
+use duet_analysis::{Analysis, Arm, CellAnalysis, Estimate, MatchupAnalysis, MetricAnalysis};
 use duet_units::Metric;
 
 /// What reports show as one: a matchup of two arms, or the pairs of one of several.
@@ -131,21 +131,74 @@ pub(super) fn ranked<'a>(
     cell: &[(&'a MatchupAnalysis, &'a CellAnalysis)],
     metric: Metric,
 ) -> Vec<Ranked<'a>> {
+    let found = cell.iter().filter_map(|(pair, of_pair)| {
+        Some((*pair, of_pair.metrics.iter().find(|m| m.metric == metric)?))
+    });
+    ranked_by(analysis, found)
+}
+
+/// The same in a metric of all starts.
+pub(super) fn ranked_starts<'a>(
+    analysis: &Analysis,
+    several: &Several<'a>,
+    metric: Metric,
+) -> Vec<Ranked<'a>> {
+    let found = several
+        .pairs
+        .iter()
+        .filter_map(|pair| Some((*pair, pair.starts.iter().find(|m| m.metric == metric)?)));
+    ranked_by(analysis, found)
+}
+
+/// The same in a mean over cells, in which arms have no values.
+pub(super) fn ranked_means<'a>(
+    analysis: &Analysis,
+    several: &Several<'a>,
+    metric: Metric,
+) -> Vec<Ranked<'a>> {
     let mut ranked: Vec<Ranked<'a>> = vec![];
-    for (pair, of_pair) in cell {
-        let Some(found) = of_pair.metrics.iter().find(|m| m.metric == metric) else { continue };
+    for pair in &several.pairs {
+        let Some(mean) = pair.means.iter().find(|mean| mean.metric == metric) else { continue };
+        let row = wording::mean_row(&analysis.run, &pair.arms, mean);
+        ranked.extend(pair.arms.first().filter(|_| ranked.is_empty()).map(|arm| base(arm, 0.0)));
+        ranked.extend(pair.arms.get(1).map(|arm| Ranked {
+            arm,
+            value: 0.0,
+            ratio: Some(mean.ratio),
+            conclusion: row.conclusion,
+            better: row.best == Some(1),
+            is_base: false,
+        }));
+    }
+    sorted(ranked)
+}
+
+/// The first arm.
+fn base(arm: &Arm, value: f64) -> Ranked<'_> {
+    let ratio = Some(Estimate { value: 1.0, interval: None, n: 0 });
+    Ranked { arm, value, ratio, conclusion: Conclusion::Decided, better: false, is_base: true }
+}
+
+fn ranked_by<'a>(
+    analysis: &Analysis,
+    found: impl Iterator<Item = (&'a MatchupAnalysis, &'a MetricAnalysis)>,
+) -> Vec<Ranked<'a>> {
+    let mut ranked: Vec<Ranked<'a>> = vec![];
+    for (pair, found) in found {
         let row = wording::row(&analysis.run, &pair.arms, found);
         let value = |arm: usize| Some((pair.arms.get(arm)?, found.arms.get(arm)?.value));
         if let Some((arm, value)) = value(0).filter(|_| ranked.is_empty()) {
-            let ratio = Some(Estimate { value: 1.0, interval: None, n: of_pair.blocks });
-            let conclusion = Conclusion::Decided;
-            ranked.push(Ranked { arm, value, ratio, conclusion, better: false, is_base: true });
+            ranked.push(base(arm, value));
         }
         if let Some((arm, value)) = value(1) {
             let (ratio, conclusion, better) = (found.ratio, row.conclusion, row.best == Some(1));
             ranked.push(Ranked { arm, value, ratio, conclusion, better, is_base: false });
         }
     }
+    sorted(ranked)
+}
+
+fn sorted(mut ranked: Vec<Ranked<'_>>) -> Vec<Ranked<'_>> {
     let key = |ranked: &Ranked<'_>| ranked.ratio.map_or(f64::INFINITY, |ratio| ratio.value);
     ranked.sort_by(|a, b| key(a).total_cmp(&key(b)));
     ranked

@@ -5,7 +5,7 @@ use super::details;
 use super::document::{Block, Column, Emphasis, Fold, Group, Row, Span, Table};
 use super::load_kinds;
 use super::parts::{self, LABEL, about, names, short};
-use super::ranking::{Ranked, Several, ranked};
+use super::ranking::{self, Ranked, Several};
 use super::wording::{self, Conclusion};
 use duet_analysis::{Analysis, CellAnalysis, MatchupAnalysis};
 use duet_units::Metric;
@@ -26,7 +26,8 @@ fn shown_metrics(cell: &CellAnalysis) -> Vec<Metric> {
     wanted.clone().chain(others).filter(has).take(3).collect()
 }
 
-/// Its part of a report: a table of cells for each list of metrics.
+/// Its part of a report: a table of cells for each list of metrics, their means, and what belongs to
+/// starts.
 pub(super) fn section(analysis: &Analysis, several: &Several<'_>) -> Vec<Block> {
     let mut tables: Vec<(Vec<Metric>, Vec<Group>)> = vec![];
     for cell in several.cells() {
@@ -38,8 +39,18 @@ pub(super) fn section(analysis: &Analysis, several: &Several<'_>) -> Vec<Block> 
             None => tables.push((metrics, vec![group])),
         }
     }
+    if let Some((metrics, groups)) = tables.first_mut() {
+        groups.extend(means(analysis, several, metrics));
+    }
+    let starts = [Metric::StartupNs, Metric::RssBytesIdle];
+    let of_starts = starts.map(|metric| ranking::ranked_starts(analysis, several, metric));
+    if of_starts.iter().any(|ranked| !ranked.is_empty()) {
+        let rows = rows(&starts, &of_starts);
+        let group = Group { name: "every start".to_owned(), rows, ..Group::default() };
+        tables.push((starts.to_vec(), vec![group]));
+    }
     let base = several.base();
-    let caption = format!(
+    let mut caption = format!(
         "Each against {base}: how many times worse, so that below 1× is better. Intervals of a \
          metric hold for all arms together with 95\u{a0}%"
     );
@@ -52,14 +63,54 @@ pub(super) fn section(analysis: &Analysis, several: &Several<'_>) -> Vec<Block> 
         let head = [Column::words(""), Column::numbers(first.label()), Column::numbers("ratio")];
         let others = others.iter().map(|metric| Column::numbers(metric.label()));
         let columns = head.into_iter().chain(others).collect();
-        blocks.push(Block::Table(Table {
-            caption: caption.clone(),
-            columns,
-            groups,
-            apart: false,
-        }));
+        let caption = std::mem::take(&mut caption); // once
+        blocks.push(Block::Table(Table { caption, columns, groups, apart: false }));
     }
     blocks
+}
+
+/// The means over cells, which have no values; nothing where there are none.
+fn means(analysis: &Analysis, several: &Several<'_>, metrics: &[Metric]) -> Option<Group> {
+    let ranked = |metric: &Metric| ranking::ranked_means(analysis, several, *metric);
+    let all: Vec<Vec<Ranked<'_>>> = metrics.iter().map(ranked).collect();
+    let row = |of: &Ranked<'_>| {
+        let found = |others: &Vec<Ranked<'_>>| {
+            let found = others.iter().find(|other| other.arm == of.arm);
+            found.map_or_else(Span::default, |found| {
+                let ratio = found.ratio.filter(|_| !found.is_base);
+                let ratio = ratio.map(|ratio| format!("({})", duet_units::ratio(ratio.value)));
+                Span::new(ratio.unwrap_or_default(), emphasis(found))
+            })
+        };
+        let head = [
+            of.arm.label.as_str().into(),
+            Span::default(),
+            Span::new(of.ratio_text(), emphasis(of)),
+        ];
+        let cells = head.into_iter().chain(all.iter().skip(1).map(found)).collect();
+        Row { cells, notes: vec![] }
+    };
+    let rows: Vec<Row> = all.first()?.iter().map(row).collect();
+    let mean = several.pairs.first()?.means.first()?;
+    let about = format!("of {} cells, a vote for each kind of work", mean.cells.len());
+    let name = "geometric mean".to_owned();
+    (!rows.is_empty()).then(|| Group { name, about, rows, ..Group::default() })
+}
+
+/// A row for each arm, in the order of the first metric.
+fn rows(metrics: &[Metric], of_metrics: &[Vec<Ranked<'_>>]) -> Vec<Row> {
+    let row = |of: &Ranked<'_>| {
+        let found = |(metric, all): (&Metric, &Vec<Ranked<'_>>)| {
+            let found = all.iter().find(|other| other.arm == of.arm);
+            found.map_or_else(Span::default, |found| beside(*metric, found))
+        };
+        let value = metrics.first().map_or_else(String::new, |metric| metric.format(of.value));
+        let head =
+            [of.arm.label.as_str().into(), value.into(), Span::new(of.ratio_text(), emphasis(of))];
+        let others = metrics.iter().zip(of_metrics).skip(1).map(found);
+        Row { cells: head.into_iter().chain(others).collect(), notes: vec![] }
+    };
+    of_metrics.first().map_or_else(Vec::new, |order| order.iter().map(row).collect())
 }
 
 fn cell_group(
@@ -69,19 +120,7 @@ fn cell_group(
 ) -> Group {
     let Some((_, first)) = cell.first() else { return Group::default() };
     let of_metrics: Vec<Vec<Ranked<'_>>> =
-        metrics.iter().map(|metric| ranked(analysis, cell, *metric)).collect();
-    let order = of_metrics.first().map_or(&[][..], |ranked| &ranked[..]);
-    let row = |of: &Ranked<'_>| {
-        let found = |(metric, all): (&Metric, &Vec<Ranked<'_>>)| {
-            let found = all.iter().find(|other| other.arm == of.arm);
-            found.map_or_else(Span::default, |found| beside(*metric, found))
-        };
-        let value = metrics.first().map_or_else(String::new, |metric| metric.format(of.value));
-        let head =
-            [of.arm.label.as_str().into(), value.into(), Span::new(of.ratio_text(), emphasis(of))];
-        let others = metrics.iter().zip(&of_metrics).skip(1).map(found);
-        Row { cells: head.into_iter().chain(others).collect(), notes: vec![] }
-    };
+        metrics.iter().map(|metric| ranking::ranked(analysis, cell, *metric)).collect();
     let silent = cell.iter().filter(|(_, of_pair)| of_pair.metrics.is_empty());
     let why = silent.map(|(pair, of_pair)| {
         let why = wording::silence(analysis, pair, of_pair);
@@ -91,7 +130,7 @@ fn cell_group(
     Group {
         name: first.id.workload.clone(),
         about: about(first),
-        rows: order.iter().map(row).collect(),
+        rows: rows(metrics, &of_metrics),
         notes: why.collect(),
         fold: Some(fold(analysis, cell)),
         ..Group::default()

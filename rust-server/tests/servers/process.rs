@@ -139,6 +139,34 @@ fn signals_with_idle_connections() {
     }
 }
 
+/// The server of gRPC, which speaks HTTP/2 alone: its version, arguments that it has not, and its end
+/// while connections are silent or have said that they speak HTTP/2.
+#[cfg(feature = "grpc")]
+#[test]
+fn a_server_of_grpc() {
+    let program = env!("CARGO_BIN_EXE_rust-tonic");
+    let line = String::from_utf8(run(program, &["--version"]).stdout).expect("it is UTF-8");
+    assert!(line.starts_with("rust-tonic ") && line.contains("(tonic 0.14."), "{line}");
+    for wrong in ["--tls-cert", "--database", "--gzip", "x"] {
+        assert_eq!(run(program, &[wrong, "y"]).status.code(), Some(2), "{wrong}");
+    }
+    for (name, args) in [("TERM", &[][..]), ("INT", &["--h2c"])] {
+        let server = Server::start_with(program, args);
+        let silent: Vec<_> = (0..50).map(|_| server.client()).collect();
+        let mut kept: Vec<_> = (0..50).map(|_| server.client()).collect();
+        for client in &mut kept {
+            // The preface, and empty settings (RFC 9113, 3.4): settings come back.
+            client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
+            let mut head = [0; 9];
+            client.stream.read_exact(&mut head).expect("a frame");
+            assert_eq!(head[3], 4, "a frame of settings");
+        }
+        server.signal(name);
+        assert_eq!(server.wait().code(), Some(0), "{name}");
+        drop((silent, kept));
+    }
+}
+
 /// Connections that a server has not accepted yet wait, also 600 at once, and none is turned away
 /// where the system allows so many.
 /// Rust's standard library alone asks for a queue of 128, and has no way to ask for more.
@@ -146,7 +174,11 @@ fn signals_with_idle_connections() {
 fn connections_that_wait() {
     let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn").expect("Linux has it");
     let allowed: usize = allowed.trim().parse().expect("it is a number");
-    for program in SERVERS.iter().filter(|program| **program != STD) {
+    #[cfg(feature = "grpc")]
+    let grpc = [env!("CARGO_BIN_EXE_rust-tonic")];
+    #[cfg(not(feature = "grpc"))]
+    let grpc: [&str; 0] = [];
+    for program in SERVERS.iter().filter(|program| **program != STD).chain(&grpc) {
         let server = Server::start(program);
         server.signal("STOP");
         let waiting: Vec<_> = (0..allowed.min(600))
@@ -156,7 +188,9 @@ fn connections_that_wait() {
             })
             .collect();
         server.signal("CONT");
-        assert_eq!(server.client().ask(HELLO).status, 200, "{program}");
+        if !grpc.contains(program) {
+            assert_eq!(server.client().ask(HELLO).status, 200, "{program}");
+        }
         drop(waiting);
     }
 }

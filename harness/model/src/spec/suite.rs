@@ -60,7 +60,7 @@ pub struct Suite {
     pub window_ms: u32,
     /// Time in windows per block, over two arms, in milliseconds; of more arms as much more.
     pub measure_ms: u32,
-    /// The longest warm-up per block, over all arms, in milliseconds.
+    /// The longest warm-up per block, over two arms, in milliseconds; of more arms as much longer.
     pub warmup_ms: u32,
     /// About how long a block of programs takes, in milliseconds: for the forecast only.
     #[serde(default)]

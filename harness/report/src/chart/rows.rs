@@ -73,7 +73,23 @@ fn group_of_several<'a>(analysis: &Analysis, several: &Several<'a>, metric: Metr
             mean: false,
         })
     });
-    Group { title: several.title(), arms: vec![], rows: rows.collect() }
+    let mean = mean_of_several(analysis, several, metric);
+    Group { title: several.title(), arms: vec![], rows: rows.chain(mean).collect() }
+}
+
+/// The geometric mean over the cells of a matchup of several arms.
+fn mean_of_several(analysis: &Analysis, several: &Several<'_>, metric: Metric) -> Option<Row> {
+    let ranked = ranking::ranked_means(analysis, several, metric);
+    let lines: Vec<Line> = ranked.iter().filter_map(|of| line(analysis, of)).collect();
+    let mean = several.pairs.first()?.means.iter().find(|mean| mean.metric == metric)?;
+    (lines.len() > 1).then(|| Row {
+        label: "geometric mean".to_owned(),
+        detail: format!("of {} cells", mean.cells.len()),
+        ratio: String::new(),
+        values: String::new(),
+        found: Found::Several(lines),
+        mean: true,
+    })
 }
 
 fn line(analysis: &Analysis, of: &Ranked<'_>) -> Option<Line> {
@@ -222,7 +238,8 @@ pub(super) fn legend<'a>(what: &str, rows: impl Iterator<Item = &'a Row>) -> Str
             Found::Several(lines) => {
                 several = true;
                 let of_line = |l: &Line| (l.ratio.n, l.ratio.interval.is_some(), l.conclusion);
-                found.extend(lines.iter().map(of_line));
+                // But for the first arm, which is compared with nobody.
+                found.extend(lines.iter().filter(|line| line.ratio.n > 0).map(of_line));
             }
             Found::Words(_) => {}
         }
