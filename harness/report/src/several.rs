@@ -26,8 +26,8 @@ fn shown_metrics(cell: &CellAnalysis) -> Vec<Metric> {
     wanted.clone().chain(others).filter(has).take(3).collect()
 }
 
-/// Its part of a report: a table of cells for each list of metrics, their means, and what belongs to
-/// starts.
+/// Its part of a report: a table of cells for each list of metrics, their means, and what belongs
+/// to starts.
 pub(super) fn section(analysis: &Analysis, several: &Several<'_>) -> Vec<Block> {
     let mut tables: Vec<(Vec<Metric>, Vec<Group>)> = vec![];
     for cell in several.cells() {

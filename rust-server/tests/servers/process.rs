@@ -139,8 +139,8 @@ fn signals_with_idle_connections() {
     }
 }
 
-/// The server of gRPC, which speaks HTTP/2 alone: its version, arguments that it has not, and its end
-/// while connections are silent or have said that they speak HTTP/2.
+/// The server of gRPC, which speaks HTTP/2 alone: its version, arguments that it has not, and its
+/// end while connections are silent or have said that they speak HTTP/2.
 #[cfg(feature = "grpc")]
 #[test]
 fn a_server_of_grpc() {
