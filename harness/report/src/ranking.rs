@@ -2,7 +2,7 @@
 //! first.
 
 use super::wording::{self, Conclusion};
-use duet_analysis::{Analysis, Arm, CellAnalysis, Estimate, MatchupAnalysis, MetricAnalysis};
+use duet_analysis::{Analysis, Arm, CellAnalysis, Estimate, MatchupAnalysis, Mean, MetricAnalysis};
 use duet_units::Metric;
 
 /// What reports show as one: a matchup of two arms, or the pairs of one of several.
@@ -21,7 +21,8 @@ pub(super) struct Several<'a> {
 /// An arm in a metric of a cell.
 pub(super) struct Ranked<'a> {
     pub(super) arm: &'a Arm,
-    pub(super) value: f64,
+    /// Absent in a mean, which has ratios alone.
+    pub(super) value: Option<f64>,
     /// How many times worse it is than the first arm; of the first arm itself 1. Absent where it
     /// may not be compared.
     pub(super) ratio: Option<Estimate>,
@@ -34,6 +35,11 @@ pub(super) struct Ranked<'a> {
 }
 
 impl Ranked<'_> {
+    /// Whether it is compared with the first.
+    fn is_compared(&self) -> bool {
+        self.ratio.is_some() && !self.is_base
+    }
+
     /// Its ratio with the interval; the first arm has none.
     pub(super) fn ratio_text(&self) -> String {
         match &self.ratio {
@@ -89,39 +95,35 @@ impl<'a> Several<'a> {
         first.iter().map(of_cell).collect()
     }
 
-    /// What is found of its metric of means: `go-chi 1.02× [1.01, 1.03]`, the best first.
-    pub(super) fn answer(&self) -> Option<String> {
-        let metric = [Metric::CpuNsPerRequest, Metric::RequestsPerSecond]
-            .into_iter()
-            .find(|metric| self.pairs.iter().any(|pair| ratio(pair, *metric).is_some()))?;
-        let mut found: Vec<(&Arm, &Estimate)> = self
-            .pairs
-            .iter()
-            .filter_map(|pair| Some((pair.arms.get(1)?, ratio(pair, metric)?)))
-            .collect();
-        found.sort_by(|a, b| a.1.value.total_cmp(&b.1.value));
-        let told =
-            found.iter().map(|(arm, ratio)| format!("{} {}", arm.label, wording::estimate(ratio)));
+    /// The arms in what a request costs, over all cells or in the only one: `go-chi 1.02× [1.01,
+    /// 1.03]`, the best first.
+    pub(super) fn answer(&self, analysis: &Analysis) -> Option<String> {
+        let metrics = [
+            (Metric::CpuNsPerRequest, "CPU for a request"),
+            (Metric::RequestsPerSecond, "time for a request"),
+        ];
+        let cells = self.cells();
+        let ranked = |metric| match &cells[..] {
+            [cell] => ranked(analysis, cell, metric),
+            _ => ranked_means(analysis, self, metric),
+        };
+        let mut found = metrics.into_iter().map(|(metric, what)| (metric, what, ranked(metric)));
+        let (metric, what, found) =
+            found.find(|(.., found)| found.iter().any(Ranked::is_compared))?;
+        let others = found.iter().filter(|arm| arm.is_compared());
+        let told = others.map(|of| format!("{} {}", of.arm.label, of.ratio_text()));
         let told: Vec<String> = told.collect();
-        let what = match metric {
-            Metric::CpuNsPerRequest => "CPU for a request",
-            _ => "time for a request",
-        };
-        let cells = self.pairs.first().map_or(0, |pair| pair.cells.len());
-        let of = match cells {
-            1 => String::new(),
-            cells => format!(", means of {cells} cells"),
-        };
+        let mean = self.mean(metric).map_or_else(String::new, |mean| {
+            format!(", means of {}", duet_units::count(mean.cells.len(), "cell"))
+        });
         let base = self.base();
-        Some(format!("On this machine, beside {base} (1×) in {what}{of}: {}.", told.join(", ")))
+        Some(format!("On this machine, beside {base} (1×) in {what}{mean}: {}.", told.join(", ")))
     }
-}
 
-/// The ratio of a pair's mean, or that of its only cell.
-fn ratio(pair: &MatchupAnalysis, metric: Metric) -> Option<&Estimate> {
-    let mean = pair.means.iter().find(|mean| mean.metric == metric).map(|mean| &mean.ratio);
-    let [cell] = &pair.cells[..] else { return mean };
-    mean.or_else(|| cell.metrics.iter().find(|m| m.metric == metric)?.ratio.as_ref())
+    /// The first pair's mean of a metric, which says of which cells all are.
+    pub(super) fn mean(&self, metric: Metric) -> Option<&'a Mean> {
+        self.pairs.first()?.means.iter().find(|mean| mean.metric == metric)
+    }
 }
 
 /// The arms in a metric of a cell, as its pairs have it: the best first, and those that may not be
@@ -160,10 +162,10 @@ pub(super) fn ranked_means<'a>(
     for pair in &several.pairs {
         let Some(mean) = pair.means.iter().find(|mean| mean.metric == metric) else { continue };
         let row = wording::mean_row(&analysis.run, &pair.arms, mean);
-        ranked.extend(pair.arms.first().filter(|_| ranked.is_empty()).map(|arm| base(arm, 0.0)));
+        ranked.extend(pair.arms.first().filter(|_| ranked.is_empty()).map(|arm| base(arm, None)));
         ranked.extend(pair.arms.get(1).map(|arm| Ranked {
             arm,
-            value: 0.0,
+            value: None,
             ratio: Some(mean.ratio),
             conclusion: row.conclusion,
             better: row.best == Some(1),
@@ -174,7 +176,7 @@ pub(super) fn ranked_means<'a>(
 }
 
 /// The first arm.
-fn base(arm: &Arm, value: f64) -> Ranked<'_> {
+fn base(arm: &Arm, value: Option<f64>) -> Ranked<'_> {
     let ratio = Some(Estimate { value: 1.0, interval: None, n: 0 });
     Ranked { arm, value, ratio, conclusion: Conclusion::Decided, better: false, is_base: true }
 }
@@ -188,10 +190,11 @@ fn ranked_by<'a>(
         let row = wording::row(&analysis.run, &pair.arms, found);
         let value = |arm: usize| Some((pair.arms.get(arm)?, found.arms.get(arm)?.value));
         if let Some((arm, value)) = value(0).filter(|_| ranked.is_empty()) {
-            ranked.push(base(arm, value));
+            ranked.push(base(arm, Some(value)));
         }
         if let Some((arm, value)) = value(1) {
             let (ratio, conclusion, better) = (found.ratio, row.conclusion, row.best == Some(1));
+            let value = Some(value);
             ranked.push(Ranked { arm, value, ratio, conclusion, better, is_base: false });
         }
     }

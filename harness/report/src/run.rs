@@ -87,7 +87,7 @@ fn answer_of_several(analysis: &Analysis, several: &Several<'_>) -> Item {
         format!("{}: {}", several.name, why.unwrap_or_else(|| "not measured".to_owned()))
     };
     let further = format!("{}. The interval of each holds for all together.", several.title());
-    let text = several.answer().unwrap_or_else(silent).into();
+    let text = several.answer(analysis).unwrap_or_else(silent).into();
     Item { text, further, ..Item::default() }
 }
 

@@ -69,29 +69,11 @@ pub(super) fn section(analysis: &Analysis, several: &Several<'_>) -> Vec<Block> 
     blocks
 }
 
-/// The means over cells, which have no values; nothing where there are none.
+/// The means over cells; nothing where there are none.
 fn means(analysis: &Analysis, several: &Several<'_>, metrics: &[Metric]) -> Option<Group> {
     let ranked = |metric: &Metric| ranking::ranked_means(analysis, several, *metric);
-    let all: Vec<Vec<Ranked<'_>>> = metrics.iter().map(ranked).collect();
-    let row = |of: &Ranked<'_>| {
-        let found = |others: &Vec<Ranked<'_>>| {
-            let found = others.iter().find(|other| other.arm == of.arm);
-            found.map_or_else(Span::default, |found| {
-                let ratio = found.ratio.filter(|_| !found.is_base);
-                let ratio = ratio.map(|ratio| format!("({})", duet_units::ratio(ratio.value)));
-                Span::new(ratio.unwrap_or_default(), emphasis(found))
-            })
-        };
-        let head = [
-            of.arm.label.as_str().into(),
-            Span::default(),
-            Span::new(of.ratio_text(), emphasis(of)),
-        ];
-        let cells = head.into_iter().chain(all.iter().skip(1).map(found)).collect();
-        Row { cells, notes: vec![] }
-    };
-    let rows: Vec<Row> = all.first()?.iter().map(row).collect();
-    let mean = several.pairs.first()?.means.first()?;
+    let rows = rows(metrics, &metrics.iter().map(ranked).collect::<Vec<_>>());
+    let mean = several.mean(*metrics.first()?)?;
     let about = format!("of {} cells, a vote for each kind of work", mean.cells.len());
     let name = "geometric mean".to_owned();
     (!rows.is_empty()).then(|| Group { name, about, rows, ..Group::default() })
@@ -104,7 +86,8 @@ fn rows(metrics: &[Metric], of_metrics: &[Vec<Ranked<'_>>]) -> Vec<Row> {
             let found = all.iter().find(|other| other.arm == of.arm);
             found.map_or_else(Span::default, |found| beside(*metric, found))
         };
-        let value = metrics.first().map_or_else(String::new, |metric| metric.format(of.value));
+        let value = metrics.first().zip(of.value);
+        let value = value.map_or_else(String::new, |(metric, value)| metric.format(value));
         let head =
             [of.arm.label.as_str().into(), value.into(), Span::new(of.ratio_text(), emphasis(of))];
         let others = metrics.iter().zip(of_metrics).skip(1).map(found);
@@ -124,9 +107,10 @@ fn cell_group(
     let silent = cell.iter().filter(|(_, of_pair)| of_pair.metrics.is_empty());
     let why = silent.map(|(pair, of_pair)| {
         let why = wording::silence(analysis, pair, of_pair);
-        let said = format!("{}: {why}", wording::label(&pair.arms, 1));
-        vec![Span::new(said, Conclusion::Silent.emphasis())]
+        format!("{}: {why}", wording::label(&pair.arms, 1))
     });
+    let why = why.chain(refusals(cell, metrics));
+    let why = why.map(|said| vec![Span::new(said, Conclusion::Silent.emphasis())]);
     Group {
         name: first.id.workload.clone(),
         about: about(first),
@@ -137,15 +121,35 @@ fn cell_group(
     }
 }
 
-/// A value with its ratio: `58,230 (1.02×)`.
-fn beside(metric: Metric, found: &Ranked<'_>) -> Span {
-    let value = metric.format(found.value);
-    let text = match found.ratio {
-        _ if found.is_base => value,
-        Some(ratio) => format!("{value} ({})", duet_units::ratio(ratio.value)),
-        None => format!("{value} (–)"),
+/// Why metrics of a cell have no ratio, each once with the arms that it holds for.
+fn refusals(cell: &[(&MatchupAnalysis, &CellAnalysis)], metrics: &[Metric]) -> Vec<String> {
+    let mut refused: Vec<(Metric, &str, Vec<&str>)> = vec![];
+    for (pair, of_pair) in cell {
+        let shown = of_pair.metrics.iter().filter(|m| metrics.contains(&m.metric));
+        for found in shown.filter(|m| m.ratio.is_none()) {
+            let why = found.reason.as_deref().unwrap_or("no ratio");
+            let arm = wording::label(&pair.arms, 1);
+            match refused.iter_mut().find(|(of, said, _)| (*of, *said) == (found.metric, why)) {
+                Some((.., arms)) => arms.push(arm),
+                None => refused.push((found.metric, why, vec![arm])),
+            }
+        }
+    }
+    let told = |(metric, why, arms): (Metric, &str, Vec<&str>)| {
+        format!("{} of {}: {why}", metric.label(), arms.join(", "))
     };
-    Span::new(text, emphasis(found))
+    refused.into_iter().map(told).collect()
+}
+
+/// A value with its ratio: `58,230 (1.02×)`; of a mean the ratio alone.
+fn beside(metric: Metric, found: &Ranked<'_>) -> Span {
+    let value = found.value.map(|value| metric.format(value));
+    let ratio = (!found.is_base).then(|| match found.ratio {
+        Some(ratio) => format!("({})", duet_units::ratio(ratio.value)),
+        None => "(–)".to_owned(),
+    });
+    let text: Vec<String> = value.into_iter().chain(ratio).collect();
+    Span::new(text.join(" "), emphasis(found))
 }
 
 fn emphasis(found: &Ranked<'_>) -> Emphasis {

@@ -286,12 +286,14 @@ impl Row {
 impl Line {
     /// An arm at its ratio to the first, its whisker, and its name with the numbers.
     fn paint(&self, canvas: &mut Canvas<'_>, frame: &Frame, axis: &Axis, y: i32) {
-        let (one, x) = (axis.at(1.0), axis.at(self.ratio.value));
-        let whisker = self.ratio.interval.map(|i| (axis.at(i.low), axis.at(i.high)));
-        canvas.bar((one.min(x), y), (one.max(x), y), self.mark.ink);
-        paint_whisker(canvas, (x, y), whisker.unwrap_or((x, x)), self.mark.ink);
         let decided = self.conclusion == Conclusion::Decided;
-        canvas.mark((x, y), MARK, self.mark, !decided);
+        if let Some(ratio) = &self.ratio {
+            let (one, x) = (axis.at(1.0), axis.at(ratio.value));
+            let whisker = ratio.interval.map(|i| (axis.at(i.low), axis.at(i.high)));
+            canvas.bar((one.min(x), y), (one.max(x), y), self.mark.ink);
+            paint_whisker(canvas, (x, y), whisker.unwrap_or((x, x)), self.mark.ink);
+            canvas.mark((x, y), MARK, self.mark, !decided);
+        }
         let numbers = if decided { STRONG } else { LABEL };
         let at = (frame.size - MARGIN - INSET, y - frame.above);
         canvas.text(at, Anchor::End, frame.numbers, numbers, &self.text);

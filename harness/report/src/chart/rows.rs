@@ -35,7 +35,8 @@ pub(super) enum Found {
 /// An arm among several.
 pub(super) struct Line {
     pub(super) mark: Mark,
-    pub(super) ratio: Estimate,
+    /// Absent where it may not be compared.
+    pub(super) ratio: Option<Estimate>,
     pub(super) conclusion: Conclusion,
     /// Its name and its ratio.
     pub(super) text: String,
@@ -58,7 +59,8 @@ fn group_of_several<'a>(analysis: &Analysis, several: &Several<'a>, metric: Metr
         let closed = first.kind() == CellKind::Servers(Loop::Closed);
         let ranked = ranking::ranked(analysis, cell, metric);
         let lines: Vec<Line> = ranked.iter().filter_map(|of| line(analysis, of)).collect();
-        let found = match lines.len() {
+        // Beside the first arm's own.
+        let found = match lines.iter().filter(|line| line.ratio.is_some()).count() {
             0 | 1 if !closed => return None,
             0 | 1 => Found::Words("no ratio".to_owned()),
             _ => Found::Several(lines),
@@ -81,7 +83,7 @@ fn group_of_several<'a>(analysis: &Analysis, several: &Several<'a>, metric: Metr
 fn mean_of_several(analysis: &Analysis, several: &Several<'_>, metric: Metric) -> Option<Row> {
     let ranked = ranking::ranked_means(analysis, several, metric);
     let lines: Vec<Line> = ranked.iter().filter_map(|of| line(analysis, of)).collect();
-    let mean = several.pairs.first()?.means.iter().find(|mean| mean.metric == metric)?;
+    let mean = several.mean(metric)?;
     (lines.len() > 1).then(|| Row {
         label: "geometric mean".to_owned(),
         detail: format!("of {} cells", mean.cells.len()),
@@ -93,9 +95,10 @@ fn mean_of_several(analysis: &Analysis, several: &Several<'_>, metric: Metric) -
 }
 
 fn line(analysis: &Analysis, of: &Ranked<'_>) -> Option<Line> {
-    let ratio = of.ratio.filter(|ratio| ratio.value.is_finite() && ratio.value > 0.0)?;
+    let ratio = of.ratio.filter(|ratio| ratio.value.is_finite() && ratio.value > 0.0);
     let mark = palette::marks(analysis, &[of.arm.language.as_str()]).pop()?;
-    let text = format!("{} {}", of.arm.label, of.ratio_text());
+    let said = if ratio.is_some() { of.ratio_text() } else { "no ratio".to_owned() };
+    let text = format!("{} {said}", of.arm.label);
     Some(Line { mark, ratio, conclusion: of.conclusion, text })
 }
 
@@ -237,9 +240,12 @@ pub(super) fn legend<'a>(what: &str, rows: impl Iterator<Item = &'a Row>) -> Str
             }
             Found::Several(lines) => {
                 several = true;
-                let of_line = |l: &Line| (l.ratio.n, l.ratio.interval.is_some(), l.conclusion);
+                let of_line = |l: &Line| {
+                    let ratio = l.ratio?;
+                    Some((ratio.n, ratio.interval.is_some(), l.conclusion))
+                };
                 // But for the first arm, which is compared with nobody.
-                found.extend(lines.iter().filter(|line| line.ratio.n > 0).map(of_line));
+                found.extend(lines.iter().filter_map(of_line).filter(|(n, ..)| *n > 0));
             }
             Found::Words(_) => {}
         }
@@ -286,7 +292,7 @@ impl Group<'_> {
                     let interval = ratio.interval.map_or([ratio.value; 2], |i| [i.low, i.high]);
                     interval.into_iter().chain([ratio.value])
                 };
-                lines.iter().flat_map(|line| span(&line.ratio)).collect()
+                lines.iter().filter_map(|line| line.ratio.as_ref()).flat_map(span).collect()
             }
             Found::Words(_) => vec![],
         })
